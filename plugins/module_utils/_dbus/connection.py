@@ -1,0 +1,229 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection to a bus or to a peer: pipelined calls, wanted signals, deadlines.
+
+Bytes become messages in jeepney; this file only frames them. Framing here, instead of in jeepney's parser, lets signals
+nobody waits for be dropped before their bodies are parsed: on systemd's private socket every PropertiesChanged of
+every unit arrives unasked, and parsing them would cost more than everything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+
+# Numbers of the D-Bus specification, "Message Format"; jeepney's enums are slower to build than these are to read.
+_CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
+_PROPERTIES = "org.freedesktop.DBus.Properties"
+
+
+class Call(t.NamedTuple):
+    """A method call: object path, interface, member, and the arguments with their signature."""
+
+    path: str
+    interface: str
+    member: str
+    signature: str = ""
+    body: tuple[t.Any, ...] = ()
+
+
+def get_property(path: str, interface: str, name: str) -> Call:
+    """The call that reads one property; its result is a variant, ``(signature, value)``."""
+    return Call(path, _PROPERTIES, "Get", "ss", (interface, name))
+
+
+class Connection:
+    """A blocking D-Bus connection with pipelining.
+
+    :param sock: a connected, authenticated stream socket; the connection owns it.
+    :param low_level: the module ``jeepney.low_level``.
+    :param destination: bus name that calls go to; None on a peer-to-peer socket, which has no names.
+    :param default_timeout: seconds one batch of calls may take where the caller gives no deadline.
+    """
+
+    def __init__(
+        self, sock: socket.socket, low_level: t.Any, destination: str | None = None, default_timeout: float = 90.0
+    ) -> None:
+        self._sock = sock
+        self._dbus = low_level
+        self._destination = destination
+        self._default_timeout = default_timeout
+        self._serial = 0
+        self._buffer = bytearray()
+        self._replies: dict[int, t.Any] = {}
+        self._signals: dict[bytes, list[t.Any]] = {}
+        self._poll = select.poll()
+        sock.setblocking(False)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket; calls under way are lost."""
+        self._sock.close()
+
+    def want(self, member: str) -> list[t.Any]:
+        """Keep signals of this member from now on: returns the list that ``(path, body)`` pairs are added to."""
+        return self._signals.setdefault(member.encode(), [])
+
+    def call(self, call: Call, deadline: float | None = None) -> tuple[t.Any, ...]:
+        """Send one call and return the body of its reply.
+
+        :param deadline: on the clock of ``time.monotonic()``.
+        :raises CallFailed: the peer answered with an error.
+        """
+        reply = self.call_many([call], deadline)[0]
+        if isinstance(reply, CallFailed):
+            raise reply
+        return reply
+
+    def call_many(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
+        """Send all calls, then wait for all replies.
+
+        Returns, in the order of ``calls``, the body of each reply (a tuple), or the CallFailed it was answered with.
+        """
+        if deadline is None:
+            deadline = time.monotonic() + self._default_timeout
+        first = self._serial + 1
+        out = bytearray()
+        for call in calls:
+            self._serial += 1
+            out += self._encode(call, self._serial)
+        missing = range(first, self._serial + 1)
+        view, sent, at = memoryview(bytes(out)), 0, 0
+        while True:
+            while at < len(missing) and missing[at] in self._replies:
+                at += 1
+            if at == len(missing):
+                break
+            sent += self._turn(view[sent:], deadline, "an answer")
+        return [self._replies.pop(serial) for serial in missing]
+
+    def wait(self, until: t.Callable[[], bool], deadline: float, what: str = "a signal") -> None:
+        """Receive until ``until()`` is true; it is asked after each message batch.
+
+        :raises BusTimeout: the deadline passed first; ``what`` is named in its text.
+        """
+        while not until():
+            self._turn(memoryview(b""), deadline, what)
+
+    def _encode(self, call: Call, serial: int) -> bytes:
+        d = self._dbus
+        fields = {d.HeaderFields.path: call.path, d.HeaderFields.interface: call.interface}
+        fields[d.HeaderFields.member] = call.member
+        if self._destination is not None:
+            bus_call = call.interface == "org.freedesktop.DBus"
+            fields[d.HeaderFields.destination] = "org.freedesktop.DBus" if bus_call else self._destination
+        if call.signature:
+            fields[d.HeaderFields.signature] = call.signature
+        header = d.Header(d.Endianness.little, d.MessageType.method_call, 0, 1, -1, serial, fields)
+        return t.cast(bytes, d.Message(header, call.body).serialise(serial))
+
+    def _turn(self, out: memoryview, deadline: float, what: str) -> int:
+        """One round of the loop: send what fits, receive what is there. Returns how many bytes were sent."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise BusTimeout(f"the time allowed was over before {what} came")
+        self._poll.register(self._sock, select.POLLIN | (select.POLLOUT if len(out) else 0))
+        if not self._poll.poll(left * 1000):
+            return 0
+        sent = 0
+        try:
+            if len(out):
+                try:
+                    sent = self._sock.send(out)
+                except BlockingIOError:
+                    pass
+            try:
+                data = self._sock.recv(1 << 18)
+            except BlockingIOError:
+                return sent
+        except OSError as e:
+            raise BusUnreachable(f"the bus closed the connection: {e.strerror or e}") from e
+        if not data:
+            raise BusUnreachable("the bus closed the connection")
+        self._buffer += data
+        self._take_messages()
+        return sent
+
+    def _take_messages(self) -> None:
+        buffer, pos, size = self._buffer, 0, len(self._buffer)
+        while size - pos >= 16:
+            order: t.Literal["little", "big"] = "little" if buffer[pos] == 0x6C else "big"
+            fields = int.from_bytes(buffer[pos + 12 : pos + 16], order)
+            header = (16 + fields + 7) & ~7
+            end = pos + header + int.from_bytes(buffer[pos + 4 : pos + 8], order)
+            if end > size:
+                break
+            self._take(buffer[pos + 1], buffer, pos, pos + header, end)
+            pos = end
+        del buffer[:pos]
+
+    def _take(self, kind: int, buffer: bytearray, start: int, body: int, end: int) -> None:
+        fields = self._dbus.HeaderFields
+        if kind == _SIGNAL:
+            head = bytes(buffer[start:body])
+            # A cheap look first: the member's name is somewhere in the header of each signal that is wanted.
+            if not any(member in head for member in self._signals):
+                return
+        elif kind == _CALL:
+            return
+        message = self._dbus.Message.from_buffer(bytes(buffer[start:end]))
+        found = message.header.fields
+        if kind == _SIGNAL:
+            wanted = self._signals.get(found[fields.member].encode())
+            if wanted is not None:
+                wanted.append((found[fields.path], message.body))
+        elif kind == _RETURN:
+            self._replies[found[fields.reply_serial]] = message.body
+        elif kind == _ERROR:
+            text = message.body[0] if message.body and isinstance(message.body[0], str) else ""
+            self._replies[found[fields.reply_serial]] = CallFailed(found[fields.error_name], text)
+
+
+def connect(
+    path: str, low_level: t.Any, auth: t.Any, destination: str | None = None, timeout: float = 10.0
+) -> Connection:
+    """Connect to a Unix socket, authenticate as the effective user, and say Hello where it is a bus.
+
+    :param path: file system path of the socket.
+    :param auth: the module ``jeepney.auth``.
+    :param destination: as for Connection; None means peer to peer, where Hello would never be answered.
+    :param timeout: seconds for all of it.
+    :raises BusUnreachable: with the errno in ``data`` where there is one.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.settimeout(timeout)
+    try:
+        sock.connect(path)
+        authenticator = auth.Authenticator()
+        for request in authenticator:
+            sock.sendall(request)
+            answer = sock.recv(1024)
+            if not answer:
+                raise ConnectionResetError(errno.ECONNRESET, "closed during authentication")
+            authenticator.feed(answer)
+        sock.sendall(auth.BEGIN)
+    except (OSError, auth.AuthenticationError) as e:
+        sock.close()
+        code = getattr(e, "errno", None)
+        text = (os.strerror(code) if code else str(e)) or "no answer in time"
+        raise BusUnreachable(f"cannot connect to {path}: {text}", errno=code) from e
+    connection = Connection(sock, low_level, destination)
+    if destination is not None:
+        try:
+            connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello"), time.monotonic() + timeout)
+        except BaseException:
+            connection.close()
+            raise
+    return connection

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unit names: what is valid, what is a template, an instance or a glob, and systemd's escaping (systemd.unit(5))."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_VALID = _LETTERS | frozenset(":-_.\\@")
+_GLOB = frozenset("*?[")
+# UNIT_NAME_MAX of systemd: one less than the longest file name Linux takes, with room for the NUL.
+_LONGEST = 255
+
+
+def unit_type(name: str) -> str:
+    """The suffix without its dot (`service`), or an empty string where the name has none that systemd knows."""
+    suffix = name.rpartition(".")[2]
+    return suffix if suffix in TYPES and "." in name else ""
+
+
+def is_glob(name: str) -> bool:
+    """Whether the name is a pattern for fnmatch(3)."""
+    return not _GLOB.isdisjoint(name)
+
+
+def is_template(name: str) -> bool:
+    """Whether the name is a template: `app@.service`."""
+    return "@." in name and name.partition("@")[2].startswith(".") and unit_type(name) != ""
+
+
+def template_of(name: str) -> str:
+    """The template of an instance: `app@.service` of `app@7.service`; an empty string for any other name."""
+    prefix, at, rest = name.partition("@")
+    dot = rest.rfind(".")
+    return f"{prefix}@{rest[dot:]}" if at and dot > 0 else ""
+
+
+def instance_of(name: str) -> str:
+    """The instance string, still escaped: `7` of `app@7.service`; an empty string for any other name."""
+    _prefix, at, rest = name.partition("@")
+    dot = rest.rfind(".")
+    return rest[:dot] if at and dot > 0 else ""
+
+
+def prefix_of(name: str) -> str:
+    """What stands before the `@`, or before the suffix where there is no `@` (systemd's %p)."""
+    prefix, at, _rest = name.partition("@")
+    return prefix if at else name.rpartition(".")[0]
+
+
+def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
+    """Return the full unit name for what a user wrote, `.service` added where there is no suffix.
+
+    :param option: the option's name, for the error.
+    :param globs: whether patterns may pass.
+    :raises BadInput: for a name that systemd would not take, with what is wrong and what to write instead.
+    """
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"{option}: {name!r} is not a unit name; write one such as 'nginx.service'")
+    if "/" in name:
+        hint = ""
+        if name.startswith("/") and "\0" not in name:
+            hint = f"; the unit of a path is named by escaping it, for example {escape_path(name)!r} and .mount"
+        raise BadInput(f"{option}: {name!r} holds a slash, which a unit name cannot{hint}")
+    shown = name if len(name) <= 60 else name[:57] + "..."
+    pattern = globs and is_glob(name)
+    for char in name:
+        if char in _VALID or (pattern and char in "*?[]!^"):
+            continue
+        if char in _GLOB and not globs:
+            raise BadInput(f"{option}: {shown!r} is a pattern; this option takes plain unit names only")
+        what = "a line break" if char in "\r\n" else "a NUL" if char == "\0" else repr(char)
+        raise BadInput(
+            f"{option}: {shown!r} holds {what}, which a unit name cannot; "
+            "letters, digits and any of : - _ . \\ @ may be used, anything else is written as systemd-escape(1) does"
+        )
+    full = name if unit_type(name) or pattern else f"{name}.service"
+    if len(full) > _LONGEST:
+        raise BadInput(f"{option}: {shown!r} is {len(full)} characters long; a unit name has at most {_LONGEST}")
+    stem = full.rpartition(".")[0]
+    if not pattern and (not stem or stem.startswith("@")):
+        raise BadInput(f"{option}: {shown!r} has nothing before its {'@' if stem else 'suffix'}")
+    return full
+
+
+def escape(text: str) -> str:
+    """`systemd-escape TEXT`: `/` becomes `-`, other characters than letters, digits, `:`, `_` and `.` become `\\xNN`."""
+    out = []
+    for index, byte in enumerate(text.encode("utf-8", "surrogateescape")):
+        char = chr(byte)
+        if char == "/":
+            out.append("-")
+        elif char in _LETTERS or char in ":_" or (char == "." and index > 0):
+            out.append(char)
+        else:
+            out.append(f"\\x{byte:02x}")
+    return "".join(out)
+
+
+def unescape(text: str, option: str = "text") -> str:
+    """`systemd-escape --unescape TEXT`.
+
+    :raises BadInput: for a backslash that does not begin `\\xNN`.
+    """
+    out, at = bytearray(), 0
+    while at < len(text):
+        char = text[at]
+        if char == "-":
+            out += b"/"
+        elif char == "\\":
+            digits = text[at + 2 : at + 4]
+            if text[at + 1 : at + 2] != "x" or len(digits) != 2 or not all(d in "0123456789abcdefABCDEF" for d in digits):
+                raise BadInput(f"{option}: {text!r} is not escaped text: at character {at + 1}, \\ without xNN after it")
+            out.append(int(digits, 16))
+            at += 3
+        else:
+            out += char.encode("utf-8", "surrogateescape")
+        at += 1
+    return out.decode("utf-8", "surrogateescape")
+
+
+def escape_path(path: str) -> str:
+    """`systemd-escape --path PATH`: slashes at both ends and doubled ones go, the root itself is `-`."""
+    parts = [part for part in path.split("/") if part and part != "."]
+    return escape("/".join(parts)) if parts else "-"
+
+
+def unescape_path(text: str, option: str = "text") -> str:
+    """`systemd-escape --unescape --path TEXT`: the absolute path that an escaped name stands for."""
+    return "/" if text == "-" else "/" + unescape(text, option)
+
+
+def object_path(name: str) -> str:
+    """The D-Bus object path of a loaded unit (sd_bus_path_encode(3)): every byte but letters and digits as `_NN`."""
+    out = []
+    for index, byte in enumerate(name.encode()):
+        char = chr(byte)
+        plain = char in _LETTERS and not (index == 0 and char.isdigit())
+        out.append(char if plain else f"_{byte:02x}")
+    return "/org/freedesktop/systemd1/unit/" + "".join(out)
