@@ -1,0 +1,110 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building the root file systems, once each: ``IMAGES/KIND-KEY`` is complete or absent, never half done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lab import paths
+from tests.lab.proc import LabError, run
+from tests.lab.recipes import KINDS, Kind
+
+PREREQUISITES = {
+    "mmdebstrap": "mmdebstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "ssh": "openssh-client",
+}
+
+
+def kind_of(name: str) -> Kind:
+    """The kind called *name*; LabError naming the known ones otherwise."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise LabError(f"no kind of host is called {name!r}; there are: {', '.join(KINDS)}") from None
+
+
+def image_path(kind: Kind) -> Path:
+    """Where the image of *kind* is or will be."""
+    return paths.images_dir() / f"{kind.name}-{kind.key()}"
+
+
+def build(kind: Kind) -> Path:
+    """Return the image of *kind*, building it if it is missing. Safe to call from several processes at once."""
+    image = image_path(kind)
+    if image.exists():
+        return image
+    with paths.locked(paths.images_dir() / f"{kind.name}.lock"):
+        if image.exists():
+            return image
+        print(f"lab: building the {kind.name} image ({kind.suite})", file=sys.stderr, flush=True)
+        partial = image.with_name(f"{image.name}.partial")
+        _remove(partial)
+        try:
+            _debootstrap(kind, partial)
+            partial.rename(image)
+        except BaseException:
+            _remove(partial)
+            raise
+        _drop_outdated(kind, image)
+    return image
+
+
+def _debootstrap(kind: Kind, target: Path) -> None:
+    command = [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--format=directory",
+        f"--include={','.join(kind.packages)}",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        f"--customize-hook={kind.customize}",
+        kind.suite,
+        os.fspath(target),
+    ]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except FileNotFoundError as exc:
+        raise LabError("mmdebstrap: not found (run 'tests/lab/lab prerequisites')") from exc
+    if done.returncode:
+        tail = "\n".join(done.stderr.splitlines()[-25:])
+        raise LabError(f"building the {kind.name} image failed:\n{tail}")
+
+
+def _drop_outdated(kind: Kind, current: Path) -> None:
+    """Remove images of the same kind made by an older recipe, unless a running host still uses one."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for old in paths.images_dir().glob(f"{kind.name}-*"):
+        if old != current and f"lowerdir={old}," not in mounts and old.name[len(kind.name) + 1 :].isalnum():
+            _remove(old)
+
+
+def _remove(path: Path) -> None:
+    # mmdebstrap leaves nothing mounted when it is interrupted, but check before deleting a tree as root.
+    inside = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted((p for p in inside if p.startswith(f"{path}/")), reverse=True):
+        run("umount", point)
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def prerequisites(extra: dict[str, str] | None = None) -> list[str]:
+    """Install the Debian packages whose commands are missing, and return their names (empty: nothing to do)."""
+    wanted = {**PREREQUISITES, **(extra or {})}
+    missing = sorted({package for command, package in wanted.items() if shutil.which(command) is None})
+    if not missing:
+        return []
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if run(*install, check=False, env=env).returncode:
+        run("apt-get", "update", "-q", env=env)
+        run(*install, env=env)
+    return missing

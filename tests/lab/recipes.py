@@ -1,0 +1,77 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each kind of host consists of. A kind is data; to add one, add an entry (see README.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+#: Bump when the build steps of images.py change what comes out.
+BUILD = 1
+
+COMMON = (
+    "acl",
+    "dbus",
+    "iproute2",
+    "openssh-server",
+    "procps",
+    "python3",
+    "sudo",
+    "tzdata",
+)
+SYSTEMD = ("systemd", "systemd-sysv", "libpam-systemd", "dbus-user-session")
+
+#: Runs in the new root (as $1): users, SSH, and peace from timers that would fetch packages.
+CUSTOMIZE = r"""
+set -e
+useradd --root "$1" --create-home --shell /bin/bash --uid 1000 deploy
+useradd --root "$1" --create-home --shell /bin/bash --uid 1001 nosudo
+echo 'deploy ALL=(ALL:ALL) NOPASSWD: ALL' > "$1/etc/sudoers.d/deploy"
+chmod 0440 "$1/etc/sudoers.d/deploy"
+mkdir -p "$1/etc/ssh/sshd_config.d"
+cat > "$1/etc/ssh/sshd_config.d/lab.conf" <<'END'
+AuthorizedKeysFile /etc/ssh/lab_authorized_keys
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+UseDNS no
+MaxSessions 100
+MaxStartups 100
+END
+echo '127.0.0.1 localhost' > "$1/etc/hosts"
+rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/var/lib/dbus/machine-id"
+: > "$1/etc/machine-id"
+for unit in apt-daily.timer apt-daily-upgrade.timer console-getty.service getty@tty1.service; do
+    ln -sf /dev/null "$1/etc/systemd/system/$unit"
+done
+rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*
+"""
+
+
+class Kind(t.NamedTuple):
+    """One kind of host."""
+
+    name: str
+    backend: str  # "nspawn" or "qemu"
+    suite: str
+    packages: tuple[str, ...]
+    customize: str = CUSTOMIZE
+    about: str = ""
+
+    def key(self) -> str:
+        """Hash of everything the image depends on: a changed recipe is a new image."""
+        text = json.dumps([BUILD, self.backend, self.suite, self.packages, self.customize])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _kinds(*kinds: Kind) -> dict[str, Kind]:
+    return {kind.name: kind for kind in kinds}
+
+
+KINDS = _kinds(
+    Kind("bullseye", "nspawn", "bullseye", (*COMMON, *SYSTEMD, "policykit-1"), about="Debian 11, systemd 247"),
+    Kind("bookworm", "nspawn", "bookworm", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 12, systemd 252"),
+    Kind("trixie", "nspawn", "trixie", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 13, systemd 257"),
+)

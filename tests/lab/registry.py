@@ -1,0 +1,139 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts that exist: bringing them up in parallel, listing, taking down, cleaning up after the dead."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import re
+import typing as t
+
+from tests.lab import images, network, paths
+from tests.lab.host import Host
+from tests.lab.nspawn import NspawnHost
+from tests.lab.proc import LabError, Process
+
+BACKENDS: dict[str, type[Host]] = {"nspawn": NspawnHost}
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?")
+
+
+def _load(state: dict[str, t.Any]) -> Host:
+    return BACKENDS[state["backend"]](state)
+
+
+def hosts() -> dict[str, Host]:
+    """All hosts of this clone by name, also those half made or dead."""
+    found = {}
+    if paths.HOSTS.is_dir():
+        for path in sorted(paths.HOSTS.iterdir()):
+            try:
+                found[path.name] = _load(json.loads((path / "host.json").read_text()))
+            except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+                continue
+    return found
+
+
+def get(name: str) -> Host:
+    """The running host called *name*."""
+    host = hosts().get(name)
+    if host is None or not host.alive():
+        raise LabError(f"no host called {name!r} is up (tests/lab/lab list)")
+    return host
+
+
+def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
+    """Bring hosts up, ``{name: kind}``, in parallel; those already up are left as they are.
+
+    *owner* is a process id: when that process is gone, ``gc`` takes the hosts down. If one host fails, those that this
+    call started are taken down again.
+    """
+    gc()
+    for name, kind in wanted.items():
+        images.kind_of(kind)
+        if not _NAME.fullmatch(name):
+            raise LabError(f"{name!r} is not a host name (a-z, 0-9, -; at most 42 characters)")
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(images.build, {images.kind_of(kind) for kind in wanted.values()}))
+    result: dict[str, Host] = {}
+    fresh = []
+    for name, kind in wanted.items():
+        host, made = _reserve(name, kind, owner)
+        result[name] = host
+        if made:
+            fresh.append(host)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(lambda host: host.start(), fresh))
+    except BaseException:
+        for host in fresh:
+            host.remove()
+        raise
+    for host in fresh:
+        host.state.pop("starter", None)
+        host.save()
+    return list(result.values())
+
+
+def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
+    """Claim the name and an address; return the host and whether it is new."""
+    import os
+
+    with paths.lab_lock():
+        existing = hosts()
+        if name in existing:
+            host = existing[name]
+            if host.state["kind"] != kind:
+                raise LabError(f"{name} is up already, as {host.state['kind']}")
+            if not host.alive():
+                raise LabError(f"{name} is being started by somebody else, or died (tests/lab/lab gc)")
+            return host, False
+        paths.mark_clone()
+        prefix = network.ensure_bridge()
+        used = {host.address for host in existing.values()}
+        address = next((a for a in (f"{prefix}.{n}" for n in range(2, 255)) if a not in used), None)
+        if address is None:
+            raise LabError("all 253 addresses of the lab are in use")
+        unique = f"{paths.CLONE}-{name}"
+        host = _load(
+            {
+                "name": name,
+                "kind": kind,
+                "backend": images.kind_of(kind).backend,
+                "address": address,
+                "machine": f"pdl-{unique}",
+                "netns": network.namespace(name),
+                "cgroup": f"pidone-lab-{unique}",
+                "owner": list(Process.of(owner)) if owner else None,
+                "starter": list(Process.of(os.getpid())),
+            }
+        )
+        host.directory.mkdir(parents=True)
+        host.save()
+        return host, True
+
+
+def down(names: t.Iterable[str]) -> list[str]:
+    """Take hosts down and remove them; names that do not exist are fine. Returns those removed."""
+    existing = hosts()
+    gone = [existing[name] for name in names if name in existing]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(lambda host: host.remove(), gone))
+    with paths.lab_lock():
+        if gone and not hosts():
+            network.remove_bridge()
+    return [host.name for host in gone]
+
+
+def gc() -> list[str]:
+    """Remove hosts whose owner is gone, that were left half started, or that died. Returns their names."""
+    stale = []
+    for name, host in hosts().items():
+        starter = Process.load(host.state.get("starter"))
+        if starter is not None:
+            if not starter.alive():
+                stale.append(name)
+        elif not host.alive() or (host.owner is not None and not host.owner.alive()):
+            stale.append(name)
+    return down(stale)
