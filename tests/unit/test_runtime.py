@@ -1,0 +1,41 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""meta/runtime.yml lists every module: for ``module_defaults``, and for the action plugin that carries jeepney."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RUNTIME: dict[str, t.Any] = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+
+
+def test_there_are_modules() -> None:
+    assert MODULES
+
+
+def test_every_module_is_in_the_action_group_and_nothing_else_is() -> None:
+    assert sorted(RUNTIME["action_groups"]["systemd"]) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_routed_to_the_action_plugin(module: str) -> None:
+    routed = RUNTIME["plugin_routing"]["modules"][module]["action_plugin"]
+    namespace, collection, action = routed.split(".")
+    assert (namespace, collection) == ("pidone", "systemd")
+    assert (ROOT / "plugins" / "action" / f"{action}.py").is_file()
+
+
+def test_nothing_is_routed_that_does_not_exist() -> None:
+    assert sorted(RUNTIME["plugin_routing"]["modules"]) == MODULES
+
+
+def test_oldest_ansible_core_is_the_one_in_the_readme() -> None:
+    assert RUNTIME["requires_ansible"] == ">=2.19.0"
+    assert "ansible-core 2.19 or later" in (ROOT / "README.md").read_text()
