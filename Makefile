@@ -93,7 +93,8 @@ venv: prerequisites ## virtual environment with all tools, and the collection's 
 .PHONY: clean
 clean: ## take test hosts down and remove what was built, except the cached host images and .venv
 	@if [ -x $(LAB) ] && [ -x $(BIN)/python ]; then $(LAB) down --all; fi
-	@rm -rf build .ansible .ruff_cache .mypy_cache .pytest_cache
+	@rm -rf .ansible .ruff_cache .mypy_cache .pytest_cache
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 -not -name lab -exec rm -rf {} +; fi
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 .PHONY: help
