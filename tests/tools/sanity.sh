@@ -39,4 +39,7 @@ bootstrap
 
 tests/tools/export-tree.sh build/sanity "${TREE:-}"
 cd build/sanity/ansible_collections/pidone/systemd
-exec ansible-test sanity --local --python "$version" --color "${SANITY_COLOR:-no}" "$@" </dev/null
+# without what pip has to say while it fills the tools' environments
+ansible-test sanity --local --python "$version" --color "${SANITY_COLOR:-no}" "$@" </dev/null 2>&1 |
+    sed -uE '/^ *(Looking in|Collecting|Downloading|Installing|Successfully|Using cached|Requirement already|━)/d
+        /^WARNING: Location .* is ignored/d'

@@ -22,7 +22,10 @@ flock 9  # several make targets may start at once
 [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ] || exit 0
 
 echo "venv: installing the tools into .venv (a minute or two, only when the requirements change)"
-[ -x .venv/bin/pip ] || "$python" -m venv .venv
+version() { "$1" -c 'import sys; print(sys.version_info[:2])' 2>/dev/null; }
+if [ ! -x .venv/bin/pip ] || [ "$(version .venv/bin/python)" != "$(version "$python")" ]; then
+    "$python" -m venv --clear .venv
+fi
 if ! .venv/bin/pip install --disable-pip-version-check --no-input -q -r tests/requirements.txt; then
     echo "venv: pip could not install tests/requirements.txt, see above" >&2
     exit 1
