@@ -22,6 +22,9 @@ from tests.lab import cgroup, images, network, paths
 from tests.lab.proc import LabError, Process, run, wait_until
 from tests.lab.recipes import Kind
 
+if t.TYPE_CHECKING:
+    from tests.lab.runner import PlaybookResult
+
 USERS = ("root", "deploy", "nosudo")
 
 
@@ -238,6 +241,18 @@ class Host:
     def exists(self, path: str) -> bool:
         """Whether *path* exists on the host (a dangling link counts)."""
         return self.run(f"test -e {shlex.quote(path)} -o -L {shlex.quote(path)}").returncode == 0
+
+    def ansible(self, module: str, args: dict[str, t.Any] | None = None, **options: t.Any) -> dict[str, t.Any]:
+        """Run one Ansible task on the host over SSH; see :func:`tests.lab.runner.task`."""
+        from tests.lab import runner
+
+        return runner.task(self, module, args, **options)
+
+    def playbook(self, text: str | list[dict[str, t.Any]], *extra_args: str, **options: t.Any) -> PlaybookResult:
+        """Run a playbook (``hosts: all``) on the host; see :func:`tests.lab.runner.playbook`."""
+        from tests.lab import runner
+
+        return runner.playbook(text, [self], *extra_args, **options)
 
     def disconnect(self) -> None:
         """Close the shared SSH connections."""

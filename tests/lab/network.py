@@ -66,7 +66,10 @@ def attach(name: str, octet: int) -> str:
     outer = f"pdl{paths.CLONE}h{octet}"
     detach(name)
     run("ip", "netns", "add", space)
-    run("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "netns", space)
+    # The hardware address follows the network address: neighbours that still know a former host by it stay right.
+    third = int(prefix.rpartition(".")[2])
+    mac = f"02:70:64:{third:02x}:00:{octet:02x}"
+    run("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "address", mac, "netns", space)
     run("ip", "link", "set", outer, "master", BRIDGE, "up")
     batch = f"address add {address}/24 dev host0\nlink set host0 up\nlink set lo up\nroute add default via {prefix}.1\n"
     run("ip", "-n", space, "-batch", "-", input=batch, stdin=None)
