@@ -16,4 +16,5 @@ fi
 # shellcheck disable=SC2086  # one word per kind
 tests/lab/lab images $kinds
 export PIDONE_HOSTS=$kinds
-exec .venv/bin/pytest tests/hosts -q "$@" </dev/null
+# one process per kind of host: tests of a kind share its host
+exec .venv/bin/pytest tests/hosts -q -n 3 --dist loadgroup "$@" </dev/null

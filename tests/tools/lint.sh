@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 PATH=$PWD/.venv/bin:$PATH
 export ANSIBLE_COLLECTIONS_PATH=$PWD/build/collections PYTHONDONTWRITEBYTECODE=1
-gates=(ruff mypy shellcheck yamllint reuse changelog docs ansible-lint galaxy-importer)
+gates=(ruff mypy shellcheck yamllint reuse changelog docs ansible-lint stripped galaxy-importer)
 
 gate_ruff() { ruff check --quiet .; }
 
@@ -40,6 +40,28 @@ gate_docs() {
 }
 
 gate_ansible-lint() { ansible-lint --strict --profile production --offline -q --nocolor </dev/null; }
+
+# Distributions delete everything but these directories. What is left has to load and to document itself.
+gate_stripped() {
+    local work=$PWD/build/stripped top
+    top=$work/ansible_collections/pidone/systemd
+    tests/tools/export-tree.sh "$work"
+    find "$top" -mindepth 1 -maxdepth 1 -regextype posix-extended \
+        -not -regex '.*/(galaxy.yml|meta|plugins|roles|playbooks|extensions)' -exec rm -rf {} +
+    local -x ANSIBLE_COLLECTIONS_PATH=$work
+    ansible-doc --metadata-dump pidone.systemd >"$work/docs.json" || return 1  # fails on what cannot be loaded
+    python - "$work/docs.json" "$top" <<'PY'
+import json
+import sys
+from pathlib import Path
+
+with open(sys.argv[1]) as file:
+    documented = {name for plugins in json.load(file)["all"].values() for name in plugins}
+for path in sorted(Path(sys.argv[2], "plugins", "modules").glob("*.py")):
+    if f"pidone.systemd.{path.stem}" not in documented:
+        sys.exit(f"module {path.stem} cannot be loaded without the rest of the repository")
+PY
+}
 
 # What Galaxy would do with the published artifact. Its own exit status ignores warnings; here they are failures.
 gate_galaxy-importer() {

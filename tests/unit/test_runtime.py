@@ -39,3 +39,8 @@ def test_nothing_is_routed_that_does_not_exist() -> None:
 def test_oldest_ansible_core_is_the_one_in_the_readme() -> None:
     assert RUNTIME["requires_ansible"] == ">=2.19.0"
     assert "ansible-core 2.19 or later" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_in_the_table_of_the_readme(module: str) -> None:
+    assert f"| `pidone.systemd.{module}` |" in (ROOT / "README.md").read_text()
