@@ -68,6 +68,11 @@ class Connection:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def is_bus(self) -> bool:
+        """Whether a bus with names and matches is at the other end, rather than the peer itself."""
+        return self._destination is not None
+
     def close(self) -> None:
         """Close the socket; calls under way are lost."""
         self._sock.close()

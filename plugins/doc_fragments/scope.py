@@ -1,0 +1,37 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose service manager a module talks to; private to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # `scope` and `user`, of every module that talks to a manager.
+    DOCUMENTATION = r"""
+options:
+  scope:
+    description:
+      - Whose service manager it is about.
+      - V(system) is the host's own. Root talks to it directly, other users over the system bus, where polkit decides what they may do.
+      - V(user) is the manager of one user. Root needs neither C(become_user) nor any environment variable for it.
+      - V(global) are the unit files that all users share; there is no manager behind it, so nothing can be started there.
+    type: str
+    choices: [system, user, global]
+    default: system
+  user:
+    description:
+      - Name or number of the user whose manager it is, with O(scope=user).
+      - By default the user as whom the task runs.
+    type: str
+"""
+
+    # `root`, of modules that can work on the files of a tree nobody has booted.
+    ROOT = r"""
+options:
+  root:
+    description:
+      - Directory of a tree that is not running, such as an image being built or a chroot.
+      - Nothing is started and no manager is asked; only files in that tree are read and changed, with C(systemctl --root) for links.
+    type: path
+"""

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where errors become Ansible results."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+
+def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> t.NoReturn:
+    """Run a task for a module and exit with its result.
+
+    :param module: the AnsibleModule.
+    :param task: takes the module and returns its result.
+    """
+    try:
+        result = task(module)
+    except SystemdError as e:
+        module.fail_json(msg=e.msg, **e.data)
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
+    module.exit_json(**result)

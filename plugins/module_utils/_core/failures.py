@@ -1,0 +1,288 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a unit is not up: everything that one would look up by hand, in one screen and as data.
+
+Loaded only when something failed.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, short
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+
+# Units told of in full, and lines of log for each; of further units the state alone is told.
+_MOST_UNITS = 5
+_LOG_LINES = 10
+
+# Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
+_EXIT_STATUSES = {
+    200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
+    207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
+    213: "SECUREBITS", 214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
+    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK", 226: "NAMESPACE",
+    227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
+    232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING",
+    238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
+    242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
+}  # fmt: skip
+
+
+class UnitsFailed(SystemdError):
+    """Units are not as they were asked to be; `failures` in the data hold one entry each."""
+
+
+def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
+    """Why units are down after a start that succeeded.
+
+    Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
+    `failed`.
+    """
+    wanted = []
+    for status in statuses:
+        face = _interface(status.id)
+        wanted += [(status.path, UNIT, "ConditionResult"), (status.path, UNIT, "AssertResult")]
+        wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
+    values = manager.properties(wanted)
+    told = []
+    for index, status in enumerate(statuses):
+        condition, assertion, type_, result = values[4 * index : 4 * index + 4]
+        if status.active_state == "inactive" and condition is False:
+            told.append("condition")
+        elif status.active_state == "inactive" and assertion is False:
+            told.append("assertion")
+        elif status.active_state == "inactive" and type_ == "oneshot" and result == "success":
+            told.append("finished")
+        else:
+            told.append("failed")
+    return told
+
+
+def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> UnitsFailed:
+    """The error for jobs that were refused or did not end well.
+
+    :param bad: (unit, its Job or None, the job's result, `unfinished`, or the CallFailed with which it was refused).
+    """
+    failures = []
+    for number, (name, job, result) in enumerate(bad):
+        entry: dict[str, t.Any] = {"unit": name, "job": {"id": job.id if job else None, "type": job_type}}
+        if isinstance(result, CallFailed):
+            error = explain(result, f"{job_type} {name}")
+            if type(error) is not SystemdError:
+                return t.cast(UnitsFailed, error)
+            entry["job"]["result"] = "refused"
+            entry["reason"] = error.msg
+        else:
+            entry["job"]["result"] = result
+        failures.append(_look_at(ctx.manager, entry, detailed=number < _MOST_UNITS))
+    return _report(failures, ctx, job_type)
+
+
+def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str) -> UnitsFailed:
+    """The error for units that were started but did not stay up."""
+    failures = []
+    for number, name in enumerate(names):
+        entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
+        failures.append(_look_at(ctx.manager, entry, detailed=number < _MOST_UNITS))
+    return _report(failures, ctx, job_type)
+
+
+def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> UnitsFailed:
+    screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
+    if len(failures) > _MOST_UNITS:
+        screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
+    return UnitsFailed("\n".join(screens), failures=failures, started=True)
+
+
+def _interface(name: str) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
+
+
+def _look_at(manager: t.Any, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
+    """Fill in what systemd knows of the unit."""
+    name = entry["unit"]
+    path = object_path(name)
+    unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
+    entry.update(
+        load_state=unit.get("LoadState", ""),
+        active_state=unit.get("ActiveState", ""),
+        sub_state=unit.get("SubState", ""),
+        result=special.get("Result", ""),
+    )
+    load_error = unit.get("LoadError") or ("", "")
+    if load_error[0]:
+        entry["load_error"] = load_error[1]
+    if special.get("StatusText"):
+        entry["status_text"] = special["StatusText"]
+    if special.get("NRestarts"):
+        entry["n_restarts"] = special["NRestarts"]
+    _exit(entry, special)
+    for kind in ("Conditions", "Asserts"):
+        unmet = [_condition(row) for row in unit.get(kind, ()) if row[4] < 0]
+        if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
+            entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
+    if entry["job"]["result"] == "dependency" and detailed:
+        needed = sorted({*unit.get("Requires", ()), *unit.get("BindsTo", ()), *unit.get("Requisite", ())})
+        entry["failed_dependencies"] = [
+            {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
+            for status in manager.status(needed)
+            if status.active_state not in ("active", "reloading", "activating")
+        ]
+    invocation = bytes(unit.get("InvocationID") or b"").hex()
+    if invocation and entry["job"]["result"] not in ("dependency", "refused"):
+        entry["invocation_id"] = invocation
+        if detailed:
+            entry["journal"] = _journal(invocation, manager.scope)
+    elif detailed and entry.get("failed_dependencies"):
+        first = entry["failed_dependencies"][0]
+        value = manager.properties([(object_path(first["unit"]), UNIT, "InvocationID")])[0]
+        if value:
+            first["invocation_id"] = bytes(value).hex()
+            first["journal"] = _journal(first["invocation_id"], manager.scope)
+    return entry
+
+
+def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
+    """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
+    import signal
+
+    commands = list(service.get("ExecStart", ()))
+    code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
+    if commands:
+        entry["command"] = " ".join(commands[0][1])
+    if not (code == 1 and status) and code not in (2, 3):
+        for kind in ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload"):
+            for row in service.get(kind, ()):
+                if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
+                    entry["command"] = " ".join(row[1])
+                    entry["failed_setting"] = kind
+                    code, status, pid = row[8], row[9], row[7]
+    if not code:
+        return
+    entry["pid"] = pid
+    if code == 1:
+        entry["exit_code"] = status
+        if status in _EXIT_STATUSES:
+            entry["exit_status"] = _EXIT_STATUSES[status]
+    else:
+        try:
+            entry["signal"] = signal.Signals(status).name
+        except ValueError:
+            entry["signal"] = str(status)
+        entry["core_dumped"] = code == 3
+    begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
+    if "failed_setting" not in entry and ended > begun:
+        entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
+
+
+def _condition(row: t.Sequence[t.Any]) -> str:
+    """A row of Conditions or Asserts, (type, trigger, negate, parameter, state), as it stands in the unit file."""
+    return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
+
+
+def _journal(invocation: str, scope: str) -> list[dict[str, t.Any]]:
+    """The last lines of the log of one invocation, what the unit said and what systemd said of it."""
+    import json
+    import subprocess
+
+    prefix = "USER_" if scope == "user" else ""
+    match = [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{prefix}INVOCATION_ID={invocation}"]
+    command = ["journalctl", "--no-pager", "--quiet", "--output=json", f"--lines={_LOG_LINES}", *match]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = []
+    for raw in done.stdout.splitlines():
+        record = json.loads(raw)
+        message = record.get("MESSAGE") or ""
+        if isinstance(message, list):
+            message = bytes(message).decode("utf-8", "replace")
+        stamp = int(record.get("__REALTIME_TIMESTAMP", 0))
+        lines.append(
+            {
+                "time": stamp,
+                "identifier": record.get("SYSLOG_IDENTIFIER", ""),
+                "priority": int(record.get("PRIORITY", 6)),
+                "message": message,
+            }
+        )
+    return lines
+
+
+def _screen(entry: dict[str, t.Any], timeout: float) -> str:
+    lines = [_headline(entry, timeout)]
+    job = entry["job"]
+    number = f" (job {job['id']})" if job["id"] is not None and job["result"] == "unfinished" else ""
+    lines.append(f"  job       {job['type']}: {job['result']}{number}")
+    state = f"{entry['active_state']} ({entry['sub_state']})" if entry["active_state"] else entry["load_state"]
+    if entry["result"] not in ("", "success"):
+        state += f", Result: {entry['result']}"
+    if "exit_code" in entry or "signal" in entry:
+        which = f"{entry['failed_setting']}= process" if "failed_setting" in entry else "main process"
+        state += f", {which} {entry['pid']} {_ended(entry)}"
+    if entry.get("n_restarts"):
+        state += f", restarted {entry['n_restarts']} times"
+    lines.append(f"  unit      {state}")
+    if entry.get("command"):
+        lines.append(f"  command   {entry['command']}")
+    if entry.get("status_text"):
+        lines.append(f"  status    {entry['status_text']}")
+    for key, word in (("unmet_conditions", "condition"), ("unmet_assertions", "assertion")):
+        for unmet in entry.get(key, ()):
+            lines.append(f"  {word:9} {unmet} is not met")
+    if entry.get("load_error"):
+        lines.append(f"  load      {entry['load_error']}")
+    log, whose = entry.get("journal"), f"this invocation ({entry.get('invocation_id', '')[:8]}...)"
+    for dependency in entry.get("failed_dependencies", ()):
+        lines.append(f"  needs     {dependency['unit']}, which is {dependency['active_state']}")
+        if dependency.get("journal"):
+            log, whose = dependency["journal"], dependency["unit"]
+    if log:
+        lines.append(f"  log of {whose}:")
+        for record in log:
+            clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
+            lines.append(f"    {clock} {record['message']}")
+    return "\n".join(lines)
+
+
+def _ended(entry: dict[str, t.Any]) -> str:
+    if "signal" in entry:
+        return f"was killed by {entry['signal']}{' (core dumped)' if entry.get('core_dumped') else ''}"
+    name = f"/{entry['exit_status']}" if "exit_status" in entry else ""
+    return f"exited with status {entry['exit_code']}{name}"
+
+
+def _headline(entry: dict[str, t.Any], timeout: float) -> str:
+    name, kind, result = entry["unit"], entry["job"]["type"], entry["job"]["result"]
+    if result == "refused":
+        return f"{name}: {entry['reason']}"
+    if result == "unfinished":
+        return (
+            f"{name}: {kind} did not end within {timeout:g} s; systemd goes on with the job. "
+            "Give more time in `timeout`, or do not wait with `wait: false`"
+        )
+    if result == "dependency":
+        return f"{name} was not started, because a unit that it requires is not up"
+    if entry.get("unmet_conditions"):
+        return (
+            f"{name} was skipped: a condition of the unit is not met on this host "
+            "(with `allow_skipped: true` that is accepted)"
+        )
+    if entry.get("unmet_assertions"):
+        return f"{name} was not started: an assertion of the unit is not met on this host"
+    if result == "done" and kind != "stop":
+        ran = f", ran {entry['ran_seconds']:g} s" if "ran_seconds" in entry else ""
+        ended = " and exited" if "exit_code" in entry else " and was killed" if "signal" in entry else ""
+        return f"{name} did not stay up: it was {_past(kind)}{ran}{ended}"
+    return f"{name}: {kind} failed"
+
+
+def _past(kind: str) -> str:
+    return {"start": "started", "reload": "reloaded"}.get(kind, "restarted" if "restart" in kind else kind)

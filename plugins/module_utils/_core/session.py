@@ -1,0 +1,35 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules of this collection share: their common options, and the manager they talk to."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+# Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
+SCOPE_ARGUMENTS: dict[str, t.Any] = {
+    "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
+    "user": {"type": "str"},
+}
+ROOT_ARGUMENTS: dict[str, t.Any] = {"root": {"type": "path"}}
+
+
+def manager_for(params: dict[str, t.Any]) -> t.Any:
+    """The manager that the options `scope`, `user` and `root` name: a context manager, connected where there is need.
+
+    :raises SystemdError: the options contradict each other, or the manager cannot be reached.
+    """
+    scope, user, root = params["scope"], params.get("user"), params.get("root")
+    if user is not None and scope != "user":
+        raise BadInput(f"user: only scope `user` has a user, not `{scope}`; set `scope: user` or leave out `user`")
+    if root is not None or scope == "global":
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
+
+        return open_offline(scope, root)
+    from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
+
+    return open_manager(scope, user, lambda: import_jeepney(params))

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of units before a plan is made: names and patterns resolved, states read in as few round trips as can be."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    instance_of,
+    is_glob,
+    is_template,
+    object_path,
+    template_of,
+)
+
+# UnitFileState values of units that are enabled: links of their own make other units pull them in.
+ENABLED = ("enabled", "enabled-runtime")
+MASKED = ("masked", "masked-runtime")
+
+
+class Unit:
+    """One unit as it is now.
+
+    `name` is what was asked for, `id` systemd's own name for it (another one where an alias was asked for).
+    `file_state` is None where it was not read, and empty where there is no unit file.
+    """
+
+    __slots__ = ("can_reload", "default_instance", "file_state", "has_links", "name", "preset", "stale", "status", "also")
+
+    def __init__(self, name: str, status: UnitStatus | None) -> None:
+        self.name = name
+        self.status = status
+        self.file_state: str | None = None
+        self.preset = ""
+        self.stale = False
+        self.can_reload = True
+        # Of [Install], read only where UnitFileState leaves the question open: whether enabling makes links of the
+        # unit's own, the states of the units in Also=, and DefaultInstance=.
+        self.has_links = False
+        self.also: list[str] = []
+        self.default_instance = ""
+
+    @property
+    def id(self) -> str:
+        return self.status.id if self.status else self.name
+
+    @property
+    def active_state(self) -> str:
+        return self.status.active_state if self.status else "inactive"
+
+    @property
+    def sub_state(self) -> str:
+        return self.status.sub_state if self.status else "dead"
+
+    @property
+    def load_state(self) -> str:
+        if self.status:
+            return self.status.load_state
+        return "not-found" if self.file_state == "" else "stub"
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no such unit: nothing loaded and no unit file."""
+        return self.load_state == "not-found" and not self.file_state
+
+    def describe(self) -> str:
+        """The state in words: `inactive (dead), disabled`."""
+        if self.missing:
+            return "not found"
+        words = [f"{self.active_state} ({self.sub_state})"] if self.status else []
+        if self.file_state:
+            words.append(self.file_state)
+        return ", ".join(words) or "unknown"
+
+
+def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[str]:
+    """Expand patterns into the names of units that are loaded or have a unit file; plain names stay, doubles go.
+
+    Templates are not matched by patterns, since they are no units.
+
+    :raises BadInput: a pattern matches nothing and `allow_empty` is false.
+    """
+    if not any(is_glob(name) for name in names):
+        return list(dict.fromkeys(names))
+    found: dict[str, None] = {}
+    files: list[str] | None = None
+    for name in names:
+        if not is_glob(name):
+            found[name] = None
+            continue
+        if files is None:
+            files = _unit_files_on_disk(manager)
+        import fnmatch
+
+        loaded = [] if manager.offline else [s.id for s in manager.list_units([name]) if s.load_state != "not-found"]
+        matches = {*loaded, *fnmatch.filter(files, name)}
+        if not matches and not allow_empty:
+            raise BadInput(
+                f"name: the pattern {name!r} matches no unit on this host; correct it, "
+                "or set `allow_empty: true` where that may be"
+            )
+        found.update(dict.fromkeys(sorted(matches)))
+    return list(found)
+
+
+def _unit_files_on_disk(manager: t.Any) -> list[str]:
+    """Names of all unit files. Listing directories is a thousand times cheaper than ListUnitFiles, which works out the
+    state of every file."""
+    names = set()
+    for directory in manager.unit_path():
+        try:
+            entries = os.listdir(directory)
+        except OSError:
+            continue
+        names.update(name for name in entries if _is_unit_file(name))
+    return sorted(names)
+
+
+def _is_unit_file(name: str) -> bool:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
+
+    return bool(unit_type(name)) and not is_template(name)
+
+
+def read(
+    manager: t.Any,
+    names: t.Sequence[str],
+    file_states: bool = False,
+    presets: bool = False,
+    runtime: bool = False,
+) -> list[Unit]:
+    """The units as they are now, in the order of the names: one round trip for states, one for enablement.
+
+    :param file_states: whether enablement is wanted, which is dear (about 1 ms for each unit on large hosts).
+    :param presets: whether the presets are wanted.
+    :param runtime: whether enablement until the reboot is wanted, which old versions do not tell of instances.
+    """
+    if manager.offline:
+        units = [Unit(name, None) for name in names]
+    else:
+        real = [name for name in names if not is_template(name)]
+        statuses = dict(zip(real, manager.status(real)))
+        units = [Unit(name, statuses.get(name)) for name in names]
+    if not file_states:
+        return units
+    for unit, state in zip(units, manager.unit_file_states([unit.name for unit in units])):
+        unit.file_state = state
+    if runtime:
+        _see_runtime_links(manager, units)
+    if presets:
+        for unit, preset in zip(units, manager.presets([unit.name for unit in units])):
+            unit.preset = preset
+    for unit in units:
+        if unit.file_state == "indirect" or (is_template(unit.name) and unit.file_state not in ("", *MASKED)):
+            _read_install(manager, unit)
+    return units
+
+
+def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_reload: bool) -> None:
+    """Fill in what only units that will get a job are asked for: NeedDaemonReload, CanReload."""
+    wanted = []
+    for unit in units:
+        path = object_path(unit.id)
+        if stale:
+            wanted.append((path, UNIT, "NeedDaemonReload"))
+        if can_reload:
+            wanted.append((path, UNIT, "CanReload"))
+    values = iter(manager.properties(wanted) if wanted else ())
+    for unit in units:
+        if stale:
+            unit.stale = bool(next(values))
+        if can_reload:
+            unit.can_reload = bool(next(values))
+
+
+def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+
+    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:])}
+    for unit in units:
+        if unit.file_state == "disabled" and instance_of(unit.name) and unit.name in links:
+            unit.file_state = "enabled-runtime"
+
+
+def _read_install(manager: t.Any, unit: Unit) -> None:
+    """What [Install] of the unit's file and drop-ins says."""
+    keys: dict[str, list[str]] = {}
+    for path in _unit_file_and_dropins(manager, unit.name):
+        section = ""
+        try:
+            with open(path, encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    text = line.strip()
+                    if text.startswith("["):
+                        section = text
+                    elif section == "[Install]" and "=" in text and text[0] not in "#;":
+                        key, _equals, value = text.partition("=")
+                        words = value.split()
+                        keys[key.strip()] = [*keys.get(key.strip(), []), *words] if words else []
+        except OSError:
+            continue
+    unit.has_links = any(keys.get(key) for key in ("WantedBy", "RequiredBy", "UpheldBy", "Alias"))
+    unit.default_instance = "".join(keys.get("DefaultInstance", []))
+    also = [name for name in keys.get("Also", []) if name != unit.name and "%" not in name]
+    unit.also = list(manager.unit_file_states(also)) if also else []
+
+
+def _unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
+    candidates = [name, template_of(name)] if template_of(name) else [name]
+    for candidate in candidates:
+        for directory in manager.unit_path():
+            path = os.path.join(directory, candidate)
+            if os.path.exists(path):
+                dropins = []
+                for other in manager.unit_path():
+                    folder = f"{other}/{candidate}.d"
+                    if os.path.isdir(folder):
+                        dropins += [f"{folder}/{n}" for n in os.listdir(folder) if n.endswith(".conf")]
+                return [path, *sorted(dropins, key=os.path.basename)]
+    return []
+
+
+def not_found(name: str, manager: t.Any) -> SystemdError:
+    """The error for a unit that does not exist, with the names it may have been meant to be."""
+    import difflib
+
+    close = difflib.get_close_matches(name, _unit_files_on_disk(manager), 3, 0.7)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    if not close and name.endswith(".service.service"):
+        hint = "; the suffix is there twice"
+    return BadInput(f"name: there is no unit {name} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}")

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The symbolic links by which units are enabled and masked: where they live, and putting them back exactly."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+
+def link_directories(scope: str, home: str = "", uid: int = 0, root: str = "") -> list[str]:
+    """The directories in which systemctl enable, disable, mask and unmask make and remove links (systemd.unit(5)).
+
+    :param home: the user's home directory, for scope `user`.
+    """
+    if scope == "user":
+        return [f"{home}/.config/systemd/user", f"/run/user/{uid}/systemd/user"]
+    kind = "user" if scope == "global" else "system"
+    return [f"{root}/etc/systemd/{kind}", f"{root}/run/systemd/{kind}"]
+
+
+def read_links(directories: t.Sequence[str]) -> dict[str, str]:
+    """All links in the directories and in their `.wants`, `.requires` and `.upholds`: path -> target."""
+    links: dict[str, str] = {}
+    for directory in directories:
+        for entry in _scan(directory):
+            if entry.is_symlink():
+                links[entry.path] = os.readlink(entry.path)
+            elif entry.name.endswith((".wants", ".requires", ".upholds")):
+                for link in _scan(entry.path):
+                    if link.is_symlink():
+                        links[link.path] = os.readlink(link.path)
+    return links
+
+
+def restore_links(before: dict[str, str], directories: t.Sequence[str]) -> bool:
+    """Make the links in the directories what they were; returns whether anything was to be done.
+
+    Directories that hold no link any more, and did not before, are removed as systemctl disable does.
+    """
+    now = read_links(directories)
+    touched = False
+    for path in now.keys() - before.keys():
+        os.unlink(path)
+        touched = True
+        parent = os.path.dirname(path)
+        if parent not in directories and not any(os.path.dirname(known) == parent for known in before):
+            try:
+                os.rmdir(parent)
+            except OSError:
+                pass
+    for path, target in before.items():
+        if now.get(path) != target:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            temporary = f"{path}.pidone-tmp"
+            os.symlink(target, temporary)
+            os.replace(temporary, path)
+            touched = True
+    return touched
+
+
+def _scan(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unit files without a manager: an offline tree (`root`), or all users' managers at once (scope `global`).
+
+The links are made by `systemctl --root` and `systemctl --global`, which work on files alone.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange
+
+_STATES = (
+    "enabled", "enabled-runtime", "linked", "linked-runtime", "alias", "masked", "masked-runtime", "static",
+    "indirect", "disabled", "generated", "transient", "bad", "invalid",
+)  # fmt: skip
+
+
+class OfflineManager:
+    """What can be asked of and done to unit files without a manager; the same methods as Manager's.
+
+    :param scope: `system` or `global`.
+    :param root: the tree, or an empty string for this host's own files.
+    """
+
+    offline = True
+    uid = None
+
+    def __init__(self, scope: str, root: str = "") -> None:
+        self.scope = scope
+        self.root = root.rstrip("/")
+
+    def __enter__(self) -> OfflineManager:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to close."""
+
+    def unit_path(self) -> list[str]:
+        """The directories of unit files, the first one winning (systemd.unit(5), "Unit File Load Path")."""
+        kind = "user" if self.scope == "global" else "system"
+        places = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
+        return [f"{self.root}{place}/{kind}" for place in places]
+
+    def link_directories(self) -> list[str]:
+        """Where enabling and masking make links: for good, and until the reboot."""
+        return link_directories(self.scope, root=self.root)
+
+    def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
+        """UnitFileState of each name; an empty string where there is no unit file."""
+        if not names:
+            return []
+        told = self._systemctl("is-enabled", names, check=False).stdout.split("\n")
+        states = [line.strip() for line in told if line.strip() in (*_STATES, "not-found")]
+        if len(states) != len(names):
+            # Old versions say nothing on standard output of a unit that does not exist: ask one by one.
+            states = []
+            for name in names:
+                answer = self._systemctl("is-enabled", [name], check=False).stdout.strip()
+                states.append(answer if answer in _STATES else "")
+        return ["" if state == "not-found" else state for state in states]
+
+    def presets(self, names: t.Sequence[str]) -> list[str]:
+        """What the tree's presets say of each unit."""
+        found = {}
+        listed = self._systemctl("list-unit-files", names, "--no-legend", "--no-pager", "--full", check=False)
+        for line in listed.stdout.splitlines():
+            words = line.split()
+            if len(words) >= 3:
+                found[words[0]] = words[2]
+        return [found.get(name, "") for name in names]
+
+    def reload(self) -> None:
+        """Nothing to reload: no manager has read these files."""
+
+    def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
+        """As Manager.enable."""
+        return self._change("enable", names, runtime, force)
+
+    def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
+        """As Manager.disable."""
+        return self._change("disable", names, runtime)
+
+    def mask(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
+        """As Manager.mask."""
+        return self._change("mask", names, runtime, force)
+
+    def unmask(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
+        """As Manager.unmask."""
+        return self._change("unmask", names, runtime)
+
+    def preset(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
+        """As Manager.preset."""
+        return self._change("preset", names, runtime, force)
+
+    def _change(self, verb: str, names: t.Sequence[str], runtime: bool, force: bool = False) -> list[LinkChange]:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+
+        options = [*(["--runtime"] if runtime else []), *(["--force"] if force else [])]
+        before = read_links(self.link_directories())
+        self._systemctl(verb, names, "--quiet", *options)
+        after = read_links(self.link_directories())
+        made = [LinkChange("symlink", path, to) for path, to in after.items() if before.get(path) != to]
+        return made + [LinkChange("unlink", path, "") for path in before if path not in after]
+
+    def _systemctl(
+        self, verb: str, names: t.Sequence[str], *options: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        where = f"--root={self.root or '/'}" if self.scope == "system" else "--global"
+        command = ["systemctl", where, *options, verb, "--", *names]
+        environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
+            )
+        except OSError as e:
+            raise SystemdError(
+                f"cannot run systemctl ({e.strerror}), which works on the files of a tree; install the package systemd"
+            ) from e
+        if check and done.returncode:
+            raise SystemdError(f"systemctl {where} {verb} failed: {done.stderr.strip()}")
+        return done
+
+
+def open_offline(scope: str, root: str | None) -> OfflineManager:
+    """An OfflineManager for a tree or for scope `global`.
+
+    :raises BadInput: `root` is not a directory, or is given with scope `user`.
+    """
+    if root is not None:
+        if scope == "user":
+            raise BadInput("root: the managers of users are not in a tree; use scope `system` or `global`")
+        if not root.startswith("/") or not os.path.isdir(root):
+            raise BadInput(f"root: {root!r} is not an existing directory; give the absolute path of the tree")
+        if scope == "global":
+            raise BadInput("root: scope `global` works on this host's own files only; leave out `root`")
+    return OfflineManager(scope, root or "")
