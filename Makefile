@@ -25,11 +25,11 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV ANSIBLE_CONFIG
 ##@ The two commands
 
 .PHONY: demo
-demo: venv ## boot a systemd host and run an example playbook on it over SSH
+demo: prerequisites venv ## boot a systemd host and run an example playbook on it over SSH
 	@demo/run
 
 .PHONY: test
-test: venv ## everything: lint, sanity, unit tests, tests on real hosts, molecule
+test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real hosts, molecule
 	@tests/tools/run-all.sh
 
 ##@ Checks and tests
@@ -47,15 +47,15 @@ unit: venv ## unit tests, no host needed (PYTEST="-k names")
 	@$(BIN)/pytest tests/unit -q -n 2 $(PYTEST)
 
 .PHONY: hosts
-hosts: venv ## tests on real hosts (HOSTS="bullseye trixie", PYTEST="-k unit_file -x")
+hosts: prerequisites venv ## tests on real hosts (HOSTS="bullseye trixie", PYTEST="-k unit_file -x")
 	@tests/tools/hosts.sh "$(HOSTS)" $(PYTEST)
 
 .PHONY: molecule
-molecule: venv ## molecule scenarios, on lab hosts
+molecule: prerequisites venv ## molecule scenarios, on lab hosts
 	@tests/tools/molecule.sh $(SCENARIOS)
 
 .PHONY: bench
-bench: venv ## speed against ansible.builtin.systemd_service and systemctl; writes build/bench.json
+bench: prerequisites venv ## speed against ansible.builtin.systemd_service and systemctl; writes build/bench.json
 	@tests/bench/run
 
 ##@ Documentation
@@ -67,27 +67,28 @@ docs: venv ## HTML documentation in build/docs
 ##@ Test hosts (HOST=bullseye, bookworm or trixie)
 
 .PHONY: lab-images lab-up lab-enter lab-exec lab-list lab-down
-lab-images: venv ## build the images of the test hosts that are not cached yet
+lab-images: prerequisites venv ## build the images of the test hosts that are not cached yet
 	@$(LAB) images $(IMAGES)
-lab-up: venv ## boot a host and keep it up
+lab-up: prerequisites venv ## boot a host and keep it up
 	@$(LAB) up $(HOST)
-lab-enter: venv ## open a shell on it
+lab-enter: prerequisites venv ## open a shell on it
 	@$(LAB) enter $(HOST)
-lab-exec: venv ## run CMD="..." on it
+lab-exec: prerequisites venv ## run CMD="..." on it
 	@$(LAB) exec $(HOST) -- $(CMD)
-lab-list: venv ## hosts that are up, with their addresses
+lab-list: prerequisites venv ## hosts that are up, with their addresses
 	@$(LAB) list
-lab-down: venv ## take it down (HOST=all: every one of this checkout)
+lab-down: prerequisites venv ## take it down (HOST=all: every one of this checkout)
 	@$(LAB) down $(if $(filter all,$(HOST)),--all,$(HOST))
 
 ##@ Set-up and clean-up (other targets call these themselves)
 
 .PHONY: prerequisites
-prerequisites: ## install missing Debian packages (as root)
+prerequisites: ## install the Debian packages that booting test hosts takes (as root)
 	@tests/tools/prerequisites.sh
 
 .PHONY: venv
-venv: prerequisites ## virtual environment with all tools, and the collection's import path
+venv: ## virtual environment with all tools, and the collection's import path
+	@tests/tools/prerequisites.sh git python3-venv shellcheck
 	@tests/tools/venv.sh
 
 .PHONY: clean

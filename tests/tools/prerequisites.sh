@@ -21,6 +21,8 @@ fi
 
 missing=()
 for package in "${wanted[@]}"; do
+    # a Python that did not come from Debian may well have its own
+    if [ "$package" = python3-venv ] && "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null; then continue; fi
     status=$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
     [ "${status:0:2}" = ii ] || missing+=("$package")
 done
