@@ -30,6 +30,12 @@ def _path(name: str) -> Path | None:
     return top / name if top else None
 
 
+def names(prefix: str) -> list[str]:
+    """What follows *prefix* in the names of the cgroups that begin with it."""
+    top = hierarchy()
+    return [path.name[len(prefix) :] for path in top.glob(f"{prefix}*")] if top else []
+
+
 def enter(name: str) -> None:
     """Make the cgroup *name* and move this process there."""
     path = _path(name)

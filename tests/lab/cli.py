@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import signal
 import sys
 import typing as t
 
@@ -57,8 +59,6 @@ def _enter(args: argparse.Namespace) -> int:
 
 
 def _exec(args: argparse.Namespace) -> int:
-    import shlex
-
     host = registry.get(args.host)
     words = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not words:
@@ -140,8 +140,12 @@ def main(argv: t.Sequence[str] | None = None) -> int:
     if os.geteuid() != 0:
         print("lab: run it as root: it makes network namespaces and boots machines", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that both interruptions clean up
     try:
         return t.cast(int, args.function(args))
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return 130
     except LabError as exc:
         print(f"lab: {exc}", file=sys.stderr)
         return 1

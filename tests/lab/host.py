@@ -134,7 +134,12 @@ class Host:
         mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         for point in sorted((p for p in mounted if p.startswith(f"{self.directory}/")), reverse=True):
             run("umount", "--lazy", point)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        # Renamed first: whoever brings up a host of this name meanwhile finds either all of it or nothing.
+        trash = paths.LAB / "trash" / f"{self.name}-{secrets.token_hex(4)}"
+        trash.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.directory.rename(trash)
+            shutil.rmtree(trash, ignore_errors=True)
 
     def console(self) -> str:
         """What the host wrote to its console since it was made."""
@@ -224,10 +229,12 @@ class Host:
         data = content.encode() if isinstance(content, str) else content
         quoted = shlex.quote(path)
         line = (
-            f"d=$(dirname -- {quoted}); mkdir -p -- \"$d\" && t=$(mktemp -- \"$d/.lab.XXXXXX\") && cat > \"$t\" && "
-            f"chmod {mode:o} \"$t\" && chown {shlex.quote(owner)} \"$t\" && mv -f -- \"$t\" {quoted}"
+            f'd=$(dirname -- {quoted}); mkdir -p -- "$d" && t=$(mktemp -- "$d/.lab.XXXXXX") && cat > "$t" && '
+            f'chmod {mode:o} "$t" && chown {shlex.quote(owner)} "$t" && mv -f -- "$t" {quoted}'
         )
-        done = subprocess.run([*self.ssh_command(), "--", line], input=data, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [*self.ssh_command(), "--", line], input=data, capture_output=True, timeout=60, check=False
+        )
         if done.returncode:
             raise AssertionError(f"{self.name}: writing {path}: {done.stderr.decode(errors='replace')}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,14 +43,14 @@ def build(kind: Kind) -> Path:
     image = image_path(kind)
     if image.exists():
         return image
-    with paths.locked(paths.images_dir() / f"{kind.name}.lock"):
+    with paths.locked(paths.images_dir() / f"{kind.name}.lock") as lock:
         if image.exists():
             return image
         print(f"lab: building the {kind.name} image ({kind.suite})", file=sys.stderr, flush=True)
         partial = image.with_name(f"{image.name}.partial")
         _remove(partial)
         try:
-            _debootstrap(kind, partial)
+            _debootstrap(kind, partial, lock)
             partial.rename(image)
         except BaseException:
             _remove(partial)
@@ -58,7 +59,7 @@ def build(kind: Kind) -> Path:
     return image
 
 
-def _debootstrap(kind: Kind, target: Path) -> None:
+def _debootstrap(kind: Kind, target: Path, lock: int) -> None:
     command = [
         "mmdebstrap",
         "--variant=minbase",
@@ -71,11 +72,25 @@ def _debootstrap(kind: Kind, target: Path) -> None:
         os.fspath(target),
     ]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=[lock],  # should we be killed, nobody else builds this image before mmdebstrap has ended
+            start_new_session=True,
+        )
     except FileNotFoundError as exc:
         raise LabError("mmdebstrap: not found (run 'tests/lab/lab prerequisites')") from exc
-    if done.returncode:
-        tail = "\n".join(done.stderr.splitlines()[-25:])
+    try:
+        output, _nothing = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()
+        raise
+    if process.returncode:
+        tail = "\n".join(output.splitlines()[-25:])
         raise LabError(f"building the {kind.name} image failed:\n{tail}")
 
 

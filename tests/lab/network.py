@@ -19,16 +19,16 @@ NET = "10.213"
 BRIDGE = f"pdl-{paths.CLONE}"
 
 
-def namespace(name: str) -> str:
+def namespace(name: str, clone: str = paths.CLONE) -> str:
     """Name of the network namespace of host *name*."""
-    return f"pdl-{paths.CLONE}-{name}"
+    return f"pdl-{clone}-{name}"
 
 
 def ensure_bridge() -> str:
     """Make the clone's bridge if it is missing; return the first three octets of its network."""
     with paths.machine_lock():
         found = _addresses()
-        if BRIDGE in found and found[BRIDGE]:
+        if found.get(BRIDGE):
             return found[BRIDGE][0].rpartition(".")[0]
         taken = [ipaddress.ip_network(net) for net in _routes()]
         for third in range(256):
@@ -76,12 +76,18 @@ def attach(name: str, octet: int) -> str:
     return address
 
 
-def detach(name: str) -> None:
+def detach(name: str, clone: str = paths.CLONE) -> None:
     """Remove the namespace of host *name*, and with it its interface."""
-    run("ip", "netns", "delete", namespace(name), check=False)
+    run("ip", "netns", "delete", namespace(name, clone), check=False)
 
 
-def remove_bridge() -> None:
+def names(clone: str = paths.CLONE) -> list[str]:
+    """Names of the hosts that have a network namespace."""
+    prefix = namespace("", clone)
+    words = [line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.strip()]
+    return [word[len(prefix) :] for word in words if word.startswith(prefix)]
+
+
+def remove_bridge(clone: str = paths.CLONE) -> None:
     """Remove the clone's bridge (when no host is left)."""
-    with paths.machine_lock():
-        run("ip", "link", "delete", BRIDGE, check=False)
+    run("ip", "link", "delete", f"pdl-{clone}", check=False)

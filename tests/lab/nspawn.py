@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.lab import paths
 from tests.lab.host import Host
-from tests.lab.proc import LabError, Process, children, run, wait_until
+from tests.lab.proc import LabError, children, run
 from tests.lab.supervisor import is_systemd
 
 
@@ -27,7 +27,14 @@ class NspawnHost(Host):
         for folder in (upper, work, self.root):
             folder.mkdir()
         mount = run(
-            "mount", "-t", "overlay", "overlay", "-o", f"lowerdir={image},upperdir={upper},workdir={work}", self.root, check=False
+            "mount",
+            "-t",
+            "overlay",
+            "overlay",
+            "-o",
+            f"lowerdir={image},upperdir={upper},workdir={work}",
+            self.root,
+            check=False,
         )
         if mount.returncode:
             run("cp", "-a", "--reflink=auto", f"{image}/.", self.root)

@@ -34,20 +34,23 @@ def images_dir() -> Path:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> t.Iterator[None]:
-    """Hold an exclusive lock on the file at *path* (created if missing) for the duration of the block."""
+def locked(path: Path) -> t.Iterator[int]:
+    """Hold an exclusive lock on the file at *path* (created if missing) for the duration of the block.
+
+    Yields the descriptor: a child process that inherits it keeps the lock for as long as it lives, whatever becomes of us.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
 
 
-def lab_lock() -> t.ContextManager[None]:
+def lab_lock() -> t.ContextManager[int]:
     """The lock of this clone's host registry."""
     return locked(LAB / "lock")
 
 
-def machine_lock() -> t.ContextManager[None]:
+def machine_lock() -> t.ContextManager[int]:
     """The lock of what all clones on this machine share."""
     return locked(RUN / "lock")
 

@@ -32,7 +32,7 @@ def _run(request: dict[str, object]) -> None:
         os.dup2(target, number)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
     os.environ["LAB_RESULTS"] = str(request["results"])
     code: object = 99
     try:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import os
 import re
+import secrets
+import shutil
 import typing as t
+from pathlib import Path
 
-from tests.lab import images, network, paths
+from tests.lab import cgroup, images, network, paths
 from tests.lab.host import Host
 from tests.lab.nspawn import NspawnHost
 from tests.lab.proc import LabError, Process
@@ -68,7 +72,7 @@ def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
             list(pool.map(lambda host: host.start(), fresh))
     except BaseException:
         for host in fresh:
-            host.remove()
+            _remove(host)
         raise
     for host in fresh:
         host.state.pop("starter", None)
@@ -78,8 +82,6 @@ def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
 
 def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
     """Claim the name and an address; return the host and whether it is new."""
-    import os
-
     with paths.lab_lock():
         existing = hosts()
         if name in existing:
@@ -104,6 +106,7 @@ def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
                 "address": address,
                 "machine": f"pdl-{unique}",
                 "netns": network.namespace(name),
+                "id": secrets.token_hex(4),
                 "cgroup": f"pidone-lab-{unique}",
                 "owner": list(Process.of(owner)) if owner else None,
                 "starter": list(Process.of(os.getpid())),
@@ -119,21 +122,59 @@ def down(names: t.Iterable[str]) -> list[str]:
     existing = hosts()
     gone = [existing[name] for name in names if name in existing]
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda host: host.remove(), gone))
+        list(pool.map(_remove, gone))
     with paths.lab_lock():
         if gone and not hosts():
             network.remove_bridge()
     return [host.name for host in gone]
 
 
+def _remove(host: Host) -> None:
+    """Remove *host*, unless somebody else did so meanwhile (and perhaps made another one of that name)."""
+    with paths.locked(paths.LAB / "locks" / host.name):
+        current = hosts().get(host.name)
+        if current is not None and current.state.get("id") == host.state.get("id"):
+            host.remove()
+
+
+def _stale(host: Host) -> bool:
+    starter = Process.load(host.state.get("starter"))
+    if starter is not None:
+        return not starter.alive()
+    if host.owner is not None:
+        return not host.owner.alive()
+    return not host.alive()
+
+
 def gc() -> list[str]:
-    """Remove hosts whose owner is gone, that were left half started, or that died. Returns their names."""
-    stale = []
-    for name, host in hosts().items():
-        starter = Process.load(host.state.get("starter"))
-        if starter is not None:
-            if not starter.alive():
-                stale.append(name)
-        elif not host.alive() or (host.owner is not None and not host.owner.alive()):
-            stale.append(name)
-    return down(stale)
+    """Remove what nobody will: hosts whose owner is gone, that were left half started, or that died without an owner.
+
+    Also what is left of hosts whose directory is gone, of this clone and of clones that are gone. Returns their names.
+    """
+    removed = down([name for name, host in hosts().items() if _stale(host)])
+    shutil.rmtree(paths.LAB / "trash", ignore_errors=True)
+    with paths.lab_lock():
+        removed += _sweep(paths.CLONE, set(hosts()))
+    with paths.machine_lock():
+        for other in paths.RUN.iterdir():
+            marker = other / "clone"
+            if marker.exists() and not Path(marker.read_text().strip()).exists():
+                removed += _sweep(other.name, set())
+                network.remove_bridge(other.name)
+                shutil.rmtree(other)
+    return removed
+
+
+def _sweep(clone: str, keep: set[str]) -> list[str]:
+    """End and remove everything that carries the name of *clone*, except what belongs to the hosts in *keep*."""
+    found = set()
+    groups = f"pidone-lab-{clone}-"
+    for name in cgroup.names(groups):
+        if name not in keep:
+            found.add(name)
+            cgroup.end(groups + name)
+    for name in network.names(clone):
+        if name not in keep:
+            found.add(name)
+            network.detach(name, clone)
+    return sorted(found)

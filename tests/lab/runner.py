@@ -107,7 +107,8 @@ class _Server:
             self.close()
             log = (Path(self.scratch.name) / "server.log").read_text() if os.path.isdir(self.scratch.name) else ""
             raise AssertionError(
-                f"ansible-playbook did not end within {timeout:g} s or could not be run\n{log}{texts['stdout']}\n{texts['stderr']}"
+                f"ansible-playbook did not end within {timeout:g} s, or could not be run\n"
+                f"{log}{texts['stdout']}\n{texts['stderr']}"
             )
         results = [TaskResult(**json.loads(line)) for line in texts["results"].splitlines()]
         return PlaybookResult(json.loads(answer)["rc"], texts["stdout"], texts["stderr"], results)
