@@ -27,8 +27,6 @@ _OWN = {
     "slice": "Slice",
     "scope": "Scope",
 }
-# What systemd calls the type of a directive that it only still accepts to say that it does nothing.
-_GONE = ("NOTSUPPORTED", "OBSOLETE")
 
 Table = t.Dict[str, t.Dict[str, str]]
 
@@ -97,14 +95,13 @@ def sections_of(unit_type: str) -> list[str]:
     return ["Unit", _OWN[unit_type], "Install"]
 
 
-def check_directives(text: UnitText, unit_type: str, table: Table) -> tuple[list[Problem], list[Problem]]:
-    """Look for sections and directives that would be ignored.
+def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Problem]:
+    """Look for sections and directives that this systemd does not know and would ignore.
 
     :param unit_type: `service`, `timer`, ...
-    :param table: from `load_table`.
-    :returns: errors, and warnings for directives that this version accepts but that do nothing any more.
+    :param table: from `load_table`. It lacks the directives that systemd dropped and only accepts to say so.
     """
-    errors, warnings = [], []
+    errors = []
     allowed = sections_of(unit_type)
     refused = set()
     for name, line in text.sections:
@@ -120,15 +117,10 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> tuple[list
     for item in text.assignments:
         if item.section not in allowed or item.key.startswith("X-"):
             continue
-        known = table.get(item.section, {})
-        kind = known.get(item.key)
-        if kind is None:
+        if item.key not in table.get(item.section, {}):
             problem = _unknown(item.key, item.section, allowed, table)
             errors.append(Problem(item.line, text.line_text(item.line), problem))
-        elif kind in _GONE:
-            why = f"{item.key}= has no effect in this version of systemd"
-            warnings.append(Problem(item.line, text.line_text(item.line), why))
-    return errors, warnings
+    return errors
 
 
 def _unknown(key: str, section: str, allowed: t.Sequence[str], table: Table) -> str:

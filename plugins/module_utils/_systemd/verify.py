@@ -1,0 +1,248 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask systemd what it would think of a unit file, before the file is where systemd looks.
+
+`systemd-analyze verify` loads the file from a scratch directory that comes before all others, so that drop-ins, templates
+and other units resolve as they will. What it says of other files is not the doing of this one, and is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import Table, check_directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    is_template,
+    template_of,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
+
+# Enough of a unit for drop-ins to be read, where the unit itself is not there yet.
+_STUBS = {
+    "service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    "socket": "[Socket]\nListenStream=/run/stub\n",
+    "timer": "[Timer]\nOnActiveSec=1d\n",
+    "path": "[Path]\nPathExists=/stub\n",
+}
+# Said beside the message that matters.
+_ECHOES = (
+    "has a bad unit file setting",
+    "Unit configuration has fatal error",
+    "failed to load properly",
+    "Starting this unit will fail!",
+)
+
+
+class Verdict(t.NamedTuple):
+    """What is wrong with a file: `errors` keep systemd from obeying it, `warnings` may be meant or be put right later."""
+
+    errors: list[Problem]
+    warnings: list[Problem]
+
+
+def verify(
+    text: UnitText,
+    raw: str,
+    name: str,
+    dropin: str | None,
+    paths: UnitPaths,
+    table: Table | None,
+    scratch: str,
+    home: str = "",
+) -> Verdict:
+    """Check a unit file or drop-in that is to be written.
+
+    :param text: the parsed text, without problems.
+    :param raw: the text itself.
+    :param name: the unit's full name.
+    :param dropin: the drop-in's file name, or None for the unit file.
+    :param paths: the directories of its scope.
+    :param table: what this systemd knows (`load_table`); None leaves unknown directives to systemd-analyze.
+    :param scratch: an empty directory of ours, which the caller removes.
+    :param home: the home directory of the unit's user, for scope `user`.
+    """
+    kind = unit_type(name)
+    unknown = check_directives(text, kind, table) if table is not None else []
+    os.mkdir(f"{scratch}/new")
+    base, own = _lay_out(f"{scratch}/new", raw, name, dropin, paths)
+    run = _Run(paths, home, scratch)
+    messages = run.verify(f"{scratch}/new", name)
+    if messages is None:
+        return Verdict(unknown, [Problem(0, "", "systemd-analyze is not installed here, values have not been checked")])
+    errors, warnings, loose = [], [], []
+    gone = set()
+    for priority, message in messages:
+        found = re.match(re.escape(own) + r":(\d+): (.*)", message)
+        if not found:
+            loose.append((priority, message))
+            continue
+        line, said = int(found.group(1)), found.group(2)
+        problem = _problem(text, line, said)
+        if "has been removed" in said:
+            gone.add(problem.line)
+            warnings.append(problem)
+        elif said.startswith("Unknown ") and _is_unknown(said):
+            # The table tells what was meant instead; but it is the host's, and may not be the tree's.
+            if table is None:
+                errors.append(problem)
+        elif priority <= 3 or "ignoring" in said.lower():
+            errors.append(problem)
+        elif priority <= 5:
+            warnings.append(problem)
+    errors += [problem for problem in unknown if problem.line not in gone]
+    of_unit = [item for item in loose if _is_about(item[1], name, own)]
+    if of_unit and dropin is not None:
+        # What is said without the drop-in as well is not its doing.
+        before = _before(run, f"{scratch}/old", name, base)
+        of_unit = [item for item in of_unit if item[1] not in before]
+    for priority, message in of_unit:
+        if any(echo in message for echo in _ECHOES) and (errors or len(of_unit) > 1):
+            continue
+        refused = "Refusing" in message or any(echo in message for echo in _ECHOES[:3])
+        said = _without_prefix(message.replace(own, dropin or name), name)
+        if refused and priority <= 4 and base is not None:
+            errors.append(Problem(0, "", said))
+        elif priority <= 4 and not refused:
+            warnings.append(Problem(0, "", said))
+    return Verdict(_unique(errors), _unique(warnings))
+
+
+def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
+    """Problems as one message for the user.
+
+    :param what: the file, for the first line.
+    :param done: what has been done about it ("nothing has been changed").
+    """
+    return f"{what} {done}:\n" + "\n".join(f"  {str(problem)}" for problem in problems)
+
+
+def _lay_out(
+    scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths
+) -> tuple[str | None, str]:
+    """Write the file below `scratch`; returns the text of the unit file it goes with (None: unknown), and its own path."""
+    if dropin is None:
+        own = f"{scratch}/{name}"
+        _write(own, raw)
+        return raw, own
+    found = paths.find(name)
+    base = None
+    if found is not None:
+        try:
+            with open(found, encoding="utf-8", errors="surrogateescape") as file:
+                base = file.read()
+        except OSError:
+            base = None
+    _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
+    own = f"{scratch}/{name}.d/{dropin}"
+    os.mkdir(os.path.dirname(own))
+    _write(own, raw)
+    return base or None, own
+
+
+def _before(run: _Run, scratch: str, name: str, base: str | None) -> list[str]:
+    os.mkdir(scratch)
+    _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
+    return [message for _priority, message in run.verify(scratch, name) or ()]
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(text)
+
+
+class _Run:
+    """How systemd-analyze is called for one scope."""
+
+    def __init__(self, paths: UnitPaths, home: str, runtime: str) -> None:
+        self._options = ["--man=no", "--recursive-errors=no"]
+        self._mode = "--system" if paths.scope == "system" else "--user"
+        self._env = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C",
+            "SYSTEMD_LOG_TARGET": "console-prefixed",
+            "SYSTEMD_LOG_LEVEL": "info",
+            "SYSTEMD_LOG_COLOR": "0",
+            "SYSTEMD_COLORS": "0",
+            "SYSTEMD_PAGER": "",
+            # A user's manager asks for one, and finds none of the user's here, who may not even be logged in.
+            "XDG_RUNTIME_DIR": runtime,
+            "HOME": home or runtime,
+        }
+        if paths.root:
+            self._env["SYSTEMD_UNIT_PATH"] = ":".join(paths.search)
+
+    def verify(self, scratch: str, name: str) -> list[tuple[int, str]] | None:
+        """`(priority, message)` for all that is said; None where there is no systemd-analyze."""
+        import subprocess
+
+        # An instance is checked by its own name: drop-ins of one instance apply to no other.
+        command = ["systemd-analyze", self._mode, *self._options, "verify", f"{scratch}/{name}"]
+        try:
+            answer = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                cwd="/",
+                timeout=60,
+                check=False,
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, subprocess.SubprocessError) as e:
+            return [(4, f"{name}: systemd-analyze could not check it: {e}")]
+        said = answer.stdout.decode("utf-8", "replace")
+        if "unrecognized option '--recursive-errors" in said and "--recursive-errors=no" in self._options:
+            # Before systemd 250.
+            self._options.remove("--recursive-errors=no")
+            return self.verify(scratch, name)
+        messages = []
+        for line in re.sub("\x1b\\[[0-9;]*m", "", said).splitlines():
+            found = re.match("<([0-9]+)>(.*)", line)
+            # The number is facility * 8 + priority, as in syslog(3).
+            messages.append((int(found.group(1)) & 7, found.group(2)) if found else (4, line))
+        return messages
+
+
+def _is_unknown(said: str) -> bool:
+    return said.startswith(("Unknown key", "Unknown lvalue", "Unknown section"))
+
+
+def _problem(text: UnitText, line: int, said: str) -> Problem:
+    """A message at a line; systemd names the last line of a continued value, and we show where it begins."""
+    for item in text.assignments:
+        if item.last == line:
+            shown = f"{item.key}={item.value}"
+            return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
+    return Problem(line, text.line_text(line), said)
+
+
+def _is_about(message: str, name: str, own: str) -> bool:
+    """Whether a message without a line of ours is about our unit (systemd makes up an instance for a template)."""
+    if own in message:
+        return True
+    stem, dot, suffix = name.rpartition(".")
+    for prefix in ("", "Unit ", "Failed to load unit ", "Failed to prepare filename "):
+        if message.startswith(prefix + name):
+            return True
+        if is_template(name) and message.startswith(prefix + stem) and f"{dot}{suffix}" in message:
+            return True
+    return False
+
+
+def _without_prefix(message: str, name: str) -> str:
+    """A message without the unit's name in front, which the error says already."""
+    head, colon, rest = message.partition(": ")
+    if colon and " " not in head and unit_type(head) == unit_type(name):
+        return rest
+    return message
+
+
+def _unique(problems: t.Sequence[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda problem: (problem.line == 0, problem))
