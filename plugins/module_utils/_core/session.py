@@ -32,4 +32,4 @@ def manager_for(params: dict[str, t.Any]) -> t.Any:
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
 
-    return open_manager(scope, user, lambda: import_jeepney(params))
+    return open_manager(scope, user, import_jeepney)

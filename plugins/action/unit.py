@@ -1,0 +1,72 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs every module of this collection, and brings jeepney to hosts that lack it.
+
+Each run tells the module, in its environment, which jeepney the controller has. A module that finds none on its host says
+so and does nothing; it is then run once more with jeepney in its environment, and keeps it. From then on nothing is added
+to what a task costs. The environment is used since an option would have to be documented, and users have no use for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import BROUGHT, WANTED
+from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import TooOld, pack
+
+
+class ActionModule(ActionBase):
+    """One for all modules of the collection; see meta/runtime.yml."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the task's module, twice where the first run finds no jeepney."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        in_background = bool(self._task.async_val) and not self._connection.has_native_async
+        lacking = "Ansible's own Python environment has none to bring"
+        try:
+            bundle = pack()
+        except TooOld as e:
+            bundle, lacking = None, f"the one in Ansible's own Python environment, {e}, is older than 0.7"
+
+        if bundle is None:
+            answer = self._run_module({}, task_vars, in_background)
+        elif in_background:
+            # What it says will not come this way, so it has to have what it might need.
+            answer = self._run_module({WANTED: bundle.digest, BROUGHT: bundle.as_text()}, task_vars, True)
+        else:
+            answer = self._run_module({WANTED: bundle.digest}, task_vars)
+            if _is_missing(answer):
+                answer = self._run_module({WANTED: bundle.digest, BROUGHT: bundle.as_text()}, task_vars)
+        if bundle is None and _is_missing(answer):
+            answer["msg"] = (
+                f"the Python library jeepney is not installed on the host, and {lacking}; install it there "
+                f"(`{sys.executable} -m pip install 'jeepney>=0.8'`), or install the package python3-jeepney on the host"
+            )
+        answer.pop("pidone_jeepney", None)
+
+        result.update(answer)
+        if not in_background:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _run_module(
+        self, environment: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False
+    ) -> dict[str, t.Any]:
+        before = self._task.environment
+        self._task.environment = [*(before or ()), environment]
+        try:
+            return t.cast("dict[str, t.Any]", self._execute_module(task_vars=task_vars, wrap_async=in_background))
+        finally:
+            self._task.environment = before
+
+
+def _is_missing(answer: dict[str, t.Any]) -> bool:
+    note = answer.get("pidone_jeepney")
+    return isinstance(note, dict) and bool(note.get("missing"))

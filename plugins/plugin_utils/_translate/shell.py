@@ -1,0 +1,805 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shell text: parsed by tree-sitter-bash, evaluated as far as it is constant, and printed again where it is not.
+
+A word evaluates to *pieces*. Each piece is literal text, a variable that systemd will expand (`${NAME}`), a specifier of
+systemd's (`%H`), or shell text that only a shell can expand. What cannot be evaluated is never guessed: it stays shell text.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
+try:
+    import tree_sitter
+    import tree_sitter_bash
+except ImportError as error:  # pragma: no cover - the tests run where they are installed
+    _MISSING: str | None = str(error)
+else:
+    _MISSING = None
+
+# A specifier inside shell text is carried as this character and its letter, so that escaping of % leaves it alone.
+SPECIFIER = "\x00"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# Text that means itself in every quoting context of the shell.
+_SAFE = re.compile(r"[A-Za-z0-9_./:=@,+-]+\Z")
+_SAFE_WORDS = re.compile(r"[A-Za-z0-9_./:=@,+ -]+\Z")
+_BLANKS = " \t\n"
+
+
+class Piece(t.NamedTuple):
+    """A part of a word. `kind`: lit, var, spec or shell; `split`: the shell splits it at blanks (unquoted expansion)."""
+
+    kind: str
+    text: str
+    split: bool = False
+
+
+Word = list[Piece]
+
+
+class CannotPrint(Exception):
+    """A construct that does not go on one line (a here-document), or that is not shell at all."""
+
+
+class Script(t.NamedTuple):
+    """A parsed script."""
+
+    root: Node
+    source: bytes
+    file: str
+    errors: bool
+
+
+_parser: t.Any = None
+
+
+def parse(text: str, file: str) -> Script:
+    """Parse shell text. `file` names it in findings.
+
+    :raises SystemdError: the parser is not installed on the controller.
+    """
+    global _parser
+    if _parser is None:
+        if _MISSING is not None:
+            raise SystemdError(
+                f"shell scripts are read with tree-sitter on the controller, which lacks it ({_MISSING}); "
+                "install it beside ansible-core: pip install tree-sitter tree-sitter-bash"
+            )
+        _parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+    source = text.encode("utf-8", "surrogateescape")
+    root = _parser.parse(source).root_node
+    return Script(root, source, file, root.has_error)
+
+
+def text_of(node: Node) -> str:
+    """The source text of a node."""
+    return (node.text or b"").decode("utf-8", "surrogateescape")
+
+
+def line_of(node: Node) -> int:
+    """Line of a node, from 1."""
+    return int(node.start_point[0]) + 1
+
+
+def walk(node: Node) -> t.Iterator[Node]:
+    """The node and all below it, in order."""
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(reversed(one.children))
+
+
+def statements(node: Node) -> list[tuple[Node, bool]]:
+    """The statements of a program, group, branch or loop body, each with whether `&` sends it to the background."""
+    found: list[tuple[Node, bool]] = []
+    for child in node.children:
+        if child.is_named and child.type not in ("comment", "heredoc_body", "heredoc_end"):
+            found.append((child, False))
+        elif child.type == "&" and found:
+            found[-1] = (found[-1][0], True)
+    return found
+
+
+def lit(text: str, split: bool = False) -> Word:
+    return [Piece("lit", text, split)]
+
+
+def constant(word: t.Sequence[Piece]) -> str | None:
+    """The text of a word, or None where it is not constant."""
+    if any(piece.kind != "lit" for piece in word):
+        return None
+    return "".join(piece.text for piece in word)
+
+
+def split_words(pieces: Word) -> list[Word]:
+    """What the shell makes of one word after expansion: none, one or several words."""
+    words: list[Word] = []
+    now: Word = []
+    started = False
+    for piece in pieces:
+        if piece.kind == "lit" and piece.split:
+            parts = re.split(r"[ \t\n]+", piece.text)
+            for index, part in enumerate(parts):
+                if index:
+                    if started:
+                        words.append(now)
+                    now, started = [], False
+                if part:
+                    now.append(Piece("lit", part))
+                    started = True
+        else:
+            now.append(piece)
+            started = True
+    if started:
+        words.append(now)
+    return words
+
+
+class Scope(t.Protocol):
+    """What the evaluator asks of the script's state."""
+
+    def get(self, name: str) -> Word | None:
+        """The value of a variable or parameter as unquoted, unsplit pieces; None where it is unset."""
+
+    def default(self, name: str, value: str) -> bool:
+        """Give a variable that systemd will expand a default; False where it has another one already."""
+
+    def assign(self, name: str, value: Word) -> None: ...
+
+    def substitute(self, node: Node) -> Word | None:
+        """The value of a command substitution; None where only a shell can tell."""
+
+    def home(self, user: str) -> str | None:
+        """The home directory of a user ('' for root), where known."""
+
+
+def _pattern(text: str, greedy: bool) -> str:
+    out = []
+    index = 0
+    while index < len(text):
+        char = text[index]
+        if char == "*":
+            out.append(".*" if greedy else ".*?")
+        elif char == "?":
+            out.append(".")
+        elif char == "\\" and index + 1 < len(text):
+            index += 1
+            out.append(re.escape(text[index]))
+        elif char == "[" and "]" in text[index + 2 :]:
+            end = text.index("]", index + 2)
+            inner = text[index + 1 : end]
+            negate = inner[:1] in ("!", "^")
+            out.append("[" + ("^" if negate else "") + inner[negate:].replace("\\", "\\\\") + "]")
+            index = end
+        else:
+            out.append(re.escape(char))
+        index += 1
+    return "".join(out)
+
+
+def _strip(value: str, operator: str, pattern: str) -> str | None:
+    pattern = pattern.replace('"', "").replace("'", "")
+    greedy = len(operator) == 2
+    try:
+        if operator[0] == "#":
+            match = re.match(_pattern(pattern, greedy), value, re.S)
+            return value[match.end() :] if match else value
+        starts = range(len(value) + 1) if greedy else range(len(value), -1, -1)
+        compiled = re.compile(_pattern(pattern, True) + r"\Z", re.S)
+        for start in starts:
+            if compiled.match(value, start):
+                return value[:start]
+        return value
+    except re.error:
+        return None
+
+
+def _unescape_word(text: str) -> str:
+    return re.sub(r"\\(\n|.)", lambda m: "" if m.group(1) == "\n" else m.group(1), text, flags=re.S)
+
+
+_ANSI = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+
+
+def _ansi(text: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        code = match.group(1)
+        if code[0] in "01234567":
+            return chr(int(code, 8))
+        if code[0] == "x" and len(code) > 1:
+            return chr(int(code[1:], 16))
+        return _ANSI.get(code, code)
+
+    return re.sub(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", one, text, flags=re.S)
+
+
+class Evaluator:
+    """Evaluates word nodes in a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def words(self, nodes: t.Iterable[Node]) -> list[Word]:
+        """The arguments a command gets from these nodes."""
+        found: list[Word] = []
+        for node in nodes:
+            found += split_words(self.pieces(node))
+        return found
+
+    def value(self, node: Node | None) -> Word:
+        """The value an assignment gets: no splitting, no globbing."""
+        if node is None:
+            return lit("")
+        return [piece._replace(split=False) for piece in self.pieces(node, glob=False)]
+
+    def pieces(self, node: Node, quoted: bool = False, glob: bool = True) -> Word:
+        kind = node.type
+        if kind in ("word", "number", "variable_name", "extglob_pattern", "regex", "test_operator", "special_variable_name"):
+            return self._word(node, glob)
+        if kind == "string":
+            return self._string(node)
+        if kind == "raw_string":
+            return lit(text_of(node)[1:-1])
+        if kind == "ansi_c_string":
+            return lit(_ansi(text_of(node)[2:-1]))
+        if kind == "concatenation":
+            return self._concatenation(node, quoted, glob)
+        if kind == "simple_expansion":
+            return self._expand(text_of(node)[1:], node, quoted)
+        if kind == "expansion":
+            return self._expansion(node, quoted)
+        if kind == "command_substitution":
+            value = self.scope.substitute(node)
+            if value is not None:
+                return [piece._replace(split=not quoted) for piece in value]
+            return self.shell(node, quoted)
+        if kind == "arithmetic_expansion":
+            return self._arithmetic(node, quoted)
+        return self.shell(node, quoted)
+
+    def shell(self, node: Node, quoted: bool) -> Word:
+        text = text_of(node)
+        return [Piece("shell", f'"{text}"' if quoted else text, not quoted)]
+
+    def _word(self, node: Node, glob: bool) -> Word:
+        text = text_of(node)
+        if text.startswith("~"):
+            user, slash, rest = text[1:].partition("/")
+            home = self.scope.home(user)
+            if home is None:
+                return [Piece("shell", text)]
+            return lit(home + slash + _unescape_word(rest))
+        if glob and any(char in re.sub(r"\\.", "", text) for char in "*?["):
+            return [Piece("shell", text)]
+        return lit(_unescape_word(text))
+
+    def _string(self, node: Node) -> Word:
+        # Between the children there may be text that belongs to none of them.
+        found: Word = [Piece("lit", "")]
+        source = node.text or b""
+        at = 1
+        for child in node.children[1:-1] if len(node.children) > 1 else []:
+            start, end = child.start_byte - node.start_byte, child.end_byte - node.start_byte
+            if start > at:
+                found.append(Piece("lit", self._quoted(source[at:start])))
+            if child.type == "string_content":
+                found.append(Piece("lit", self._quoted(source[start:end])))
+            elif child.is_named:
+                found += self.pieces(child, quoted=True)
+            else:
+                found.append(Piece("lit", self._quoted(source[start:end])))
+            at = end
+        if len(source) - 1 > at:
+            found.append(Piece("lit", self._quoted(source[at : len(source) - 1])))
+        return found
+
+    @staticmethod
+    def _quoted(raw: bytes) -> str:
+        text = raw.decode("utf-8", "surrogateescape")
+        return re.sub(r"\\([$`\"\\\n])", lambda m: "" if m.group(1) == "\n" else m.group(1), text)
+
+    def _concatenation(self, node: Node, quoted: bool, glob: bool) -> Word:
+        found: Word = []
+        at = node.start_byte
+        source = node.text or b""
+        for child in node.children:
+            if child.start_byte > at:
+                gap = source[at - node.start_byte : child.start_byte - node.start_byte]
+                found.append(Piece("lit", _unescape_word(gap.decode("utf-8", "surrogateescape"))))
+            if child.is_named:
+                piece = self.pieces(child, quoted, glob)
+                if found and child.type == "word" and text_of(child).startswith("~"):
+                    piece = lit(_unescape_word(text_of(child)))
+                found += piece
+            else:
+                found.append(Piece("lit", _unescape_word(text_of(child))))
+            at = child.end_byte
+        return found
+
+    def _expand(self, name: str, node: Node, quoted: bool) -> Word:
+        value = self.scope.get(name)
+        if value is None:
+            return lit("") if quoted else [Piece("lit", "", True)]
+        return self._as_expanded(value, quoted)
+
+    @staticmethod
+    def _as_expanded(value: Word, quoted: bool) -> Word:
+        found: Word = []
+        for piece in value:
+            if piece.kind == "shell" and quoted and not piece.text.startswith('"'):
+                found.append(Piece("shell", f'"{piece.text}"', False))
+            else:
+                found.append(piece._replace(split=not quoted))
+        return found or [Piece("lit", "", not quoted)]
+
+    def _expansion(self, node: Node, quoted: bool) -> Word:
+        children = node.children
+        if len(children) < 3 or children[1].type not in ("variable_name", "special_variable_name", "simple_expansion"):
+            inner = text_of(node)[2:-1]
+            if len(children) == 4 and children[1].type == "#" and _NAME.match(inner[1:]):
+                value = self.scope.get(inner[1:])
+                size = constant(value or lit(""))
+                if size is not None:
+                    return lit(str(len(size)))
+            return self.shell(node, quoted)
+        name = text_of(children[1])
+        if len(children) == 3:
+            return self._expand(name, node, quoted)
+        operator = text_of(children[2])
+        operands = children[3:-1]
+        value = self.scope.get(name)
+        known = None if value is None else constant(value)
+        if operator in (":-", "-", ":=", "=", ":?", "?"):
+            unset = value is None or (operator[0] == ":" and known == "")
+            if value is not None and not unset and known is not None:
+                return self._as_expanded(value, quoted)
+            if operator in (":?", "?"):
+                if unset:
+                    return self.shell(node, quoted)
+                return self._as_expanded(t.cast(Word, value), quoted)
+            other: Word = []
+            for operand in operands:
+                other += self.pieces(operand, quoted, glob=False)
+            if not unset:
+                # Known only when the service starts: systemd expands it, and knows a default.
+                pieces = t.cast(Word, value)
+                text = constant(other)
+                if len(pieces) == 1 and pieces[0].kind == "var" and text is not None:
+                    if self.scope.default(pieces[0].text, text):
+                        return self._as_expanded(pieces, quoted)
+                    return self.shell(node, quoted)
+                return self.shell(node, quoted)
+            if "=" in operator:
+                self.scope.assign(name, [piece._replace(split=False) for piece in other] or lit(""))
+            return [piece._replace(split=piece.split or not quoted) for piece in other] or self._as_expanded([], quoted)
+        if operator in (":+", "+"):
+            if value is None or (operator == ":+" and known == ""):
+                return self._as_expanded([], quoted)
+            if known is None and any(piece.kind in ("var", "shell") for piece in value) and not _has_text(value):
+                return self.shell(node, quoted)
+            other = []
+            for operand in operands:
+                other += self.pieces(operand, quoted, glob=False)
+            return [piece._replace(split=piece.split or not quoted) for piece in other] or self._as_expanded([], quoted)
+        if operator in ("#", "##", "%", "%%") and (value is None or known is not None):
+            pattern = ""
+            for operand in operands:
+                if operand.type in ("expansion", "simple_expansion", "command_substitution", "concatenation", "string"):
+                    part = constant(self.pieces(operand, True, glob=False))
+                    if part is None:
+                        return self.shell(node, quoted)
+                    pattern += part
+                else:
+                    pattern += text_of(operand)
+            stripped = _strip(known or "", operator, pattern)
+            if stripped is not None:
+                return [Piece("lit", stripped, not quoted)]
+        return self.shell(node, quoted)
+
+    def _arithmetic(self, node: Node, quoted: bool) -> Word:
+        inner = text_of(node)[3:-2]
+
+        def value(match: re.Match[str]) -> str:
+            got = self.scope.get(match.group(1))
+            text = constant(got) if got is not None else "0"
+            return text if text is not None and re.fullmatch(r"-?\d+", text or "0") else "?"
+
+        expression = re.sub(r"\$?\{?([A-Za-z_]\w*)\}?", value, inner)
+        if re.fullmatch(r"[0-9+*() \t-]+", expression) and "**" not in expression and not re.search(r"\b0\d", expression):
+            try:
+                return lit(str(_calculate(expression)))
+            except (ValueError, IndexError):
+                pass
+        return self.shell(node, quoted)
+
+
+def _calculate(expression: str) -> int:
+    """Integer arithmetic with + - * and parentheses."""
+    tokens = re.findall(r"\d+|[-+*()]", expression)
+    at = 0
+
+    def atom() -> int:
+        nonlocal at
+        token = tokens[at]
+        at += 1
+        if token == "(":
+            value = total()
+            if tokens[at] != ")":
+                raise ValueError(expression)
+            at += 1
+            return value
+        if token == "-":
+            return -atom()
+        if token == "+":
+            return atom()
+        return int(token)
+
+    def product() -> int:
+        nonlocal at
+        value = atom()
+        while at < len(tokens) and tokens[at] == "*":
+            at += 1
+            value *= atom()
+        return value
+
+    def total() -> int:
+        nonlocal at
+        value = product()
+        while at < len(tokens) and tokens[at] in "+-":
+            sign = tokens[at]
+            at += 1
+            value = value + product() if sign == "+" else value - product()
+        return value
+
+    result = total()
+    if at != len(tokens):
+        raise ValueError(expression)
+    return result
+
+
+def _has_text(value: Word) -> bool:
+    return any(piece.kind == "lit" and piece.text or piece.kind == "spec" for piece in value)
+
+
+# -- printing
+
+
+def quote(text: str) -> str:
+    """One word of the shell's that stands for this text."""
+    if text and _SAFE.match(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def word_text(word: Word) -> str:
+    """Evaluated pieces as shell text again."""
+    if len(word) > 1 and all(piece.kind == "lit" for piece in word):
+        return quote("".join(piece.text for piece in word))
+    out = []
+    for piece in word:
+        if piece.kind == "lit":
+            out.append(quote(piece.text) if piece.text or len(word) == 1 else "")
+        elif piece.kind == "var":
+            out.append(f"${{{piece.text}}}" if piece.split else f'"${{{piece.text}}}"')
+        elif piece.kind == "spec":
+            out.append(SPECIFIER + piece.text[1:])
+        else:
+            out.append(piece.text)
+    return "".join(out)
+
+
+def assigned(node: Node) -> set[str]:
+    """Names of the variables a piece of script sets or unsets, as far as the text says."""
+    names: set[str] = set()
+    for one in walk(node):
+        if one.type in ("variable_assignment", "for_statement"):
+            for child in one.children:
+                if child.type == "variable_name":
+                    names.add(text_of(child))
+                    break
+        elif one.type == "unset_command" or one.type == "declaration_command":
+            names.update(text_of(child) for child in one.children if child.type == "variable_name")
+        elif one.type == "expansion" and len(one.children) > 3 and text_of(one.children[2]) in (":=", "="):
+            names.add(text_of(one.children[1]))
+        elif one.type == "command" and one.child_count and text_of(one.children[0]) in ("read", "getopts"):
+            names.update(text_of(child) for child in one.children[1:] if _NAME.match(text_of(child)))
+    return names
+
+
+def referenced(node: Node) -> set[str]:
+    """Names of the variables a piece of script expands."""
+    names: set[str] = set()
+    for one in walk(node):
+        if one.type == "simple_expansion":
+            names.add(text_of(one)[1:])
+        elif one.type == "expansion":
+            for child in one.children:
+                if child.type in ("variable_name", "special_variable_name"):
+                    names.add(text_of(child))
+                    break
+    return names
+
+
+def commands_in(node: Node) -> set[str]:
+    """Names of the commands a piece of script calls by a constant name, and of those given to exec."""
+    names: set[str] = set()
+    for one in walk(node):
+        if one.type == "command_name":
+            names.add(text_of(one))
+            if text_of(one) == "exec" and one.next_named_sibling is not None:
+                names.add(text_of(one.next_named_sibling))
+    return names
+
+
+class Printer:
+    """Prints nodes as one line of shell, with constants put in for the variables that have left the script."""
+
+    def __init__(self, scope: Scope, node: Node) -> None:
+        self.scope = scope
+        self.own = assigned(node)
+        self.setup: dict[str, str] = {}
+        self.shell_names: set[str] = set()
+        self.keep: set[str] = set()
+        for name in sorted(referenced(node)):
+            value = scope.get(name)
+            if value is None or not (_NAME.match(name) or name in ("0", "@", "*", "#")):
+                continue
+            text = constant(value)
+            if text is None:
+                for piece in value:
+                    if piece.kind == "shell":
+                        self.shell_names.add(name)
+                if all(piece.kind == "var" and piece.text == name for piece in value):
+                    self.keep.add(name)
+                elif not self.shell_names & {name}:
+                    self.setup[name] = word_text([piece._replace(split=False) for piece in value])
+            elif not _NAME.match(name):
+                continue
+            elif name in self.own or not _SAFE_WORDS.match(text):
+                self.setup[name] = quote(text)
+
+    def prefix(self) -> str:
+        """Assignments the text needs before it."""
+        return "".join(f"{name}={value}; " for name, value in self.setup.items())
+
+    def line(self, node: Node) -> str:
+        """The node on one line.
+
+        :raises CannotPrint: it has a here-document or does not parse.
+        """
+        kind = node.type
+        if kind in ("ERROR", "heredoc_redirect") or node.is_missing:
+            raise CannotPrint(kind)
+        if kind in ("program",):
+            return self.block(node)
+        if kind == "if_statement":
+            return self._if(node)
+        if kind == "while_statement":
+            word = text_of(node.children[0])
+            condition = self._until(node, 1, ("do_group",))
+            return f"{word} {condition}; {self._do(node)}"
+        if kind == "for_statement":
+            body = self._do(node)
+            header = []
+            for child in node.children:
+                if child.type == "do_group":
+                    break
+                if child.type not in (";", "\n"):
+                    header.append(text_of(child) if child.type == "variable_name" else self._plain(child))
+            return f"{' '.join(header)}; {body}"
+        if kind == "compound_statement":
+            if node.children[0].type != "{":
+                raise CannotPrint(kind)
+            return "{ " + self.block(node) + "; }"
+        if kind == "subshell":
+            return "(" + self.block(node) + ")"
+        if kind == "function_definition":
+            body = node.children[-1]
+            name = text_of(node.children[1] if node.children[0].type == "function" else node.children[0])
+            return f"{name}() {self.line(body)}"
+        if kind == "case_statement":
+            return self._case(node)
+        if kind in ("list", "pipeline"):
+            return " ".join(self.line(child) if child.is_named else text_of(child) for child in node.children)
+        if kind == "negated_command":
+            return "! " + self.line(node.children[-1])
+        if kind == "redirected_statement":
+            if any(child.type in ("heredoc_redirect", "herestring_redirect") for child in node.children):
+                raise CannotPrint("heredoc_redirect")
+            return " ".join(self.line(child) for child in node.children)
+        return self._plain(node)
+
+    def block(self, node: Node, skip: t.Collection[int] = ()) -> str:
+        """The statements of a block, joined."""
+        parts: list[str] = []
+        for child, background in statements(node):
+            if child.id in skip:
+                continue
+            parts.append(self.line(child) + (" &" if background else ""))
+        if not parts:
+            return ":"
+        out = parts[0]
+        for part in parts[1:]:
+            out += (" " if out.endswith(" &") else "; ") + part
+        return out
+
+    def _until(self, node: Node, start: int, stop: tuple[str, ...]) -> str:
+        parts = []
+        for child in node.children[start:]:
+            if child.type in stop:
+                break
+            if child.is_named and child.type != "comment":
+                parts.append(self.line(child))
+        return "; ".join(parts) or ":"
+
+    def _do(self, node: Node) -> str:
+        for child in node.children:
+            if child.type == "do_group":
+                return f"do {self.block(child)}; done".replace(" &; done", " & done")
+            if child.type == "compound_statement":
+                return self.line(child)
+        raise CannotPrint(node.type)
+
+    def _if(self, node: Node) -> str:
+        condition = self._until(node, 1, ("then",))
+        out = f"if {condition}; then {self._branch(node)}"
+        for child in node.children:
+            if child.type == "elif_clause":
+                out += f"; elif {self._until(child, 1, ('then',))}; then {self._branch(child)}"
+            elif child.type == "else_clause":
+                out += f"; else {self.block(child)}"
+        return (out + "; fi").replace(" &;", " &")
+
+    def _branch(self, node: Node) -> str:
+        parts = []
+        for child, background in branch(node):
+            parts.append(self.line(child) + (" &" if background else ""))
+        return "; ".join(parts).replace(" &;", " &") or ":"
+
+    def _case(self, node: Node) -> str:
+        value = next(child for child in node.children[1:] if child.is_named)
+        out = f"case {self._plain(value)} in "
+        for item in node.children:
+            if item.type != "case_item":
+                continue
+            patterns = []
+            body = []
+            end = ";;"
+            seen = False
+            for child in item.children:
+                if child.type == ")":
+                    seen = True
+                elif not seen:
+                    if child.is_named:
+                        patterns.append(self._plain(child))
+                elif child.type in (";;", ";&", ";;&"):
+                    end = child.type
+                elif child.type == "&":
+                    raise CannotPrint("background in case")
+                elif child.is_named and child.type != "comment":
+                    body.append(self.line(child))
+            out += f"{'|'.join(patterns)}) {'; '.join(body) or ':'} {end} "
+        return out + "esac"
+
+    def _plain(self, node: Node) -> str:
+        """Source text, continuation lines joined, constants put in."""
+        source = node.text or b""
+        edits: list[tuple[int, int, bytes]] = []
+        for one in walk(node):
+            if one.type in ("ERROR", "heredoc_redirect", "comment") or one.is_missing:
+                raise CannotPrint(one.type)
+            name = None
+            if one.type == "simple_expansion":
+                name = text_of(one)[1:]
+            elif one.type == "expansion" and len(one.children) == 3 and one.children[1].type == "variable_name":
+                name = text_of(one.children[1])
+            if name is None or name in self.own or name in self.setup or name in self.keep:
+                continue
+            value = self.scope.get(name)
+            text = None if value is None else constant(value)
+            if text is not None and _SAFE_WORDS.match(text) and _NAME.match(name):
+                if " " in text and not self._inside_quotes(one) and one.parent is not None and one.parent.type == "concatenation":
+                    pass
+                edits.append((one.start_byte - node.start_byte, one.end_byte - node.start_byte, text.encode()))
+        for start, end, new in sorted(edits, reverse=True):
+            source = source[:start] + new + source[end:]
+        text = source.decode("utf-8", "surrogateescape")
+        if "\n" not in text:
+            return text
+        joined = _join_lines(text)
+        # What is left are line ends within quotes: they belong to the text.
+        return joined
+
+    @staticmethod
+    def _inside_quotes(node: Node) -> bool:
+        parent = node.parent
+        while parent is not None:
+            if parent.type == "string":
+                return True
+            parent = parent.parent
+        return False
+
+
+def branch(node: Node) -> list[tuple[Node, bool]]:
+    """The statements between `then` and what ends the branch."""
+    found: list[tuple[Node, bool]] = []
+    seen = False
+    for child in node.children:
+        if child.type == "then":
+            seen = True
+        elif not seen:
+            continue
+        elif child.type in ("elif_clause", "else_clause", "fi"):
+            break
+        elif child.is_named and child.type != "comment":
+            found.append((child, False))
+        elif child.type == "&" and found:
+            found[-1] = (found[-1][0], True)
+    return found
+
+
+def condition_of(node: Node) -> list[Node]:
+    """The commands between `if`, `while` or `until` and `then` or the body."""
+    found = []
+    for child in node.children[1:]:
+        if child.type in ("then", "do_group"):
+            break
+        if child.is_named and child.type != "comment":
+            found.append(child)
+    return found
+
+
+def _join_lines(text: str) -> str:
+    """Without backslash-newline outside single quotes; blanks around the joint become one."""
+    out: list[str] = []
+    quote_char = ""
+    index = 0
+    while index < len(text):
+        char = text[index]
+        if quote_char == "'":
+            if char == "'":
+                quote_char = ""
+        elif char == "\\" and index + 1 < len(text):
+            if text[index + 1] == "\n":
+                index += 2
+                if not quote_char:
+                    while index < len(text) and text[index] in " \t":
+                        index += 1
+                    while out and out[-1] in " \t":
+                        out.pop()
+                    out.append(" ")
+                continue
+            out.append(char)
+            index += 1
+            char = text[index]
+        elif quote_char:
+            if char == quote_char:
+                quote_char = ""
+        elif char in "\"'":
+            quote_char = char
+        out.append(char)
+        index += 1
+    return "".join(out)
+
+
+def test_words(node: Node) -> list[Node]:
+    """The words of a `[ ... ]` or `[[ ... ]]`, without the brackets, as leaves of the tree."""
+    found: list[Node] = []
+    for child in node.children:
+        if child.type in ("[", "]", "[[", "]]"):
+            continue
+        if child.type in ("unary_expression", "binary_expression", "parenthesized_expression"):
+            found += test_words(child)
+        else:
+            found.append(child)
+    return found
