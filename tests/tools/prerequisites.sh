@@ -37,11 +37,13 @@ fi
 echo "prerequisites: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 apt=(apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
-"${apt[@]}" update
+mkdir -p build/logs
+quietly() { "$@" </dev/null >build/logs/apt.log 2>&1 || { cat build/logs/apt.log >&2; return 1; }; }
+quietly "${apt[@]}" update
 # policy-rc.d: a package that brings a service must not start it on the machine that only tests.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 0755 /usr/sbin/policy-rc.d
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 fi
-"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" </dev/null
+quietly "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
