@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
@@ -16,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     object_path,
     template_of,
+    unit_type,
 )
 
 # UnitFileState values of units that are enabled: links of their own make other units pull them in.
@@ -79,24 +81,25 @@ class Unit:
 
 
 def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[str]:
-    """Expand patterns into the names of units that are loaded or have a unit file; plain names stay, doubles go.
+    """Expand patterns into the names of units that are loaded, enabled, or have a unit file; plain names stay, doubles go.
 
-    Templates are not matched by patterns, since they are no units.
+    Templates are not matched by patterns, since they are no units; but a pattern that would match one is a good one even
+    while there is no instance.
 
     :raises BadInput: a pattern matches nothing and `allow_empty` is false.
     """
     if not any(is_glob(name) for name in names):
         return list(dict.fromkeys(names))
+    import fnmatch
+
     found: dict[str, None] = {}
-    files: list[str] | None = None
+    files: set[str] | None = None
     for name in names:
         if not is_glob(name):
             found[name] = None
             continue
         if files is None:
-            files = _unit_files_on_disk(manager)
-        import fnmatch
-
+            files = unit_files_on_disk(manager)
         loaded = [] if manager.offline else [s.id for s in manager.list_units([name]) if s.load_state != "not-found"]
         matches = {*loaded, *fnmatch.filter(files, name)}
         if not matches and not allow_empty:
@@ -104,27 +107,20 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
                 f"name: the pattern {name!r} matches no unit on this host; correct it, "
                 "or set `allow_empty: true` where that may be"
             )
-        found.update(dict.fromkeys(sorted(matches)))
+        found.update(dict.fromkeys(sorted(match for match in matches if not is_template(match))))
     return list(found)
 
 
-def _unit_files_on_disk(manager: t.Any) -> list[str]:
-    """Names of all unit files. Listing directories is a thousand times cheaper than ListUnitFiles, which works out the
-    state of every file."""
-    names = set()
+def unit_files_on_disk(manager: t.Any) -> set[str]:
+    """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
+    ListUnitFiles, which works out the state of every file."""
+    names = {os.path.basename(path) for path in read_links(manager.link_directories())}
     for directory in manager.unit_path():
         try:
-            entries = os.listdir(directory)
+            names.update(os.listdir(directory))
         except OSError:
             continue
-        names.update(name for name in entries if _is_unit_file(name))
-    return sorted(names)
-
-
-def _is_unit_file(name: str) -> bool:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
-
-    return bool(unit_type(name)) and not is_template(name)
+    return {name for name in names if unit_type(name)}
 
 
 def read(
@@ -180,8 +176,6 @@ def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_relo
 
 def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
-
     links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:])}
     for unit in units:
         if unit.file_state == "disabled" and instance_of(unit.name) and unit.name in links:
@@ -230,7 +224,7 @@ def not_found(name: str, manager: t.Any) -> SystemdError:
     """The error for a unit that does not exist, with the names it may have been meant to be."""
     import difflib
 
-    close = difflib.get_close_matches(name, _unit_files_on_disk(manager), 3, 0.7)
+    close = difflib.get_close_matches(name, unit_files_on_disk(manager), 3, 0.7)
     hint = f"; did you mean {', '.join(close)}?" if close else ""
     if not close and name.endswith(".service.service"):
         hint = "; the suffix is there twice"

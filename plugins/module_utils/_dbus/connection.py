@@ -211,15 +211,18 @@ def connect(
     sock.settimeout(timeout)
     try:
         sock.connect(path)
-        authenticator = auth.Authenticator()
-        for request in authenticator:
-            sock.sendall(request)
-            answer = sock.recv(1024)
-            if not answer:
+        # All of the conversation in one write. Were BEGIN sent later, it could arrive together with the first call, and
+        # systemd's private socket does not look at what follows BEGIN in its buffer until more comes.
+        sock.sendall(b"\0" + auth.make_auth_external() + auth.BEGIN)
+        answer = b""
+        while not answer.endswith(b"\r\n"):
+            data = sock.recv(1024)
+            if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "closed during authentication")
-            authenticator.feed(answer)
-        sock.sendall(auth.BEGIN)
-    except (OSError, auth.AuthenticationError) as e:
+            answer += data
+        if not answer.startswith(b"OK "):
+            raise PermissionError(errno.EACCES, "authentication refused")
+    except OSError as e:
         sock.close()
         code = getattr(e, "errno", None)
         text = (os.strerror(code) if code else str(e)) or "no answer in time"
