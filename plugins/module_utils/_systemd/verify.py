@@ -118,7 +118,7 @@ def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
     :param what: the file, for the first line.
     :param done: what has been done about it ("nothing has been changed").
     """
-    return f"{what} {done}:\n" + "\n".join(f"  {str(problem)}" for problem in problems)
+    return f"{what} {done}:\n" + "\n".join(f"  {problem!s}" for problem in problems)
 
 
 def _lay_out(

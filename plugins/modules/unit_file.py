@@ -1,0 +1,418 @@
+#!/usr/bin/python
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module `unit_file`: unit files and drop-ins."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: unit_file
+short_description: Manage systemd unit files and drop-ins
+version_added: 1.0.0
+author:
+  - pidone.systemd contributors (!UNKNOWN)
+description:
+  - Writes a unit file, or a drop-in that changes a unit of somebody else, from sections in YAML or from raw text.
+  - The file is checked by the host's own systemd before it is put in place. A directive that this version does not know, or a value that it would ignore, is
+    an error that names the line, and the old file stays as it is.
+  - The file is replaced in one move. Systemd reads its files again once, and only when there is need.
+  - What follows from the change is done in the same task if wanted. The unit is enabled and started, or restarted or reloaded if it runs.
+  - A file that already means what is wanted is left alone, however it is formatted. The same meaning is the same directives with the same values in the same
+    order in each section. Blank lines, blanks around C(=), continuation lines, the order of the sections and repeated section headers make no difference.
+    Comments make none with O(sections). With O(content) a file that differs in comments only is written anew, but nothing is restarted for it.
+  - Files are compared as text, so V(yes) is different from V(true), and V(5min) from V(300).
+extends_documentation_fragment:
+  - ansible.builtin.files
+  - pidone.systemd.attributes
+  - pidone.systemd.scope
+  - pidone.systemd.scope.root
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The file is checked in check mode too, so a file that would be refused is refused then.
+  diff_mode:
+    support: full
+    details:
+      - Shows the file before and after, and the steps that follow.
+  idempotent:
+    support: partial
+    details:
+      - O(daemon_reload=always) reloads every time. So does O(started=true) start a C(oneshot) service without C(RemainAfterExit=yes) every time.
+options:
+  name:
+    description:
+      - Name of the unit, with C(.service) added where there is no suffix.
+      - May be a template such as V(app@.service). With O(dropin) it may also be one instance, or a prefix such as V(app-.service) for all units whose
+        names begin so.
+    type: str
+    required: true
+    aliases: [unit]
+  dropin:
+    description:
+      - Name of a drop-in, with C(.conf) added where it is missing. V(10-limits) of C(nginx.service) is C(nginx.service.d/10-limits.conf).
+      - Without it the unit file itself is managed.
+    type: str
+  state:
+    description:
+      - V(present) makes the file what O(sections) or O(content) say.
+      - V(absent) removes the file. A drop-in directory that is empty then goes with it, but other drop-ins of the unit stay.
+      - If no other file of the unit is left (a package's, for example), V(absent) also stops the unit and the instances of a template, unless
+        O(on_change=nothing)
+        is given, and removes the links that enable it or give it other names. If there is one, the unit falls back to that and O(on_change) applies.
+    type: str
+    choices: [present, absent]
+    default: present
+  sections:
+    description:
+      - The file as sections, each a mapping of directives to values, written in the given order.
+      - A boolean is written as V(yes) or V(no), and a list gives the directive several times, in order.
+      - An empty string or C(null), alone or in a list, is an empty assignment, which resets what came before it. So C(ExecStart) in a drop-in that
+        replaces a command is
+        a list of an empty string and the new command. (C(StandardInput), C(StandardOutput) and C(StandardError) are given the word V(null) for a C(null).)
+        An empty list writes nothing.
+      - In C(Environment) and C(LogExtraFields), each item of a list is one variable with its value as the process shall see it, and is quoted as
+        needed. A mapping of
+        names to values does the same. A plain string, and an item that begins with a quote, are written as they are. Specifiers such as C(%h) are
+        expanded by systemd
+        in any case; write C(%%) for a percent sign.
+      - All other values are written as they are, in the syntax of systemd's manual pages. A line break in a value is an error.
+      - Write modes as text in quotes (V('0755')).
+      - Either O(sections) or O(content) is required with O(state=present).
+    type: dict
+  content:
+    description:
+      - The file as text.
+      - Line ends are made those of Linux, and a missing one at the end is added.
+    type: str
+  runtime:
+    description:
+      - Write below C(/run), so that the file is gone at the next boot. Links made for O(enabled) are as well.
+    type: bool
+    default: false
+  verify:
+    description:
+      - How the file is checked before it is put in place.
+      - V(normal) refuses what keeps systemd from obeying the file. These are sections and directives it does not know, values it would ignore, and a
+        unit it could not
+        load. All else that C(systemd-analyze verify) says of the unit becomes a warning, as it may be put right by a later task; a command that is
+        not there yet, for example.
+      - V(strict) makes those errors too.
+      - V(nothing) only makes sure that the file can be parsed.
+      - A file that is not going to be written is not checked. In a tree (O(root)) the directives are those of the tree's systemd, if it can be run,
+        and values
+        are checked by that of the host.
+    type: str
+    choices: [normal, strict, nothing]
+    default: normal
+  activate:
+    description:
+      - Enable the unit and start it. Short for O(enabled=true) and O(started=true), each of which may still be given another value.
+      - With O(root) or O(scope=global), where nothing runs, it only enables the unit.
+    type: bool
+    default: false
+  enabled:
+    description:
+      - Whether the unit is enabled, once its file is in place.
+      - When the C([Install]) section changes, the links of a unit that is enabled already are made anew.
+    type: bool
+  started:
+    description:
+      - Whether the unit runs, once its file is in place.
+    type: bool
+  on_change:
+    description:
+      - What is done to a unit that runs when its file changed in more than comments, or when it changed earlier and systemd has not read it since.
+      - For a template these are all its instances that run, for a prefix all such units.
+      - V(restart) restarts it.
+      - V(reload) makes it read its configuration again, and is an error for a unit that cannot reload. Note that a change of C(ExecStart) or the like
+        needs a restart.
+      - V(reload_or_restart) reloads it if it can and restarts it otherwise.
+      - V(nothing) leaves it alone.
+      - The default is V(restart) with O(activate=true) or O(started=true), and V(nothing) otherwise. A unit that does not run is never started by it.
+    type: str
+    choices: [restart, reload, reload_or_restart, nothing]
+  daemon_reload:
+    description:
+      - Whether systemd reads its files again after the change and before anything is started, once.
+      - With V(auto) it does so where the task wrote or removed something, or where systemd has not read the unit's files since they changed; the
+        latter counts as a change.
+      - V(always) counts as a change.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  timeout:
+    description:
+      - How long the jobs of the task may take together, as a time span such as V(90s) or V(5min).
+    type: str
+    default: 5min
+  settle:
+    description:
+      - How long units that the task started, restarted or reloaded have to stay up, without a restart in between, for the task to succeed.
+      - V(0) takes the first look for good.
+    type: str
+    default: 200ms
+  rollback:
+    description:
+      - When a job fails or a unit does not stay up, put everything back. The file gets its old content, owner and mode, links are made what they were,
+        units that were up are brought up again with the old file, and others are stopped again.
+    type: bool
+    default: false
+  backup:
+    description:
+      - Keep a copy of the old file beside it, with the time in its name, when it is replaced or removed. Systemd does not read such copies.
+    type: bool
+    default: false
+seealso:
+  - module: pidone.systemd.unit
+  - module: pidone.systemd.unit_info
+  - name: systemd.syntax(7)
+    description: Syntax of unit files.
+    link: https://www.freedesktop.org/software/systemd/man/latest/systemd.syntax.html
+  - name: systemd.directives(7)
+    description: All directives and the manual pages that explain them.
+    link: https://www.freedesktop.org/software/systemd/man/latest/systemd.directives.html
+"""
+
+EXAMPLES = r"""
+- name: A service, enabled and started, and restarted when its file changes
+  pidone.systemd.unit_file:
+    name: app.service
+    sections:
+      Unit:
+        Description: The application
+        After: [network-online.target]
+        Wants: [network-online.target]
+      Service:
+        ExecStart: /opt/app/bin/server --port 8080
+        User: app
+        Restart: on-failure
+        Environment:
+          LOG: json
+          GREETING: hello world
+      Install:
+        WantedBy: multi-user.target
+    activate: true
+    settle: 5s
+    rollback: true
+
+- name: A template for workers, which restarts the workers that run when it changes
+  pidone.systemd.unit_file:
+    name: worker@.service
+    sections:
+      Unit: {Description: "Worker %i"}
+      Service:
+        ExecStart: /opt/app/bin/worker --shard %i
+        Environment: [LOG=json, "GREETING=hello world"]
+      Install: {WantedBy: multi-user.target}
+    on_change: restart
+
+- name: The web server gets more files and waits for the application
+  pidone.systemd.unit_file:
+    name: nginx.service
+    dropin: 10-app
+    sections:
+      Unit: {After: app.service}
+      Service: {LimitNOFILE: 65536}
+    on_change: restart
+
+- name: Another command for a service of the distribution; the empty item resets the old one
+  pidone.systemd.unit_file:
+    name: redis-server.service
+    dropin: command
+    sections:
+      Service:
+        ExecStart: ["", /opt/redis/bin/redis-server /etc/redis/redis.conf]
+    on_change: restart
+
+- name: A unit file from a template of the role, put in place only if systemd has nothing at all to say against it
+  pidone.systemd.unit_file:
+    name: backup.service
+    content: "{{ lookup('ansible.builtin.template', 'backup.service.j2') }}"
+    verify: strict
+    backup: true
+
+- name: A user's own service, as root and without become_user
+  pidone.systemd.unit_file:
+    name: syncthing.service
+    scope: user
+    user: alice
+    sections:
+      Service: {ExecStart: /usr/bin/syncthing serve --no-browser}
+      Install: {WantedBy: default.target}
+    activate: true
+
+- name: A unit in an image that is being built
+  pidone.systemd.unit_file:
+    name: firstboot.service
+    root: /srv/image
+    content: "{{ lookup('ansible.builtin.file', 'firstboot.service') }}"
+    enabled: true
+
+- name: The service is gone, stopped and disabled first
+  pidone.systemd.unit_file:
+    name: app.service
+    state: absent
+
+- name: The web server is as its package has it
+  pidone.systemd.unit_file:
+    name: nginx.service
+    dropin: 10-app
+    state: absent
+    on_change: restart
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: always, once the options are known to be good
+  type: str
+  sample: /etc/systemd/system/nginx.service.d/10-app.conf
+written:
+  description: Whether the file was written or removed, or in check mode would be.
+  returned: success
+  type: bool
+meaning_changed:
+  description: Whether that changes more than comments.
+  returned: success
+  type: bool
+backup_file:
+  description: The copy of the old file.
+  returned: when O(backup=true) and there was one
+  type: str
+  sample: /etc/systemd/system/app.service.4711.2026-11-22@12:00:00~
+steps:
+  description: What was done or, in check mode, would be, in order.
+  returned: when there was anything to do
+  type: list
+  elements: str
+  sample: [write /etc/systemd/system/app.service, enable app.service, daemon-reload, start app.service]
+problems:
+  description: What is wrong with the file.
+  returned: when it was refused by O(verify)
+  type: list
+  elements: dict
+  contains:
+    line:
+      description: The line of the new file, from 1; null where it is the unit as a whole.
+      type: int
+      returned: always
+    text:
+      description: What stands there.
+      type: str
+      returned: always
+      sample: Restart=sometimes
+    message:
+      description: What is wrong with it.
+      type: str
+      returned: always
+units:
+  description: The unit, and for templates and prefixes the loaded units that the file applies to.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the unit.
+      type: str
+      returned: always
+    changed:
+      description: Whether the task changed its state.
+      type: bool
+      returned: always
+    load_state:
+      description: Whether its file could be read.
+      type: str
+      returned: with a manager, except for templates
+      sample: loaded
+    active_state:
+      description: What it is.
+      type: str
+      returned: with a manager, except for templates
+      sample: active
+    sub_state:
+      description: The same in terms of its type.
+      type: str
+      returned: with a manager, except for templates
+      sample: running
+    unit_file_state:
+      description: Its enablement as systemd tells it.
+      type: str
+      returned: when O(enabled) was asked for
+      sample: enabled
+    enabled:
+      description: Whether it is enabled, for good or until the reboot.
+      type: bool
+      returned: when O(enabled) was asked for
+    before:
+      description: What it was, in words.
+      type: str
+      returned: changed
+      sample: not found
+    after:
+      description: What the plan makes it, in words.
+      type: str
+      returned: changed
+      sample: active, enabled
+    job:
+      description: The job it got, with its C(id), C(type) and C(result).
+      type: dict
+      returned: when it got one
+links:
+  description: The links that were made and removed to enable the unit, each with C(type), C(path) and C(target).
+  returned: when there were any
+  type: list
+  elements: dict
+failures:
+  description: Each unit that failed, and why, as M(pidone.systemd.unit) tells it.
+  returned: when units failed
+  type: list
+  elements: dict
+rolled_back:
+  description: What was put back.
+  returned: when O(rollback=true) and something failed
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import converge
+
+
+def main() -> t.NoReturn:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True, "aliases": ["unit"]},
+            "dropin": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "sections": {"type": "dict"},
+            "content": {"type": "str"},
+            "runtime": {"type": "bool", "default": False},
+            "verify": {"type": "str", "choices": ["normal", "strict", "nothing"], "default": "normal"},
+            "activate": {"type": "bool", "default": False},
+            "enabled": {"type": "bool"},
+            "started": {"type": "bool"},
+            "on_change": {"type": "str", "choices": ["restart", "reload", "reload_or_restart", "nothing"]},
+            "daemon_reload": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+            "timeout": {"type": "str", "default": "5min"},
+            "settle": {"type": "str", "default": "200ms"},
+            "rollback": {"type": "bool", "default": False},
+            "backup": {"type": "bool", "default": False},
+            **SCOPE_ARGUMENTS,
+            **ROOT_ARGUMENTS,
+        },
+        mutually_exclusive=[("sections", "content")],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, converge)
+
+
+if __name__ == "__main__":
+    main()
