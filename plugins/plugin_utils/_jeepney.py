@@ -41,8 +41,8 @@ def pack() -> Bundle | None:
     :raises TooOld: there is one that cannot be used.
     """
     found = importlib.util.find_spec("jeepney")
-    if found is None or not found.submodule_search_locations:
-        return None
+    if found is None or found.origin is None or not found.submodule_search_locations:
+        return None  # nor is a folder that only has the name a library
     folder = Path(found.submodule_search_locations[0])
     files = {f"jeepney/{name}": (folder / name).read_bytes() for name in PARTS}
     if b"class Authenticator" not in files["jeepney/auth.py"]:

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The neutral model between a foreign definition and units: what a service is, whatever supervised it before."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import Word, lit
+
+INFO = "info"
+WARNING = "warning"
+DECISION = "decision"
+
+
+class Finding(t.NamedTuple):
+    """Something the reader of a translation should know. `severity`: info, warning (check it) or decision (choose)."""
+
+    severity: str
+    construct: str
+    file: str
+    line: int
+    message: str
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return self._asdict()
+
+
+class Refused(Exception):
+    """There is no correct unit for this definition; the text says why."""
+
+    def __init__(self, construct: str, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.construct = construct
+        self.message = message
+        self.line = line
+
+
+class Command:
+    """A command of a unit: words that systemd expands, or one line of shell.
+
+    `ignore`: its failure does not matter (`-`); `root`: it runs without the unit's user (`+`); `argv0`: what the process is
+    called (`@`).
+    """
+
+    __slots__ = ("argv", "argv0", "ignore", "root", "shell")
+
+    def __init__(
+        self,
+        argv: t.Sequence[Word] = (),
+        shell: str | None = None,
+        ignore: bool = False,
+        root: bool = False,
+        argv0: str | None = None,
+    ) -> None:
+        self.argv = list(argv)
+        self.shell = shell
+        self.ignore = ignore
+        self.root = root
+        self.argv0 = argv0
+
+    @classmethod
+    def of(cls, *words: str, ignore: bool = False, root: bool = False) -> Command:
+        """A command of constant words."""
+        return cls([lit(word) for word in words], ignore=ignore, root=root)
+
+
+class Timer:
+    """When a service that is started by the clock runs."""
+
+    __slots__ = ("settings",)
+
+    def __init__(self) -> None:
+        self.settings: dict[str, list[str]] = {}
+
+
+class Service:
+    """One service, in systemd's terms where they are the common ones.
+
+    `settings` and `unit` hold further directives of [Service] and [Unit], values in systemd's syntax, in order.
+    """
+
+    def __init__(self, name: str, source: str, path: str) -> None:
+        self.name = name
+        self.source = source
+        self.path = path
+        self.description = ""
+        self.documentation: list[str] = []
+        self.type = "simple"
+        self.remain_after_exit = False
+        self.conditions: list[tuple[str, str]] = []
+        self.exec_condition: list[Command] = []
+        self.start_pre: list[Command] = []
+        self.start: list[Command] = []
+        self.start_post: list[Command] = []
+        self.reload: list[Command] = []
+        self.stop: list[Command] = []
+        self.stop_post: list[Command] = []
+        self.wants: list[str] = []
+        self.after: list[str] = []
+        self.conflicts: list[str] = []
+        self.user: str | None = None
+        self.group: str | None = None
+        self.environment: dict[str, Word] = {}
+        self.environment_files: list[str] = []
+        self.working_directory: str | None = None
+        self.directories: dict[str, list[str]] = {}
+        self.settings: dict[str, list[str]] = {}
+        self.unit: dict[str, list[str]] = {}
+        self.restart: str | None = "always"
+        self.restart_sec: str | None = "1"
+        self.prevent_restart: list[str] = []
+        self.kill_mode: str | None = "mixed"
+        self.timer: Timer | None = None
+        self.target = "multi-user.target"
+
+    def set(self, directive: str, value: str) -> None:
+        """Give a directive of [Service] one value."""
+        self.settings[directive] = [value]
+
+    def add(self, directive: str, value: str) -> None:
+        """Give a directive of [Service] another value."""
+        values = self.settings.setdefault(directive, [])
+        if value not in values:
+            values.append(value)
