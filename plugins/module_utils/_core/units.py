@@ -146,6 +146,10 @@ def read(
         return units
     for unit, state in zip(units, manager.unit_file_states([unit.name for unit in units])):
         unit.file_state = state
+    # Enablement of an alias is that of the unit behind it.
+    aliases = [unit for unit in units if unit.file_state == "alias" and unit.id != unit.name]
+    for unit, state in zip(aliases, manager.unit_file_states([unit.id for unit in aliases])):
+        unit.file_state = state
     if runtime:
         _see_runtime_links(manager, units)
     if presets:
@@ -185,7 +189,7 @@ def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
 def _read_install(manager: t.Any, unit: Unit) -> None:
     """What [Install] of the unit's file and drop-ins says."""
     keys: dict[str, list[str]] = {}
-    for path in _unit_file_and_dropins(manager, unit.name):
+    for path in unit_file_and_dropins(manager, unit.name):
         section = ""
         try:
             with open(path, encoding="utf-8", errors="replace") as lines:
@@ -205,7 +209,8 @@ def _read_install(manager: t.Any, unit: Unit) -> None:
     unit.also = list(manager.unit_file_states(also)) if also else []
 
 
-def _unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
+def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
+    """Paths of the file of a unit that is not loaded, and then of its drop-ins; empty where there is none."""
     candidates = [name, template_of(name)] if template_of(name) else [name]
     for candidate in candidates:
         for directory in manager.unit_path():

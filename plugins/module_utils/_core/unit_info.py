@@ -1,0 +1,169 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `unit_info` module's task."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.units import (
+    ENABLED,
+    Unit,
+    read,
+    resolve,
+    unit_file_and_dropins,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
+
+DEPENDENCIES = (
+    "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
+    "ConsistsOf", "UpheldBy", "Conflicts", "ConflictedBy", "Before", "After", "OnFailure", "OnSuccess", "Triggers",
+    "TriggeredBy",
+)  # fmt: skip
+_FILES = ("FragmentPath", "DropInPaths", "SourcePath")
+_ACTIVE = ("active", "reloading", "refreshing")
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """Read what the module's options ask for; returns the module's result."""
+    params = module.params
+    names = [check_name(name, globs=True) for name in params["name"] or ()]
+    with manager_for(params) as manager:
+        if manager.offline:
+            return _gather_offline(manager, names, params)
+        if params["name"] is None:
+            names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
+        units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+        if params["states"]:
+            wanted = set(params["states"])
+            units = [u for u in units if u.status and wanted & {u.load_state, u.active_state, u.sub_state}]
+        entries = [_summary(unit) for unit in units]
+        loaded = [(unit, entry) for unit, entry in zip(units, entries) if unit.status]
+        _add_files(manager, loaded)
+        for unit, entry in zip(units, entries):
+            if not unit.status:
+                _add_files_on_disk(manager, unit, entry)
+        if params["dependencies"]:
+            _add_dependencies(manager, loaded)
+        if params["properties"]:
+            _add_properties(manager, loaded, params["properties"])
+        if params["processes"]:
+            _add_processes(manager, loaded)
+    return {"changed": False, "units": entries}
+
+
+def _gather_offline(manager: t.Any, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
+    for option in ("properties", "processes", "dependencies", "states"):
+        if params[option]:
+            where = "root" if params.get("root") else "scope"
+            raise BadInput(f"{option}: nothing runs where `{where}` points, so there is nothing to ask; leave it out")
+    units = read(manager, resolve(manager, names or ["*"], allow_empty=True), file_states=True)
+    entries = [_summary(unit) for unit in units]
+    for unit, entry in zip(units, entries):
+        _add_files_on_disk(manager, unit, entry)
+    return {"changed": False, "units": entries}
+
+
+def _summary(unit: Unit) -> dict[str, t.Any]:
+    entry: dict[str, t.Any] = {
+        "name": unit.name,
+        "id": unit.id,
+        "exists": not unit.missing,
+        "active": unit.active_state in _ACTIVE,
+        "failed": unit.active_state == "failed",
+        "enabled": unit.file_state in ENABLED,
+        "unit_file_state": unit.file_state or "",
+    }
+    if unit.status:
+        entry["description"] = unit.status.description
+        entry["load_state"] = unit.status.load_state
+        entry["active_state"] = unit.status.active_state
+        entry["sub_state"] = unit.status.sub_state
+        if unit.status.job_id:
+            entry["job"] = {"id": unit.status.job_id, "type": unit.status.job_type}
+    return entry
+
+
+def _add_files(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
+    values = iter(manager.properties([(unit.status.path, UNIT, name) for unit, _entry in loaded for name in _FILES]))
+    for _unit, entry in loaded:
+        entry["fragment_path"] = next(values) or ""
+        entry["dropin_paths"] = list(next(values) or ())
+        source = next(values)
+        if source:
+            entry["source_path"] = source
+
+
+def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> None:
+    files = unit_file_and_dropins(manager, unit.name)
+    entry["fragment_path"] = files[0] if files else ""
+    entry["dropin_paths"] = files[1:]
+
+
+def _add_dependencies(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
+    wanted = [(unit.status.path, UNIT, name) for unit, _entry in loaded for name in DEPENDENCIES]
+    values = iter(manager.properties(wanted))
+    for _unit, entry in loaded:
+        found = {name: next(values) for name in DEPENDENCIES}
+        entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
+
+
+def _interface(unit: Unit) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(unit.id).capitalize()}"
+
+
+def _add_properties(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]], names: t.Sequence[str]) -> None:
+    if "all" in names:
+        calls = []
+        for unit, _entry in loaded:
+            for face in (UNIT, _interface(unit)):
+                calls.append(Call(unit.status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
+        replies = iter(manager.connection.call_many(calls))
+        for _unit, entry in loaded:
+            both: dict[str, t.Any] = {}
+            for reply in (next(replies), next(replies)):
+                if not isinstance(reply, CallFailed):
+                    both.update(reply[0])
+            entry["properties"] = {key: to_data(key, *value) for key, value in sorted(both.items())}
+        return
+    # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
+    faces: dict[tuple[str, str], str] = {}
+    samples = {_interface(unit): unit for unit, _entry in loaded}
+    probes = [(face, name, where) for face in samples for name in names for where in (face, UNIT)]
+    answers = manager.properties([(samples[face].status.path, where, name) for face, name, where in probes])
+    for (face, name, where), answer in zip(probes, answers):
+        if answer is not None:
+            faces.setdefault((face, name), where)
+    unknown = sorted(name for name in names if loaded and not any((face, name) in faces for face in samples))
+    if unknown:
+        version = manager.manager_property("Version")
+        raise BadInput(
+            f"properties: {', '.join(unknown)} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
+        )
+    wanted = [
+        (entry, name, get_property(unit.status.path, faces[_interface(unit), name], name))
+        for unit, entry in loaded
+        for name in names
+        if (_interface(unit), name) in faces
+    ]
+    for _unit, entry in loaded:
+        entry["properties"] = {}
+    replies = manager.connection.call_many([call for _entry, _name, call in wanted])
+    for (entry, name, _call), reply in zip(wanted, replies):
+        if not isinstance(reply, CallFailed):
+            entry["properties"][name] = to_data(name, *reply[0])
+
+
+def _add_processes(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
+    calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (unit.id,)) for unit, _entry in loaded]
+    for (_unit, entry), reply in zip(loaded, manager.connection.call_many(calls)):
+        rows = [] if isinstance(reply, CallFailed) else reply[0]
+        entry["processes"] = [{"pid": pid, "command": command, "cgroup": group} for group, pid, command in rows]
