@@ -281,9 +281,7 @@ class RemoveLinks(Step):
         return f"linked {short(self.names)} again"
 
 
-def _replace(
-    path: str, content: bytes, finish: t.Callable[[str], None], in_place: bool = False
-) -> None:
+def _replace(path: str, content: bytes, finish: t.Callable[[str], None], in_place: bool = False) -> None:
     """Put content where `path` is, in one move, with `finish` called on the new file before it is there."""
     directory, name = os.path.split(path)
     # No suffix that systemd knows, so that it never takes this one for a unit or a drop-in.

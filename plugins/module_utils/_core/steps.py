@@ -218,7 +218,9 @@ class Settle(Step):
                 break
             time.sleep(min(pause, left))
             pause = min(pause * 2, 0.5)
-        restarted = [n for n, was, now in zip(services, before, self._restarts(ctx, services)) if (now or 0) > (was or 0)]
+        restarted = [
+            n for n, was, now in zip(services, before, self._restarts(ctx, services)) if (now or 0) > (was or 0)
+        ]
         if restarted:
             self._fail(ctx, restarted)
         return False

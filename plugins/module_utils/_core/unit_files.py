@@ -143,7 +143,9 @@ class _Task:
         if params["dropin"] is not None:
             self.dropin = check_dropin(params["dropin"], self.name)
         elif self.kind == "scope":
-            raise BadInput(f"name: {self.name} cannot have a unit file, as scopes are made by programs; give a `dropin`")
+            raise BadInput(
+                f"name: {self.name} cannot have a unit file, as scopes are made by programs; give a `dropin`"
+            )
         self.timeout = parse_timespan(params["timeout"], "timeout") / 1e6
         self.settle = parse_timespan(params["settle"], "settle")
         self.enabled, self.started = params["enabled"], params["started"]
@@ -172,7 +174,9 @@ class _Task:
             )
         if self.absent and self.dropin is None and (self.enabled or self.started):
             option = "activate" if params["activate"] else "enabled" if self.enabled else "started"
-            raise BadInput(f"{option}: a unit whose file is removed cannot stay so; leave out `{option}` with `state: absent`")
+            raise BadInput(
+                f"{option}: a unit whose file is removed cannot stay so; leave out `{option}` with `state: absent`"
+            )
         if self.absent:
             return
         if params["content"] is None and params["sections"] is None:
@@ -382,10 +386,16 @@ class _Task:
             errors, warnings = [*errors, *warnings], []
         if errors:
             what = f"{self.name}.d/{self.dropin}" if self.dropin else self.name
-            state = "and the file on the host is untouched" if os.path.lexists(self.path) else "and nothing has been written"
+            state = (
+                "and the file on the host is untouched"
+                if os.path.lexists(self.path)
+                else "and nothing has been written"
+            )
             listed = [{"line": e.line or None, "text": e.text, "message": e.message} for e in errors]
             raise BadInput(
-                explain(errors, what, f"was not accepted by this host's systemd, {state}"), problems=listed, path=self.path
+                explain(errors, what, f"was not accepted by this host's systemd, {state}"),
+                problems=listed,
+                path=self.path,
             )
         self.warnings += [f"{self.name}: {warning}" for warning in warnings]
 

@@ -32,7 +32,17 @@ class Unit:
     `file_state` is None where it was not read, and empty where there is no unit file.
     """
 
-    __slots__ = ("can_reload", "default_instance", "file_state", "has_links", "name", "preset", "stale", "status", "also")
+    __slots__ = (
+        "can_reload",
+        "default_instance",
+        "file_state",
+        "has_links",
+        "name",
+        "preset",
+        "stale",
+        "status",
+        "also",
+    )
 
     def __init__(self, name: str, status: UnitStatus | None) -> None:
         self.name = name
@@ -233,4 +243,6 @@ def not_found(name: str, manager: t.Any) -> SystemdError:
     hint = f"; did you mean {', '.join(close)}?" if close else ""
     if not close and name.endswith(".service.service"):
         hint = "; the suffix is there twice"
-    return BadInput(f"name: there is no unit {name} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}")
+    return BadInput(
+        f"name: there is no unit {name} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}"
+    )

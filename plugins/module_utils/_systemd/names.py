@@ -114,8 +114,14 @@ def unescape(text: str, option: str = "text") -> str:
             out += b"/"
         elif char == "\\":
             digits = text[at + 2 : at + 4]
-            if text[at + 1 : at + 2] != "x" or len(digits) != 2 or not all(d in "0123456789abcdefABCDEF" for d in digits):
-                raise BadInput(f"{option}: {text!r} is not escaped text: at character {at + 1}, \\ without xNN after it")
+            if (
+                text[at + 1 : at + 2] != "x"
+                or len(digits) != 2
+                or not all(d in "0123456789abcdefABCDEF" for d in digits)
+            ):
+                raise BadInput(
+                    f"{option}: {text!r} is not escaped text: at character {at + 1}, \\ without xNN after it"
+                )
             out.append(int(digits, 16))
             at += 3
         else:
