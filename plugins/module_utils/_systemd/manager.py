@@ -199,9 +199,7 @@ class Manager:
             return
         self._removed = self.connection.want("JobRemoved")
         if self.connection.is_bus:
-            rule = (
-                f"type='signal',sender='{BUS_NAME}',path='{MANAGER_PATH}',interface='{MANAGER}',member='JobRemoved'"
-            )
+            rule = f"type='signal',sender='{BUS_NAME}',path='{MANAGER_PATH}',interface='{MANAGER}',member='JobRemoved'"
             add = Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,))
             for reply in self.connection.call_many([add, Call(MANAGER_PATH, MANAGER, "Subscribe")]):
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):

@@ -10,7 +10,16 @@ import typing as t
 _INFINITY = 2**64 - 1
 
 # Signatures of structures whose fields have names in org.freedesktop.systemd1(5).
-_EXEC = ("path", "argv", "ignore_errors", "start_usec", "start_monotonic_usec", "exit_usec", "exit_monotonic_usec", "pid")
+_EXEC = (
+    "path",
+    "argv",
+    "ignore_errors",
+    "start_usec",
+    "start_monotonic_usec",
+    "exit_usec",
+    "exit_monotonic_usec",
+    "pid",
+)
 _STRUCTURES: dict[str, tuple[str, ...]] = {
     "a(sasbttttuii)": (*_EXEC, "code", "status"),
     "a(sasasttttuii)": ("path", "argv", "flags", *_EXEC[3:], "code", "status"),
