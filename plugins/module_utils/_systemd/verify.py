@@ -121,9 +121,7 @@ def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
     return f"{what} {done}:\n" + "\n".join(f"  {problem!s}" for problem in problems)
 
 
-def _lay_out(
-    scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths
-) -> tuple[str | None, str]:
+def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths) -> tuple[str | None, str]:
     """Write the file below `scratch`; returns the text of the unit file it goes with (None: unknown), and its own path."""
     if dropin is None:
         own = f"{scratch}/{name}"
@@ -219,6 +217,8 @@ def _problem(text: UnitText, line: int, said: str) -> Problem:
     for item in text.assignments:
         if item.last == line:
             shown = f"{item.key}={item.value}"
+            if said.startswith("Invalid environment assignment"):
+                said += "; quote a NAME=value that has blanks in it, or give it as an item of a list"
             return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
     return Problem(line, text.line_text(line), said)
 

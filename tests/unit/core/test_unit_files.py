@@ -1,0 +1,248 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps on files, and what the change of a unit file amounts to."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._core.files import (
+    FileTools,
+    RemoveDirectory,
+    RemoveFile,
+    RemoveLinks,
+    Saved,
+    SetAttributes,
+    WriteFile,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import (
+    can_reload_after,
+    decide,
+    file_state_after,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+
+
+class FakeManager:
+    def __init__(self) -> None:
+        self.reloads = 0
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+
+class Fails(Step):
+    def describe(self) -> str:
+        return "fail"
+
+    def apply(self, ctx: Context) -> bool:
+        raise SystemdError("it failed")
+
+
+@pytest.fixture
+def ctx() -> Context:
+    return Context(FakeManager())
+
+
+TOOLS = FileTools(lambda _path, _check: False)
+
+
+def write(path: Path, content: bytes, tools: FileTools = TOOLS) -> WriteFile:
+    return WriteFile(str(path), content, Saved.of(str(path)), tools)
+
+
+def listing(directory: Path) -> dict[str, t.Any]:
+    """Everything below a directory: content or link target, mode and time."""
+    found: dict[str, t.Any] = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "directory"
+        times = status.st_mtime_ns if path.is_file() and not path.is_symlink() else None
+        found[str(path.relative_to(directory))] = (what, status.st_mode, times)
+    return found
+
+
+def roll_back(ctx: Context, *steps: Step) -> SystemdError:
+    with pytest.raises(SystemdError) as caught:
+        carry_out(Plan([*steps, Fails()]), ctx, rollback=True)
+    return caught.value
+
+
+class TestSteps:
+    def test_new_file(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service.d/x.conf"
+        old = os.umask(0o077)
+        try:
+            assert write(path, b"x").apply(ctx) is True
+        finally:
+            os.umask(old)
+        assert path.read_bytes() == b"x"
+        assert path.stat().st_mode & 0o7777 == 0o644
+        assert path.parent.stat().st_mode & 0o7777 == 0o755
+        assert list(listing(tmp_path)) == ["a.service.d", "a.service.d/x.conf"]
+
+    def test_replaced_file_keeps_its_mode_and_is_replaced_not_overwritten(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        path.chmod(0o600)
+        with path.open("rb") as reader:
+            write(path, b"new").apply(ctx)
+            assert reader.read() == b"old"
+        assert path.read_bytes() == b"new"
+        assert path.stat().st_mode & 0o7777 == 0o600
+
+    def test_attributes_and_label_come_before_and_after_the_move(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        seen: list[tuple[str, bool]] = []
+
+        def attributes(name: str, _check: bool) -> bool:
+            seen.append((os.path.basename(name), path.exists()))
+            return True
+
+        tools = FileTools(attributes, label=lambda name: seen.append((os.path.basename(name), path.exists())))
+        write(path, b"x", tools).apply(ctx)
+        assert [exists for _name, exists in seen] == [False, True]
+        assert seen[0][0].endswith(".pidone-tmp")
+        assert seen[1][0] == "a.service"
+
+    def test_old_file_is_untouched_when_writing_fails(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        before = listing(tmp_path)
+
+        def fail(_path: str, _check: bool) -> bool:
+            raise SystemExit(1)  # as fail_json does
+
+        with pytest.raises(SystemExit):
+            write(path, b"new", FileTools(fail)).apply(ctx)
+        assert listing(tmp_path) == before
+
+    def test_errors_of_the_system_are_explained(self, ctx: Context, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(SystemdError, match="cannot write .*file/a.service"):
+            WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS).apply(ctx)
+
+    def test_backup(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        copies: list[str] = []
+
+        def backup(name: str) -> str:
+            copies.append(Path(name).read_text())
+            return name + "~"
+
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup))
+        step.apply(ctx)
+        assert (copies, step.backup_file) == (["old"], str(path) + "~")
+
+    def test_undo_puts_back_everything(self, ctx: Context, tmp_path: Path) -> None:
+        for name in ("kept.service", "gone.service", "mode.service"):
+            (tmp_path / name).write_bytes(b"old")
+            os.utime(tmp_path / name, ns=(1, 2_000_000_000))
+        (tmp_path / "kept.service").chmod(0o640)
+        (tmp_path / "multi.target.wants").mkdir()
+        (tmp_path / "multi.target.wants/gone.service").symlink_to("../gone.service")
+        (tmp_path / "empty.service.d").mkdir()
+        before = listing(tmp_path)
+
+        def change(path: str, _check: bool) -> bool:
+            os.chmod(path, 0o755)
+            return True
+
+        saved = Saved.of(str(tmp_path / "gone.service"))
+        mode = Saved.of(str(tmp_path / "mode.service"))
+        assert saved is not None and mode is not None
+        links = {str(tmp_path / "multi.target.wants/gone.service"): "../gone.service"}
+        error = roll_back(
+            ctx,
+            write(tmp_path / "kept.service", b"new"),
+            write(tmp_path / "new.service.d/x.conf", b"new"),
+            SetAttributes(str(tmp_path / "mode.service"), mode, FileTools(change)),
+            RemoveFile(str(tmp_path / "gone.service"), saved, TOOLS),
+            RemoveLinks(links, TOOLS),
+            RemoveDirectory(str(tmp_path / "empty.service.d"), TOOLS),
+        )
+        assert listing(tmp_path) == before
+        assert ctx.manager.reloads == 1
+        assert error.data["changed"] is False
+        assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
+
+    def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
+        for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        for name in ("a", "b"):
+            path = f"{tmp_path}/{name}.service.d/x.conf"
+            saved = Saved.of(path)
+            assert saved is not None
+            RemoveFile(path, saved, TOOLS).apply(ctx)
+        assert list(listing(tmp_path)) == ["b.service.d", "b.service.d/y.conf"]
+
+    def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(self, ctx: Context, tmp_path: Path) -> None:
+        (tmp_path / f".a.service.{os.getpid()}.pidone-tmp").symlink_to(tmp_path / "victim")
+        with pytest.raises(SystemdError):
+            write(tmp_path / "a.service", b"x").apply(ctx)
+        assert not (tmp_path / "victim").exists()
+
+
+BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestDecide:
+    @pytest.mark.parametrize(
+        ("before", "wanted", "comments_count", "result"),
+        [
+            (None, BASE, False, True),
+            (BASE, BASE, True, None),
+            (BASE, "[Service]\nExecStart=/a\n", False, None),
+            (BASE, "[Service]\nExecStart=/a\n", True, False),
+            (BASE, "# b\n[Service]\nExecStart=/a\n", True, False),
+            (BASE, "# a\n\n[Service]\nExecStart = /a\n", True, None),
+            (BASE, "# a\n[Service]\nExecStart=/b\n", True, True),
+            ("", "[Service]\n", False, True),
+            ("junk\n", "[Service]\n", False, True),
+            ("[Service]\nExecStart=/\udcff\n", "[Service]\nExecStart=/\n", False, True),
+        ],
+    )
+    def test_decide(self, before: str | None, wanted: str, comments_count: bool, result: bool | None) -> None:
+        content = None if before is None else before.encode("utf-8", "surrogateescape")
+        assert decide(content, wanted, comments_count) is result
+
+    @pytest.mark.parametrize(
+        ("state", "install", "is_dropin", "after"),
+        [
+            ("", "WantedBy=a.target", False, "disabled"),
+            ("static", "WantedBy=a.target", False, "disabled"),
+            ("enabled", "WantedBy=a.target", False, "enabled"),
+            ("disabled", "", False, "static"),
+            ("disabled", "WantedBy=a\nWantedBy=", False, "static"),
+            ("disabled", "Also=b.service", False, "indirect"),
+            ("disabled", "", True, "disabled"),
+            ("static", "RequiredBy=a.target", True, "disabled"),
+            ("enabled", "", False, "enabled"),
+            ("masked", "WantedBy=a.target", False, "masked"),
+        ],
+    )
+    def test_file_state_after(self, state: str, install: str, is_dropin: bool, after: str) -> None:
+        assert file_state_after(state, parse(f"[Install]\n{install}\n"), is_dropin) == after
+
+    @pytest.mark.parametrize(
+        ("now", "text", "is_dropin", "after"),
+        [
+            (True, "ExecStart=/a", False, False),
+            (False, "ExecReload=/b", False, True),
+            (False, "Type=notify-reload", False, True),
+            (True, "User=u", True, True),
+            (True, "ExecReload=", True, False),
+            (False, "ExecReload=/b", True, True),
+        ],
+    )
+    def test_can_reload_after(self, now: bool, text: str, is_dropin: bool, after: bool) -> None:
+        assert can_reload_after(now, "service", parse(f"[Service]\n{text}\n"), is_dropin) is after

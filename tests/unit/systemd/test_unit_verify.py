@@ -1,0 +1,245 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which directives are known, what systemd-analyze says, and where files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import verify as module
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import (
+    check_directives,
+    load_table,
+    parse_table,
+    sections_of,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+
+TABLE = parse_table(
+    "[Unit]\nDescription=STRING\nAfter=UNIT [...]\n\n[Service]\nExecStart=PATH [ARGUMENT [...]]\nRestart=SERVICERESTART\n"
+    "PrivateTmp=BOOLEAN\nEnvironment=ENVIRON\n\n[Timer]\nOnStartupSec=TIMER\n\n[Install]\nWantedBy=OTHER\n"
+)
+
+
+class TestDirectives:
+    def test_table(self) -> None:
+        assert list(TABLE) == ["Unit", "Service", "Timer", "Install"]
+        assert TABLE["Service"]["ExecStart"] == "PATH [ARGUMENT [...]]"
+
+    def test_known_ones_pass_and_so_do_notes(self) -> None:
+        text = "[Unit]\nAfter=a\nX-Note=1\n[Service]\nExecStart=/a\n[X-Mine]\nAny=1\n[Install]\nWantedBy=b\n"
+        assert check_directives(parse(text), "service", TABLE) == []
+
+    @pytest.mark.parametrize(
+        ("kind", "text", "line", "message"),
+        [
+            ("timer", "[Timer]\nOnStartUpSec=1\n", 2, "did you mean OnStartupSec=?"),
+            ("service", "[Service]\nExecStrat=/a\n", 2, "did you mean ExecStart=?"),
+            ("service", "[Service]\nAfter=a\n", 2, "belongs into [Unit]"),
+            ("service", "[Service]\nAfterr=a\n", 2, "did you mean After= in [Unit]?"),
+            ("service", "[Service]\nOnStartupSec=1\n", 2, "only for units that have a section [Timer]"),
+            ("service", "[Service]\nQuux=1\n", 2, "X-Quux"),
+            ("service", "\n[service]\nExecStart=/a\n", 2, "did you mean [Service]?"),
+            ("service", "[Timer]\nOnStartupSec=1\n", 1, "a service unit has no section [Timer]"),
+            ("target", "[Service]\nExecStart=/a\n", 1, "it has [Unit], [Target] and [Install]"),
+            ("service", "[Foo]\nA=1\n[Foo]\nB=2\n", 1, "no section [Foo]"),
+        ],
+    )
+    def test_unknown(self, kind: str, text: str, line: int, message: str) -> None:
+        (problem,) = check_directives(parse(text), kind, TABLE)
+        assert problem.line == line
+        assert message in problem.message
+
+    def test_sections(self) -> None:
+        assert sections_of("socket") == ["Unit", "Socket", "Install"]
+        assert sections_of("scope") == ["Unit", "Scope"]
+
+    def test_a_tree_without_systemd_has_no_table(self, tmp_path: Path) -> None:
+        assert load_table(str(tmp_path)) is None
+
+
+class FakeRun:
+    """What systemd-analyze says, by the directory it is asked about."""
+
+    said: list[tuple[int, str]] | None = []
+    before: list[tuple[int, str]] = []
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def verify(self, scratch: str, _name: str) -> list[tuple[int, str]] | None:
+        if scratch.endswith("/old"):
+            return self.before
+        return None if self.said is None else [(number, text.replace("DIR", scratch)) for number, text in self.said]
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> type[FakeRun]:
+    monkeypatch.setattr(module, "_Run", FakeRun)
+    monkeypatch.setattr(FakeRun, "said", [])
+    monkeypatch.setattr(FakeRun, "before", [])
+    return FakeRun
+
+
+def verdict(
+    tmp_path: Path, raw: str, name: str = "a.service", dropin: str | None = None, base: str = ""
+) -> module.Verdict:
+    (tmp_path / "root/etc/systemd/system").mkdir(parents=True)
+    (tmp_path / "scratch").mkdir()
+    if base:
+        (tmp_path / "root/etc/systemd/system" / name).write_text(base)
+    paths = UnitPaths("system", root=str(tmp_path / "root"))
+    return module.verify(parse(raw), raw, name, dropin, paths, TABLE, str(tmp_path / "scratch"))
+
+
+class TestVerify:
+    RAW = "[Unit]\nAfter=a\n[Service]\nExecStart=/a \\\n  --b\nRestart=x\n"
+
+    def test_values_that_would_be_ignored_are_errors(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(4, "DIR/a.service:6: Failed to parse Restart=x, ignoring: Invalid argument")]
+        errors, warnings = verdict(tmp_path, self.RAW)
+        assert [(e.line, e.text) for e in errors] == [(6, "Restart=x")]
+        assert warnings == []
+
+    def test_a_continued_value_is_named_by_its_first_line(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(3, "DIR/a.service:5: Failed to resolve unit specifiers in '%Z': Invalid slot")]
+        (error,) = verdict(tmp_path, self.RAW).errors
+        assert (error.line, error.text) == (4, "ExecStart=/a    --b")
+
+    def test_advice_is_a_warning(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [
+            (5, "DIR/a.service:6: Standard output type syslog is obsolete, automatically updating to journal."),
+            (4, "DIR/a.service:6: Unit uses KillMode=none. This is unsafe"),
+            (3, "a.service: Command /a is not executable: No such file or directory"),
+            (3, "a.service: Failed to create a.service/start: Unit b.service not found."),
+        ]
+        errors, warnings = verdict(tmp_path, self.RAW)
+        assert errors == []
+        assert len(warnings) == 4
+        assert "Command /a is not executable: No such file or directory" in [w.message for w in warnings]
+
+    def test_a_unit_that_would_not_load_is_an_error_told_once(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [
+            (3, "a.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."),
+            (3, "Unit a.service has a bad unit file setting."),
+        ]
+        (error,) = verdict(tmp_path, self.RAW).errors
+        assert error.message == "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
+        assert error.line == 0
+
+    def test_other_files_are_not_our_business(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [
+            (4, "/usr/lib/systemd/system/b.service:3: Unknown key 'X' in section [Unit], ignoring."),
+            (3, "b.service: Service has no ExecStart=. Refusing."),
+            (3, "aa.service: Service has no ExecStart=. Refusing."),
+        ]
+        assert verdict(tmp_path, self.RAW) == ([], [])
+
+    def test_unknown_directives_are_told_by_the_table(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(4, "DIR/a.service:2: Unknown key 'Execstart' in section [Service], ignoring.")]
+        (error,) = verdict(tmp_path, "[Service]\nExecstart=/a\n").errors
+        assert "did you mean ExecStart=?" in error.message
+
+    def test_directives_that_systemd_dropped_only_warn(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(6, "DIR/a.service:2: Support for option NetClass= has been removed and it is ignored")]
+        errors, warnings = verdict(tmp_path, "[Service]\nNetClass=a\n")
+        assert errors == []
+        assert warnings[0].line == 2
+
+    def test_instances_that_systemd_makes_up_for_templates(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(3, "a@i.service: Service has no ExecStart=. Refusing.")]
+        assert len(verdict(tmp_path, "[Service]\n", "a@.service").errors) == 1
+
+    def test_drop_in_is_not_blamed_for_what_was_wrong_before(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [
+            (3, "a.service: Command /gone is not executable: No such file or directory"),
+            (3, "a.service: Service has more than one ExecStart= setting. Refusing."),
+            (4, "DIR/a.service.d/x.conf:2: Failed to parse PrivateTmp=z, ignoring: Invalid argument"),
+        ]
+        said.before = said.said[:1]
+        errors, warnings = verdict(tmp_path, "[Service]\nPrivateTmp=z\n", "a.service", "x.conf", "[Service]\nExecStart=/gone\n")
+        assert [error.line for error in errors] == [2, 0]
+        assert warnings == []
+
+    def test_drop_in_of_a_unit_that_is_not_there_yet(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(3, "a.service: Service has more than one ExecStart= setting. Refusing.")]
+        assert verdict(tmp_path, "[Service]\nPrivateTmp=yes\n", "a.service", "x.conf") == ([], [])
+        assert (tmp_path / "scratch/new/a.service").exists()
+
+    def test_without_systemd_analyze(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = None
+        errors, warnings = verdict(tmp_path, "[Service]\nFoo=1\n")
+        assert len(errors) == 1
+        assert "not installed" in warnings[0].message
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("paths", "runtime", "directory"),
+        [
+            (UnitPaths("system"), False, "/etc/systemd/system"),
+            (UnitPaths("system"), True, "/run/systemd/system"),
+            (UnitPaths("global"), False, "/etc/systemd/user"),
+            (UnitPaths("global"), True, "/run/systemd/user"),
+            (UnitPaths("user", "/home/a", 1000), False, "/home/a/.config/systemd/user"),
+            (UnitPaths("user", "/home/a", 1000), True, "/run/user/1000/systemd/user"),
+            (UnitPaths("system", root="/srv/x"), False, "/srv/x/etc/systemd/system"),
+        ],
+    )
+    def test_directories(self, paths: UnitPaths, runtime: bool, directory: str) -> None:
+        assert paths.unit("a.service", runtime) == f"{directory}/a.service"
+        assert paths.dropin("a.service", "x.conf", runtime) == f"{directory}/a.service.d/x.conf"
+        assert directory in paths.search
+
+    def test_find(self, tmp_path: Path) -> None:
+        paths = UnitPaths("system", root=str(tmp_path))
+        etc, usr = tmp_path / "etc/systemd/system", tmp_path / "usr/lib/systemd/system"
+        for directory in (etc, usr):
+            directory.mkdir(parents=True)
+            (directory / "a@.service").touch()
+        (usr / "a@2.service").touch()
+        assert paths.find("a@1.service") == str(etc / "a@.service")
+        assert paths.find("a@2.service") == str(usr / "a@2.service")
+        assert paths.find("a@.service", without=(str(etc / "a@.service"),)) == str(usr / "a@.service")
+        assert paths.find("b.service") is None
+
+    def test_shadows(self, tmp_path: Path) -> None:
+        paths = UnitPaths("system", root=str(tmp_path))
+        best = tmp_path / "etc/systemd/system/a.service.d"
+        best.mkdir(parents=True)
+        (best / "x.conf").touch()
+        assert paths.shadows(paths.dropin("a.service", "x.conf", runtime=True)) == str(best / "x.conf")
+        assert paths.shadows(paths.dropin("a.service", "x.conf")) is None
+        assert paths.shadows(paths.dropin("a.service", "y.conf", runtime=True)) is None
+
+    @pytest.mark.parametrize(("value", "name"), [("10-a", "10-a.conf"), ("a.conf", "a.conf"), ("after-app", "after-app.conf")])
+    def test_dropin(self, value: str, name: str) -> None:
+        assert check_dropin(value, "a.service") == name
+
+    @pytest.mark.parametrize(
+        ("value", "word"),
+        [
+            ("", "'10-limits'"),
+            (".conf", "'10-limits'"),
+            (".hidden", "'10-limits'"),
+            ("../x", "systemd would read"),
+            ("a/b", "slash"),
+            ("/etc/x", "slash"),
+            ("a\nb", "line break"),
+            ("a\0b", "NUL"),
+            ("a b", "' '"),
+            ("a*", "'*'"),
+            ("x" * 260, "255"),
+        ],
+    )
+    def test_bad_dropin(self, value: str, word: str) -> None:
+        with pytest.raises(BadInput) as caught:
+            check_dropin(value, "a.service")
+        assert caught.value.msg.startswith("dropin: ")
+        assert word in caught.value.msg
+        assert len(caught.value.msg) < 200
