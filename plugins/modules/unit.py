@@ -413,8 +413,6 @@ rolled_back:
   elements: str
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
@@ -423,7 +421,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_plan imp
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task import converge
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True, "aliases": ["names", "unit", "units"]},

@@ -52,6 +52,11 @@ options:
       - Whether to return the processes in the unit's control group.
     type: bool
     default: false
+  timeout:
+    description:
+      - How long systemd may take to answer, as a time span such as V(90s) or V(5min).
+    type: str
+    default: 90s
 seealso:
   - module: pidone.systemd.unit
 """
@@ -185,8 +190,6 @@ units:
           returned: always
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
@@ -194,7 +197,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.session impor
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_info import gather
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "list", "elements": "str", "aliases": ["names", "unit", "units"]},
@@ -202,6 +205,7 @@ def main() -> t.NoReturn:
             "properties": {"type": "list", "elements": "str", "default": []},
             "dependencies": {"type": "bool", "default": False},
             "processes": {"type": "bool", "default": False},
+            "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
             **ROOT_ARGUMENTS,
         },

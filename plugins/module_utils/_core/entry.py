@@ -10,8 +10,8 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 
-def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> t.NoReturn:
-    """Run a task for a module and exit with its result.
+def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
+    """Run a task for a module and exit with its result; does not return.
 
     :param module: the AnsibleModule.
     :param task: takes the module and returns its result.

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, short
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
@@ -64,7 +64,7 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     return told
 
 
-def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> UnitsFailed:
+def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> SystemdError:
     """The error for jobs that were refused or did not end well.
 
     :param bad: (unit, its Job or None, the job's result, `unfinished`, or the CallFailed with which it was refused).
@@ -74,8 +74,8 @@ def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t
         entry: dict[str, t.Any] = {"unit": name, "job": {"id": job.id if job else None, "type": job_type}}
         if isinstance(result, CallFailed):
             error = explain(result, f"{job_type} {name}")
-            if type(error) is not SystemdError:
-                return t.cast(UnitsFailed, error)
+            if isinstance(error, NotPermitted):
+                return error
             entry["job"]["result"] = "refused"
             entry["reason"] = error.msg
         else:

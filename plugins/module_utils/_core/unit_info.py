@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 DEPENDENCIES = (
     "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
@@ -35,9 +36,11 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
+    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
     with manager_for(params) as manager:
         if manager.offline:
             return _gather_offline(manager, names, params)
+        manager.connection.default_timeout = timeout
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Plan, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import (
     Jobs,
     Reload,
@@ -133,6 +133,9 @@ class _Planner:
         self.wish = wish
         self.check_mode = check_mode
         self.warnings: list[str] = []
+        # Units that do not exist: those that an earlier task is expected to create, those that are not wanted anyway.
+        self.expected: list[str] = []
+        self.absent: list[str] = []
         self.changes: list[Change] = []
         self.links: dict[str, list[str]] = {"unmask": [], "enable": [], "disable": [], "preset": [], "mask": []}
         self.failed: list[str] = []
@@ -167,13 +170,13 @@ class _Planner:
         wish = self.wish
         wants_it = wish.enabled or wish.preset or wish.state not in (None, "stopped")
         if wants_it and self.check_mode:
-            self.warnings.append(f"{unit.name} does not exist yet; this plan takes it that an earlier task creates it")
+            self.expected.append(unit.name)
             return True
         if wants_it:
             raise MissingUnit(unit.name)
         if wish.masked:
             return True
-        self.warnings.append(f"there is no unit {unit.name} on this host, so it is as wanted already")
+        self.absent.append(unit.name)
         return False
 
     def _links(self, unit: Unit, after: list[str]) -> bool:
@@ -316,7 +319,11 @@ class _Planner:
         if job != "stop" or stale_first or wish.daemon_reload == "always":
             jobs()
         plan = Plan(steps, self.changes)
-        plan.warnings = self.warnings
+        if self.expected:
+            plan.warnings.append(f"not there yet, and taken for made by an earlier task: {short(self.expected)}")
+        if self.absent:
+            plan.warnings.append(f"no such unit on this host, so it is as wanted already: {short(self.absent)}")
+        plan.warnings += self.warnings
         return plan
 
 

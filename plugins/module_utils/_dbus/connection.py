@@ -54,7 +54,7 @@ class Connection:
         self._sock = sock
         self._dbus = low_level
         self._destination = destination
-        self._default_timeout = default_timeout
+        self.default_timeout = default_timeout
         self._serial = 0
         self._buffer = bytearray()
         self._replies: dict[int, t.Any] = {}
@@ -98,7 +98,7 @@ class Connection:
         Returns, in the order of ``calls``, the body of each reply (a tuple), or the CallFailed it was answered with.
         """
         if deadline is None:
-            deadline = time.monotonic() + self._default_timeout
+            deadline = time.monotonic() + self.default_timeout
         first = self._serial + 1
         out = bytearray()
         for call in calls:

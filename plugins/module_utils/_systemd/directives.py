@@ -112,7 +112,9 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
             why = f"a {unit_type} unit has no section [{name}]; it has {_listed(allowed)}"
         else:
             near = _near(name, allowed)
-            why = f"there is no section [{name}]" + (f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}")
+            why = f"there is no section [{name}]" + (
+                f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}"
+            )
         errors.append(Problem(line, text.line_text(line), why))
     for item in text.assignments:
         if item.section not in allowed or item.key.startswith("X-"):

@@ -244,7 +244,12 @@ def render(sections: t.Mapping[t.Any, t.Any], option: str = "sections") -> str:
     blocks = []
     for section, directives in sections.items():
         where = f"{option}.{section}"
-        if not isinstance(section, str) or not section or not _SECTION_CHARS.issuperset(section) or section.strip() != section:
+        if (
+            not isinstance(section, str)
+            or not section
+            or not _SECTION_CHARS.issuperset(section)
+            or section.strip() != section
+        ):
             raise BadInput(f"{option}: {_shown(section)} is not a section name; write one such as 'Service'")
         if directives is None:
             directives = {}
