@@ -71,9 +71,20 @@ def attach(name: str, octet: int) -> str:
     mac = f"02:70:64:{third:02x}:00:{octet:02x}"
     run("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "address", mac, "netns", space)
     run("ip", "link", "set", outer, "master", BRIDGE, "up")
-    batch = f"address add {address}/24 dev host0\nlink set host0 up\nlink set lo up\nroute add default via {prefix}.1\n"
-    run("ip", "-n", space, "-batch", "-", input=batch, stdin=None)
     return address
+
+
+def configure(space: str, address: str) -> None:
+    """Give the interface in the namespace *space* its address. Done at each boot: an init may shut interfaces down."""
+    gateway = f"{address.rpartition('.')[0]}.1"
+    batch = (
+        "address flush dev host0\n"
+        f"address add {address}/24 dev host0\n"
+        "link set host0 up\n"
+        "link set lo up\n"
+        f"route replace default via {gateway} dev host0\n"
+    )
+    run("ip", "-n", space, "-batch", "-", input=batch, stdin=None)
 
 
 def detach(name: str, clone: str = paths.CLONE) -> None:

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.lab import paths
 from tests.lab.host import Host
-from tests.lab.proc import LabError, children, run
-from tests.lab.supervisor import is_systemd
+from tests.lab.proc import LabError, children, run, wait_until
 
 
 class NspawnHost(Host):
@@ -67,6 +68,14 @@ class NspawnHost(Host):
                     return pid
         return 0
 
+    def remove(self) -> None:
+        """Also remove what systemd-nspawn leaves in /run when it is killed."""
+        super().remove()
+        for folder in ("propagate", "unix-export"):
+            path = Path("/run/systemd/nspawn", folder, self.state["machine"])
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
     def enter_command(self) -> list[str]:
         """A command prefix that runs things inside, without SSH."""
         pid = self.leader()
@@ -77,15 +86,50 @@ class NspawnHost(Host):
     def wait_booted(self) -> None:
         """Wait for sshd and, under systemd, for the end of the boot (running or degraded)."""
         self.wait_ssh(self.boot_timeout)
-        if is_systemd(self.root, self.init_override()):
+        if self.first_process() == "systemd":
             state = run(*self.enter_command(), "systemctl", "is-system-running", "--wait", check=False).stdout.strip()
             if state not in ("running", "degraded"):
                 raise LabError(f"{self.name}: systemd is {state or 'not answering'}\n{self._console_tail()}")
 
-    def init_override(self) -> str:
-        """What was chosen as PID 1 instead of what /sbin/init is (empty: nothing)."""
+    def choose_init(self, init: str | None) -> None:
+        """Choose PID 1 for the next boots: ``systemd``, or a path in the host; None: what /sbin/init is."""
         path = self.directory / "init"
-        return path.read_text().strip() if path.exists() else ""
+        if init is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(init)
+
+    def reboot(self, init: str | None = "", timeout: float = 60) -> None:
+        """Reboot in order and wait until the host answers again.
+
+        *init* is for :meth:`choose_init`; left out, the choice stays. So ``reboot(init="systemd")`` on a host that
+        boots runit is what a change of the kernel's command line would be, and ``reboot(init=None)`` the way back.
+        """
+        old = self.leader()
+        if init != "":
+            self.choose_init(init)
+        self.disconnect()
+        first = self.first_process()
+        if first == "systemd":
+            # systemd(1): SIGRTMIN+5 starts reboot.target; systemctl would wait for a logind that may not be there.
+            os.kill(old, signal.SIGRTMIN + 5)
+        elif first == "runit":
+            # runit(8); /sbin/reboot may belong to an init that was installed meanwhile and cannot talk to this one.
+            run(*self.enter_command(), "chmod", "100", "/etc/runit/stopit", "/etc/runit/reboot")
+            os.kill(old, signal.SIGCONT)
+        else:
+            run(*self.enter_command(), "/sbin/reboot", check=False)
+        self.wait_rebooted(old, timeout)
+
+    def wait_rebooted(self, old: int, timeout: float = 60) -> None:
+        """Wait until PID 1 is another than *old* (a :meth:`leader`) and the host answers."""
+        wait_until(lambda: self.leader() not in (0, old) or not self.alive(), f"{self.name}: reboot", timeout, 0.1)
+        self.disconnect()
+        self.wait_booted()
+
+    def first_process(self) -> str:
+        """What is PID 1 now: ``systemd``, ``runit``, ``init`` (sysvinit)."""
+        return run(*self.enter_command(), "cat", "/proc/1/comm").stdout.strip()
 
 
 def _is_pid1(pid: int) -> bool:

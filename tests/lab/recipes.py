@@ -22,6 +22,8 @@ COMMON = (
     "sudo",
     "tzdata",
 )
+#: Real services of Debian for hosts of other init systems.
+SERVICES = ("cron", "memcached", "nginx-light", "redis-server", "socklog-run")
 SYSTEMD = ("systemd", "systemd-sysv", "libpam-systemd", "dbus-user-session")
 
 #: Runs in the new root (as $1): users, SSH, and peace from timers that would fetch packages.
@@ -41,12 +43,37 @@ MaxSessions 100
 MaxStartups 100
 END
 echo '127.0.0.1 localhost' > "$1/etc/hosts"
+mkdir -p "$1/etc/systemd/system"
 rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/var/lib/dbus/machine-id"
 : > "$1/etc/machine-id"
 for unit in apt-daily.timer apt-daily-upgrade.timer console-getty.service getty@tty1.service; do
     ln -sf /dev/null "$1/etc/systemd/system/$unit"
 done
 rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*
+"""
+
+#: For hosts that will become systemd hosts (or go back): the packages for it, in a repository on the host itself.
+REPOSITORY = r"""
+mkdir "$1/srv/debs"
+chroot "$1" sh -ec 'cd /srv/debs && apt-get -q download "$@"' sh SYSTEMD_PACKAGES
+for deb in "$1"/srv/debs/*.deb; do
+    dpkg-deb --field "$deb"
+    echo "Filename: ./${deb##*/}"
+    echo "Size: $(stat -c %s "$deb")"
+    echo "SHA256: $(sha256sum "$deb" | cut -d' ' -f1)"
+    echo
+done > "$1/srv/debs/Packages"
+echo 'deb [trusted=yes] file:/srv/debs ./' > "$1/etc/apt/sources.list.d/lab.list"
+mv "$1/etc/apt/sources.list" "$1/etc/apt/sources.list.network"
+"""
+
+#: Packages enable their services only where they may start them, which they may not while an image is made. There is no
+#: terminal either: Debian's way to say so is the dot.
+RUNIT = r"""
+for service in ssh socklog-unix; do
+    ln -sfn "/etc/sv/$service" "$1/etc/runit/runsvdir/default/$service"
+done
+mv "$1/etc/runit/runsvdir/default/getty-tty1" "$1/etc/runit/runsvdir/default/.getty-tty1"
 """
 
 
@@ -74,4 +101,36 @@ KINDS = _kinds(
     Kind("bullseye", "nspawn", "bullseye", (*COMMON, *SYSTEMD, "policykit-1"), about="Debian 11, systemd 247"),
     Kind("bookworm", "nspawn", "bookworm", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 12, systemd 252"),
     Kind("trixie", "nspawn", "trixie", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 13, systemd 257"),
+    Kind(
+        "runit",
+        "nspawn",
+        "trixie",
+        (*COMMON, "runit-init", "runit", "runit-services", "systemd", *SERVICES),
+        customize=REPOSITORY.replace(
+            "SYSTEMD_PACKAGES",
+            "systemd-sysv libpam-systemd dbus-user-session runit-init init initscripts insserv startpar sysv-rc",
+        )
+        + RUNIT
+        + CUSTOMIZE,
+        about="Debian 13 booting runit, systemd installed beside it",
+    ),
+    Kind(
+        "runit-run",
+        "nspawn",
+        "trixie",
+        (*COMMON, *SYSTEMD, "polkitd", "runit", "runit-run", "runit-services", *SERVICES),
+        about="Debian 13 booting systemd, which runs runsvdir",
+    ),
+    Kind(
+        "sysvinit",
+        "nspawn",
+        "bookworm",
+        (*COMMON, "sysvinit-core", "systemd", "insserv", *SERVICES),
+        customize=REPOSITORY.replace(
+            "SYSTEMD_PACKAGES",
+            "systemd-sysv libpam-systemd dbus-user-session sysvinit-core init initscripts insserv startpar sysv-rc",
+        )
+        + CUSTOMIZE,
+        about="Debian 12 booting sysvinit, systemd installed beside it",
+    ),
 )

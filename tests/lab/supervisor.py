@@ -17,7 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import cgroup
+from tests.lab import cgroup, network
+from tests.lab.proc import run
 
 #: systemd-nspawn --keep-unit exits with this when the container asked for a reboot.
 REBOOT = 133
@@ -65,6 +66,9 @@ def main(directory: str) -> int:
     env = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
     while True:
         override = (base / "init").read_text().strip() if (base / "init").exists() else ""
+        # An init's last act is to make its root read-only, and its interfaces may be down: a boot begins with neither.
+        run("mount", "-o", "remount,rw", base / "root", check=False)
+        network.configure(state["netns"], state["address"])
         child = subprocess.Popen(
             command(state, base / "root", override),
             stdin=subprocess.DEVNULL,
