@@ -124,7 +124,7 @@ class Jobs(Step):
 
     def apply(self, ctx: Context) -> bool:
         self._applied = True
-        answers = ctx.manager.enqueue([(name, self.type) for name in self.names])
+        answers = self.enqueue(ctx)
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
         jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
@@ -134,6 +134,11 @@ class Jobs(Step):
         if ctx.wait:
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
+
+    def enqueue(self, ctx: Context) -> list[t.Any]:
+        """Enqueue the jobs; in the order of the names, each job or why systemd refused it."""
+        answers: list[t.Any] = ctx.manager.enqueue([(name, self.type) for name in self.names])
+        return answers
 
     def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
         """Done is not healthy: look at what the units are now."""

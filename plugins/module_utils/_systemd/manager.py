@@ -191,6 +191,48 @@ class Manager:
         home = find_user(str(self.uid))[1] if self.uid is not None else ""
         return link_directories(self.scope, home, self.uid or 0)
 
+    def manager_properties(self, names: t.Sequence[str]) -> list[t.Any]:
+        """Properties of the manager itself, in order; None where this version has no such property."""
+        return self.properties([(MANAGER_PATH, MANAGER, name) for name in names])
+
+    def set_manager_property(self, name: str, value: str) -> None:
+        """Set a property of the manager that is a string."""
+        call = Call(MANAGER_PATH, "org.freedesktop.DBus.Properties", "Set", "ssv", (MANAGER, name, ("s", value)))
+        try:
+            self.connection.call(call)
+        except CallFailed as e:
+            raise explain(e, f"set {name} to {value}") from e
+
+    def environment(self) -> dict[str, str]:
+        """The variables that the manager gives to every process it starts."""
+        return dict(item.partition("=")[::2] for item in self.manager_property("Environment") or ())
+
+    def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
+        """Unset and set variables of the manager's environment."""
+        pairs = [f"{name}={value}" for name, value in assign.items()]
+        self.call("UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment")
+
+    def default_target(self) -> str:
+        """The unit that is booted into; empty where none is set."""
+        try:
+            return str(self.connection.call(Call(MANAGER_PATH, MANAGER, "GetDefaultTarget"))[0])
+        except CallFailed:
+            return ""
+
+    def set_default_target(self, name: str) -> list[LinkChange]:
+        """Set the unit that is booted into. Does not reload."""
+        return _changes(self.call("SetDefaultTarget", "sb", name, True, doing=f"set the default target to {name}")[0])
+
+    def any_stale(self) -> bool:
+        """Whether the files of any loaded unit changed since systemd read them."""
+        paths = [(status.path, UNIT, "NeedDaemonReload") for status in self.list_units()]
+        return any(self.properties(paths))
+
+    def list_jobs(self) -> list[dict[str, t.Any]]:
+        """The queue of jobs: `id`, `unit`, `type` and `state` of each."""
+        rows = self.call("ListJobs", doing="list jobs")[0]
+        return [{"id": row[0], "unit": row[1], "type": row[2], "state": row[3]} for row in rows]
+
     # -- jobs
 
     def watch_jobs(self) -> None:

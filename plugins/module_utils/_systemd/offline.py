@@ -76,6 +76,14 @@ class OfflineManager:
                 found[words[0]] = words[2]
         return [found.get(name, "") for name in names]
 
+    def default_target(self) -> str:
+        """The unit that is booted into; empty where none is set."""
+        return self._systemctl("get-default", [], check=False).stdout.strip()
+
+    def set_default_target(self, name: str) -> list[LinkChange]:
+        """Set the unit that is booted into."""
+        return self._change("set-default", [name], False)
+
     def reload(self) -> None:
         """Nothing to reload: no manager has read these files."""
 

@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module `manager_info`: facts about the service manager."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: manager_info
+short_description: Read facts about systemd's service manager
+version_added: 1.0.0
+author:
+  - pidone.systemd contributors (!UNKNOWN)
+description:
+  - Returns version, state, failed units, jobs, environment and the times of the last boot as data.
+extends_documentation_fragment:
+  - pidone.systemd.attributes
+  - pidone.systemd.attributes.info_module
+  - pidone.systemd.scope
+options:
+  unit_times:
+    description:
+      - Whether to return how long each active unit took to get so, the slowest first.
+    type: bool
+    default: false
+  timeout:
+    description:
+      - How long the manager may take to answer, as a time span.
+    type: str
+    default: 90s
+seealso:
+  - module: pidone.systemd.manager
+"""
+
+EXAMPLES = r"""
+- name: Read facts about the manager
+  pidone.systemd.manager_info:
+    unit_times: true
+  register: systemd
+
+- name: Nothing has failed
+  ansible.builtin.assert:
+    that: systemd.manager.state == 'running'
+    fail_msg: "failed: {{ systemd.manager.failed_units | join(', ') }}"
+
+- name: The five slowest units of the last boot
+  ansible.builtin.debug:
+    var: systemd.manager.boot.units[:5]
+"""
+
+RETURN = r"""
+manager:
+  description: The manager.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: Version of systemd, as its build names it.
+      type: str
+      returned: always
+      sample: 257.9-1~deb13u1
+    features:
+      description: What it was built with (C(+)) and without (C(-)).
+      type: list
+      elements: str
+      returned: always
+      sample: [+PAM, +AUDIT, -APPARMOR]
+    state:
+      description: State of the whole, such as V(running), V(degraded) or V(starting).
+      type: str
+      returned: always
+    architecture:
+      description: The architecture.
+      type: str
+      returned: always
+    virtualization:
+      description: The kind of virtual machine or container; empty on bare metal.
+      type: str
+      returned: always
+    tainted:
+      description: What systemd finds unusual about the host.
+      type: list
+      elements: str
+      returned: always
+    log_level:
+      description: What the manager logs.
+      type: str
+      returned: always
+    log_target:
+      description: Where it logs to.
+      type: str
+      returned: always
+    default_target:
+      description: What is booted into.
+      type: str
+      returned: always
+    environment:
+      description: Variables that every process gets which the manager starts.
+      type: dict
+      returned: always
+    n_units:
+      description: Number of names of units in memory.
+      type: int
+      returned: always
+    n_failed_units:
+      description: Number of units that failed.
+      type: int
+      returned: always
+    n_jobs:
+      description: Number of queued jobs.
+      type: int
+      returned: always
+    n_installed_jobs:
+      description: Number of all jobs so far.
+      type: int
+      returned: always
+    n_failed_jobs:
+      description: Number of all jobs so far that failed.
+      type: int
+      returned: always
+    failed_units:
+      description: Names of units that failed.
+      type: list
+      elements: str
+      returned: always
+    jobs:
+      description: The queue of jobs, each with C(id), C(unit), C(type) and C(state).
+      type: list
+      elements: dict
+      returned: always
+    boot:
+      description: The last boot.
+      type: dict
+      returned: always
+      contains:
+        finished:
+          description: Whether it has come to its end.
+          type: bool
+          returned: always
+        timestamps:
+          description: When it reached each stage, in microseconds on the monotonic clock; firmware and loader count backwards from the kernel's start.
+          type: dict
+          returned: always
+        units:
+          description: Each active unit with C(name), C(activating_usec), C(active_usec) and C(took_usec).
+          type: list
+          elements: dict
+          returned: when O(unit_times=true)
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manager import gather
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import SCOPE_ARGUMENTS
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "unit_times": {"type": "bool", "default": False},
+            "timeout": {"type": "str", "default": "90s"},
+            **SCOPE_ARGUMENTS,
+        },
+        supports_check_mode=True,
+    )
+    run(module, gather)
+
+
+if __name__ == "__main__":
+    main()
