@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
@@ -192,7 +192,7 @@ def _plan(manager: t.Any, params: dict[str, t.Any]) -> Plan:
     if params["reexec"]:
         steps.append(Reexecute(params))
     elif params["daemon_reload"] == "always" or (
-        params["daemon_reload"] == "auto" and (steps[:1] and target or manager.any_stale())
+        params["daemon_reload"] == "auto" and ((steps[:1] and target) or manager.any_stale())
     ):
         steps.append(Reload())
     if params["isolate"] is not None:

@@ -18,7 +18,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    MANAGER,
+    MANAGER_PATH,
+    UNIT,
+    UnitStatus,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
@@ -30,6 +35,8 @@ DEPENDENCIES = (
 )  # fmt: skip
 _FILES = ("FragmentPath", "DropInPaths", "SourcePath")
 _ACTIVE = ("active", "reloading", "refreshing")
+
+_Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
 def gather(module: t.Any) -> dict[str, t.Any]:
@@ -48,7 +55,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
             wanted = set(params["states"])
             units = [u for u in units if u.status and wanted & {u.load_state, u.active_state, u.sub_state}]
         entries = [_summary(unit) for unit in units]
-        loaded = [(unit, entry) for unit, entry in zip(units, entries) if unit.status]
+        loaded = [(unit.status, entry) for unit, entry in zip(units, entries) if unit.status]
         _add_files(manager, loaded)
         for unit, entry in zip(units, entries):
             if not unit.status:
@@ -94,9 +101,9 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     return entry
 
 
-def _add_files(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
-    values = iter(manager.properties([(unit.status.path, UNIT, name) for unit, _entry in loaded for name in _FILES]))
-    for _unit, entry in loaded:
+def _add_files(manager: t.Any, loaded: _Loaded) -> None:
+    values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in loaded for name in _FILES]))
+    for _status, entry in loaded:
         entry["fragment_path"] = next(values) or ""
         entry["dropin_paths"] = list(next(values) or ())
         source = next(values)
@@ -110,26 +117,26 @@ def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> N
     entry["dropin_paths"] = files[1:]
 
 
-def _add_dependencies(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
-    wanted = [(unit.status.path, UNIT, name) for unit, _entry in loaded for name in DEPENDENCIES]
+def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
+    wanted = [(status.path, UNIT, name) for status, _entry in loaded for name in DEPENDENCIES]
     values = iter(manager.properties(wanted))
-    for _unit, entry in loaded:
+    for _status, entry in loaded:
         found = {name: next(values) for name in DEPENDENCIES}
         entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
 
 
-def _interface(unit: Unit) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(unit.id).capitalize()}"
+def _interface(status: UnitStatus) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(status.id).capitalize()}"
 
 
-def _add_properties(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]], names: t.Sequence[str]) -> None:
+def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
     if "all" in names:
         calls = []
-        for unit, _entry in loaded:
-            for face in (UNIT, _interface(unit)):
-                calls.append(Call(unit.status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
+        for status, _entry in loaded:
+            for face in (UNIT, _interface(status)):
+                calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
         replies = iter(manager.connection.call_many(calls))
-        for _unit, entry in loaded:
+        for _status, entry in loaded:
             both: dict[str, t.Any] = {}
             for reply in (next(replies), next(replies)):
                 if not isinstance(reply, CallFailed):
@@ -138,9 +145,9 @@ def _add_properties(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.A
         return
     # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
     faces: dict[tuple[str, str], str] = {}
-    samples = {_interface(unit): unit for unit, _entry in loaded}
+    samples = {_interface(status): status for status, _entry in loaded}
     probes = [(face, name, where) for face in samples for name in names for where in (face, UNIT)]
-    answers = manager.properties([(samples[face].status.path, where, name) for face, name, where in probes])
+    answers = manager.properties([(samples[face].path, where, name) for face, name, where in probes])
     for (face, name, where), answer in zip(probes, answers):
         if answer is not None:
             faces.setdefault((face, name), where)
@@ -152,12 +159,12 @@ def _add_properties(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.A
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     wanted = [
-        (entry, name, get_property(unit.status.path, faces[_interface(unit), name], name))
-        for unit, entry in loaded
+        (entry, name, get_property(status.path, faces[_interface(status), name], name))
+        for status, entry in loaded
         for name in names
-        if (_interface(unit), name) in faces
+        if (_interface(status), name) in faces
     ]
-    for _unit, entry in loaded:
+    for _status, entry in loaded:
         entry["properties"] = {}
     replies = manager.connection.call_many([call for _entry, _name, call in wanted])
     for (entry, name, _call), reply in zip(wanted, replies):
@@ -165,8 +172,8 @@ def _add_properties(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.A
             entry["properties"][name] = to_data(name, *reply[0])
 
 
-def _add_processes(manager: t.Any, loaded: t.Sequence[tuple[Unit, dict[str, t.Any]]]) -> None:
-    calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (unit.id,)) for unit, _entry in loaded]
-    for (_unit, entry), reply in zip(loaded, manager.connection.call_many(calls)):
+def _add_processes(manager: t.Any, loaded: _Loaded) -> None:
+    calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (status.id,)) for status, _entry in loaded]
+    for (_status, entry), reply in zip(loaded, manager.connection.call_many(calls)):
         rows = [] if isinstance(reply, CallFailed) else reply[0]
         entry["processes"] = [{"pid": pid, "command": command, "cgroup": group} for group, pid, command in rows]
