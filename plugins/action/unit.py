@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs every module of this collection, and brings jeepney to hosts that lack it.
 
-Each run tells the module, in its environment, which jeepney the controller has. A module that finds none on its host says
-so and does nothing; it is then run once more with jeepney in its environment, and keeps it. From then on nothing is added
-to what a task costs. The environment is used since an option would have to be documented, and users have no use for it.
+Beside its options each module is told which jeepney the controller has. A module that finds none on its host says so and
+does nothing; it is then run once more with jeepney beside its options, and keeps it. From then on nothing is added to what
+a task costs. On the host, module_utils/_module.py takes this out before options are looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import BROUGHT, WANTED
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import TooOld, pack
 
 
@@ -39,11 +38,11 @@ class ActionModule(ActionBase):
             answer = self._run_module({}, task_vars, in_background)
         elif in_background:
             # What it says will not come this way, so it has to have what it might need.
-            answer = self._run_module({WANTED: bundle.digest, BROUGHT: bundle.as_text()}, task_vars, True)
+            answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars, True)
         else:
-            answer = self._run_module({WANTED: bundle.digest}, task_vars)
+            answer = self._run_module({"wanted": bundle.digest}, task_vars)
             if _is_missing(answer):
-                answer = self._run_module({WANTED: bundle.digest, BROUGHT: bundle.as_text()}, task_vars)
+                answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
         if bundle is None and _is_missing(answer):
             answer["msg"] = (
                 f"the Python library jeepney is not installed on the host, and {lacking}; install it there "
@@ -57,14 +56,13 @@ class ActionModule(ActionBase):
         return result
 
     def _run_module(
-        self, environment: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False
+        self, luggage: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False
     ) -> dict[str, t.Any]:
-        before = self._task.environment
-        self._task.environment = [*(before or ()), environment]
-        try:
-            return t.cast("dict[str, t.Any]", self._execute_module(task_vars=task_vars, wrap_async=in_background))
-        finally:
-            self._task.environment = before
+        arguments = {**self._task.args, "_jeepney": luggage}
+        return t.cast(
+            "dict[str, t.Any]",
+            self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background),
+        )
 
 
 def _is_missing(answer: dict[str, t.Any]) -> bool:

@@ -109,8 +109,6 @@ steps:
   sample: [set-default multi-user.target, daemon-reload]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manager import (
     LOG_LEVELS,
@@ -118,6 +116,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manag
     converge,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
 def main() -> None:

@@ -149,11 +149,10 @@ manager:
           returned: when O(unit_times=true)
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manager import gather
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
 def main() -> None:

@@ -378,11 +378,10 @@ rolled_back:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import converge
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
 def main() -> t.NoReturn:

@@ -25,7 +25,7 @@ class Bundle(t.NamedTuple):
     data: bytes
 
     def as_text(self) -> str:
-        """The zip compressed and in base64, which no shell has to quote."""
+        """The zip compressed and in base64."""
         return base64.b64encode(zlib.compress(self.data, 9)).decode()
 
 

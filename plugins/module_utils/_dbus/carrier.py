@@ -12,6 +12,8 @@ What is brought is kept in a directory of the effective user, `pidone.systemd-UI
   against forgery stands that it, too, must belong to the user and be writable to nobody else. If in doubt it is made anew.
 
 The very bytes that were checked are run; files are opened below the checked directory and never through links.
+
+Every task runs, and first compiles, this file: what only first contact needs is in keeping.py.
 """
 
 from __future__ import annotations
@@ -21,17 +23,13 @@ import stat
 import sys
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
-# The environment of the module, set by the action plugin: which jeepney is wanted (SHA-256 of the zip), and the zip
-# itself (zlib, base64) where this host is known to lack it.
-WANTED = "PIDONE_SYSTEMD_JEEPNEY"
-BROUGHT = "PIDONE_SYSTEMD_JEEPNEY_ZIP"
-# Set by users: the directory to keep it in, below which a directory of the user's own is made.
+# An environment variable for users: the directory to keep it in, below which a directory of the user's own is made.
 DIRECTORY = "PIDONE_SYSTEMD_JEEPNEY_DIR"
 
 _LARGEST = 1 << 22
-_KEEP_UNUSED = 90 * 86400
 
 
 class JeepneyMissing(SystemdError):
@@ -46,29 +44,27 @@ def import_jeepney() -> tuple[t.Any, t.Any]:
     :raises JeepneyMissing: the host has none, and none was brought.
     :raises SystemdError: one was brought, but cannot be kept or used here.
     """
-    brought = os.environ.pop(BROUGHT, "")
-    wanted = os.environ.pop(WANTED, "")
-    own = _import_own()
+    own = import_own()
     if own is not None:
         return own
+    wanted = luggage.get("wanted", "")
     code = _kept(wanted) if wanted else None
     if code is None:
-        if not brought:
-            raise _missing()
-        code = _keep(wanted, brought)
+        if "zip" not in luggage:
+            raise JeepneyMissing(
+                f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and it was "
+                "not brought by the controller either; run the module under its full name, pidone.systemd.NAME, with "
+                "jeepney in the Python environment of Ansible (`pip install jeepney`), or install the package "
+                "python3-jeepney on the host",
+                pidone_jeepney={"missing": True},
+            )
+        from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import keep
+
+        code = keep(wanted, luggage["zip"])
     return _import_carried(code)
 
 
-def _missing() -> JeepneyMissing:
-    return JeepneyMissing(
-        f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and it was not "
-        "brought by the controller either; run the module under its full name, pidone.systemd.NAME, with jeepney in the "
-        "Python environment of Ansible (`pip install jeepney`), or install the package python3-jeepney on the host",
-        pidone_jeepney={"missing": True},
-    )
-
-
-def _import_own() -> tuple[t.Any, t.Any] | None:
+def import_own() -> tuple[t.Any, t.Any] | None:
     """The host's own jeepney, unless it is too old: all that is used here came with 0.7, Authenticator last."""
     try:
         from jeepney import auth, low_level
@@ -103,57 +99,39 @@ def _import_carried(code: dict[str, t.Any]) -> tuple[t.Any, t.Any]:
     return sys.modules["jeepney.low_level"], sys.modules["jeepney.auth"]
 
 
-# -- what is kept
-
-
 def _kept(digest: str) -> dict[str, t.Any] | None:
     """The code of the jeepney with this SHA-256, if it is kept here and all checks hold."""
-    for base in _bases():
-        folder = _open_folder(base)
+    for base in bases():
+        folder = open_folder(base)
         if not isinstance(folder, int):
             continue
         try:
-            data = _read(folder, f"jeepney-{digest}.zip")
-            if data is not None and _sha256(data).hex() == digest:
+            data = read(folder, f"jeepney-{digest}.zip")
+            if data is not None and sha256(data).hex() == digest:
                 return _compiled(folder, digest, data)
         finally:
             os.close(folder)
     return None
 
 
-def _keep(digest: str, brought: str) -> dict[str, t.Any]:
-    """Keep the jeepney that was brought, and return its code."""
-    import binascii
-    import zlib
+def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
+    import marshal
+    from importlib.util import MAGIC_NUMBER
 
-    try:
-        data = zlib.decompress(binascii.a2b_base64(brought))
-    except (ValueError, zlib.error):
-        data = b""
-    if _sha256(data).hex() != digest:
-        raise SystemdError("jeepney was damaged on the way from the controller to this host; run the task again")
-    problems = []
-    for base in _bases():
-        folder = _open_folder(base, create=True)
-        if isinstance(folder, str):
-            problems.append(f"{base}: {folder}")
-            continue
-        try:
-            _tidy(folder)
-            _write(folder, f"jeepney-{digest}.zip", data)
-            return _compiled(folder, digest, data)
-        except OSError as e:
-            problems.append(f"{base}: {e.strerror or e}")
-        finally:
-            os.close(folder)
-    raise SystemdError(
-        "jeepney, the Python library that speaks D-Bus, is not installed on this host, and there is no directory to keep "
-        f"the controller's in ({'; '.join(problems)}); name one that the user with uid {os.geteuid()} can write to with "
-        f"`environment: {{{DIRECTORY}: /some/directory}}`, or install the package python3-jeepney on the host"
-    )
+    data = read(folder, compiled_name(digest))
+    if data is not None and data[:4] == MAGIC_NUMBER and data[4:36] == sha256(data[36:]):
+        return t.cast("dict[str, t.Any]", marshal.loads(data[36:]))  # noqa: S302 - our own, see the module's docstring
+    from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import compile_and_keep
+
+    return compile_and_keep(folder, digest, archive)
 
 
-def _bases() -> list[str]:
+def compiled_name(digest: str) -> str:
+    """File name of what this Python compiled."""
+    return f"jeepney-{digest}.{sys.implementation.cache_tag or 'python'}"
+
+
+def bases() -> list[str]:
     """Where to look for the user's directory, best first: lasting before lost at boot, private before shared."""
     chosen = os.environ.get(DIRECTORY)
     if chosen:
@@ -169,36 +147,23 @@ def _bases() -> list[str]:
     return [*home, "/var/tmp", f"/run/user/{uid}" if uid else "/run", "/dev/shm", "/tmp"]
 
 
-def _open_folder(base: str, create: bool = False) -> int | str:
+def open_folder(base: str) -> int | str:
     """Open the user's directory below *base*; returns a file descriptor, or why there is none to be trusted."""
     me = os.geteuid()
     path = f"{base}/pidone.systemd-{me}"
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        try:
-            folder = os.open(path, flags)
-        except FileNotFoundError:
-            if not create:
-                raise
-            if base.endswith("/.cache") and not os.path.isdir(base):
-                os.mkdir(base, 0o700)
-            try:
-                os.mkdir(path, 0o700)
-            except FileExistsError:
-                pass  # by another task, just now
-            folder = os.open(path, flags)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as e:
         return e.strerror or str(e)
     found = os.fstat(folder)
-    if found.st_uid == me and stat.S_IMODE(found.st_mode) == 0o700:
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid == me and mode == 0o700:
         return folder
     os.close(folder)
-    return (
-        f"{path} belongs to uid {found.st_uid} with mode {stat.S_IMODE(found.st_mode):04o}, not to uid {me} with 0700"
-    )
+    return f"{path} belongs to uid {found.st_uid} with mode {mode:04o}, not to uid {me} with 0700"
 
 
-def _read(folder: int, name: str) -> bytes | None:
+def read(folder: int, name: str) -> bytes | None:
     """The content of a regular file that belongs to the user and that nobody else can write; None if it is not that."""
     try:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
@@ -208,91 +173,15 @@ def _read(folder: int, name: str) -> bytes | None:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             return None
-        if found.st_size > _LARGEST:
-            return None
-        return os.read(file, found.st_size)
+        return os.read(file, found.st_size) if found.st_size <= _LARGEST else None
     except OSError:
         return None
     finally:
         os.close(file)
 
 
-def _write(folder: int, name: str, data: bytes) -> None:
-    """Put a file in place in one step."""
-    temporary = f".{name}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        file = os.open(temporary, flags, 0o600, dir_fd=folder)
-    except FileExistsError:  # left by a process that was killed and had our number
-        os.unlink(temporary, dir_fd=folder)
-        file = os.open(temporary, flags, 0o600, dir_fd=folder)
-    try:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-        finally:
-            os.close(file)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(temporary, dir_fd=folder)
-        raise
-
-
-def _tidy(folder: int) -> None:
-    """Remove what controllers brought long ago; the few that still want it bring it again."""
-    import time
-
-    for name in os.listdir(folder):
-        if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < time.time() - _KEEP_UNUSED:
-            try:
-                os.unlink(name, dir_fd=folder)
-            except OSError:
-                pass
-
-
-def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
-    """Code objects by module name: as compiled before, else compiled now and kept if possible."""
-    import marshal
-    from importlib.util import MAGIC_NUMBER
-
-    name = f"jeepney-{digest}.{sys.implementation.cache_tag or 'python'}"
-    data = _read(folder, name)
-    if data is not None and data[:4] == MAGIC_NUMBER and data[4:36] == _sha256(data[36:]):
-        return t.cast("dict[str, t.Any]", marshal.loads(data[36:]))  # noqa: S302 - our own, see the module's docstring
-    code = _compile(archive, digest)
-    body = marshal.dumps(code)
-    try:
-        _write(folder, name, MAGIC_NUMBER + _sha256(body) + body)
-    except OSError:
-        pass  # slower, not wrong
-    return code
-
-
-def _compile(archive: bytes, digest: str) -> dict[str, t.Any]:
-    import io
-    import zipfile
-
-    code = {}
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        for path in opened.namelist():
-            if path.endswith(".py"):
-                name = path[:-3].replace("/", ".")
-                if name.endswith(".__init__"):
-                    name = name[:-9]
-                try:
-                    code[name] = compile(
-                        opened.read(path), f"jeepney-{digest[:12]}.zip/{path}", "exec", dont_inherit=True
-                    )
-                except SyntaxError as e:
-                    raise SystemdError(
-                        f"the controller's jeepney is not for Python {'.'.join(map(str, sys.version_info[:2]))}, which "
-                        f"this host has ({sys.executable}); install the package python3-jeepney on the host"
-                    ) from e
-    return code
-
-
-def _sha256(data: bytes) -> bytes:
+def sha256(data: bytes) -> bytes:
+    """SHA-256 of *data*."""
     import hashlib  # ansible-core has imported it already
 
     return hashlib.sha256(data).digest()

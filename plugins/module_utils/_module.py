@@ -1,0 +1,23 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""AnsibleModule as every module of this collection uses it."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
+
+
+class AnsibleModule(_AnsibleModule):  # type: ignore[misc]
+    """AnsibleModule that takes what the action plugin sends beside the options, before options are looked at.
+
+    So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
+    """
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        sent = self.params.pop("_jeepney", None)
+        if isinstance(sent, dict):
+            luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
