@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier, keeping, luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 ME = os.geteuid()
@@ -34,14 +34,12 @@ class Task(t.NamedTuple):
     text: str
 
     def run(self, monkeypatch: pytest.MonkeyPatch, bring: bool = False) -> tuple[t.Any, t.Any]:
-        monkeypatch.setenv(carrier.WANTED, self.digest)
+        monkeypatch.setitem(luggage, "wanted", self.digest)
         if bring:
-            monkeypatch.setenv(carrier.BROUGHT, self.text)
-        try:
-            return carrier.import_jeepney()
-        finally:
-            assert carrier.WANTED not in os.environ
-            assert carrier.BROUGHT not in os.environ
+            monkeypatch.setitem(luggage, "zip", self.text)
+        else:
+            monkeypatch.delitem(luggage, "zip", raising=False)
+        return carrier.import_jeepney()
 
 
 def task(**sources: str) -> Task:
@@ -74,14 +72,18 @@ def bare_host(monkeypatch: pytest.MonkeyPatch, first: Path, second: Path) -> t.I
     before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "jeepney"}
     for name in before:
         del sys.modules[name]
-    monkeypatch.setattr(carrier, "_import_own", lambda: None)
-    monkeypatch.setattr(carrier, "_bases", lambda: [str(first), str(second)])
-    for name in (carrier.WANTED, carrier.BROUGHT, carrier.DIRECTORY):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(carrier, "import_own", lambda: None)
+    use(monkeypatch, first, second)
+    monkeypatch.delenv(carrier.DIRECTORY, raising=False)
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == "jeepney"]:
         del sys.modules[name]
     sys.modules.update(before)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *bases: Path) -> None:
+    for module in (carrier, keeping):
+        monkeypatch.setattr(module, "bases", lambda: [str(base) for base in bases])
 
 
 def folder(base: Path) -> Path:
@@ -127,8 +129,8 @@ def test_missing_then_brought_then_kept(monkeypatch: pytest.MonkeyPatch, first: 
     }
     assert not list(second.iterdir())
 
-    monkeypatch.setattr(carrier, "_compile", lambda *args: pytest.fail("compiled again"))
-    monkeypatch.setattr(carrier, "_write", lambda *args: pytest.fail("written again"))
+    monkeypatch.setattr(keeping, "_compile", lambda *args: pytest.fail("compiled again"))
+    monkeypatch.setattr(keeping, "write", lambda *args: pytest.fail("written again"))
     low_level, auth = wanted.run(monkeypatch)
     assert (low_level.WHO, auth.WHO) == ("low_level", "auth")
 
@@ -214,14 +216,13 @@ def test_no_directory_at_all_is_one_error_with_all_remedies(
 
 def test_a_full_disk_leaves_no_rests(monkeypatch: pytest.MonkeyPatch, first: Path, second: Path) -> None:
     wanted, real = task(), os.write
-    where = os.stat(first).st_dev, first
 
     def write(file: int, data: bytes) -> int:
-        if os.readlink(f"/proc/self/fd/{file}").startswith(str(where[1])):
+        if os.readlink(f"/proc/self/fd/{file}").startswith(str(first)):
             raise OSError(28, "No space left on device")
         return real(file, data)
 
-    monkeypatch.setattr(carrier.os, "write", write)
+    monkeypatch.setattr(keeping.os, "write", write)
     wanted.run(monkeypatch, bring=True)
     assert not list(folder(first).iterdir())
     assert archive_of(second, wanted).exists()
@@ -239,17 +240,17 @@ def test_the_rest_of_a_killed_task_is_in_nobodys_way(monkeypatch: pytest.MonkeyP
 def test_the_users_choice_is_the_only_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv(carrier.DIRECTORY, "/srv/somewhere")
-    assert carrier._bases() == ["/srv/somewhere"]
+    assert carrier.bases() == ["/srv/somewhere"]
     monkeypatch.delenv(carrier.DIRECTORY)
     monkeypatch.setenv("HOME", "/home/somebody-else")
-    bases = carrier._bases()
+    bases = carrier.bases()
     assert bases[0].endswith("/.cache")
     assert "somebody-else" not in bases[0]
     assert bases[1] == "/var/tmp"
 
 
 def test_the_cache_of_a_new_user_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(carrier, "_bases", lambda: [f"{tmp_path}/.cache"])
+    use(monkeypatch, tmp_path / ".cache")
     wanted = task()
     wanted.run(monkeypatch, bring=True)
     assert (tmp_path / ".cache").stat().st_mode & 0o7777 == 0o700
@@ -359,15 +360,15 @@ def test_what_belongs_to_somebody_else_is_not_used(monkeypatch: pytest.MonkeyPat
     kept, other = folder(first), ME + 1
     kept.rename(first / f"pidone.systemd-{other}")
     monkeypatch.setattr(carrier.os, "geteuid", lambda: other)
-    opened = carrier._open_folder(str(first))
+    opened = carrier.open_folder(str(first))
     assert opened == f"{first}/pidone.systemd-{other} belongs to uid {ME} with mode 0700, not to uid {other} with 0700"
     assert_missing(wanted, monkeypatch)
 
     descriptor = os.open(first / f"pidone.systemd-{other}", os.O_RDONLY)
     try:
-        assert carrier._read(descriptor, archive_of(first, wanted).name) is None
+        assert carrier.read(descriptor, archive_of(first, wanted).name) is None
         monkeypatch.undo()
-        assert carrier._read(descriptor, archive_of(first, wanted).name) is not None
+        assert carrier.read(descriptor, archive_of(first, wanted).name) is not None
     finally:
         os.close(descriptor)
 
@@ -389,12 +390,12 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> t.Callable[..., None
     return install
 
 
-REAL_IMPORT_OWN = carrier._import_own
+REAL_IMPORT_OWN = carrier.import_own
 
 
 @pytest.fixture
 def real_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "_import_own", REAL_IMPORT_OWN)
+    monkeypatch.setattr(carrier, "import_own", REAL_IMPORT_OWN)
 
 
 @pytest.mark.usefixtures("real_import")

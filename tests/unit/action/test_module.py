@@ -1,0 +1,70 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugin sends beside the options reaches the carrier, and nobody else sees it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.pidone.systemd.plugins.module_utils import _dbus
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+
+MODULES = sorted(
+    path for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_every_module_takes_it(path: Path) -> None:
+    origins = {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and "AnsibleModule" in [alias.name for alias in node.names]
+    }
+    assert origins == {"ansible_collections.pidone.systemd.plugins.module_utils._module"}
+
+
+def make(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> AnsibleModule:
+    monkeypatch.setattr(_dbus, "luggage", luggage := {})
+    monkeypatch.setitem(AnsibleModule._load_params.__globals__, "luggage", luggage)
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
+    return AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+
+
+def test_it_is_taken_out_before_options_are_checked_and_logged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    module = make(monkeypatch, name="x", _jeepney={"wanted": "f00d", "zip": "UEsDB"})
+    assert _dbus.luggage == {"wanted": "f00d", "zip": "UEsDB"}
+    assert module.params == {"name": "x"}
+    assert len(logged) == 1
+    assert "f00d" not in logged[0]
+    with pytest.raises(SystemExit):
+        module.exit_json(changed=False)
+    assert json.loads(capsys.readouterr().out)["invocation"] == {"module_args": {"name": "x"}}
+
+
+@pytest.mark.parametrize("sent", [None, "text", 7, ["x"], {"wanted": 7}])
+def test_nonsense_is_no_luggage(monkeypatch: pytest.MonkeyPatch, sent: object) -> None:
+    module = make(monkeypatch, name="x", _jeepney=sent)
+    assert _dbus.luggage == {}
+    assert module.params == {"name": "x"}
+
+
+def test_a_mistyped_option_is_still_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        make(monkeypatch, nmae="x", _jeepney={"wanted": "f00d"})
+    message = json.loads(capsys.readouterr().out)["msg"]
+    assert "nmae" in message
+    assert "jeepney" not in message
