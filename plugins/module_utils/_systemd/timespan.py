@@ -68,15 +68,23 @@ def parse_timespan(text: str, option: str = "timeout") -> int:
                 raise _bad(text, at, option, "a digit is missing")
         elif not whole:
             raise _bad(text, at, option, "a number is missing")
+        number_end = at
         while at < end and text[at] in _BLANKS:
             at += 1
         start = at
         while at < end and text[at] not in _DIGITS and text[at] not in _BLANKS and text[at] not in ".-+":
             at += 1
         unit = UNITS.get(text[start:at])
+        if number_end == at < end:
+            # `1.2.3`; `1.2 .3` and `1.2s.3` are two numbers.
+            raise _bad(text, at, option, "a unit or a blank is missing between two numbers")
         if unit is None:
             raise _bad(text, start, option, f"{text[start:at]!r} is no unit of time")
-        total += int(whole or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
+        total += int(whole or 0) * unit
+        for digit in fraction:
+            # Rounded down at each digit, as systemd does.
+            unit //= 10
+            total += int(digit) * unit
         while at < end and text[at] in _BLANKS:
             at += 1
     if total >= INFINITY:

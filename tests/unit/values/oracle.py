@@ -1,0 +1,148 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd itself says of values, and values to ask it about. Used without a host and on hosts.
+
+`run` runs a command given as a list and returns its standard output and error; it must not fail when the command does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import re
+import subprocess
+import typing as t
+
+Run = t.Callable[[t.List[str]], t.Tuple[str, str]]
+
+WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun Monday tuesday SATURDAY".split()
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo")
+SHORTHANDS = "minutely hourly daily weekly monthly quarterly semiannually yearly annually biannually Daily".split()
+
+
+def run_here(command: list[str]) -> tuple[str, str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+    return done.stdout, done.stderr
+
+
+class Verdict(t.NamedTuple):
+    """What `systemd-analyze calendar` says of an event: its normal form, and elapses as whole seconds since the epoch."""
+
+    normal: str
+    elapses: list[int]
+
+
+def calendars(run: Run, events: list[str], base: str = "2026-03-20 11:12:13 UTC", count: int = 0) -> list[Verdict | None]:
+    """One verdict for each event, None where systemd does not take it."""
+    verdicts: list[Verdict | None] = []
+    for start in range(0, len(events), 100):
+        batch = events[start : start + 100]
+        command = ["env", "TZ=UTC", "LC_ALL=C", "systemd-analyze", "calendar", f"--base-time={base}"]
+        out, err = run([*command, f"--iterations={count or 1}", "--", *batch])
+        refused = set(re.findall(r"^Failed to parse calendar (?:specification|expression) '(.*)': ", err, re.M))
+        blocks = [block for block in out.split("\n\n") if block.strip()]
+        taken = iter(blocks)
+        for event in batch:
+            if event in refused:
+                verdicts.append(None)
+                continue
+            block = next(taken)
+            normal = re.search(r"Normalized form: (.*)", block)
+            assert normal, block
+            times = re.findall(r"(?:Next elapse|Iter\. #\d+|Iteration #\d+): \w+ (\S+ \S+) UTC", block)
+            stamps = [int(dt.datetime.fromisoformat(f"{when}+00:00").timestamp()) for when in times]
+            verdicts.append(Verdict(normal[1], stamps))
+        assert next(taken, None) is None
+    return verdicts
+
+
+def timespans(run: Run, texts: list[str]) -> list[tuple[int, str] | None]:
+    """Microseconds and printed form of each, None where systemd does not take it."""
+    verdicts: list[tuple[int, str] | None] = []
+    for text in texts:
+        out, _err = run(["env", "LC_ALL=C.UTF-8", "systemd-analyze", "timespan", "--", text])
+        found = re.search(r"(?:μ|u|µ)s: (\d+)\n\s*Human: (.*)", out)
+        verdicts.append((int(found[1]), found[2]) if found else None)
+    return verdicts
+
+
+def some_calendar(rng: random.Random, faulty: bool = True) -> str:
+    """A calendar event; with `faulty`, about half of them are none."""
+
+    def number(low: int, high: int) -> int:
+        if faulty and rng.random() < 0.03:
+            return rng.choice((low - 1 if low else high + 1, high + 1, 99, 100000))
+        return rng.randint(low, high)
+
+    def field(low: int, high: int, seconds: bool = False) -> str:
+        if rng.random() < 0.35:
+            return "*"
+        words = []
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            first = number(low, high)
+            word = rng.choice((f"{first}", f"{first:02d}"))
+            if seconds and rng.random() < 0.2:
+                word += "." + "".join(rng.choices("0123456789", k=rng.randint(1, 8)))
+            kind = rng.random()
+            if kind < 0.3:
+                word += f"..{number(min(first, high) if rng.random() < 0.9 else low, high)}"
+            if kind > 0.85 or 0.2 < kind < 0.3:
+                word += f"/{number(1, max(1, min(high - first, 12)))}"
+                if seconds and rng.random() < 0.3:
+                    word += ".5"
+            words.append(word)
+        return ",".join(words)
+
+    words = []
+    if rng.random() < 0.08:
+        words.append(rng.choice(SHORTHANDS))
+    else:
+        if rng.random() < 0.35:
+            days = []
+            for _ in range(rng.choice((1, 1, 2, 3))):
+                day = rng.choice(WEEKDAYS)
+                days.append(day if rng.random() < 0.6 else day + rng.choice(("..", "-")) + rng.choice(WEEKDAYS))
+            words.append(",".join(days))
+        shape = rng.random()
+        end = "~" if rng.random() < 0.15 else "-"
+        day_field = field(1, 28 if end == "~" else 31)
+        if shape < 0.35:
+            year = rng.choice(("*", "*", "*", "2026", "2027..2031/2", "26", "2024,2028", "1998", "2300" if faulty else "*"))
+            words.append(f"{year}-{field(1, 12)}{end}{day_field}")
+        elif shape < 0.6:
+            words.append(f"{field(1, 12)}{end}{day_field}")
+        if rng.random() < 0.8 or not words:
+            clock = f"{field(0, 23)}:{field(0, 59)}"
+            if rng.random() < 0.4:
+                clock += f":{field(0, 59, seconds=True)}"
+            words.append(clock)
+    if rng.random() < 0.25:
+        words.append(rng.choice(ZONES))
+    text = " ".join(words)
+    if faulty and rng.random() < 0.15:
+        at = rng.randrange(len(text) + 1)
+        text = text[:at] + rng.choice(("", " ", "-", "~", ":", "*", "/", ",", "..", "x", "0", "@", ".")) + text[at + rng.randint(0, 1) :]
+    return text
+
+
+def some_timespan(rng: random.Random) -> str:
+    units = "y year years month months M w week weeks d day days h hr hour hours m min minute minutes s sec second seconds"
+    names = [*units.split(), "ms", "msec", "us", "usec", "µs", "", "", "parsec", "S", "mins"]
+    words = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        number = str(rng.choice((rng.randint(0, 9), rng.randint(0, 300), rng.randint(0, 10**7))))
+        kind = rng.random()
+        if kind < 0.25:
+            number += "." + "".join(rng.choices("0123456789", k=rng.randint(1, 7)))
+        elif kind < 0.3:
+            number = "." + number
+        elif kind < 0.33:
+            number = rng.choice(("-", "+", "--", "+ ", "")) + number + rng.choice(("", ".", "e3", ".."))
+        words.append(number + rng.choice(("", "", " ")) + rng.choice(names))
+    return rng.choice((" ", "", "  ")).join(words)
+
+
+def some_text(rng: random.Random) -> str:
+    alphabet = "abcXYZ019/:_.-\\@%é ß€\t\"'*[]~x2d"
+    return "".join(rng.choices(alphabet, k=rng.randint(1, 14)))
