@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 
 
-class AnsibleModule(_AnsibleModule):  # type: ignore[misc]
+class AnsibleModule(_AnsibleModule):
     """AnsibleModule that takes what the action plugin sends beside the options, before options are looked at.
 
     So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
