@@ -376,15 +376,13 @@ rolled_back:
   elements: str
 """
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import converge
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True, "aliases": ["unit"]},

@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.files import 
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
-from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload, ResetFailed, UnitFileLinks
+from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload, ResetFailed, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task import result_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED, Unit, not_found, read
@@ -561,8 +561,10 @@ class _Task:
             mine = [each for each in affected if steps or each.load_state == "not-found"]
             up = [each for each in mine if each.active_state in (*_UP, "deactivating")]
             if up:
-                stopping = self._sub_plan(manager, up, "stopped", None)
-                stop, plan.changes = stopping.steps, stopping.changes
+                # Also units that run although their file is long gone, which to a plan for states do not exist.
+                names = [each.id for each in up]
+                stop = [Jobs("stop", names, names)]
+                plan.changes = [Change(each.name, f"{each.active_state} ({each.sub_state})", "inactive, removed") for each in up]
         leftovers = self._leftovers(manager)
         failed = [each.id for each in affected if each.active_state == "failed" and steps]
         plan.steps = [*stop, *steps, *leftovers]
@@ -572,7 +574,6 @@ class _Task:
             plan.steps.append(Reload(counts=reload == "always" or stale))
         if failed and not manager.offline:
             plan.steps.append(ResetFailed(failed))
-        plan.changes = [c._replace(after=f"{c.after}, removed") for c in plan.changes]
         if plan.changed and self.name not in [change.name for change in plan.changes]:
             plan.changes.insert(0, Change(self.name, unit.describe(), "removed"))
         return plan, [unit]

@@ -138,14 +138,13 @@ def parse(text: str) -> UnitText:
     pending = ""
     first = 0
     for number, raw in enumerate(lines, 1):
-        line = raw
-        if number == 1 and line.startswith("\ufeff"):
-            line = line[1:]
-        bare = line.lstrip(BLANKS)
+        bare = raw.lstrip(BLANKS)
         if bare[:1] in ("#", ";") and bare:
             # Also between the lines of a continued value.
             found.comments.append(bare.rstrip(BLANKS))
             continue
+        # systemd takes a byte order mark off here; before a comment, it makes it none.
+        line = raw[1:] if number == 1 and raw.startswith("\ufeff") else raw
         if not first:
             first = number
         joined = pending + line
