@@ -139,6 +139,8 @@ def sections(service: Service) -> Sections:
         main["EnvironmentFile"] = _one_or_list([value(path) for path in service.environment_files])
     for key, names in service.directories.items():
         main[key] = " ".join(names)
+        if f"{key}Mode" in service.settings:
+            main[f"{key}Mode"] = service.settings[f"{key}Mode"][0]
     if service.working_directory is not None:
         main["WorkingDirectory"] = value(service.working_directory)
     for key, commands in (

@@ -244,6 +244,8 @@ class Evaluator:
 
     def pieces(self, node: Node, quoted: bool = False, glob: bool = True) -> Word:
         kind = node.type
+        if kind == "command_name":
+            return self.pieces(node.children[0], quoted, glob)
         if kind in ("word", "number", "variable_name", "extglob_pattern", "regex", "test_operator", "special_variable_name"):
             return self._word(node, glob)
         if kind == "string":

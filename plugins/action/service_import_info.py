@@ -1,0 +1,38 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module collects on the host; here, on the controller, its definitions are translated."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+
+class ActionModule(ActionBase):
+    """Runs the module of the same name, then translates."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        result.update(self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars))
+        if result.get("failed") or "definitions" not in result:
+            return result
+        from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+
+        options = self._task.args
+        definitions = result.pop("definitions")
+        try:
+            result["services"] = translate(
+                definitions,
+                log=str(options.get("log") or "journald"),
+                target=str(options.get("target") or "multi-user.target"),
+            )
+        except SystemdError as error:
+            result.update(failed=True, msg=error.msg, **error.data)
+        return result

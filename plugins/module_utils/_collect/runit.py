@@ -1,0 +1,462 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collects the services of runit or daemontools from a host or a checkout: raw files and state, not what they mean.
+
+Needs nothing but Python on the host, and changes nothing there.
+"""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import glob
+import os
+import re
+import stat
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+# Where service directories are defined, most specific first; `*` is one name.
+_DEFINED = ("/etc/sv", "/etc/runit/sv", "/usr/share/runit/sv", "/opt/*/sv", "/var/service.d", "/usr/local/etc/sv", "/usr/local/etc/runit/sv")
+# Where runsvdir or svscan looks.
+_SCANNED = (
+    "/etc/service",
+    "/var/service",
+    "/run/runit/service",
+    "/service",
+    "/etc/runit/runsvdir/current",
+    "/etc/runit/runsvdir/default",
+    "/run/runit/runsvdir/current",
+    "/opt/*/service",
+    "/var/lib/supervise",
+    "/usr/local/var/service",
+    "/run/service",
+)
+# What of a service directory is not a definition.
+_SKIPPED = frozenset(("supervise", "main", ".git", ".svn"))
+_LARGEST = 256 * 1024
+_MOST_FILES = 400
+_DEEPEST = 8
+
+# Files elsewhere that scripts name: settings that they source, environment directories, user databases.
+_ELSEWHERE = re.compile(rb"(?:^|[\s\"'({;&|=])(/(?:etc|usr/local/etc|opt|srv|var/lib)/[A-Za-z0-9_./@:+-]+)")
+_VARIABLE_PATH = re.compile(rb"/etc/(?:default|conf\.d|sysconfig)/(?:\$\{PWD##\*/\}|\$\(basename [^)]*\)|\$\{?NAME\}?)")
+_WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# Only files that a script sources or names as an environment directory are read; the rest of a host is none of our business.
+_SOURCED = re.compile(rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(/[A-Za-z0-9_./@:+-]+)", re.M)
+_ENVDIR = re.compile(rb"(?:-e\s*|envdir\s+)[\"']?(/[A-Za-z0-9_./@:+-]+)")
+
+
+class Host:
+    """A file tree: a host's, or one below `root`. Absolute links inside are followed inside."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = "" if root in ("", "/") else os.path.realpath(root)
+
+    def outer(self, path: str) -> str:
+        """Where a path of the tree is for this process, links resolved within the tree."""
+        if not self.root:
+            return os.path.realpath(path)
+        return self.root + self.resolve(path)
+
+    def resolve(self, path: str) -> str:
+        """A path of the tree with its links resolved, as a path of the tree."""
+        if not self.root:
+            return os.path.realpath(path)
+        parts = [part for part in path.split("/") if part and part != "."]
+        done: list[str] = []
+        links = 0
+        while parts:
+            part = parts.pop(0)
+            if part == "..":
+                if done:
+                    done.pop()
+                continue
+            here = self.root + "/" + "/".join(done + [part])
+            try:
+                target = os.readlink(here)
+            except OSError:
+                done.append(part)
+                continue
+            links += 1
+            if links > 40:
+                break
+            more = [one for one in target.split("/") if one and one != "."]
+            if target.startswith("/"):
+                done = []
+            parts = more + parts
+        return "/" + "/".join(done)
+
+    def inner(self, path: str) -> str:
+        """A path of this process as one of the tree."""
+        if self.root and (path == self.root or path.startswith(self.root + "/")):
+            return path[len(self.root) :] or "/"
+        return path
+
+
+def collect(
+    source: str = "runit", root: str = "/", path: t.Optional[str] = None, names: t.Optional[t.Sequence[str]] = None
+) -> t.List[t.Dict[str, t.Any]]:
+    """The raw definitions of services.
+
+    :param source: `runit` or `daemontools`.
+    :param root: the tree that is read as if it were `/`.
+    :param path: a service directory, a directory of such at any depth, or a run script; without it the known places of `root`.
+    :param names: names or globs of the services wanted.
+    :returns: one dictionary per service, sorted by name and path.
+    :raises BadInput: `root` or `path` cannot be read.
+    """
+    host = Host(root)
+    if host.root and not os.path.isdir(host.root):
+        raise BadInput("root: %s is not a directory; give the directory that holds the tree" % root)
+    if path is not None:
+        places = _at_path(host, path)
+    else:
+        places = _known_places(host)
+    found = []
+    users = _Users(host)
+    programs: t.Optional[t.Dict[str, str]] = None
+    for place in places:
+        if names and not any(fnmatch.fnmatchcase(place.name, pattern) for pattern in names):
+            continue
+        if place.live and programs is None:
+            programs = _programs(host)
+        found.append(_service(host, place, source, users, programs or {}))
+    return sorted(found, key=lambda one: (one["name"], one["path"]))
+
+
+class _Place:
+    """One service directory: where it is for this process, where on the host, and the links that have it run."""
+
+    def __init__(self, name: str, outer: str, path: str, live: bool, links: t.Sequence[str] = (), assumed: bool = False) -> None:
+        self.name = name
+        self.outer = outer
+        self.path = path
+        self.live = live
+        self.links = list(links)
+        self.assumed = assumed
+        self.only_run = ""
+
+
+def _listed(directory: str) -> t.List[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _is_service(directory: str) -> bool:
+    return os.path.lexists(os.path.join(directory, "run"))
+
+
+def _known_places(host: Host) -> t.List[_Place]:
+    found: t.Dict[str, _Place] = {}
+    for pattern in _SCANNED:
+        for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
+            real = host.outer(host.inner(outer))
+            for name in _listed(real):
+                # runsvdir skips names that begin with a dot.
+                if name.startswith("."):
+                    continue
+                inside = host.resolve(host.inner(real + "/" + name))
+                at = host.root + inside
+                if not os.path.isdir(at) or not _is_service(at):
+                    continue
+                place = found.setdefault(at, _Place(name, at, inside, True))
+                link = host.inner(real) + "/" + name
+                if link not in place.links:
+                    place.links.append(link)
+    for pattern in _DEFINED:
+        for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
+            for name in _listed(outer):
+                if name.startswith("."):
+                    continue
+                inside = host.resolve(host.inner(outer) + "/" + name)
+                at = host.root + inside
+                if at not in found and os.path.isdir(at) and _is_service(at):
+                    found[at] = _Place(name, at, inside, True)
+    return list(found.values())
+
+
+def _at_path(host: Host, path: str) -> t.List[_Place]:
+    given = host.root + path if host.root and not path.startswith(host.root + "/") else path
+    outer = os.path.realpath(os.path.expanduser(given))
+    if os.path.isfile(outer):
+        directory = os.path.dirname(outer)
+        name = os.path.basename(directory) if os.path.basename(outer) == "run" else os.path.basename(outer)
+        place = _place(host, directory, name or "service")
+        if os.path.basename(outer) != "run":
+            place.only_run = outer
+            place.path, place.live, place.assumed = "/etc/sv/" + place.name, False, True
+        return [place]
+    if not os.path.isdir(outer):
+        raise BadInput(
+            "path: %s does not exist; give a service directory, a directory that holds such directories, or a run script" % path
+        )
+    found: t.List[_Place] = []
+    seen: t.Set[str] = set()
+    _search(host, outer, 0, found, seen)
+    return found
+
+
+def _search(host: Host, directory: str, depth: int, found: t.List[_Place], seen: t.Set[str], name: str = "") -> None:
+    real = os.path.realpath(directory)
+    if real in seen or depth > _DEEPEST:
+        return
+    seen.add(real)
+    if os.path.isfile(os.path.join(directory, "run")) or os.path.islink(os.path.join(directory, "run")):
+        found.append(_place(host, real, name or os.path.basename(directory.rstrip("/")) or "service"))
+        return
+    for entry in _listed(directory):
+        inner = os.path.join(directory, entry)
+        if entry in _SKIPPED or entry.startswith(".git") or not os.path.isdir(inner):
+            continue
+        if entry.startswith(".") and depth == 0 and len(entry) < 2:
+            continue
+        _search(host, inner, depth + 1, found, seen, entry)
+
+
+_LAYOUT = re.compile(r".*?(/etc/sv|/etc/runit/sv|/usr/share/runit/sv|/var/service|/etc/service|/usr/local/etc/sv|/opt/[^/]+/sv)(/[^/]+)$")
+
+
+def _place(host: Host, outer: str, name: str) -> _Place:
+    inside = host.inner(outer)
+    match = _LAYOUT.match(inside)
+    if host.root or (match and inside == match.group(1) + match.group(2)):
+        # Files below a root, or at a known place of this very host: what is not there is known not to be there.
+        links = []
+        for pattern in _SCANNED:
+            for directory in glob.glob(host.root + pattern):
+                for entry in _listed(directory):
+                    if os.path.realpath(os.path.join(directory, entry)) == outer and not entry.startswith("."):
+                        links.append(host.inner(os.path.join(directory, entry)))
+        return _Place(name, outer, inside, True, links)
+    if match:
+        return _Place(name, outer, match.group(1) + match.group(2), False)
+    return _Place(name, outer, "/etc/sv/" + name, False, assumed=True)
+
+
+def _service(host: Host, place: _Place, source: str, users: "_Users", programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
+    problems: t.List[str] = []
+    files: t.List[t.Dict[str, t.Any]] = []
+    if place.only_run:
+        files.append(_file(place.only_run, "run", problems))
+    else:
+        _read(host, place.outer, "", files, problems)
+        if place.live:
+            # A log directory or script may be a link to a shared one.
+            pass
+    raw: t.Dict[str, t.Any] = {
+        "name": place.name,
+        "source": source,
+        "path": place.path,
+        "live": place.live,
+        "links": place.links,
+        "files": files,
+        "state": _state(place, files),
+    }
+    if place.assumed:
+        raw["assumed_path"] = True
+    if place.live:
+        texts = [_bytes(one) for one in files if one.get("content")]
+        raw["external"] = _elsewhere(host, place, texts)
+        texts += [_bytes(one) for one in raw["external"] if one.get("content")]
+        words = set()
+        for text in texts:
+            words.update(word.decode("ascii") for word in _WORD.findall(text))
+        raw["commands"] = {word: programs[word] for word in sorted(words) if word in programs}
+        raw["users"] = users.named(words)
+        unit = _unit(host, place.name)
+        if unit:
+            raw["unit"] = unit
+        if os.access(host.root + "/etc/init.d/" + place.name, os.X_OK):
+            raw["initscript"] = "/etc/init.d/" + place.name
+    if problems:
+        raw["problems"] = problems
+    return raw
+
+
+def _read(host: Host, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], problems: t.List[str], depth: int = 0) -> None:
+    for name in _listed(outer):
+        if name in _SKIPPED or (not relative and name == "log" and False):
+            continue
+        where = os.path.join(outer, name)
+        inner = relative + "/" + name if relative else name
+        if len(files) >= _MOST_FILES:
+            problems.append("more than %d files in the service directory; the rest was not read" % _MOST_FILES)
+            return
+        try:
+            info = os.lstat(where)
+        except OSError as error:
+            problems.append("%s: %s" % (inner, error.strerror))
+            continue
+        if stat.S_ISLNK(info.st_mode):
+            target = os.readlink(where)
+            real = host.root + host.resolve(host.inner(where)) if host.root else os.path.realpath(where)
+            if os.path.isdir(real) and depth < 3:
+                if name in ("log", "env", "control", "conf"):
+                    _read(host, real, inner, files, problems, depth + 1)
+                else:
+                    files.append({"path": inner, "type": "link", "target": target})
+            elif os.path.isfile(real):
+                one = _file(real, inner, problems)
+                one.update(type="link", target=target)
+                files.append(one)
+            else:
+                files.append({"path": inner, "type": "link", "target": target})
+        elif stat.S_ISDIR(info.st_mode):
+            if depth < 3:
+                files.append({"path": inner, "type": "directory", "mode": "%04o" % stat.S_IMODE(info.st_mode)})
+                _read(host, where, inner, files, problems, depth + 1)
+        elif stat.S_ISREG(info.st_mode):
+            files.append(_file(where, inner, problems))
+        else:
+            kind = "fifo" if stat.S_ISFIFO(info.st_mode) else "socket" if stat.S_ISSOCK(info.st_mode) else "device"
+            files.append({"path": inner, "type": kind, "mode": "%04o" % stat.S_IMODE(info.st_mode)})
+
+
+def _file(where: str, inner: str, problems: t.List[str]) -> t.Dict[str, t.Any]:
+    one: t.Dict[str, t.Any] = {"path": inner, "type": "file"}
+    try:
+        info = os.stat(where)
+        one["mode"] = "%04o" % stat.S_IMODE(info.st_mode)
+        one["size"] = info.st_size
+        if info.st_size > _LARGEST:
+            with open(where, "rb") as stream:
+                if stream.read(4) == b"\x7fELF":
+                    one["binary"] = True
+                else:
+                    one["truncated"] = True
+            return one
+        with open(where, "rb") as stream:
+            data = stream.read(_LARGEST)
+    except OSError as error:
+        problems.append("%s: %s" % (inner, error.strerror))
+        return one
+    if b"\0" in data[:4096] and inner.split("/")[0] != "env":
+        one["binary"] = True
+        return one
+    try:
+        one["content"] = data.decode("utf-8")
+    except UnicodeDecodeError:
+        one["content"] = base64.b64encode(data).decode("ascii")
+        one["encoding"] = "base64"
+    return one
+
+
+def _bytes(one: t.Dict[str, t.Any]) -> bytes:
+    if one.get("encoding") == "base64":
+        return base64.b64decode(one["content"])
+    return str(one["content"]).encode("utf-8", "surrogateescape")
+
+
+def _elsewhere(host: Host, place: _Place, texts: t.Sequence[bytes]) -> t.List[t.Dict[str, t.Any]]:
+    """Settings files and environment directories elsewhere that the scripts name; also that they are not there."""
+    wanted: t.List[str] = []
+    directories: t.List[str] = []
+    for text in texts:
+        wanted += [match.decode("ascii") for match in _SOURCED.findall(text)]
+        directories += [match.decode("ascii") for match in _ENVDIR.findall(text)]
+        if b"invoke-run" in text.split(b"\n", 1)[0] or _VARIABLE_PATH.search(text):
+            wanted += ["/etc/%s/%s" % (kind, place.name) for kind in ("default", "conf.d", "sysconfig")]
+    for directory in directories:
+        outer = host.outer(directory)
+        wanted += [directory.rstrip("/") + "/" + name for name in _listed(outer) if not name.startswith(".")]
+    found: t.List[t.Dict[str, t.Any]] = []
+    problems: t.List[str] = []
+    for path in dict.fromkeys(wanted):
+        if path.startswith(place.path + "/") or len(found) >= 64:
+            continue
+        outer = host.outer(path)
+        if os.path.isfile(outer):
+            found.append(_file(outer, path, problems))
+        elif not os.path.lexists(outer):
+            found.append({"path": path, "type": "absent"})
+    return found
+
+
+def _programs(host: Host) -> t.Dict[str, str]:
+    found: t.Dict[str, str] = {}
+    for directory in _PATH:
+        outer = host.outer(directory)
+        for name in _listed(outer):
+            found.setdefault(name, directory + "/" + name)
+    return found
+
+
+def _unit(host: Host, name: str) -> t.Optional[str]:
+    for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
+        path = "%s/%s.service" % (directory, name)
+        if os.path.isfile(host.root + path):
+            return path
+    return None
+
+
+class _Users:
+    """The user and group database of the tree; of a host the files only, no network."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.users: t.Optional[t.Dict[str, t.Dict[str, t.Any]]] = None
+
+    def named(self, words: t.Iterable[str]) -> t.Dict[str, t.Dict[str, t.Any]]:
+        """Of the words, those that are users, with uid, gid, home and supplementary groups."""
+        if self.users is None:
+            self.users = self._load()
+        users = self.users
+        return {word: users[word] for word in sorted(set(words)) if word in users and word != "root"}
+
+    def _lines(self, path: str) -> t.List[t.List[str]]:
+        try:
+            with open(self.host.root + path, encoding="utf-8", errors="replace") as stream:
+                return [line.rstrip("\n").split(":") for line in stream if line.strip() and not line.startswith("#")]
+        except OSError:
+            return []
+
+    def _load(self) -> t.Dict[str, t.Dict[str, t.Any]]:
+        users: t.Dict[str, t.Dict[str, t.Any]] = {}
+        for row in self._lines("/etc/passwd"):
+            if len(row) >= 6:
+                users[row[0]] = {"uid": row[2], "gid": row[3], "home": row[5], "groups": []}
+        for row in self._lines("/etc/group"):
+            if len(row) >= 4:
+                for member in row[3].split(","):
+                    if member in users and users[member]["gid"] != row[2]:
+                        users[member]["groups"].append(row[0])
+        return users
+
+
+def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:
+    """What supervise/status says, and whether the service is linked and has a down file."""
+    down = any(one["path"] == "down" for one in files)
+    state: t.Dict[str, t.Any] = {"enabled": bool(place.links), "down": down, "running": False, "wanted": None, "pid": None}
+    status = read_status(os.path.join(place.outer, "supervise", "status"))
+    if status is not None:
+        state.update(status)
+        state["once"] = bool(state["running"] and state["wanted"] == "down")
+    return state
+
+
+def read_status(path: str) -> t.Optional[t.Dict[str, t.Any]]:
+    """The 20 bytes (daemontools: 18) that runsv keeps of a service; None where there are none.
+
+    :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(64)
+    except OSError:
+        return None
+    if len(data) not in (18, 20):
+        return None
+    pid = int.from_bytes(data[12:16], "little")
+    # TAI64: seconds since 1970 in TAI, offset by 2**62; TAI was ten seconds ahead then.
+    since = int.from_bytes(data[0:8], "big") - (1 << 62) - 10
+    wanted = {b"u": "up", b"d": "down"}.get(data[17:18])
+    running = pid != 0
+    if len(data) == 20:
+        running = data[19] == 1
+    return {"running": running, "pid": pid or None, "wanted": wanted, "paused": bool(data[16]), "since": max(since, 0)}
