@@ -1,0 +1,71 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users' managers that run without a login, by way of logind (org.freedesktop.login1(5))."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Manager, explain
+
+_LINGER = "/var/lib/systemd/linger"
+_BUS = "/run/dbus/system_bus_socket"
+
+
+def lingers(name: str) -> bool:
+    """Whether logind keeps the user's manager without a login; it notes that as a file of the user's name."""
+    return os.path.exists(f"{_LINGER}/{name}")
+
+
+def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) -> None:
+    """Turn lingering on or off for users, all in one round trip.
+
+    :raises SystemdError: logind cannot be reached or refuses.
+    """
+    low_level, auth = jeepney
+    try:
+        connection = connect(_BUS, low_level, auth, "org.freedesktop.login1")
+    except BusUnreachable as e:
+        raise BusUnreachable(
+            f"cannot reach logind: {e.msg}; it needs the system bus, so install dbus (or dbus-broker) and start it"
+        ) from e
+    with connection:
+        path, face = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
+        calls = [Call(path, face, "SetUserLinger", "ubb", (uid, on, False)) for uid in uids]
+        for uid, reply in zip(uids, connection.call_many(calls)):
+            if not isinstance(reply, CallFailed):
+                continue
+            if reply.name == "org.freedesktop.DBus.Error.ServiceUnknown":
+                raise SystemdError(
+                    "logind is not there; install the package that holds it (libpam-systemd on Debian) and start it",
+                    dbus_error=reply.name,
+                )
+            raise explain(reply, f"turn lingering {'on' if on else 'off'} for user {uid}")
+
+
+def answers(uid: int, jeepney: tuple[t.Any, t.Any]) -> bool:
+    """Whether the manager of the user is up and has finished its own start."""
+    low_level, auth = jeepney
+    try:
+        with Manager(connect(f"/run/user/{uid}/systemd/private", low_level, auth), "user", uid) as manager:
+            return manager.manager_property("SystemState") in ("running", "degraded", "maintenance")
+    except (BusUnreachable, BusTimeout):
+        return False
+
+
+def wait_for(uids: t.Sequence[int], up: bool, deadline: float, jeepney: tuple[t.Any, t.Any]) -> list[int]:
+    """Wait until the users' managers answer, or are gone; returns those that did not get so in time."""
+    left = list(uids)
+    pause = 0.01
+    while True:
+        left = [uid for uid in left if answers(uid, jeepney) is not up]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(pause)
+        pause = min(pause * 2, 0.25)

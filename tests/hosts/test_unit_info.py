@@ -1,0 +1,168 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `unit_info` on real hosts."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.lab.host import Host
+
+SYSTEM = "/etc/systemd/system"
+
+
+@pytest.fixture(scope="module")
+def units(host: Host) -> t.Iterator[None]:
+    """A running service with two processes, a template, a drop-in, a unit that failed."""
+    sleepers = "ExecStart=/bin/sh -c 'sleep 1001 & exec sleep 1002'"
+    host.write(f"{SYSTEM}/ui-run.service", f"[Unit]\nDescription=Two\n[Service]\n{sleepers}\nMemoryMax=1G\n")
+    host.run(["mkdir", "-p", f"{SYSTEM}/ui-run.service.d"], check=True)
+    host.write(f"{SYSTEM}/ui-run.service.d/10-x.conf", "[Unit]\nAfter=ui-bad.service\nConditionPathExists=/etc\n")
+    host.write(
+        f"{SYSTEM}/ui-t@.service", "[Service]\nExecStart=/bin/sleep 1003\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    host.write(f"{SYSTEM}/ui-bad.service", "[Service]\nExecStart=/bin/false\n")
+    host.run(
+        "ln -s ui-run.service /etc/systemd/system/ui-alias.service; systemctl daemon-reload; "
+        "systemctl start ui-run ui-t@1; systemctl enable -q ui-t@1; systemctl start ui-bad; sleep 0.3",
+    )
+    yield
+    host.run(
+        "systemctl disable -q ui-t@1; systemctl stop 'ui-*'; rm -rf /etc/systemd/system/ui-*; "
+        "systemctl daemon-reload; systemctl reset-failed"
+    )
+
+
+def info(host: Host, **args: t.Any) -> dict[str, dict[str, t.Any]]:
+    result = host.ansible("pidone.systemd.unit_info", args)
+    assert not result["failed"], result["msg"]
+    assert result["changed"] is False
+    return {unit["name"]: unit for unit in result["units"]}
+
+
+@pytest.mark.usefixtures("units")
+class TestUnitInfo:
+    """Facts against what systemctl says."""
+
+    def test_summary(self, host: Host) -> None:
+        found = info(host, name=["ui-run", "ui-bad", "ui-t@1", "ui-t@2", "ui-t@.service", "ui-none", "ui-alias"])
+        assert (found["ui-run.service"]["active"], found["ui-run.service"]["enabled"]) == (True, False)
+        assert found["ui-run.service"]["description"] == "Two"
+        assert (found["ui-bad.service"]["failed"], found["ui-bad.service"]["active"]) == (True, False)
+        assert (found["ui-t@1.service"]["active"], found["ui-t@1.service"]["enabled"]) == (True, True)
+        assert (found["ui-t@2.service"]["active"], found["ui-t@2.service"]["enabled"]) == (False, False)
+        assert found["ui-t@.service"]["exists"]
+        assert "active_state" not in found["ui-t@.service"]
+        assert found["ui-none.service"]["exists"] is False
+        assert found["ui-none.service"]["load_state"] == "not-found"
+        assert found["ui-alias.service"]["id"] == "ui-run.service"
+        assert found["ui-alias.service"]["active"]
+
+    def test_files(self, host: Host) -> None:
+        found = info(host, name=["ui-run", "ui-t@.service", "ui-none"])
+        assert found["ui-run.service"]["fragment_path"] == f"{SYSTEM}/ui-run.service"
+        assert found["ui-run.service"]["dropin_paths"] == [f"{SYSTEM}/ui-run.service.d/10-x.conf"]
+        assert found["ui-t@.service"]["fragment_path"] == f"{SYSTEM}/ui-t@.service"
+        assert found["ui-none.service"]["fragment_path"] == ""
+
+    def test_globs(self, host: Host) -> None:
+        assert sorted(info(host, name="ui-t@*")) == ["ui-t@1.service"]
+        assert sorted(info(host, name="ui-*.service")) == [
+            "ui-alias.service",
+            "ui-bad.service",
+            "ui-run.service",
+            "ui-t@1.service",
+        ]
+        assert info(host, name="ui-nothing-*") == {}
+
+    def test_states(self, host: Host) -> None:
+        assert "ui-bad.service" in info(host, states=["failed"])
+        assert "ui-run.service" not in info(host, states=["failed"])
+        assert sorted(info(host, name="ui-*", states=["running"])) == [
+            "ui-alias.service",
+            "ui-run.service",
+            "ui-t@1.service",
+        ]
+
+    def test_all_loaded_units_without_names(self, host: Host) -> None:
+        listed = host.run("systemctl list-units --all --plain --no-legend", check=True).stdout.splitlines()
+        expected = {line.split()[0] for line in listed if line.split()[1] != "not-found"}
+        found = set(info(host))
+        # Units of the very connections that ask come and go.
+        assert {name for name in expected ^ found if not name.startswith(("session-", "user", "run-"))} == set()
+
+    def test_typed_properties(self, host: Host) -> None:
+        wanted = ["MainPID", "MemoryMax", "MemoryHigh", "ExecStart", "InvocationID", "Conditions", "NoNewPrivileges"]
+        unit = info(host, name="ui-run", properties=wanted)["ui-run.service"]["properties"]
+        shown = dict(
+            line.split("=", 1)
+            for line in host.run("systemctl show ui-run -p MainPID,InvocationID", check=True).stdout.splitlines()
+        )
+        assert unit["MainPID"] == int(shown["MainPID"])
+        assert unit["InvocationID"] == shown["InvocationID"]
+        assert unit["MemoryMax"] == 1024**3
+        assert unit["MemoryHigh"] == "infinity"
+        assert unit["NoNewPrivileges"] is False
+        assert unit["ExecStart"][0]["argv"] == ["/bin/sh", "-c", "sleep 1001 & exec sleep 1002"]
+        assert unit["ExecStart"][0]["ignore_errors"] is False
+        assert unit["Conditions"][0]["type"] == "ConditionPathExists"
+        assert unit["Conditions"][0]["parameter"] == "/etc"
+
+    def test_properties_of_mixed_types(self, host: Host) -> None:
+        found = info(host, name=["ui-run", "multi-user.target"], properties=["MainPID", "Names"])
+        assert found["ui-run.service"]["properties"]["Names"]
+        assert "MainPID" in found["ui-run.service"]["properties"]
+        assert list(found["multi-user.target"]["properties"]) == ["Names"]
+
+    def test_all_properties(self, host: Host) -> None:
+        found = info(host, name=["ui-run", "ui-none"], properties=["all"])["ui-run.service"]["properties"]
+        listed = host.run("systemctl show ui-run --all", check=True).stdout.splitlines()
+        names = {line.split("=", 1)[0] for line in listed}
+        # systemctl renames some and prints structures as several; the common stock is large.
+        assert len(names & set(found)) > 150
+        assert found["Id"] == "ui-run.service"
+
+    def test_dependencies(self, host: Host) -> None:
+        found = info(host, name=["ui-run", "ui-t@1"], dependencies=True)
+        assert "ui-bad.service" in found["ui-run.service"]["dependencies"]["After"]
+        assert found["ui-t@1.service"]["dependencies"]["WantedBy"] == ["multi-user.target"]
+
+    def test_processes(self, host: Host) -> None:
+        processes = info(host, name="ui-run", processes=True)["ui-run.service"]["processes"]
+        assert sorted(entry["command"] for entry in processes) == ["sleep 1001", "sleep 1002"]
+        for entry in processes:
+            assert host.read(f"/proc/{entry['pid']}/comm") == "sleep\n"
+            assert entry["cgroup"].endswith("/ui-run.service")
+
+    def test_unprivileged_users_may_read(self, host: Host) -> None:
+        result = host.ansible("pidone.systemd.unit_info", {"name": "ui-run"}, remote_user="nosudo")
+        assert not result["failed"], result["msg"]
+        assert result["units"][0]["active"]
+
+    def test_offline_tree(self, host: Host) -> None:
+        unit = info(host, name=["ui-t@1", "ui-none"], root="/")
+        assert unit["ui-t@1.service"]["enabled"]
+        assert unit["ui-t@1.service"]["fragment_path"] == f"{SYSTEM}/ui-t@.service"
+        assert unit["ui-none.service"]["exists"] is False
+
+    @pytest.mark.parametrize(
+        ("args", "words"),
+        [
+            ({"name": "ui-run", "properties": ["MainPid"]}, ["properties:", "MainPid"]),
+            ({"name": "../x"}, ["name:", "slash"]),
+            ({"name": "ui-run", "root": "/nowhere"}, ["root:", "/nowhere"]),
+            ({"name": "ui-run", "root": "/", "processes": True}, ["processes:", "root"]),
+            ({"name": "ui-run", "scope": "user", "user": "nobody-there"}, ["user:", "nobody-there"]),
+            ({"name": "ui-run", "user": "deploy"}, ["user:", "scope"]),
+            ({"name": "ui-run", "timeout": "soon"}, ["timeout:", "soon", "5min"]),
+        ],
+    )
+    def test_bad_input(self, host: Host, args: dict[str, t.Any], words: list[str]) -> None:
+        result = host.ansible("pidone.systemd.unit_info", args)
+        assert result["failed"]
+        for word in words:
+            assert word in result["msg"]
+        assert "Traceback" not in str(result)
