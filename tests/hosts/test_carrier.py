@@ -63,6 +63,12 @@ def ok(done: Done) -> Done:
     return done
 
 
+def two_contacts(host: Host, **play: t.Any) -> list[int]:
+    """How often the module was run for a first task and for the one after it."""
+    first = ok(run(host, {UNIT: STEADY}, **play))
+    return [first.runs, ok(run(host, {UNIT: STEADY}, **play)).runs]
+
+
 def kept(host: Host) -> dict[str, str]:
     """Path of each zip that is kept on the host -> owner and modes of its directory and of itself."""
     lines = host.run(f"find {PLACES} -maxdepth 2 -path '*/pidone.systemd-*' -name '*.zip' 2>/dev/null").stdout.split()
@@ -96,14 +102,18 @@ def bare(host: Host) -> t.Iterator[Host]:
 def test_first_contact_costs_one_run_and_later_ones_none(bare: Host) -> None:
     first = ok(run(bare, {UNIT: STEADY}))
     assert (first.runs, first.commands, first.transfers) == (2, 2, 0)
-    ((path, modes),) = kept(bare).items()
+    found = kept(bare)
+    assert len(found) == 1
+    path, modes = next(iter(found.items()))
     assert path.startswith("/root/.cache/pidone.systemd-0/jeepney-")
     assert modes == "root:700 root:600"
 
     ping = run(bare, {"ansible.builtin.ping": {}})
-    for _ in range(2):
+    for time in (1, 2):
         later = ok(run(bare, {UNIT: STEADY}))
-        assert (later.runs, later.commands, later.transfers) == (1, ping.commands, ping.transfers) == (1, 1, 0)
+        assert (later.runs, later.commands, later.transfers) == (1, ping.commands, ping.transfers) == (1, 1, 0), (
+            f"later contact {time}"
+        )
     assert later.result["invocation"]["module_args"].keys() == first.result["invocation"]["module_args"].keys()
     assert "jeepney" not in str(later.result)
 
@@ -132,7 +142,7 @@ def test_a_new_jeepney_on_the_controller_is_carried_once_more(bare: Host, tmp_pa
     for path in Path(jeepney.__file__).parent.glob("*.py"):
         (folder / path.name).write_text(path.read_text() + "\n")
     other = {"PYTHONPATH": str(tmp_path)}
-    assert [ok(run(bare, {UNIT: STEADY}, env=other)).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare, env=other) == [2, 1]
     assert ok(run(bare, {UNIT: STEADY})).runs == 1, "the one before is still there"
     assert len(kept(bare)) == 2
 
@@ -141,7 +151,7 @@ def test_a_new_jeepney_on_the_controller_is_carried_once_more(bare: Host, tmp_pa
 
 
 def test_a_login_without_root_that_becomes_root(bare: Host) -> None:
-    assert [ok(run(bare, {UNIT: STEADY}, remote_user="deploy", become=True)).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare, remote_user="deploy", become=True) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/root/.cache/pidone.systemd-0"]
     assert run(bare, {UNIT: STEADY}, remote_user="deploy", become=True, pipelining=False).runs == 1
     journal = bare.run("journalctl --no-pager --quiet", check=True).stdout
@@ -150,8 +160,9 @@ def test_a_login_without_root_that_becomes_root(bare: Host) -> None:
 
 
 def test_each_user_keeps_its_own(bare: Host) -> None:
-    for play in ({"remote_user": "deploy"}, {"become": True, "become_user": "nosudo"}):
-        assert [ok(run(bare, {UNIT: STEADY}, **play)).runs for _ in range(2)] == [2, 1]
+    plays: list[dict[str, t.Any]] = [{"remote_user": "deploy"}, {"become": True, "become_user": "nosudo"}]
+    for play in plays:
+        assert two_contacts(bare, **play) == [2, 1]
     assert {path.rpartition("/")[0]: modes for path, modes in kept(bare).items()} == {
         "/home/deploy/.cache/pidone.systemd-1000": "deploy:700 deploy:600",
         "/home/nosudo/.cache/pidone.systemd-1001": "nosudo:700 nosudo:600",
@@ -159,8 +170,8 @@ def test_each_user_keeps_its_own(bare: Host) -> None:
 
 
 def test_an_unprivileged_login_that_becomes_another_user_without_pipelining(bare: Host) -> None:
-    play = {"remote_user": "deploy", "become": True, "become_user": "nosudo", "pipelining": False}
-    assert [ok(run(bare, {UNIT: STEADY}, **play)).runs for _ in range(2)] == [2, 1]
+    play: dict[str, t.Any] = {"remote_user": "deploy", "become": True, "become_user": "nosudo", "pipelining": False}
+    assert two_contacts(bare, **play) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/home/nosudo/.cache/pidone.systemd-1001"]
 
 
@@ -247,24 +258,24 @@ def test_delegated_to_another_host(bare: Host, lab: _Lab) -> None:
 
 def test_a_read_only_home(bare: Host) -> None:
     bare.run("mkdir -p /root/.cache && mount -t tmpfs -o ro tmpfs /root/.cache", check=True)
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/var/tmp/pidone.systemd-0"]
 
 
 def test_a_noexec_home_is_none_of_our_business(bare: Host) -> None:
     bare.run("mkdir -p /root/.cache && mount -t tmpfs -o noexec,nosuid,nodev tmpfs /root/.cache", check=True)
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/root/.cache/pidone.systemd-0"]
 
 
 def test_a_directory_of_the_users_choice(bare: Host) -> None:
-    play = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": "/srv"}}
-    assert [ok(run(bare, {UNIT: STEADY}, **play)).runs for _ in range(2)] == [2, 1]
+    play: dict[str, t.Any] = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": "/srv"}}
+    assert two_contacts(bare, **play) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/srv/pidone.systemd-0"]
 
 
 def test_nowhere_to_keep_it_is_one_error_with_the_remedies(bare: Host) -> None:
-    play = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": "/proc"}}
+    play: dict[str, t.Any] = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": "/proc"}}
     done = run(bare, {UNIT: STEADY}, **play)
     assert done.play.results[-1].status == "failed"
     assert done.runs == 2
@@ -279,17 +290,17 @@ def test_nowhere_to_keep_it_is_one_error_with_the_remedies(bare: Host) -> None:
 
 def test_what_was_tampered_with_is_brought_again(bare: Host) -> None:
     ok(run(bare, {UNIT: STEADY}))
-    (path,) = kept(bare)
+    path = next(iter(kept(bare)))
     digest = bare.run(["sha256sum", path], check=True).stdout
     bare.run(f"echo 'raise SystemExit(1)' >> {path}", check=True)
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
     assert bare.run(["sha256sum", path], check=True).stdout == digest
 
 
 def test_a_directory_open_to_others_is_passed_by(bare: Host) -> None:
     ok(run(bare, {UNIT: STEADY}))
     bare.run("chmod 777 /root/.cache/pidone.systemd-0", check=True)
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
     assert "/var/tmp/pidone.systemd-0" in [path.rpartition("/")[0] for path in kept(bare)]
 
 
@@ -297,7 +308,7 @@ def test_a_squatted_directory_is_passed_by(bare: Host) -> None:
     """In a shared directory anybody can be first; what they made is not ours."""
     bare.run("mkdir -p /root/.cache && mount -t tmpfs -o ro tmpfs /root/.cache", check=True)
     bare.run("mkdir -m 700 /var/tmp/pidone.systemd-0", user="nosudo", check=True)
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
     assert [path.rpartition("/")[0] for path in kept(bare)] == ["/run/pidone.systemd-0"]
 
 
@@ -317,7 +328,7 @@ def test_a_host_whose_jeepney_is_too_old(bare: Host) -> None:
     bare.write(f"{OWN}/__init__.py", "from .low_level import Message\n")
     bare.write(f"{OWN}/low_level.py", "class Message: pass\n")
     bare.write(f"{OWN}/auth.py", "class SASLParser: pass\n")
-    assert [ok(run(bare, {UNIT: STEADY})).runs for _ in range(2)] == [2, 1]
+    assert two_contacts(bare) == [2, 1]
 
 
 def test_a_controller_that_has_none_either(bare: Host, tmp_path: Path) -> None:
@@ -354,11 +365,11 @@ def test_local_connection(tmp_path: Path, lab: _Lab) -> None:
     assert subprocess.run([python, "-c", "import jeepney"], capture_output=True, check=False).returncode == 1
     variables = {"ansible_connection": "local", "ansible_python_interpreter": python}
     task = {UNIT: {**STEADY, "scope": "user"}}
-    environment = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": str(tmp_path)}}
+    environment: dict[str, t.Any] = {"environment": {"PIDONE_SYSTEMD_JEEPNEY_DIR": str(tmp_path)}}
     runs = []
-    for _ in range(2):
+    for number in (1, 2):
         done = run(lab("trixie"), task, variables=variables, **environment)
-        assert "is not running" in done.result["msg"]
+        assert "is not running" in done.result["msg"], f"contact {number}"
         runs.append(done.runs)
     assert runs == [2, 1]
     assert len(list(tmp_path.glob(f"pidone.systemd-{os.geteuid()}/*.zip"))) == 1

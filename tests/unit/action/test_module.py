@@ -31,7 +31,8 @@ def test_every_module_takes_it(path: Path) -> None:
 
 
 def make(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> AnsibleModule:
-    monkeypatch.setattr(_dbus, "luggage", luggage := {})
+    luggage: dict[str, str] = {}
+    monkeypatch.setattr(_dbus, "luggage", luggage)
     monkeypatch.setitem(AnsibleModule._load_params.__globals__, "luggage", luggage)
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")

@@ -134,7 +134,7 @@ def test_it_works_on_its_own_and_many_at_the_same_time(tmp_path: Path) -> None:
         process.stdin = None
         return process
 
-    for process in [start({"wanted": bundle.digest, "zip": bundle.as_text()}) for _ in range(6)]:
+    for process in [start({"wanted": bundle.digest, "zip": bundle.as_text()}) for number in range(6)]:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "")
         assert out.strip() == f"jeepney-{bundle.digest[:12]}.zip/jeepney/low_level.py"
