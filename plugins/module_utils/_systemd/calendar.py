@@ -182,7 +182,7 @@ class Calendar(t.NamedTuple):
             if stop > 0:
                 start, stop = stop, start
             found = part.first_from(day, start, stop)
-            if 0 < found and (best < 0 or found < best):
+            if found > 0 and (best < 0 or found < best):
                 best = found
         return best
 

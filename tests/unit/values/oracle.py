@@ -22,7 +22,9 @@ SHORTHANDS = "minutely hourly daily weekly monthly quarterly semiannually yearly
 
 
 def run_here(command: list[str]) -> tuple[str, str]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"}
+    )
     return done.stdout, done.stderr
 
 
@@ -33,7 +35,9 @@ class Verdict(t.NamedTuple):
     elapses: list[int]
 
 
-def calendars(run: Run, events: list[str], base: str = "2026-03-20 11:12:13 UTC", count: int = 0) -> list[Verdict | None]:
+def calendars(
+    run: Run, events: list[str], base: str = "2026-03-20 11:12:13 UTC", count: int = 0
+) -> list[Verdict | None]:
     """One verdict for each event, None where systemd does not take it."""
     verdicts: list[Verdict | None] = []
     for start in range(0, len(events), 100):
@@ -108,7 +112,9 @@ def some_calendar(rng: random.Random, faulty: bool = True) -> str:
         end = "~" if rng.random() < 0.15 else "-"
         day_field = field(1, 28 if end == "~" else 31)
         if shape < 0.35:
-            year = rng.choice(("*", "*", "*", "2026", "2027..2031/2", "26", "2024,2028", "1998", "2300" if faulty else "*"))
+            year = rng.choice(
+                ("*", "*", "*", "2026", "2027..2031/2", "26", "2024,2028", "1998", "2300" if faulty else "*")
+            )
             words.append(f"{year}-{field(1, 12)}{end}{day_field}")
         elif shape < 0.6:
             words.append(f"{field(1, 12)}{end}{day_field}")
@@ -122,12 +128,18 @@ def some_calendar(rng: random.Random, faulty: bool = True) -> str:
     text = " ".join(words)
     if faulty and rng.random() < 0.15:
         at = rng.randrange(len(text) + 1)
-        text = text[:at] + rng.choice(("", " ", "-", "~", ":", "*", "/", ",", "..", "x", "0", "@", ".")) + text[at + rng.randint(0, 1) :]
+        text = (
+            text[:at]
+            + rng.choice(("", " ", "-", "~", ":", "*", "/", ",", "..", "x", "0", "@", "."))
+            + text[at + rng.randint(0, 1) :]
+        )
     return text
 
 
 def some_timespan(rng: random.Random) -> str:
-    units = "y year years month months M w week weeks d day days h hr hour hours m min minute minutes s sec second seconds"
+    units = (
+        "y year years month months M w week weeks d day days h hr hour hours m min minute minutes s sec second seconds"
+    )
     names = [*units.split(), "ms", "msec", "us", "usec", "µs", "", "", "parsec", "S", "mins"]
     words = []
     for _ in range(rng.choice((1, 1, 2, 3))):

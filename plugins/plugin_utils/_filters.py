@@ -1,0 +1,109 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the filters and tests share."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+
+_P = t.ParamSpec("_P")
+_R = t.TypeVar("_R")
+
+
+def reporting(function: t.Callable[_P, _R]) -> t.Callable[_P, _R]:
+    """Turn this collection's errors into those of a filter or test."""
+
+    @functools.wraps(function)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except SystemdError as error:
+            raise AnsibleFilterError(error.msg) from error
+
+    return wrapper
+
+
+def text(value: t.Any, what: str = "input") -> str:
+    """The value, which has to be text.
+
+    :raises BadInput: it is not.
+    """
+    if not isinstance(value, str):
+        raise BadInput(f"{what}: {value!r} is a {type(value).__name__}, not text")
+    return str(value)
+
+
+def number_or_text(value: t.Any, what: str = "input") -> str:
+    """The value as text; YAML reads `90` as a number.
+
+    :raises BadInput: it is neither text nor a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise BadInput(f"{what}: {value!r} is a {type(value).__name__}, neither text nor a number")
+    if isinstance(value, float):
+        # No exponents, which systemd does not read.
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def choice(value: t.Any, choices: t.Sequence[str], what: str) -> str:
+    """One of the choices.
+
+    :raises BadInput: it is none of them.
+    """
+    if value not in choices:
+        raise BadInput(f"{what}: {value!r} is not one of {', '.join(choices)}")
+    return str(value)
+
+
+def in_template(escaped: str, template: str) -> str:
+    """The name of a template's instance.
+
+    :raises BadInput: it is no template, or the instance is empty.
+    """
+    prefix, at, suffix = text(template, "template").partition("@")
+    if not prefix or not at or not suffix.startswith(".") or "@" in suffix:
+        raise BadInput(f"template: {template!r} is not the name of a template; write one such as 'app@.service'")
+    if not escaped:
+        raise BadInput("input: is empty, which an instance cannot be")
+    return f"{prefix}@{escaped}{suffix}"
+
+
+def with_suffix(escaped: str, suffix: str) -> str:
+    """The name of a unit of a type such as `mount`.
+
+    :raises BadInput: there is no such type.
+    """
+    if suffix.lstrip(".") not in _TYPES:
+        raise BadInput(f"suffix: {suffix!r} is no type of unit; {', '.join(_TYPES)} are")
+    return f"{escaped}.{suffix.lstrip('.')}"
+
+
+_TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+
+
+def unit_state(unit: t.Any, key: str, prop: str) -> str | bool | None:
+    """A state of a unit as `unit_info` and others return it, from the D-Bus property of a dictionary, or plain text.
+
+    :returns: the value under `key`, else of the property `prop` (also among `properties`), None where it has neither.
+    :raises BadInput: it is no unit.
+    """
+    if isinstance(unit, str):
+        return str(unit)
+    if not isinstance(unit, t.Mapping):
+        raise BadInput(f"input: {unit!r} is not a unit; give it one of the units that pidone.systemd.unit_info returns")
+    if key in unit:
+        return t.cast("str | bool | None", unit[key])
+    if prop in unit:
+        return t.cast("str | bool | None", unit[prop])
+    properties = unit.get("properties")
+    if isinstance(properties, t.Mapping) and prop in properties:
+        return t.cast("str | bool | None", properties[prop])
+    hint = "; test each of its units" if "units" in unit else ""
+    raise BadInput(f"input: has neither {key} nor {prop}, so it is not a unit{hint}")
