@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, short
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import of_invocation, read_journal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 
@@ -187,33 +188,11 @@ def _condition(row: t.Sequence[t.Any]) -> str:
 
 
 def _journal(invocation: str, scope: str) -> list[dict[str, t.Any]]:
-    """The last lines of the log of one invocation, what the unit said and what systemd said of it."""
-    import json
-    import subprocess
-
-    prefix = "USER_" if scope == "user" else ""
-    match = [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{prefix}INVOCATION_ID={invocation}"]
-    command = ["journalctl", "--no-pager", "--quiet", "--output=json", f"--lines={_LOG_LINES}", *match]
+    """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
+        return read_journal(of_invocation(invocation, scope), _LOG_LINES)
+    except SystemdError:
         return []
-    lines = []
-    for raw in done.stdout.splitlines():
-        record = json.loads(raw)
-        message = record.get("MESSAGE") or ""
-        if isinstance(message, list):
-            message = bytes(message).decode("utf-8", "replace")
-        stamp = int(record.get("__REALTIME_TIMESTAMP", 0))
-        lines.append(
-            {
-                "time": stamp,
-                "identifier": record.get("SYSLOG_IDENTIFIER", ""),
-                "priority": int(record.get("PRIORITY", 6)),
-                "message": message,
-            }
-        )
-    return lines
 
 
 def _screen(entry: dict[str, t.Any], timeout: float) -> str:

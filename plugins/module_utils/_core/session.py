@@ -17,14 +17,21 @@ SCOPE_ARGUMENTS: dict[str, t.Any] = {
 ROOT_ARGUMENTS: dict[str, t.Any] = {"root": {"type": "path"}}
 
 
+def check_scope(params: dict[str, t.Any]) -> None:
+    """Refuse a user where the scope has none."""
+    if params.get("user") is not None and params["scope"] != "user":
+        raise BadInput(
+            f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`"
+        )
+
+
 def manager_for(params: dict[str, t.Any]) -> t.Any:
     """The manager that the options `scope`, `user` and `root` name: a context manager, connected where there is need.
 
     :raises SystemdError: the options contradict each other, or the manager cannot be reached.
     """
     scope, user, root = params["scope"], params.get("user"), params.get("root")
-    if user is not None and scope != "user":
-        raise BadInput(f"user: only scope `user` has a user, not `{scope}`; set `scope: user` or leave out `user`")
+    check_scope(params)
     if root is not None or scope == "global":
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
 

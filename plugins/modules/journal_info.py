@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module `journal_info`: entries of the journal."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: journal_info
+short_description: Read entries of the systemd journal as data
+version_added: 1.0.0
+author:
+  - pidone.systemd contributors (!UNKNOWN)
+description:
+  - Returns entries of the journal of the host, chosen by unit, invocation, boot, time, priority or any field.
+  - All conditions must hold together. Several units or several identifiers are alternatives.
+extends_documentation_fragment:
+  - pidone.systemd.attributes
+  - pidone.systemd.attributes.info_module
+options:
+  unit:
+    description:
+      - Only entries of these units, with C(.service) added where there is no suffix; patterns may be given. They include what systemd says of the unit.
+    type: list
+    elements: str
+    default: []
+    aliases: [name, units]
+  scope:
+    description:
+      - Whether O(unit) and O(invocation) are those of the system's manager or of a user's.
+    type: str
+    choices: [system, user]
+    default: system
+  user:
+    description:
+      - Name or number of the user whose entries they are, with O(scope=user).
+    type: str
+  invocation:
+    description:
+      - Only entries of this invocation of a unit, given as 32 hexadecimal digits.
+    type: str
+  boot:
+    description:
+      - Only entries of one boot, as V(0) for the current one, V(-1) for the one before it, or the ID of a boot.
+    type: str
+  since:
+    description:
+      - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in C(systemd.time(7\)).
+    type: str
+  until:
+    description:
+      - Only entries up to this time.
+    type: str
+  priority:
+    description:
+      - Only entries of this priority or a more important one.
+    type: str
+    choices: [emerg, alert, crit, err, warning, notice, info, debug]
+  identifier:
+    description:
+      - Only entries with one of these syslog identifiers.
+    type: list
+    elements: str
+    default: []
+  match:
+    description:
+      - Only entries whose journal fields have these values.
+    type: dict
+  grep:
+    description:
+      - Only entries whose message matches this regular expression (PCRE). Not every build of systemd can do that.
+    type: str
+  fields:
+    description:
+      - Journal fields to return beside the common ones; V(all) returns every field.
+    type: list
+    elements: str
+    default: []
+  lines:
+    description:
+      - At most how many entries to return, the last ones. V(0) returns all.
+    type: int
+    default: 100
+  directory:
+    description:
+      - Read the journal in this directory instead of the host's, for example that of an image.
+    type: path
+  timeout:
+    description:
+      - How long reading may take, as a time span.
+    type: str
+    default: 1min
+notes:
+  - Only root and the members of the groups V(adm) and V(systemd-journal) see the entries of others.
+seealso:
+  - module: pidone.systemd.unit_info
+"""
+
+EXAMPLES = r"""
+- name: What went wrong since the last boot
+  pidone.systemd.journal_info:
+    boot: "0"
+    priority: err
+  register: errors
+
+- name: The last ten lines of a service
+  pidone.systemd.journal_info:
+    unit: nginx
+    lines: 10
+
+- name: Everything one invocation said
+  pidone.systemd.journal_info:
+    invocation: "{{ result.failures[0].invocation_id }}"
+    lines: 0
+
+- name: Who logged in today
+  pidone.systemd.journal_info:
+    since: today
+    match:
+      SYSLOG_FACILITY: "10"
+    fields: [_HOSTNAME, SYSLOG_FACILITY]
+"""
+
+RETURN = r"""
+entries:
+  description: The entries, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    time:
+      description: When it was written, in microseconds since 1970.
+      type: int
+      returned: always
+    priority:
+      description: Its priority, from 0 (the most important) to 7.
+      type: int
+      returned: always
+    identifier:
+      description: The syslog identifier, usually the name of the program.
+      type: str
+      returned: always
+    unit:
+      description: The unit it is of or about; empty where there is none.
+      type: str
+      returned: always
+    pid:
+      description: The process that wrote it.
+      type: int
+      returned: always
+    message:
+      description: The message.
+      type: str
+      returned: always
+    fields:
+      description: The fields that were asked for, under their own names, as far as the entry has them.
+      type: dict
+      returned: when O(fields) are asked for
+"""
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._core.journal_info import gather
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import PRIORITIES
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "unit": {"type": "list", "elements": "str", "default": [], "aliases": ["name", "units"]},
+            "scope": {"type": "str", "choices": ["system", "user"], "default": "system"},
+            "user": {"type": "str"},
+            "invocation": {"type": "str"},
+            "boot": {"type": "str"},
+            "since": {"type": "str"},
+            "until": {"type": "str"},
+            "priority": {"type": "str", "choices": PRIORITIES},
+            "identifier": {"type": "list", "elements": "str", "default": []},
+            "match": {"type": "dict"},
+            "grep": {"type": "str"},
+            "fields": {"type": "list", "elements": "str", "default": []},
+            "lines": {"type": "int", "default": 100},
+            "directory": {"type": "path"},
+            "timeout": {"type": "str", "default": "1min"},
+        },
+        supports_check_mode=True,
+    )
+    run(module, gather)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `journal_info` on real hosts."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.lab.host import Host
+
+
+@pytest.fixture(scope="module")
+def invocation(host: Host) -> t.Iterator[str]:
+    """A service that said three things, the second of them important, and its invocation."""
+    script = "echo one; echo '<3>two'; echo three; exec sleep 1007"
+    host.write("/etc/systemd/system/ji-app.service", f'[Service]\nExecStart=/bin/sh -c "{script}"\n')
+    host.run("systemctl daemon-reload; systemctl start ji-app; sleep 0.5; journalctl --sync", check=True)
+    yield host.run("systemctl show ji-app -p InvocationID --value", check=True).stdout.strip()
+    host.run("systemctl stop ji-app; rm /etc/systemd/system/ji-app.service; systemctl daemon-reload")
+
+
+def entries(host: Host, **args: t.Any) -> list[dict[str, t.Any]]:
+    result = host.ansible("pidone.systemd.journal_info", args)
+    assert not result["failed"], result["msg"]
+    assert result["changed"] is False
+    found: list[dict[str, t.Any]] = result["entries"]
+    return found
+
+
+def messages(host: Host, **args: t.Any) -> list[str]:
+    return [entry["message"] for entry in entries(host, **args)]
+
+
+def test_of_a_unit(host: Host, invocation: str) -> None:
+    said = messages(host, unit="ji-app")
+    assert [text for text in said if text in ("one", "two", "three")] == ["one", "two", "three"]
+    assert any("Started" in text for text in said), "what systemd says of the unit belongs to it"
+    assert messages(host, unit="ji-app", lines=2) == said[-2:]
+
+
+def test_of_an_invocation(host: Host, invocation: str) -> None:
+    found = entries(host, invocation=invocation, lines=0)
+    assert {"one", "two", "three"} < {entry["message"] for entry in found}
+    assert {entry["unit"] for entry in found} == {"ji-app.service"}
+    assert messages(host, invocation="0" * 32) == []
+
+
+def test_typed(host: Host, invocation: str) -> None:
+    (entry,) = entries(host, unit="ji-app", priority="err", identifier=["sh"], fields=["_COMM", "PRIORITY", "NO_SUCH"])
+    assert entry["message"] == "two"
+    assert entry["priority"] == 3
+    assert isinstance(entry["pid"], int)
+    assert entry["fields"]["PRIORITY"] == "3"
+    assert "NO_SUCH" not in entry["fields"]
+    now = float(host.run("date +%s", check=True).stdout)
+    assert abs(entry["time"] / 1e6 - now) < 3600
+
+
+def test_by_field_time_and_boot(host: Host, invocation: str) -> None:
+    host.run("logger -t ji-tag hello-from-ji; journalctl --sync", check=True)
+    assert messages(host, match={"SYSLOG_IDENTIFIER": "ji-tag"}) == ["hello-from-ji"]
+    assert messages(host, identifier=["ji-tag"], since="-1h", boot="0") == ["hello-from-ji"]
+    assert messages(host, identifier=["ji-tag"], until="2001-01-01") == []
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"invocation": "xyz"}, ["invocation:", "xyz", "32"]),
+        ({"since": "no such time"}, ["no such time"]),
+        ({"unit": "a/b"}, ["unit:", "slash"]),
+        ({"match": {"lower": "x"}}, ["match:", "lower"]),
+        ({"lines": -1}, ["lines:", "-1"]),
+        ({"user": "root"}, ["user:", "scope"]),
+        ({"scope": "user", "user": "ji-nobody"}, ["user:", "ji-nobody"]),
+    ],
+)
+def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None:
+    result = host.ansible("pidone.systemd.journal_info", args)
+    assert result["failed"]
+    for word in words:
+        assert word in result["msg"]
+    assert "Traceback" not in str(result)
