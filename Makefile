@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := $(CURDIR)/.venv/bin
 LAB := tests/lab/lab
-# the test hosts, and the arguments that narrow a test run: make hosts HOSTS=trixie PYTEST="-k unit_file -x"
-HOSTS ?= bullseye bookworm trixie
+# what narrows a test run: make hosts HOSTS="trixie bullseye" PYTEST="-k unit_file -x"
+HOSTS ?=
 HOST ?= bookworm
 PYTEST ?=
 
