@@ -9,13 +9,16 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 PATH=$PWD/.venv/bin:$PATH
 export ANSIBLE_COLLECTIONS_PATH=$PWD/build/collections PYTHONDONTWRITEBYTECODE=1
-gates=(ruff mypy shellcheck yamllint reuse changelog docs ansible-lint stripped galaxy-importer)
+gates=(ruff mypy python38 shellcheck yamllint reuse changelog docs ansible-lint stripped galaxy-importer)
 
 gate_ruff() { ruff check --quiet .; }
 
 gate_mypy() {
     mypy --no-error-summary -p ansible_collections.pidone.systemd.plugins -p tests
 }
+
+# What is sent to managed hosts uses nothing of the standard library that Python 3.8 does not have.
+gate_python38() { vermin --quiet --no-tips --violations --target=3.8- plugins/modules plugins/module_utils; }
 
 gate_shellcheck() {
     # scripts by their first line, whatever their names
