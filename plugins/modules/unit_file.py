@@ -339,12 +339,12 @@ units:
     unit_file_state:
       description: Its enablement as systemd tells it.
       type: str
-      returned: when O(enabled) was asked for
+      returned: when O(enabled) was asked for, or the unit is new
       sample: enabled
     enabled:
       description: Whether it is enabled, for good or until the reboot.
       type: bool
-      returned: when O(enabled) was asked for
+      returned: when O(enabled) was asked for, or the unit is new
     before:
       description: What it was, in words.
       type: str

@@ -331,12 +331,17 @@ class TestActivation:
         assert not set(before) & set(after)
         assert {u["name"] for u in done["units"]} == {f"{unit}@.service", f"{unit}@a.service", f"{unit}@b.service"}
 
-    @pytest.mark.parametrize("which", ["file", "first drop-in", "new unit"])
+    @pytest.mark.parametrize("which", ["file", "first drop-in", "removed drop-in", "new unit"])
     def test_an_earlier_run_that_did_not_get_to_its_reload(self, host: Host, unit: str, which: str) -> None:
         if which != "new unit":
             good(host, name=unit, sections=service("one"), started=True)
+        if which == "removed drop-in":
+            good(host, name=unit, sections=service("two"))
+            good(host, name=unit, dropin="x", sections={"Unit": {"Description": "one"}})
         before = invocation(host, f"{unit}.service")
         args: dict[str, t.Any] = {"name": unit, "sections": service("two")}
+        if which == "removed drop-in":
+            args = {"name": unit, "dropin": "x", "state": "absent"}
         if which == "first drop-in":
             args |= {"dropin": "x"}
             args["sections"] = {"Unit": {"Description": "two"}}

@@ -124,6 +124,9 @@ class WriteFile(Step):
     def apply(self, ctx: Context) -> bool:
         with _explained(f"write {self._path}"), self._tools.acting():
             self._made = _make_directories(os.path.dirname(self._path))
+            if self._tools.label is not None:
+                for directory in self._made:
+                    self._tools.label(directory)
             if self._before is not None and self._tools.backup is not None:
                 self.backup_file = self._tools.backup(self._path)
             self._written = True

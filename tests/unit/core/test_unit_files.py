@@ -99,7 +99,7 @@ class TestSteps:
         assert path.stat().st_mode & 0o7777 == 0o600
 
     def test_attributes_and_label_come_before_and_after_the_move(self, ctx: Context, tmp_path: Path) -> None:
-        path = tmp_path / "a.service"
+        path = tmp_path / "a.service.d/x.conf"
         seen: list[tuple[str, bool]] = []
 
         def attributes(name: str, _check: bool) -> bool:
@@ -108,9 +108,10 @@ class TestSteps:
 
         tools = FileTools(attributes, label=lambda name: seen.append((os.path.basename(name), path.exists())))
         write(path, b"x", tools).apply(ctx)
-        assert [exists for _name, exists in seen] == [False, True]
-        assert seen[0][0].endswith(".pidone-tmp")
-        assert seen[1][0] == "a.service"
+        assert [exists for _name, exists in seen] == [False, False, True]
+        assert seen[0][0] == "a.service.d"
+        assert seen[1][0].endswith(".pidone-tmp")
+        assert seen[2][0] == "x.conf"
 
     def test_old_file_is_untouched_when_writing_fails(self, ctx: Context, tmp_path: Path) -> None:
         path = tmp_path / "a.service"
