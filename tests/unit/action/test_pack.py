@@ -55,6 +55,7 @@ def test_only_what_is_needed_is_packed_with_its_licence() -> None:
             "jeepney/auth.py",
             "jeepney/low_level.py",
         }
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}, "nor when it was packed"
         assert archive.read("jeepney/low_level.py") == (installed() / "low_level.py").read_bytes()
         assert b"Permission is hereby granted" in archive.read("jeepney/LICENSE")
         scope: dict[str, t.Any] = {}
