@@ -1,0 +1,71 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `security_info` on real hosts."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.lab.host import Host
+
+
+@pytest.fixture(scope="module")
+def services(host: Host) -> t.Iterator[None]:
+    """A service as it comes, and one that is confined."""
+    confined = "DynamicUser=yes\nPrivateNetwork=yes\nProtectSystem=strict\nNoNewPrivileges=yes\nPrivateDevices=yes\n"
+    host.write("/etc/systemd/system/si-open.service", "[Service]\nExecStart=/bin/sleep 1008\n")
+    host.write("/etc/systemd/system/si-shut.service", f"[Service]\nExecStart=/bin/sleep 1008\n{confined}")
+    host.run("systemctl daemon-reload; systemctl start si-open", check=True)
+    yield
+    host.run("systemctl stop si-open; rm /etc/systemd/system/si-*; systemctl daemon-reload")
+
+
+def units(host: Host, **args: t.Any) -> list[dict[str, t.Any]]:
+    result = host.ansible("pidone.systemd.security_info", args)
+    assert not result["failed"], result["msg"]
+    found: list[dict[str, t.Any]] = result["units"]
+    return found
+
+
+@pytest.mark.usefixtures("services")
+def test_before_and_after_confinement(host: Host) -> None:
+    opened, shut = units(host, name=["si-shut", "si-open"], details=True)
+    assert (opened["name"], shut["name"]) == ("si-open.service", "si-shut.service"), "the most exposed first"
+    assert opened["level"] == "UNSAFE"
+    assert opened["exposure"] > 9
+    assert shut["exposure"] <= opened["exposure"] - 2, "five directives are worth that much"
+    for unit, expected in ((opened, False), (shut, True)):
+        network = [entry for entry in unit["directives"] if entry["name"] == "PrivateNetwork"]
+        assert [entry["set"] for entry in network] == [expected]
+        assert bool(network[0]["exposure"]) is not expected
+        assert "network" in network[0]["description"]
+        assert len(unit["directives"]) > 60
+
+
+@pytest.mark.usefixtures("services")
+def test_as_systemd_analyze_says(host: Host) -> None:
+    told = host.run("systemd-analyze --no-pager security si-shut.service si-open.service", check=True).stdout
+    for unit in units(host, name="si-*"):
+        assert f"for {unit['name']}: {unit['exposure']:g} {unit['level']}" in told
+        assert "directives" not in unit
+
+
+@pytest.mark.usefixtures("services")
+def test_all_loaded_services(host: Host) -> None:
+    names = {unit["name"] for unit in units(host)}
+    assert {"si-open.service", "ssh.service"} < names
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [({"name": "si-none"}, ["name:", "si-none"]), ({"name": "basic.target"}, ["name:", "basic.target", "service"])],
+)
+def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None:
+    result = host.ansible("pidone.systemd.security_info", args)
+    assert result["failed"]
+    for word in words:
+        assert word in result["msg"]
+    assert "Traceback" not in str(result)
