@@ -181,7 +181,7 @@ class Host:
             "GlobalKnownHostsFile": "/dev/null",
             "LogLevel": "ERROR",
             "IdentitiesOnly": "yes",
-            "ConnectTimeout": "10",
+            "ConnectTimeout": "30",
             "ServerAliveInterval": "15",
             "ControlMaster": "auto",
             "ControlPersist": "120s",

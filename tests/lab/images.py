@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import paths
+from tests.lab import cpio, paths
 from tests.lab.proc import LabError, run
 from tests.lab.recipes import KINDS, Kind
 
@@ -50,7 +50,13 @@ def build(kind: Kind) -> Path:
         partial = image.with_name(f"{image.name}.partial")
         _remove(partial)
         try:
-            _debootstrap(kind, partial, lock)
+            if kind.backend == "qemu":
+                prerequisites({"qemu-system-x86_64": "qemu-system-x86"})
+                partial.mkdir()
+                _debootstrap(kind, partial / "root", lock)
+                _pack(partial)
+            else:
+                _debootstrap(kind, partial, lock)
             partial.rename(image)
         except BaseException:
             _remove(partial)
@@ -92,6 +98,14 @@ def _debootstrap(kind: Kind, target: Path, lock: int) -> None:
     if process.returncode:
         tail = "\n".join(output.splitlines()[-25:])
         raise LabError(f"building the {kind.name} image failed:\n{tail}")
+
+
+def _pack(image: Path) -> None:
+    """Turn a built tree into what a virtual machine boots: the kernel and the initial RAM disk."""
+    shutil.move(image / "root/boot/vmlinuz", image / "vmlinuz")
+    with open(image / "root.cpio", "wb") as out:
+        cpio.pack_tree(image / "root", out)
+    _remove(image / "root")
 
 
 def _drop_outdated(kind: Kind, current: Path) -> None:

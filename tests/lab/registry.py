@@ -18,8 +18,9 @@ from tests.lab import cgroup, images, network, paths
 from tests.lab.host import Host
 from tests.lab.nspawn import NspawnHost
 from tests.lab.proc import LabError, Process
+from tests.lab.qemu import QemuHost
 
-BACKENDS: dict[str, type[Host]] = {"nspawn": NspawnHost}
+BACKENDS: dict[str, type[Host]] = {"nspawn": NspawnHost, "qemu": QemuHost}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?")
 
 
