@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import (
@@ -16,7 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import
     carry_out,
     short,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs
+from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import (
@@ -83,7 +82,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     users = _find(params["name"], module.check_mode, warnings)
     jeepney = import_jeepney()
     with open_manager("system", None, lambda: jeepney) as manager:
-        plan = _plan(users, on, jeepney)
+        plan = _plan(manager, users, on, jeepney)
         ctx = Context(manager, timeout)
         changed = plan.changed
         if not module.check_mode:
@@ -121,24 +120,22 @@ def _find(names: t.Sequence[str], check_mode: bool, warnings: list[str]) -> dict
     return found
 
 
-def _plan(users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
+def _plan(manager: t.Any, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
     turn = {name: uid for name, uid in users.items() if lingers(name) is not on}
     steps: list[Step] = [SetLinger(turn, on, jeepney)] if turn else []
     changes = [Change(name, _word(not on), _word(on)) for name in turn]
     if on:
         down = {name: uid for name, uid in users.items() if uid < 0 or not answers(uid, jeepney)}
         # A user who lingers already and whose manager is down all the same: logind does not start it again.
-        stopped = [name for name in down if name not in turn and not _starting(down[name])]
+        known = [name for name in down if name not in turn]
+        states = manager.status([f"user@{down[name]}.service" for name in known])
+        stopped = [name for name, status in zip(known, states) if not is_up(status)]
         if stopped:
             steps.append(Jobs("start", [f"user@{down[name]}.service" for name in stopped]))
             changes += [Change(name, "manager down", "manager up") for name in stopped]
         if down:
             steps.append(AwaitManagers(down, jeepney))
     return Plan(steps, changes)
-
-
-def _starting(uid: int) -> bool:
-    return os.path.exists(f"/run/user/{uid}/systemd/private")
 
 
 def _word(on: bool) -> str:
