@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 
 Sections = dict[str, dict[str, t.Any]]
 
-_PLAIN = re.compile(r"[^\s\"'\\\x00-\x1f\x7f;#]+\Z")
+_PLAIN = re.compile("[^\\s\"'\\\\\x00-\x1f\x7f;#\ud800-\udfff]+\\Z")
 # Directives that may stand several times; others are one line.
 _LISTS = frozenset(("Environment", "EnvironmentFile"))
 
@@ -85,7 +85,7 @@ def command(one: Command) -> str:
     """A command as the value of an Exec directive."""
     prefix = ("-" if one.ignore else "") + ("+" if one.root else "")
     if one.shell is not None:
-        return f"{prefix}/bin/sh -c {shell_word(one.shell)}"
+        return f"{prefix}{one.interpreter} -c {shell_word(one.shell)}"
     words = [exec_word(one.argv[0], program=True)]
     if one.argv0 is not None:
         prefix = "@" + prefix
@@ -98,7 +98,7 @@ def environment(name: str, word: Word) -> str:
     """NAME=VALUE as one word of Environment=."""
     text = "".join(piece.text if piece.kind == "spec" else value(piece.text) for piece in word)
     pair = f"{name}={text}"
-    return quoted(pair) if re.search(r"[\s\"'\\\x00-\x1f\x7f]", pair) else pair
+    return quoted(pair) if re.search("[\\s\"'\\\\\x00-\x1f\x7f\ud800-\udfff]", pair) else pair
 
 
 def sections(service: Service) -> Sections:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render, snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter, NeedShell, Wrap, unit_of
@@ -48,8 +49,16 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps im
 if t.TYPE_CHECKING:
     from tree_sitter import Node
 
+# Tests have unexpected errors raised.
+STRICT = False
+
 # Longer shell than this in a unit is worse to read than the script it comes from.
 _LONGEST_INLINE = 500
+# What dash does not understand.
+_BASHISM = re.compile(
+    r"\[\[|<<<|=~|\(\(|[<>]\(|&>|\|&|\$'|\bfunction |\bsource |\bshopt |\bdeclare |\w\[|\$\{!|\+=|\$\{\w+(\[|//?|\^|,|:\d|@)"
+    r"|\$\{?(RANDOM|HOSTNAME|BASH)|\{\d+\.\.\d+\}"
+)
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",
@@ -86,6 +95,7 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
     """One service as the module returns it (without `state` and `definition`). Never raises for what is in the files."""
     definition = Definition(raw)
     translator = _Translator(definition, options)
+    units: list[dict[str, t.Any]] = []
     try:
         translator.run()
         translation = translator.translation
@@ -93,19 +103,41 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
     except Refused as why:
         translator.findings.append(Finding(WARNING, why.construct, "run", why.line, why.message))
         translation = "refused"
-        units = []
+    except SystemdError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one strange script must not keep a fleet from being translated
+        if STRICT:
+            raise
+        translator.findings.append(
+            Finding(WARNING, "script", "run", 0, f"the scripts could not be understood ({type(error).__name__}: {error}); rewrite them by hand")
+        )
+        translation = "refused"
     findings = []
     for one in translator.findings:
         if one not in findings:
             findings.append(one)
-    return {
-        "name": definition.name,
-        "source": definition.source,
-        "path": definition.path,
-        "translation": translation,
-        "units": units,
-        "findings": [one.as_dict() for one in findings],
-    }
+    result: dict[str, t.Any] = _printable(
+        {
+            "name": definition.name,
+            "source": definition.source,
+            "path": definition.path,
+            "translation": translation,
+            "units": units,
+            "findings": [one.as_dict() for one in findings],
+        }
+    )
+    return result
+
+
+def _printable(value: t.Any) -> t.Any:
+    """Without what UTF-8 cannot say: the rest of files in other encodings."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    return value
 
 
 class _Translator:
@@ -277,6 +309,10 @@ class _Translator:
 
     def _finalize(self, it: Interpreter) -> None:
         service = self.service
+        if it.prefix:
+            rest = it.inline if it.inline is not None else " ".join(piece.text for word in it.main or [] for piece in word if piece.kind == "shell")
+            it.prefix = it.live_prefix(rest)
+            it.prefix_commands = set().union(*(it.prefix_uses.get(text, (None, set(), it.prefix_commands))[2] for text in it.prefix))
         if it.prefix and service.user is not None and not {name.rsplit("/", 1)[-1] for name in it.prefix_commands} <= programs.HARMLESS:
             it.reasons.append(("shell", "what is computed before the command needs root, and the command does not run as root", it.line))
         # shell words in the command: a shell in front of it
@@ -289,7 +325,8 @@ class _Translator:
             if it.argv0:
                 name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))} "
             words = [it.program(it.main[0]), *it.main[1:]]
-            inline = "; ".join([*it.prefix, name + " ".join(word_text(word) for word in words)])
+            setup = [f"{key}={text}" for key, text in it.setup.items()]
+            inline = "; ".join([*setup, *it.prefix, name + " ".join(word_text(word) for word in words)])
         if inline is not None and it.errexit:
             inline = "set -e; " + inline
         if inline is not None and len(inline) > _LONGEST_INLINE:
@@ -347,6 +384,10 @@ class _Translator:
             self.note(severity, construct, "run", line, message)
 
         service.start_pre = arrange(service, it.steps, note)
+        if it.bash:
+            for command in (*service.start, *service.start_pre, *service.exec_condition):
+                if command.shell is not None and _BASHISM.search(command.shell):
+                    command.interpreter = "/bin/bash"
         if service.user is not None:
             for command in service.exec_condition:
                 command.root = True
@@ -361,7 +402,8 @@ class _Translator:
             return
         texts = [text] + [command.shell or " ".join(constant(word) or "" for word in command.argv)
                           for command in (*service.start_pre, *service.exec_condition)]
-        if any(re.search(r"(^|[\s=:'\"])\.{1,2}(/|[\s'\"]|$)", one) for one in texts) or _names_own_file(self.definition, texts):
+        words = [constant(word) for command in (*service.start, *service.start_pre, *service.exec_condition) for word in command.argv]
+        if "." in words or ".." in words or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts) or _names_own_file(self.definition, texts):
             service.working_directory = self.definition.path
             it.note(INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it")
         else:
@@ -562,7 +604,7 @@ class _Translator:
                 steps = len(interpreter.steps)
                 try:
                     interpreter.dispatch(node, False)
-                except (NeedShell, Wrap):
+                except (NeedShell, Wrap, CannotPrint):
                     raise Refused(why.construct, f"{why.message}; under systemd sv has no supervisor to ask, so this script cannot go on "
                                                  "being run: rewrite it by hand", why.line) from None
                 if len(interpreter.steps) != steps or interpreter.ended:
@@ -604,7 +646,7 @@ class _Translator:
         body: str | None = None
         if shell is not None:
             body = self._one_line(text, "check", shell)
-        if body is not None and "sv" in _words(body):
+        if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(parse(text, "check").root)}:
             self.note(WARNING, "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out")
             return
         if body is None or len(body) > _LONGEST_INLINE:
@@ -856,21 +898,23 @@ class _Translator:
             try:
                 if not Interpreter._silent(scope.redirects(one)):
                     return None
-            except NeedShell:
+            except (NeedShell, Wrap):
                 return None
             one = one.children[0]
         if one.type != "command" or any(child.type == "variable_assignment" for child in one.children):
             return None
         try:
             words = scope.evaluator.words(one.children)
-        except NeedShell:
+        except (NeedShell, Wrap):
             return None
         if any(piece.kind not in ("lit", "spec") for word in words for piece in word):
             return None
         if words and constant(words[0]) == "exec":
             words = words[1:]
         name = constant(words[0]) if words else None
-        if not name or name in ("cd", "export", "eval", "read", "[", "test", ".", "source", "trap", "wait", "kill", "sv", "umask", "ulimit", "shift"):
+        if not name or not re.match(r"/?[A-Za-z0-9_./+-]+[A-Za-z0-9_.+-]\Z|[A-Za-z]\Z", name) or name.startswith("."):
+            return None
+        if name in ("cd", "export", "command", "type", "eval", "read", "[", "test", ".", "source", "trap", "wait", "kill", "sv", "umask", "ulimit", "shift"):
             return None
         if referenced(node) & {"1", "2", "@", "*", "#"}:
             return None

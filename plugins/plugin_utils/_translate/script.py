@@ -54,6 +54,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STATEFUL = frozenset(
     "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd".split()
 )
+_FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
+# Commands that only a shell has.
+_ONLY_BUILTIN = frozenset("command type local ulimit umask times jobs fg bg let declare typeset builtin enable disown bind caller".split())
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _UP = frozenset(("check", "c", "start", "s", "up", "u", "status", "once", "o", "cont"))
 _DOWN = frozenset(("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k"))
@@ -121,6 +124,11 @@ class Interpreter:
         self.bash = False
         self.steps: list[Step] = []
         self.prefix: list[str] = []
+        # Constants that shell text within the words of the main command uses.
+        self.setup: dict[str, str] = {}
+        self.reading: list[str] = []
+        # For each text of prefix: what it sets (None: it does more than that), what it uses, and the commands it calls.
+        self.prefix_uses: dict[str, tuple[set[str] | None, set[str], set[str]]] = {}
         self.prefix_commands: set[str] = set()
         self.prefix_execs = False
         self.reasons: list[tuple[str, str, int]] = []
@@ -128,7 +136,6 @@ class Interpreter:
         self.inline: str | None = None
         self.inline_exec = True
         self.argv0: str | None = None
-        self.no_path = False
         self.down_self = False
         self.no_retry: set[str] = set()
         self.stdout = "journal"
@@ -142,6 +149,7 @@ class Interpreter:
         self.messages_only = True
         self.evaluator = Evaluator(self)
         self._references: list[tuple[int, str]] | None = None
+        self._set_somewhere: set[str] | None = None
 
     # -- what wrappers and the evaluator ask
 
@@ -191,6 +199,10 @@ class Interpreter:
         if self.open_conf:
             self.dynamic.setdefault(name, None)
             return [Piece("var", name)]
+        if self._set_somewhere is None:
+            self._set_somewhere = assigned(self.script.root)
+        if name not in self._set_somewhere:
+            self.note_once(INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing")
         return None
 
     def default(self, name: str, value: str) -> bool:
@@ -215,6 +227,8 @@ class Interpreter:
             if len(value) == 1 and value[0].text == name:
                 return
             raise NeedShell(f"{name} is exported and made of variables")
+        if not _NAME.match(name):
+            raise NeedShell("not a name of a variable")
         text = constant(value)
         if name == "PATH":
             if text == DEFAULT_PATH:
@@ -270,7 +284,7 @@ class Interpreter:
         return ("0", "0") if name == "root" else None
 
     def set_environment(self, name: str, value: Word) -> None:
-        if any(piece.kind in ("var", "shell") for piece in value):
+        if any(piece.kind in ("var", "shell") for piece in value) or not _NAME.match(name):
             raise wrappers.Keep("a value is known only when the service starts")
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
@@ -544,9 +558,20 @@ class Interpreter:
             self._references = found
         return {name for at, name in self._references if at >= node.end_byte}
 
+    def shell_text(self, node: Node) -> str:
+        printer = Printer(self, node)
+        try:
+            text = printer.line(node)
+        except CannotPrint as why:
+            raise Wrap("shell", f"a word cannot be put on one line ({why})", line_of(node)) from None
+        self.setup.update(printer.setup)
+        return text
+
     def printed(self, node: Node) -> tuple[Printer, str]:
         printer = Printer(self, node)
         try:
+            if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
+                return printer, printer.document(node)
             return printer, printer.line(node)
         except CannotPrint as why:
             what = "a here-document" if "heredoc" in str(why) else f"it cannot be put on one line ({why})"
@@ -568,8 +593,8 @@ class Interpreter:
             wraps = "function"
         elif background:
             wraps = "&"
-        elif names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait", "setlock"}:
-            wraps = ", ".join(sorted(names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait", "setlock"}))
+        elif names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait"} and (last or "exec" in names or "wait" in names):
+            wraps = ", ".join(sorted(names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait"}))
         if last:
             if kinds & {"while_statement", "for_statement", "c_style_for_statement"} or wraps or node.type in ("pipeline", "subshell"):
                 what = wraps or node.type.replace("_statement", "").replace("_", " ")
@@ -583,23 +608,40 @@ class Interpreter:
             self.inline = printer.prefix() + text
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
-        changed = assigned(node) & self.later(node)
+        changed = assigned(node) & (self.later(node) | {"IFS"})
         if changed or names & (_STATEFUL - {"exit"}) or wraps or "declaration_command" in kinds or "unset_command" in kinds:
             if "exec" in names:
                 self.prefix_execs = True
             if wraps:
                 self.reasons.append((wraps, f"{wraps} before the main command has no directive ({why}); the original script is run", line_of(node)))
             printer, text = self.printed(node)
-            self.prefix.append(printer.prefix() + text + (" &" if background else ""))
+            text = printer.prefix() + text + (" &" if background else "")
+            self.prefix.append(text)
+            pure = node.type == "variable_assignment" and not text.startswith("IFS=") and names <= programs.HARMLESS
+            self.prefix_uses[text] = (assigned(node) if pure else None, referenced(node), names)
             self._own_commands(names)
             for name in assigned(node):
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)
+            if "set" in names or "shift" in names:
+                for name in [one for one in self.vars if one.isdigit()] + ["@", "*", "#"]:
+                    self.vars[name] = [Piece("shell", f"${name}")]
             if "." in names or "source" in names or "eval" in names:
                 self.open_shell = True
             return False
         self.shell_step(node, why)
         return False
+
+    def live_prefix(self, rest: str) -> list[str]:
+        """The texts in front of the command, without variables that nothing uses any more."""
+        kept: list[str] = []
+        for text in reversed(self.prefix):
+            names, _used, _commands = self.prefix_uses.get(text, (None, set(), set()))
+            after = rest + " " + " ".join(kept)
+            if names is not None and not any(re.search(rf"\$\{{?{re.escape(name)}\b", after) for name in names):
+                continue
+            kept.insert(0, text)
+        return kept
 
     def _own_commands(self, names: set[str]) -> None:
         self.prefix_commands |= names
@@ -614,8 +656,13 @@ class Interpreter:
                 self.prefix.append(setup + text)
                 self._own_commands(names)
                 return
-            setup = "; ".join(self.prefix) + "; " + setup
+            setup = "; ".join([*self.live_prefix(text), setup])
         ignore = not (checked or self.errexit)
+        codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
+        if "exit" in names and codes and codes <= self.no_retry:
+            self.note(INFO, _construct(node), f"kept as shell in ExecCondition= ({why}); where it ends the script, systemd skips the service")
+            self.service.exec_condition.append(Command(shell=setup + text + "; :"))
+            return
         if "exit" in names:
             text = _failing_exits(text)
             ignore = False
@@ -820,6 +867,10 @@ class Interpreter:
         if any(piece.kind == "shell" for word in words for piece in word):
             raise NeedShell("it has words that only a shell expands")
         program = self.program(words[0])
+        if constant(program) is not None and not _is_program(constant(program) or ""):
+            raise NeedShell("not the name of a program")
+        if constant(program) in _ONLY_BUILTIN:
+            raise NeedShell("a builtin of the shell")
         if constant(program) is None:
             raise NeedShell("its command is known only when the service starts")
         if redirects:
@@ -847,6 +898,9 @@ class Interpreter:
                 self.sv([str(text) for text in texts], True)
                 self.ended = True
                 return
+        program = constant(self.program(argv[0]))
+        if (program is not None and not _is_program(program)) or name in _ONLY_BUILTIN:
+            raise NeedShell("not the name of a program")
         self.main = argv
 
     def logged(self, words: list[Word]) -> None:
@@ -898,8 +952,8 @@ class Interpreter:
         value = self.evaluator.value(children[2] if len(children) > 2 else None)
         if operator == "+=":
             value = list(self.get(name) or []) + value
-        if any(piece.kind == "shell" for piece in value):
-            raise NeedShell("it is known only when the service starts")
+        if any(piece.kind == "shell" for piece in value) or name == "IFS":
+            raise NeedShell("it is known only when the service starts" if name != "IFS" else "it changes how words are split")
         self.assign(name, value)
 
     def declaration(self, node: Node) -> None:
@@ -959,11 +1013,19 @@ class Interpreter:
                     self.note(INFO, ".", f"{path} does not exist on the host; not read any more")
                     return
                 raise NeedShell(f"{path} is code for shells")
-            self.settings_file(path, optional or False)
+            usual = relative is not None or path.startswith(("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/"))
+            if not optional and not usual and not known:
+                self.note(WARNING, ".", f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it")
+                text = f". {word_text(lit(path))}"
+                self.prefix.append(text)
+                self.prefix_uses[text] = (None, set(), {"."})
+                self.open_shell = True
+                return
+            self.settings_file(path, optional)
             if self.definition.live and known:
                 self.note(INFO, ".", f"{path} does not exist; EnvironmentFile= reads it once it does (NAME=value lines only)")
             else:
-                self.note(INFO, ".", f"{path} was not collected; EnvironmentFile= reads NAME=value lines only, no shell")
+                self.note(WARNING, ".", f"{path} was not collected; EnvironmentFile= reads its NAME=value lines, but no shell")
             self._open(set(), None)
             return
         plain = plain_settings(content)
@@ -1012,7 +1074,16 @@ class Interpreter:
 
     def evaluate_file(self, path: str, content: str, optional: bool, node: Node) -> None:
         """A settings file that uses shell: its values are fixed, or it goes on being read by a shell."""
+        if path in self.reading or len(self.reading) > 8:
+            raise NeedShell("it sources itself")
         saved = self._save()
+        self.reading.append(path)
+        try:
+            self._evaluate_file(path, content, optional, node, saved)
+        finally:
+            self.reading.pop()
+
+    def _evaluate_file(self, path: str, content: str, optional: bool, node: Node, saved: t.Any) -> None:
         outer = (self.script, self.file, self._references, self.sourcing)
         script = parse(content, self._shown(path))
         try:
@@ -1033,6 +1104,7 @@ class Interpreter:
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)
             self.prefix.append(text)
+            self.prefix_uses[text] = (None, set(), {"."})
             self.note(WARNING, ".", f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it")
             self.open_shell = self.open_shell or "." in commands_in(script.root) or "source" in commands_in(script.root)
             return
@@ -1082,8 +1154,17 @@ class Interpreter:
                 finally:
                     self.errexit = errexit
             raise NeedShell("a condition")
+        if not last and all(one == "&&" for one in operators) and all(
+            part.type == "command" and text_of(part.children[0]).rsplit("/", 1)[-1] in _FILE_COMMANDS for part in parts
+        ):
+            for part in parts:
+                self.dispatch(part, False)
+            return False
         if len(parts) == 2:
-            return self.choice(parts[0], operators[0] == "||", [(parts[1], False)], None, last, node)
+            then = [(parts[1], False)]
+            if parts[1].type == "compound_statement" and parts[1].children[0].type == "{":
+                then = statements(parts[1])
+            return self.choice(parts[0], operators[0] == "||", then, None, last, node)
         if last and all(one == "&&" for one in operators):
             return self.chain(parts)
         if all(one == "&&" for one in operators):
@@ -1141,6 +1222,13 @@ class Interpreter:
                 return self.block(then, last)
             if other is None and self.directory_choice(test, negate, then):
                 return False
+        if other is None and test is not None and then and all(self._asks_sv(one) for one, _background in then):
+            wants = list(self.service.wants)
+            for one, _background in then:
+                self.dispatch(one, False)
+            self.service.wants = wants
+            self.note(INFO, "condition", "After= orders the two where both are enabled")
+            return False
         if self._is_sv(condition) and not negate:
             if other is None and all(self._is_message(one) for one, _background in then):
                 self.dispatch(condition, False)
@@ -1181,6 +1269,16 @@ class Interpreter:
             return self.redirects(node)
         except NeedShell:
             return [Redirect(9, "?", [], [])]
+
+    def _asks_sv(self, node: Node) -> bool:
+        """Whether a statement only has another service started or asked for."""
+        if node.type == "list":
+            parts, _operators = _flatten(node)
+            node = parts[0]
+            if len(parts) > 2 or not (self.leaves([(parts[1], False)]) or text_of(parts[1]) in ("true", ":")):
+                return False
+        words = text_of(_inner(node)).split()
+        return self._is_sv(node) and any(word in _UP for word in words[1:4])
 
     @staticmethod
     def _is_sv(node: Node) -> bool:
@@ -1258,7 +1356,7 @@ class Interpreter:
             if name == "exec" and len(words) > 1 and words[1].rsplit("/", 1)[-1] == "sv":
                 words = words[1:]
                 name = "sv"
-                if self._own_sv(words) and final:
+                if final and self._leaving_sv(words):
                     return Exit("0", True, messages)
                 return None
             if name in ("exit", "return"):
@@ -1266,7 +1364,7 @@ class Interpreter:
                     return None
                 code = words[1].strip(";") if len(words) > 1 else ""
                 return Exit(code, down, messages)
-            if name == "sv" and self._own_sv(words):
+            if name == "sv" and self._leaving_sv(words):
                 down = True
             elif name == "sleep":
                 self.note_once(INFO, "sleep", "the pause before another attempt is RestartSec= now")
@@ -1277,6 +1375,15 @@ class Interpreter:
             else:
                 return None
         return None
+
+    def _leaving_sv(self, words: list[str]) -> bool:
+        """`sv down X` where the script is about to end: X is the service itself, whatever its directory is called here."""
+        if self._own_sv(words):
+            return True
+        if len(words) == 3 and words[1] in ("down", "d", "stop", "exit"):
+            self.note_once(WARNING, "sv down", f"'{' '.join(words)}' is taken for the service itself, as the script ends there")
+            return True
+        return False
 
     def _own_sv(self, words: list[str]) -> bool:
         arguments = [word.strip("\"'") for word in words[1:]]
@@ -1468,6 +1575,10 @@ class Interpreter:
                     self.service.conditions.append(("ConditionFileIsExecutable", path))
                     self._guard_note(node)
                     return
+                if path:
+                    self.service.exec_condition.append(Command(shell=f"command -v {word_text(lit(path))} >/dev/null"))
+                    self._guard_note(node)
+                    return
         elif node.type == "variable_assignment" and not negate:
             self.assignment(node)
             return
@@ -1493,10 +1604,20 @@ class Interpreter:
                     return
             except NeedShell:
                 pass
+        self.guard_shell(node, negate, final)
+
+    def guard_shell(self, node: Node, negate: bool, final: bool) -> None:
+        """A guard that only a shell can ask."""
         printer, text = self.printed(node)
-        if printer.shell_names:
-            raise NeedShell("a condition")
         text = printer.prefix() + (f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text)
+        if printer.shell_names:
+            before = self.live_prefix(text)
+            names: set[str] = set()
+            for one in before:
+                names |= self.prefix_uses.get(one, (None, set(), {"?"}))[2]
+            if not names <= programs.HARMLESS:
+                raise NeedShell("a condition")
+            text = "; ".join([*before, text])
         if final:
             self.service.exec_condition.append(Command(shell=text))
             self._guard_note(node)
@@ -1522,7 +1643,11 @@ class Interpreter:
             return
         text = _test_text(test)
         if text is None:
-            raise NeedShell("a condition")
+            negate = test[0] == "not" and self.test_of(node) is not None and test[1] == self.test_of(node)
+            if test != self.test_of(node) and not negate:
+                raise NeedShell("a condition")
+            self.guard_shell(node, negate, final)
+            return
         self.note(INFO, "guard", "asked before each start" if final or not _asks_files(test) else
                   "asked before each start; where it does not hold, systemd tries again after RestartSec=, as runit did")
         if final or not _asks_files(test):
@@ -1553,7 +1678,7 @@ class Interpreter:
                     raise NeedShell("not only directories")
                 pieces = _flatten(one)[0] if one.type == "list" else [one]
                 for piece in pieces:
-                    if not {name.rsplit("/", 1)[-1] for name in commands_in(piece)} <= {"mkdir", "install", "chown", "chmod", "chgrp"}:
+                    if not {name.rsplit("/", 1)[-1] for name in commands_in(piece)} <= _FILE_COMMANDS:
                         raise NeedShell("not only directories")
                     self.dispatch(piece, False)
             made = self.steps[before:]
@@ -1568,6 +1693,8 @@ class Interpreter:
             return False
         for step in made:
             step.guarded = True
+            if step.argv[0].endswith("mkdir") and not any(re.match(r"-\w*p", word) for word in step.argv[1:]):
+                step.argv[1:1] = ["-p"]
         return True
 
     # -- builtins
@@ -1631,7 +1758,7 @@ class Interpreter:
             return False
         if texts[0] == "--":
             if any(piece.kind == "shell" for word in words[2:] for piece in word):
-                raise NeedShell("set --")
+                raise NeedShell("set -- with what only a shell expands")
             joined: Word = []
             for index, word in enumerate(words[2:], 1):
                 self.vars[str(index)] = [piece._replace(split=False) for piece in word]
@@ -1778,6 +1905,13 @@ class Interpreter:
         else:
             self.steps += found
         return False
+
+
+def _is_program(text: str) -> bool:
+    """Whether systemd takes this for the program of a command line."""
+    if text.startswith("/"):
+        return not text.endswith("/") and normal(text) != "/"
+    return re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z", text) is not None
 
 
 def _is_logger(words: list[Word]) -> bool:

@@ -44,7 +44,7 @@ class Command:
     called (`@`).
     """
 
-    __slots__ = ("argv", "argv0", "ignore", "root", "shell")
+    __slots__ = ("argv", "argv0", "ignore", "interpreter", "root", "shell")
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Command:
         self.ignore = ignore
         self.root = root
         self.argv0 = argv0
+        self.interpreter = "/bin/sh"
 
     @classmethod
     def of(cls, *words: str, ignore: bool = False, root: bool = False) -> Command:

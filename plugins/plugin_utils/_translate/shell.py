@@ -75,7 +75,8 @@ def parse(text: str, file: str) -> Script:
                 "install it beside ansible-core: pip install tree-sitter tree-sitter-bash"
             )
         _parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
-    source = text.encode("utf-8", "surrogateescape")
+    # Shells skip NUL; here it marks specifiers.
+    source = text.replace("\0", "").encode("utf-8", "surrogateescape")
     root = _parser.parse(source).root_node
     return Script(root, source, file, root.has_error)
 
@@ -161,6 +162,9 @@ class Scope(t.Protocol):
 
     def home(self, user: str) -> str | None:
         """The home directory of a user ('' for root), where known."""
+
+    def shell_text(self, node: Node) -> str:
+        """The text of a node that stays shell, constants put in."""
 
 
 def _pattern(text: str, greedy: bool) -> str:
@@ -270,7 +274,7 @@ class Evaluator:
         return self.shell(node, quoted)
 
     def shell(self, node: Node, quoted: bool) -> Word:
-        text = text_of(node)
+        text = self.scope.shell_text(node)
         return [Piece("shell", f'"{text}"' if quoted else text, not quoted)]
 
     def _word(self, node: Node, glob: bool) -> Word:
@@ -287,8 +291,11 @@ class Evaluator:
 
     def _string(self, node: Node) -> Word:
         # Between the children there may be text that belongs to none of them.
-        found: Word = [Piece("lit", "")]
         source = node.text or b""
+        if source in (b'"$@"', b'"${@}"'):
+            found = self.scope.get("@") or [Piece("lit", "", True)]
+            return [Piece("shell", '"$@"') if piece.kind == "shell" else piece for piece in found]
+        found = [Piece("lit", "")]
         at = 1
         for child in node.children[1:-1] if len(node.children) > 1 else []:
             start, end = child.start_byte - node.start_byte, child.end_byte - node.start_byte
@@ -573,6 +580,17 @@ class Printer:
     def prefix(self) -> str:
         """Assignments the text needs before it."""
         return "".join(f"{name}={value}; " for name, value in self.setup.items())
+
+    def document(self, node: Node) -> str:
+        """A command with a here-document, as it is; the constants it uses are set up before it."""
+        for name in referenced(node):
+            text = constant(self.scope.get(name) or [Piece("shell", "")])
+            if text is not None and _NAME.match(name):
+                self.setup[name] = quote(text)
+        for one in walk(node):
+            if one.type == "ERROR" or one.is_missing:
+                raise CannotPrint(one.type)
+        return text_of(node) + "\n"
 
     def line(self, node: Node) -> str:
         """The node on one line.

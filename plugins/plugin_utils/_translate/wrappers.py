@@ -28,7 +28,7 @@ class Context(t.Protocol):
 
     service: Service
     argv0: str | None
-    no_path: bool
+    findings: list[t.Any]
 
     def note(self, severity: str, construct: str, message: str) -> None: ...
 
@@ -219,7 +219,7 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
         elif letter == "C":
             context.change_directory(_need(context, raw, "the directory of chpst -C"))
         elif letter == "n":
-            service.set("Nice", str(_number(context, raw, "the increment of chpst -n")))
+            service.set("Nice", str(max(-20, min(19, _number(context, raw, "the increment of chpst -n")))))
         elif letter in "lL":
             path = context.absolute(_need(context, raw, f"the file of chpst -{letter}"))
             lock = [lit("/usr/bin/flock"), lit("--no-fork")]
@@ -313,7 +313,7 @@ def nice(context: Context, words: list[Word]) -> list[Word]:
     if words:
         text = context.fixed(words[0]) or ""
         if re.match(r"--?\d+\Z", text):
-            context.service.set("Nice", str(int(text[1:])))
+            context.service.set("Nice", str(max(-20, min(19, int(text[1:])))))
             return words[1:]
     options = _Options(context, words, "", "n", {"adjustment": True})
     rest = options.read()
@@ -374,6 +374,9 @@ def taskset(context: Context, words: list[Word]) -> list[Word]:
 def env(context: Context, words: list[Word]) -> list[Word]:
     options = _Options(context, words, "i0v", "uCS", {"ignore-environment": False, "unset": True, "chdir": True})
     rest = options.read()
+    if rest and rest[0] == lit("-"):
+        rest = rest[1:]
+        options.found.append(("i", []))
     pending: list[tuple[str, Word]] = []
     while rest and rest[0] and rest[0][0].kind == "lit" and _ASSIGNMENT.match(rest[0][0].text):
         name, _equal, start = rest[0][0].text.partition("=")
@@ -381,8 +384,6 @@ def env(context: Context, words: list[Word]) -> list[Word]:
         if any(piece.kind in ("var", "shell") for piece in value):
             raise Keep("a value is known only when the service starts")
         pending.append((name, value))
-        rest = rest[1:]
-    if rest and rest[0] and rest[0][0].kind == "lit" and rest[0][0].text == "-":
         rest = rest[1:]
     if not rest:
         raise Keep("env without a command")
@@ -645,7 +646,7 @@ def start_stop_daemon(context: Context, words: list[Word]) -> list[Word]:
         if name in ("d", "chdir"):
             context.change_directory(_need(context, raw, "the directory of start-stop-daemon"))
         elif name in ("N", "nicelevel"):
-            context.service.set("Nice", str(_number(context, raw, "the nice level")))
+            context.service.set("Nice", str(max(-20, min(19, _number(context, raw, "the nice level")))))
         elif name in ("k", "umask"):
             context.service.set("UMask", _need(context, raw, "the umask"))
         elif name in ("g", "group"):
@@ -725,11 +726,13 @@ def peel(context: Context, argv: list[Word]) -> list[Word]:
             return argv
         service = context.service
         before = (dict(service.settings), dict(service.environment), service.user, service.group, service.working_directory, context.argv0)
+        count = len(context.findings)
         try:
             rest = handler(context, argv[1:])
         except Keep as why:
             settings, variables, service.user, service.group, service.working_directory, context.argv0 = before
             service.settings, service.environment = settings, variables
+            del context.findings[count:]
             context.note(DECISION if "-u" in str(why) else INFO, str(name), f"{name} stays part of the command: {why}")
             return argv
         if not rest:
