@@ -253,9 +253,9 @@ services:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
 def main() -> t.NoReturn:
