@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
@@ -21,3 +23,7 @@ class AnsibleModule(_AnsibleModule):
         sent = self.params.pop("_jeepney", None)
         if isinstance(sent, dict):
             luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
+
+    def log(self, msg: t.Any, log_args: t.Any = None) -> None:
+        # syslog takes no NUL and ansible-core fails on one, before the option that holds it can be named.
+        super().log(msg.replace("\0", "\\0") if isinstance(msg, str) else msg, log_args)

@@ -284,6 +284,29 @@ class RemoveLinks(Step):
         return f"linked {short(self.names)} again"
 
 
+class AsUser(Step):
+    """A step that asks a user's manager for links, and whose way back touches them in the user's home directory."""
+
+    def __init__(self, step: Step, tools: FileTools) -> None:
+        super().__init__(step.names)
+        self.counts = step.counts
+        self._step = step
+        self._tools = tools
+
+    def describe(self) -> str:
+        return self._step.describe()
+
+    def apply(self, ctx: Context) -> bool:
+        return self._step.apply(ctx)
+
+    def undo(self, ctx: Context) -> None:
+        with _explained("put back links"), self._tools.acting():
+            self._step.undo(ctx)
+
+    def undone(self) -> str:
+        return self._step.undone()
+
+
 def _replace(path: str, content: bytes, finish: t.Callable[[str], None], in_place: bool = False) -> None:
     """Put content where `path` is, in one move, with `finish` called on the new file before it is there."""
     directory, name = os.path.split(path)

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import (
+    AsUser,
     FileTools,
     RemoveDirectory,
     RemoveFile,
@@ -186,7 +187,7 @@ class _Task:
         """Find out where the file is, and as whom it is touched."""
         params = self.params
         if params["user"] is not None and params["scope"] != "user":
-            raise BadInput(f"user: only scope `user` has a user, not `{params['scope']}`; leave out `user`")
+            raise BadInput(f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`")
         self.uid, self.home, user = 0, "", None
         if params["scope"] == "user":
             self.uid, self.home = find_user(params["user"])
@@ -422,11 +423,16 @@ class _Task:
         for state in dict.fromkeys(by_state.values()):
             chosen = [other for other, its in by_state.items() if its == state]
             plans.append(self._sub_plan(manager, chosen, state, None))
-        after: list[Step] = [UnitFileLinks("disable", [self.name], manager.link_directories())] if relink else []
+        after: list[Step] = []
+        if relink:
+            after.append(AsUser(UnitFileLinks("disable", [self.name], manager.link_directories()), self.tools))
         jobs: list[Step] = []
         for each in plans:
             for step in each.steps:
-                (after if isinstance(step, UnitFileLinks) else jobs).append(step)
+                if isinstance(step, UnitFileLinks):
+                    after.append(AsUser(step, self.tools))
+                else:
+                    jobs.append(step)
             plan.changes += [c._replace(before=was) if c.name == self.name else c for c in each.changes]
             plan.warnings += each.warnings
         plan.steps = [*steps, *after]
@@ -464,7 +470,7 @@ class _Task:
         else:
             return [unit]
         found = manager.list_units([pattern])
-        return [Unit(status.id, status) for status in found if status.load_state != "not-found"]
+        return [Unit(status.id, status) for status in sorted(found) if status.load_state != "not-found"]
 
     def _is_stale(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit]) -> bool:
         """Whether systemd has not read the files as they are, since an earlier run did not get to its reload.
@@ -512,6 +518,11 @@ class _Task:
         if any(self.text.values("Install", key) for key in _INSTALL):
             unit.has_links = True
         unit.default_instance = "".join(self.text.values("Install", "DefaultInstance")[-1:]) or unit.default_instance
+        if is_template(self.name) and not unit.default_instance and unit.file_state not in ("static", "indirect", *ENABLED):
+            raise BadInput(
+                f"enabled: {self.name} is a template without DefaultInstance= in [Install], so there is nothing to enable; "
+                "leave out `enabled`, and enable instances with pidone.systemd.unit"
+            )
         if not is_dropin:
             also = [name for name in " ".join(self.text.values("Install", "Also")).split() if name != self.name]
             unit.also = list(manager.unit_file_states(also)) if also else []
