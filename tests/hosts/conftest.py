@@ -71,7 +71,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers; let SIGTERM end the session in order, like SIGINT, so that hosts are taken down."""
-    config.addinivalue_line("markers", "lab_kinds(*kinds): the kinds of hosts a test is for (default: the three of systemd)")
+    config.addinivalue_line(
+        "markers", "lab_kinds(*kinds): the kinds of hosts a test is for (default: the three of systemd)"
+    )
     config.addinivalue_line("markers", "xdist_group(name): tests that run in the same process")
 
     def interrupt(number: int, frame: object) -> t.NoReturn:
@@ -94,7 +96,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = _chosen(metafunc.config)
     if chosen is not None:
         # what a marker asks for beyond the versions of systemd (runit, vm, ...) is not narrowed by a choice of versions
-        kinds = [kind for kind in kinds if kind in chosen or (kind not in DEFAULT_KINDS and set(chosen) <= set(DEFAULT_KINDS))]
+        kinds = [
+            kind
+            for kind in kinds
+            if kind in chosen or (kind not in DEFAULT_KINDS and set(chosen) <= set(DEFAULT_KINDS))
+        ]
     params = [pytest.param(kind, marks=pytest.mark.xdist_group(kind), id=kind) for kind in kinds]
     metafunc.parametrize("host", params, indirect=True, scope="session")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -54,7 +55,9 @@ def test_files(host: Host) -> None:
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_ansible(host: Host, pipelining: bool) -> None:
     assert host.ansible("ansible.builtin.ping", {"data": "here"}, pipelining=pipelining)["ping"] == "here"
-    done = host.ansible("ansible.builtin.command", {"cmd": "id -un"}, remote_user="deploy", become=True, pipelining=pipelining)
+    done = host.ansible(
+        "ansible.builtin.command", {"cmd": "id -un"}, remote_user="deploy", become=True, pipelining=pipelining
+    )
     assert (done["stdout"], done["changed"], done["failed"]) == ("root", True, False)
     failed = host.ansible("ansible.builtin.command", {"cmd": "false"}, pipelining=pipelining)
     assert (failed["failed"], failed["rc"]) == (True, 1)
@@ -97,7 +100,7 @@ def test_nothing_is_left(fresh: t.Callable[[str], Host], host: Host) -> None:
     spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split()
     assert network.namespace(extra.name) not in spaces
     assert network.namespace(host.name) in spaces
-    mounts = open("/proc/self/mountinfo").read()
+    mounts = Path("/proc/self/mountinfo").read_text()
     assert str(extra.directory) not in mounts
     assert not extra.alive()
     assert host.alive()
