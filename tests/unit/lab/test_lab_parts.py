@@ -1,0 +1,107 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of the lab that need no host: what boots, what an image's key depends on, process identity, cpio archives."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab import cpio, recipes, supervisor
+from tests.lab.images import kind_of
+from tests.lab.proc import LabError, Process, wait_until
+
+
+@pytest.mark.parametrize(
+    ("target", "override", "expected"),
+    [
+        ("../lib/systemd/systemd", "", True),
+        ("runit-init", "", False),
+        ("runit-init", "systemd", True),
+        ("../lib/systemd/systemd", "/sbin/runit-init", False),
+    ],
+)
+def test_what_boots(tmp_path: Path, target: str, override: str, expected: bool) -> None:
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin/init").symlink_to(target)
+    assert supervisor.is_systemd(tmp_path, override) is expected
+    words = supervisor.command({"machine": "m", "name": "n", "netns": "s"}, tmp_path, override)
+    assert words[-1] == ("--boot" if expected else override or "/sbin/init")
+
+
+def test_an_image_is_known_by_its_recipe() -> None:
+    kind = recipes.KINDS["trixie"]
+    assert kind._replace(about="other words").key() == kind.key()
+    assert kind._replace(packages=(*kind.packages, "nginx-light")).key() != kind.key()
+    assert kind._replace(customize=f"{kind.customize}\n: more").key() != kind.key()
+    assert len({each.key() for each in recipes.KINDS.values()}) == len(recipes.KINDS)
+    with pytest.raises(LabError, match=r"'buster'.*trixie"):
+        kind_of("buster")
+
+
+def test_only_the_very_process_is_killed() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        process = Process.of(child.pid)
+        other = Process(process.pid, process.start - 1)  # as if the number had been used before
+        assert process.alive()
+        assert not other.alive()
+        other.kill()
+        assert child.poll() is None
+        process.kill()
+        assert child.wait(10) == -9
+        assert not process.alive()
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_waiting_ends() -> None:
+    with pytest.raises(LabError, match="pigs to fly: not within 0 s"):
+        wait_until(lambda: False, "pigs to fly", 0)
+    assert wait_until(lambda: "now", "anything", 0) == "now"
+
+
+def _entries(data: bytes) -> dict[str, tuple[int, bytes]]:
+    """Read a newc archive, by the format's description: {name: (mode, content)}."""
+    found: dict[str, tuple[int, bytes]] = {}
+    offset = 0
+    while True:
+        assert data[offset : offset + 6] == b"070701"
+        fields = [int(data[offset + 6 + 8 * n : offset + 14 + 8 * n], 16) for n in range(13)]
+        size, name_size = fields[6], fields[11]
+        start = offset + 110
+        name = data[start : start + name_size - 1].decode()
+        body = start + name_size + -(110 + name_size) % 4
+        if name == "TRAILER!!!":
+            return found
+        found[name] = (fields[1], data[body : body + size])
+        offset = body + size + -size % 4
+
+
+def test_cpio(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "a").mkdir(mode=0o750)
+    (tmp_path / "a/file").write_bytes(b"12345")
+    (tmp_path / "a/file").chmod(0o4711)
+    (tmp_path / "link").symlink_to("a/file")
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    out = io.BytesIO()
+    cpio.pack_tree(tmp_path, out)
+    found = _entries(out.getvalue())
+    assert sorted(found) == [".", "a", "a/file", "link", "pipe"]
+    assert found["."] == (stat.S_IFDIR | 0o755, b"")
+    assert found["a/file"] == (stat.S_IFREG | 0o4711, b"12345")
+    assert found["link"] == (stat.S_IFLNK | 0o777, b"a/file")
+    assert found["pipe"] == (stat.S_IFIFO | 0o600, b"")
+    assert len(out.getvalue()) % 512 == 0
+    out = io.BytesIO()
+    cpio.pack_files({"etc/x": "héllo\n"}, out)
+    assert _entries(out.getvalue()) == {"etc/x": (0o100644, "héllo\n".encode())}
