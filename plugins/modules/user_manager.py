@@ -13,7 +13,7 @@ version_added: 1.0.0
 author:
   - pidone.systemd contributors (!UNKNOWN)
 description:
-  - Turns lingering on or off for users, and with lingering on returns only when their service managers answer. So the next task can use O(scope=user) of
+  - Turns lingering on or off for users, and with lingering on returns only when their service managers answer. So the next task can use C(scope=user) of
     any module of this collection, as root without C(become_user) as well as the user itself.
 extends_documentation_fragment:
   - pidone.systemd.attributes

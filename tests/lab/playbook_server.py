@@ -18,10 +18,10 @@ import os
 import sys
 import traceback
 
-import ansible.executor.module_common
-import ansible.executor.playbook_executor
-import ansible.plugins.connection.ssh
-import ansible.plugins.strategy.linear  # noqa: F401
+import ansible.executor.module_common  # pylint: disable=unused-import
+import ansible.executor.playbook_executor  # pylint: disable=unused-import
+import ansible.plugins.connection.ssh  # pylint: disable=unused-import
+import ansible.plugins.strategy.linear  # noqa: F401  # pylint: disable=unused-import
 from ansible.cli.playbook import PlaybookCLI
 
 

@@ -26,14 +26,15 @@ def test_every_module_is_in_the_action_group_and_nothing_else_is() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_is_routed_to_the_action_plugin(module: str) -> None:
-    routed = RUNTIME["plugin_routing"]["modules"][module]["action_plugin"]
-    namespace, collection, action = routed.split(".")
+    # an action plugin of the same name is taken without any routing
+    routed = RUNTIME["plugin_routing"]["modules"].get(module, {"action_plugin": f"pidone.systemd.{module}"})
+    namespace, collection, action = routed["action_plugin"].split(".")
     assert (namespace, collection) == ("pidone", "systemd")
     assert (ROOT / "plugins" / "action" / f"{action}.py").is_file()
 
 
 def test_nothing_is_routed_that_does_not_exist() -> None:
-    assert sorted(RUNTIME["plugin_routing"]["modules"]) == MODULES
+    assert set(RUNTIME["plugin_routing"]["modules"]) <= set(MODULES)
 
 
 def test_oldest_ansible_core_is_the_one_in_the_readme() -> None:

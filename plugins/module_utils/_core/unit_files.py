@@ -331,7 +331,8 @@ class _Task:
     def _wanted_file(self, before: Saved | None) -> tuple[list[Step], list[dict[str, str]], bool | None]:
         wrote = decide(before.content if before else None, self.raw, self.params["content"] is not None)
         if wrote is None:
-            assert before is not None
+            if before is None:
+                raise AssertionError("a file that is not written was there before")
             if self._set_attributes(self.path, True):
                 return [SetAttributes(self.path, before, self.tools)], [], None
             return [], [], None

@@ -310,7 +310,7 @@ def _scalar(key: str, value: t.Any, where: str) -> str:
             raise BadInput(f"{where}: {value} is a number; put times in quotes, as YAML reads 10:30 as one number")
         return str(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if str(value) in ("nan", "inf", "-inf"):
             raise BadInput(f"{where}: {value} is not a number that can be written")
         return repr(value)
     if not isinstance(value, str):

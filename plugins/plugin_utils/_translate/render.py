@@ -173,7 +173,8 @@ def sections(service: Service) -> Sections:
 
 def timer_sections(service: Service) -> Sections:
     """The sections of the timer that starts the service."""
-    assert service.timer is not None
+    if service.timer is None:
+        raise AssertionError("only a service with a timer has sections for one")
     timer: dict[str, t.Any] = {key: _one_or_list(values) for key, values in service.timer.settings.items()}
     return {
         "Unit": {"Description": value(f"Timer of {service.name}")},
