@@ -17,7 +17,7 @@ description:
   - Collecting runs on the host and needs nothing there but Python; neither systemd nor D-Bus. Translating runs on the
     controller, and gives the same units for the same files.
   - Everything in the scripts is either expressed in the units or named in the findings.
-  - The modules changes nothing; it writes no units. See R(the table of constructs,
+  - The module changes nothing and writes no units. See R(the table of constructs,
     ansible_collections.pidone.systemd.docsite.guide_runit_constructs) for what becomes of what.
 requirements:
   - tree-sitter and tree-sitter-bash on the controller (C(pip install tree-sitter tree-sitter-bash)).

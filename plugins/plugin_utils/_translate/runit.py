@@ -52,6 +52,10 @@ if t.TYPE_CHECKING:
 # Tests have unexpected errors raised.
 STRICT = False
 
+_FACILITIES = frozenset(
+    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
+)
+_LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
 # Longer shell than this in a unit is worse to read than the script it comes from.
 _LONGEST_INLINE = 500
 # What dash does not understand.
@@ -766,11 +770,7 @@ class _Translator:
         found = _code_test(node, self.definition)
         if found is not None:
             how, code = found
-            if how == "is" and code == "0":
-                service.restart = "on-failure"
-                self.note(INFO, "sv down", "finish", line, "not started again after exit code 0: Restart=on-failure (which also takes SIGHUP, SIGINT, "
-                                                           "SIGTERM and SIGPIPE for a clean end)")
-            elif how == "is":
+            if how == "is":
                 service.prevent_restart.append(code)
                 self.note(INFO, "sv down", "finish", line, f"not started again after exit code {code}: RestartPreventExitStatus=")
             elif code == "0":
@@ -826,9 +826,7 @@ class _Translator:
                 if not all(pattern.isdigit() for pattern in patterns):
                     return False
                 codes += patterns
-        if "0" in codes:
-            self.service.restart = "on-failure"
-        self.service.prevent_restart += [code for code in codes if code != "0"]
+        self.service.prevent_restart += codes
         self.note(INFO, "case", "finish", line, f"exit codes {', '.join(codes)} take the service down" if codes else "only prints messages; left out")
         return True
 
@@ -963,6 +961,14 @@ class _Translator:
 
     def _control_command(self, text: str, file: str, shell: str | None) -> Command:
         root = self.service.user is not None
+        script = parse(text, file)
+        found = statements(script.root)
+        if shell is not None and not script.errors and len(found) == 1:
+            scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+            one = self._finish_simple(*found[0], scope)
+            if one is not None and not referenced(script.root):
+                one.ignore, one.root = False, root
+                return one
         body = self._one_line(text, file, shell) if shell is not None else None
         if body is None or len(body) > _LONGEST_INLINE:
             self.note(WARNING, file, file, 1, f"the unit goes on running {self.definition.path}/{file}; keep it")
@@ -1075,10 +1081,11 @@ class _Translator:
                         service.set("SyslogIdentifier", render.value(value))
                 elif text.startswith("-p") and not text.startswith("--") and value:
                     facility, _dot, level = value.rpartition(".")
-                    if facility and facility != "daemon":
+                    level = {"warn": "warning", "error": "err", "panic": "emerg"}.get(level, level)
+                    if facility in _FACILITIES and facility != "daemon":
                         service.set("SyslogFacility", facility)
-                    if level and level != "info" and (facility or level in ("debug", "notice", "warning", "err", "crit")):
-                        service.set("SyslogLevel", {"warn": "warning", "error": "err"}.get(level, level))
+                    if level in _LEVELS and level != "info":
+                        service.set("SyslogLevel", level)
             self.note(INFO, name, file, line, "the journal takes the output with the same tag; rsyslog reads it from there where it is installed")
             return
         if name in ("svlogd", "multilog", "s6-log", "tinylog"):

@@ -118,7 +118,6 @@ class Interpreter:
         self.allexport = False
         self.open_conf = False
         self.open_shell = False
-        self.optional_files: list[str] = []
         self.errexit = False
         self.umask: int | None = None
         self.bash = False
@@ -127,6 +126,7 @@ class Interpreter:
         # Constants that shell text within the words of the main command uses.
         self.setup: dict[str, str] = {}
         self.reading: list[str] = []
+        self.functions: dict[str, Node] = {}
         # For each text of prefix: what it sets (None: it does more than that), what it uses, and the commands it calls.
         self.prefix_uses: dict[str, tuple[set[str] | None, set[str], set[str]]] = {}
         self.prefix_commands: set[str] = set()
@@ -161,7 +161,7 @@ class Interpreter:
             self.once.add((construct, message))
             self.note(severity, construct, message)
 
-    def get(self, name: str) -> Word | None:
+    def get(self, name: str, quiet: bool = False) -> Word | None:
         if name == "PWD":
             return lit(self.cwd)
         if name in self.vars:
@@ -201,7 +201,7 @@ class Interpreter:
             return [Piece("var", name)]
         if self._set_somewhere is None:
             self._set_somewhere = assigned(self.script.root)
-        if name not in self._set_somewhere:
+        if not quiet and name not in self._set_somewhere:
             self.note_once(INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing")
         return None
 
@@ -227,8 +227,8 @@ class Interpreter:
             if len(value) == 1 and value[0].text == name:
                 return
             raise NeedShell(f"{name} is exported and made of variables")
-        if not _NAME.match(name):
-            raise NeedShell("not a name of a variable")
+        if not _NAME.match(name) or not all(_is_utf8(piece.text) for piece in value):
+            raise NeedShell("not a variable that systemd takes")
         text = constant(value)
         if name == "PATH":
             if text == DEFAULT_PATH:
@@ -284,7 +284,7 @@ class Interpreter:
         return ("0", "0") if name == "root" else None
 
     def set_environment(self, name: str, value: Word) -> None:
-        if any(piece.kind in ("var", "shell") for piece in value) or not _NAME.match(name):
+        if any(piece.kind in ("var", "shell") or not _is_utf8(piece.text) for piece in value) or not _NAME.match(name):
             raise wrappers.Keep("a value is known only when the service starts")
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
@@ -295,6 +295,9 @@ class Interpreter:
             return
         self.service.user = user
         self.service.group = group
+        if user in ("nobody", "65534"):
+            self.note_once(DECISION, "user", "systemd warns about User=nobody, as what all such services own is shared; give it a user of its own, "
+                                             "or DynamicUser=yes")
         if extra:
             self.service.settings["SupplementaryGroups"] = list(extra)
         if not drops:
@@ -538,6 +541,10 @@ class Interpreter:
             return self.case(node, last)
         if kind == "for_statement":
             return self.for_(node, last)
+        if kind == "function_definition" and not last:
+            name = text_of(node.children[1] if node.children[0].type == "function" else node.children[0])
+            self.functions[name] = node
+            return False
         if kind == "pipeline" and last:
             return self.pipeline(node)
         if kind == "subshell" and last:
@@ -567,7 +574,44 @@ class Interpreter:
         self.setup.update(printer.setup)
         return text
 
+    def called(self, node: Node) -> list[Node]:
+        """The functions of the script that a node calls, those they call first."""
+        found: list[Node] = []
+        pending = [node]
+        while pending:
+            one = pending.pop()
+            for name in sorted(commands_in(one)):
+                function = self.functions.get(name)
+                if function is not None and function not in found and function is not node:
+                    found.insert(0, function)
+                    pending.append(function)
+        return found
+
+    def commands(self, node: Node) -> set[str]:
+        """The names of the commands that a node calls, also within the functions it calls."""
+        names: set[str] = set()
+        for one in (node, *self.called(node)):
+            names |= {name.rsplit("/", 1)[-1] for name in commands_in(one)}
+        return names - set(self.functions)
+
+    def sets(self, node: Node) -> set[str]:
+        names: set[str] = set()
+        for one in (node, *self.called(node)):
+            names |= assigned(one)
+        return names
+
     def printed(self, node: Node) -> tuple[Printer, str]:
+        """A node as text, behind the functions it calls."""
+        printer, text = self._printed(node)
+        before = []
+        for function in self.called(node):
+            inner, body = self._printed(function)
+            printer.setup.update(inner.setup)
+            printer.shell_names |= inner.shell_names
+            before.append(body)
+        return printer, "; ".join([*before, text])
+
+    def _printed(self, node: Node) -> tuple[Printer, str]:
         printer = Printer(self, node)
         try:
             if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
@@ -580,7 +624,7 @@ class Interpreter:
     def keep(self, node: Node, background: bool, last: bool, why: str) -> bool:
         if self.sourcing:
             raise Wrap("sourced file", why, line_of(node))
-        names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
+        names = self.commands(node)
         if "sv" in names:
             raise Wrap("sv", f"sv is called within a construct that only a shell can do ({why})", line_of(node))
         kinds = {one.type for one in walk(node)}
@@ -601,14 +645,13 @@ class Interpreter:
                 self.reasons.append((what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node)))
             printer, text = self.printed(node)
             self._own_commands(names)
-            if node.type == "command" and not text.startswith("exec "):
-                text = "exec " + text
-            elif node.type == "redirected_statement" and node.children[0].type == "command" and not text.startswith("exec "):
+            plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
+            if plain and not text.startswith("exec ") and not self.called(node):
                 text = "exec " + text
             self.inline = printer.prefix() + text
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
-        changed = assigned(node) & (self.later(node) | {"IFS"})
+        changed = self.sets(node) & (self.later(node) | {"IFS"})
         if changed or names & (_STATEFUL - {"exit"}) or wraps or "declaration_command" in kinds or "unset_command" in kinds:
             if "exec" in names:
                 self.prefix_execs = True
@@ -617,10 +660,10 @@ class Interpreter:
             printer, text = self.printed(node)
             text = printer.prefix() + text + (" &" if background else "")
             self.prefix.append(text)
-            pure = node.type == "variable_assignment" and not text.startswith("IFS=") and names <= programs.HARMLESS
-            self.prefix_uses[text] = (assigned(node) if pure else None, referenced(node), names)
+            pure = node.type == "variable_assignment" and not self.called(node) and not text.startswith("IFS=") and names <= programs.HARMLESS
+            self.prefix_uses[text] = (self.sets(node) if pure else None, referenced(node), names)
             self._own_commands(names)
-            for name in assigned(node):
+            for name in self.sets(node):
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)
             if "set" in names or "shift" in names:
@@ -649,7 +692,7 @@ class Interpreter:
     def shell_step(self, node: Node, why: str, checked: bool = False) -> None:
         """A step of shell before the main command."""
         printer, text = self.printed(node)
-        names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
+        names = self.commands(node)
         setup = printer.prefix()
         if printer.shell_names:
             if not self.prefix_commands <= programs.HARMLESS:
@@ -670,7 +713,7 @@ class Interpreter:
                 text += "; :"
         if self.errexit:
             setup = "set -e; " + setup
-        if node.type in ("while_statement", "for_statement") or "sleep" in names:
+        if any(one.type in ("while_statement", "for_statement") for part in (node, *self.called(node)) for one in walk(part)) or "sleep" in names:
             self.service.set("TimeoutStartSec", "infinity")
         if len(setup + text) > 700:
             self.reasons.append((node.type.replace("_statement", ""), "the steps before the command are too long for a unit; "
@@ -809,6 +852,8 @@ class Interpreter:
         if not words:
             return False
         name = self.name_of(words[0])
+        if name in self.functions:
+            raise NeedShell("a function of the script")
         base = (name or "").rsplit("/", 1)[-1]
         if base == "exec" and name == "exec":
             if len(words) == 1:
@@ -864,6 +909,8 @@ class Interpreter:
     def step(self, words: list[Word], redirects: list[Redirect], checked: bool) -> None:
         if not self._silent(redirects):
             raise NeedShell("its output goes elsewhere")
+        if constant(words[0]) in self.functions:
+            raise NeedShell("a function of the script")
         if any(piece.kind == "shell" for word in words for piece in word):
             raise NeedShell("it has words that only a shell expands")
         program = self.program(words[0])
@@ -1257,12 +1304,12 @@ class Interpreter:
         raise NeedShell("its condition is known only when the service starts")
 
     def _has_effects(self, node: Node) -> bool:
-        return not {name.rsplit("/", 1)[-1] for name in commands_in(node)} <= programs.HARMLESS
+        return not self.commands(node) <= programs.HARMLESS
 
     def _is_message(self, node: Node) -> bool:
         if node.type == "redirected_statement" and not self._silent(self._try_redirects(node)):
             return False
-        return all(name in programs.MESSAGES for name in commands_in(node)) and node.type in ("command", "redirected_statement", "list")
+        return all(name in programs.MESSAGES and name not in self.functions for name in commands_in(node)) and node.type in ("command", "redirected_statement", "list")
 
     def _try_redirects(self, node: Node) -> list[Redirect]:
         try:
@@ -1582,8 +1629,8 @@ class Interpreter:
         elif node.type == "variable_assignment" and not negate:
             self.assignment(node)
             return
-        names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
-        if "sv" in names or names & _STATEFUL or assigned(node) & self.later(node):
+        names = self.commands(node)
+        if "sv" in names or names & _STATEFUL or self.sets(node) & self.later(node):
             raise NeedShell("a condition")
         final = leave.down or leave.code in self.no_retry
         if one.type == "command" and not negate:
@@ -1905,6 +1952,10 @@ class Interpreter:
         else:
             self.steps += found
         return False
+
+
+def _is_utf8(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _is_program(text: str) -> bool:

@@ -76,14 +76,31 @@ def parse(text: str, file: str) -> Script:
             )
         _parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
     # Shells skip NUL; here it marks specifiers.
-    source = text.replace("\0", "").encode("utf-8", "surrogateescape")
+    source = _hide(text.replace("\0", "").encode("utf-8", "surrogateescape"))
     root = _parser.parse(source).root_node
     return Script(root, source, file, root.has_error)
 
 
+# tree-sitter-bash 0.25 reads beyond its tables at characters that are not ASCII (and the process dies of it), so it is given
+# each of their bytes as a word of letters. They mean themselves in every context of the shell, as those letters do.
+_HIDDEN = re.compile(rb"zQx([0-9a-f]{2})Qz")
+
+
+def _hide(source: bytes) -> bytes:
+    if source.isascii():
+        return source
+    return re.sub(rb"[\x80-\xff]", lambda match: b"zQx%02xQz" % match.group()[0], source)
+
+
+def _show(source: bytes) -> str:
+    if b"zQx" in source:
+        source = _HIDDEN.sub(lambda match: bytes([int(match.group(1), 16)]), source)
+    return source.decode("utf-8", "surrogateescape")
+
+
 def text_of(node: Node) -> str:
     """The source text of a node."""
-    return (node.text or b"").decode("utf-8", "surrogateescape")
+    return _show(node.text or b"")
 
 
 def line_of(node: Node) -> int:
@@ -149,8 +166,11 @@ def split_words(pieces: Word) -> list[Word]:
 class Scope(t.Protocol):
     """What the evaluator asks of the script's state."""
 
-    def get(self, name: str) -> Word | None:
-        """The value of a variable or parameter as unquoted, unsplit pieces; None where it is unset."""
+    def get(self, name: str, quiet: bool = False) -> Word | None:
+        """The value of a variable or parameter as unquoted, unsplit pieces; None where it is unset.
+
+        `quiet`: that it may be unset is provided for.
+        """
 
     def default(self, name: str, value: str) -> bool:
         """Give a variable that systemd will expand a default; False where it has another one already."""
@@ -314,7 +334,7 @@ class Evaluator:
 
     @staticmethod
     def _quoted(raw: bytes) -> str:
-        text = raw.decode("utf-8", "surrogateescape")
+        text = _show(raw)
         return re.sub(r"\\([$`\"\\\n])", lambda m: "" if m.group(1) == "\n" else m.group(1), text)
 
     def _concatenation(self, node: Node, quoted: bool, glob: bool) -> Word:
@@ -324,7 +344,7 @@ class Evaluator:
         for child in node.children:
             if child.start_byte > at:
                 gap = source[at - node.start_byte : child.start_byte - node.start_byte]
-                found.append(Piece("lit", _unescape_word(gap.decode("utf-8", "surrogateescape"))))
+                found.append(Piece("lit", _unescape_word(_show(gap))))
             if child.is_named:
                 piece = self.pieces(child, quoted, glob)
                 if found and child.type == "word" and text_of(child).startswith("~"):
@@ -366,7 +386,7 @@ class Evaluator:
             return self._expand(name, node, quoted)
         operator = text_of(children[2])
         operands = children[3:-1]
-        value = self.scope.get(name)
+        value = self.scope.get(name, True)
         known = None if value is None else constant(value)
         if operator in (":-", "-", ":=", "=", ":?", "?"):
             unset = value is None or (operator[0] == ":" and known == "")
@@ -560,7 +580,7 @@ class Printer:
         self.shell_names: set[str] = set()
         self.keep: set[str] = set()
         for name in sorted(referenced(node)):
-            value = scope.get(name)
+            value = scope.get(name, True)
             if value is None or not (_NAME.match(name) or name in ("0", "@", "*", "#")):
                 continue
             text = constant(value)
@@ -733,7 +753,7 @@ class Printer:
                 edits.append((one.start_byte - node.start_byte, one.end_byte - node.start_byte, text.encode()))
         for start, end, new in sorted(edits, reverse=True):
             source = source[:start] + new + source[end:]
-        text = source.decode("utf-8", "surrogateescape")
+        text = _show(source)
         if "\n" not in text:
             return text
         joined = _join_lines(text)

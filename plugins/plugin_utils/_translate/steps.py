@@ -246,6 +246,9 @@ def mentions(commands: list[Command], path: str) -> bool:
     for command in commands:
         if command.shell is not None and path in command.shell:
             return True
+        program = (constant(command.argv[0]) or "").rsplit("/", 1)[-1] if command.argv else ""
+        if program in ("rm", "chown", "chmod", "chgrp", "touch", "sleep", "kill", "test"):
+            continue
         if any(path in (constant(word) or "") for word in command.argv):
             return True
     return False

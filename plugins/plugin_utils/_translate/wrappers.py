@@ -686,6 +686,7 @@ HANDLERS: dict[str, Handler] = {
     "s6-setuidgid": setuidgid,
     "su-exec": su_exec,
     "gosu": su_exec,
+    "setuser": su_exec,
     "envuidgid": envuidgid,
     "envdir": envdir,
     "s6-envdir": envdir,

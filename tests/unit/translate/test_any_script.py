@@ -1,0 +1,79 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No script makes the translator fail, or write a unit that systemd does not take."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.translate.harness import Result, one, verify
+from tests.unit.translate.update_cases import CASES
+
+TEXTS = [text for case in yaml.safe_load(CASES.read_text()) for text in case["files"].values()]
+LINES = sorted({line for text in TEXTS for line in text.splitlines()})
+TOKENS = [
+    "\"", "'", "`", "$(", "${", ")", "}", "fi", "done", "&&", "||", ";", "|", "&", "\\", "\n", "$X", "exec ", "sv ", "if ", "then ", "[ ", " ]",
+    "#", "<<EOF", "=", "*", "~", "%", "$$", "--", "{ ", "( ", "case ", " in ", "esac", ";;", "\0", "é", "\udc80", "export ", ". ./conf\n", "%n",
+]  # fmt: skip
+FILES = ("finish", "check", "control/t", "log/run", "conf", "env/A")
+
+
+def mutate(chance: random.Random) -> str:
+    """A script made of pieces of real ones."""
+    text = chance.choice(TEXTS)
+    for _turn in range(chance.randint(1, 4)):
+        lines = text.split("\n")
+        kind = chance.randint(0, 5)
+        if kind == 0:
+            lines.insert(chance.randint(0, len(lines)), chance.choice(LINES))
+            text = "\n".join(lines)
+        elif kind == 1:
+            del lines[chance.randrange(len(lines))]
+            text = "\n".join(lines)
+        elif kind == 2:
+            at = chance.randint(0, len(text))
+            text = text[:at] + chance.choice(TOKENS) + text[at:]
+        elif kind == 3 and text:
+            at = chance.randrange(len(text))
+            text = text[:at] + text[at + chance.randint(1, 10) :]
+        elif kind == 4:
+            chance.shuffle(lines)
+            text = "\n".join(lines)
+        else:
+            text += "\n" + chance.choice(LINES)
+    return text
+
+
+def service(seed: int) -> Result:
+    chance = random.Random(seed)
+    files = {"run": mutate(chance)}
+    files.update({path: mutate(chance) for path in FILES if chance.random() < 0.3})
+    return one(files, f"f{seed}", log=chance.choice(("journald", "svlogd")))
+
+
+@given(st.integers(min_value=0))
+@settings(max_examples=400, deadline=None)
+def test_every_script_gets_an_answer(seed: int) -> None:
+    result = service(seed)
+    assert result["translation"] in ("native", "wrapped", "refused")
+    assert bool(result["units"]) == (result["translation"] != "refused")
+    for unit in result["units"]:
+        unit["content"].encode()
+    if result["translation"] != "native":
+        assert [finding for finding in result["findings"] if finding["severity"] == "warning"]
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_gets_an_answer(text: str) -> None:
+    assert one("#!/bin/sh\n" + text)["translation"] in ("native", "wrapped", "refused")
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    assert verify([service(seed) for seed in range(600)], tmp_path) == []

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Quoting, calendars and shell text against the programs that read them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.translate.harness import constructs, main_section, one
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, shell, snooze
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
+
+TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, exclude_categories=("Cs",)), max_size=20)
+
+
+def unquote(line: str) -> list[str]:
+    """Words of a line as systemd.syntax(7) and systemd.service(5) read them, specifiers and `$$` undone."""
+    words: list[str] = []
+    at = 0
+    while at < len(line):
+        if line[at] == " ":
+            at += 1
+            continue
+        word = ""
+        mark = ""
+        while at < len(line) and (mark or line[at] != " "):
+            char = line[at]
+            if mark and char == mark:
+                mark = ""
+            elif not mark and char in "\"'" and not word:
+                mark = char
+            elif char == "\\":
+                at += 1
+                code = line[at]
+                if code == "x":
+                    word += chr(int(line[at + 1 : at + 3], 16))
+                    at += 2
+                else:
+                    word += {"n": "\n", "t": "\t"}.get(code, code)
+            else:
+                word += char
+            at += 1
+        words.append(word.replace("$$", "$").replace("%%", "%"))
+    return words
+
+
+@given(st.lists(TEXT, max_size=4))
+def test_arguments_arrive_as_they_were(words: list[str]) -> None:
+    line = render.command(Command.of("/bin/echo", *words))
+    assert "\n" not in line
+    assert unquote(line) == ["/bin/echo", *words]
+
+
+@given(TEXT)
+def test_kept_shell_arrives_as_it_was(text: str) -> None:
+    assert unquote(render.command(Command(shell=text))) == ["/bin/sh", "-c", text]
+
+
+@given(TEXT)
+def test_values_of_variables_arrive_as_they_were(text: str) -> None:
+    assert unquote(render.environment("A", shell.lit(text.replace("$$", "")))) == ["A=" + text.replace("$$", "")]
+
+
+@given(TEXT)
+def test_the_shell_reads_quoted_words_as_they_were(text: str) -> None:
+    done = subprocess.run(["sh", "-c", f"printf %s {shell.quote(text)}"], capture_output=True, check=True)
+    assert done.stdout.decode() == text
+
+
+def test_specifiers_in_kept_shell_stay_specifiers() -> None:
+    result = one('#!/bin/sh\nexec webd "$(hostname)" "$(nproc)" 100%\n')
+    assert main_section(result)["ExecStart"] == "/bin/sh -c 'exec webd %H \"$$(nproc)\" \\'100%%\\''".replace("\\'100%%\\'", "\\'100%%\\'")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "wanted"),
+    [
+        ("exited", "0", "0 0"),
+        ("exited", "111", "111 0"),
+        ("killed", "TERM", "-1 15"),
+        ("killed", "KILL", "-1 9"),
+        ("dumped", "SEGV", "-1 139"),
+    ],
+)
+def test_finish_gets_the_arguments_runsv_gives(code: str, status: str, wanted: str) -> None:
+    result = one({"run": "#!/bin/sh\nexec webd\n", "finish": '#!/bin/sh\necho "$1" "$2"\ntest "$2" = 0 || echo "$@" > /dev/stdout\n'})
+    line = unquote(main_section(result)["ExecStopPost"])
+    assert line[0] == "-/bin/sh"
+    environment = {"EXIT_CODE": code, "EXIT_STATUS": status, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["/bin/sh", *line[1:]], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert set(done.stdout.splitlines()) <= {wanted} and (wanted.endswith(" 0") or done.stdout)
+
+
+def elapses(expression: str, start: str, count: int) -> list[str]:
+    done = subprocess.run(
+        ["systemd-analyze", "calendar", f"--base-time={start}", f"--iterations={count}", expression],
+        capture_output=True, text=True, check=True, env={"TZ": "UTC", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    return re.findall(r"(?:Next elapse|Iter\. #\d+|Iteration #\d+): \w+ ([-0-9]+ [0-9:]+)", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]),
+        ({"H": "3"}, ["2026-01-01 03:00:00", "2026-01-02 03:00:00"]),
+        ({"H": "*"}, ["2026-01-01 01:00:00", "2026-01-01 02:00:00"]),
+        ({"H": "/6"}, ["2026-01-01 06:00:00", "2026-01-01 12:00:00"]),
+        ({"H": "*", "M": "/20"}, ["2026-01-01 00:20:00", "2026-01-01 00:40:00"]),
+        ({"w": "0"}, ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
+        ({"w": "7"}, ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
+        ({"w": "1-5", "H": "4", "M": "30"}, ["2026-01-01 04:30:00", "2026-01-02 04:30:00"]),
+        # as its parser does: from nothing up in steps, so the tenth is the first
+        ({"d": "/10"}, ["2026-01-10 00:00:00", "2026-01-20 00:00:00"]),
+        ({"d": "1,15"}, ["2026-01-15 00:00:00", "2026-02-01 00:00:00"]),
+        # both fields count, unlike in cron
+        ({"d": "1-7", "w": "1"}, ["2026-01-05 00:00:00", "2026-02-02 00:00:00"]),
+        ({"m": "3-4", "d": "31"}, ["2026-03-31 00:00:00", "2027-03-31 00:00:00"]),
+    ],
+)
+def test_snooze_times(fields: dict[str, str], wanted: list[str]) -> None:
+    assert elapses(snooze.calendar(fields), "2026-01-01 00:00:30", 2) == wanted
+
+
+@pytest.mark.parametrize(("given_text", "wanted"), [("90", "90s"), ("5m", "5min"), ("2h", "2h"), ("1d", "1d")])
+def test_snooze_spans(given_text: str, wanted: str) -> None:
+    assert snooze.duration(given_text) == wanted
+
+
+@pytest.mark.parametrize("script", ["exec webd $(", "if true; then", "exec webd 'a", "case x in", "{ webd;"])
+def test_what_does_not_parse_is_run_as_it_is(script: str) -> None:
+    assert one(f"#!/bin/sh\n{script}\n")["translation"] == "wrapped"
+
+
+def test_unit_names() -> None:
+    assert render.unit_name("web-1.x@a:b_c") == "web-1.x@a:b_c"
+    assert render.unit_name("a b/é") == "a\\x20b\\x2f\\xc3\\xa9"
+    assert render.unit_name(".hidden") == "\\x2ehidden"
+
+
+def test_kept_shell_has_the_constants_that_left_the_script() -> None:
+    result = one("#!/bin/sh\nA=/x\nB='y z'\nC=\"it's\"\nif [ -e $A ]; then touch \"$B\" \"$C\"; fi\nexec webd\n")
+    line = unquote(main_section(result)["ExecStartPre"])
+    assert line[-1] == "C='it'\\''s'; if [ -e /x ]; then touch \"y z\" \"$C\"; fi"
+
+
+def test_variables_never_set_are_named() -> None:
+    assert "$OPTIONS" in constructs(one("#!/bin/sh\nexec webd $OPTIONS\n"), "info")
+    assert "$OPTIONS" not in constructs(one("#!/bin/sh\nexec webd ${OPTIONS:--x}\n"))

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write what the translator gives into cases.yml. Read the difference before committing it:
+
+PYTHONPATH=.:build/collections .venv/bin/python tests/unit/translate/update_cases.py
+"""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from tests.unit.translate.harness import one
+
+CASES = Path(__file__).parent / "cases.yml"
+HEADER = "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[:3])
+
+
+class _Block(str):
+    """Text that YAML shows line by line."""
+
+    __slots__ = ()
+
+
+def _block(dumper: yaml.Dumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+yaml.add_representer(_Block, _block)
+
+
+def expected(files: t.Mapping[str, str], name: str) -> dict[str, t.Any]:
+    """What of a translation is kept in a case: units without what all have, and findings without what all have."""
+    result = one(files, name)
+    units = {}
+    for unit in result["units"]:
+        lines = [line for line in unit["content"].splitlines() if not line.startswith(("#", "Description="))]
+        units[unit["name"]] = "\n".join(lines).strip() + "\n"
+    usual = ("restart", "stop", "cwd", "stderr")
+    findings = [
+        f"{finding['severity']} {finding['file']}:{finding['line']} {finding['construct']}"
+        for finding in result["findings"]
+        if finding["construct"] not in usual
+    ]
+    return {"translation": result["translation"], "units": units, "findings": findings}
+
+
+def main() -> None:
+    cases = yaml.safe_load(CASES.read_text())
+    for case in cases:
+        case.update(expected(case["files"], case["name"]))
+        case["files"] = {path: _Block(text) for path, text in case["files"].items()}
+        case["units"] = {name: _Block(text) for name, text in case["units"].items()}
+    CASES.write_text(HEADER + "---\n" + yaml.dump(cases, sort_keys=False, allow_unicode=True, width=200))
+
+
+if __name__ == "__main__":
+    main()
