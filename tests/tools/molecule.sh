@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../extensions"
 PATH=$PWD/../.venv/bin:$PATH
 export ANSIBLE_COLLECTIONS_PATH=$PWD/../build/collections
+[ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1 PY_COLORS=0
 if [ $# -eq 0 ]; then
     shopt -s nullglob
     scenarios=()
