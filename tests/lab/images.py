@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.lab import cpio, paths
 from tests.lab.proc import LabError, run
 from tests.lab.recipes import KINDS, Kind
+
+#: Seconds for which an image made by another recipe is kept after its last use.
+KEEP = 24 * 3600
 
 PREREQUISITES = {
     "mmdebstrap": "mmdebstrap",
@@ -41,6 +46,8 @@ def image_path(kind: Kind) -> Path:
 def build(kind: Kind) -> Path:
     """Return the image of *kind*, building it if it is missing. Safe to call from several processes at once."""
     image = image_path(kind)
+    paths.images_dir().mkdir(parents=True, exist_ok=True)
+    _used(image).touch()
     if image.exists():
         return image
     with paths.locked(paths.images_dir() / f"{kind.name}.lock") as lock:
@@ -108,12 +115,22 @@ def _pack(image: Path) -> None:
     _remove(image / "root")
 
 
+def _used(image: Path) -> Path:
+    """A file whose time says when the image was used last."""
+    return image.with_name(f"{image.name}.used")
+
+
 def _drop_outdated(kind: Kind, current: Path) -> None:
-    """Remove images of the same kind made by an older recipe, unless a running host still uses one."""
+    """Remove images of the same kind made by an older recipe, unless somebody (another clone, perhaps) still uses them."""
     mounts = Path("/proc/self/mountinfo").read_text()
     for old in paths.images_dir().glob(f"{kind.name}-*"):
-        if old != current and f"lowerdir={old}," not in mounts and old.name[len(kind.name) + 1 :].isalnum():
-            _remove(old)
+        mine = re.fullmatch(rf"{re.escape(kind.name)}-[0-9a-f]{{12}}", old.name) is not None
+        if not mine or old == current or f"lowerdir={old}," in mounts:
+            continue
+        if _used(old).exists() and time.time() - _used(old).stat().st_mtime < KEEP:
+            continue
+        _remove(old)
+        _used(old).unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

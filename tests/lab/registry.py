@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import cgroup, images, network, paths
 from tests.lab.host import Host
 from tests.lab.nspawn import NspawnHost
-from tests.lab.proc import LabError, Process
+from tests.lab.proc import LabError, Process, run
 from tests.lab.qemu import QemuHost
 
 BACKENDS: dict[str, type[Host]] = {"nspawn": NspawnHost, "qemu": QemuHost}
@@ -159,11 +159,22 @@ def gc() -> list[str]:
     with paths.machine_lock():
         for other in paths.RUN.iterdir():
             marker = other / "clone"
-            if marker.exists() and not Path(marker.read_text().strip()).exists():
+            if not marker.exists():
+                continue
+            root = Path(marker.read_text().strip())
+            if not (root / "tests" / "lab").exists():
                 removed += _sweep(other.name, set())
+                _unmount(root)
                 network.remove_bridge(other.name)
                 shutil.rmtree(other)
     return removed
+
+
+def _unmount(root: Path) -> None:
+    """Unmount the root file systems of the hosts of the clone that was at *root*."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if f",upperdir={root}/build/lab/hosts/" in line:
+            run("umount", "--lazy", line.split()[4])
 
 
 def _sweep(clone: str, keep: set[str]) -> list[str]:
