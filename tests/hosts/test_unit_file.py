@@ -16,6 +16,9 @@ SYSTEM = "/etc/systemd/system"
 VERSIONS = {"bullseye": 247, "bookworm": 252, "trixie": 257}
 SLEEP = "/bin/sleep 100000"
 
+# What no version of systemd has a part in.
+one_version = pytest.mark.lab_kinds("trixie")
+
 
 def task(host: Host, check: bool = False, diff: bool = False, options: dict[str, t.Any] | None = None, **args: t.Any) -> dict[str, t.Any]:
     """Run `unit_file` once; the result, failed or not."""
@@ -126,6 +129,7 @@ class TestWriting:
         told = show(host, f"{unit}@7.service", "Description", "Environment", "Restart")
         assert told == {"Description": "App worker 7", "Environment": 'LOG=json "GREETING=hello world"', "Restart": "on-failure"}
 
+    @one_version
     def test_values_as_the_process_sees_them(self, host: Host, unit: str) -> None:
         wanted = {"A": "x y", "B": 'say "hi" it\'s', "C": "back\\slash\\n", "D": "tab\there", "E": "100%%", "F": "$HOME;#"}
         sections = {"Service": {"Type": "oneshot", "ExecStart": f"/bin/sh -c 'env -0 >/run/{unit}'", "Environment": wanted}}
@@ -134,6 +138,7 @@ class TestWriting:
         seen = dict(pair.split("=", 1) for pair in host.read(f"/run/{unit}").split("\0") if "=" in pair)
         assert {key: seen.get(key) for key in wanted} == {**wanted, "E": "100%"}
 
+    @one_version
     def test_content_and_its_line_ends(self, host: Host, unit: str) -> None:
         done = converge(host, name=unit, content=f"# mine\r\n[Service]\r\nExecStart={SLEEP} \\\r\n  1")
         assert host.read(f"{SYSTEM}/{unit}.service") == f"# mine\n[Service]\nExecStart={SLEEP} \\\n  1\n"
@@ -159,6 +164,7 @@ class TestWriting:
         assert reloads(host) == count + 1
         assert show(host, unit, "NeedDaemonReload")["NeedDaemonReload"] == "no"
 
+    @one_version
     def test_diff_is_the_file_and_the_plan(self, host: Host, unit: str) -> None:
         good(host, name=unit, sections=service("one"))
         old = host.read(f"{SYSTEM}/{unit}.service")
@@ -170,6 +176,7 @@ class TestWriting:
         assert f"@@ {unit}.service\n-inactive (dead)\n+active\n" in plan["prepared"]
         assert "daemon-reload; start" in plan["prepared"]
 
+    @one_version
     def test_owner_mode_and_backup(self, host: Host, unit: str) -> None:
         path = f"{SYSTEM}/{unit}.service"
         converge(host, name=unit, sections=service("one"), owner="deploy", group="deploy", mode="0640")
@@ -232,6 +239,7 @@ class TestDropins:
         assert f"argv[]={SLEEP}" in show(host, unit, "ExecStart")["ExecStart"]
         assert show(host, unit, "ActiveState")["ActiveState"] == "active"
 
+    @one_version
     def test_other_dropins_stay(self, host: Host, unit: str) -> None:
         for name in ("a", "b"):
             good(host, name=unit, dropin=name, sections={"Unit": {"Description": name}})
@@ -357,11 +365,12 @@ class TestActivation:
         assert show(host, unit, "Description")["Description"] == "two"
         assert invocation(host, f"{unit}.service") != before
 
+    @one_version
     def test_daemon_reload(self, host: Host, unit: str) -> None:
         count = reloads(host)
         good(host, name=unit, sections=service(), daemon_reload="never")
         assert reloads(host) == count
-        for dummy in range(2):
+        for _ in range(2):
             assert good(host, name=unit, sections=service(), daemon_reload="always")["changed"] is True
         assert reloads(host) == count + 2
         assert good(host, name=unit, sections=service())["changed"] is False
@@ -397,6 +406,7 @@ class TestFailure:
         assert strip.sub("", snapshot(host)).split() == strip.sub("", before).split()
         assert show(host, unit, "LoadState", "ActiveState") == {"LoadState": "not-found", "ActiveState": "inactive"}
 
+    @one_version
     def test_without_rollback_the_file_stays(self, host: Host, unit: str) -> None:
         result = task(host, name=unit, sections=service("bad", **self.FAILING), started=True, settle="1s")
         assert result["failed"]
@@ -417,6 +427,7 @@ class TestAbsent:
         assert unit not in host.run(f"find {SYSTEM}").stdout
         assert show(host, unit, "LoadState", "ActiveState") == {"LoadState": "not-found", "ActiveState": "inactive"}
 
+    @one_version
     def test_left_running(self, host: Host, unit: str) -> None:
         good(host, name=unit, sections=service(), started=True)
         converge(host, name=unit, state="absent", on_change="nothing")
@@ -438,6 +449,7 @@ class TestAbsent:
         assert show(host, unit, "Description", "ActiveState") == {"Description": "vendor", "ActiveState": "active"}
         assert invocation(host, f"{unit}.service") != first
 
+    @one_version
     def test_leftovers_of_an_interrupted_run(self, host: Host, unit: str) -> None:
         good(host, name=unit, sections=service() | {"Install": {"WantedBy": "multi-user.target"}}, activate=True)
         host.run(f"rm {SYSTEM}/{unit}.service; mkdir -p {SYSTEM}/{unit}.service.d; systemctl daemon-reload", check=True)
@@ -445,6 +457,7 @@ class TestAbsent:
         assert unit not in host.run(f"find {SYSTEM}").stdout
         assert show(host, unit, "ActiveState")["ActiveState"] == "inactive"
 
+    @one_version
     def test_mount_of_somebody_else_is_not_unmounted(self, host: Host) -> None:
         assert good(host, name="run-lock.mount", state="absent")["changed"] is False
         assert good(host, name="-.mount", state="absent")["changed"] is False
@@ -560,6 +573,7 @@ class TestScopes:
         converge(host, state="absent", **options)
         assert unit not in host.run(f"find /home/{user}/.config").stdout
 
+    @one_version
     def test_user_logged_in_as_such(self, host: Host, unit: str, user: str) -> None:
         options = {"remote_user": user}
         done = good(host, options=options, name=unit, scope="user", sections=service(), started=True)
@@ -567,6 +581,7 @@ class TestScopes:
         assert good(host, options=options, name=unit, scope="user", sections=service(), started=True)["changed"] is False
         good(host, options=options, name=unit, scope="user", state="absent")
 
+    @one_version
     def test_user_whose_manager_does_not_run(self, host: Host, unit: str) -> None:
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
@@ -575,6 +590,7 @@ class TestScopes:
         converge(host, state="absent", **options)
         host.run("rm -rf /home/nosudo/.config")
 
+    @one_version
     def test_root_is_not_led_out_of_a_home_directory(self, host: Host, unit: str) -> None:
         host.run("mkdir -p /home/nosudo/.config && ln -s /etc/systemd /home/nosudo/.config/systemd", check=True)
         result = task(host, name=unit, scope="user", user="nosudo", sections=service())
@@ -649,20 +665,22 @@ class TestBadInput:
             ({"settle": "soon"}, ["settle"]),
         ],
     )
-    @pytest.mark.lab_kinds("trixie")
+    @one_version
     def test_one_clear_error(self, host: Host, args: dict[str, t.Any], words: list[str]) -> None:
         given = {"name": "uf-bad.service", "sections": service() | {"Install": {"WantedBy": "basic.target"}}, **args}
         refused(host, *words, **{key: value for key, value in given.items() if value is not None})
 
+    @one_version
     def test_without_permission(self, host: Host, unit: str) -> None:
         result = refused(host, "become: true", name=unit, sections=service(), options={"remote_user": "nosudo"})
         assert result["msg"].startswith("not permitted to write to /etc/systemd")
 
+    @one_version
     def test_absent_of_what_never_was(self, host: Host) -> None:
         assert good(host, name="uf-never", state="absent")["changed"] is False
         assert good(host, name="uf-never", dropin="x", state="absent")["changed"] is False
 
-    @pytest.mark.lab_kinds("trixie")
+    @one_version
     def test_after_a_unit_that_an_earlier_task_would_have_made(self, host: Host, unit: str) -> None:
         done = task(host, check=True, name=unit, dropin="x", sections={"Service": {"Nice": 1}}, activate=True)
         assert not done["failed"], done["msg"]
