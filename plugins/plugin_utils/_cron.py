@@ -237,14 +237,18 @@ def _days_of_week(days: set[int]) -> str:
 
 
 def _chain(values: set[int], low: int, high: int) -> str:
-    """A set of values as systemd writes it: `*`, `00/15`, `08..18/2`, `01..05,09`."""
+    """A set of values as systemd writes it: `*`, `00/15`, `08..18/2`, `01..05,09`.
+
+    Repetitions are open where they meet the end of the field only: systemd lets `*:0/7` step over the end of the day, and
+    does not run it at midnight, nor `*-*-1/9` on New Year's Day. With an end, `00..56/7`, it does.
+    """
     ordered = sorted(values)
     if len(ordered) == high - low + 1:
         return "*"
     if len(ordered) > 2:
         step = ordered[1] - ordered[0]
         if step > 1 and all(b - a == step for a, b in itertools.pairwise(ordered)):
-            stop = "" if ordered[-1] + step > high else f"..{ordered[-1]:02d}"
+            stop = "" if ordered[-1] + step == high + 1 and low == 0 else f"..{ordered[-1]:02d}"
             return f"{ordered[0]:02d}{stop}/{step}"
     words = []
     at = 0

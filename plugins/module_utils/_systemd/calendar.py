@@ -142,39 +142,75 @@ class Calendar(t.NamedTuple):
             raise BadInput(f"OnCalendar: the time zone {self.zone!r} cannot be computed with here: {error}") from error
 
     def _next_wall(self, wall: dt.datetime) -> dt.datetime | None:
-        """The first date and time of the event that is not before `wall`, clock changes aside."""
-        year, month, day = wall.year, wall.month, wall.day
-        clock: tuple[int, int, int] = (wall.hour, wall.minute, wall.second * _SECOND + wall.microsecond)
+        """The first date and time of the event that is not before `wall`, clock changes aside.
+
+        An open repetition such as `0/7` steps over the end of its field before it starts again. systemd then clears the next
+        smaller field only, so that `*:0/7` does not elapse at midnight; here neither, as this tells what systemd will do.
+        """
+        year, month, day, hour, minute = wall.year, wall.month, wall.day, wall.hour, wall.minute
+        usec = wall.second * _SECOND + wall.microsecond
         while True:
-            found = _first_from(self.year, year, _LAST_YEAR)
-            if found < 0:
+            year, month, day, hour, minute, usec = _carry(year, month, day, hour, minute, usec)
+            found = _first_from(self.year, year)
+            if found < 0 or found > _LAST_YEAR:
                 return None
             if found > year:
-                year, month, day, clock = found, 1, 1, (0, 0, 0)
-            found = _first_from(self.month, month, 12)
-            if found < 0:
-                year, month, day, clock = year + 1, 1, 1, (0, 0, 0)
+                year, month, day, hour, minute, usec = found, 1, 1, 0, 0, 0
+            found = _first_from(self.month, month)
+            if found < 0 or found > 12:
+                year, month, day, hour, minute, usec = year + 1, 1, 1, 0, 0, 0
                 continue
             if found > month:
-                month, day, clock = found, 1, (0, 0, 0)
+                month, day, hour, minute, usec = found, 1, 0, 0, 0
             last = _days_in(year, month)
-            while day <= last:
-                found = self._first_day(day, last)
-                if found < 0 or found > last:
-                    break
-                if found > day:
-                    day, clock = found, (0, 0, 0)
-                if self.weekdays is None or dt.date(year, month, day).weekday() in self.weekdays:
-                    moment = self._first_clock(*clock)
-                    if moment is not None:
-                        hour, minute, usec = moment
-                        return dt.datetime(year, month, day, hour, minute, usec // _SECOND, usec % _SECOND)
-                day, clock = day + 1, (0, 0, 0)
-            month, day, clock = month + 1, 1, (0, 0, 0)
+            found = self._first_day(day, last)
+            if found < 0:
+                month, day, hour, minute, usec = month + 1, 1, 0, 0, 0
+                continue
+            if found > day:
+                day, hour, minute, usec = found, 0, 0, 0
+            if day <= last:
+                if self.weekdays is not None and dt.date(year, month, day).weekday() not in self.weekdays:
+                    day, hour, minute, usec = day + 1, 0, 0, 0
+                    continue
+                found = _first_from(self.hour, hour)
+                if found < 0:
+                    day, hour, minute, usec = day + 1, 0, 0, 0
+                    continue
+                if found > hour:
+                    hour, minute, usec = found, 0, 0
+                if hour <= 23:
+                    found = _first_from(self.minute, minute)
+                    if found < 0:
+                        hour, minute, usec = hour + 1, 0, 0
+                        continue
+                    if found > minute:
+                        minute, usec = found, 0
+                    if minute <= 59:
+                        found = _first_from(self.second, usec)
+                        if found < 0:
+                            minute, usec = minute + 1, 0
+                            continue
+                        usec = found
+                        if usec < 60 * _SECOND:
+                            return dt.datetime(year, month, day, hour, minute, usec // _SECOND, usec % _SECOND)
+            # A field has overflowed. What is carried may reach any field above it.
+            at = (year, month, day, hour, minute)
+            year, month, day, hour, minute, usec = _carry(year, month, day, hour, minute, usec)
+            if year != at[0]:
+                month = 1
+            elif month != at[1]:
+                day = 1
+            elif day != at[2]:
+                hour = 0
+            elif hour != at[3]:
+                minute = 0
+            else:
+                usec %= _SECOND
 
     def _first_day(self, day: int, last: int) -> int:
         if not self.from_end or self.day is None:
-            return _first_from(self.day, day, last)
+            return _first_from(self.day, day)
         best = -1
         for part in self.day:
             start = last + 1 - part.start
@@ -186,26 +222,6 @@ class Calendar(t.NamedTuple):
                 best = found
         return best
 
-    def _first_clock(self, hour: int, minute: int, usec: int) -> tuple[int, int, int] | None:
-        while hour <= 23:
-            found = _first_from(self.hour, hour, 23)
-            if found < 0:
-                return None
-            if found > hour:
-                hour, minute, usec = found, 0, 0
-            while minute <= 59:
-                found = _first_from(self.minute, minute, 59)
-                if found < 0:
-                    break
-                if found > minute:
-                    minute, usec = found, 0
-                found = _first_from(self.second, usec, 60 * _SECOND - 1)
-                if found >= 0:
-                    return hour, minute, found
-                minute, usec = minute + 1, 0
-            hour, minute, usec = hour + 1, 0, 0
-        return None
-
 
 def parse_calendar(text: str, option: str = "OnCalendar") -> Calendar:
     """Read a calendar event such as `Mon..Fri *-*-* 08:00`, `*:0/15`, `daily` or `*-*~1 12:00 Europe/Berlin`.
@@ -213,18 +229,39 @@ def parse_calendar(text: str, option: str = "OnCalendar") -> Calendar:
     :param option: the option's name, for errors.
     :raises BadInput: with the place where the text stops being a calendar event, and why.
     """
+    if not isinstance(text, str):
+        raise BadInput(f"{option}: {text!r} is not text; put calendar events in quotes")
     return _Reader(text, option).calendar()
 
 
-def _first_from(chain: Chain, value: int, last: int) -> int:
+def _first_from(chain: Chain, value: int) -> int:
+    """The least value of a field that is not below `value`, which may be beyond the field's end; -1 for none."""
     if chain is None:
-        return value if value <= last else -1
+        return value
     best = -1
     for part in chain:
         found = part.first_from(value, part.start, part.stop)
-        if 0 <= found <= last and (best < 0 or found < best):
+        if found >= 0 and (best < 0 or found < best):
             best = found
     return best
+
+
+def _carry(year: int, month: int, day: int, hour: int, minute: int, usec: int) -> tuple[int, int, int, int, int, int]:
+    """The same point of time with every field within its limits."""
+    if usec >= 60 * _SECOND:
+        minute, usec = minute + usec // (60 * _SECOND), usec % (60 * _SECOND)
+    if minute > 59:
+        hour, minute = hour + minute // 60, minute % 60
+    if hour > 23:
+        day, hour = day + hour // 24, hour % 24
+    if month > 12:
+        year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+    while day > _days_in(year, month):
+        day -= _days_in(year, month)
+        month += 1
+        if month > 12:
+            year, month = year + 1, 1
+    return year, month, day, hour, minute, usec
 
 
 def _days_in(year: int, month: int) -> int:
@@ -324,8 +361,6 @@ class _Reader:
             self.at += 1
 
     def calendar(self) -> Calendar:
-        if not isinstance(self.text, str):
-            raise BadInput(f"{self.option}: {self.text!r} is not text; put calendar events in quotes")
         zone = self.zone()
         body = self.text[: self.end]
         if not body:

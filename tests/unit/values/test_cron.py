@@ -1,0 +1,191 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cron's times and crontabs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import typing as t
+import zoneinfo
+
+import pytest
+from cronsim import CronSim
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
+
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("expression", "calendars"),
+    [
+        ("1 2 3 4 5", ["*-04-03 02:01:00", "Fri *-04-* 02:01:00"]),
+        ("0 0 */2 * 1", ["Mon *-*-01..31/2 00:00:00"]),
+        ("0 0 1-31/2 * 1", ["*-*-01..31/2 00:00:00", "Mon *-*-* 00:00:00"]),
+        ("0 0 13 * */3", ["Wed,Sat,Sun *-*-13 00:00:00"]),
+        ("0 0 1-31 * 1", ["*-*-* 00:00:00"]),
+        ("*/10 8-18 * * mon-fri", ["Mon..Fri *-*-* 08..18:00/10:00"]),
+        ("0-3/2 0 * * 0", ["Sun *-*-* 00:00,02:00"]),
+        ("0 0 * * 7", ["Sun *-*-* 00:00:00"]),
+        ("0 0 * * 5-7", ["Fri..Sun *-*-* 00:00:00"]),
+        ("0 0 * JAN,mar *", ["*-01,03-* 00:00:00"]),
+        ("*/7 * * * *", ["*-*-* *:00..56/7:00"]),
+        ("0 */5 * * *", ["*-*-* 00..20/5:00:00"]),
+        ("@weekly", ["Sun *-*-* 00:00:00"]),
+        ("@Daily", ["*-*-* 00:00:00"]),
+        ("@yearly", ["*-01-01 00:00:00"]),
+        ("* * * * *", ["*-*-* *:*:00"]),
+    ],
+)
+def test_expressions(expression: str, calendars: list[str]) -> None:
+    assert convert(expression).calendars == calendars
+    assert [str(parse_calendar(text)) for text in calendars] == calendars
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ("", "has 0 fields"),
+        ("* * * *", "has 4 fields"),
+        ("0 0 12 * * *", "no field for seconds"),
+        ("0 3 * * * root /bin/true", "crontab='user'"),
+        ("60 * * * *", "minute '60': 60 is not in 0 to 59"),
+        ("* * 0 * *", "day of month '0': 0 is not in 1 to 31"),
+        ("* * * * fri-sun", "write 5-7"),
+        ("* * * foo *", "month 'foo': 'foo' is not a number or a name; 1 to 12 are taken, and jan to dec"),
+        ("*/0 * * * *", "the step is 0"),
+        ("1,,2 * * * *", "an item of the list is empty"),
+        ("0~30 * * * *", "RandomizedDelaySec="),
+        ("* * L * *", "Quartz"),
+        ("@fortnightly", "no name that cron knows"),
+        ("@daily /bin/true", "crontab='user'"),
+    ],
+)
+def test_what_cron_would_not_take(expression: str, why: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        convert(expression, option="at")
+    assert caught.value.msg.startswith("at: ")
+    assert why in caught.value.msg
+
+
+def test_time_zones_are_checked_and_written() -> None:
+    assert convert("0 12 * * *", "Asia/Tokyo").calendars == ["*-*-* 12:00:00 Asia/Tokyo"]
+    with pytest.raises(BadInput, match="'Mars/Olympus' is not a time zone"):
+        convert("0 12 * * *", "Mars/Olympus")
+
+
+def messages(expression: str, zone: str = "") -> list[str]:
+    return [finding["message"] for finding in convert(expression, zone).findings]
+
+
+def test_what_the_change_of_clocks_does_is_said() -> None:
+    assert "runs it right after the gap" in messages("30 2 * * *", "Europe/Berlin")[0]
+    assert "hour that comes twice" in messages("*/10 * * * *", "Europe/Berlin")[0]
+    assert messages("30 12 * * *", "Europe/Berlin") == []
+    assert messages("30 4 * * *", "Europe/Berlin") == []
+    # London's gap is from 1 to 2.
+    assert messages("30 1 * * *", "Europe/London") != []
+    assert messages("30 1 * * *", "Europe/Berlin") == []
+    assert messages("30 2 * * *", "UTC") == []
+    assert messages("30 2 * * *", "Asia/Tokyo") == []
+    assert "in a time zone with summer time" in messages("30 2 * * *")[0]
+
+
+def test_the_change_of_clocks_is_as_said() -> None:
+    before = dt.datetime(2026, 3, 28, 12, tzinfo=BERLIN)
+    runs = CronSim("30 2 * * *", before)
+    assert [next(runs).isoformat() for _ in range(2)] == ["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
+    (event,) = convert("30 2 * * *", "Europe/Berlin").calendars
+    elapse = t.cast(int, parse_calendar(event).next(int(before.timestamp()) * 1_000_000))
+    assert dt.datetime.fromtimestamp(elapse / 1_000_000, BERLIN).isoformat() == "2026-03-30T02:30:00+02:00"
+
+
+def test_other_findings() -> None:
+    assert "never runs" in messages("0 12 30 2 *")[0]
+    assert messages("0 12 30 2 1") == []
+    assert "some crons ignore a step" in messages("5/15 12 * * *")[0]
+    assert "match both of them" in messages("0 12 */2 * 1")[0]
+    assert convert("@reboot").boot
+    assert "OnBootSec=" in messages("@reboot")[0]
+
+
+CRONTAB = """
+# m h dom mon dow command
+PATH=/opt/bin:/usr/bin
+  GREETING = "hello world"
+MAILTO=""
+
+15 4 * * 0  run "$GREETING" 100\\% %first%second \\% line
+MAILTO=ops
+@reboot /opt/bin/boot
+"""
+
+
+def test_a_crontab_of_a_user() -> None:
+    weekly, boot = parse_crontab(CRONTAB)
+    assert weekly["line"] == 7
+    assert weekly["calendars"] == ["Sun *-*-* 04:15:00"]
+    assert weekly["command"] == 'run "$GREETING" 100% '
+    assert weekly["stdin"] == "first\nsecond % line\n"
+    assert weekly["findings"] == []
+    assert weekly["service"] == {
+        "Type": "oneshot",
+        "ExecStart": '/bin/sh -c "run \\"$$GREETING\\" 100%% "',
+        "Environment": {"PATH": "/opt/bin:/usr/bin", "GREETING": "hello world", "SHELL": "/bin/sh"},
+        "WorkingDirectory": "~",
+        "StandardInput": "data",
+        "StandardInputText": "first\\nsecond %% line",
+    }
+    assert boot["boot"] and boot["calendars"] == []
+    assert [finding["construct"] for finding in boot["findings"]] == ["@reboot", "MAILTO=ops"]
+    assert {finding["line"] for finding in boot["findings"]} == {9}
+    # What stands below a job does not hold for it.
+    assert weekly["environment"]["MAILTO"] == ""
+
+
+def test_a_crontab_of_the_system() -> None:
+    (job,) = parse_crontab(
+        "SHELL=/bin/bash\nCRON_TZ=Europe/Berlin\nHOME=/srv\n0 12 * * *\twww-data\tcd x && ./y\n", "system"
+    )
+    assert (job["user"], job["command"]) == ("www-data", "cd x && ./y")
+    assert job["calendars"] == ["*-*-* 12:00:00 Europe/Berlin"]
+    assert job["service"]["ExecStart"] == '/bin/bash -c "cd x && ./y"'
+    assert job["service"]["User"] == "www-data"
+    assert job["service"]["WorkingDirectory"] == "/srv"
+    assert "CRON_TZ" not in job["service"]["Environment"]
+    assert "CRON_TZ=Europe/Berlin" in [finding["construct"] for finding in job["findings"]]
+
+
+def test_an_anacrontab() -> None:
+    text = (
+        "RANDOM_DELAY=45\n1 5 cron.daily run-parts /etc/cron.daily\n7 70 cron.weekly w\n@monthly 15 m x\n3 10 odd y\n"
+    )
+    jobs = parse_crontab(text, "anacron")
+    assert [job["name"] for job in jobs] == ["cron.daily", "cron.weekly", "m", "odd"]
+    assert [job["calendars"] for job in jobs] == [
+        ["*-*-* 00:05:00"],
+        ["Mon *-*-* 01:10:00"],
+        ["*-*-01 00:15:00"],
+        ["*-*-* 00:10:00"],
+    ]
+    assert all(job["persistent"] for job in jobs)
+    assert "decision" in [finding["severity"] for finding in jobs[3]["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "why"),
+    [
+        ("user", "\n0 3 * * *\n", "line 2: '0 3 * * *' has no command"),
+        ("system", "0 3 * * * root\n", "has no command"),
+        ("user", "0 25 * * * x\n", "line 1: '0 25 * * *': hour '25'"),
+        ("anacron", "1 cron.daily x y\n", "no job of anacron"),
+        ("other", "", "not one of user, system, anacron"),
+    ],
+)
+def test_lines_that_are_none(kind: str, text: str, why: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        parse_crontab(text, kind)
+    assert why in caught.value.msg
