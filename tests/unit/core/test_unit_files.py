@@ -175,6 +175,23 @@ class TestSteps:
         assert error.data["changed"] is False
         assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
 
+    def test_systemd_reads_its_files_again_after_each_way_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        saved = Saved.of(str(path))
+        assert saved is not None
+        (tmp_path / "link").symlink_to("a.service")
+        steps = (
+            write(path, b"new"),
+            write(tmp_path / "b.service", b"new"),
+            RemoveFile(str(path), saved, TOOLS),
+            RemoveLinks({str(tmp_path / "link"): "a.service"}, TOOLS),
+        )
+        for step in steps:
+            ctx = Context(FakeManager())
+            roll_back(ctx, step)
+            assert ctx.manager.reloads == 1, step.describe()
+
     def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
