@@ -8,7 +8,19 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+# With definitions of an earlier run there is nothing to ask a host, so these are checked here.
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "source": {"type": "str", "choices": ["runit", "daemontools"], "required": True},
+    "path": {"type": "path"},
+    "root": {"type": "path", "default": "/"},
+    "name": {"type": "list", "elements": "str"},
+    "log": {"type": "str", "choices": ["journald", "svlogd"], "default": "journald"},
+    "target": {"type": "str", "default": "multi-user.target"},
+    "definitions": {"type": "list", "elements": "dict"},
+}
 
 
 class ActionModule(ActionBase):
@@ -20,13 +32,18 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars))
-        if result.get("failed") or "definitions" not in result:
-            return result
+        if self._task.args.get("definitions") is not None:
+            _checked, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+            definitions = options["definitions"]
+            result["changed"] = False
+        else:
+            result.update(self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars))
+            if result.get("failed") or "definitions" not in result:
+                return result
+            options = self._task.args
+            definitions = result.pop("definitions")
         from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
 
-        options = self._task.args
-        definitions = result.pop("definitions")
         try:
             result["services"] = translate(
                 definitions,
