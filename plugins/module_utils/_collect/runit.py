@@ -19,7 +19,15 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
 # Where service directories are defined, most specific first; `*` is one name.
-_DEFINED = ("/etc/sv", "/etc/runit/sv", "/usr/share/runit/sv", "/opt/*/sv", "/var/service.d", "/usr/local/etc/sv", "/usr/local/etc/runit/sv")
+_DEFINED = (
+    "/etc/sv",
+    "/etc/runit/sv",
+    "/usr/share/runit/sv",
+    "/opt/*/sv",
+    "/var/service.d",
+    "/usr/local/etc/sv",
+    "/usr/local/etc/runit/sv",
+)
 # Where runsvdir or svscan looks.
 _SCANNED = (
     "/etc/service",
@@ -40,8 +48,6 @@ _LARGEST = 256 * 1024
 _MOST_FILES = 400
 _DEEPEST = 8
 
-# Files elsewhere that scripts name: settings that they source, environment directories, user databases.
-_ELSEWHERE = re.compile(rb"(?:^|[\s\"'({;&|=])(/(?:etc|usr/local/etc|opt|srv|var/lib)/[A-Za-z0-9_./@:+-]+)")
 _VARIABLE_PATH = re.compile(rb"/etc/(?:default|conf\.d|sysconfig)/(?:\$\{PWD##\*/\}|\$\(basename [^)]*\)|\$\{?NAME\}?)")
 _WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -111,7 +117,7 @@ def collect(
     """
     host = Host(root)
     if host.root and not os.path.isdir(host.root):
-        raise BadInput("root: %s is not a directory; give the directory that holds the tree" % root)
+        raise BadInput(f"root: {root} is not a directory; give the directory that holds the tree")
     if path is not None:
         places = _at_path(host, path)
     else:
@@ -131,7 +137,9 @@ def collect(
 class _Place:
     """One service directory: where it is for this process, where on the host, and the links that have it run."""
 
-    def __init__(self, name: str, outer: str, path: str, live: bool, links: t.Sequence[str] = (), assumed: bool = False) -> None:
+    def __init__(
+        self, name: str, outer: str, path: str, live: bool, links: t.Sequence[str] = (), assumed: bool = False
+    ) -> None:
         self.name = name
         self.outer = outer
         self.path = path
@@ -194,7 +202,7 @@ def _at_path(host: Host, path: str) -> t.List[_Place]:
         return [place]
     if not os.path.isdir(outer):
         raise BadInput(
-            "path: %s does not exist; give a service directory, a directory that holds such directories, or a run script" % path
+            f"path: {path} does not exist; give a service directory, a directory that holds such directories, or a run script"
         )
     found: t.List[_Place] = []
     seen: t.Set[str] = set()
@@ -219,7 +227,9 @@ def _search(host: Host, directory: str, depth: int, found: t.List[_Place], seen:
         _search(host, inner, depth + 1, found, seen, entry)
 
 
-_LAYOUT = re.compile(r".*?(/etc/sv|/etc/runit/sv|/usr/share/runit/sv|/var/service|/etc/service|/usr/local/etc/sv|/opt/[^/]+/sv)(/[^/]+)$")
+_LAYOUT = re.compile(
+    r".*?(/etc/sv|/etc/runit/sv|/usr/share/runit/sv|/var/service|/etc/service|/usr/local/etc/sv|/opt/[^/]+/sv)(/[^/]+)$"
+)
 
 
 def _place(host: Host, outer: str, name: str) -> _Place:
@@ -239,16 +249,13 @@ def _place(host: Host, outer: str, name: str) -> _Place:
     return _Place(name, outer, "/etc/sv/" + name, False, assumed=True)
 
 
-def _service(host: Host, place: _Place, source: str, users: "_Users", programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
+def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
     problems: t.List[str] = []
     files: t.List[t.Dict[str, t.Any]] = []
     if place.only_run:
         files.append(_file(place.only_run, "run", problems))
     else:
         _read(host, place.outer, "", files, problems)
-        if place.live:
-            # A log directory or script may be a link to a shared one.
-            pass
     raw: t.Dict[str, t.Any] = {
         "name": place.name,
         "source": source,
@@ -264,7 +271,7 @@ def _service(host: Host, place: _Place, source: str, users: "_Users", programs: 
         texts = [_bytes(one) for one in files if one.get("content")]
         raw["external"] = _elsewhere(host, place, texts)
         texts += [_bytes(one) for one in raw["external"] if one.get("content")]
-        words = set()
+        words: t.Set[str] = set()
         for text in texts:
             words.update(word.decode("ascii") for word in _WORD.findall(text))
         raw["commands"] = {word: programs[word] for word in sorted(words) if word in programs}
@@ -279,19 +286,21 @@ def _service(host: Host, place: _Place, source: str, users: "_Users", programs: 
     return raw
 
 
-def _read(host: Host, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], problems: t.List[str], depth: int = 0) -> None:
+def _read(
+    host: Host, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], problems: t.List[str], depth: int = 0
+) -> None:
     for name in _listed(outer):
-        if name in _SKIPPED or (not relative and name == "log" and False):
+        if name in _SKIPPED:
             continue
         where = os.path.join(outer, name)
         inner = relative + "/" + name if relative else name
         if len(files) >= _MOST_FILES:
-            problems.append("more than %d files in the service directory; the rest was not read" % _MOST_FILES)
+            problems.append(f"more than {_MOST_FILES} files in the service directory; the rest was not read")
             return
         try:
             info = os.lstat(where)
         except OSError as error:
-            problems.append("%s: %s" % (inner, error.strerror))
+            problems.append(f"{inner}: {error.strerror}")
             continue
         if stat.S_ISLNK(info.st_mode):
             target = os.readlink(where)
@@ -309,20 +318,20 @@ def _read(host: Host, outer: str, relative: str, files: t.List[t.Dict[str, t.Any
                 files.append({"path": inner, "type": "link", "target": target})
         elif stat.S_ISDIR(info.st_mode):
             if depth < 3:
-                files.append({"path": inner, "type": "directory", "mode": "%04o" % stat.S_IMODE(info.st_mode)})
+                files.append({"path": inner, "type": "directory", "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
                 _read(host, where, inner, files, problems, depth + 1)
         elif stat.S_ISREG(info.st_mode):
             files.append(_file(where, inner, problems))
         else:
             kind = "fifo" if stat.S_ISFIFO(info.st_mode) else "socket" if stat.S_ISSOCK(info.st_mode) else "device"
-            files.append({"path": inner, "type": kind, "mode": "%04o" % stat.S_IMODE(info.st_mode)})
+            files.append({"path": inner, "type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
 
 
 def _file(where: str, inner: str, problems: t.List[str]) -> t.Dict[str, t.Any]:
     one: t.Dict[str, t.Any] = {"path": inner, "type": "file"}
     try:
         info = os.stat(where)
-        one["mode"] = "%04o" % stat.S_IMODE(info.st_mode)
+        one["mode"] = f"{stat.S_IMODE(info.st_mode):04o}"
         one["size"] = info.st_size
         if info.st_size > _LARGEST:
             with open(where, "rb") as stream:
@@ -334,7 +343,7 @@ def _file(where: str, inner: str, problems: t.List[str]) -> t.Dict[str, t.Any]:
         with open(where, "rb") as stream:
             data = stream.read(_LARGEST)
     except OSError as error:
-        problems.append("%s: %s" % (inner, error.strerror))
+        problems.append(f"{inner}: {error.strerror}")
         return one
     if b"\0" in data[:4096] and inner.split("/")[0] != "env":
         one["binary"] = True
@@ -361,7 +370,7 @@ def _elsewhere(host: Host, place: _Place, texts: t.Sequence[bytes]) -> t.List[t.
         wanted += [match.decode("ascii") for match in _SOURCED.findall(text)]
         directories += [match.decode("ascii") for match in _ENVDIR.findall(text)]
         if b"invoke-run" in text.split(b"\n", 1)[0] or _VARIABLE_PATH.search(text):
-            wanted += ["/etc/%s/%s" % (kind, place.name) for kind in ("default", "conf.d", "sysconfig")]
+            wanted += [f"/etc/{kind}/{place.name}" for kind in ("default", "conf.d", "sysconfig")]
     for directory in directories:
         outer = host.outer(directory)
         wanted += [directory.rstrip("/") + "/" + name for name in _listed(outer) if not name.startswith(".")]
@@ -389,7 +398,7 @@ def _programs(host: Host) -> t.Dict[str, str]:
 
 def _unit(host: Host, name: str) -> t.Optional[str]:
     for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
-        path = "%s/%s.service" % (directory, name)
+        path = f"{directory}/{name}.service"
         if os.path.isfile(host.root + path):
             return path
     return None
@@ -432,7 +441,13 @@ class _Users:
 def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:
     """What supervise/status says, and whether the service is linked and has a down file."""
     down = any(one["path"] == "down" for one in files)
-    state: t.Dict[str, t.Any] = {"enabled": bool(place.links), "down": down, "running": False, "wanted": None, "pid": None}
+    state: t.Dict[str, t.Any] = {
+        "enabled": bool(place.links),
+        "down": down,
+        "running": False,
+        "wanted": None,
+        "pid": None,
+    }
     status = read_status(os.path.join(place.outer, "supervise", "status"))
     if status is not None:
         state.update(status)

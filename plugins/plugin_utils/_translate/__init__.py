@@ -15,7 +15,9 @@ _TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[
 }
 
 
-def translate(definitions: t.Iterable[t.Mapping[str, t.Any]], log: str = "journald", target: str = "multi-user.target") -> list[dict[str, t.Any]]:
+def translate(
+    definitions: t.Iterable[t.Mapping[str, t.Any]], log: str = "journald", target: str = "multi-user.target"
+) -> list[dict[str, t.Any]]:
     """Translate what the collector found, in its order.
 
     :param definitions: as the collector returns them.
@@ -57,7 +59,9 @@ def _share_directories(services: list[dict[str, t.Any]]) -> None:
                 if key == "RuntimeDirectory":
                     ordered["RuntimeDirectoryPreserve"] = "yes"
             unit["sections"]["Service"] = ordered
-            origin = unit["content"].split("\n", 1)[0][len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")]
+            origin = unit["content"].split("\n", 1)[0][
+                len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")
+            ]
             unit["content"] = render.text(unit["sections"], origin)
             service["findings"].append(
                 {

@@ -78,7 +78,14 @@ def decide(test: Test, fact: t.Callable[[str, str], bool | None]) -> bool | None
             one, two = int(left), int(right)
         except ValueError:
             return None
-        answers_by = {"-eq": one == two, "-ne": one != two, "-lt": one < two, "-le": one <= two, "-gt": one > two, "-ge": one >= two}
+        answers_by = {
+            "-eq": one == two,
+            "-ne": one != two,
+            "-lt": one < two,
+            "-le": one <= two,
+            "-gt": one > two,
+            "-ge": one >= two,
+        }
         return answers_by[operator]
     return None
 

@@ -24,13 +24,28 @@ STANDARD: dict[str, str] = {
 
 # Programs whose work is done by journald once the service runs under systemd.
 LOGGERS = frozenset(
-    ("svlogd", "logger", "vlogger", "multilog", "s6-log", "tinylog", "cat", "tai64n", "systemd-cat", "tai64nlocal", "ts", "socklog")
+    (
+        "svlogd",
+        "logger",
+        "vlogger",
+        "multilog",
+        "s6-log",
+        "tinylog",
+        "cat",
+        "tai64n",
+        "systemd-cat",
+        "tai64nlocal",
+        "ts",
+        "socklog",
+    )
 )
 # Of these, the ones that only shape lines on their way.
 FILTERS = frozenset(("tai64n", "tai64nlocal", "ts", "cat", "tee"))
 
 # Programs whose children are meant to outlive a restart: sessions, jobs and containers of users.
-LEAVES_CHILDREN = frozenset(("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs"))
+LEAVES_CHILDREN = frozenset(
+    ("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs")
+)
 
 # What only tells the time until the service is stopped.
 FOREVER = frozenset(("infinity", "inf", "365d", "1000d", "999d", "9999d", "10000d", "99999d"))
@@ -45,7 +60,18 @@ HARMLESS = frozenset(
 )
 
 # Files whose text is code for shells rather than settings.
-CODE_MARKS = ("functions", "/lib/", "/usr/share/", "/libexec/", "rc.subr", "/etc/profile", "bashrc", ".profile", "nvm.sh", "rvm")
+CODE_MARKS = (
+    "functions",
+    "/lib/",
+    "/usr/share/",
+    "/libexec/",
+    "rc.subr",
+    "/etc/profile",
+    "bashrc",
+    ".profile",
+    "nvm.sh",
+    "rvm",
+)
 
 
 def path_of(name: str, commands: dict[str, str]) -> str:

@@ -84,8 +84,8 @@ def shell_word(text: str) -> str:
 def command(one: Command) -> str:
     """A command as the value of an Exec directive."""
     prefix = ("-" if one.ignore else "") + ("+" if one.root else "")
-    if one.shell is not None:
-        return f"{prefix}{one.interpreter} -c {shell_word(one.shell)}"
+    if one.line is not None:
+        return f"{prefix}{one.interpreter} -c {shell_word(one.line)}"
     words = [exec_word(one.argv[0], program=True)]
     if one.argv0 is not None:
         prefix = "@" + prefix

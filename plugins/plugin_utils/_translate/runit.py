@@ -15,7 +15,12 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render, snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, plain_settings
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter, NeedShell, Wrap, unit_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import (
+    Interpreter,
+    NeedShell,
+    Wrap,
+    unit_of,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
     DECISION,
     INFO,
@@ -58,6 +63,10 @@ _FACILITIES = frozenset(
 _LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
 # Longer shell than this in a unit is worse to read than the script it comes from.
 _LONGEST_INLINE = 500
+# An argument that looks like a file in the working directory.
+_RELATIVE_FILE = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cfg|cdb|ini|ya?ml|json|toml|sh|py|pl|rb|ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
+)
 # What dash does not understand.
 _BASHISM = re.compile(
     r"\[\[|<<<|=~|\(\(|[<>]\(|&>|\|&|\$'|\bfunction |\bsource |\bshopt |\bdeclare |\w\[|\$\{!|\+=|\$\{\w+(\[|//?|\^|,|:\d|@)"
@@ -113,7 +122,13 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
         if STRICT:
             raise
         translator.findings.append(
-            Finding(WARNING, "script", "run", 0, f"the scripts could not be understood ({type(error).__name__}: {error}); rewrite them by hand")
+            Finding(
+                WARNING,
+                "script",
+                "run",
+                0,
+                f"the scripts could not be understood ({type(error).__name__}: {error}); rewrite them by hand",
+            )
         )
         translation = "refused"
     findings = []
@@ -172,7 +187,13 @@ class _Translator:
         if "run" not in definition.files:
             raise Refused("run", "there is no run script, so runsv has nothing to start either")
         if definition.unit:
-            self.note(DECISION, "unit", "", 0, f"the host already has {definition.unit}; where that is the package's own unit, use it instead of this one")
+            self.note(
+                DECISION,
+                "unit",
+                "",
+                0,
+                f"the host already has {definition.unit}; where that is the package's own unit, use it instead of this one",
+            )
         self._run_script()
         self._check()
         self._control()
@@ -180,7 +201,13 @@ class _Translator:
         self._finish()
         self._rest()
         if definition.assumed and any(definition.path in value for value in self._texts()):
-            self.note(INFO, "path", "run", 0, f"the unit refers to {definition.path}, where the service directory is assumed to be on the host")
+            self.note(
+                INFO,
+                "path",
+                "run",
+                0,
+                f"the unit refers to {definition.path}, where the service directory is assumed to be on the host",
+            )
 
     def _texts(self) -> list[str]:
         return [unit["content"].split("\n", 1)[1] for unit in self.units()]
@@ -271,13 +298,17 @@ class _Translator:
         """What Debian's invoke-run does before it runs the script."""
         name = self.definition.name
         path = f"/etc/default/{name}"
-        known, content = self.definition.outside(path)
+        _known, content = self.definition.outside(path)
         interpreter.vars["NAME"] = lit(name)
         interpreter.line = 1
         if content is None:
             interpreter.settings_file(path, True)
             interpreter.open_conf = True
-            interpreter.note(INFO, "invoke-run", f"{path}, which invoke-run reads and exports, is EnvironmentFile= (NAME=value lines only)")
+            interpreter.note(
+                INFO,
+                "invoke-run",
+                f"{path}, which invoke-run reads and exports, is EnvironmentFile= (NAME=value lines only)",
+            )
         else:
             plain = plain_settings(content)
             if plain is not None:
@@ -291,10 +322,17 @@ class _Translator:
                 finally:
                     interpreter.allexport = False
         if self.definition.has("env"):
-            interpreter.environment_directory(f"{self.definition.path}/env", "invoke-run")
+            try:
+                interpreter.environment_directory(f"{self.definition.path}/env", "invoke-run")
+            except wrappers.Keep as why:
+                raise Wrap("env", f"a variable of ./env cannot be written into a unit ({why})", 1) from None
             self.definition.files.pop("env", None)
         if self.definition.initscript:
-            interpreter.note(INFO, "invoke-run", f"invoke-run stops {self.definition.initscript} first; a unit of the same name takes its place under systemd")
+            interpreter.note(
+                INFO,
+                "invoke-run",
+                f"invoke-run stops {self.definition.initscript} first; a unit of the same name takes its place under systemd",
+            )
 
     def _codes_that_end(self) -> set[str]:
         """Exit codes after which finish takes the service down."""
@@ -314,13 +352,31 @@ class _Translator:
     def _finalize(self, it: Interpreter) -> None:
         service = self.service
         if it.prefix:
-            rest = it.inline if it.inline is not None else " ".join(piece.text for word in it.main or [] for piece in word if piece.kind == "shell")
+            rest = (
+                it.inline
+                if it.inline is not None
+                else " ".join(piece.text for word in it.main or [] for piece in word if piece.kind == "shell")
+            )
             it.prefix = it.live_prefix(rest)
-            it.prefix_commands = set().union(*(it.prefix_uses.get(text, (None, set(), it.prefix_commands))[2] for text in it.prefix))
-        if it.prefix and service.user is not None and not {name.rsplit("/", 1)[-1] for name in it.prefix_commands} <= programs.HARMLESS:
-            it.reasons.append(("shell", "what is computed before the command needs root, and the command does not run as root", it.line))
+            it.prefix_commands = set().union(
+                *(it.prefix_uses.get(text, (None, set(), it.prefix_commands))[2] for text in it.prefix)
+            )
+        if (
+            it.prefix
+            and service.user is not None
+            and not {name.rsplit("/", 1)[-1] for name in it.prefix_commands} <= programs.HARMLESS
+        ):
+            it.reasons.append(
+                (
+                    "shell",
+                    "what is computed before the command needs root, and the command does not run as root",
+                    it.line,
+                )
+            )
         # shell words in the command: a shell in front of it
-        needs_shell = bool(it.prefix) or (it.main is not None and any(piece.kind == "shell" for word in it.main for piece in word))
+        needs_shell = bool(it.prefix) or (
+            it.main is not None and any(piece.kind == "shell" for word in it.main for piece in word)
+        )
         inline: str | None = None
         if it.inline is not None:
             inline = "; ".join([*it.prefix, it.inline])
@@ -334,7 +390,9 @@ class _Translator:
         if inline is not None and it.errexit:
             inline = "set -e; " + inline
         if inline is not None and len(inline) > _LONGEST_INLINE:
-            it.reasons.append(("shell", "too much of the script can only be done by a shell; the original script is run", it.line))
+            it.reasons.append(
+                ("shell", "too much of the script can only be done by a shell; the original script is run", it.line)
+            )
         if it.reasons:
             construct, message, line = it.reasons[0]
             raise Wrap(construct, message, line)
@@ -343,7 +401,7 @@ class _Translator:
             if value is not None and name not in service.environment:
                 service.environment[name] = lit(value)
         if inline is not None:
-            service.start = [Command(shell=inline)]
+            service.start = [Command(line=inline)]
             service.settings.setdefault("SyslogIdentifier", [render.value(service.name)])
             it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
             self._commands(it)
@@ -362,7 +420,13 @@ class _Translator:
             return
         if base == "snooze" and self._snooze(it):
             return
-        if base == "sleep" and len(arguments) == 1 and arguments[0] and re.match(r"[0-9.]+[smhd]?\Z", arguments[0]) and it.steps:
+        if (
+            base == "sleep"
+            and len(arguments) == 1
+            and arguments[0]
+            and re.match(r"[0-9.]+[smhd]?\Z", arguments[0])
+            and it.steps
+        ):
             self._commands(it)
             self._periodic(it, arguments[0])
             return
@@ -370,7 +434,9 @@ class _Translator:
         argv = [program, *it.main[1:]]
         if it.path_changed and not (constant(program) or "").startswith("/"):
             argv = [lit("/usr/bin/env"), *argv]
-            it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
+            it.note(
+                INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search"
+            )
         service.start = [Command(argv, argv0=it.argv0)]
         self._commands(it)
         if it.down_self:
@@ -390,12 +456,16 @@ class _Translator:
         service.start_pre = arrange(service, it.steps, note)
         if it.bash:
             for command in (*service.start, *service.start_pre, *service.exec_condition):
-                if command.shell is not None and _BASHISM.search(command.shell):
+                if command.line is not None and _BASHISM.search(command.line):
                     command.interpreter = "/bin/bash"
         if service.user is not None:
             for command in service.exec_condition:
                 command.root = True
-        if service.working_directory and service.working_directory != "~" and mentions(service.start_pre, service.working_directory):
+        if (
+            service.working_directory
+            and service.working_directory != "~"
+            and mentions(service.start_pre, service.working_directory)
+        ):
             service.working_directory = "-" + service.working_directory
             it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
 
@@ -404,14 +474,32 @@ class _Translator:
         service = self.service
         if service.working_directory is not None:
             return
-        texts = [text] + [command.shell or " ".join(constant(word) or "" for word in command.argv)
-                          for command in (*service.start_pre, *service.exec_condition)]
-        words = [constant(word) for command in (*service.start, *service.start_pre, *service.exec_condition) for word in command.argv]
-        if "." in words or ".." in words or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts) or _names_own_file(self.definition, texts):
+        texts = [text] + [
+            command.line or " ".join(constant(word) or "" for word in command.argv)
+            for command in (*service.start_pre, *service.exec_condition)
+        ]
+        words = [
+            constant(word)
+            for command in (*service.start, *service.start_pre, *service.exec_condition)
+            for word in command.argv
+        ]
+        if (
+            any(word and _RELATIVE_FILE.match(word) for word in words)
+            or "." in words
+            or ".." in words
+            or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
+            or _names_own_file(self.definition, texts)
+        ):
             service.working_directory = self.definition.path
-            it.note(INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it")
+            it.note(
+                INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it"
+            )
         else:
-            it.note(INFO, "cwd", "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /")
+            it.note(
+                INFO,
+                "cwd",
+                "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
+            )
 
     def _output(self, it: Interpreter) -> None:
         service = self.service
@@ -424,7 +512,9 @@ class _Translator:
         elif it.stderr not in ("separate", "journal"):
             service.set("StandardError", it.stderr)
         if it.stderr == "separate" and it.stdout == "journal" and "StandardError" not in service.settings:
-            it.note(INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
+            it.note(
+                INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too"
+            )
         if it.log_command is not None:
             self._logger(it.log_command, "run", it.line)
 
@@ -432,32 +522,72 @@ class _Translator:
         """Restart and stop as runsv does them."""
         service = self.service
         if service.restart == "always":
-            self.note(INFO, "restart", "run", 0, "restarted for ever as under runsv (StartLimitIntervalSec=0), after one second each time; "
-                                                 "runsv waits only if the run was shorter than that")
+            self.note(
+                INFO,
+                "restart",
+                "run",
+                0,
+                "restarted for ever as under runsv (StartLimitIntervalSec=0), after one second each time; "
+                "runsv waits only if the run was shorter than that",
+            )
         names = [(constant(command.argv[0]) or "").rsplit("/", 1)[-1] for command in service.start if command.argv]
         if not execs:
             service.kill_mode = None
-            self.note(INFO, "stop", "run", 0, "runsv signalled only the shell; systemd signals all processes of the service (KillMode=control-group)")
+            self.note(
+                INFO,
+                "stop",
+                "run",
+                0,
+                "runsv signalled only the shell; systemd signals all processes of the service (KillMode=control-group)",
+            )
         elif names and names[0] in programs.LEAVES_CHILDREN:
             service.kill_mode = "process"
-            self.note(INFO, "stop", "run", 0, "only the main process is signalled, and what it has started lives on, as under runsv (KillMode=process)")
+            self.note(
+                INFO,
+                "stop",
+                "run",
+                0,
+                "only the main process is signalled, and what it has started lives on, as under runsv (KillMode=process)",
+            )
         else:
-            self.note(INFO, "stop", "run", 0, "SIGTERM and SIGCONT go to the main process only, as from runsv (KillMode=mixed); unlike runsv, "
-                                              "systemd kills what is left after that, or after 90 s")
+            self.note(
+                INFO,
+                "stop",
+                "run",
+                0,
+                "SIGTERM and SIGCONT go to the main process only, as from runsv (KillMode=mixed); unlike runsv, "
+                "systemd kills what is left after that, or after 90 s",
+            )
 
     def _terminal(self, it: Interpreter, base: str) -> None:
         if base in ("agetty", "getty", "fgetty", "mingetty", "ngetty"):
-            device = next((text for text in (constant(word) for word in (it.main or [])[1:]) if text and re.match(r"(/dev/)?(tty|hvc|console)", text)), None)
+            device = next(
+                (
+                    text
+                    for text in (constant(word) for word in (it.main or [])[1:])
+                    if text and re.match(r"(/dev/)?(tty|hvc|console)", text)
+                ),
+                None,
+            )
             if device:
                 service = self.service
                 path = device if device.startswith("/dev/") else f"/dev/{device}"
-                for key, value in (("UtmpIdentifier", path[5:]), ("TTYPath", path), ("TTYReset", "yes"), ("TTYVHangup", "yes")):
+                for key, value in (
+                    ("UtmpIdentifier", path[5:]),
+                    ("TTYPath", path),
+                    ("TTYReset", "yes"),
+                    ("TTYVHangup", "yes"),
+                ):
                     service.set(key, value)
                 service.set("IgnoreSIGPIPE", "no")
                 service.set("SendSIGHUP", "yes")
                 serial = re.match(r"/dev/(ttyS|ttyAMA|hvc|ttyUSB)", path)
                 template = "serial-getty@" if serial else "getty@"
-                it.note(DECISION, "getty", f"systemd ships {template}.service: `systemctl enable {template}{path[5:]}.service` is the usual answer instead")
+                it.note(
+                    DECISION,
+                    "getty",
+                    f"systemd ships {template}.service: `systemctl enable {template}{path[5:]}.service` is the usual answer instead",
+                )
 
     def _one_shot(self, it: Interpreter, stays: bool) -> None:
         """The steps are the service."""
@@ -482,14 +612,28 @@ class _Translator:
         service.settings.pop("TimeoutStartSec", None)
         it.argv0 = None
         if stays:
-            it.note(INFO, "pause", "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=")
+            it.note(
+                INFO,
+                "pause",
+                "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=",
+            )
         elif it.down_self:
-            it.note(INFO, "sv down", "the script takes its own service down when it is done: Type=oneshot, RemainAfterExit=yes")
+            it.note(
+                INFO,
+                "sv down",
+                "the script takes its own service down when it is done: Type=oneshot, RemainAfterExit=yes",
+            )
         else:
-            it.note(WARNING, "run", "the script ends without leaving a process, and runsv starts it again every second; "
-                                    "the unit runs it once (Type=oneshot)")
+            it.note(
+                WARNING,
+                "run",
+                "the script ends without leaving a process, and runsv starts it again every second; "
+                "the unit runs it once (Type=oneshot)",
+            )
         if service.start and any(not command.ignore for command in service.start):
-            it.note(INFO, "restart", "a step that fails leaves the unit failed; runsv would have tried again every second")
+            it.note(
+                INFO, "restart", "a step that fails leaves the unit failed; runsv would have tried again every second"
+            )
         if service.working_directory is None:
             self._directory(it, "")
 
@@ -500,8 +644,15 @@ class _Translator:
         from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Timer
 
         service.timer = Timer()
-        service.timer.settings = {"OnActiveSec": ["0s"], "OnUnitInactiveSec": [span if not span[-1].isdigit() else span + "s"]}
-        it.note(DECISION, "sleep", f"a command that is run again {span} after it has ended: a timer starts it (OnUnitInactiveSec=)")
+        service.timer.settings = {
+            "OnActiveSec": ["0s"],
+            "OnUnitInactiveSec": [span if not span[-1].isdigit() else span + "s"],
+        }
+        it.note(
+            DECISION,
+            "sleep",
+            f"a command that is run again {span} after it has ended: a timer starts it (OnUnitInactiveSec=)",
+        )
         self._directory(it, "")
 
     def _one_shot_commands(self, commands: list[Command]) -> None:
@@ -535,9 +686,17 @@ class _Translator:
                 elif letter in "RJ":
                     timer["RandomizedDelaySec"] = [snooze.duration(value)]
                 elif letter == "T":
-                    it.note(DECISION, "snooze -T", f"a waiting time of {value} since the last run has no directive; left out")
+                    it.note(
+                        DECISION,
+                        "snooze -T",
+                        f"a waiting time of {value} since the last run has no directive; left out",
+                    )
                 elif letter == "s":
-                    it.note(INFO, "snooze -s", f"late starts up to {value} are not told apart; Persistent= decides about missed ones")
+                    it.note(
+                        INFO,
+                        "snooze -s",
+                        f"late starts up to {value} are not told apart; Persistent= decides about missed ones",
+                    )
                 elif letter == "n":
                     raise snooze.NoTimer("-n only shows times")
             timer["OnCalendar"] = [snooze.calendar(fields)]
@@ -572,7 +731,13 @@ class _Translator:
         service.set("SyslogIdentifier", render.value(service.name))
         service.working_directory = self.definition.path
         self.note(WARNING, construct, "run", line, message)
-        self.note(INFO, "wrapped", "run", 0, f"keep {self.definition.path}: the unit runs its run script, which sets user, environment and limits itself")
+        self.note(
+            INFO,
+            "wrapped",
+            "run",
+            0,
+            f"keep {self.definition.path}: the unit runs its run script, which sets user, environment and limits itself",
+        )
         self._manner(True)
 
     def _wrapped(self, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
@@ -581,16 +746,30 @@ class _Translator:
             self._without_sv(script, shebang, shell, why)
             return
         self._wrap(why.construct, why.message, why.line)
-        used = sorted(names & {"chpst", "utmpset", "svwaitup", "setuidgid", "envdir", "softlimit", "pause", "snooze", "vlogger"})
+        used = sorted(
+            names & {"chpst", "utmpset", "svwaitup", "setuidgid", "envdir", "softlimit", "pause", "snooze", "vlogger"}
+        )
         if used:
-            self.note(WARNING, used[0], "run", 0, f"the script calls {', '.join(used)}: the package that has it must stay installed")
+            self.note(
+                WARNING,
+                used[0],
+                "run",
+                0,
+                f"the script calls {', '.join(used)}: the package that has it must stay installed",
+            )
         last = statements(script.root)
         execs = bool(last) and "exec" in commands_in(last[-1][0])
         if not execs:
             self.service.kill_mode = None
         if "invoke-run" in " ".join(shebang):
             self.service.environment_files = []
-            self.note(INFO, "invoke-run", "run", 1, "the original script is run by invoke-run, which reads /etc/default and ./env itself")
+            self.note(
+                INFO,
+                "invoke-run",
+                "run",
+                1,
+                "the original script is run by invoke-run, which reads /etc/default and ./env itself",
+            )
 
     def _without_sv(self, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
         """sv has nothing to talk to under systemd: the script without its dependencies, which become ordering."""
@@ -598,7 +777,9 @@ class _Translator:
         interpreter = self._interpreter(script, shebang, shell, service, self.definition.path)
         parts: list[str] = []
         if "invoke-run" in " ".join(shebang):
-            parts.append(f"set -a; [ ! -r /etc/default/{self.definition.name} ] || . /etc/default/{self.definition.name}; set +a")
+            parts.append(
+                f"set -a; [ ! -r /etc/default/{self.definition.name} ] || . /etc/default/{self.definition.name}; set +a"
+            )
         found = statements(script.root)
         execs = bool(found) and "exec" in commands_in(found[-1][0])
         for node, background in found:
@@ -609,8 +790,12 @@ class _Translator:
                 try:
                     interpreter.dispatch(node, False)
                 except (NeedShell, Wrap, CannotPrint):
-                    raise Refused(why.construct, f"{why.message}; under systemd sv has no supervisor to ask, so this script cannot go on "
-                                                 "being run: rewrite it by hand", why.line) from None
+                    raise Refused(
+                        why.construct,
+                        f"{why.message}; under systemd sv has no supervisor to ask, so this script cannot go on "
+                        "being run: rewrite it by hand",
+                        why.line,
+                    ) from None
                 if len(interpreter.steps) != steps or interpreter.ended:
                     raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
                 continue
@@ -619,21 +804,35 @@ class _Translator:
             try:
                 parts.append(Printer(blank, node).line(node) + (" &" if background else ""))
             except CannotPrint as problem:
-                raise Refused(why.construct, f"{why.message}; the script calls sv, which has no supervisor to ask under systemd, and cannot "
-                                             f"be put into the unit ({problem}): rewrite it by hand", why.line) from None
+                raise Refused(
+                    why.construct,
+                    f"{why.message}; the script calls sv, which has no supervisor to ask under systemd, and cannot "
+                    f"be put into the unit ({problem}): rewrite it by hand",
+                    why.line,
+                ) from None
         text = "; ".join(parts).replace(" &; ", " & ")
         if interpreter.errexit:
             text = "set -e; " + text
         if len(text) > 8000:
-            raise Refused(why.construct, f"{why.message}; the script calls sv and is too long for a unit: rewrite it by hand", why.line)
+            raise Refused(
+                why.construct,
+                f"{why.message}; the script calls sv and is too long for a unit: rewrite it by hand",
+                why.line,
+            )
         self.translation = "wrapped"
-        service.start = [Command(shell=text)]
+        service.start = [Command(line=text)]
         service.set("SyslogIdentifier", render.value(service.name))
         service.working_directory = self.definition.path
         if shell == "bash":
             service.start = [Command([lit("/bin/bash"), lit("-c"), [Piece("lit", text)]])]
         self.note(WARNING, why.construct, "run", why.line, why.message)
-        self.note(INFO, "wrapped", "run", 0, "the script is in the unit, without its calls of sv: under systemd they have no supervisor to ask")
+        self.note(
+            INFO,
+            "wrapped",
+            "run",
+            0,
+            "the script is in the unit, without its calls of sv: under systemd they have no supervisor to ask",
+        )
         self._manner(execs)
 
     # -- check
@@ -651,19 +850,27 @@ class _Translator:
         if shell is not None:
             body = self._one_line(text, "check", shell)
         if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(parse(text, "check").root)}:
-            self.note(WARNING, "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out")
+            self.note(
+                WARNING, "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out"
+            )
             return
         if body is None or len(body) > _LONGEST_INLINE:
             body = f"cd {word_text(lit(self.definition.path))} && {word_text(lit(path))}"
             self.note(WARNING, "check", "check", 1, f"the unit goes on running {path}; keep it")
         loop = f"for i in 1 2 3 4 5 6 7; do ({body}) && exit 0; sleep 1; done; exit 1"
-        command = Command(shell=loop, ignore=True, root=self.service.user is not None)
+        command = Command(line=loop, ignore=True, root=self.service.user is not None)
         if self.service.type == "oneshot":
             self.note(INFO, "check", "check", 1, "the unit is active only once its steps are done; check is not asked")
             return
         self.service.start_post = [command]
-        self.note(INFO, "check", "check", 1, "asked each second for up to seven, as by `sv start`, before what is ordered after this service starts; "
-                                             "it does not end the service")
+        self.note(
+            INFO,
+            "check",
+            "check",
+            1,
+            "asked each second for up to seven, as by `sv start`, before what is ordered after this service starts; "
+            "it does not end the service",
+        )
 
     def _one_line(self, text: str, file: str, shell: str) -> str | None:
         """A script as one line of shell, run in the service directory; None where it cannot be."""
@@ -677,8 +884,12 @@ class _Translator:
             body = printer.block(script.root)
         except CannotPrint:
             return None
-        flags = "set -e; " if any("e" in word for word in shebang_of(text)[1:] if re.match(r"-[a-zA-Z]+\Z", word)) else ""
-        body = printer.prefix() + re.sub(r"(?:^|(?<=; ))exec (2>&1|1>&2|>/dev/null|>/dev/null 2>&1|2>/dev/null)(; |$)", "", body)
+        flags = (
+            "set -e; " if any("e" in word for word in shebang_of(text)[1:] if re.match(r"-[a-zA-Z]+\Z", word)) else ""
+        )
+        body = printer.prefix() + re.sub(
+            r"(?:^|(?<=; ))exec (2>&1|1>&2|>/dev/null|>/dev/null 2>&1|2>/dev/null)(; |$)", "", body
+        )
         if re.search(r"(^|[\s=:'\"])\.{1,2}/", body) or _names_own_file(self.definition, [body]) or "supervise" in body:
             body = f"cd {word_text(lit(self.definition.path))} || exit 1; {body}"
         return flags + body.strip() if body.strip() else ":"
@@ -707,8 +918,12 @@ class _Translator:
         for node, background in statements(script.root):
             if not self._finish_statement(node, background):
                 left.append((node, background))
-        left = [pair for index, pair in enumerate(left) if not _only_assigns(pair[0]) or any(
-            _assigned_name(pair[0]) in referenced(other) for other, _b in left[index + 1 :])]
+        left = [
+            pair
+            for index, pair in enumerate(left)
+            if not _only_assigns(pair[0])
+            or any(_assigned_name(pair[0]) in referenced(other) for other, _b in left[index + 1 :])
+        ]
         if left:
             self._finish_commands(left, script, shell)
         if service.stop_post and service.type == "oneshot" and service.remain_after_exit:
@@ -717,8 +932,9 @@ class _Translator:
 
     def _finish_as_it_is(self, why: str) -> None:
         path = f"{self.definition.path}/finish"
-        text = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; set -- -1 $s;; esac; cd {word_text(lit(self.definition.path))}; exec {word_text(lit(path))} \"$@\""
-        self.service.stop_post.append(Command(shell=text, ignore=True, root=self.service.user is not None))
+        setup = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; set -- -1 $s;; esac"
+        text = f'{setup}; cd {word_text(lit(self.definition.path))}; exec {word_text(lit(path))} "$@"'
+        self.service.stop_post.append(Command(line=text, ignore=True, root=self.service.user is not None))
         self.note(WARNING, "finish", "finish", 1, f"{why}; the unit goes on running {path} after each exit: keep it")
 
     def _finish_statement(self, node: Node, background: bool) -> bool:
@@ -742,19 +958,35 @@ class _Translator:
             if name in ("exit", "return"):
                 return True
             if name == "utmpset":
-                self.note(INFO, "utmpset", "finish", line, "systemd writes the end of the session to utmp itself (UtmpIdentifier=)")
+                self.note(
+                    INFO,
+                    "utmpset",
+                    "finish",
+                    line,
+                    "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
+                )
                 if "UtmpIdentifier" not in service.settings and len(words) > 1 and "$" not in words[-1]:
                     service.set("UtmpIdentifier", words[-1].rsplit("/", 1)[-1])
                 return True
             if name == "finish-exec":
                 service.prevent_restart += ["161", "162", "170"]
-                self.note(INFO, "finish-exec", "finish", line, "exit codes 161, 162 and 170 take the service down: RestartPreventExitStatus=")
+                self.note(
+                    INFO,
+                    "finish-exec",
+                    "finish",
+                    line,
+                    "exit codes 161, 162 and 170 take the service down: RestartPreventExitStatus=",
+                )
                 return True
             if name == "finish-default":
                 self.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
                 return True
-            if name in programs.MESSAGES and (node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", _redirects_text(node))):
-                self.note(INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended")
+            if name in programs.MESSAGES and (
+                node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", _redirects_text(node))
+            ):
+                self.note(
+                    INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended"
+                )
                 return True
             if name == "sleep" and len(words) == 2 and re.fullmatch(r"[0-9.]+[smhd]?", words[1]):
                 service.restart_sec = words[1]
@@ -763,7 +995,9 @@ class _Translator:
             if name == "sv" and _own_sv(words, self.definition):
                 service.restart = None
                 service.restart_sec = None
-                self.note(INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")
+                self.note(
+                    INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no"
+                )
                 return True
             if name == "sv":
                 return self._finish_sv(words, line)
@@ -772,10 +1006,22 @@ class _Translator:
             how, code = found
             if how == "is":
                 service.prevent_restart.append(code)
-                self.note(INFO, "sv down", "finish", line, f"not started again after exit code {code}: RestartPreventExitStatus=")
+                self.note(
+                    INFO,
+                    "sv down",
+                    "finish",
+                    line,
+                    f"not started again after exit code {code}: RestartPreventExitStatus=",
+                )
             elif code == "0":
                 service.restart = "on-success"
-                self.note(INFO, "sv down", "finish", line, "not started again after an exit code that is not 0: Restart=on-success")
+                self.note(
+                    INFO,
+                    "sv down",
+                    "finish",
+                    line,
+                    "not started again after an exit code that is not 0: Restart=on-success",
+                )
             else:
                 return False
             return True
@@ -788,17 +1034,47 @@ class _Translator:
 
     def _finish_sv(self, words: list[str], line: int) -> bool:
         arguments = [word for word in words[1:] if not word.startswith("-")]
-        verbs = {"down": "stop", "d": "stop", "stop": "stop", "up": "start", "u": "start", "start": "start", "restart": "restart", "once": "start",
-                 "hup": "reload", "reload": "reload", "force-stop": "stop"}
+        verbs = {
+            "down": "stop",
+            "d": "stop",
+            "stop": "stop",
+            "up": "start",
+            "u": "start",
+            "start": "start",
+            "restart": "restart",
+            "once": "start",
+            "hup": "reload",
+            "reload": "reload",
+            "force-stop": "stop",
+        }
         if len(arguments) < 2 or arguments[0] not in verbs or any("$" in word for word in arguments):
-            self.note(DECISION, "sv", "finish", line, f"'{' '.join(words)}' has no supervisor to ask under systemd and was left out")
+            self.note(
+                DECISION,
+                "sv",
+                "finish",
+                line,
+                f"'{' '.join(words)}' has no supervisor to ask under systemd and was left out",
+            )
             return True
         for name in arguments[1:]:
             unit = unit_of(name.rstrip("/").rsplit("/", 1)[-1])
             self.service.stop_post.append(
-                Command.of("/bin/systemctl", "--no-block", verbs[arguments[0]], unit, ignore=True, root=self.service.user is not None)
+                Command.of(
+                    "/bin/systemctl",
+                    "--no-block",
+                    verbs[arguments[0]],
+                    unit,
+                    ignore=True,
+                    root=self.service.user is not None,
+                )
             )
-            self.note(DECISION, "sv", "finish", line, f"asks systemd to {verbs[arguments[0]]} {unit}; a dependency such as PartOf= may say it better")
+            self.note(
+                DECISION,
+                "sv",
+                "finish",
+                line,
+                f"asks systemd to {verbs[arguments[0]]} {unit}; a dependency such as PartOf= may say it better",
+            )
         return True
 
     def _finish_case(self, node: Node, line: int) -> bool:
@@ -827,7 +1103,13 @@ class _Translator:
                     return False
                 codes += patterns
         self.service.prevent_restart += codes
-        self.note(INFO, "case", "finish", line, f"exit codes {', '.join(codes)} take the service down" if codes else "only prints messages; left out")
+        self.note(
+            INFO,
+            "case",
+            "finish",
+            line,
+            f"exit codes {', '.join(codes)} take the service down" if codes else "only prints messages; left out",
+        )
         return True
 
     def _finish_commands(self, left: list[tuple[Node, bool]], script: Script, shell: str) -> None:
@@ -838,8 +1120,14 @@ class _Translator:
             names |= {name.rsplit("/", 1)[-1] for name in commands_in(node)}
         if "sv" in names:
             line = next(line_of(node) for node, _b in left if "sv" in _words(text_of(node)))
-            self.note(DECISION, "finish", "finish", line, "it calls sv within a condition; under systemd sv has no supervisor to ask. "
-                                                          "The command fails and is ignored; say with Restart= or ExecStopPost= what should happen")
+            self.note(
+                DECISION,
+                "finish",
+                "finish",
+                line,
+                "it calls sv within a condition; under systemd sv has no supervisor to ask. "
+                "The command fails and is ignored; say with Restart= or ExecStopPost= what should happen",
+            )
         scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
         simple: list[Command] = []
         for node, background in left:
@@ -866,7 +1154,9 @@ class _Translator:
             return
         body = "; ".join(parts).replace(" &; ", " & ")
         if "set -e" in (self.definition.text("finish") or "").split("\n", 3)[0] or any(
-            "e" in word for word in shebang_of(self.definition.text("finish") or "")[1:] if re.match(r"-[a-zA-Z]+\Z", word)
+            "e" in word
+            for word in shebang_of(self.definition.text("finish") or "")[1:]
+            if re.match(r"-[a-zA-Z]+\Z", word)
         ):
             body = "set -e; " + body
         if re.search(r"(^|[\s=:'\"])\.{1,2}/", body) or "supervise" in body or _names_own_file(self.definition, [body]):
@@ -883,10 +1173,16 @@ class _Translator:
             if service.type == "oneshot":
                 setup = "set -- -1 15; "
             body = setup + body
-            self.note(INFO, "finish", "finish", line_of(left[0][0]), "runs after every exit: ExecStopPost=, $1 and $2 made of $EXIT_CODE and $EXIT_STATUS")
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost=, $1 and $2 made of $EXIT_CODE and $EXIT_STATUS",
+            )
         else:
             self.note(INFO, "finish", "finish", line_of(left[0][0]), "runs after every exit: ExecStopPost=")
-        service.stop_post.append(Command(shell=body, ignore=True, root=root))
+        service.stop_post.append(Command(line=body, ignore=True, root=root))
 
     def _finish_simple(self, node: Node, background: bool, scope: Interpreter) -> Command | None:
         if background:
@@ -912,7 +1208,25 @@ class _Translator:
         name = constant(words[0]) if words else None
         if not name or not re.match(r"/?[A-Za-z0-9_./+-]+[A-Za-z0-9_.+-]\Z|[A-Za-z]\Z", name) or name.startswith("."):
             return None
-        if name in ("cd", "export", "command", "type", "eval", "read", "[", "test", ".", "source", "trap", "wait", "kill", "sv", "umask", "ulimit", "shift"):
+        if name in (
+            "cd",
+            "export",
+            "command",
+            "type",
+            "eval",
+            "read",
+            "[",
+            "test",
+            ".",
+            "source",
+            "trap",
+            "wait",
+            "kill",
+            "sv",
+            "umask",
+            "ulimit",
+            "shift",
+        ):
             return None
         if referenced(node) & {"1", "2", "@", "*", "#"}:
             return None
@@ -938,13 +1252,25 @@ class _Translator:
                 command = self._control_command(text, file, shell)
                 service.stop.append(command)
                 service.stop.append(
-                    Command(shell='while kill -0 "$MAINPID" 2>/dev/null; do sleep 1; done', ignore=True, root=service.user is not None)
+                    Command(
+                        line='while kill -0 "$MAINPID" 2>/dev/null; do sleep 1; done',
+                        ignore=True,
+                        root=service.user is not None,
+                    )
                 )
-                self.note(INFO, file, file, 1, "runs instead of the stop signal: ExecStop=, which then waits for the process to end; "
-                                               "where it fails, SIGTERM follows, as under runsv")
+                self.note(
+                    INFO,
+                    file,
+                    file,
+                    1,
+                    "runs instead of the stop signal: ExecStop=, which then waits for the process to end; "
+                    "where it fails, SIGTERM follows, as under runsv",
+                )
             elif name == "h":
                 if signal is not None:
-                    service.reload.append(Command([lit("/bin/kill"), lit(f"-{signal}"), [Piece("var", "MAINPID", True)]]))
+                    service.reload.append(
+                        Command([lit("/bin/kill"), lit(f"-{signal}"), [Piece("var", "MAINPID", True)]])
+                    )
                 else:
                     service.reload.append(self._control_command(text, file, shell))
                 self.note(INFO, file, file, 1, "`sv hup` is `systemctl reload` (ExecReload=)")
@@ -952,12 +1278,30 @@ class _Translator:
                 if signal is not None:
                     if "KillSignal" not in service.settings and signal != "TERM":
                         service.set("KillSignal", f"SIG{signal}")
-                    self.note(DECISION, file, file, 1, f"sends SIG{signal} besides SIGTERM when the service is taken down: taken as the stop signal")
+                    self.note(
+                        DECISION,
+                        file,
+                        file,
+                        1,
+                        f"sends SIG{signal} besides SIGTERM when the service is taken down: taken as the stop signal",
+                    )
                 else:
-                    self.note(DECISION, file, file, 1, "runs besides the stop signal when the service is taken down; there is no directive for that. "
-                                                       "Where it prepares the stop, make it ExecStop=")
+                    self.note(
+                        DECISION,
+                        file,
+                        file,
+                        1,
+                        "runs besides the stop signal when the service is taken down; there is no directive for that. "
+                        "Where it prepares the stop, make it ExecStop=",
+                    )
             else:
-                self.note(DECISION, file, file, 1, f"replaces `sv {name}`; systemd has no such command: use `systemctl kill --signal=` or `systemctl start` instead")
+                self.note(
+                    DECISION,
+                    file,
+                    file,
+                    1,
+                    f"replaces `sv {name}`; systemd has no such command: use `systemctl kill --signal=` or `systemctl start` instead",
+                )
 
     def _control_command(self, text: str, file: str, shell: str | None) -> Command:
         root = self.service.user is not None
@@ -974,7 +1318,7 @@ class _Translator:
             self.note(WARNING, file, file, 1, f"the unit goes on running {self.definition.path}/{file}; keep it")
             return Command.of(f"{self.definition.path}/{file}", root=root)
         body = re.sub(r"\$\((?:cat|<) ?(?:\./)?supervise/pid\)|`cat (?:\./)?supervise/pid`", "$MAINPID", body)
-        return Command(shell=body, ignore=False, root=root)
+        return Command(line=body, ignore=False, root=root)
 
     def _signal(self, text: str, file: str) -> str | None:
         """The one signal a control script sends to its service, where it does nothing else."""
@@ -1014,7 +1358,19 @@ class _Translator:
                 if own not in (self.definition.name, ".", "") and "$" not in own:
                     return None
                 signals.append(_SV_SIGNALS[words[1]])
-            elif name not in (*programs.MESSAGES, "cat", "read", "exit", "test", "[", "set", "cd", "pidof", "pgrep", "sleep"):
+            elif name not in (
+                *programs.MESSAGES,
+                "cat",
+                "read",
+                "exit",
+                "test",
+                "[",
+                "set",
+                "cd",
+                "pidof",
+                "pgrep",
+                "sleep",
+            ):
                 return None
         kinds = {node.type for node in walk(script.root)}
         if len(signals) != 1 or kinds & {"while_statement", "for_statement", "case_statement", "function_definition"}:
@@ -1060,11 +1416,23 @@ class _Translator:
             except (NeedShell, Wrap):
                 command = None
         if command is None:
-            self.note(DECISION, "log/run", "log/run", 1, "what it does with the log is not understood; the journal takes the output instead")
+            self.note(
+                DECISION,
+                "log/run",
+                "log/run",
+                1,
+                "what it does with the log is not understood; the journal takes the output instead",
+            )
             return
         self._logger(command, "log/run", line)
         if scope.steps or scope.prefix:
-            self.note(INFO, "log/run", "log/run", 1, "its steps prepared the log directory, which is no longer written to; left out")
+            self.note(
+                INFO,
+                "log/run",
+                "log/run",
+                1,
+                "its steps prepared the log directory, which is no longer written to; left out",
+            )
 
     def _logger(self, words: list[Word], file: str, line: int) -> None:
         """What a logging program's options mean for the journal."""
@@ -1086,34 +1454,87 @@ class _Translator:
                         service.set("SyslogFacility", facility)
                     if level in _LEVELS and level != "info":
                         service.set("SyslogLevel", level)
-            self.note(INFO, name, file, line, "the journal takes the output with the same tag; rsyslog reads it from there where it is installed")
+            self.note(
+                INFO,
+                name,
+                file,
+                line,
+                "the journal takes the output with the same tag; rsyslog reads it from there where it is installed",
+            )
             return
         if name in ("svlogd", "multilog", "s6-log", "tinylog"):
-            directory = next((text for text in reversed(texts) if text and not text.startswith("-") and (text.startswith((".", "/")) or "/" in text or text == "main")), None)
-            self.note(DECISION, name, file, line, f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
-                                                  "its own for one service (option log=svlogd keeps svlogd)")
+            directory = next(
+                (
+                    text
+                    for text in reversed(texts)
+                    if text
+                    and not text.startswith("-")
+                    and (text.startswith((".", "/")) or "/" in text or text == "main")
+                ),
+                None,
+            )
+            self.note(
+                DECISION,
+                name,
+                file,
+                line,
+                f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
+                "its own for one service (option log=svlogd keeps svlogd)",
+            )
             for option in (text for text in texts if text and (text.startswith("-") or name == "multilog")):
                 if option != directory:
-                    self.note(INFO, f"{name} {option}", file, line, "the journal has its own time stamps, prefixes and sizes")
+                    self.note(
+                        INFO, f"{name} {option}", file, line, "the journal has its own time stamps, prefixes and sizes"
+                    )
             self._svlogd_config()
             return
-        self.note(INFO, name or "log", file, line, "the journal takes the output" + ("" if name in programs.LOGGERS else f"; {name} no longer gets it")
-                  + ". Where it must go elsewhere, configure journald or rsyslog")
+        self.note(
+            INFO,
+            name or "log",
+            file,
+            line,
+            "the journal takes the output"
+            + ("" if name in programs.LOGGERS else f"; {name} no longer gets it")
+            + ". Where it must go elsewhere, configure journald or rsyslog",
+        )
         if name not in programs.LOGGERS:
-            self.note(DECISION, name or "log", file, line, "this program did more with the log than keep it; decide whether it is still needed")
+            self.note(
+                DECISION,
+                name or "log",
+                file,
+                line,
+                "this program did more with the log than keep it; decide whether it is still needed",
+            )
 
     def _svlogd_config(self) -> None:
-        meanings = {"s": "size of a file", "n": "number of files", "N": "least number of files", "t": "rotation by age", "!": "processing of rotated files",
-                    "u": "sending by UDP", "U": "sending by UDP", "p": "a prefix", "-": "a filter", "+": "a filter", "e": "selection for standard error",
-                    "E": "selection for standard error"}
+        meanings = {
+            "s": "size of a file",
+            "n": "number of files",
+            "N": "least number of files",
+            "t": "rotation by age",
+            "!": "processing of rotated files",
+            "u": "sending by UDP",
+            "U": "sending by UDP",
+            "p": "a prefix",
+            "-": "a filter",
+            "+": "a filter",
+            "e": "selection for standard error",
+            "E": "selection for standard error",
+        }
         for path in sorted(self.definition.files):
             if not (path.startswith("log/") and path.rsplit("/", 1)[-1] == "config"):
                 continue
             for number, row in enumerate((self.definition.text(path) or "").split("\n"), 1):
                 if row[:1] in meanings:
                     serious = row[0] in "!uUe-+E"
-                    self.note(DECISION if serious else INFO, f"svlogd {row[0]}", path, number,
-                              f"{meanings[row[0]]} ('{row}') has no counterpart per service in journald" + ("; see LogFilterPatterns= (systemd 253)" if row[0] in "-+" else ""))
+                    self.note(
+                        DECISION if serious else INFO,
+                        f"svlogd {row[0]}",
+                        path,
+                        number,
+                        f"{meanings[row[0]]} ('{row}') has no counterpart per service in journald"
+                        + ("; see LogFilterPatterns= (systemd 253)" if row[0] in "-+" else ""),
+                    )
 
     def _companion(self, text: str) -> None:
         """log/run kept as a service of its own, fed through a named pipe."""
@@ -1135,7 +1556,9 @@ class _Translator:
         service.description = f"Log of {definition.name}"
         service.set("StandardInput", "socket")
         fifo = f"/run/{definition.name}-log.fifo"
-        self.findings += [Finding(one.severity, one.construct, f"log/{one.file}", one.line, one.message) for one in inner.findings]
+        self.findings += [
+            Finding(one.severity, one.construct, f"log/{one.file}", one.line, one.message) for one in inner.findings
+        ]
         found = render.sections(service)
         found["Service"].setdefault("StandardOutput", "journal")
         found["Service"].setdefault("StandardError", "journal")
@@ -1172,14 +1595,39 @@ class _Translator:
     def _rest(self) -> None:
         definition = self.definition
         if "down" in definition.files:
-            self.note(INFO, "down", "down", 0, "the service is not started with the host: install the unit, but do not enable it")
+            self.note(
+                INFO,
+                "down",
+                "down",
+                0,
+                "the service is not started with the host: install the unit, but do not enable it",
+            )
         elif definition.state.get("once"):
-            self.note(INFO, "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit")
-        known = {"run", "finish", "check", "down", "log", "control", "supervise", "conf", "env", "README", "down", "type", ".meta"}
+            self.note(
+                INFO, "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit"
+            )
+        known = {
+            "run",
+            "finish",
+            "check",
+            "down",
+            "log",
+            "control",
+            "supervise",
+            "conf",
+            "env",
+            "README",
+            "type",
+            ".meta",
+        }
         mentioned = "\n".join(definition.text(path) or "" for path in definition.files)
         for path in sorted(definition.files):
             head = path.split("/", 1)[0]
-            if head in known or path.endswith(("README", ".md", "~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist")) or head.startswith("."):
+            if (
+                head in known
+                or path.endswith(("README", ".md", "~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist"))
+                or head.startswith(".")
+            ):
                 continue
             one = definition.files[path]
             if one.get("type") == "directory" or "/" in path:
@@ -1189,10 +1637,14 @@ class _Translator:
             else:
                 self.note(INFO, "file", path, 0, "a file that neither runsv nor the scripts use; left out")
         if definition.has("env") and not definition.files.get("env", {}).get("used") and self.translation == "native":
-            scripts = (definition.text("run") or "")
+            scripts = definition.text("run") or ""
             if "env" not in scripts:
                 self.note(INFO, "env", "env", 0, "an env directory that no script reads; left out")
-        if definition.has("conf") and "conf" not in (definition.text("run") or "") and "conf" not in (definition.text("finish") or ""):
+        if (
+            definition.has("conf")
+            and "conf" not in (definition.text("run") or "")
+            and "conf" not in (definition.text("finish") or "")
+        ):
             self.note(INFO, "conf", "conf", 0, "a conf file that no script reads; left out")
 
 
@@ -1236,7 +1688,12 @@ def _is_forever(base: str, arguments: list[str | None]) -> bool:
 
 def _names_own_file(definition: Definition, texts: list[str]) -> bool:
     """Whether a command names a file of the service directory by its bare name."""
-    own = [path for path in definition.files if "/" not in path and path not in ("run", "finish", "check", "down", "log", "control", "supervise", "env", "conf")]
+    own = [
+        path
+        for path in definition.files
+        if "/" not in path
+        and path not in ("run", "finish", "check", "down", "log", "control", "supervise", "env", "conf")
+    ]
     own += [path for path in ("env", "conf") if path in definition.files]
     return any(re.search(rf"(^|[\s=:'\"]){re.escape(name)}(?=$|[\s'\"/])", text) for name in own for text in texts)
 
@@ -1277,9 +1734,11 @@ def _is_exit(node: Node) -> bool:
 
 def _only_messages(node: Node) -> bool:
     if node.type == "if_statement":
-        return all(_only_messages(one) or _is_exit(one) and False for one, _b in branch(node)) and not any(
-            child.type in ("elif_clause", "else_clause") for child in node.children
-        ) and all(one.type == "test_command" for one in condition_of(node))
+        return (
+            all(_only_messages(one) or (_is_exit(one) and False) for one, _b in branch(node))
+            and not any(child.type in ("elif_clause", "else_clause") for child in node.children)
+            and all(one.type == "test_command" for one in condition_of(node))
+        )
     if node.type == "list":
         parts = [child for child in node.children if child.is_named]
         return all(one.type == "test_command" for one in parts[:-1]) and _only_messages(parts[-1])
@@ -1305,7 +1764,9 @@ def _down_statement(node: Node, definition: Definition) -> bool:
     return bool(words) and words[0].rsplit("/", 1)[-1] == "sv" and _own_sv(words, definition)
 
 
-_CODE = re.compile(r"""\[{1,2}\s+x?"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+x?"?'?(-?\d+)'?"?\s+\]{1,2}\Z|test\s+"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+"?(-?\d+)"?\Z""")
+_CODE = re.compile(
+    r"""\[{1,2}\s+x?"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+x?"?'?(-?\d+)'?"?\s+\]{1,2}\Z|test\s+"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+"?(-?\d+)"?\Z"""
+)
 
 
 def _code_test(node: Node, definition: Definition) -> tuple[str, str] | None:

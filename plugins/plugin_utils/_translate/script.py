@@ -13,7 +13,11 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs, wrappers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, normal, plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import (
+    Definition,
+    normal,
+    plain_settings,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
     DECISION,
     INFO,
@@ -56,10 +60,14 @@ _STATEFUL = frozenset(
 )
 _FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
 # Commands that only a shell has.
-_ONLY_BUILTIN = frozenset("command type local ulimit umask times jobs fg bg let declare typeset builtin enable disown bind caller".split())
+_ONLY_BUILTIN = frozenset(
+    "command type local ulimit umask times jobs fg bg let declare typeset builtin enable disown bind caller".split()
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _UP = frozenset(("check", "c", "start", "s", "up", "u", "status", "once", "o", "cont"))
-_DOWN = frozenset(("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k"))
+_DOWN = frozenset(
+    ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
+)
 _LIMITS = {
     "c": "CORE", "d": "DATA", "e": "NICE", "f": "FSIZE", "i": "SIGPENDING", "l": "MEMLOCK", "m": "RSS", "n": "NOFILE", "q": "MSGQUEUE",
     "r": "RTPRIO", "s": "STACK", "t": "CPU", "u": "NPROC", "p": "NPROC", "v": "AS", "x": "LOCKS",
@@ -101,7 +109,9 @@ class Exit(t.NamedTuple):
 class Interpreter:
     """Runs a script in the mind. After `run()`, `service` has what could be said in directives."""
 
-    def __init__(self, definition: Definition, service: Service, script: Script, cwd: str, findings: list[Finding]) -> None:
+    def __init__(
+        self, definition: Definition, service: Service, script: Script, cwd: str, findings: list[Finding]
+    ) -> None:
         self.definition = definition
         self.service = service
         self.script = script
@@ -202,7 +212,9 @@ class Interpreter:
         if self._set_somewhere is None:
             self._set_somewhere = assigned(self.script.root)
         if not quiet and name not in self._set_somewhere:
-            self.note_once(INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing")
+            self.note_once(
+                INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing"
+            )
         return None
 
     def default(self, name: str, value: str) -> bool:
@@ -235,7 +247,9 @@ class Interpreter:
                 return
             self.path_changed = True
         if name in self.current and text != self.current[name]:
-            self.note(WARNING, "export", f"{name} is set here and in an EnvironmentFile, and under systemd the file wins")
+            self.note(
+                WARNING, "export", f"{name} is set here and in an EnvironmentFile, and under systemd the file wins"
+            )
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
     def home(self, user: str) -> str | None:
@@ -262,8 +276,12 @@ class Interpreter:
             else:
                 return None
         text = "".join(out)
-        self.note(DECISION, "$" + names[0], f"fixed to '{text}' at translation, as systemd expands no variables here; a settings "
-                                           "file that changes it no longer does")
+        self.note(
+            DECISION,
+            "$" + names[0],
+            f"fixed to '{text}' at translation, as systemd expands no variables here; a settings "
+            "file that changes it no longer does",
+        )
         return text
 
     def absolute(self, path: str) -> str:
@@ -296,26 +314,40 @@ class Interpreter:
         self.service.user = user
         self.service.group = group
         if user in ("nobody", "65534"):
-            self.note_once(DECISION, "user", "systemd warns about User=nobody, as what all such services own is shared; give it a user of its own, "
-                                             "or DynamicUser=yes")
+            self.note_once(
+                DECISION,
+                "user",
+                "systemd warns about User=nobody, as what all such services own is shared; give it a user of its own, "
+                "or DynamicUser=yes",
+            )
         if extra:
             self.service.settings["SupplementaryGroups"] = list(extra)
         if not drops:
             return
         known = self.definition.users.get(user)
         if known is None:
-            self.note(INFO, "supplementary groups",
-                      f"chpst drops all groups but the named ones, User= adds those {user} is a member of; they differ if there are any")
+            self.note(
+                INFO,
+                "supplementary groups",
+                f"chpst drops all groups but the named ones, User= adds those {user} is a member of; they differ if there are any",
+            )
         elif known.get("groups"):
-            self.note(DECISION, "supplementary groups",
-                      f"under runit {user} had no supplementary groups; User= adds {', '.join(known['groups'])}")
+            self.note(
+                DECISION,
+                "supplementary groups",
+                f"under runit {user} had no supplementary groups; User= adds {', '.join(known['groups'])}",
+            )
 
     def environment_directory(self, path: str, construct: str) -> bool:
         relative = self.definition.relative(path)
         files: dict[str, str] = {}
         if relative is not None:
             if not self.definition.has(relative):
-                self.note(WARNING, construct, f"{path} is not among the collected files; chpst reads it when the service starts")
+                self.note(
+                    WARNING,
+                    construct,
+                    f"{path} is not among the collected files; chpst reads it when the service starts",
+                )
                 return False
             files = self.definition.below(relative)
         else:
@@ -326,7 +358,11 @@ class Interpreter:
                     if text is not None:
                         files[tail] = text
             if not files:
-                self.note(WARNING, construct, f"{path} is not among the collected files; chpst reads it when the service starts")
+                self.note(
+                    WARNING,
+                    construct,
+                    f"{path} is not among the collected files; chpst reads it when the service starts",
+                )
                 return False
         for name, text in sorted(files.items()):
             if not _NAME.match(name):
@@ -338,8 +374,12 @@ class Interpreter:
                 self.set_environment(name, lit(text.split("\n", 1)[0].rstrip(" \t").replace("\0", "\n")))
                 self.vars[name] = self.service.environment[name]
         if files:
-            self.note(DECISION, construct, f"the {len(files)} variable(s) of {path} are now in the unit, where every user can read them; "
-                                           "move secrets to an EnvironmentFile= or LoadCredential=")
+            self.note(
+                DECISION,
+                construct,
+                f"the {len(files)} variable(s) of {path} are now in the unit, where every user can read them; "
+                "move secrets to an EnvironmentFile= or LoadCredential=",
+            )
         return True
 
     def parse_command(self, text: str) -> list[Word] | None:
@@ -401,7 +441,11 @@ class Interpreter:
             return lit((head or "/") if slash else ".")
         if name == "pwd" and not plain:
             return lit(self.cwd)
-        if name in ("readlink", "realpath") and len(plain) == 1 and (name == "realpath" or arguments[0] in ("-f", "-e", "-m")):
+        if (
+            name in ("readlink", "realpath")
+            and len(plain) == 1
+            and (name == "realpath" or arguments[0] in ("-f", "-e", "-m"))
+        ):
             full = self.absolute(plain[0])
             return lit(full) if self.definition.relative(full) is not None else None
         if name == "hostname" and not plain and arguments in ([], ["-f"], ["-s"]):
@@ -415,7 +459,12 @@ class Interpreter:
         if name == "id" and len(arguments) == 2 and arguments[0] in ("-u", "-g"):
             ids = self.user_id(arguments[1])
             return lit(ids[0] if arguments[0] == "-u" else ids[1]) if ids else None
-        if name in ("echo", "printf") and len(plain) == len(arguments) == 1 and "%" not in plain[0] and "\\" not in plain[0]:
+        if (
+            name in ("echo", "printf")
+            and len(plain) == len(arguments) == 1
+            and "%" not in plain[0]
+            and "\\" not in plain[0]
+        ):
             return lit(plain[0])
         if name == "cat" and len(plain) == len(arguments) == 1:
             relative = self.definition.relative(self.absolute(plain[0]))
@@ -505,7 +554,9 @@ class Interpreter:
             body = node.children[0]
             if body.type == "command":
                 return self.simple(body, self.redirects(node), last, checked)
-            if body.type in ("list", "test_command", "negated_command", "pipeline") and self._silent(self.redirects(node)):
+            if body.type in ("list", "test_command", "negated_command", "pipeline") and self._silent(
+                self.redirects(node)
+            ):
                 return self.dispatch(body, last, checked)
             if not body.is_named or body.type == "file_redirect":
                 self.redirect(self.redirects(node, 0))
@@ -549,7 +600,11 @@ class Interpreter:
             return self.pipeline(node)
         if kind == "subshell" and last:
             raise NeedShell("a subshell")
-        raise NeedShell({"function_definition": "a function", "pipeline": "a pipe", "negated_command": "a negation"}.get(kind, kind.replace("_", " ")))
+        raise NeedShell(
+            {"function_definition": "a function", "pipeline": "a pipe", "negated_command": "a negation"}.get(
+                kind, kind.replace("_", " ")
+            )
+        )
 
     # -- what stays shell
 
@@ -561,7 +616,9 @@ class Interpreter:
                 if one.type == "simple_expansion":
                     found.append((one.start_byte, text_of(one)[1:]))
                 elif one.type == "expansion" and len(one.children) > 1:
-                    found += [(one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"][:1]
+                    found += [
+                        (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
+                    ][:1]
             self._references = found
         return {name for at, name in self._references if at >= node.end_byte}
 
@@ -637,30 +694,62 @@ class Interpreter:
             wraps = "function"
         elif background:
             wraps = "&"
-        elif names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait"} and (last or "exec" in names or "wait" in names):
-            wraps = ", ".join(sorted(names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo", "wait"}))
+        changers = names & {"chpst", "setuidgid", "su", "setpriv", "runuser", "sudo"}
+        if changers:
+            self.note(
+                INFO,
+                ", ".join(sorted(changers)),
+                "stays in the shell text of the unit: the package that has it must stay installed",
+            )
+        if "wait" in names:
+            wraps = "wait"
         if last:
-            if kinds & {"while_statement", "for_statement", "c_style_for_statement"} or wraps or node.type in ("pipeline", "subshell"):
+            if (
+                kinds & {"while_statement", "for_statement", "c_style_for_statement"}
+                or wraps
+                or node.type in ("pipeline", "subshell")
+            ):
                 what = wraps or node.type.replace("_statement", "").replace("_", " ")
-                self.reasons.append((what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node)))
+                self.reasons.append(
+                    (what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node))
+                )
             printer, text = self.printed(node)
             self._own_commands(names)
-            plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
+            plain = node.type == "command" or (
+                node.type == "redirected_statement" and node.children[0].type == "command"
+            )
             if plain and not text.startswith("exec ") and not self.called(node):
                 text = "exec " + text
             self.inline = printer.prefix() + text
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
         changed = self.sets(node) & (self.later(node) | {"IFS"})
-        if changed or names & (_STATEFUL - {"exit"}) or wraps or "declaration_command" in kinds or "unset_command" in kinds:
+        if (
+            changed
+            or names & (_STATEFUL - {"exit"})
+            or wraps
+            or "declaration_command" in kinds
+            or "unset_command" in kinds
+        ):
             if "exec" in names:
                 self.prefix_execs = True
             if wraps:
-                self.reasons.append((wraps, f"{wraps} before the main command has no directive ({why}); the original script is run", line_of(node)))
+                self.reasons.append(
+                    (
+                        wraps,
+                        f"{wraps} before the main command has no directive ({why}); the original script is run",
+                        line_of(node),
+                    )
+                )
             printer, text = self.printed(node)
             text = printer.prefix() + text + (" &" if background else "")
             self.prefix.append(text)
-            pure = node.type == "variable_assignment" and not self.called(node) and not text.startswith("IFS=") and names <= programs.HARMLESS
+            pure = (
+                node.type == "variable_assignment"
+                and not self.called(node)
+                and not text.startswith("IFS=")
+                and names <= programs.HARMLESS
+            )
             self.prefix_uses[text] = (self.sets(node) if pure else None, referenced(node), names)
             self._own_commands(names)
             for name in self.sets(node):
@@ -703,8 +792,12 @@ class Interpreter:
         ignore = not (checked or self.errexit)
         codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
         if "exit" in names and codes and codes <= self.no_retry:
-            self.note(INFO, _construct(node), f"kept as shell in ExecCondition= ({why}); where it ends the script, systemd skips the service")
-            self.service.exec_condition.append(Command(shell=setup + text + "; :"))
+            self.note(
+                INFO,
+                _construct(node),
+                f"kept as shell in ExecCondition= ({why}); where it ends the script, systemd skips the service",
+            )
+            self.service.exec_condition.append(Command(line=setup + text + "; :"))
             return
         if "exit" in names:
             text = _failing_exits(text)
@@ -713,13 +806,25 @@ class Interpreter:
                 text += "; :"
         if self.errexit:
             setup = "set -e; " + setup
-        if any(one.type in ("while_statement", "for_statement") for part in (node, *self.called(node)) for one in walk(part)) or "sleep" in names:
+        if (
+            any(
+                one.type in ("while_statement", "for_statement")
+                for part in (node, *self.called(node))
+                for one in walk(part)
+            )
+            or "sleep" in names
+        ):
             self.service.set("TimeoutStartSec", "infinity")
         if len(setup + text) > 700:
-            self.reasons.append((node.type.replace("_statement", ""), "the steps before the command are too long for a unit; "
-                                 "the original script is run", line_of(node)))
+            self.reasons.append(
+                (
+                    node.type.replace("_statement", ""),
+                    "the steps before the command are too long for a unit; the original script is run",
+                    line_of(node),
+                )
+            )
         self.note(INFO, _construct(node), f"kept as shell in ExecStartPre= ({why})")
-        self.steps.append(Step.command(Command(shell=setup + text, ignore=ignore), self.line))
+        self.steps.append(Step.command(Command(line=setup + text, ignore=ignore), self.line))
 
     # -- simple commands
 
@@ -756,7 +861,11 @@ class Interpreter:
         """Whether redirections only throw output away or join it."""
         for one in found:
             target = constant(one.target)
-            if one.more or one.operator not in (">", ">>", "&>", "&>>", ">&", "<", ">|") or target not in ("/dev/null", "1", "2", "-"):
+            if (
+                one.more
+                or one.operator not in (">", ">>", "&>", "&>>", ">&", "<", ">|")
+                or target not in ("/dev/null", "1", "2", "-")
+            ):
                 return False
         return True
 
@@ -827,7 +936,9 @@ class Interpreter:
             self.service.set("TTYPath", target)
             return "tty"
         if not append:
-            self.note(INFO, ">", f"StandardOutput=truncate: needs systemd 248; {target} is emptied at each start, as before")
+            self.note(
+                INFO, ">", f"StandardOutput=truncate: needs systemd 248; {target} is emptied at each start, as before"
+            )
         return ("append:" if append else "truncate:") + target.replace("%", "%%")
 
     def simple(self, node: Node, redirects: list[Redirect], last: bool, checked: bool = False) -> bool:
@@ -869,7 +980,11 @@ class Interpreter:
             self.prefixed(variables)
             self.main_command(words, redirects)
             if base not in ("exec",):
-                self.note(INFO, "no exec", "runit supervised the shell that waited for this command; systemd supervises the command")
+                self.note(
+                    INFO,
+                    "no exec",
+                    "runit supervised the shell that waited for this command; systemd supervises the command",
+                )
             return True
         if variables:
             raise NeedShell("variables for one command")
@@ -931,6 +1046,9 @@ class Interpreter:
         self.steps.append(Step.command(Command(argv, ignore=not (checked or self.errexit)), self.line))
 
     def main_command(self, words: list[Word], redirects: list[Redirect]) -> None:
+        if self.prefix_execs and _base(words) in wrappers.HANDLERS and _base(words) != "exec":
+            # What it sets is not for the other commands that the script may end with.
+            raise NeedShell("one of several commands that the script may end with")
         self.redirect(redirects)
         argv = wrappers.peel(self, words)
         if not argv:
@@ -1000,7 +1118,9 @@ class Interpreter:
         if operator == "+=":
             value = list(self.get(name) or []) + value
         if any(piece.kind == "shell" for piece in value) or name == "IFS":
-            raise NeedShell("it is known only when the service starts" if name != "IFS" else "it changes how words are split")
+            raise NeedShell(
+                "it is known only when the service starts" if name != "IFS" else "it changes how words are split"
+            )
         self.assign(name, value)
 
     def declaration(self, node: Node) -> None:
@@ -1060,9 +1180,15 @@ class Interpreter:
                     self.note(INFO, ".", f"{path} does not exist on the host; not read any more")
                     return
                 raise NeedShell(f"{path} is code for shells")
-            usual = relative is not None or path.startswith(("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/"))
+            usual = relative is not None or path.startswith(
+                ("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/")
+            )
             if not optional and not usual and not known:
-                self.note(WARNING, ".", f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it")
+                self.note(
+                    WARNING,
+                    ".",
+                    f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it",
+                )
                 text = f". {word_text(lit(path))}"
                 self.prefix.append(text)
                 self.prefix_uses[text] = (None, set(), {"."})
@@ -1070,21 +1196,34 @@ class Interpreter:
                 return
             self.settings_file(path, optional)
             if self.definition.live and known:
-                self.note(INFO, ".", f"{path} does not exist; EnvironmentFile= reads it once it does (NAME=value lines only)")
+                self.note(
+                    INFO, ".", f"{path} does not exist; EnvironmentFile= reads it once it does (NAME=value lines only)"
+                )
             else:
-                self.note(WARNING, ".", f"{path} was not collected; EnvironmentFile= reads its NAME=value lines, but no shell")
+                self.note(
+                    WARNING, ".", f"{path} was not collected; EnvironmentFile= reads its NAME=value lines, but no shell"
+                )
             self._open(set(), None)
             return
         plain = plain_settings(content)
         if plain is not None:
             values, mentioned = plain
             names = set(values) | mentioned
-            if not names & self.later(node) and not self.allexport and not names & self.exported and not self._interesting(content):
+            if (
+                not names & self.later(node)
+                and not self.allexport
+                and not names & self.exported
+                and not self._interesting(content)
+            ):
                 self.note(INFO, ".", f"{path} sets nothing that the script uses; not read any more")
                 return
             self.settings_file(path, optional)
             self._open(names, values)
-            self.note(INFO, ".", f"{path} holds plain NAME=value lines and is read by EnvironmentFile=; all its variables are passed on")
+            self.note(
+                INFO,
+                ".",
+                f"{path} holds plain NAME=value lines and is read by EnvironmentFile=; all its variables are passed on",
+            )
             return
         self.evaluate_file(path, content, optional, node)
 
@@ -1101,7 +1240,9 @@ class Interpreter:
         """From here on variables may come from a settings file. Without `values` nothing is known about it."""
         if values is None:
             self.open_conf = True
-            self.overridable |= {name for name, value in self.vars.items() if value is not None and constant(value) is not None}
+            self.overridable |= {
+                name for name, value in self.vars.items() if value is not None and constant(value) is not None
+            }
             return
         for name in names:
             before = self.vars.pop(name, None)
@@ -1152,12 +1293,20 @@ class Interpreter:
                 self.overridable.discard(name)
             self.prefix.append(text)
             self.prefix_uses[text] = (None, set(), {"."})
-            self.note(WARNING, ".", f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it")
+            self.note(
+                WARNING,
+                ".",
+                f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it",
+            )
             self.open_shell = self.open_shell or "." in commands_in(script.root) or "source" in commands_in(script.root)
             return
         self.script, self.file, self._references, self.sourcing = outer
         self.line = line_of(node)
-        self.note(DECISION, ".", f"{path} uses shell, which EnvironmentFile= would misread; its values were fixed at translation")
+        self.note(
+            DECISION,
+            ".",
+            f"{path} uses shell, which EnvironmentFile= would misread; its values were fixed at translation",
+        )
 
     def _shown(self, path: str) -> str:
         relative = self.definition.relative(path)
@@ -1201,8 +1350,13 @@ class Interpreter:
                 finally:
                     self.errexit = errexit
             raise NeedShell("a condition")
-        if not last and all(one == "&&" for one in operators) and all(
-            part.type == "command" and text_of(part.children[0]).rsplit("/", 1)[-1] in _FILE_COMMANDS for part in parts
+        if (
+            not last
+            and all(one == "&&" for one in operators)
+            and all(
+                part.type == "command" and text_of(part.children[0]).rsplit("/", 1)[-1] in _FILE_COMMANDS
+                for part in parts
+            )
         ):
             for part in parts:
                 self.dispatch(part, False)
@@ -1223,9 +1377,9 @@ class Interpreter:
             if answers and all(answers):
                 return self.dispatch(parts[-1], last)
             # test && mkdir && chown
-            if tests and tests[0] is not None and all(one is None for one in tests[1:]):
-                if self.directory_choice(tests[0], False, [(part, False) for part in parts[1:]]):
-                    return False
+            behind = [(part, False) for part in parts[1:]]
+            if tests[0] is not None and not any(tests[1:]) and self.directory_choice(tests[0], False, behind):
+                return False
         if operators[0] == "||" and all(one == "&&" for one in operators[1:]):
             test = self.test_of(parts[0])
             if test is not None and self.directory_choice(test, True, [(part, False) for part in parts[1:]]):
@@ -1244,7 +1398,13 @@ class Interpreter:
         return self.dispatch(parts[-1], True)
 
     def choice(
-        self, condition: Node, negate: bool, then: list[tuple[Node, bool]], other: list[tuple[Node, bool]] | None, last: bool, node: Node
+        self,
+        condition: Node,
+        negate: bool,
+        then: list[tuple[Node, bool]],
+        other: list[tuple[Node, bool]] | None,
+        last: bool,
+        node: Node,
     ) -> bool:
         """One condition, one or two branches."""
         test = self.test_of(condition)
@@ -1284,18 +1444,40 @@ class Interpreter:
             if leaves is not None:
                 self.dispatch(_inner(condition), False)
                 return self.block(then, last)
-        if self._is_sv(condition) and negate and other is None and all(self._is_message(one) or self._is_sv(one) for one, _b in then):
+        if (
+            self._is_sv(condition)
+            and negate
+            and other is None
+            and all(self._is_message(one) or self._is_sv(one) for one, _b in then)
+        ):
             self.dispatch(_inner(condition), False)
             for one, _background in then:
                 if self._is_sv(one):
                     self.dispatch(one, False)
             return False
-        if other is None and all(self._is_message(one) for one, _background in then) and not self._has_effects(condition):
+        if (
+            other is None
+            and all(self._is_message(one) for one, _background in then)
+            and not self._has_effects(condition)
+        ):
             self.note(INFO, "message", "only prints a message; left out")
             return False
-        if last and other is None and not negate and test is None and condition.type in ("command", "redirected_statement"):
+        if (
+            last
+            and other is None
+            and not negate
+            and test is None
+            and condition.type in ("command", "redirected_statement")
+        ):
             return self.chain([condition, then[0][0]]) if len(then) == 1 else self._undecided(node)
-        if last and other is None and not negate and test is not None and len(then) == 1 and "exec" in commands_in(then[0][0]):
+        if (
+            last
+            and other is None
+            and not negate
+            and test is not None
+            and len(then) == 1
+            and "exec" in commands_in(then[0][0])
+        ):
             self.guard_test(test, condition, Exit("1", False, False))
             return self.block(then, True)
         return self._undecided(node)
@@ -1309,7 +1491,9 @@ class Interpreter:
     def _is_message(self, node: Node) -> bool:
         if node.type == "redirected_statement" and not self._silent(self._try_redirects(node)):
             return False
-        return all(name in programs.MESSAGES and name not in self.functions for name in commands_in(node)) and node.type in ("command", "redirected_statement", "list")
+        return all(
+            name in programs.MESSAGES and name not in self.functions for name in commands_in(node)
+        ) and node.type in ("command", "redirected_statement", "list")
 
     def _try_redirects(self, node: Node) -> list[Redirect]:
         try:
@@ -1417,7 +1601,9 @@ class Interpreter:
                 self.note_once(INFO, "sleep", "the pause before another attempt is RestartSec= now")
             elif name in programs.MESSAGES and self._is_message(node):
                 messages = True
-            elif name in ("mv", "rm", "touch") and any("/service/" in word or word.endswith("down") for word in words[1:]):
+            elif name in ("mv", "rm", "touch") and any(
+                "/service/" in word or word.endswith("down") for word in words[1:]
+            ):
                 down = True
             else:
                 return None
@@ -1428,7 +1614,9 @@ class Interpreter:
         if self._own_sv(words):
             return True
         if len(words) == 3 and words[1] in ("down", "d", "stop", "exit"):
-            self.note_once(WARNING, "sv down", f"'{' '.join(words)}' is taken for the service itself, as the script ends there")
+            self.note_once(
+                WARNING, "sv down", f"'{' '.join(words)}' is taken for the service itself, as the script ends there"
+            )
             return True
         return False
 
@@ -1439,11 +1627,15 @@ class Interpreter:
         if len(arguments) < 2 or arguments[0] not in _DOWN | {"once", "o"}:
             return False
         own = (".", "./", self.definition.name, self.definition.path, "$PWD", "${PWD##*/}", "$(dirname")
-        return all(name.rstrip("/") in own or name.rsplit("/", 1)[-1] == self.definition.name for name in arguments[1:2])
+        return all(
+            name.rstrip("/") in own or name.rsplit("/", 1)[-1] == self.definition.name for name in arguments[1:2]
+        )
 
     def _messages(self, leave: Exit) -> None:
         if leave.messages:
-            self.note_once(INFO, "message", "the message is not printed; systemd logs the condition or command that failed")
+            self.note_once(
+                INFO, "message", "the message is not printed; systemd logs the condition or command that failed"
+            )
 
     def if_(self, node: Node, last: bool) -> bool:
         tests = condition_of(node)
@@ -1562,7 +1754,11 @@ class Interpreter:
         words = self.evaluator.words(values)
         texts = [constant(word) for word in words]
         found = statements(body)
-        if None in texts or not 0 < len(texts) <= 8 or any(one.type not in ("command", "list") or bg for one, bg in found):
+        if (
+            None in texts
+            or not 0 < len(texts) <= 8
+            or any(one.type not in ("command", "list") or bg for one, bg in found)
+        ):
             raise NeedShell("a loop")
         if commands_in(node) & {"break", "continue"}:
             raise NeedShell("a loop")
@@ -1581,9 +1777,9 @@ class Interpreter:
     def guard(self, node: Node, negate: bool, leave: Exit) -> None:
         """The service runs only where a command succeeds (`negate`: fails)."""
         self.line = line_of(node)
-        if node.type == "redirected_statement" and self._silent(self._try_redirects(node)):
-            if node.children[0].type in ("test_command", "list", "negated_command", "pipeline"):
-                node = node.children[0]
+        silent = node.type == "redirected_statement" and self._silent(self._try_redirects(node))
+        if silent and node.children[0].type in ("test_command", "list", "negated_command", "pipeline"):
+            node = node.children[0]
         if node.type == "negated_command":
             self.guard(node.children[-1], not negate, leave)
             return
@@ -1615,15 +1811,15 @@ class Interpreter:
                     raise NeedShell("a condition")
                 return
             if name in ("command", "which", "type", "hash") and not negate:
-                words = self._plain_words(node) or []
-                wanted = [word for word in words[1:] if not word.startswith("-")]
-                path = programs.path_of(wanted[0], self.definition.commands) if len(wanted) == 1 else ""
+                plain = self._plain_words(node) or []
+                sought = [text for text in plain[1:] if not text.startswith("-")]
+                path = programs.path_of(sought[0], self.definition.commands) if len(sought) == 1 else ""
                 if path.startswith("/"):
                     self.service.conditions.append(("ConditionFileIsExecutable", path))
                     self._guard_note(node)
                     return
                 if path:
-                    self.service.exec_condition.append(Command(shell=f"command -v {word_text(lit(path))} >/dev/null"))
+                    self.service.exec_condition.append(Command(line=f"command -v {word_text(lit(path))} >/dev/null"))
                     self._guard_note(node)
                     return
         elif node.type == "variable_assignment" and not negate:
@@ -1647,7 +1843,11 @@ class Interpreter:
                         self.service.exec_condition.append(step.run)
                         self._guard_note(node)
                     else:
-                        self.note(INFO, "guard", "runs before the command; where it fails, systemd tries again after RestartSec=, as runit did")
+                        self.note(
+                            INFO,
+                            "guard",
+                            "runs before the command; where it fails, systemd tries again after RestartSec=, as runit did",
+                        )
                     return
             except NeedShell:
                 pass
@@ -1656,7 +1856,9 @@ class Interpreter:
     def guard_shell(self, node: Node, negate: bool, final: bool) -> None:
         """A guard that only a shell can ask."""
         printer, text = self.printed(node)
-        text = printer.prefix() + (f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text)
+        text = printer.prefix() + (
+            f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text
+        )
         if printer.shell_names:
             before = self.live_prefix(text)
             names: set[str] = set()
@@ -1666,14 +1868,22 @@ class Interpreter:
                 raise NeedShell("a condition")
             text = "; ".join([*before, text])
         if final:
-            self.service.exec_condition.append(Command(shell=text))
+            self.service.exec_condition.append(Command(line=text))
             self._guard_note(node)
         else:
-            self.steps.append(Step.command(Command(shell=text), self.line))
-            self.note(INFO, "guard", "runs before the command; where it fails, systemd tries again after RestartSec=, as runit did")
+            self.steps.append(Step.command(Command(line=text), self.line))
+            self.note(
+                INFO,
+                "guard",
+                "runs before the command; where it fails, systemd tries again after RestartSec=, as runit did",
+            )
 
     def _guard_note(self, node: Node) -> None:
-        self.note(INFO, "guard", "asked once at each start: where it does not hold, systemd skips the service instead of trying again")
+        self.note(
+            INFO,
+            "guard",
+            "asked once at each start: where it does not hold, systemd skips the service instead of trying again",
+        )
 
     def guard_test(self, test: conditions.Test, node: Node, leave: Exit) -> None:
         answer = conditions.decide(test, self.fact)
@@ -1695,14 +1905,19 @@ class Interpreter:
                 raise NeedShell("a condition")
             self.guard_shell(node, negate, final)
             return
-        self.note(INFO, "guard", "asked before each start" if final or not _asks_files(test) else
-                  "asked before each start; where it does not hold, systemd tries again after RestartSec=, as runit did")
+        self.note(
+            INFO,
+            "guard",
+            "asked before each start"
+            if final or not _asks_files(test)
+            else "asked before each start; where it does not hold, systemd tries again after RestartSec=, as runit did",
+        )
         if final or not _asks_files(test):
-            self.service.exec_condition.append(Command(shell=text))
+            self.service.exec_condition.append(Command(line=text))
         elif test[0] == "unary":
             self.steps.append(Step.command(Command([lit("/usr/bin/test"), lit(test[1]), test[2]]), self.line))
         else:
-            self.steps.append(Step.command(Command(shell=text), self.line))
+            self.steps.append(Step.command(Command(line=text), self.line))
 
     def directory_choice(self, test: conditions.Test, negate: bool, then: list[tuple[Node, bool]]) -> bool:
         """`[ -d X ] || mkdir X` and its kin: the same as making X, where nothing but X is made."""
@@ -1924,9 +2139,17 @@ class Interpreter:
                 unit = unit_of(base)
                 if unit not in self.service.conflicts:
                     self.service.conflicts.append(unit)
-                self.note(DECISION, f"sv {verb}", f"is Conflicts={unit}: stopped when this service starts, and the other way round")
+                self.note(
+                    DECISION,
+                    f"sv {verb}",
+                    f"is Conflicts={unit}: stopped when this service starts, and the other way round",
+                )
             else:
-                self.note(DECISION, f"sv {verb}", f"sv {verb} {name} has no directive and was left out; say how the two services depend on each other")
+                self.note(
+                    DECISION,
+                    f"sv {verb}",
+                    f"sv {verb} {name} has no directive and was left out; say how the two services depend on each other",
+                )
 
     def b_mkdir(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, node: Node) -> bool:
         return self._files(words, redirects, last, checked, "make")
@@ -2010,9 +2233,13 @@ def _flatten(node: Node) -> tuple[list[Node], list[str]]:
 def _construct(node: Node) -> str:
     if node.type == "command":
         return text_of(node.children[0])
-    return {"list": "&&", "if_statement": "if", "while_statement": "while", "for_statement": "for", "case_statement": "case"}.get(
-        node.type, node.type.replace("_", " ")
-    )
+    return {
+        "list": "&&",
+        "if_statement": "if",
+        "while_statement": "while",
+        "for_statement": "for",
+        "case_statement": "case",
+    }.get(node.type, node.type.replace("_", " "))
 
 
 def _failing_exits(text: str) -> str:

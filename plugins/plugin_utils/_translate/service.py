@@ -41,21 +41,21 @@ class Command:
     """A command of a unit: words that systemd expands, or one line of shell.
 
     `ignore`: its failure does not matter (`-`); `root`: it runs without the unit's user (`+`); `argv0`: what the process is
-    called (`@`).
+    called (`@`); `line`: the line of shell, for `interpreter`.
     """
 
-    __slots__ = ("argv", "argv0", "ignore", "interpreter", "root", "shell")
+    __slots__ = ("argv", "argv0", "ignore", "interpreter", "line", "root")
 
     def __init__(
         self,
         argv: t.Sequence[Word] = (),
-        shell: str | None = None,
+        line: str | None = None,
         ignore: bool = False,
         root: bool = False,
         argv0: str | None = None,
     ) -> None:
         self.argv = list(argv)
-        self.shell = shell
+        self.line = line
         self.ignore = ignore
         self.root = root
         self.argv0 = argv0

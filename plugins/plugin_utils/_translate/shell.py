@@ -31,7 +31,6 @@ SPECIFIER = "\x00"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 # Text that means itself in every quoting context of the shell.
 _SAFE = re.compile(r"[A-Za-z0-9_./:=@,+-]+\Z")
-_SAFE_WORDS = re.compile(r"[A-Za-z0-9_./:=@,+ -]+\Z")
 _BLANKS = " \t\n"
 
 
@@ -270,7 +269,15 @@ class Evaluator:
         kind = node.type
         if kind == "command_name":
             return self.pieces(node.children[0], quoted, glob)
-        if kind in ("word", "number", "variable_name", "extglob_pattern", "regex", "test_operator", "special_variable_name"):
+        if kind in (
+            "word",
+            "number",
+            "variable_name",
+            "extglob_pattern",
+            "regex",
+            "test_operator",
+            "special_variable_name",
+        ):
             return self._word(node, glob)
         if kind == "string":
             return self._string(node)
@@ -444,7 +451,11 @@ class Evaluator:
             return text if text is not None and re.fullmatch(r"-?\d+", text or "0") else "?"
 
         expression = re.sub(r"\$?\{?([A-Za-z_]\w*)\}?", value, inner)
-        if re.fullmatch(r"[0-9+*() \t-]+", expression) and "**" not in expression and not re.search(r"\b0\d", expression):
+        if (
+            re.fullmatch(r"[0-9+*() \t-]+", expression)
+            and "**" not in expression
+            and not re.search(r"\b0\d", expression)
+        ):
             try:
                 return lit(str(_calculate(expression)))
             except (ValueError, IndexError):
@@ -497,7 +508,7 @@ def _calculate(expression: str) -> int:
 
 
 def _has_text(value: Word) -> bool:
-    return any(piece.kind == "lit" and piece.text or piece.kind == "spec" for piece in value)
+    return any((piece.kind == "lit" and piece.text) or piece.kind == "spec" for piece in value)
 
 
 # -- printing
@@ -594,7 +605,7 @@ class Printer:
                     self.setup[name] = word_text([piece._replace(split=False) for piece in value])
             elif not _NAME.match(name):
                 continue
-            elif name in self.own or not _SAFE_WORDS.match(text):
+            elif name in self.own or not _SAFE.match(text):
                 self.setup[name] = quote(text)
 
     def prefix(self) -> str:
@@ -644,9 +655,8 @@ class Printer:
         if kind == "subshell":
             return "(" + self.block(node) + ")"
         if kind == "function_definition":
-            body = node.children[-1]
             name = text_of(node.children[1] if node.children[0].type == "function" else node.children[0])
-            return f"{name}() {self.line(body)}"
+            return f"{name}() {self.line(node.children[-1])}"
         if kind == "case_statement":
             return self._case(node)
         if kind in ("list", "pipeline"):
@@ -747,27 +757,15 @@ class Printer:
                 continue
             value = self.scope.get(name)
             text = None if value is None else constant(value)
-            if text is not None and _SAFE_WORDS.match(text) and _NAME.match(name):
-                if " " in text and not self._inside_quotes(one) and one.parent is not None and one.parent.type == "concatenation":
-                    pass
+            if text is not None and _SAFE.match(text) and _NAME.match(name):
                 edits.append((one.start_byte - node.start_byte, one.end_byte - node.start_byte, text.encode()))
         for start, end, new in sorted(edits, reverse=True):
             source = source[:start] + new + source[end:]
         text = _show(source)
         if "\n" not in text:
             return text
-        joined = _join_lines(text)
-        # What is left are line ends within quotes: they belong to the text.
-        return joined
-
-    @staticmethod
-    def _inside_quotes(node: Node) -> bool:
-        parent = node.parent
-        while parent is not None:
-            if parent.type == "string":
-                return True
-            parent = parent.parent
-        return False
+        # The line ends that this leaves are within quotes: they belong to the text.
+        return _join_lines(text)
 
 
 def branch(node: Node) -> list[tuple[Node, bool]]:

@@ -20,14 +20,29 @@ _CLASSES = (
     ("/var/log/", "LogsDirectory"),
 )
 # Directories that are not one service's own: systemd would take them away from the others.
-_SHARED = frozenset("lock lock/subsys user systemd udev log utmp mount shm initctl sudo screen runit service runit/service".split())
+_SHARED = frozenset(
+    "lock lock/subsys user systemd udev log utmp mount shm initctl sudo screen runit service runit/service".split()
+)
 _REL = re.compile(r"[A-Za-z0-9_.@:+-]+(/[A-Za-z0-9_.@:+-]+)*\Z")
 
 
 class Step:
     """One step: a command, or what one command does to one path (make a directory, give it an owner or a mode)."""
 
-    __slots__ = ("argv", "group", "guarded", "ident", "ignore", "kind", "line", "mode", "owner", "path", "recursive", "run")
+    __slots__ = (
+        "argv",
+        "group",
+        "guarded",
+        "ident",
+        "ignore",
+        "kind",
+        "line",
+        "mode",
+        "owner",
+        "path",
+        "recursive",
+        "run",
+    )
 
     _count = 0
 
@@ -53,12 +68,25 @@ class Step:
 
     @classmethod
     def files(
-        cls, name: str, arguments: list[str], absolute: t.Callable[[str], str], umask: int | None, ignore: bool, line: int
+        cls,
+        name: str,
+        arguments: list[str],
+        absolute: t.Callable[[str], str],
+        umask: int | None,
+        ignore: bool,
+        line: int,
     ) -> list[Step] | None:
         """mkdir, install, chown, chgrp and chmod as steps on paths; None where an option says more than that."""
         valued = {"mkdir": "m", "install": "mog", "chown": "", "chgrp": "", "chmod": ""}[name]
         flags = {"mkdir": "pv", "install": "dvpD", "chown": "Rvfhc", "chgrp": "Rvfhc", "chmod": "Rvfc"}[name]
-        long = {"--parents": "p", "--verbose": "v", "--recursive": "R", "--directory": "d", "--quiet": "f", "--silent": "f"}
+        long = {
+            "--parents": "p",
+            "--verbose": "v",
+            "--recursive": "R",
+            "--directory": "d",
+            "--quiet": "f",
+            "--silent": "f",
+        }
         options: dict[str, str] = {}
         operands: list[str] = []
         argv = [programs.STANDARD[name]]
@@ -119,7 +147,9 @@ class Step:
             what = operands.pop(0)
             argv.append(what)
             if name == "chown":
-                owner, separator, group_text = what.replace(".", ":", 1).partition(":") if ":" not in what else what.partition(":")
+                owner, separator, group_text = (
+                    what.replace(".", ":", 1).partition(":") if ":" not in what else what.partition(":")
+                )
                 group = group_text or (f"{owner}'s" if separator else None)
                 owner = owner or None
             elif name == "chgrp":
@@ -201,7 +231,10 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
             continue
         if modes.setdefault(directive, mode) != mode:
             continue
-        if any(other != path and other.startswith(path + "/") and _of(other) is not None for other in made) and mode == "0755":
+        if (
+            any(other != path and other.startswith(path + "/") and _of(other) is not None for other in made)
+            and mode == "0755"
+        ):
             # made as the parent of another
             children = [other for other in made if other.startswith(path + "/")]
             if service.user is None and all(_of(other) is not None for other in children):
@@ -215,9 +248,19 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
             names.append(relative)
         done.update(id(step) for step in members)
         if any(step.recursive for step in members):
-            note(INFO, "chown -R", f"systemd gives {path} and all below it to the service where its owner is another", members[-1].line)
+            note(
+                INFO,
+                "chown -R",
+                f"systemd gives {path} and all below it to the service where its owner is another",
+                members[-1].line,
+            )
         if directive == "RuntimeDirectory":
-            note(INFO, "mkdir", f"{path} is RuntimeDirectory=: made at the start, and removed at the stop", members[0].line)
+            note(
+                INFO,
+                "mkdir",
+                f"{path} is RuntimeDirectory=: made at the start, and removed at the stop",
+                members[0].line,
+            )
         else:
             note(INFO, "mkdir", f"{path} is {directive}=: made at the start", members[0].line)
     for directive, mode in modes.items():
@@ -244,7 +287,7 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
 def mentions(commands: list[Command], path: str) -> bool:
     """Whether a command names a path, so that it may be what makes it."""
     for command in commands:
-        if command.shell is not None and path in command.shell:
+        if command.line is not None and path in command.line:
             return True
         program = (constant(command.argv[0]) or "").rsplit("/", 1)[-1] if command.argv else ""
         if program in ("rm", "chown", "chmod", "chgrp", "touch", "sleep", "kill", "test"):

@@ -70,7 +70,9 @@ def _number(context: Context, word: Word, what: str) -> int:
 class _Options:
     """Reads options as getopt does: grouped letters, values attached or following, `--` ends them."""
 
-    def __init__(self, context: Context, words: list[Word], flags: str, valued: str, long: t.Mapping[str, bool] = {}) -> None:
+    def __init__(
+        self, context: Context, words: list[Word], flags: str, valued: str, long: t.Mapping[str, bool] = {}
+    ) -> None:
         self.context = context
         self.words = words
         self.flags = flags
@@ -83,7 +85,9 @@ class _Options:
         """Fill `found` and return the words that are left."""
         while self.at < len(self.words):
             word = self.words[self.at]
-            text = "".join(piece.text for piece in word if piece.kind == "lit") if word and word[0].kind == "lit" else ""
+            text = (
+                "".join(piece.text for piece in word if piece.kind == "lit") if word and word[0].kind == "lit" else ""
+            )
             if not text.startswith("-") or text == "-":
                 break
             if text == "--" and len(word) == 1:
@@ -136,7 +140,14 @@ class _Options:
 
 
 # Resources whose hard limit is unlimited under systemd: only the soft one is set, as chpst and softlimit do.
-_SOFT = {"DATA": "infinity", "STACK": "infinity", "AS": "infinity", "RSS": "infinity", "FSIZE": "infinity", "CORE": "infinity"}
+_SOFT = {
+    "DATA": "infinity",
+    "STACK": "infinity",
+    "AS": "infinity",
+    "RSS": "infinity",
+    "FSIZE": "infinity",
+    "CORE": "infinity",
+}
 _CHPST_LIMITS = {"d": "DATA", "o": "NOFILE", "p": "NPROC", "f": "FSIZE", "c": "CORE", "r": "RSS", "t": "CPU"}
 
 
@@ -156,7 +167,9 @@ def soft_limit(resource: str, number: int) -> str:
 def _limit(context: Context, resource: str, number: int, construct: str) -> None:
     context.service.set(f"Limit{resource}", soft_limit(resource, number))
     if resource in ("NPROC", "MEMLOCK"):
-        context.note(INFO, construct, f"Limit{resource}={number} sets the hard limit too; {construct} sets only the soft one")
+        context.note(
+            INFO, construct, f"Limit{resource}={number} sets the hard limit too; {construct} sets only the soft one"
+        )
 
 
 def _account(context: Context, text: str, construct: str) -> None:
@@ -202,7 +215,9 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
             ids = context.user_id(name)
             if ids is None:
                 keep += [lit("-U"), lit(name)]
-                context.note(INFO, construct, f"UID and GID of {name} are looked up when the service starts, so chpst -U stays")
+                context.note(
+                    INFO, construct, f"UID and GID of {name} are looked up when the service starts, so chpst -U stays"
+                )
             else:
                 context.set_environment("UID", lit(ids[0]))
                 context.set_environment("GID", lit(ids[1]))
@@ -305,7 +320,9 @@ def softlimit(context: Context, words: list[Word]) -> list[Word]:
         if context.fixed(raw) == "=":
             continue
         for resource in limits[letter]:
-            _limit(context, resource, _number(context, raw, f"the limit of softlimit -{letter}"), f"softlimit -{letter}")
+            _limit(
+                context, resource, _number(context, raw, f"the limit of softlimit -{letter}"), f"softlimit -{letter}"
+            )
     return rest
 
 
@@ -340,7 +357,15 @@ def ionice(context: Context, words: list[Word]) -> list[Word]:
 
 
 def chrt(context: Context, words: list[Word]) -> list[Word]:
-    long = {"batch": False, "fifo": False, "idle": False, "other": False, "rr": False, "reset-on-fork": False, "all-tasks": False}
+    long = {
+        "batch": False,
+        "fifo": False,
+        "idle": False,
+        "other": False,
+        "rr": False,
+        "reset-on-fork": False,
+        "all-tasks": False,
+    }
     options = _Options(context, words, "abfiorRv", "", long)
     rest = options.read()
     names = {"b": "batch", "f": "fifo", "i": "idle", "o": "other", "r": "rr"}
@@ -393,7 +418,9 @@ def env(context: Context, words: list[Word]) -> list[Word]:
         elif name in ("C", "chdir"):
             context.change_directory(_need(context, raw, "the directory of env -C"))
         elif name in ("i", "ignore-environment"):
-            context.note(INFO, "env -i", "systemd starts services with a clean environment of a few variables of its own")
+            context.note(
+                INFO, "env -i", "systemd starts services with a clean environment of a few variables of its own"
+            )
         elif name in ("S", "0"):
             raise Keep(f"-{name} has no directive")
     for name, value in pending:
@@ -433,7 +460,9 @@ def exec_builtin(context: Context, words: list[Word]) -> list[Word]:
         if name == "a":
             context.argv0 = _need(context, raw, "the name of exec -a")
         elif name == "c":
-            context.note(INFO, "exec -c", "systemd starts services with a clean environment of a few variables of its own")
+            context.note(
+                INFO, "exec -c", "systemd starts services with a clean environment of a few variables of its own"
+            )
         else:
             raise Keep("exec -l has no directive")
     return rest
@@ -451,9 +480,20 @@ def su(context: Context, words: list[Word]) -> list[Word]:
             found.append(("l", []))
             left = left[1:]
         elif text is not None and text.startswith("-") and text != "--":
-            options = _Options(context, left, flags, "csgG", {
-                "login": False, "command": True, "shell": True, "preserve-environment": False, "group": True, "supp-group": True,
-            })
+            options = _Options(
+                context,
+                left,
+                flags,
+                "csgG",
+                {
+                    "login": False,
+                    "command": True,
+                    "shell": True,
+                    "preserve-environment": False,
+                    "group": True,
+                    "supp-group": True,
+                },
+            )
             left = options.read()
             found += options.found
         else:
@@ -479,7 +519,11 @@ def su(context: Context, words: list[Word]) -> list[Word]:
     context.set_user(user, None, (), False)
     if login:
         context.service.working_directory = "~"
-        context.note(WARNING, "su -", f"the login shell's profile of {user} is no longer read; HOME, USER and SHELL are set by systemd")
+        context.note(
+            WARNING,
+            "su -",
+            f"the login shell's profile of {user} is no longer read; HOME, USER and SHELL are set by systemd",
+        )
     else:
         context.note(INFO, "su", "no PAM session is opened for the service; set PAMName= if it needs one")
     return inner
@@ -506,8 +550,13 @@ def runuser(context: Context, words: list[Word]) -> list[Word]:
 
 
 def sudo(context: Context, words: list[Word]) -> list[Word]:
-    options = _Options(context, words, "EHnSbP", "ug", {"user": True, "group": True, "preserve-env": False, "set-home": False,
-                                                         "non-interactive": False})
+    options = _Options(
+        context,
+        words,
+        "EHnSbP",
+        "ug",
+        {"user": True, "group": True, "preserve-env": False, "set-home": False, "non-interactive": False},
+    )
     rest = options.read()
     user, group = "root", None
     for name, raw in options.found:
@@ -528,9 +577,25 @@ def sudo(context: Context, words: list[Word]) -> list[Word]:
 
 
 _SETPRIV = {
-    "reuid": True, "regid": True, "ruid": True, "euid": True, "rgid": True, "egid": True, "init-groups": False, "clear-groups": False,
-    "keep-groups": False, "groups": True, "no-new-privs": False, "nnp": False, "inh-caps": True, "ambient-caps": True,
-    "bounding-set": True, "reset-env": False, "pdeathsig": True, "selinux-label": True, "apparmor-profile": True,
+    "reuid": True,
+    "regid": True,
+    "ruid": True,
+    "euid": True,
+    "rgid": True,
+    "egid": True,
+    "init-groups": False,
+    "clear-groups": False,
+    "keep-groups": False,
+    "groups": True,
+    "no-new-privs": False,
+    "nnp": False,
+    "inh-caps": True,
+    "ambient-caps": True,
+    "bounding-set": True,
+    "reset-env": False,
+    "pdeathsig": True,
+    "selinux-label": True,
+    "apparmor-profile": True,
 }
 
 
@@ -577,7 +642,9 @@ def setpriv(context: Context, words: list[Word]) -> list[Word]:
             settings.append(("AppArmorProfile", text))
         elif name == "keep-groups":
             if user is not None:
-                context.note(INFO, "setpriv --keep-groups", "the groups of the user's entry are set rather than runsvdir's")
+                context.note(
+                    INFO, "setpriv --keep-groups", "the groups of the user's entry are set rather than runsvdir's"
+                )
         elif name == "pdeathsig":
             context.note(INFO, "setpriv --pdeathsig", "dropped: systemd ends all processes of a unit itself")
     if group is not None and user is None:
@@ -605,7 +672,11 @@ def prlimit(context: Context, words: list[Word]) -> list[Word]:
     if not rest:
         raise Keep("prlimit without a command")
     for name, raw in options.found:
-        text = _need(context, raw, f"the limit of prlimit --{name}").replace("unlimited", "infinity").replace("-1", "infinity")
+        text = (
+            _need(context, raw, f"the limit of prlimit --{name}")
+            .replace("unlimited", "infinity")
+            .replace("-1", "infinity")
+        )
         if not re.match(r"(\d+|infinity)(:(\d+|infinity))?\Z", text):
             raise Keep(f"--{name}={text} leaves one of the limits as it is")
         context.service.set(f"Limit{_PRLIMIT[name]}", text)
@@ -624,10 +695,29 @@ def chroot(context: Context, words: list[Word]) -> list[Word]:
 
 
 def start_stop_daemon(context: Context, words: list[Word]) -> list[Word]:
-    options = _Options(context, words, "SqomvC", "xacgdNupkrnI", {
-        "start": False, "quiet": False, "oknodo": False, "make-pidfile": False, "verbose": False, "exec": True, "startas": True,
-        "chuid": True, "group": True, "chdir": True, "nicelevel": True, "pidfile": True, "umask": True, "user": True, "name": True,
-    })
+    options = _Options(
+        context,
+        words,
+        "SqomvC",
+        "xacgdNupkrnI",
+        {
+            "start": False,
+            "quiet": False,
+            "oknodo": False,
+            "make-pidfile": False,
+            "verbose": False,
+            "exec": True,
+            "startas": True,
+            "chuid": True,
+            "group": True,
+            "chdir": True,
+            "nicelevel": True,
+            "pidfile": True,
+            "umask": True,
+            "user": True,
+            "name": True,
+        },
+    )
     rest = options.read()
     program: Word | None = None
     account = None
@@ -726,7 +816,14 @@ def peel(context: Context, argv: list[Word]) -> list[Word]:
         if handler is None or len(argv) < 2:
             return argv
         service = context.service
-        before = (dict(service.settings), dict(service.environment), service.user, service.group, service.working_directory, context.argv0)
+        before = (
+            dict(service.settings),
+            dict(service.environment),
+            service.user,
+            service.group,
+            service.working_directory,
+            context.argv0,
+        )
         count = len(context.findings)
         try:
             rest = handler(context, argv[1:])
@@ -741,7 +838,12 @@ def peel(context: Context, argv: list[Word]) -> list[Word]:
         if rest[0] == lit("/usr/bin/chpst") or rest[0] == lit("/usr/bin/flock"):
             # What is left of a wrapper: peel what it runs, and put it back.
             end = 1
-            while end < len(rest) and len(rest[end]) == 1 and rest[end][0].kind == "lit" and rest[end][0].text.startswith("-"):
+            while (
+                end < len(rest)
+                and len(rest[end]) == 1
+                and rest[end][0].kind == "lit"
+                and rest[end][0].text.startswith("-")
+            ):
                 end += 2 if rest[end][0].text in ("-U", "-e", "-l", "-L") else 1
             if rest[0] == lit("/usr/bin/flock"):
                 end += 1

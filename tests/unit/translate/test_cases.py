@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
 from tests.unit.translate.harness import definition, one, verify
 from tests.unit.translate.update_cases import CASES, expected
-
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
 
 ALL: list[dict[str, t.Any]] = yaml.safe_load(CASES.read_text())
 
@@ -52,7 +51,9 @@ def test_same_files_same_units() -> None:
 
 
 def test_a_thousand_services_take_less_than_ten_seconds() -> None:
-    many = [definition(ALL[index % len(ALL)]["files"], f"{index}-{ALL[index % len(ALL)]['name']}") for index in range(1000)]
+    many = [
+        definition(ALL[index % len(ALL)]["files"], f"{index}-{ALL[index % len(ALL)]['name']}") for index in range(1000)
+    ]
     start = time.monotonic()
     assert len(translate(many)) == 1000
     assert time.monotonic() - start < 10

@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.translate.harness import constructs, main_section, one
-
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, shell, snooze
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
+from tests.unit.translate.harness import constructs, main_section, one
 
-TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, exclude_categories=("Cs",)), max_size=20)
+TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, blacklist_categories=["Cs"]), max_size=20)
 
 
 def unquote(line: str) -> list[str]:
@@ -60,7 +59,7 @@ def test_arguments_arrive_as_they_were(words: list[str]) -> None:
 
 @given(TEXT)
 def test_kept_shell_arrives_as_it_was(text: str) -> None:
-    assert unquote(render.command(Command(shell=text))) == ["/bin/sh", "-c", text]
+    assert unquote(render.command(Command(line=text))) == ["/bin/sh", "-c", text]
 
 
 @given(TEXT)
@@ -76,7 +75,9 @@ def test_the_shell_reads_quoted_words_as_they_were(text: str) -> None:
 
 def test_specifiers_in_kept_shell_stay_specifiers() -> None:
     result = one('#!/bin/sh\nexec webd "$(hostname)" "$(nproc)" 100%\n')
-    assert main_section(result)["ExecStart"] == "/bin/sh -c 'exec webd %H \"$$(nproc)\" \\'100%%\\''".replace("\\'100%%\\'", "\\'100%%\\'")
+    assert main_section(result)["ExecStart"] == "/bin/sh -c 'exec webd %H \"$$(nproc)\" \\'100%%\\''".replace(
+        "\\'100%%\\'", "\\'100%%\\'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,12 @@ def test_specifiers_in_kept_shell_stay_specifiers() -> None:
     ],
 )
 def test_finish_gets_the_arguments_runsv_gives(code: str, status: str, wanted: str) -> None:
-    result = one({"run": "#!/bin/sh\nexec webd\n", "finish": '#!/bin/sh\necho "$1" "$2"\ntest "$2" = 0 || echo "$@" > /dev/stdout\n'})
+    result = one(
+        {
+            "run": "#!/bin/sh\nexec webd\n",
+            "finish": '#!/bin/sh\necho "$1" "$2"\ntest "$2" = 0 || echo "$@" > /dev/stdout\n',
+        }
+    )
     line = unquote(main_section(result)["ExecStopPost"])
     assert line[0] == "-/bin/sh"
     environment = {"EXIT_CODE": code, "EXIT_STATUS": status, "PATH": "/usr/bin:/bin"}
@@ -147,9 +153,9 @@ def test_unit_names() -> None:
 
 
 def test_kept_shell_has_the_constants_that_left_the_script() -> None:
-    result = one("#!/bin/sh\nA=/x\nB='y z'\nC=\"it's\"\nif [ -e $A ]; then touch \"$B\" \"$C\"; fi\nexec webd\n")
+    result = one('#!/bin/sh\nA=/x\nB=\'y z\'\nC="it\'s"\nif [ -e $A ]; then touch "$B" "$C"; fi\nexec webd\n')
     line = unquote(main_section(result)["ExecStartPre"])
-    assert line[-1] == "C='it'\\''s'; if [ -e /x ]; then touch \"y z\" \"$C\"; fi"
+    assert line[-1] == "B='y z'; C='it'\\''s'; if [ -e /x ]; then touch \"$B\" \"$C\"; fi"
 
 
 def test_variables_never_set_are_named() -> None:

@@ -1,0 +1,267 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collecting: every layout, links, state, and what a checkout does not tell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._collect import runit
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect, read_status
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+RUN = "#!/bin/sh\nexec webd\n"
+
+
+def service(root: Path, path: str, files: t.Mapping[str, str] | None = None) -> Path:
+    """A service directory below `root`."""
+    directory = root / path.lstrip("/")
+    for name, text in {"run": RUN, **(files or {})}.items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+    return directory
+
+
+def link(root: Path, path: str, target: str) -> None:
+    where = root / path.lstrip("/")
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.symlink_to(target)
+
+
+def found(root: Path, **more: t.Any) -> dict[str, dict[str, t.Any]]:
+    return {one["name"]: one for one in collect("runit", str(root), **more)}
+
+
+@pytest.mark.parametrize(
+    ("defined", "scanned"),
+    [
+        ("/etc/sv", "/etc/service"),
+        ("/etc/sv", "/var/service"),
+        ("/etc/runit/sv", "/run/runit/service"),
+        ("/opt/gitlab/sv", "/opt/gitlab/service"),
+        ("/usr/local/etc/sv", "/service"),
+    ],
+)
+def test_layouts(tmp_path: Path, defined: str, scanned: str) -> None:
+    service(tmp_path, f"{defined}/web")
+    service(tmp_path, f"{defined}/idle")
+    link(tmp_path, f"{scanned}/web", f"{defined}/web")
+    services = found(tmp_path)
+    assert set(services) == {"web", "idle"}
+    assert services["web"]["path"] == f"{defined}/web"
+    assert services["web"]["links"] == [f"{scanned}/web"]
+    assert services["web"]["state"]["enabled"] is True
+    assert services["idle"]["state"]["enabled"] is False
+    assert services["web"]["live"] is True
+
+
+def test_void_links_the_scanned_directory_itself(tmp_path: Path) -> None:
+    service(tmp_path, "/etc/sv/web")
+    link(tmp_path, "/etc/runit/runsvdir/default/web", "/etc/sv/web")
+    link(tmp_path, "/run/runit/runsvdir/current", "/etc/runit/runsvdir/default")
+    link(tmp_path, "/var/service", "/run/runit/runsvdir/current")
+    services = found(tmp_path)
+    assert list(services) == ["web"]
+    assert services["web"]["links"] == ["/etc/runit/runsvdir/default/web"]
+
+
+def test_directories_in_the_scanned_directory(tmp_path: Path) -> None:
+    service(tmp_path, "/service/dnscache", {"log/run": "#!/bin/sh\nexec multilog t ./main\n"})
+    services = {one["name"]: one for one in collect("daemontools", str(tmp_path))}
+    assert services["dnscache"]["source"] == "daemontools"
+    assert services["dnscache"]["path"] == "/service/dnscache"
+    assert [file["path"] for file in services["dnscache"]["files"]] == ["log", "log/run", "run"]
+
+
+def test_dot_names_are_skipped_as_by_runsvdir(tmp_path: Path) -> None:
+    service(tmp_path, "/etc/sv/web")
+    link(tmp_path, "/etc/service/.web", "/etc/sv/web")
+    service(tmp_path, "/etc/service/.off")
+    services = found(tmp_path)
+    assert list(services) == ["web"]
+    assert services["web"]["state"]["enabled"] is False
+
+
+def test_link_under_another_name(tmp_path: Path) -> None:
+    service(tmp_path, "/etc/sv/agetty-generic")
+    link(tmp_path, "/etc/service/agetty-tty1", "/etc/sv/agetty-generic")
+    assert list(found(tmp_path)) == ["agetty-tty1"]
+
+
+def test_shared_log_directory_and_linked_run(tmp_path: Path) -> None:
+    service(tmp_path, "/etc/sv/web")
+    shared = service(tmp_path, "/usr/share/log")
+    assert shared.is_dir()
+    link(tmp_path, "/etc/sv/web/log", "/usr/share/log")
+    directory = service(tmp_path, "/etc/sv/other")
+    (directory / "run").unlink()
+    (directory / "run").symlink_to("/usr/bin/program")
+    services = found(tmp_path)
+    files = {file["path"]: file for file in services["web"]["files"]}
+    assert files["log/run"]["content"] == RUN
+    assert services["other"]["files"] == [{"path": "run", "type": "link", "target": "/usr/bin/program"}]
+
+
+def test_what_is_not_text_or_too_large(tmp_path: Path) -> None:
+    directory = service(tmp_path, "/etc/sv/web", {"big": "x" * 300_000})
+    (directory / "latin").write_bytes(b"caf\xe9\n")
+    (directory / "run").write_bytes(b"\x7fELF\0\0")
+    os.mkfifo(directory / "pipe")
+    files = {file["path"]: file for file in found(tmp_path)["web"]["files"]}
+    assert files["big"]["truncated"] is True and "content" not in files["big"]
+    assert files["run"]["binary"] is True and "content" not in files["run"]
+    assert files["latin"] == {**files["latin"], "encoding": "base64", "content": "Y2Fm6Qo="}
+    assert files["pipe"]["type"] == "fifo"
+
+
+def test_what_the_supervisor_keeps_is_no_definition(tmp_path: Path) -> None:
+    service(
+        tmp_path,
+        "/etc/sv/web",
+        {"supervise/status": "x" * 20, "log/run": RUN, "log/supervise/lock": "", "log/main/current": "secret"},
+    )
+    paths = [file["path"] for file in found(tmp_path)["web"]["files"]]
+    assert paths == ["log", "log/run", "run"]
+
+
+def status(pid: int, want: bytes, state: int, paused: int = 0) -> bytes:
+    seconds = (1 << 62) + 10 + 1_700_000_000
+    return (
+        seconds.to_bytes(8, "big")
+        + bytes(4)
+        + pid.to_bytes(4, "little")
+        + bytes([paused])
+        + want
+        + b"\0"
+        + bytes([state])
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        (
+            status(4711, b"u", 1),
+            {"running": True, "pid": 4711, "wanted": "up", "paused": False, "since": 1_700_000_000},
+        ),
+        (
+            status(4711, b"d", 1),
+            {"running": True, "pid": 4711, "wanted": "down", "paused": False, "since": 1_700_000_000},
+        ),
+        (
+            status(0, b"d", 0),
+            {"running": False, "pid": None, "wanted": "down", "paused": False, "since": 1_700_000_000},
+        ),
+        (status(99, b"u", 2), {"running": False, "pid": 99, "wanted": "up", "paused": False, "since": 1_700_000_000}),
+        (status(5, b"u", 1, 1), {"running": True, "pid": 5, "wanted": "up", "paused": True, "since": 1_700_000_000}),
+        (status(5, b"u", 1)[:18], {"running": True, "pid": 5, "wanted": "up", "paused": False, "since": 1_700_000_000}),
+        (b"short", None),
+    ],
+)
+def test_status(tmp_path: Path, raw: bytes, wanted: dict[str, t.Any] | None) -> None:
+    (tmp_path / "status").write_bytes(raw)
+    assert read_status(str(tmp_path / "status")) == wanted
+
+
+def test_state_of_once_and_down(tmp_path: Path) -> None:
+    directory = service(tmp_path, "/etc/sv/web", {"down": ""})
+    (directory / "supervise").mkdir()
+    (directory / "supervise" / "status").write_bytes(status(7, b"d", 1))
+    state = found(tmp_path)["web"]["state"]
+    assert (state["down"], state["once"], state["running"], state["wanted"]) == (True, True, True, "down")
+
+
+def test_only_files_that_scripts_source_are_read_elsewhere(tmp_path: Path) -> None:
+    for path in ("etc/default/web", "etc/web.conf", "etc/shadow", "srv/env/KEY"):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("A=1\n")
+    run = "#!/bin/sh\n. /etc/default/web\n[ -r /etc/absent ] && . /etc/absent\nexec chpst -e /srv/env webd /etc/web.conf /etc/shadow\n"
+    service(tmp_path, "/etc/sv/web", {"run": run})
+    external = {one["path"]: one for one in found(tmp_path)["web"]["external"]}
+    assert set(external) == {"/etc/default/web", "/etc/absent", "/srv/env/KEY"}
+    assert external["/etc/absent"]["type"] == "absent"
+    assert external["/etc/default/web"]["content"] == "A=1\n"
+
+
+def test_programs_users_and_units_of_the_host(tmp_path: Path) -> None:
+    service(tmp_path, "/etc/sv/web", {"run": "#!/bin/sh\nexec chpst -u web webd\n"})
+    for path in ("usr/sbin/webd", "usr/lib/systemd/system/web.service", "etc/init.d/web"):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+        file.chmod(0o755)
+    (tmp_path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nweb:x:33:34::/srv/web:/bin/false\n")
+    (tmp_path / "etc/group").write_text("web:x:34:\nssl:x:50:web\n")
+    one = found(tmp_path)["web"]
+    assert one["commands"] == {"webd": "/usr/sbin/webd"}
+    assert one["users"] == {"web": {"uid": "33", "gid": "34", "home": "/srv/web", "groups": ["ssl"]}}
+    assert one["unit"] == "/usr/lib/systemd/system/web.service"
+    assert one["initscript"] == "/etc/init.d/web"
+
+
+def test_a_checkout_at_any_depth(tmp_path: Path) -> None:
+    service(tmp_path, "srcpkgs/web/files/web")
+    service(tmp_path, "srcpkgs/db/files/db", {"log/run": RUN})
+    service(tmp_path, "rootfs/etc/runit/sv/net")
+    services = {one["name"]: one for one in collect("runit", path=str(tmp_path))}
+    assert set(services) == {"web", "db", "net"}
+    assert services["web"]["path"] == "/etc/sv/web" and services["web"]["assumed_path"] is True
+    assert services["net"]["path"] == "/etc/runit/sv/net" and "assumed_path" not in services["net"]
+    assert services["web"]["live"] is False and "commands" not in services["web"]
+
+
+def test_one_directory_and_one_script(tmp_path: Path) -> None:
+    directory = service(tmp_path, "sv/web")
+    assert [one["name"] for one in collect("runit", path=str(directory))] == ["web"]
+    assert [one["name"] for one in collect("runit", path=str(directory / "run"))] == ["web"]
+    script = tmp_path / "mail"
+    script.write_text(RUN)
+    (one,) = collect("runit", path=str(script))
+    assert one["name"] == "mail" and [file["path"] for file in one["files"]] == ["run"]
+
+
+def test_names_and_globs(tmp_path: Path) -> None:
+    for name in ("app-1", "app-2", "web"):
+        service(tmp_path, f"/etc/sv/{name}")
+    assert set(found(tmp_path, names=["app-*"])) == {"app-1", "app-2"}
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    link(tmp_path, "/sv/a/b", "..")
+    link(tmp_path, "/etc/service/loop", "/etc/service/loop")
+    assert collect("runit", path=str(tmp_path / "sv")) == []
+    assert found(tmp_path) == {}
+
+
+def test_bad_places(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="path: .*absent does not exist; give"):
+        collect("runit", path=str(tmp_path / "absent"))
+    with pytest.raises(BadInput, match="root: .*absent is not a directory"):
+        collect("runit", root=str(tmp_path / "absent"))
+
+
+def test_links_do_not_lead_out_of_the_root(tmp_path: Path) -> None:
+    host = runit.Host(str(tmp_path))
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "sv").symlink_to("/../../etc/runit")
+    assert host.resolve("/etc/sv/web") == "/etc/runit/web"
+
+
+def test_the_host_needs_nothing_but_python() -> None:
+    code = (
+        "import sys, ansible_collections.pidone.systemd.plugins.module_utils._collect.runit;"
+        "print([name for name in ('jeepney', 'tree_sitter', 'yaml', 'ansible') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": "build/collections"})  # fmt: skip
+    assert done.stdout.strip() == "[]"
