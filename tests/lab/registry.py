@@ -21,6 +21,7 @@ from tests.lab.proc import LabError, Process, run
 from tests.lab.qemu import QemuHost
 
 BACKENDS: dict[str, type[Host]] = {"nspawn": NspawnHost, "qemu": QemuHost}
+INOTIFY_INSTANCES = 2048
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?")
 
 
@@ -55,6 +56,7 @@ def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
     call started are taken down again.
     """
     gc()
+    _raise_limits()
     for name, kind in wanted.items():
         images.kind_of(kind)
         if not _NAME.fullmatch(name):
@@ -79,6 +81,16 @@ def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
         host.state.pop("starter", None)
         host.save()
     return list(result.values())
+
+
+def _raise_limits() -> None:
+    """See to it that many hosts can run: all their services count as one user's, and each systemd needs about seven.
+
+    At the kernel's 128 the eighteenth host would fail to boot, or its services would.
+    """
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < INOTIFY_INSTANCES:
+        limit.write_text(str(INOTIFY_INSTANCES))
 
 
 def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
