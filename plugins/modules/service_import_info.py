@@ -251,14 +251,12 @@ services:
       sample: {name: web, path: /etc/sv/web, files: [{path: run, content: "#!/bin/sh\nexec web\n"}]}
 """
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
-def main() -> t.NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "source": {"type": "str", "choices": ["runit", "daemontools"], "required": True},

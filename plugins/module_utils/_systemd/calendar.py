@@ -135,7 +135,7 @@ class Calendar(t.NamedTuple):
         if self.zone == "UTC":
             return dt.timezone.utc
         try:
-            from zoneinfo import ZoneInfo
+            from zoneinfo import ZoneInfo  # novm: see the except
 
             return ZoneInfo(self.zone)
         except Exception as error:  # Python 3.8 has no zoneinfo; a host may have no tzdata
