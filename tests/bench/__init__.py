@@ -1,0 +1,6 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The benchmark: what the collection costs beside ansible-core's own modules, systemctl, and the bare bus."""
+
+from __future__ import annotations

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The figures. Each function measures one, and is called like it; they run in this order, which the host grows by.
+
+What is compared runs in turn (a, b, a, b, ...), so that a busy machine slows both; medians are compared.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from tests.bench.bench import Bench, Figure, median
+
+SLEEP = "ExecStart=/bin/sleep infinity"
+# Costs nothing while it is up, so that a thousand do not matter.
+DONE = "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true"
+
+UNIT = "pidone.systemd.unit"
+SERVICE = "ansible.builtin.systemd_service"
+PING = "ansible.builtin.ping"
+
+
+def first_contact_extra_round_trips(bench: Bench) -> Figure:
+    """Commands that Ansible runs over SSH for one task on a host that has no jeepney, beyond those of later tasks."""
+    (name,) = bench.units("first", 1, SLEEP, enabled=True, started=True)
+    unit = {"name": "unit", UNIT: {"name": name, "state": "started", "enabled": True}}
+    trips = [bench.playbook([task], "-vvv").output.count("> SSH: EXEC ") for task in (unit, unit, {PING: {}})]
+    first, later, ping = trips
+    if later != ping:
+        raise AssertionError(f"a later task took {later} round trips, ping {ping}")
+    told = f"first contact {first}, later contacts {later}, ping {ping}"
+    return Figure("first_contact_extra_round_trips", first - later, "round trips", "lower", 1, told)
+
+
+def unit_1_vs_ping(bench: Bench) -> Figure:
+    """One unit already as wanted: the task's duration in a running play, against ping's."""
+    (name,) = bench.units("one", 1, SLEEP, enabled=True, started=True)
+    wish = {"name": name, "state": "started", "enabled": True}
+    tasks: list[dict[str, t.Any]] = [
+        {"name": "ping", PING: {}},
+        {"name": "unit", UNIT: wish},
+        {"name": "service", SERVICE: wish},
+    ]
+    run = bench.playbook([{"name": "warm up", PING: {}}, *tasks, *(tasks * 15)])
+    run.expect("unit", changed=False)
+    ping, unit, service = (median(run.seconds(name)[1:]) for name in ("ping", "unit", "service"))
+    told = f"ping {ping * 1e3:.0f} ms, unit {unit * 1e3:.0f} ms; systemd_service {service * 1e3:.0f} ms, {service / ping:.2f}"
+    return Figure("unit_1_vs_ping", unit / ping, "ratio", "lower", 1.35, told)
+
+
+def units_100_steady_speedup(bench: Bench) -> Figure:
+    """100 units already as wanted: one task, against systemd_service in a loop."""
+    names = bench.units("steady", 100, SLEEP, enabled=True, started=True)
+    wish = {"state": "started", "enabled": True}
+    unit = {"name": "unit", UNIT: {"name": names, **wish}}
+    loop = {"name": "loop", SERVICE: {"name": "{{ item }}", **wish}, "loop": names}
+    run = bench.playbook([{"name": "warm up", PING: {}}, *[unit, unit, loop] * 3, unit, unit])
+    run.expect("unit", changed=False)
+    run.expect("loop", changed=False)
+    one, many = median(run.seconds("unit")), median(run.seconds("loop"))
+    told = f"systemd_service {many:.1f} s, unit {one:.3f} s"
+    return Figure("units_100_steady_speedup", many / one, "times", "higher", 60, told)
+
+
+def start_300_vs_systemctl(bench: Bench) -> Figure:
+    """300 stopped units: one task that starts them, against one call of systemctl on the host."""
+    names = bench.units("start", 300, SLEEP)
+    tasks: list[float] = []
+    calls: list[float] = []
+    for _round in range(3):
+        run = bench.playbook(
+            [{"name": "warm up", PING: {}}, {"name": "unit", UNIT: {"name": names, "state": "started"}}]
+        )
+        run.expect("unit", changed=True)
+        tasks += run.seconds("unit")
+        bench.host.run(["systemctl", "stop", *names], check=True)
+        calls += bench.on_host({"systemctl": ["systemctl", "start", *names]}, 1)["systemctl"]
+        bench.host.run(["systemctl", "stop", *names], check=True)
+    one, other = median(tasks), median(calls)
+    told = f"task over SSH with its watch of 200 ms {one:.2f} s, systemctl start {other:.2f} s"
+    return Figure("start_300_vs_systemctl", one / other, "ratio", "lower", 1.5, told)
+
+
+def unit_1000_state_ms(bench: Bench) -> Figure:
+    """What one more unit costs inside the module, state only."""
+    names = bench.units("many", 1000, DONE, enabled=True, started=True)
+    one = bench.payload("one", UNIT, {"name": names[:1], "state": "started"})
+    many = bench.payload("many", UNIT, {"name": names, "state": "started"})
+    seconds = bench.on_host({"one": one, "many": many}, 15)
+    low, high = median(seconds["one"]), median(seconds["many"])
+    told = f"module on the host: 1 unit {low * 1e3:.0f} ms, 1,000 units {high * 1e3:.0f} ms"
+    return Figure("unit_1000_state_ms", (high - low) * 1e3 / 999, "ms", "lower", 0.2, told)
+
+
+def unit_1000_enabled_vs_raw(bench: Bench) -> Figure:
+    """State and enablement: the whole module on the host, against a process that only asks the bus."""
+    names = bench.units("many", 1000, DONE, enabled=True, started=True)
+    module = bench.payload("both", UNIT, {"name": names, "state": "started", "enabled": True})
+    seconds = bench.on_host({"raw": bench.raw("raw", "many-%04d.service", "1000"), "module": module}, 7)
+    raw, unit = median(seconds["raw"]), median(seconds["module"])
+    told = f"module on the host {unit:.2f} s, raw {raw:.2f} s"
+    return Figure("unit_1000_enabled_vs_raw", unit / raw, "ratio", "lower", 1.3, told)
+
+
+# A new figure is a function here, and its name in this list.
+FIGURES: list[t.Callable[[Bench], Figure]] = [
+    first_contact_extra_round_trips,
+    unit_1_vs_ping,
+    units_100_steady_speedup,
+    start_300_vs_systemctl,
+    unit_1000_state_ms,
+    unit_1000_enabled_vs_raw,
+]
