@@ -22,4 +22,4 @@ for deb in *.deb; do
   directory="../files/${deb%%_*}"
   [ -d "$directory" ] || dpkg -x "$deb" "$directory"
 done
-ls -d ../files/*/ | wc -l
+echo "$(find ../files -mindepth 1 -maxdepth 1 -type d | wc -l) packages in build/corpus/files"

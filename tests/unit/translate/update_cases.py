@@ -16,7 +16,8 @@ import yaml
 from tests.unit.translate.harness import one
 
 CASES = Path(__file__).parent / "cases.yml"
-HEADER = "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[:3])
+# The rows of files are as long as they are.
+HEADER = "# yamllint disable-file\n" + "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[:3])
 
 
 class _Block(str):
