@@ -431,7 +431,7 @@ def _split_command(text: str) -> tuple[str, str | None]:
     if len(parts) == 1:
         return parts[0], None
     stdin = "\n".join(parts[1:])
-    return parts[0], f"{stdin}\n" if stdin else ""
+    return parts[0], stdin if not stdin or stdin.endswith("\n") else f"{stdin}\n"
 
 
 def _anacron_job(line: str, number: int, environment: dict[str, str]) -> dict[str, t.Any]:

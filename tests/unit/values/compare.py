@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import random
+import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -45,7 +46,9 @@ def _calendars(run: oracle.Run, base: dt.datetime, events: list[str]) -> collect
             seen["refused"] += 1
             continue
         assert verdict is not None, f"{event!r} is no calendar event to systemd"
-        assert verdict.normal in (str(ours), None), event
+        # systemd 247 prints `*` for the seconds 0..57, but does not take them for it.
+        normal_247 = re.sub(r":00\.\.[0-9.]+( |$)", r":*\1", str(ours))
+        assert verdict.normal in (str(ours), normal_247, None), event
         assert parse_calendar(str(ours)) == ours, event
         seen["taken"] += 1
         if verdict.elapses is None:
@@ -94,6 +97,8 @@ def escaping(run: oracle.Run, seed: int, count: int) -> collections.Counter[str]
                 result: str | None = ours(word)
             except AnsibleFilterError:
                 result = None
+            if verdict is None and "--path" in command and "/./" in f"{word}/":
+                continue  # systemd 247 refuses these, later versions take the dots out
             assert result == verdict, (command, word)
             seen["refused" if verdict is None else "taken"] += 1
     return seen
