@@ -31,7 +31,10 @@ gate_shellcheck() {
 
 gate_yamllint() { yamllint --strict .; }
 
-gate_reuse() { reuse lint --lines; }
+gate_reuse() {
+    # of a copy: under build/, files come and go while others work
+    tests/tools/export-tree.sh build/reuse && reuse --root build/reuse/ansible_collections/pidone/systemd lint --lines
+}
 
 gate_changelog() {
     antsibull-changelog lint && antsibull-changelog lint-changelog-yaml --strict changelogs/changelog.yaml
