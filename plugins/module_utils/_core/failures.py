@@ -8,6 +8,7 @@ Loaded only when something failed.
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -40,28 +41,32 @@ class UnitsFailed(SystemdError):
 
 
 def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
-    """Why units are down after a start that succeeded.
+    """Why units are down after a start that systemd calls done.
 
     Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
-    `failed`.
+    `failed`. A unit that is down, has not failed and is needed by nobody is forgotten by systemd at once, and what is
+    read here is then of a unit freshly loaded; before systemd 249, a service with conditions that came to that may have
+    been skipped or may have run, which only a oneshot is supposed to do.
     """
     wanted = []
     for status in statuses:
         face = _interface(status.id)
-        wanted += [(status.path, UNIT, "ConditionResult"), (status.path, UNIT, "AssertResult")]
-        wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
+        wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
+        wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "Type"), (status.path, face, "Result")]
     values = manager.properties(wanted)
     told = []
     for index, status in enumerate(statuses):
-        condition, assertion, type_, result = values[4 * index : 4 * index + 4]
-        if status.active_state == "inactive" and condition is False:
+        condition, assertion, tested, conditions, type_, result = values[6 * index : 6 * index + 6]
+        if status.active_state != "inactive":
+            told.append("failed")
+        elif tested and condition is False:
             told.append("condition")
-        elif status.active_state == "inactive" and assertion is False:
+        elif tested and assertion is False:
             told.append("assertion")
-        elif status.active_state == "inactive" and type_ == "oneshot" and result == "success":
+        elif type_ == "oneshot" and result == "success":
             told.append("finished")
         else:
-            told.append("failed")
+            told.append("condition" if not tested and conditions else "failed")
     return told
 
 
@@ -125,7 +130,7 @@ def _look_at(manager: t.Any, entry: dict[str, t.Any], detailed: bool) -> dict[st
         entry["n_restarts"] = special["NRestarts"]
     _exit(entry, special)
     for kind in ("Conditions", "Asserts"):
-        unmet = [_condition(row) for row in unit.get(kind, ()) if row[4] < 0]
+        unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
         if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
             entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
     if entry["job"]["result"] == "dependency" and detailed:
@@ -180,6 +185,15 @@ def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
     begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
     if "failed_setting" not in entry and ended > begun:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
+
+
+def _is_unmet(row: t.Sequence[t.Any], unit: dict[str, t.Any]) -> bool:
+    """Whether a condition was not met; of a unit that systemd has forgotten since, whether it may have been that one."""
+    if unit.get("ConditionTimestamp"):
+        return bool(row[4] < 0)
+    path_tests = {"ConditionPathExists": os.path.lexists, "ConditionPathIsDirectory": os.path.isdir}
+    test = path_tests.get(row[0])
+    return test is None or test(row[3]) is bool(row[2])
 
 
 def _condition(row: t.Sequence[t.Any]) -> str:

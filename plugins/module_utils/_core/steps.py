@@ -154,10 +154,11 @@ class Jobs(Step):
             from ansible_collections.pidone.systemd.plugins.module_utils._core.failures import why_down
 
             for (job, _status), why in zip(down, why_down(ctx.manager, [status for _job, status in down])):
-                if why == "finished":
-                    self.finished.add(job.unit)
-                elif why == "condition" and self._allow_skipped:
+                skipped = why == "condition" or results[job.id] == "skipped"
+                if skipped and self._allow_skipped:
                     self.skipped.add(job.unit)
+                elif why == "finished" and not skipped:
+                    self.finished.add(job.unit)
                 else:
                     bad.append((job.unit, job, results[job.id]))
         if bad:

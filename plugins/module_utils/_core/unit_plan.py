@@ -92,6 +92,9 @@ def job_for(unit: Unit, state: str | None) -> str | None:
     """The type of the job the unit needs to get into the state; None where it is there already."""
     active = unit.active_state in ("active", "reloading", "refreshing")
     coming = unit.active_state == "activating"
+    if state == "started" and coming and unit.sub_state.startswith("auto-restart"):
+        # A start would wait until systemd restarts the unit by itself, which may be hours.
+        return "restart"
     if state == "started":
         return None if active else "start"
     if state == "stopped":
@@ -139,8 +142,9 @@ class _Planner:
         self.changes: list[Change] = []
         self.links: dict[str, list[str]] = {"unmask": [], "enable": [], "disable": [], "preset": [], "mask": []}
         self.failed: list[str] = []
-        self.jobs: list[str] = []
-        self.joined: list[str] = []
+        # Job type -> units.
+        self.jobs: dict[str, list[str]] = {}
+        self.joined: dict[str, list[str]] = {}
         self.up: set[str] = set()
         self.stale = False
         self._seen: set[str] = set()
@@ -265,9 +269,9 @@ class _Planner:
         after.insert(0, {"stop": "inactive", "start": "active"}.get(job, f"active, by {job}"))
         self.stale = self.stale or unit.stale
         if joins(unit, job):
-            self.joined.append(unit.id)
+            self.joined.setdefault(job, []).append(unit.id)
             return False
-        self.jobs.append(unit.id)
+        self.jobs.setdefault(job, []).append(unit.id)
         return True
 
     def _can_reload(self, unit: Unit) -> None:
@@ -286,7 +290,7 @@ class _Planner:
 
     def plan(self, directories: t.Sequence[str], files_written: bool, offline: bool) -> Plan:
         wish = self.wish
-        job = JOB_TYPES.get(wish.state or "", "")
+        stops = wish.state == "stopped"
         steps: list[Step] = []
 
         def links(verb: str) -> None:
@@ -295,20 +299,19 @@ class _Planner:
                 steps.append(UnitFileLinks(verb, names, directories, wish.runtime, wish.force))
 
         def jobs() -> None:
-            if self.joined:
-                steps.append(Jobs(job, self.joined, self.up, counts=False, allow_skipped=wish.allow_skipped))
-            if not self.jobs:
-                return
-            step = Jobs(job, self.jobs, self.up, allow_skipped=wish.allow_skipped)
-            steps.append(step)
-            if job != "stop" and wish.settle > 0:
-                steps.append(Settle(step, wish.settle, wish.settle_told))
+            made = []
+            for counts, wanted in ((False, self.joined), (True, self.jobs)):
+                for job, names in wanted.items():
+                    made.append(Jobs(job, names, self.up, counts, wish.allow_skipped))
+            steps.extend(made)
+            if wish.settle > 0:
+                steps.extend(Settle(step, wish.settle, wish.settle_told) for step in made if step.type != "stop")
 
         # A unit is stopped with the commands of the file it was started from, so before that is masked away.
-        stale_first = job == "stop" and (self.stale or files_written)
+        stale_first = stops and (self.stale or files_written)
         if self.failed:
             steps.append(ResetFailed(self.failed))
-        if job == "stop" and not stale_first and wish.daemon_reload != "always":
+        if stops and not stale_first and wish.daemon_reload != "always":
             jobs()
         for verb in ("unmask", "disable", "enable", "preset", "mask"):
             links(verb)
@@ -316,7 +319,7 @@ class _Planner:
         need = wish.daemon_reload != "never" and (wrote or self.stale)
         if not offline and (need or wish.daemon_reload == "always"):
             steps.append(Reload(counts=wish.daemon_reload == "always"))
-        if job != "stop" or stale_first or wish.daemon_reload == "always":
+        if not stops or stale_first or wish.daemon_reload == "always":
             jobs()
         plan = Plan(steps, self.changes)
         if self.expected:

@@ -79,6 +79,8 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
     return SystemdError(f"cannot {doing}: {error.text or error.name}", dbus_error=error.name)
 
 
+_NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+
 # Job type -> the Manager's method that makes it and waits for nothing.
 _JOB_METHODS = {
     "start": "StartUnit",
@@ -250,9 +252,15 @@ class Manager:
     def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Job | CallFailed]:
         """Enqueue `(unit, job type)` all together; in order, each job or why systemd refused it."""
         self.watch_jobs()
-        calls = [Call(MANAGER_PATH, MANAGER, _JOB_METHODS[kind], "ss", (name, mode)) for name, kind in wanted]
+        replies = self.connection.call_many([_job_call(name, kind, mode, True) for name, kind in wanted])
+        # Before systemd 249 there is no such method.
+        old = [at for at, reply in enumerate(replies) if isinstance(reply, CallFailed) and reply.name == _NO_METHOD]
+        if old:
+            calls = [_job_call(*wanted[at], mode, False) for at in old]
+            for at, reply in zip(old, self.connection.call_many(calls)):
+                replies[at] = reply
         jobs: list[Job | CallFailed] = []
-        for (name, kind), reply in zip(wanted, self.connection.call_many(calls)):
+        for (name, kind), reply in zip(wanted, replies):
             if isinstance(reply, CallFailed):
                 jobs.append(reply)
             else:
@@ -321,6 +329,14 @@ class Manager:
         """Enable or disable as the host's preset files say. Does not reload."""
         doing = f"apply presets to {_short(names)}"
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing)[1])
+
+
+def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
+    """The call that makes a job. Of StartUnitWithFlags the result says `skipped` where a condition is not met; StartUnit's
+    says `done`."""
+    if kind == "start" and flags:
+        return Call(MANAGER_PATH, MANAGER, "StartUnitWithFlags", "sst", (name, mode, 0))
+    return Call(MANAGER_PATH, MANAGER, _JOB_METHODS[kind], "ss", (name, mode))
 
 
 def _short(names: t.Sequence[str]) -> str:
