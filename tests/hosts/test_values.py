@@ -26,13 +26,13 @@ def runner(host: Host) -> oracle.Run:
 
 
 def test_calendars(host: Host) -> None:
-    seen = compare.calendars(runner(host), 101, 2000)
-    assert min(seen["taken"], seen["refused"]) > 500
+    seen = compare.calendars(runner(host), 101, 1000, old=host.kind.name == "bullseye")
+    assert min(seen["taken"], seen["refused"]) > 300
 
 
 def test_timespans(host: Host) -> None:
-    seen = compare.timespans(runner(host), 102, 400)
-    assert min(seen["taken"], seen["refused"]) > 80
+    seen = compare.timespans(runner(host), 102, 300)
+    assert min(seen["taken"], seen["refused"]) > 60
 
 
 def test_escaping(host: Host) -> None:
@@ -42,7 +42,7 @@ def test_escaping(host: Host) -> None:
 
 def test_cron(host: Host) -> None:
     seen = compare.crons(runner(host), 104, 1000)
-    assert seen["compared"] > 800
+    assert seen["compared"] > 600
     assert min(seen["1 lines"], seen["2 lines"]) > 100
 
 
