@@ -35,7 +35,7 @@ def calendars(run: oracle.Run, seed: int, count: int, old: bool = False) -> coll
     rng = random.Random(seed)
     seen: collections.Counter[str] = collections.Counter()
     for base in BASES:
-        seen.update(_calendars(run, base, [oracle.some_calendar(rng) for _ in range(count // 2)], old))
+        seen.update(_calendars(run, base, [oracle.some_calendar(rng) for _n in range(count // 2)], old))
     return seen
 
 
@@ -69,7 +69,7 @@ def _is_open(chain: object) -> bool:
 def timespans(run: oracle.Run, seed: int, count: int) -> collections.Counter[str]:
     """Which time spans are taken, their microseconds, how they are printed."""
     rng = random.Random(seed)
-    texts = [oracle.some_timespan(rng) for _ in range(count)]
+    texts = [oracle.some_timespan(rng) for _n in range(count)]
     seen: collections.Counter[str] = collections.Counter()
     for text, verdict in zip(texts, oracle.timespans(run, texts), strict=True):
         try:
@@ -86,7 +86,7 @@ def timespans(run: oracle.Run, seed: int, count: int) -> collections.Counter[str
 def escaping(run: oracle.Run, seed: int, count: int) -> collections.Counter[str]:
     """systemd-escape, with and without --path, and back."""
     rng = random.Random(seed)
-    texts = [oracle.some_text(rng) for _ in range(count)]
+    texts = [oracle.some_text(rng) for _n in range(count)]
     paths = ["/" + text for text in texts]
     escaped = [escape(text) for text in texts]
     # Not only what came out of escaping, which is never wrong.
@@ -116,7 +116,7 @@ def crons(run: oracle.Run, seed: int, count: int) -> collections.Counter[str]:
     rng = random.Random(seed)
     seen: collections.Counter[str] = collections.Counter()
     for base in BASES:
-        seen.update(_crons(run, base, [oracle.some_cron(rng) for _ in range(count // 2)]))
+        seen.update(_crons(run, base, [oracle.some_cron(rng) for _n in range(count // 2)]))
     return seen
 
 
@@ -128,7 +128,7 @@ def _crons(run: oracle.Run, base: dt.datetime, some: list[str]) -> collections.C
         assert not schedule.boot
         try:
             runs = CronSim(expression, base)
-            wanted.append([int(next(runs).timestamp()) for _ in range(8)])
+            wanted.append([int(next(runs).timestamp()) for _n in range(8)])
         except CronSimError:
             assert any("never runs" in finding["message"] for finding in schedule.findings), expression
             seen["never"] += 1

@@ -107,7 +107,7 @@ def some_calendar(rng: random.Random, faulty: bool = True) -> str:
         if rng.random() < 0.35:
             return "*"
         words = []
-        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        for _n in range(rng.choice((1, 1, 1, 2, 3))):
             first = number(low, high)
             word = rng.choice((f"{first}", f"{first:02d}"))
             if seconds and rng.random() < 0.2:
@@ -128,7 +128,7 @@ def some_calendar(rng: random.Random, faulty: bool = True) -> str:
     else:
         if rng.random() < 0.35:
             days = []
-            for _ in range(rng.choice((1, 1, 2, 3))):
+            for _n in range(rng.choice((1, 1, 2, 3))):
                 day = rng.choice(WEEKDAYS)
                 days.append(day if rng.random() < 0.6 else day + rng.choice(("..", "-")) + rng.choice(WEEKDAYS))
             words.append(",".join(days))
@@ -166,7 +166,7 @@ def some_timespan(rng: random.Random) -> str:
     )
     names = [*units.split(), "ms", "msec", "us", "usec", "µs", "", "", "parsec", "S", "mins"]
     words = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
+    for _n in range(rng.choice((1, 1, 2, 3))):
         number = str(rng.choice((rng.randint(0, 9), rng.randint(0, 300), rng.randint(0, 10**7))))
         kind = rng.random()
         if kind < 0.25:
@@ -198,7 +198,7 @@ def some_cron(rng: random.Random) -> str:
         if kind < 0.45:
             return f"*/{rng.randint(1, max(2, (high - low) // 2))}"
         words = []
-        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        for _n in range(rng.choice((1, 1, 1, 2, 4))):
             first = rng.randint(low, high)
             last = rng.randint(first, high)
             shape = rng.random()

@@ -97,7 +97,7 @@ def test_what_the_change_of_clocks_does_is_said() -> None:
 def test_the_change_of_clocks_is_as_said() -> None:
     before = dt.datetime(2026, 3, 28, 12, tzinfo=BERLIN)
     runs = CronSim("30 2 * * *", before)
-    assert [next(runs).isoformat() for _ in range(2)] == ["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
+    assert [next(runs).isoformat() for _n in range(2)] == ["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
     (event,) = convert("30 2 * * *", "Europe/Berlin").calendars
     elapse = t.cast(int, parse_calendar(event).next(int(before.timestamp()) * 1_000_000))
     assert dt.datetime.fromtimestamp(elapse / 1_000_000, BERLIN).isoformat() == "2026-03-30T02:30:00+02:00"
