@@ -666,7 +666,8 @@ class _Translator:
     def _snooze(self, it: Interpreter) -> bool:
         """`snooze options command`: a timer; without a command, what follows in the script would be the command."""
         service = self.service
-        assert it.main is not None
+        if it.main is None:
+            return False
         options = wrappers._Options(it, it.main[1:], "nv", "DWHMSTRJdmstw")
         try:
             rest = options.read()
@@ -1139,7 +1140,13 @@ class _Translator:
             for command in simple:
                 command.root = root
             service.stop_post += simple
-            self.note(INFO, "finish", "finish", line_of(left[0][0]), "runs after every exit: ExecStopPost=")
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            )
             return
         scope.open_shell = True
         parts: list[str] = []
@@ -1181,7 +1188,13 @@ class _Translator:
                 "runs after every exit: ExecStopPost=, $1 and $2 made of $EXIT_CODE and $EXIT_STATUS",
             )
         else:
-            self.note(INFO, "finish", "finish", line_of(left[0][0]), "runs after every exit: ExecStopPost=")
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            )
         service.stop_post.append(Command(line=body, ignore=True, root=root))
 
     def _finish_simple(self, node: Node, background: bool, scope: Interpreter) -> Command | None:

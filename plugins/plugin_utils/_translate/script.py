@@ -1514,7 +1514,7 @@ class Interpreter:
     @staticmethod
     def _is_sv(node: Node) -> bool:
         node = _inner(node)
-        return node.type == "command" and text_of(node).split(None, 1)[0].rsplit("/", 1)[-1] == "sv"
+        return node.type == "command" and (text_of(node).split(None, 1) or [""])[0].rsplit("/", 1)[-1] == "sv"
 
     def fact(self, operator: str, path: str) -> bool | None:
         """What is known of a file: only those of the service directory, and what every host has."""
@@ -1831,7 +1831,6 @@ class Interpreter:
         final = leave.down or leave.code in self.no_retry
         if one.type == "command" and not negate:
             try:
-                before = len(self.steps)
                 redirects = self._try_redirects(node) if node.type == "redirected_statement" else []
                 words = self.evaluator.words(child for child in one.children)
                 handler = _BUILTINS.get(constant(words[0]) or "")
@@ -1839,8 +1838,8 @@ class Interpreter:
                     self.step(words, redirects, True)
                     if final:
                         step = self.steps.pop()
-                        assert step.run is not None and len(self.steps) == before
-                        self.service.exec_condition.append(step.run)
+                        if step.run is not None:
+                            self.service.exec_condition.append(step.run)
                         self._guard_note(node)
                     else:
                         self.note(
@@ -2184,7 +2183,7 @@ def _is_utf8(text: str) -> bool:
 def _is_program(text: str) -> bool:
     """Whether systemd takes this for the program of a command line."""
     if text.startswith("/"):
-        return not text.endswith("/") and normal(text) != "/"
+        return not text.endswith("/") and normal(text) != "/" and not re.search("[\"'\\\\\x00-\x1f\x7f]", text)
     return re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z", text) is not None
 
 
@@ -2214,7 +2213,15 @@ def _logger_of(words: list[Word]) -> list[Word] | None:
 
 
 def _inner(node: Node) -> Node:
-    return node.children[0] if node.type == "redirected_statement" else node
+    """The command in redirections; of `sv status X | grep run`, sv."""
+    if node.type == "redirected_statement":
+        node = node.children[0]
+    if node.type == "pipeline":
+        parts = [child for child in node.children if child.is_named]
+        names = [(text_of(part).split() or [""])[0].rsplit("/", 1)[-1] for part in parts]
+        if names[:1] == ["sv"] and set(names[1:]) <= {"grep", "egrep"}:
+            return _inner(parts[0])
+    return node
 
 
 def _flatten(node: Node) -> tuple[list[Node], list[str]]:

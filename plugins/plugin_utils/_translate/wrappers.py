@@ -71,13 +71,13 @@ class _Options:
     """Reads options as getopt does: grouped letters, values attached or following, `--` ends them."""
 
     def __init__(
-        self, context: Context, words: list[Word], flags: str, valued: str, long: t.Mapping[str, bool] = {}
+        self, context: Context, words: list[Word], flags: str, valued: str, long: t.Mapping[str, bool] | None = None
     ) -> None:
         self.context = context
         self.words = words
         self.flags = flags
         self.valued = valued
-        self.long = long
+        self.long = long or {}
         self.found: list[tuple[str, Word]] = []
         self.at = 0
 
@@ -414,7 +414,10 @@ def env(context: Context, words: list[Word]) -> list[Word]:
         raise Keep("env without a command")
     for name, raw in options.found:
         if name in ("u", "unset"):
-            context.service.add("UnsetEnvironment", _need(context, raw, "the variable of env -u"))
+            variable = _need(context, raw, "the variable of env -u")
+            if not _ASSIGNMENT.match(variable + "=") or "=" in variable:
+                raise Keep(f"'{variable}' is not the name of a variable")
+            context.service.add("UnsetEnvironment", variable)
         elif name in ("C", "chdir"):
             context.change_directory(_need(context, raw, "the directory of env -C"))
         elif name in ("i", "ignore-environment"):
