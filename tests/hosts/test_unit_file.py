@@ -370,7 +370,7 @@ class TestActivation:
         count = reloads(host)
         good(host, name=unit, sections=service(), daemon_reload="never")
         assert reloads(host) == count
-        for _ in range(2):
+        for dummy in range(2):
             assert good(host, name=unit, sections=service(), daemon_reload="always")["changed"] is True
         assert reloads(host) == count + 2
         assert good(host, name=unit, sections=service())["changed"] is False
