@@ -139,7 +139,9 @@ class TestStates:
         assert is_active(host, "un-plain", "un-other", "un-t@1") == ["active"] * 3
         assert [unit["job"]["result"] for unit in done["units"]] == ["done"] * 3
         assert done["units"][0]["before"] == "inactive (dead)"
-        assert done["diff"][0]["prepared"].startswith("--- before\n+++ after\n@@ un-plain.service\n-inactive (dead)\n+active")
+        assert done["diff"][0]["prepared"].startswith(
+            "--- before\n+++ after\n@@ un-plain.service\n-inactive (dead)\n+active"
+        )
         done = converge(host, name="un-*", state="stopped")
         assert {unit["name"] for unit in done["units"] if unit["changed"]} == {
             "un-plain.service",
@@ -485,14 +487,24 @@ class TestWaiting:
         good(host, name="un-other", state="started", enabled=True)
         before = host.run("find /etc/systemd /run/systemd/system -printf '%p %l\\n' | sort").stdout
         result = run(
-            host, name=["un-plain", "un-other", "un-t@1", "un-late"], state="restarted", enabled=True, settle="2s", rollback=True
+            host,
+            name=["un-plain", "un-other", "un-t@1", "un-late"],
+            state="restarted",
+            enabled=True,
+            settle="2s",
+            rollback=True,
         )
         assert result["failed"]
         assert result["changed"] is False
         assert result["rolled_back"]
         assert "rolled back:" in result["msg"]
         assert host.run("find /etc/systemd /run/systemd/system -printf '%p %l\\n' | sort").stdout == before
-        assert is_active(host, "un-plain", "un-other", "un-t@1", "un-late") == ["inactive", "active", "inactive", "inactive"]
+        assert is_active(host, "un-plain", "un-other", "un-t@1", "un-late") == [
+            "inactive",
+            "active",
+            "inactive",
+            "inactive",
+        ]
 
     def test_daemon_reload(self, host: Host) -> None:
         host.write(f"{SYSTEM}/un-fresh.service", f"[Service]\nExecStart={SLEEP}\n")
@@ -541,7 +553,9 @@ class TestScopes:
         assert "become: true" in result["msg"]
 
     def test_global(self, host: Host) -> None:
-        host.write("/etc/systemd/user/un-global.service", f"[Service]\nExecStart={SLEEP}\n[Install]\nWantedBy=default.target\n")
+        host.write(
+            "/etc/systemd/user/un-global.service", f"[Service]\nExecStart={SLEEP}\n[Install]\nWantedBy=default.target\n"
+        )
         try:
             converge(host, name="un-global", scope="global", enabled=True)
             assert host.exists("/etc/systemd/user/default.target.wants/un-global.service")
@@ -615,7 +629,7 @@ class TestBadInput:
                 ],
             }
         ]
-        hidden = "#!/bin/sh\nexec unshare -m sh -c 'mount -t tmpfs none /run/systemd && exec /usr/bin/python3 \"$@\"' sh \"$@\"\n"
+        hidden = '#!/bin/sh\nexec unshare -m sh -c \'mount -t tmpfs none /run/systemd && exec /usr/bin/python3 "$@"\' sh "$@"\n'
         host.write("/opt/un-python", hidden, mode=0o755)
         result = host.playbook(play).task("start").result
         assert "PID 1" in result["msg"]

@@ -1,0 +1,212 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wire: a connection against a peer that speaks D-Bus from a script."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+import jeepney.auth
+import jeepney.low_level as dbus
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, Connection, connect
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+
+FIELDS = dbus.HeaderFields
+
+
+def message(kind: dbus.MessageType, fields: dict[t.Any, t.Any], body: tuple[t.Any, ...] = ()) -> bytes:
+    header = dbus.Header(dbus.Endianness.little, kind, 0, 1, -1, 1, fields)
+    return bytes(dbus.Message(header, body).serialise(1))
+
+
+def answer(serial: int, text: str) -> bytes:
+    return message(dbus.MessageType.method_return, {FIELDS.reply_serial: serial, FIELDS.signature: "s"}, (text,))
+
+
+def error(serial: int, name: str, text: str) -> bytes:
+    fields = {FIELDS.reply_serial: serial, FIELDS.error_name: name, FIELDS.signature: "s"}
+    return message(dbus.MessageType.error, fields, (text,))
+
+
+def signal(member: str, text: str) -> bytes:
+    fields = {FIELDS.path: "/p", FIELDS.interface: "i.f", FIELDS.member: member, FIELDS.signature: "s"}
+    return message(dbus.MessageType.signal, fields, (text,))
+
+
+@pytest.fixture
+def pair() -> t.Iterator[tuple[Connection, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours, dbus, default_timeout=5)
+    yield connection, theirs
+    connection.close()
+    theirs.close()
+
+
+def calls(number: int) -> list[Call]:
+    return [Call("/p", "i.f", "Echo", "s", (str(index),)) for index in range(number)]
+
+
+def test_answers_come_back_in_the_order_of_the_calls(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    peer.sendall(answer(3, "c") + answer(1, "a") + answer(2, "b"))
+    assert connection.call_many(calls(3)) == [("a",), ("b",), ("c",)]
+
+
+def test_all_calls_are_sent_before_any_answer_is_awaited(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    heard: list[tuple[str, ...]] = []
+
+    def serve() -> None:
+        parser = dbus.Parser()
+        while len(heard) < 3:
+            heard.extend(found.body for found in parser.feed(peer.recv(4096)))
+        peer.sendall(answer(1, "a") + answer(2, "b") + answer(3, "c"))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert connection.call_many(calls(3)) == [("a",), ("b",), ("c",)]
+    thread.join()
+    assert heard == [("0",), ("1",), ("2",)]
+
+
+def test_messages_in_pieces(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+
+    def serve() -> None:
+        for byte in answer(1, "in pieces"):
+            peer.sendall(bytes([byte]))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert connection.call(calls(1)[0]) == ("in pieces",)
+    thread.join()
+
+
+def test_more_than_the_sockets_hold_in_both_directions(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    long = "x" * 2000
+
+    def serve() -> None:
+        parser, number = dbus.Parser(), 0
+        while number < 2000:
+            for _found in parser.feed(peer.recv(65536)):
+                number += 1
+                peer.sendall(answer(number, long))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    replies = connection.call_many([Call("/p", "i.f", "Echo", "s", (long,)) for _ in range(2000)])
+    thread.join()
+    assert replies == [(long,)] * 2000
+
+
+def test_errors(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    peer.sendall(answer(1, "a") + error(2, "e.Bad", "no") + error(3, "e.Bad", "no"))
+    first, second = connection.call_many(calls(2))
+    assert first == ("a",)
+    assert (second.name, second.text) == ("e.Bad", "no")
+    with pytest.raises(CallFailed, match="no"):
+        connection.call(calls(1)[0])
+
+
+def test_only_wanted_signals_are_parsed(
+    pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, peer = pair
+    parsed = []
+    parse = dbus.Message.from_buffer
+    monkeypatch.setattr(dbus.Message, "from_buffer", lambda buf, fds=(): parsed.append(buf) or parse(buf, fds))
+    removed = connection.want("JobRemoved")
+    peer.sendall(
+        signal("PropertiesChanged", "no") + signal("JobRemoved", "yes") + signal("JobNew", "no") + answer(1, "a")
+    )
+    assert connection.call(calls(1)[0]) == ("a",)
+    assert removed == [("/p", ("yes",))]
+    assert len(parsed) == 2
+
+
+def test_a_member_that_only_looks_alike_is_not_taken(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    removed = connection.want("JobRemoved")
+    peer.sendall(signal("JobRemovedToo", "no") + answer(1, "a"))
+    connection.call(calls(1)[0])
+    assert removed == []
+
+
+def test_deadline(pair: tuple[Connection, socket.socket]) -> None:
+    connection, _peer = pair
+    begun = time.monotonic()
+    with pytest.raises(BusTimeout):
+        connection.call(calls(1)[0], begun + 0.1)
+    with pytest.raises(BusTimeout, match="the end of the jobs"):
+        connection.wait(lambda: False, time.monotonic() + 0.1, "the end of the jobs")
+
+
+def test_a_peer_that_goes_away(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    peer.sendall(answer(1, "a"))
+    assert connection.call(calls(1)[0]) == ("a",)
+    peer.close()
+    with pytest.raises(BusUnreachable, match="closed"):
+        connection.call(calls(1)[0])
+
+
+class Server:
+    """A listening socket that answers one connection's authentication and notes what it was sent, write by write."""
+
+    def __init__(self, path: str, greeting: bytes = b"OK 0123\r\n", hello: bool = False) -> None:
+        self.first = b""
+        self.then: list[t.Any] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, args=(greeting, hello), daemon=True)
+        self._thread.start()
+
+    def _serve(self, greeting: bytes, hello: bool) -> None:
+        peer, _address = self._listener.accept()
+        self.first = peer.recv(4096)
+        peer.sendall(greeting)
+        if hello:
+            self.then = dbus.Parser().feed(peer.recv(4096))
+            peer.sendall(answer(1, ":1.1"))
+        peer.recv(1)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_authentication_is_one_write(tmp_path: Path) -> None:
+    server = Server(str(tmp_path / "private"))
+    with connect(str(tmp_path / "private"), dbus, jeepney.auth) as connection:
+        assert server.first.startswith(b"\0AUTH EXTERNAL ")
+        assert server.first.endswith(b"\r\nBEGIN\r\n")
+        assert not connection.is_bus
+    server.close()
+
+
+def test_hello_on_a_bus_alone(tmp_path: Path) -> None:
+    server = Server(str(tmp_path / "bus"), hello=True)
+    with connect(str(tmp_path / "bus"), dbus, jeepney.auth, "org.example") as connection:
+        assert connection.is_bus
+        (hello,) = server.then
+        assert hello.header.fields[FIELDS.member] == "Hello"
+        assert hello.header.fields[FIELDS.destination] == "org.freedesktop.DBus"
+    server.close()
+
+
+def test_refused_and_missing(tmp_path: Path) -> None:
+    with pytest.raises(BusUnreachable, match="No such file"):
+        connect(str(tmp_path / "none"), dbus, jeepney.auth)
+    server = Server(str(tmp_path / "strict"), b"REJECTED EXTERNAL\r\n")
+    with pytest.raises(BusUnreachable, match="cannot connect"):
+        connect(str(tmp_path / "strict"), dbus, jeepney.auth)
+    server.close()
