@@ -774,6 +774,9 @@ class _Translator:
 
     def _without_sv(self, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
         """sv has nothing to talk to under systemd: the script without its dependencies, which become ordering."""
+        if script.errors:
+            message = f"{why.message}; it calls sv, which has no supervisor to ask under systemd: rewrite it by hand"
+            raise Refused(why.construct, message, why.line)
         self.service = service = self._new()
         interpreter = self._interpreter(script, shebang, shell, service, self.definition.path)
         parts: list[str] = []

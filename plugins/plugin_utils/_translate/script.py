@@ -38,6 +38,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     commands_in,
     condition_of,
     constant,
+    expanded_name,
     line_of,
     lit,
     parse,
@@ -614,7 +615,7 @@ class Interpreter:
             found = []
             for one in walk(self.script.root):
                 if one.type == "simple_expansion":
-                    found.append((one.start_byte, text_of(one)[1:]))
+                    found.append((one.start_byte, expanded_name(one)))
                 elif one.type == "expansion" and len(one.children) > 1:
                     found += [
                         (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
@@ -1316,6 +1317,8 @@ class Interpreter:
 
     def and_or(self, node: Node, last: bool) -> bool:
         parts, operators = _flatten(node)
+        if len(parts) < 2:
+            raise NeedShell("a condition")
         # A || exit, A && B || exit
         leave = self.leaves([(parts[-1], False)])
         if leave is not None and len(parts) >= 2:
@@ -1353,10 +1356,7 @@ class Interpreter:
         if (
             not last
             and all(one == "&&" for one in operators)
-            and all(
-                part.type == "command" and text_of(part.children[0]).rsplit("/", 1)[-1] in _FILE_COMMANDS
-                for part in parts
-            )
+            and all(_name_of(part) in _FILE_COMMANDS for part in parts)
         ):
             for part in parts:
                 self.dispatch(part, False)
@@ -2222,6 +2222,13 @@ def _inner(node: Node) -> Node:
         if names[:1] == ["sv"] and set(names[1:]) <= {"grep", "egrep"}:
             return _inner(parts[0])
     return node
+
+
+def _name_of(node: Node) -> str:
+    """The name a plain command is called by."""
+    if node.type != "command" or not node.children:
+        return ""
+    return text_of(node.children[0]).rsplit("/", 1)[-1]
 
 
 def _flatten(node: Node) -> tuple[list[Node], list[str]]:

@@ -102,6 +102,11 @@ def text_of(node: Node) -> str:
     return _show(node.text or b"")
 
 
+def expanded_name(node: Node) -> str:
+    """The name in `$NAME`. Within quotes the parser counts blanks before the `$` to it."""
+    return text_of(node).lstrip()[1:]
+
+
 def line_of(node: Node) -> int:
     """Line of a node, from 1."""
     return int(node.start_point[0]) + 1
@@ -265,10 +270,16 @@ class Evaluator:
             return lit("")
         return [piece._replace(split=False) for piece in self.pieces(node, glob=False)]
 
-    def pieces(self, node: Node, quoted: bool = False, glob: bool = True) -> Word:
+    def pieces(self, node: Node, quoted: bool = False, glob: bool = True, blanks: bool = False) -> Word:
         kind = node.type
         if kind == "command_name":
             return self.pieces(node.children[0], quoted, glob)
+        if quoted and not blanks:
+            # The parser counts blanks between two expansions to the second one.
+            text = text_of(node)
+            before = text[: len(text) - len(text.lstrip())]
+            if before:
+                return lit(before) + self.pieces(node, quoted, glob, True)
         if kind in (
             "word",
             "number",
@@ -288,7 +299,7 @@ class Evaluator:
         if kind == "concatenation":
             return self._concatenation(node, quoted, glob)
         if kind == "simple_expansion":
-            return self._expand(text_of(node)[1:], node, quoted)
+            return self._expand(expanded_name(node), node, quoted)
         if kind == "expansion":
             return self._expansion(node, quoted)
         if kind == "command_substitution":
@@ -301,7 +312,7 @@ class Evaluator:
         return self.shell(node, quoted)
 
     def shell(self, node: Node, quoted: bool) -> Word:
-        text = self.scope.shell_text(node)
+        text = self.scope.shell_text(node).lstrip()
         return [Piece("shell", f'"{text}"' if quoted else text, not quoted)]
 
     def _word(self, node: Node, glob: bool) -> Word:
@@ -381,7 +392,7 @@ class Evaluator:
     def _expansion(self, node: Node, quoted: bool) -> Word:
         children = node.children
         if len(children) < 3 or children[1].type not in ("variable_name", "special_variable_name", "simple_expansion"):
-            inner = text_of(node)[2:-1]
+            inner = text_of(node).lstrip()[2:-1]
             if len(children) == 4 and children[1].type == "#" and _NAME.match(inner[1:]):
                 value = self.scope.get(inner[1:])
                 size = constant(value or lit(""))
@@ -443,7 +454,7 @@ class Evaluator:
         return self.shell(node, quoted)
 
     def _arithmetic(self, node: Node, quoted: bool) -> Word:
-        inner = text_of(node)[3:-2]
+        inner = text_of(node).lstrip()[3:-2]
 
         def value(match: re.Match[str]) -> str:
             got = self.scope.get(match.group(1))
@@ -561,7 +572,7 @@ def referenced(node: Node) -> set[str]:
     names: set[str] = set()
     for one in walk(node):
         if one.type == "simple_expansion":
-            names.add(text_of(one)[1:])
+            names.add(expanded_name(one))
         elif one.type == "expansion":
             for child in one.children:
                 if child.type in ("variable_name", "special_variable_name"):
@@ -750,7 +761,7 @@ class Printer:
                 raise CannotPrint(one.type)
             name = None
             if one.type == "simple_expansion":
-                name = text_of(one)[1:]
+                name = expanded_name(one)
             elif one.type == "expansion" and len(one.children) == 3 and one.children[1].type == "variable_name":
                 name = text_of(one.children[1])
             if name is None or name in self.own or name in self.setup or name in self.keep:
@@ -758,7 +769,9 @@ class Printer:
             value = self.scope.get(name)
             text = None if value is None else constant(value)
             if text is not None and _SAFE.match(text) and _NAME.match(name):
-                edits.append((one.start_byte - node.start_byte, one.end_byte - node.start_byte, text.encode()))
+                own = one.text or b""
+                start = one.start_byte - node.start_byte + len(own) - len(own.lstrip())
+                edits.append((start, one.end_byte - node.start_byte, text.encode()))
         for start, end, new in sorted(edits, reverse=True):
             source = source[:start] + new + source[end:]
         text = _show(source)

@@ -161,3 +161,13 @@ def test_kept_shell_has_the_constants_that_left_the_script() -> None:
 def test_variables_never_set_are_named() -> None:
     assert "$OPTIONS" in constructs(one("#!/bin/sh\nexec webd $OPTIONS\n"), "info")
     assert "$OPTIONS" not in constructs(one("#!/bin/sh\nexec webd ${OPTIONS:--x}\n"))
+
+
+def test_blanks_between_expansions_stay() -> None:
+    script = '#!/bin/sh\nA=1\nB=2\nexport C="$A  $B"\nexec webd "$A $B" "x $A ${B} ${A%x}" "$A $(nproc) $B"\n'
+    line = unquote(main_section(one(script))["ExecStart"])
+    assert line[:2] == ["/bin/sh", "-c"]
+    shown = "nproc() { echo 8; }; " + line[2].replace("exec webd", "printf '<%s>'")
+    done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True)
+    assert done.stdout == "<1 2><x 1 2 1><1 8 2>"
+    assert main_section(one(script))["Environment"] == '"C=1  2"'
