@@ -12,8 +12,11 @@ class SystemdError(Exception):
     """Something a user can act on.
 
     ``msg`` is one clear sentence or screen for the user (what, which option or unit, the remedy);
-    ``data`` are JSON-able facts that go into the failed result beside it.
+    ``data`` are JSON-able facts that go into the failed result beside it; ``changed`` says of a class of errors that what
+    failed has changed something all the same.
     """
+
+    changed = False
 
     def __init__(self, msg: str, **data: t.Any) -> None:
         super().__init__(msg)

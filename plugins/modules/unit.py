@@ -370,6 +370,10 @@ failures:
       description: How often systemd has restarted it since.
       type: int
       returned: when it has
+    start_limit:
+      description: The C(burst) and C(interval_usec) that were used up, so that systemd did not even try to start it.
+      type: dict
+      returned: when that was the reason
     status_text:
       description: What the service last said of itself.
       type: str

@@ -34,6 +34,8 @@ class Context:
         # Notes for the way back: units to bring up again at its end, and whether files changed under systemd's feet.
         self.bring_up: list[tuple[str, str]] = []
         self.stale = False
+        # When the last jobs were enqueued, on the clock of `time.monotonic()`.
+        self.jobs_begun = 0.0
         self.warnings: list[str] = []
 
     def deadline(self) -> float:
@@ -130,7 +132,7 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False) -> bool:
             changed = step.apply(ctx) or changed
     except SystemdError as e:
         if not rollback:
-            e.data.setdefault("changed", changed or e.data.get("started", False))
+            e.data.setdefault("changed", changed or e.changed)
             raise
         undone = _roll_back(begun, ctx)
         e.msg += "\n  rolled back: " + ("; ".join(undone) or "nothing had been changed")

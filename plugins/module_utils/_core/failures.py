@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import of_invocation, read_journal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
@@ -38,6 +39,9 @@ _EXIT_STATUSES = {
 
 class UnitsFailed(SystemdError):
     """Units are not as they were asked to be; `failures` in the data hold one entry each."""
+
+    # By then at least one job has been carried out.
+    changed = True
 
 
 def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
@@ -86,7 +90,7 @@ def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t
             entry["reason"] = error.msg
         else:
             entry["job"]["result"] = result
-        failures.append(_look_at(ctx.manager, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
     return _report(failures, ctx, job_type)
 
 
@@ -95,7 +99,7 @@ def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str) -> Uni
     failures = []
     for number, name in enumerate(names):
         entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
-        failures.append(_look_at(ctx.manager, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
     return _report(failures, ctx, job_type)
 
 
@@ -103,16 +107,16 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
-    return UnitsFailed("\n".join(screens), failures=failures, started=True)
+    return UnitsFailed("\n".join(screens), failures=failures)
 
 
 def _interface(name: str) -> str:
     return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
 
 
-def _look_at(manager: t.Any, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
+def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
     """Fill in what systemd knows of the unit."""
-    name = entry["unit"]
+    manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
     unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
     entry.update(
@@ -129,6 +133,10 @@ def _look_at(manager: t.Any, entry: dict[str, t.Any], detailed: bool) -> dict[st
     if special.get("NRestarts"):
         entry["n_restarts"] = special["NRestarts"]
     _exit(entry, special)
+    left_inactive = unit.get("InactiveExitTimestampMonotonic", 0)
+    if entry["job"]["result"] == "failed" and left_inactive < ctx.jobs_begun * 1e6 and unit.get("StartLimitBurst"):
+        # Systemd refused to start it at all; what its Result tells is of an earlier time.
+        entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
     for kind in ("Conditions", "Asserts"):
         unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
         if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
@@ -260,6 +268,12 @@ def _headline(entry: dict[str, t.Any], timeout: float) -> str:
         return (
             f"{name}: {kind} did not end within {timeout:g} s; systemd goes on with the job. "
             "Give more time in `timeout`, or do not wait with `wait: false`"
+        )
+    if "start_limit" in entry:
+        limit = entry["start_limit"]
+        return (
+            f"{name} was not started again: it was started {limit['burst']} times within "
+            f"{format_timespan(limit['interval_usec'])} already (StartLimitBurst=); `reset_failed: true` forgets that"
         )
     if result == "dependency":
         return f"{name} was not started, because a unit that it requires is not up"

@@ -124,6 +124,7 @@ class Jobs(Step):
 
     def apply(self, ctx: Context) -> bool:
         self._applied = True
+        ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
         jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]

@@ -77,8 +77,8 @@ class Unit:
 
     @property
     def missing(self) -> bool:
-        """Whether there is no such unit: nothing loaded and no unit file."""
-        return self.load_state == "not-found" and not self.file_state
+        """Whether there is no such unit: nothing that runs, nothing loaded and no unit file."""
+        return self.load_state == "not-found" and not self.file_state and self.active_state == "inactive"
 
     def describe(self) -> str:
         """The state in words: `inactive (dead), disabled`."""
