@@ -442,7 +442,7 @@ class TestFailures:
         assert "un-broken.service" in result["msg"]
 
     def test_start_limit_and_reset_failed(self, host: Host) -> None:
-        for _ in range(3):
+        for dummy in range(3):
             result = run(host, name="un-limited", state="started")
         assert result["failures"][0]["start_limit"] == {"burst": 2, "interval_usec": 3600 * 10**6}
         assert "reset_failed: true" in result["msg"]

@@ -18,7 +18,7 @@ FILES = sorted((PLUGINS / "module_utils").rglob("*.py")) + sorted((PLUGINS / "mo
 
 
 def imports(path: Path) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

@@ -96,13 +96,13 @@ def test_more_than_the_sockets_hold_in_both_directions(pair: tuple[Connection, s
     def serve() -> None:
         parser, number = dbus.Parser(), 0
         while number < 2000:
-            for _found in parser.feed(peer.recv(65536)):
+            for dummy in parser.feed(peer.recv(65536)):
                 number += 1
                 peer.sendall(answer(number, long))
 
     thread = threading.Thread(target=serve)
     thread.start()
-    replies = connection.call_many([Call("/p", "i.f", "Echo", "s", (long,)) for _ in range(2000)])
+    replies = connection.call_many([Call("/p", "i.f", "Echo", "s", (long,)) for dummy in range(2000)])
     thread.join()
     assert replies == [(long,)] * 2000
 
@@ -121,9 +121,14 @@ def test_only_wanted_signals_are_parsed(
     pair: tuple[Connection, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection, peer = pair
-    parsed = []
+    parsed: list[bytes] = []
     parse = dbus.Message.from_buffer
-    monkeypatch.setattr(dbus.Message, "from_buffer", lambda buf, fds=(): parsed.append(buf) or parse(buf, fds))
+
+    def count(buffer: bytes, fds: tuple[int, ...] = ()) -> t.Any:
+        parsed.append(buffer)
+        return parse(buffer, fds)
+
+    monkeypatch.setattr(dbus.Message, "from_buffer", count)
     removed = connection.want("JobRemoved")
     peer.sendall(
         signal("PropertiesChanged", "no") + signal("JobRemoved", "yes") + signal("JobNew", "no") + answer(1, "a")
