@@ -623,6 +623,9 @@ class Interpreter:
             self._references = found
         return {name for at, name in self._references if at >= node.end_byte}
 
+    def misread(self, node: Node) -> None:
+        raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
+
     def shell_text(self, node: Node) -> str:
         printer = Printer(self, node)
         try:

@@ -81,14 +81,14 @@ def parse(text: str, file: str) -> Script:
 
 
 # tree-sitter-bash 0.25 reads beyond its tables at characters that are not ASCII (and the process dies of it), so it is given
-# each of their bytes as a word of letters. They mean themselves in every context of the shell, as those letters do.
-_HIDDEN = re.compile(rb"zQx([0-9a-f]{2})Qz")
+# each of their bytes as a dot and letters. They mean themselves in every context of the shell, as those do.
+_HIDDEN = re.compile(rb"\.zQx([0-9a-f]{2})Qz")
 
 
 def _hide(source: bytes) -> bytes:
     if source.isascii():
         return source
-    return re.sub(rb"[\x80-\xff]", lambda match: b"zQx%02xQz" % match.group()[0], source)
+    return re.sub(rb"[\x80-\xff]", lambda match: b".zQx%02xQz" % match.group()[0], source)
 
 
 def _show(source: bytes) -> str:
@@ -190,6 +190,9 @@ class Scope(t.Protocol):
     def shell_text(self, node: Node) -> str:
         """The text of a node that stays shell, constants put in."""
 
+    def misread(self, node: Node) -> None:
+        """The parser took a word for another; raises what has the whole script go on being run."""
+
 
 def _pattern(text: str, greedy: bool) -> str:
     out = []
@@ -260,9 +263,16 @@ class Evaluator:
     def words(self, nodes: t.Iterable[Node]) -> list[Word]:
         """The arguments a command gets from these nodes."""
         found: list[Word] = []
+        pending: Word = []
+        end = -1
         for node in nodes:
-            found += split_words(self.pieces(node))
-        return found
+            # The parser takes some words apart; what touches belongs together.
+            if node.start_byte != end:
+                found += split_words(pending)
+                pending = []
+            pending += self.pieces(node)
+            end = node.end_byte
+        return found + split_words(pending)
 
     def value(self, node: Node | None) -> Word:
         """The value an assignment gets: no splitting, no globbing."""
@@ -274,7 +284,11 @@ class Evaluator:
         kind = node.type
         if kind == "command_name":
             return self.pieces(node.children[0], quoted, glob)
-        if quoted and not blanks:
+        if (
+            quoted
+            and not blanks
+            and kind in ("simple_expansion", "expansion", "command_substitution", "arithmetic_expansion")
+        ):
             # The parser counts blanks between two expansions to the second one.
             text = text_of(node)
             before = text[: len(text) - len(text.lstrip())]
@@ -325,6 +339,15 @@ class Evaluator:
             return lit(home + slash + _unescape_word(rest))
         if glob and any(char in re.sub(r"\\.", "", text) for char in "*?["):
             return [Piece("shell", text)]
+        if "$" in text.replace("\\$", ""):
+            # Next to braces and backslashes the parser overlooks expansions.
+            found: Word = []
+            for part in re.split(r"(\\.|\$\{[A-Za-z_]\w*\}|\$[A-Za-z_]\w*)", text, flags=re.S):
+                if part[:1] == "$" and len(part) > 1:
+                    found += self._expand(part[1:].strip("{}"), node, False)
+                elif part:
+                    found.append(Piece("lit", _unescape_word(part)))
+            return found
         return lit(_unescape_word(text))
 
     def _string(self, node: Node) -> Word:
@@ -363,6 +386,9 @@ class Evaluator:
             if child.start_byte > at:
                 gap = source[at - node.start_byte : child.start_byte - node.start_byte]
                 found.append(Piece("lit", _unescape_word(_show(gap))))
+            if child.type == "$" and child.next_sibling is not None:
+                # The parser has overlooked an expansion (`{a,b}$A/$B`): nothing here can be trusted.
+                self.scope.misread(node)
             if child.is_named:
                 piece = self.pieces(child, quoted, glob)
                 if found and child.type == "word" and text_of(child).startswith("~"):
@@ -371,6 +397,11 @@ class Evaluator:
             else:
                 found.append(Piece("lit", _unescape_word(text_of(child))))
             at = child.end_byte
+        # An expansion that is still there as text has been overlooked.
+        if any(
+            piece.kind == "lit" and not piece.split and re.search(r"\$[A-Za-z_{(]", piece.text) for piece in found
+        ) and re.search(r"(?<!\\)\$[A-Za-z_{(]", re.sub(r"'[^']*'", "", text_of(node))):
+            self.scope.misread(node)
         return found
 
     def _expand(self, name: str, node: Node, quoted: bool) -> Word:

@@ -171,3 +171,28 @@ def test_blanks_between_expansions_stay() -> None:
     done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True)
     assert done.stdout == "<1 2><x 1 2 1><1 8 2>"
     assert main_section(one(script))["Environment"] == '"C=1  2"'
+
+
+ATOMS = [
+    "$A", '"$A"', '"$A $B"', '"$B  ${C}x"', "a", "b-c", "'q r'", '"q\\"r"', "--x=$A", '--y="$C"', "$C", "${C%c*}", '"${D##*/}"', "${U:-d e}",
+    '"${U:-d e}"', "${A:+p q}", '"x $((2+3)) $A"', "$(basename $D)", '"a$(basename "$D")b"', "'a'\"b\"c", "%h", '"100%"', '"\\\\n"',
+    '"$A"$B', "$A$B", "${U}", '"${U}"', '"${#D}"', '"a\nb"', "é", '"é $A"', "~x=1", "\\\n  z", "${D%%.*}", '"`basename $D` $B"',
+    '"$@"', '"${A:-z} ${U-w} "',
+]  # fmt: skip
+
+
+@given(st.lists(st.lists(st.sampled_from(ATOMS), min_size=1, max_size=2).map("".join), min_size=1, max_size=6))
+def test_the_program_gets_the_arguments_that_a_shell_gives_it(words: list[str]) -> None:
+    setup = 'A=1\nB="x y"\nC="a b  c"\nD=/etc/p.d/f.tar.gz\n'
+    arguments = " ".join(words)
+    shown = "printf '<%s>' "
+    wanted = subprocess.run(["dash", "-c", setup + shown + arguments], capture_output=True, check=True).stdout
+    result = one(f"#!/bin/sh\n{setup}exec /bin/p {arguments}\n")
+    line = unquote(main_section(result)["ExecStart"])
+    if result["translation"] == "wrapped":
+        assert "shell" in constructs(result, "warning") and "$" in arguments
+    elif line[0] == "/bin/sh":
+        text = line[2].replace("exec /bin/p", shown)
+        assert subprocess.run(["dash", "-c", text], capture_output=True, check=True).stdout == wanted
+    else:
+        assert "".join(f"<{word}>" for word in line[1:] or [""]).encode() == wanted
