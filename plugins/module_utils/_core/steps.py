@@ -118,6 +118,8 @@ class Jobs(Step):
         # Units that are down although their start succeeded: oneshots that ran to their end, skipped ones.
         self.finished: set[str] = set()
         self.skipped: set[str] = set()
+        # When the last job ended, on the clock of time.monotonic().
+        self.ended = 0.0
 
     def describe(self) -> str:
         return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"
@@ -129,6 +131,8 @@ class Jobs(Step):
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
         jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
+        ctx.jobs_ended = time.monotonic()
+        self.ended = time.monotonic()
         ctx.jobs += [(job, results.get(job.id)) for job in jobs]
         if refused:
             self._fail(ctx, [(name, None, answer) for name, answer in refused.items()])
@@ -212,18 +216,19 @@ class Settle(Step):
         services = [name for name in names if name.endswith(".service")]
         # A start or restart by hand begins to count restarts anew; a reload does not.
         fresh = self._jobs.type in ("start", "restart", "try-restart")
-        begun = time.monotonic()
         before = [0] * len(services) if fresh else self._restarts(ctx, services)
         pause = 0.02
         while True:
-            left = begun + self._seconds - time.monotonic()
+            asked = time.monotonic()
+            left = self._jobs.ended + self._seconds - asked
             down = [status for status in ctx.manager.status(names) if not is_up(status)]
             if down:
                 self._check_down(ctx, down)
                 names = [name for name in names if name not in self._jobs.finished]
             if left <= 0:
                 break
-            time.sleep(min(pause, left))
+            # The more there is to look at, the less often, so that looking does not slow what is looked at.
+            time.sleep(min(max(pause, 10 * (time.monotonic() - asked)), left))
             pause = min(pause * 2, 0.5)
         restarted = [
             n for n, was, now in zip(services, before, self._restarts(ctx, services)) if (now or 0) > (was or 0)

@@ -23,6 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 # UnitFileState values of units that are enabled: links of their own make other units pull them in.
 ENABLED = ("enabled", "enabled-runtime")
 MASKED = ("masked", "masked-runtime")
+# From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
+_MANY = 30
 
 
 class Unit:
@@ -174,16 +176,22 @@ def read(
 def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_reload: bool) -> None:
     """Fill in what only units that will get a job are asked for: NeedDaemonReload, CanReload."""
     wanted = []
+    fresh: set[str] = set()
+    if stale and len(units) >= _MANY:
+        # Systemd looks into some dozens of directories to answer for one unit; one look of ours does for all of them.
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+
+        fresh = surely_fresh(manager, [unit.id for unit in units])
     for unit in units:
         path = object_path(unit.id)
-        if stale:
+        if stale and unit.id not in fresh:
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
             wanted.append((path, UNIT, "CanReload"))
     values = iter(manager.properties(wanted) if wanted else ())
     for unit in units:
         if stale:
-            unit.stale = bool(next(values))
+            unit.stale = unit.id not in fresh and bool(next(values))
         if can_reload:
             unit.can_reload = bool(next(values))
 
