@@ -21,6 +21,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 
 # Numbers of the D-Bus specification, "Message Format"; jeepney's enums are slower to build than these are to read.
 _CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
+# Bytes of calls after which sending begins.
+_CHUNK = 1 << 13
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
@@ -104,6 +106,9 @@ class Connection:
         for call in calls:
             self._serial += 1
             out += self._encode(call, self._serial)
+            if len(out) >= _CHUNK:
+                # The peer works on these while the next ones are made.
+                del out[: self._send(memoryview(bytes(out)))]
         missing = range(first, self._serial + 1)
         view, sent, at = memoryview(bytes(out)), 0, 0
         while True:
@@ -145,21 +150,27 @@ class Connection:
         sent = 0
         try:
             if len(out):
-                try:
-                    sent = self._sock.send(out)
-                except BlockingIOError:
-                    pass
+                sent = self._send(out)
             try:
                 data = self._sock.recv(1 << 18)
             except BlockingIOError:
                 return sent
         except OSError as e:
-            raise BusUnreachable(f"the bus closed the connection: {e.strerror or e}") from e
+            raise _closed(e) from e
         if not data:
             raise BusUnreachable("the bus closed the connection")
         self._buffer += data
         self._take_messages()
         return sent
+
+    def _send(self, out: memoryview) -> int:
+        """Send what the socket takes without waiting; returns how many bytes that were."""
+        try:
+            return self._sock.send(out)
+        except BlockingIOError:
+            return 0
+        except OSError as e:
+            raise _closed(e) from e
 
     def _take_messages(self) -> None:
         buffer, pos, size = self._buffer, 0, len(self._buffer)
@@ -194,6 +205,10 @@ class Connection:
         elif kind == _ERROR:
             text = message.body[0] if message.body and isinstance(message.body[0], str) else ""
             self._replies[found[fields.reply_serial]] = CallFailed(found[fields.error_name], text)
+
+
+def _closed(error: OSError) -> BusUnreachable:
+    return BusUnreachable(f"the bus closed the connection: {error.strerror or error}")
 
 
 def connect(
