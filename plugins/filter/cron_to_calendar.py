@@ -45,25 +45,41 @@ seealso:
 
 EXAMPLES = r"""
 - name: A timer at cron's times
-  pidone.systemd.timer:
-    name: report
-    OnCalendar: "{{ '30 6 1,15 * fri' | pidone.systemd.cron_to_calendar }}"
-    # => ["*-*-01,15 06:30:00", "Fri *-*-* 06:30:00"]
-    command: /usr/local/bin/report
+  pidone.systemd.unit_file:
+    name: report.timer
+    sections:
+      Timer:
+        OnCalendar: "{{ '30 6 1,15 * fri' | pidone.systemd.cron_to_calendar }}"
+        # => ["*-*-01,15 06:30:00", "Fri *-*-* 06:30:00"]
+      Install:
+        WantedBy: timers.target
+    activate: true
 
 - name: Read the crontab of a user
   ansible.builtin.command: crontab -l -u app
   register: crontab
   changed_when: false
 
-- name: A timer for each of its jobs that has a time
-  pidone.systemd.timer:
-    name: "app-cron-{{ item.line }}"
-    OnCalendar: "{{ item.calendars }}"
-    service: "{{ item.service | combine({'User': 'app'}) }}"
-  loop: "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
-  loop_control:
+- name: Services of its jobs that have a time
+  pidone.systemd.unit_file:
+    name: "app-cron-{{ item.line }}.service"
+    sections:
+      Service: "{{ item.service | combine({'User': 'app', 'Type': 'oneshot'}) }}"
+  loop: &jobs "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
+  loop_control: &label
     label: "{{ item.command }}"
+
+- name: And their timers
+  pidone.systemd.unit_file:
+    name: "app-cron-{{ item.line }}.timer"
+    sections:
+      Timer:
+        OnCalendar: "{{ item.calendars }}"
+      Install:
+        WantedBy: timers.target
+    activate: true
+  loop: *jobs
+  loop_control: *label
 """
 
 RETURN = r"""
