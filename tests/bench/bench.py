@@ -80,7 +80,8 @@ class Bench:
             f"for n in $(seq -f %04g 0 {count - 1}); do",
             f"  printf %s {shlex.quote(text)} > {stem}-$n.service; {link}",
             "done",
-            "systemctl daemon-reload",
+            # Between tasks that write files and one that reloads there is more time than in a shell.
+            "sleep 0.2; systemctl daemon-reload",
             f"systemctl start $({every})" if started else ":",
         ]
         self.host.run("\n".join(lines), check=True, timeout=300)

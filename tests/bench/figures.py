@@ -79,7 +79,7 @@ def start_300_vs_systemctl(bench: Bench) -> Figure:
     names = bench.units("start", 300, SLEEP)
     tasks: list[float] = []
     calls: list[float] = []
-    for _round in range(3):
+    for _round in range(5):
         run = bench.playbook(
             [{"name": "warm up", PING: {}}, {"name": "unit", UNIT: {"name": names, "state": "started"}}]
         )

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
 
 # Times of files are those of the kernel's last tick, which is 10 ms at most before the true time.
-_TICK = 20_000  # microseconds
+_TICK = 11_000  # microseconds
 # Directories that nobody but systemd writes to, while it runs; units that have files there are left to systemd.
 _OF_SYSTEMD = ("transient", "system.control", "user.control", "generator", "generator.early", "generator.late")
 
