@@ -452,8 +452,8 @@ class TestFailures:
         assert "start_limit" not in run(host, name="un-limited", state="started")["failures"][0]
 
     def test_many(self, host: Host) -> None:
-        result = run(host, name=["un-plain", "un-dies", "un-noexec"], state="started")
-        assert {failure["unit"] for failure in result["failures"]} == {"un-dies.service", "un-noexec.service"}
+        result = run(host, name=["un-plain", "un-pre", "un-dependent"], state="started")
+        assert {failure["unit"] for failure in result["failures"]} == {"un-pre.service", "un-dependent.service"}
         assert is_active(host, "un-plain") == ["active"]
         assert result["changed"], "one of them was started"
 

@@ -583,6 +583,8 @@ class TestScopes:
 
     @one_version
     def test_user_whose_manager_does_not_run(self, host: Host, unit: str) -> None:
+        # A test that logged in as this user may have left it running.
+        host.run("systemctl stop user@$(id -u nosudo).service", check=True)
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
         assert done["steps"] == [f"write /home/nosudo/.config/systemd/user/{unit}.service"]
