@@ -269,6 +269,8 @@ def _headline(entry: dict[str, t.Any], timeout: float) -> str:
             f"{name}: {kind} did not end within {timeout:g} s; systemd goes on with the job. "
             "Give more time in `timeout`, or do not wait with `wait: false`"
         )
+    if result == "canceled":
+        return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
     if "start_limit" in entry:
         limit = entry["start_limit"]
         return (

@@ -96,7 +96,8 @@ def job_for(unit: Unit, state: str | None) -> str | None:
         # A start would wait until systemd restarts the unit by itself, which may be hours.
         return "restart"
     if state == "started":
-        return None if active else "start"
+        # Where a stop waits in the queue, the start takes its place.
+        return None if active and not (unit.status and unit.status.job_type == "stop") else "start"
     if state == "stopped":
         return "stop" if active or coming or unit.active_state == "deactivating" else None
     if state in ("try_restarted", "try_reload_or_restarted"):
@@ -197,6 +198,12 @@ class _Planner:
         if wish.masked and not (state == "masked" or (wish.runtime and masked)):
             if state == "transient":
                 raise BadInput(f"masked: {unit.name} is a transient unit, which has no unit file to mask")
+            if unit.in_the_way:
+                raise BadInput(
+                    f"masked: {unit.in_the_way} is in the place of the mask, and systemd leaves it there; "
+                    "remove it first (pidone.systemd.unit_file with `state: absent`), "
+                    "or use `enabled: false` and `state: stopped` in place of `masked: true`"
+                )
             self.links["mask"].append(unit.name)
             changed, state = True, "masked-runtime" if wish.runtime else "masked"
         if wish.enabled is not None and not wish.masked:

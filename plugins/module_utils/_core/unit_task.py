@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
     read,
     read_for_jobs,
     resolve,
+    see_in_the_way,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
@@ -86,6 +87,8 @@ def plan_for(
     :param files_written: steps that come before the plan write unit files.
     """
     units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
+    if wish.masked:
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force)
     if wish.state:
         acting = [u for u in units if u.status and u.status.load_state == "loaded" and job_for(u, wish.state)]
         reloads = wish.state == "reloaded"

@@ -39,6 +39,7 @@ class Unit:
         "default_instance",
         "file_state",
         "has_links",
+        "in_the_way",
         "name",
         "preset",
         "stale",
@@ -53,6 +54,8 @@ class Unit:
         self.preset = ""
         self.stale = False
         self.can_reload = True
+        # The file or link that keeps a mask from being made, looked for only where one is to be made.
+        self.in_the_way = ""
         # Of [Install], read only where UnitFileState leaves the question open: whether enabling makes links of the
         # unit's own, the states of the units in Also=, and DefaultInstance=.
         self.has_links = False
@@ -194,6 +197,25 @@ def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_relo
             unit.stale = unit.id not in fresh and bool(next(values))
         if can_reload:
             unit.can_reload = bool(next(values))
+
+
+def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool) -> None:
+    """Find what systemd would refuse to replace by a mask, or what would win over the mask.
+
+    A mask is a link to /dev/null. It never takes the place of a regular file; of another link only with `force`. One that
+    lasts until the reboot has no effect beside anything of that name in the persistent directory (systemd.unit(5)).
+    """
+    persistent, until_reboot = directories[:2]
+    for unit in units:
+        if unit.file_state in MASKED and not (unit.file_state == "masked-runtime" and not runtime):
+            continue
+        path = f"{persistent}/{unit.name}"
+        if runtime and os.path.lexists(path):
+            unit.in_the_way = path
+            continue
+        path = f"{until_reboot}/{unit.name}" if runtime else path
+        if os.path.lexists(path) and not (force and os.path.islink(path)) and os.path.realpath(path) != "/dev/null":
+            unit.in_the_way = path
 
 
 def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:

@@ -169,6 +169,7 @@ def test_reset_failed_comes_first() -> None:
         (unit(), {"enabled": True, "preset": True}, ["preset:", "enabled"]),
         (unit(file="transient"), {"enabled": True}, ["enabled:", "transient"]),
         (unit(file="masked"), {"enabled": True}, ["enabled:", "masked: false"]),
+        (unit(file="disabled", in_the_way="/etc/a"), {"masked": True}, ["masked:", "/etc/a", "unit_file"]),
         (unit(load="masked"), {"state": "started"}, ["state:", "masked: false"]),
         (unit(), {"state": "reloaded"}, ["state:", "never starts", "reload_or_restarted"]),
         (unit(active="active", can_reload=False), {"state": "reloaded"}, ["state:", "ExecReload"]),
@@ -207,3 +208,8 @@ def test_changes_say_what_becomes_of_each_unit() -> None:
         [unit(file="disabled"), unit("b.service", active="active", file="enabled")], Wish("started", True)
     )
     assert [tuple(change) for change in plan.changes] == [("a.service", "inactive (dead), disabled", "active, enabled")]
+
+
+def test_start_takes_the_place_of_a_stop_that_waits() -> None:
+    assert steps(unit(active="active", job=(7, "stop")), state="started") == ["start a.service"]
+    assert steps(unit(active="active", job=(7, "reload")), state="started") == []
