@@ -63,6 +63,8 @@ options:
     description:
       - Whether the unit is masked, so that nothing can start it.
       - May be given for units that do not exist.
+      - A unit whose file is in C(/etc/systemd/system) itself cannot be masked, since that is where the mask would go.
+        A link there is replaced with O(force=true).
     type: bool
   preset:
     description:
