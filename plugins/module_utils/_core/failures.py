@@ -15,7 +15,11 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, short
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import of_invocation, read_journal
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
+    of_invocation,
+    read_journal,
+    sync_journal,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -211,6 +215,8 @@ def _condition(row: t.Sequence[t.Any]) -> str:
 
 def _journal(invocation: str, scope: str) -> list[dict[str, t.Any]]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
+    # The last words of a service that died just now may still be on their way.
+    sync_journal()
     try:
         return read_journal(of_invocation(invocation, scope), _LOG_LINES)
     except SystemdError:

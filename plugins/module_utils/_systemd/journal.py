@@ -46,6 +46,14 @@ def read_journal(
     return [_entry(json.loads(line), fields) for line in done.stdout.splitlines()]
 
 
+def sync_journal() -> None:
+    """Have journald take in and write out what it was sent so far; where it cannot be asked, that is no error."""
+    try:
+        subprocess.run(["journalctl", "--sync"], capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+
+
 def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {
         "time": int(record.get("__REALTIME_TIMESTAMP", 0)),
