@@ -107,7 +107,8 @@ def unit(host: Host, request: pytest.FixtureRequest) -> t.Iterator[str]:
     yield name
     host.run(
         f"systemctl stop '{name}*' 2>/dev/null; "
-        f"rm -rf /etc/systemd/*/{name}* /run/systemd/*/{name}* /usr/lib/systemd/system/{name}* /etc/systemd/system/*.wants/{name}*; "
+        f"rm -rf /etc/systemd/*/{name}* /run/systemd/*/{name}* /usr/lib/systemd/system/{name}* "
+        f"/etc/systemd/*/*.wants/{name}* /run/systemd/*/*.wants/{name}*; "
         f"systemctl daemon-reload; systemctl reset-failed '{name}*' 2>/dev/null; true"
     )
 
