@@ -58,6 +58,8 @@ class Connection:
         self._destination = destination
         self.default_timeout = default_timeout
         self._serial = 0
+        # Whether the peer agreed to take file descriptors.
+        self.takes_fds = False
         self._buffer = bytearray()
         self._replies: dict[int, t.Any] = {}
         self._signals: dict[bytes, list[t.Any]] = {}
@@ -94,6 +96,44 @@ class Connection:
             raise reply
         return reply
 
+    def call_with_fds(self, call: Call, deadline: float | None = None) -> tuple[t.Any, ...]:
+        """The same for a call that passes file descriptors: where its signature says `h`, its body holds one.
+
+        The peer gets duplicates; the caller's own stay open.
+
+        :raises BusUnreachable: the peer takes no file descriptors; see `connect`.
+        """
+        if not self.takes_fds:
+            raise BusUnreachable("the bus takes no file descriptors")
+        if deadline is None:
+            deadline = time.monotonic() + self.default_timeout
+        import array
+
+        fds = array.array("i")
+        self._serial += 1
+        serial = self._serial
+        view = memoryview(self._encode(call, serial, fds))
+        # They go with the first byte of the message; the rest may follow in any number of writes.
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
+        sent = 0
+        while serial not in self._replies:
+            if sent:
+                sent += self._turn(view[sent:], deadline, "an answer")
+                continue
+            self._poll.register(self._sock, select.POLLOUT)
+            if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise BusTimeout("the time allowed was over before the call could be sent")
+            try:
+                sent = self._sock.sendmsg([view], passed)
+            except BlockingIOError:
+                continue
+            except OSError as e:
+                raise _closed(e) from e
+        reply = self._replies.pop(serial)
+        if isinstance(reply, CallFailed):
+            raise reply
+        return t.cast("tuple[t.Any, ...]", reply)
+
     def call_many(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
         """Send all calls, then wait for all replies.
 
@@ -129,7 +169,7 @@ class Connection:
             # Signals come one by one and in thousands; to look at each at once takes the processor from who sends them.
             time.sleep(0.004)
 
-    def _encode(self, call: Call, serial: int) -> bytes:
+    def _encode(self, call: Call, serial: int, fds: t.Any = None) -> bytes:
         d = self._dbus
         fields = {d.HeaderFields.path: call.path, d.HeaderFields.interface: call.interface}
         fields[d.HeaderFields.member] = call.member
@@ -139,7 +179,7 @@ class Connection:
         if call.signature:
             fields[d.HeaderFields.signature] = call.signature
         header = d.Header(d.Endianness.little, d.MessageType.method_call, 0, 1, -1, serial, fields)
-        return t.cast(bytes, d.Message(header, call.body).serialise(serial))
+        return t.cast(bytes, d.Message(header, call.body).serialise(serial, fds))
 
     def _turn(self, out: memoryview, deadline: float, what: str) -> int:
         """One round of the loop: send what fits, receive what is there. Returns how many bytes were sent."""
@@ -216,7 +256,12 @@ def _closed(error: OSError) -> BusUnreachable:
 
 
 def connect(
-    path: str, low_level: t.Any, auth: t.Any, destination: str | None = None, timeout: float = 10.0
+    path: str,
+    low_level: t.Any,
+    auth: t.Any,
+    destination: str | None = None,
+    timeout: float = 10.0,
+    with_fds: bool = False,
 ) -> Connection:
     """Connect to a Unix socket, authenticate as the effective user, and say Hello where it is a bus.
 
@@ -224,6 +269,7 @@ def connect(
     :param auth: the module ``jeepney.auth``.
     :param destination: as for Connection; None means peer to peer, where Hello would never be answered.
     :param timeout: seconds for all of it.
+    :param with_fds: ask the peer to take file descriptors; `takes_fds` of the connection says whether it agreed.
     :raises BusUnreachable: with the errno in ``data`` where there is one.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -232,21 +278,26 @@ def connect(
         sock.connect(path)
         # All of the conversation in one write. Were BEGIN sent later, it could arrive together with the first call, and
         # systemd's private socket does not look at what follows BEGIN in its buffer until more comes.
-        sock.sendall(b"\0" + auth.make_auth_external() + auth.BEGIN)
+        ask = b"NEGOTIATE_UNIX_FD\r\n" if with_fds else b""
+        sock.sendall(b"\0" + auth.make_auth_external() + ask + auth.BEGIN)
         answer = b""
-        while not answer.endswith(b"\r\n"):
+        while answer.count(b"\r\n") < (2 if with_fds else 1):
             data = sock.recv(1024)
             if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "closed during authentication")
             answer += data
-        if not answer.startswith(b"OK "):
-            raise PermissionError(errno.EACCES, "authentication refused")
+            if not answer.startswith(b"OK "[: len(answer)]):
+                raise PermissionError(errno.EACCES, "authentication refused")
     except OSError as e:
         sock.close()
         code = getattr(e, "errno", None)
         text = (os.strerror(code) if code else str(e)) or "no answer in time"
         raise BusUnreachable(f"cannot connect to {path}: {text}", errno=code) from e
     connection = Connection(sock, low_level, destination)
+    lines = answer.split(b"\r\n", 2 if with_fds else 1)
+    connection.takes_fds = with_fds and lines[1] == b"AGREE_UNIX_FD"
+    # Messages may have come along already.
+    connection._buffer += lines[-1]
     if destination is not None:
         try:
             connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello"), time.monotonic() + timeout)
