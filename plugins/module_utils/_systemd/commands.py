@@ -1,0 +1,108 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command lines of `Exec*=`: written from a list of arguments, and the program of one found as systemd finds it.
+
+The rules are those of systemd.service(5), "Command lines".
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+# What may stand before the program.
+PREFIXES = "-@:+!|"
+# Where systemd looks for a program without a slash (its DEFAULT_PATH).
+SEARCH_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@^~")
+
+
+def join_command(arguments: t.Sequence[t.Any], option: str) -> str:
+    """The command line of which systemd makes exactly these arguments: nothing in them is expanded or taken apart.
+
+    :raises BadInput: there is nothing to run, or something that no argument can hold.
+    """
+    words = []
+    for index, argument in enumerate(arguments):
+        where = f"{option}[{index}]"
+        if isinstance(argument, bool) or not isinstance(argument, (str, int, float)):
+            raise BadInput(f"{where}: {argument!r} is not text; put it in quotes")
+        text = str(argument)
+        if "\0" in text:
+            raise BadInput(f"{where}: {text!r} holds a NUL, which no argument can")
+        if index == 0 and (not text or text[0] in PREFIXES):
+            raise BadInput(
+                f"{where}: {text!r} is no program; begin with its path, or give the command as one string, where "
+                f"systemd's prefixes ({' '.join(PREFIXES)}) may stand before it"
+            )
+        # Variables are not expanded in the program itself.
+        words.append(_quote(text.replace("%", "%%").replace("$", "$$" if index else "$")))
+    if not words:
+        raise BadInput(f"{option}: is empty; give the program and its arguments")
+    return " ".join(words)
+
+
+def _quote(word: str) -> str:
+    if word and all(char in _PLAIN or char in "%$" or ord(char) > 0x9F for char in word):
+        return word
+    out = []
+    for char in word:
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char == "\n":
+            out.append("\\n")
+        elif char == "\t":
+            out.append("\\t")
+        elif char < " " or char == "\x7f":
+            out.append(f"\\x{ord(char):02x}")
+        else:
+            out.append(char)
+    return '"' + "".join(out) + '"'
+
+
+def split_program(line: str) -> tuple[str, str]:
+    """The prefixes and the program of a command line; the program is empty where it is not to be told."""
+    at = 0
+    while at < len(line) and line[at] in PREFIXES:
+        at += 1
+    prefixes, rest = line[:at], line[at:].lstrip(" \t")
+    if rest[:1] in ('"', "'"):
+        end = rest.find(rest[0], 1)
+        word = rest[1:end] if end > 0 else ""
+    else:
+        word = rest.split(None, 1)[0] if rest else ""
+    return prefixes, "" if "\\" in word else word
+
+
+def program_problem(program: str, search: t.Sequence[str] = SEARCH_PATH, root: str = "") -> str:
+    """Why systemd would not find a program; an empty string where it would, or where it cannot be told.
+
+    :param search: directories for a program without a slash.
+    :param root: the tree to look in.
+    """
+    if not program or "%" in program:
+        # Specifiers are systemd's to expand.
+        return ""
+    if program.startswith("/"):
+        return _problem_of(root + program, program)
+    if "/" in program:
+        return f"{program!r} is neither an absolute path nor a bare name"
+    if any(not _problem_of(f"{root}{directory}/{program}", program) for directory in search):
+        return ""
+    return f"there is no program {program!r} in {':'.join(search)}"
+
+
+def _problem_of(path: str, shown: str) -> str:
+    if path != shown and os.path.islink(path):
+        # A link of a tree leads somewhere within that tree.
+        return ""
+    if not os.path.lexists(path):
+        return f"there is no file {shown}"
+    if os.path.isdir(path):
+        return f"{shown} is a directory"
+    if not os.path.exists(path):
+        return f"{shown} is a link to {os.readlink(path)}, which is not there"
+    return "" if os.access(path, os.X_OK) else f"{shown} is not executable"
