@@ -25,9 +25,10 @@ def check_scope(params: dict[str, t.Any]) -> None:
         )
 
 
-def manager_for(params: dict[str, t.Any]) -> t.Any:
+def manager_for(params: dict[str, t.Any], on_bus: bool = False) -> t.Any:
     """The manager that the options `scope`, `user` and `root` name: a context manager, connected where there is need.
 
+    :param on_bus: connect over a bus where there is one, and such that file descriptors can be passed.
     :raises SystemdError: the options contradict each other, or the manager cannot be reached.
     """
     scope, user, root = params["scope"], params.get("user"), params.get("root")
@@ -37,6 +38,6 @@ def manager_for(params: dict[str, t.Any]) -> t.Any:
 
         return open_offline(scope, root)
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
 
-    return open_manager(scope, user, import_jeepney)
+    return (open_on_bus if on_bus else open_manager)(scope, user, import_jeepney)

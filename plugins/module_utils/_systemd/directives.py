@@ -111,7 +111,7 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
         if name in _OWN.values():
             why = f"a {unit_type} unit has no section [{name}]; it has {_listed(allowed)}"
         else:
-            near = _near(name, allowed)
+            near = nearest(name, allowed)
             why = f"there is no section [{name}]" + (
                 f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}"
             )
@@ -129,11 +129,11 @@ def _unknown(key: str, section: str, allowed: t.Sequence[str], table: Table) -> 
     elsewhere = [name for name in allowed if key in table.get(name, {})]
     if elsewhere:
         return f"{key}= belongs into [{elsewhere[0]}], not into [{section}]"
-    near = _near(key, table.get(section, {}))
+    near = nearest(key, table.get(section, {}))
     if near:
         return f"systemd here knows no {key}= in [{section}]; did you mean {near}=?"
     for name in allowed:
-        near = _near(key, table.get(name, {}))
+        near = nearest(key, table.get(name, {}))
         if near:
             return f"systemd here knows no {key}= in [{section}]; did you mean {near}= in [{name}]?"
     foreign = [name for name in table if key in table[name]]
@@ -145,7 +145,7 @@ def _unknown(key: str, section: str, allowed: t.Sequence[str], table: Table) -> 
     )
 
 
-def _near(word: str, known: t.Iterable[str]) -> str | None:
+def nearest(word: str, known: t.Iterable[str]) -> str | None:
     """The known word that this one was meant to be, if there is one."""
     from difflib import get_close_matches
 

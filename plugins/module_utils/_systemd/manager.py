@@ -267,6 +267,39 @@ class Manager:
                 jobs.append(Job(int(reply[0].rpartition("/")[2]), reply[0], name, kind))
         return jobs
 
+    def watch_unit(self, name: str) -> list[t.Any]:
+        """Begin to note what changes of a unit: returns the list that `(path, body)` of PropertiesChanged are added to.
+
+        On the private socket those of other units are among them.
+        """
+        changes = self.connection.want("PropertiesChanged")
+        if self.connection.is_bus:
+            rule = (
+                f"type='signal',sender='{BUS_NAME}',path='{object_path(name)}',"
+                "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+            )
+            try:
+                self.connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,)))
+            except CallFailed as e:
+                raise explain(e, f"follow {name}") from e
+        return changes
+
+    def start_transient(
+        self, name: str, properties: t.Sequence[t.Any], others: t.Sequence[tuple[str, t.Sequence[t.Any]]] = ()
+    ) -> Job:
+        """Make a transient unit and enqueue its start.
+
+        :param properties: `(property, (signature, value))`; a value of signature `h` is a file descriptor.
+        :param others: units to be made beside it, such as the service of a timer, with their properties.
+        :raises CallFailed: systemd refused; nothing has been started.
+        """
+        self.watch_jobs()
+        body = (name, "fail", list(properties), [(other, list(values)) for other, values in others])
+        call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)
+        passes = any(value[0] == "h" for _name, value in properties)
+        path = (self.connection.call_with_fds(call) if passes else self.connection.call(call))[0]
+        return Job(int(path.rpartition("/")[2]), path, name, "start")
+
     def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
         """Wait until all jobs ended or the deadline passed; job number -> result (`done`, `failed`, `timeout`, ...).
 
@@ -363,6 +396,50 @@ def find_user(user: str | None) -> tuple[int, str]:
     except KeyError:
         raise BadInput(f"user: there is no user {user!r} on this host; create it first, or correct the name") from None
     return entry.pw_uid, entry.pw_dir
+
+
+def open_on_bus(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:
+    """Connect for what needs file descriptors to be passed, and rather over a bus.
+
+    Only a client that has a name on a bus can keep a unit from being forgotten when it has ended (`AddRef`). Where there
+    is no bus, the private socket has to do; `connection.is_bus` tells.
+
+    :raises SystemdError: no manager can be reached, as for `open_manager`.
+    """
+    me = os.geteuid()
+    if scope == "user":
+        uid = find_user(user)[0]
+        path = f"/run/user/{uid}/bus"
+    else:
+        uid, path = me, "/run/dbus/system_bus_socket"
+    if me in (0, uid):
+        low_level, auth = jeepney()
+        private = f"/run/user/{uid}/systemd/private" if scope == "user" else "/run/systemd/private"
+        for socket, name in ((path, BUS_NAME), (private, None)):
+            try:
+                # A user's own bus lets in nobody else, not even root.
+                if uid != me:
+                    os.seteuid(uid)
+                try:
+                    connection = connect(socket, low_level, auth, name, with_fds=True)
+                finally:
+                    if uid != me:
+                        os.seteuid(me)
+            except BusUnreachable:
+                continue
+            if connection.takes_fds and _answers(connection):
+                return Manager(connection, scope, uid if scope == "user" else None)
+            connection.close()
+    return open_manager(scope, user, jeepney)
+
+
+def _answers(connection: Connection) -> bool:
+    """Whether systemd is at the other end; a bus may be there without it."""
+    try:
+        connection.call(get_property(MANAGER_PATH, MANAGER, "Version"), time.monotonic() + 10)
+    except SystemdError:
+        return False
+    return True
 
 
 def open_manager(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:
