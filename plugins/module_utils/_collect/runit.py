@@ -412,11 +412,11 @@ class _Users:
         self.users: t.Optional[t.Dict[str, t.Dict[str, t.Any]]] = None
 
     def named(self, words: t.Iterable[str]) -> t.Dict[str, t.Dict[str, t.Any]]:
-        """Of the words, those that are users, with uid, gid, home and supplementary groups."""
+        """Of the words, those that are users or ids of users, with uid, gid, home and supplementary groups."""
         if self.users is None:
             self.users = self._load()
         users = self.users
-        return {word: users[word] for word in sorted(set(words)) if word in users and word != "root"}
+        return {word: users[word] for word in sorted(set(words)) if word in users and word not in ("root", "0")}
 
     def _lines(self, path: str) -> t.List[t.List[str]]:
         try:
@@ -435,7 +435,7 @@ class _Users:
                 for member in row[3].split(","):
                     if member in users and users[member]["gid"] != row[2]:
                         users[member]["groups"].append(row[0])
-        return users
+        return {**{user["uid"]: user for user in users.values()}, **users}
 
 
 def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:

@@ -531,6 +531,10 @@ class _Translator:
                 "runsv waits only if the run was shorter than that",
             )
         names = [(constant(command.argv[0]) or "").rsplit("/", 1)[-1] for command in service.start if command.argv]
+        shell = not execs or (names and names[0] in _SHELLS - {"busybox"})
+        if shell or self.translation == "wrapped":
+            # A shell's pipes rely on it, and runsv leaves it alone.
+            service.set("IgnoreSIGPIPE", "no")
         if not execs:
             service.kill_mode = None
             self.note(

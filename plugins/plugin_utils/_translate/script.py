@@ -302,6 +302,9 @@ class Interpreter:
             return str(known["uid"]), str(known["gid"])
         return ("0", "0") if name == "root" else None
 
+    def is_user(self, user: str) -> bool:
+        return user in self.definition.users
+
     def set_environment(self, name: str, value: Word) -> None:
         if any(piece.kind in ("var", "shell") or not _is_utf8(piece.text) for piece in value) or not _NAME.match(name):
             raise wrappers.Keep("a value is known only when the service starts")

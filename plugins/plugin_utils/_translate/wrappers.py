@@ -46,6 +46,7 @@ class Context(t.Protocol):
     def parse_command(self, text: str) -> list[Word] | None: ...
 
     def user_id(self, user: str) -> tuple[str, str] | None: ...
+    def is_user(self, user: str) -> bool: ...
 
     def set_environment(self, name: str, value: Word) -> None: ...
 
@@ -172,15 +173,21 @@ def _limit(context: Context, resource: str, number: int, construct: str) -> None
         )
 
 
-def _account(context: Context, text: str, construct: str) -> None:
+def _account(context: Context, text: str, construct: str) -> list[Word]:
+    """Give the service the account; returns what has to stand in front of the command instead, if anything."""
     numeric = text.startswith(":")
     parts = text[1:].split(":") if numeric else text.split(":")
     user = parts[0]
     if not user or any(not part for part in parts):
         raise Keep(f"'{text}' names no user")
-    context.set_user(user, parts[1] if len(parts) > 1 else None, parts[2:], True)
     if numeric and len(parts) == 1:
         raise Keep(f"'{text}' has a user id and no group")
+    if numeric and user != "0" and not context.is_user(user):
+        # As for setpriv, which the caller then keeps.
+        ids = [f"--reuid={user}", f"--regid={parts[1]}", f"--groups={','.join(parts[1:])}"]
+        return [lit("/usr/bin/setpriv"), *(lit(option) for option in ids)]
+    context.set_user(user, parts[1] if len(parts) > 1 else None, parts[2:], True)
+    return []
 
 
 def chpst(context: Context, words: list[Word]) -> list[Word]:
@@ -188,6 +195,7 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
     rest = options.read()
     service = context.service
     keep: list[Word] = []
+    account: list[Word] = []
     for letter, raw in options.found:
         construct = f"chpst -{letter}"
         if letter == "v":
@@ -209,7 +217,7 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
         elif letter == "3":
             raise Keep("-3 has no directive")
         elif letter == "u":
-            _account(context, _need(context, raw, "the user of chpst -u"), construct)
+            account = _account(context, _need(context, raw, "the user of chpst -u"), construct)
         elif letter == "U":
             name = _need(context, raw, "the user of chpst -U")
             ids = context.user_id(name)
@@ -249,8 +257,8 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
         else:
             _limit(context, _CHPST_LIMITS[letter], _number(context, raw, f"the limit of chpst -{letter}"), construct)
     if keep and context.fixed(keep[0]) == "/usr/bin/flock":
-        return keep + rest
-    return ([lit("/usr/bin/chpst"), *keep] if keep else []) + rest
+        return account + keep + rest
+    return ([lit("/usr/bin/chpst"), *keep] if keep else []) + account + rest
 
 
 def setuidgid(context: Context, words: list[Word]) -> list[Word]:
@@ -259,8 +267,8 @@ def setuidgid(context: Context, words: list[Word]) -> list[Word]:
         rest = rest[1:]
     if len(rest) < 2:
         raise Keep("setuidgid without a command")
-    _account(context, _need(context, rest[0], "the user of setuidgid"), "setuidgid")
-    return rest[1:]
+    account = _account(context, _need(context, rest[0], "the user of setuidgid"), "setuidgid")
+    return account + rest[1:]
 
 
 def su_exec(context: Context, words: list[Word]) -> list[Word]:
@@ -650,6 +658,9 @@ def setpriv(context: Context, words: list[Word]) -> list[Word]:
                 )
         elif name == "pdeathsig":
             context.note(INFO, "setpriv --pdeathsig", "dropped: systemd ends all processes of a unit itself")
+    if user is not None and user.isdigit() and user != "0" and not context.is_user(user):
+        # systemd refuses to start a service whose numeric User= is in no user database; setpriv never looks.
+        raise Keep(f"User= takes {user} only where a user has that id")
     if group is not None and user is None:
         settings.append(("Group", group))
     if user is not None:

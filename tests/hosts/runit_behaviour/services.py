@@ -1,0 +1,155 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The services: one per flag, argument and rule of runit. `@` stands for the probe with the service's name."""
+
+from __future__ import annotations
+
+PREFIX = "t-"
+OUT = "/var/lib/probe"
+
+# What differs between any two starts, or is systemd's own and documented as such.
+SYSTEMS_OWN = (
+    "PATH",
+    "LANG",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "LC_CTYPE",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID",
+)
+SYSTEMS_OWN += ("MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "HOME", "USER", "LOGNAME", "SHELL")
+
+SH = "#!/bin/sh\nexec 2>&1\n"
+
+
+def runs(script: str, **files: str) -> dict[str, str]:
+    """The files of a service with that run script."""
+    return {"run": script if script.startswith("#!") else SH + script, **files}
+
+
+# One process is looked at: arguments, identities, directory, environment, limits, niceness, umask, session, outputs.
+SEEN: dict[str, dict[str, str]] = {
+    "plain": runs("exec @ a 'b  c' '' '$HOME' 100% 'say \"hi\"' 'back\\slash' \"it's\""),
+    "flag-u": runs("exec chpst -u daemon @"),
+    "flag-u-group": runs("exec chpst -u daemon:mail @"),
+    "flag-u-groups": runs("exec chpst -u daemon:daemon:mail:news @"),
+    "flag-u-numbers": runs("exec chpst -u :1234:1235 @"),
+    "flag-U": runs("exec chpst -U daemon @"),
+    "flag-b": runs("exec chpst -b another @"),
+    "flag-e": runs(
+        "export GONE=here STAYS=here\nexec chpst -e ./env @",
+        **{
+            "env/ONE": "first\nsecond\n",
+            "env/BLANKS": "x y \t \n",
+            "env/NUL": "a\0b\n",
+            "env/GONE": "",
+            "env/RAW": "a$b%c\"d'e\\f",
+        },
+    ),
+    "flag-root": runs("exec chpst -/ /srv/jail @"),
+    "flag-C": runs("exec chpst -C /var/tmp @"),
+    "flag-n": runs("exec chpst -n 5 @"),
+    "flag-n-negative": runs("exec chpst -n -3 @"),
+    "flag-l": runs(f"exec chpst -l {OUT}/lock.l @"),
+    "flag-L": runs(f"exec chpst -L {OUT}/lock.L @"),
+    "flag-m": runs("exec chpst -m 400000000 @"),
+    "flag-d": runs("exec chpst -d 300000000 @"),
+    "flag-o": runs("exec chpst -o 123 @"),
+    "flag-p": runs("exec chpst -p 321 @"),
+    "flag-f": runs("exec chpst -f 1000000 @"),
+    "flag-c": runs("exec chpst -c 4096 @"),
+    "flag-r": runs("exec chpst -r 200000000 @"),
+    "flag-t": runs("exec chpst -t 100 @"),
+    "flag-P": runs("exec chpst -P @"),
+    "flag-v": runs("exec chpst -v -u daemon @"),
+    "flag-0": runs("exec chpst -0 @"),
+    "flag-1": runs("exec chpst -1 @"),
+    "flag-2": runs("exec chpst -2 @"),
+    "flags-together": runs("exec chpst -u daemon:mail -n 3 -o 99 -C /tmp -P @ x"),
+    "argv0": runs('exec -a "my name" @', run="#!/bin/bash\nexec 2>&1\nexec -a 'my name' @"),
+    "umask": runs("umask 027\nexec @"),
+    "cd": runs("cd /var/tmp || exit 1\nexec @"),
+    "ulimit": runs("ulimit -n 200\nulimit -c 0\nexec @"),
+    "nice": runs("exec nice -n 4 @"),
+    "export": runs("export A=1 B='two words'\nC=3\nexport C\nD=not-exported\nexec @ $D"),
+    "prefix": runs("A=1 exec @"),
+    "conf": runs("[ -r ./conf ] && . ./conf\nexec @ ${OPTS:---default} ${MORE:=none}", conf='OPTS="--one two"\n'),
+    "conf-absent": runs("[ -r ./conf ] && . ./conf\nexec @ ${OPTS:---default}"),
+    "name": runs('exec @ "${PWD##*/}" $(basename "$PWD")'),
+    "setpriv": runs("exec setpriv --reuid=daemon --regid=mail --clear-groups @"),
+    "invoke-run": runs("#!/usr/bin/env /lib/runit/invoke-run\nexec 2>&1\nexec @ $OPTS\n", **{"env/FROM_ENV": "yes\n"}),
+    "stderr-apart": runs("#!/bin/sh\nexec @"),
+}
+DEFAULTS = {"invoke-run": 'OPTS="x y"\nEXPORTED=1\n'}
+
+# What comes out differently, as the guide says.
+DIFFERENT: dict[str, set[str]] = {
+    # What the command line is made of is in the unit's environment, where the shell had it to itself.
+    "conf": {"environment OPTS"},
+    "conf-absent": {"environment OPTS"},
+    # systemd's limit of processes is set for the user, soft and hard.
+    "flag-p": {"limits NPROC"},
+    # Under systemd a process always has its own group among its groups.
+    "setpriv": {"groups"},
+}
+
+# Started again and again: (what it does) -> about how many seconds lie between two starts, under runit and under systemd.
+AGAIN: dict[str, tuple[str, float, float]] = {
+    "exit-0": ("exec @ exit=0", 1.0, 1.0),
+    "exit-3": ("exec @ exit=3", 1.0, 1.0),
+    "killed": ("exec @ kill=9", 1.0, 1.0),
+    # runit waits only after runs shorter than a second, systemd always; the guide says so.
+    "longer": ("exec @ after=1.3 exit=0", 1.3, 2.3),
+}
+
+FINISH = f'#!/bin/sh\necho "$1 $2" >>{OUT}/$(basename "$PWD" | sed s/^{PREFIX}//).finish\n'
+# finish is told how run ended.
+FINISHED: dict[str, dict[str, str]] = {
+    "finish-0": runs("exec @ exit=0", finish=FINISH),
+    "finish-3": runs("exec @ exit=3", finish=FINISH),
+    "finish-111": runs("exec @ exit=111", finish=FINISH),
+    "finish-kill": runs("exec @ kill=9", finish=FINISH),
+    "finish-term": runs("exec @ kill=15", finish=FINISH),
+    "finish-down": runs("exec @", finish=FINISH),
+    "finish-plain": runs(
+        "exec @ after=1 exit=0", finish=f"#!/bin/sh\nexec 2>&1\necho again >>{OUT}/finish-plain.finish\n"
+    ),
+}
+
+STOPPED: dict[str, dict[str, str]] = {
+    "stop": runs("exec @"),
+    "stop-child": runs("exec @ child"),
+    "stop-int": runs("exec @", **{"control/t": '#!/bin/sh\nkill -INT "$(cat supervise/pid)"\n'}),
+    "stop-quit": runs("exec @", **{"control/t": "#!/bin/sh\nexec sv quit .\n"}),
+}
+
+OTHERS: dict[str, dict[str, str]] = {
+    "down": runs("exec @", down=""),
+    "once": runs("exec @"),
+    "self-down": runs("exec @ exit=0", finish="#!/bin/sh\nexec sv down .\n"),
+    "pause": runs(
+        f"echo up >>{OUT}/pause.up\nexec chpst -b t-pause pause", finish=f"#!/bin/sh\necho down >>{OUT}/pause.finish\n"
+    ),
+    "needed": runs("sleep 2\nexec @", check=f"#!/bin/sh\nexec test -e {OUT}/needed.starts\n"),
+    "needs": runs("sv check t-needed >/dev/null || exit 1\nexec @"),
+    "steps": runs(
+        "install -d -o daemon -g mail -m 0750 /run/t-steps\n"
+        f"rm -f {OUT}/steps.old\n"
+        f"stat -c '%U %G %a' /run/t-steps >{OUT}/steps.stat\n"
+        "exec chpst -u daemon @"
+    ),
+    "sigpipe": runs(f"exec sh -c 'grep SigIgn /proc/$$/status >{OUT}/sigpipe.ignored; exec sleep 1000'"),
+    "guard": runs("[ -x /nowhere/at/all ] || exec sv down t-guard\nexec @"),
+    "logged": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged\n"}),
+    "logged-out": runs("#!/bin/sh\nexec @ print", **{"log/run": "#!/bin/sh\nexec svlogd /var/log/t-logged-out\n"}),
+}
+
+
+def all_services() -> dict[str, dict[str, str]]:
+    """Every service: name -> relative path -> content."""
+    again = {name: runs(script) for name, (script, _runit, _systemd) in AGAIN.items()}
+    return {**SEEN, **again, **FINISHED, **STOPPED, **OTHERS}
