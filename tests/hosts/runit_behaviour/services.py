@@ -9,19 +9,10 @@ PREFIX = "t-"
 OUT = "/var/lib/probe"
 
 # What differs between any two starts, or is systemd's own and documented as such.
-SYSTEMS_OWN = (
-    "PATH",
-    "LANG",
-    "PWD",
-    "OLDPWD",
-    "SHLVL",
-    "_",
-    "LC_CTYPE",
-    "INVOCATION_ID",
-    "JOURNAL_STREAM",
-    "SYSTEMD_EXEC_PID",
+SYSTEMS_OWN = frozenset(
+    "PATH LANG PWD OLDPWD SHLVL _ LC_CTYPE INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MEMORY_PRESSURE_WATCH "
+    "MEMORY_PRESSURE_WRITE HOME USER LOGNAME SHELL".split()
 )
-SYSTEMS_OWN += ("MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "HOME", "USER", "LOGNAME", "SHELL")
 
 SH = "#!/bin/sh\nexec 2>&1\n"
 
