@@ -507,6 +507,17 @@ class TestWaiting:
             "inactive",
         ]
 
+    def test_rollback_where_enabling_one_of_several_fails(self, host: Host) -> None:
+        host.write(f"{SYSTEM}/un-nick.service", f"[Service]\nExecStart={SLEEP}\n")
+        before = picture(host)
+        result = run(host, name=["un-plain", "un-aliased"], enabled=True, state="started", rollback=True)
+        after = picture(host)
+        host.run(["rm", f"{SYSTEM}/un-nick.service"], check=True)
+        assert result["failed"]
+        assert "un-nick.service" in result["msg"]
+        assert result["changed"] is False
+        assert after == before
+
     def test_daemon_reload(self, host: Host) -> None:
         host.write(f"{SYSTEM}/un-fresh.service", f"[Service]\nExecStart={SLEEP}\n")
         good(host, name="un-fresh", state="started")
