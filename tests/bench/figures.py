@@ -8,20 +8,27 @@ What is compared runs in turn (a, b, a, b, ...), so that a busy machine slows bo
 
 from __future__ import annotations
 
+import tempfile
 import time
 import typing as t
+from pathlib import Path
 
 from tests.bench.bench import Bench, Figure, median
+from tests.lab import paths
 
 SLEEP = "ExecStart=/bin/sleep infinity"
 # Costs nothing while it is up, so that a thousand do not matter.
 DONE = "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true"
+
+# A delegated task runs with the controller's own Python.
+LOCAL = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 _PATIENCE = 75.0  # seconds after which no further round is begun
 
 UNIT = "pidone.systemd.unit"
 SERVICE = "ansible.builtin.systemd_service"
 PING = "ansible.builtin.ping"
+IMPORT = "pidone.systemd.service_import_info"
 
 
 def first_contact_extra_round_trips(bench: Bench) -> Figure:
@@ -114,6 +121,31 @@ def unit_1000_enabled_vs_raw(bench: Bench) -> Figure:
     return Figure("unit_1000_enabled_vs_raw", unit / raw, "ratio", "lower", 1.3, told)
 
 
+def import_1000_services_s(bench: Bench) -> Figure:
+    """1,000 service directories on the controller: the whole task, from collecting to the units in the result."""
+    import yaml
+
+    cases = yaml.safe_load((paths.ROOT / "tests" / "unit" / "translate" / "cases.yml").read_text())
+    with tempfile.TemporaryDirectory(prefix="pidone-bench-") as folder:
+        for number in range(1000):
+            case = cases[number % len(cases)]
+            for path, content in case["files"].items():
+                file = Path(folder, f"{case['name']}-{number}", path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(content)
+                file.chmod(0o755)
+        task = {
+            "name": "import",
+            IMPORT: {"source": "runit", "path": folder},
+            "delegate_to": "localhost",
+            "vars": LOCAL,
+        }
+        count = {"ansible.builtin.assert": {"that": "made.services | length == 1000"}}
+        run = bench.playbook([task, task, {**task, "register": "made"}, count])
+    took = median(run.seconds("import"))
+    return Figure("import_1000_services_s", took, "s", "lower", 10, f"made of {len(cases)} different ones")
+
+
 # A new figure is a function here, and its name in this list.
 FIGURES: list[t.Callable[[Bench], Figure]] = [
     first_contact_extra_round_trips,
@@ -122,4 +154,5 @@ FIGURES: list[t.Callable[[Bench], Figure]] = [
     start_300_vs_systemctl,
     unit_1000_state_ms,
     unit_1000_enabled_vs_raw,
+    import_1000_services_s,
 ]
