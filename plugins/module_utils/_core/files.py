@@ -307,6 +307,23 @@ class AsUser(Step):
         return self._step.undone()
 
 
+def check_writable(path: str) -> None:
+    """Say before anything is done, and in check mode as well, that the file's directory cannot be written to.
+
+    :raises SystemdError: it cannot, by the effective user.
+    """
+    directory = os.path.dirname(path)
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        if os.geteuid() == 0:
+            raise SystemdError(f"cannot write to {directory}: it is read-only")
+        raise SystemdError(
+            f"not permitted to write to {directory}; this needs root, so add `become: true` to the task or play, "
+            "or use `scope: user` for units of your own"
+        )
+
+
 def _replace(path: str, content: bytes, finish: t.Callable[[str], None], in_place: bool = False) -> None:
     """Put content where `path` is, in one move, with `finish` called on the new file before it is there."""
     directory, name = os.path.split(path)

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.files import 
     Saved,
     SetAttributes,
     WriteFile,
+    check_writable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload, ResetFailed, UnitFileLinks
@@ -26,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task imp
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED, Unit, not_found, read
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, link_directories, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
@@ -274,7 +275,7 @@ class _Task:
             steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
             gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
             if steps:
-                self._check_writable()
+                check_writable(self.path)
         if wrote is not None and not self.absent:
             self._verify()
         if wrote is not None or not self.absent:
@@ -314,19 +315,6 @@ class _Task:
         except OSError as e:
             hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
             raise SystemdError(f"cannot read {path}: {e.strerror}{hint}") from e
-
-    def _check_writable(self) -> None:
-        """Say before anything is done, and in check mode as well, that a directory cannot be written to."""
-        directory = os.path.dirname(self.path)
-        while not os.path.lexists(directory):
-            directory = os.path.dirname(directory)
-        if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            if os.geteuid() == 0:
-                raise SystemdError(f"cannot write to {directory}: it is read-only")
-            raise SystemdError(
-                f"not permitted to write to {directory}; this needs root, so add `become: true` to the task or play, "
-                "or use `scope: user` for units of your own"
-            )
 
     def _wanted_file(self, before: Saved | None) -> tuple[list[Step], list[dict[str, str]], bool | None]:
         wrote = decide(before.content if before else None, self.raw, self.params["content"] is not None)
@@ -602,7 +590,7 @@ class _Task:
             links = {
                 path: target
                 for path, target in read_links(directories).items()
-                if path != self.path and target != "/dev/null" and self._leads_here(path, target)
+                if path != self.path and target != "/dev/null" and leads_to(path, target, self.name)
             }
             if links:
                 steps.append(RemoveLinks(links, self.tools))
@@ -610,8 +598,3 @@ class _Task:
             if os.path.isdir(directory) and not os.listdir(directory):
                 steps.append(RemoveDirectory(directory, self.tools))
         return steps
-
-    def _leads_here(self, path: str, target: str) -> bool:
-        pulls_in = os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds"))
-        names = [os.path.basename(target), *([os.path.basename(path)] if pulls_in else [])]
-        return any(self.name in (name, template_of(name)) for name in names)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
+
 
 def link_directories(scope: str, home: str = "", uid: int = 0, root: str = "") -> list[str]:
     """The directories in which systemctl enable, disable, mask and unmask make and remove links (systemd.unit(5)).
@@ -32,6 +34,13 @@ def read_links(directories: t.Sequence[str]) -> dict[str, str]:
                     if link.is_symlink():
                         links[link.path] = os.readlink(link.path)
     return links
+
+
+def leads_to(path: str, target: str, name: str) -> bool:
+    """Whether a link of those from `read_links` enables the unit, or is another name of it, or of an instance of it."""
+    pulls_in = os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds"))
+    names = [os.path.basename(target), *([os.path.basename(path)] if pulls_in else [])]
+    return any(name in (each, template_of(each)) for each in names)
 
 
 def restore_links(before: dict[str, str], directories: t.Sequence[str]) -> bool:

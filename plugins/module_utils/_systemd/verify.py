@@ -38,6 +38,9 @@ _ECHOES = (
 )
 
 
+_UNCHECKED = Problem(0, "", "systemd-analyze is not installed here, values have not been checked")
+
+
 class Verdict(t.NamedTuple):
     """What is wrong with a file: `errors` keep systemd from obeying it, `warnings` may be meant or be put right later."""
 
@@ -71,9 +74,62 @@ def verify(
     os.mkdir(f"{scratch}/new")
     base, own = _lay_out(f"{scratch}/new", raw, name, dropin, paths)
     run = _Run(paths, home, scratch)
-    messages = run.verify(f"{scratch}/new", name)
+    messages = run.verify(f"{scratch}/new", [name])
     if messages is None:
-        return Verdict(unknown, [Problem(0, "", "systemd-analyze is not installed here, values have not been checked")])
+        return Verdict(unknown, [_UNCHECKED])
+
+    def before() -> list[str]:
+        return _before(run, f"{scratch}/old", name, base)
+
+    return _judge(messages, text, name, own, dropin, unknown, table is not None, base is not None, before)
+
+
+def verify_units(
+    files: t.Mapping[str, tuple[UnitText, str]],
+    paths: UnitPaths,
+    table: Table | None,
+    scratch: str,
+    home: str = "",
+) -> dict[str, Verdict]:
+    """Check many unit files that are to be written together, and may name each other, in one run of systemd-analyze.
+
+    :param files: name of the unit -> its parsed text, without problems, and the text itself; no drop-ins.
+    :returns: name of the unit -> its verdict; for the other parameters see `verify`.
+    """
+    directory = f"{scratch}/new"
+    os.mkdir(directory)
+    for name, (_text, raw) in files.items():
+        _write(f"{directory}/{name}", raw)
+    messages = _Run(paths, home, scratch).verify(directory, list(files))
+    verdicts = {}
+    for name, (text, _raw) in files.items():
+        unknown = check_directives(text, unit_type(name), table) if table is not None else []
+        if messages is None:
+            verdicts[name] = Verdict(unknown, [_UNCHECKED])
+        else:
+            own = f"{directory}/{name}"
+            verdicts[name] = _judge(messages, text, name, own, None, unknown, table is not None, True, list)
+    return verdicts
+
+
+def _judge(
+    messages: t.Sequence[tuple[int, str]],
+    text: UnitText,
+    name: str,
+    own: str,
+    dropin: str | None,
+    unknown: t.Sequence[Problem],
+    has_table: bool,
+    is_whole: bool,
+    before: t.Callable[[], list[str]],
+) -> Verdict:
+    """What the messages say of one file.
+
+    :param own: the path where systemd-analyze saw it.
+    :param unknown: what the table of directives says of it, where there is one (`has_table`).
+    :param is_whole: whether the unit file was there beside a drop-in, or the file is the unit file.
+    :param before: returns what is said without the drop-in.
+    """
     errors, warnings, loose = [], [], []
     gone = set()
     for priority, message in messages:
@@ -88,7 +144,7 @@ def verify(
             warnings.append(problem)
         elif said.startswith("Unknown ") and _is_unknown(said):
             # The table tells what was meant instead; but it is the host's, and may not be the tree's.
-            if table is None:
+            if not has_table:
                 errors.append(problem)
         elif priority <= 3 or "ignoring" in said.lower():
             errors.append(problem)
@@ -98,14 +154,14 @@ def verify(
     of_unit = [item for item in loose if _is_about(item[1], name, own)]
     if of_unit and dropin is not None:
         # What is said without the drop-in as well is not its doing.
-        before = _before(run, f"{scratch}/old", name, base)
-        of_unit = [item for item in of_unit if item[1] not in before]
+        known = before()
+        of_unit = [item for item in of_unit if item[1] not in known]
     for priority, message in of_unit:
         if any(echo in message for echo in _ECHOES) and (errors or len(of_unit) > 1):
             continue
         refused = "Refusing" in message or any(echo in message for echo in _ECHOES[:3])
         said = _without_prefix(message.replace(own, dropin or name), name)
-        if refused and priority <= 4 and base is not None:
+        if refused and priority <= 4 and is_whole:
             errors.append(Problem(0, "", said))
         elif priority <= 4 and not refused:
             warnings.append(Problem(0, "", said))
@@ -145,7 +201,7 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
 def _before(run: _Run, scratch: str, name: str, base: str | None) -> list[str]:
     os.mkdir(scratch)
     _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
-    return [message for _priority, message in run.verify(scratch, name) or ()]
+    return [message for _priority, message in run.verify(scratch, [name]) or ()]
 
 
 def _write(path: str, text: str) -> None:
@@ -174,12 +230,12 @@ class _Run:
         if paths.root:
             self._env["SYSTEMD_UNIT_PATH"] = ":".join(paths.search)
 
-    def verify(self, scratch: str, name: str) -> list[tuple[int, str]] | None:
+    def verify(self, scratch: str, names: t.Sequence[str]) -> list[tuple[int, str]] | None:
         """`(priority, message)` for all that is said; None where there is no systemd-analyze."""
         import subprocess
 
         # An instance is checked by its own name: drop-ins of one instance apply to no other.
-        command = ["systemd-analyze", self._mode, *self._options, "verify", f"{scratch}/{name}"]
+        command = ["systemd-analyze", self._mode, *self._options, "verify", *(f"{scratch}/{name}" for name in names)]
         try:
             answer = subprocess.run(
                 command,
@@ -194,12 +250,12 @@ class _Run:
         except FileNotFoundError:
             return None
         except (OSError, subprocess.SubprocessError) as e:
-            return [(4, f"{name}: systemd-analyze could not check it: {e}")]
+            return [(4, f"{name}: systemd-analyze could not check it: {e}") for name in names]
         said = answer.stdout.decode("utf-8", "replace")
         if "unrecognized option '--recursive-errors" in said and "--recursive-errors=no" in self._options:
             # Before systemd 250.
             self._options.remove("--recursive-errors=no")
-            return self.verify(scratch, name)
+            return self.verify(scratch, names)
         messages = []
         for line in re.sub("\x1b\\[[0-9;]*m", "", said).splitlines():
             found = re.match("<([0-9]+)>(.*)", line)
