@@ -160,9 +160,10 @@ class TimerWish:
             self.calendars.append(calendar)
             better = without_open_end(calendar)
             if better is not None:
+                what = "midnight" if better.second == calendar.second else "the full hour"
                 self.warnings.append(
-                    f"{option}: {text!r} does not elapse at midnight: systemd steps over it when the last repetition does not "
-                    f"end with the hour; write {str(better)!r} for what is probably meant"
+                    f"{option}: {text!r} does not elapse at {what}, which systemd steps over, as the repetition does not fit "
+                    f"into it; write {str(better)!r} if it shall"
                 )
         else:
             self.spans.append((key, parse_timespan(text, option)))
@@ -350,16 +351,19 @@ def without_open_end(calendar: Calendar) -> Calendar | None:
     """What is probably meant by an open repetition that makes systemd skip midnight or a full hour; None without one.
 
     When a repetition such as `0/7` steps over the end of the hour, systemd goes on from where that step lies in the next
-    one, if the hour changes the day with it: `*:0/7` elapses at 23:56 and then at 00:07. It is the same with seconds, at
-    the end of each hour.
+    one, if the day changes with it: `*:0/7` elapses at 23:56 and then at 00:07. It is the same with seconds at the end of
+    each hour.
     """
-    hours = _values(calendar.hour, 23)
-    minutes = _values(calendar.minute, 59)
+    hours = _values(calendar.hour, 0, 23)
+    minutes = _values(calendar.minute, 0, 59)
+    days = calendar.weekdays or frozenset(range(7))
+    nights = any((day + 1) % 7 in days for day in days) and _adjacent(_values(calendar.day, 1, 31))
+    over_midnight = nights and 23 in hours and 0 in hours
     second, minute = calendar.second, calendar.minute
-    if calendar.second and 59 in minutes and 0 in minutes:
-        second = _closed(calendar.second, 60_000_000)
-    if calendar.minute and 23 in hours and 0 in hours:
-        minute = _closed(calendar.minute, 60)
+    if second and 59 in minutes and 0 in minutes and (_adjacent(hours) or over_midnight):
+        second = _closed(second, 60_000_000)
+    if minute and over_midnight:
+        minute = _closed(minute, 60)
     if (second, minute) == (calendar.second, calendar.minute):
         return None
     return calendar._replace(second=second, minute=minute)
@@ -374,14 +378,18 @@ def _closed(chain: tuple[Part, ...], size: int) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _values(chain: tuple[Part, ...] | None, last: int) -> set[int]:
+def _values(chain: tuple[Part, ...] | None, first: int, last: int) -> set[int]:
     if chain is None:
-        return set(range(last + 1))
+        return set(range(first, last + 1))
     found: set[int] = set()
     for part in chain:
         stop = part.stop if part.stop >= 0 else last if part.repeat else part.start
         found.update(range(part.start, stop + 1, part.repeat or 1))
     return found
+
+
+def _adjacent(values: set[int]) -> bool:
+    return any(value + 1 in values for value in values)
 
 
 # -- values of options
@@ -398,7 +406,7 @@ def _sections(value: t.Mapping[str, t.Any] | None, own: str, option: str) -> Sec
             raise BadInput(
                 f"{option}: {key!r} stands beside the section {named[0]!r}; put it into a section as well, {own!r} mostly"
             )
-    return {**{own: {}}, **{key: dict(directives) for key, directives in given.items()}}
+    return {own: {}, **{key: dict(directives) for key, directives in given.items()}}
 
 
 def _command(value: t.Any, option: str) -> str:
