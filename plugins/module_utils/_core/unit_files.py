@@ -27,14 +27,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task imp
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED, Unit, not_found, read
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, link_directories, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    leads_to,
+    link_directories,
+    read_links,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     is_template,
     object_path,
     prefix_of,
-    template_of,
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
