@@ -430,12 +430,8 @@ class _Task:
         }
         install = wish.installs()
         for key, suffix in _PULLS.items():
-            value = install.get(key) or []
-            for item in value if isinstance(value, list) else [value]:
-                state.wanted_links += [f"{directories[0]}/{each}.{suffix}/{wish.name}" for each in str(item).split()]
-        alias = install.get("Alias") or []
-        for item in alias if isinstance(alias, list) else [alias]:
-            state.wanted_links += [f"{directories[0]}/{each}" for each in str(item).split()]
+            state.wanted_links += [f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))]
+        state.wanted_links += [f"{directories[0]}/{other}" for other in _words(install.get("Alias"))]
         if any("%" in path for path in state.wanted_links):
             # Only systemd can tell where they will be.
             state.wanted_links = list(state.links) or state.wanted_links
@@ -638,6 +634,11 @@ class _Task:
             if key in ("OnActiveSec", "OnBootSec"):
                 times.append(max(now, (now if key == "OnActiveSec" else boot) + span))
         return min(times, default=None)
+
+
+def _words(value: t.Any) -> list[str]:
+    """The words of a directive that takes a list, given as text or as a list."""
+    return [word for item in (value if isinstance(value, list) else [value or ""]) for word in str(item).split()]
 
 
 def _is_account(kind: str, name: str, root: str) -> bool:
