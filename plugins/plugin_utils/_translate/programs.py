@@ -59,6 +59,17 @@ HARMLESS = frozenset(
     "nproc arch tty stat domainname dnsdomainname sysctl lscpu rev tac exec export set shift local return unset exit".split()
 )
 
+# Commands that end at once, whatever the host is doing. Others may take longer than systemd waits for a step by itself.
+QUICK = HARMLESS - {"exec", "find", "xargs", "tail"} | frozenset(
+    "mkdir install chown chmod chgrp rm rmdir ln cp mv touch mkfifo mknod mktemp tee setfacl modprobe mountpoint dmesg "
+    "ssh-keygen alsactl kill pkill killall pidof pgrep ps echo setcap ulimit umask cd logger dbus-uuidgen stty env start-stop-daemon "
+    "usermod groupmod adduser addgroup useradd groupadd ifconfig route iptables ip6tables hostname losetup sed "
+    "let read eval source . shopt trap".split()
+)
+
+# Commands whose arguments, but options, are files.
+OF_FILES = frozenset("touch rm mv cp ln cat mkdir rmdir chown chgrp chmod tee mkfifo sed grep".split())
+
 # Files whose text is code for shells rather than settings.
 CODE_MARKS = (
     "functions",

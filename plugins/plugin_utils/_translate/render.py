@@ -118,7 +118,7 @@ def sections(service: Service) -> Sections:
         for text in values:
             _put(unit, key, text)
     restarting = service.restart not in (None, "no") and service.timer is None
-    if restarting and service.type != "oneshot":
+    if restarting:
         unit["StartLimitIntervalSec"] = "0"
 
     main: dict[str, t.Any] = {}

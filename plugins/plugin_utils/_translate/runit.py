@@ -49,7 +49,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     walk,
     word_text,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step, arrange, mentions
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -65,13 +65,15 @@ _LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
 _LONGEST_INLINE = 500
 # An argument that looks like a file in the working directory.
 _RELATIVE_FILE = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cfg|cdb|ini|ya?ml|json|toml|sh|py|pl|rb|ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
+    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cnf|cfg|cdb|mjs|cjs|exs|txt|sqlite3?|sock|socket|pid|env|hcl|dat|sql|ini|ya?ml|json|toml|sh|py|pl|rb|ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
 )
 # What dash does not understand.
 _BASHISM = re.compile(
     r"\[\[|<<<|=~|\(\(|[<>]\(|&>|\|&|\$'|\bfunction |\bsource |\bshopt |\bdeclare |\w\[|\$\{!|\+=|\$\{\w+(\[|//?|\^|,|:\d|@)"
     r"|\$\{?(RANDOM|HOSTNAME|BASH)|\{\d+\.\.\d+\}"
 )
+# Redirections that only throw output away or join it.
+_SILENCED = r"(\s*([12]?>\s*(/dev/null|&[12])|&>\s*/dev/null))*\s*"
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",
@@ -277,6 +279,7 @@ class _Translator:
         for word in shebang[1:]:
             if word.startswith("-") and not word.startswith("--") and "invoke-run" not in " ".join(shebang):
                 interpreter.errexit = interpreter.errexit or "e" in word
+                interpreter.nounset = interpreter.nounset or "u" in word
                 if "f" in word:
                     interpreter.note(WARNING, "#!", "sh -f: names with * in arguments would not be expanded")
         return interpreter
@@ -400,6 +403,12 @@ class _Translator:
         for name, value in it.dynamic.items():
             if value is not None and name not in service.environment:
                 service.environment[name] = lit(value)
+        if it.leading_snooze is not None and (inline is not None or it.main is None or not self._leading_snooze(it)):
+            argv = [it.program(it.leading_snooze[0]), *it.leading_snooze[1:]]
+            it.steps.insert(0, Step.command(Command(argv), 1))
+            service.set("TimeoutStartSec", "infinity")
+        if service.timer is not None:
+            return
         if inline is not None:
             service.start = [Command(line=inline)]
             service.settings.setdefault("SyslogIdentifier", [render.value(service.name)])
@@ -454,6 +463,15 @@ class _Translator:
             self.note(severity, construct, "run", line, message)
 
         service.start_pre = arrange(service, it.steps, note)
+        for command in service.start_pre:
+            texts = [constant(word) or "" for word in command.argv]
+            if (
+                texts
+                and texts[0].endswith(("/chown", "/chgrp", "/chmod"))
+                and any(re.match(r"-\w*R", text) for text in texts)
+            ):
+                # As many files as there may be: longer than systemd waits for a step by itself.
+                service.set("TimeoutStartSec", "infinity")
         if it.bash:
             for command in (*service.start, *service.start_pre, *service.exec_condition):
                 if command.line is not None and _BASHISM.search(command.line):
@@ -478,13 +496,21 @@ class _Translator:
             command.line or " ".join(constant(word) or "" for word in command.argv)
             for command in (*service.start_pre, *service.exec_condition)
         ]
-        words = [
-            constant(word)
-            for command in (*service.start, *service.start_pre, *service.exec_condition)
-            for word in command.argv
+        commands = (*service.start, *service.start_pre, *service.exec_condition)
+        words = [constant(word) for command in commands for word in command.argv]
+        shells = [command.line for command in commands if command.line is not None]
+        shells += [
+            constant(command.argv[2]) or ""
+            for command in commands
+            if len(command.argv) > 2
+            and (constant(command.argv[0]) or "").endswith("sh")
+            and constant(command.argv[1]) == "-c"
         ]
         if (
             any(word and _RELATIVE_FILE.match(word) for word in words)
+            or any(_RELATIVE_FILE.match(word) for one in shells for word in re.split(r"[\s;|&<>()'\"=]+", one))
+            or any(re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", one) for one in shells)
+            or any(_names_relative(command) for command in commands)
             or "." in words
             or ".." in words
             or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
@@ -600,6 +626,7 @@ class _Translator:
         service.remain_after_exit = True
         service.restart = None
         service.kill_mode = None
+        again = stays or it.down_self
         service.start = service.start_pre
         service.start_pre = []
         if service.user is not None or service.group is not None:
@@ -634,10 +661,19 @@ class _Translator:
                 "the script ends without leaving a process, and runsv starts it again every second; "
                 "the unit runs it once (Type=oneshot)",
             )
-        if service.start and any(not command.ignore for command in service.start):
-            it.note(
-                INFO, "restart", "a step that fails leaves the unit failed; runsv would have tried again every second"
-            )
+        if (
+            any(not command.ignore for command in service.start)
+            and constant(service.start[0].argv[:1][0] if service.start[0].argv else []) != "/bin/true"
+        ):
+            if again:
+                service.restart = "on-failure"
+                it.note(INFO, "restart", "a step that fails is tried again after a second, for ever, as under runsv")
+            else:
+                it.note(
+                    INFO,
+                    "restart",
+                    "a step that fails leaves the unit failed; runsv would have tried again every second",
+                )
         if service.working_directory is None:
             self._directory(it, "")
 
@@ -664,8 +700,20 @@ class _Translator:
         service.type = "oneshot"
         service.restart = None
         service.kill_mode = None
+        # Type=oneshot has no start timeout of its own.
+        service.settings.pop("TimeoutStartSec", None)
         service.start = commands
         service.start_pre = []
+
+    def _leading_snooze(self, it: Interpreter) -> bool:
+        """`snooze options` and then a command: the same as `snooze options command`."""
+        main, it.main = it.main, [*(it.leading_snooze or []), *(it.main or [])]
+        count = len(self.findings)
+        if self._snooze(it):
+            return True
+        self.findings[count:] = [one for one in self.findings[count:] if one.severity == WARNING]
+        it.main = main
+        return False
 
     def _snooze(self, it: Interpreter) -> bool:
         """`snooze options command`: a timer; without a command, what follows in the script would be the command."""
@@ -721,7 +769,7 @@ class _Translator:
         service.timer = Timer()
         service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}
         it.note(INFO, "snooze", "a timer starts the command; the service itself is not enabled")
-        if steps:
+        if steps and it.leading_snooze is None:
             it.note(INFO, "snooze", "steps that ran before the waiting now run before the command")
         self._directory(it, " ".join("".join(piece.text for piece in word) for word in inner))
         return True
@@ -923,9 +971,19 @@ class _Translator:
             return
         left: list[tuple[Node, bool]] = []
         service = self.service
-        for node, background in statements(script.root):
+        found = statements(script.root)
+        for index, (node, background) in enumerate(found):
             if not self._finish_statement(node, background):
                 left.append((node, background))
+            if _ends_script(node) and not background and index + 1 < len(found):
+                self.note(
+                    INFO,
+                    "unreachable",
+                    "finish",
+                    line_of(found[index + 1][0]),
+                    "what follows is never reached; left out",
+                )
+                break
         left = [
             pair
             for index, pair in enumerate(left)
@@ -961,11 +1019,14 @@ class _Translator:
             if not words:
                 return True
             name = words[0].rsplit("/", 1)[-1]
-            if name == "set" or name in (":", "true"):
+            if node.type == "redirected_statement" and name in (":", "true", "set"):
+                return re.fullmatch(_SILENCED, _redirects_text(node)) is not None
+            if name in (":", "true", "set"):
                 return True
             if name in ("exit", "return"):
                 return True
             if name == "utmpset":
+                line_of_terminal = self._finish_word(node, words[-1])
                 self.note(
                     INFO,
                     "utmpset",
@@ -973,8 +1034,8 @@ class _Translator:
                     line,
                     "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
                 )
-                if "UtmpIdentifier" not in service.settings and len(words) > 1 and "$" not in words[-1]:
-                    service.set("UtmpIdentifier", words[-1].rsplit("/", 1)[-1])
+                if "UtmpIdentifier" not in service.settings and line_of_terminal:
+                    service.set("UtmpIdentifier", line_of_terminal.rsplit("/", 1)[-1])
                 return True
             if name == "finish-exec":
                 service.prevent_restart += ["161", "162", "170"]
@@ -1039,6 +1100,22 @@ class _Translator:
         if inner.type == "case_statement":
             return self._finish_case(inner, line)
         return False
+
+    def _finish_word(self, node: Node, last: str) -> str | None:
+        """The last word of a command of finish, where it is constant."""
+        if "$" not in last and "`" not in last:
+            return last if not last.startswith("-") else None
+        script = parse(self.definition.text("finish") or "", "finish")
+        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+        try:
+            for one, _background in statements(script.root):
+                if one.start_byte >= node.start_byte:
+                    break
+                if one.type in ("variable_assignment", "variable_assignments"):
+                    scope.dispatch(one, False)
+            return constant(scope.evaluator.words([parse(last, "finish").root.children[0]])[-1]) or None
+        except (NeedShell, Wrap, IndexError):
+            return None
 
     def _finish_sv(self, words: list[str], line: int) -> bool:
         arguments = [word for word in words[1:] if not word.startswith("-")]
@@ -1706,6 +1783,17 @@ def _is_forever(base: str, arguments: list[str | None]) -> bool:
     return base == "tail" and "-f" in arguments and "/dev/null" in arguments
 
 
+def _names_relative(command: Command) -> bool:
+    """Whether a command whose arguments are files has one that is relative."""
+    words = [constant(word) for word in command.argv]
+    if not words or (words[0] or "").rsplit("/", 1)[-1] not in programs.OF_FILES:
+        return False
+    rest = [word for word in words[1:] if word and not word.startswith("-")]
+    if (words[0] or "").rsplit("/", 1)[-1] in ("chown", "chgrp", "chmod", "sed", "grep"):
+        rest = rest[1:]
+    return any(not word.startswith("/") for word in rest)
+
+
 def _names_own_file(definition: Definition, texts: list[str]) -> bool:
     """Whether a command names a file of the service directory by its bare name."""
     own = [
@@ -1724,6 +1812,15 @@ def _words(text: str) -> set[str]:
 
 def _redirects_text(node: Node) -> str:
     return " ".join(text_of(child) for child in node.children[1:])
+
+
+def _ends_script(node: Node) -> bool:
+    """Whether nothing after a statement is reached: `exec command` or `exit`."""
+    inner = node.children[0] if node.type == "redirected_statement" else node
+    words = text_of(inner).split() if inner.type == "command" else []
+    return words[:1] in (["exit"], ["return"]) or (
+        words[:1] == ["exec"] and len(words) > 1 and words[1][0] not in "<>0123456789"
+    )
 
 
 def _only_assigns(node: Node) -> bool:

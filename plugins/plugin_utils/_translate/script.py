@@ -130,6 +130,7 @@ class Interpreter:
         self.open_conf = False
         self.open_shell = False
         self.errexit = False
+        self.nounset = False
         self.umask: int | None = None
         self.bash = False
         self.steps: list[Step] = []
@@ -153,6 +154,8 @@ class Interpreter:
         self.stderr = "separate"
         self.handled: set[int] = set()
         self.log_command: list[Word] | None = None
+        # `snooze -H9` before everything else: when the rest runs.
+        self.leading_snooze: list[Word] | None = None
         self.sourcing = False
         self.once: set[tuple[str, str]] = set()
         self.path_changed = False
@@ -203,7 +206,7 @@ class Interpreter:
             return [Piece("spec", "%H")]
         if self.bash and name in ("UID", "EUID"):
             return lit("0")
-        if name in ("RANDOM", "SECONDS", "LINENO", "BASH", "BASHPID", "PPID"):
+        if name in ("IFS", "RANDOM", "SECONDS", "LINENO", "BASH", "BASHPID", "PPID", "OPTARG", "OPTIND"):
             return [Piece("shell", f"${name}")]
         if name == "BASH_SOURCE":
             return lit("./run")
@@ -213,9 +216,17 @@ class Interpreter:
         if self._set_somewhere is None:
             self._set_somewhere = assigned(self.script.root)
         if not quiet and name not in self._set_somewhere:
-            self.note_once(
-                INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing"
-            )
+            if self.nounset:
+                self.note_once(
+                    WARNING,
+                    f"${name}",
+                    f"{name} is never set (runsv passes on PATH only), which ends the script under set -u; here it expands to "
+                    "nothing: give the command its value",
+                )
+            else:
+                self.note_once(
+                    INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing"
+                )
         return None
 
     def default(self, name: str, value: str) -> bool:
@@ -725,8 +736,8 @@ class Interpreter:
             plain = node.type == "command" or (
                 node.type == "redirected_statement" and node.children[0].type == "command"
             )
-            if plain and not text.startswith("exec ") and not self.called(node):
-                text = "exec " + text
+            if plain and "exec" not in names and not self.called(node):
+                text = self._with_exec(node, text)
             self.inline = printer.prefix() + text
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
@@ -751,12 +762,7 @@ class Interpreter:
             printer, text = self.printed(node)
             text = printer.prefix() + text + (" &" if background else "")
             self.prefix.append(text)
-            pure = (
-                node.type == "variable_assignment"
-                and not self.called(node)
-                and not text.startswith("IFS=")
-                and names <= programs.HARMLESS
-            )
+            pure = node.type == "variable_assignment" and not self.called(node) and names <= programs.HARMLESS
             self.prefix_uses[text] = (self.sets(node) if pure else None, referenced(node), names)
             self._own_commands(names)
             for name in self.sets(node):
@@ -770,6 +776,18 @@ class Interpreter:
             return False
         self.shell_step(node, why)
         return False
+
+    @staticmethod
+    def _with_exec(node: Node, text: str) -> str:
+        """A last command that replaces the shell, which has nothing left to do; not where only the shell has it."""
+        command = node.children[0] if node.type == "redirected_statement" else node
+        if command.children[0].type != "command_name":
+            # `A=b command`: exec would take the assignment for the command.
+            return text
+        name = text_of(command.children[0])
+        if name in _BUILTINS or name in _STATEFUL or name in _ONLY_BUILTIN:
+            return text
+        return "exec " + text
 
     def live_prefix(self, rest: str) -> list[str]:
         """The texts in front of the command, without variables that nothing uses any more."""
@@ -813,15 +831,7 @@ class Interpreter:
                 text += "; :"
         if self.errexit:
             setup = "set -e; " + setup
-        if (
-            any(
-                one.type in ("while_statement", "for_statement")
-                for part in (node, *self.called(node))
-                for one in walk(part)
-            )
-            or "sleep" in names
-        ):
-            self.service.set("TimeoutStartSec", "infinity")
+        self._takes_time(names, any("R" in word for word in re.findall(r"(?<=\s)-[a-zA-Z]*", text)))
         if len(setup + text) > 700:
             self.reasons.append(
                 (
@@ -832,6 +842,11 @@ class Interpreter:
             )
         self.note(INFO, _construct(node), f"kept as shell in ExecStartPre= ({why})")
         self.steps.append(Step.command(Command(line=setup + text, ignore=ignore), self.line))
+
+    def _takes_time(self, names: set[str], recursive: bool = False) -> None:
+        """runsv waits for a script as long as it takes; systemd would end the steps after 90 seconds."""
+        if recursive or not {name.rsplit("/", 1)[-1] for name in names} <= programs.QUICK:
+            self.service.set("TimeoutStartSec", "infinity")
 
     # -- simple commands
 
@@ -1048,8 +1063,10 @@ class Interpreter:
         name = (constant(program) or "").rsplit("/", 1)[-1]
         if self.path_changed and not (constant(program) or "").startswith("/"):
             argv = [lit("/usr/bin/env"), *argv]
-        if name == "sleep":
-            self.service.set("TimeoutStartSec", "infinity")
+        if name == "snooze" and not self.steps and not self.prefix and self.leading_snooze is None:
+            self.leading_snooze = words
+            return
+        self._takes_time({name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
         self.steps.append(Step.command(Command(argv, ignore=not (checked or self.errexit)), self.line))
 
     def main_command(self, words: list[Word], redirects: list[Redirect]) -> None:
@@ -1124,10 +1141,12 @@ class Interpreter:
         value = self.evaluator.value(children[2] if len(children) > 2 else None)
         if operator == "+=":
             value = list(self.get(name) or []) + value
-        if any(piece.kind == "shell" for piece in value) or name == "IFS":
-            raise NeedShell(
-                "it is known only when the service starts" if name != "IFS" else "it changes how words are split"
+        if name == "IFS":
+            raise Wrap(
+                "IFS", "the script changes how the shell splits words; the original script is run", line_of(node)
             )
+        if any(piece.kind == "shell" for piece in value):
+            raise NeedShell("it is known only when the service starts")
         self.assign(name, value)
 
     def declaration(self, node: Node) -> None:
@@ -1376,8 +1395,14 @@ class Interpreter:
             return self.chain(parts)
         if all(one == "&&" for one in operators):
             tests = [self.test_of(part) for part in parts[:-1]]
-            if None not in tests and self.source_of(parts[-1]) is not None:
-                self.source(t.cast(Word, self.source_of(parts[-1])), True, parts[-1])
+            for count, one in enumerate(tests):
+                if one is None:
+                    settings = self.sourced_alone([(part, False) for part in parts[count:]]) if count else None
+                    break
+            else:
+                settings = self.sourced_alone([(parts[-1], False)])
+            if settings is not None:
+                self.read_settings(settings, True, parts[-1])
                 return False
             answers = [conditions.decide(test, self.fact) if test else None for test in tests]
             if answers and all(answers):
@@ -1415,12 +1440,12 @@ class Interpreter:
         """One condition, one or two branches."""
         test = self.test_of(condition)
         # settings
-        if other is None and len(then) == 1 and not then[0][1]:
-            sourced = self.source_of(then[0][0])
-            if sourced is not None and not negate and test is not None:
+        if other is None:
+            settings = self.sourced_alone(then)
+            if settings is not None and not negate and test is not None:
                 answer = conditions.decide(test, self.fact)
                 if answer is not False or any(path for _operator, path in conditions.paths(test)):
-                    self.source(sourced, True, then[0][0])
+                    self.read_settings(settings, True, then[-1][0])
                 else:
                     self.note(INFO, "condition", "it is false at translation; left out")
                 return False
@@ -1436,11 +1461,16 @@ class Interpreter:
             if other is None and self.directory_choice(test, negate, then):
                 return False
         if other is None and test is not None and then and all(self._asks_sv(one) for one, _background in then):
-            wants = list(self.service.wants)
+            wants, before = list(self.service.wants), len(self.findings)
             for one, _background in then:
                 self.dispatch(one, False)
+            pulled = [name for name in self.service.wants if name not in wants]
             self.service.wants = wants
-            self.note(INFO, "condition", "After= orders the two where both are enabled")
+            self.findings[before:] = [
+                one for one in self.findings[before:] if " is Wants= and After=" not in f" {one.message}"
+            ]
+            for name in pulled:
+                self.note(INFO, "sv check", f"is After={name} without Wants=: it orders the two where both are enabled")
             return False
         if self._is_sv(condition) and not negate:
             if other is None and all(self._is_message(one) for one, _background in then):
@@ -1554,6 +1584,42 @@ class Interpreter:
             words = [self.evaluator.value(child) for child in node.children[1:]]
             return conditions.read(words)
         return None
+
+    def sourced_alone(self, found: list[tuple[Node, bool]]) -> tuple[Word, bool, list[str]] | None:
+        """A branch that only reads a settings file: the file, whether all of it is exported, and what is besides."""
+        word: Word | None = None
+        exports = False
+        names: list[str] = []
+        for node, background in found:
+            if background:
+                return None
+            text = " ".join(text_of(node).split())
+            sourced = self.source_of(node)
+            if sourced is not None and word is None:
+                word = sourced
+            elif text in ("set -a", "set -o allexport") and word is None:
+                exports = True
+            elif text in ("set +a", "set +o allexport") and word is not None:
+                continue
+            elif (
+                node.type == "declaration_command"
+                and re.fullmatch(r"export( [A-Za-z_]\w*)+", text)
+                and word is not None
+            ):
+                names += text.split()[1:]
+            else:
+                return None
+        return None if word is None else (word, exports, names)
+
+    def read_settings(self, found: tuple[Word, bool, list[str]], optional: bool, node: Node) -> None:
+        word, exports, names = found
+        before = self.allexport
+        self.allexport = before or exports
+        self.exported |= set(names)
+        try:
+            self.source(word, optional, node)
+        finally:
+            self.allexport = before
 
     def source_of(self, node: Node) -> Word | None:
         """The file a node sources, where it does nothing else."""
@@ -1841,7 +1907,10 @@ class Interpreter:
                 words = self.evaluator.words(child for child in one.children)
                 handler = _BUILTINS.get(constant(words[0]) or "")
                 if handler is None and not any(child.type == "variable_assignment" for child in one.children):
+                    count = len(self.steps)
                     self.step(words, redirects, True)
+                    if len(self.steps) == count:
+                        return
                     if final:
                         step = self.steps.pop()
                         if step.run is not None:
@@ -1861,21 +1930,23 @@ class Interpreter:
     def guard_shell(self, node: Node, negate: bool, final: bool) -> None:
         """A guard that only a shell can ask."""
         printer, text = self.printed(node)
+        names = self.commands(node)
         text = printer.prefix() + (
             f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text
         )
         if printer.shell_names:
             before = self.live_prefix(text)
-            names: set[str] = set()
+            called: set[str] = set()
             for one in before:
-                names |= self.prefix_uses.get(one, (None, set(), {"?"}))[2]
-            if not names <= programs.HARMLESS:
+                called |= self.prefix_uses.get(one, (None, set(), {"?"}))[2]
+            if not called <= programs.HARMLESS:
                 raise NeedShell("a condition")
             text = "; ".join([*before, text])
         if final:
             self.service.exec_condition.append(Command(line=text))
             self._guard_note(node)
         else:
+            self._takes_time(names)
             self.steps.append(Step.command(Command(line=text), self.line))
             self.note(
                 INFO,
@@ -1985,6 +2056,9 @@ class Interpreter:
         return False
 
     def b_ulimit(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, node: Node) -> bool:
+        if len(words) > 1 and all(re.match(r"-[SH]*a[SH]*\Z", constant(word) or "") for word in words[1:]):
+            self.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
+            return False
         soft = hard = False
         resource = "f"
         for word in words[1:-1]:
@@ -2045,6 +2119,8 @@ class Interpreter:
                 option = texts[index + 1] if index + 1 < len(texts) else ""
                 if option == "errexit":
                     self.errexit = text == "-o"
+                elif option == "nounset":
+                    self.nounset = text == "-o"
                 elif option == "allexport":
                     self.allexport = text == "-o"
                 elif option == "noglob":
@@ -2057,6 +2133,8 @@ class Interpreter:
             for letter in text[1:]:
                 if letter == "e":
                     self.errexit = on
+                elif letter == "u":
+                    self.nounset = on
                 elif letter == "a":
                     self.allexport = on
                 elif letter == "o" and text[-1] == "o":
@@ -2083,6 +2161,8 @@ class Interpreter:
             if any(piece.kind == "shell" for word in words for piece in word):
                 raise NeedShell("an expansion")
             return False
+        if self.stdout.startswith("truncate:") and not redirects:
+            raise Wrap("message", "it is written to the file that standard output goes to", self.line)
         self.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
         return False
 

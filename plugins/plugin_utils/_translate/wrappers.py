@@ -307,7 +307,7 @@ def envdir(context: Context, words: list[Word]) -> list[Word]:
 
 
 def softlimit(context: Context, words: list[Word]) -> list[Word]:
-    options = _Options(context, words, "hHs", "madstlofcrp")
+    options = _Options(context, words, "", "madstlofcrp")
     rest = options.read()
     limits: dict[str, tuple[str, ...]] = {
         "m": ("DATA", "STACK", "MEMLOCK", "AS"),
@@ -323,9 +323,15 @@ def softlimit(context: Context, words: list[Word]) -> list[Word]:
         "t": ("CPU",),
     }
     for letter, raw in options.found:
-        if letter not in limits or not raw:
-            raise Keep(f"-{letter} has no directive")
         if context.fixed(raw) == "=":
+            # As high as the hard limit.
+            for resource in limits[letter]:
+                if resource in _SOFT or resource == "CPU":
+                    context.service.set(f"Limit{resource}", "infinity")
+                elif resource == "NOFILE":
+                    context.service.set("LimitNOFILE", "524288")
+                else:
+                    context.note(INFO, f"softlimit -{letter} =", f"Limit{resource}= is left as systemd has it")
             continue
         for resource in limits[letter]:
             _limit(
