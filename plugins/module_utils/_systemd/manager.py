@@ -332,6 +332,21 @@ class Manager:
             if isinstance(reply, CallFailed) and not reply.name.endswith(".NoSuchUnit"):
                 raise explain(reply, f"reset the failed state of {name}")
 
+    def set_properties(
+        self, wanted: t.Sequence[tuple[str, t.Sequence[tuple[str, tuple[str, t.Any]]]]], runtime: bool
+    ) -> list[CallFailed | None]:
+        """SetUnitProperties of `(unit, [(property, (signature, value)), ...])`, pipelined; in order, None or why not.
+
+        Systemd checks all properties of a unit before it sets the first. It writes a drop-in for each of them.
+
+        :param runtime: whether the drop-ins are gone after the next boot.
+        """
+        calls = [
+            Call(MANAGER_PATH, MANAGER, "SetUnitProperties", "sba(sv)", (name, runtime, list(properties)))
+            for name, properties in wanted
+        ]
+        return [reply if isinstance(reply, CallFailed) else None for reply in self.connection.call_many(calls)]
+
     # -- unit files
 
     def reload(self, timeout: float = 300.0) -> None:
