@@ -225,6 +225,32 @@ def told(name: str, value: t.Any) -> str:
     return " ".join(_words(name, value))
 
 
+def shown(name: str, value: t.Any) -> str:
+    """The same with a word where unit files would have nothing at all."""
+    if value is None:
+        return "default"
+    words = told(name, value)
+    if words:
+        return words
+    return {"quota": "infinity", "timespan": "default", "cpu_weight": "default", "weight": "default"}.get(
+        PROPERTIES[name].kind, "none"
+    )
+
+
+def to_data(name: str, value: t.Any) -> t.Any:
+    """A canonical value as JSON has it: numbers as D-Bus has them, `infinity` for 2^64-1, lists of texts."""
+    row = PROPERTIES[name]
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return int(value) if value < INFINITY else "infinity"
+    if row.kind == "numbers":
+        return list(value)
+    if row.kind.startswith("device"):
+        return dict(value)
+    return _words(name, value)
+
+
 def drop_in_lines(name: str, value: t.Any) -> list[str]:
     """The assignments that give a property this canonical value, whatever files before them say."""
     words = _words(name, value)
@@ -339,15 +365,16 @@ def _parse_weight(text: str, row: Property, label: str) -> int:
     if row.kind == "cpu_weight" and text == "idle":
         return 0
     what = "a weight: a whole number" + (" or idle" if row.kind == "cpu_weight" else "")
-    return _number(text, *row.detail, label=label, what=what)
+    return _number(text, row.detail[0], row.detail[1], label, what)
 
 
 def _parse_numbers(texts: t.Sequence[str], row: Property, label: str) -> tuple[int, ...]:
     found: set[int] = set()
+    what = "a list of numbers such as 0-3 8"
     for word in " ".join(texts).replace(",", " ").split():
         first, dash, last = word.partition("-")
-        low = _number(first, *row.detail, label=label, what="a list of numbers such as 0-3 8")
-        high = _number(last, *row.detail, label=label, what="a list of numbers such as 0-3 8") if dash else low
+        low = _number(first, row.detail[0], row.detail[1], label, what)
+        high = _number(last, row.detail[0], row.detail[1], label, what) if dash else low
         if high < low:
             raise BadInput(f"{label}: the range {word!r} runs backwards")
         found.update(range(low, high + 1))
@@ -388,7 +415,7 @@ def _parse_per_device(texts: t.Sequence[str], row: Property, label: str) -> tupl
         elif row.kind == "device_number":
             high = row.detail[1]
             limitless = rest == "infinity" and high == INFINITY
-            found[path] = INFINITY if limitless else _number(rest, *row.detail, label=label)
+            found[path] = INFINITY if limitless else _number(rest, row.detail[0], row.detail[1], label)
         else:
             found[path] = _parse_decimal_bytes(rest, label)
             if not found[path]:
@@ -572,7 +599,7 @@ def _unmask(value: t.Any, row: Property) -> tuple[int, ...]:
 
 def _encode_interfaces(value: tuple[bool, tuple[str, ...]], row: Property) -> t.Any:
     allow, names = value
-    empty = (row.bus, ("(bas)", (False, [])))
+    empty: tuple[str, t.Any] = (row.bus, ("(bas)", (False, [])))
     return [empty, (row.bus, ("(bas)", (allow, list(names))))] if names else [empty]
 
 

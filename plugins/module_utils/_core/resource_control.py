@@ -1,0 +1,564 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `resource_control` module's task: resource properties of loaded units, by typed value."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, RemoveFile, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_steps import (
+    LASTING,
+    ControlDirectories,
+    SetProperties,
+    Setting,
+    control_file,
+    control_files,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._core.units import not_found, resolve
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
+    agrees,
+    cgroup_directory,
+    read_value,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_name,
+    is_template,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+    CGROUP_TYPES,
+    INFINITY,
+    MANAGER_DEFAULTS,
+    PROPERTIES,
+    bus_names,
+    canonical,
+    check_devices,
+    drop_in_lines,
+    from_bus,
+    from_texts,
+    is_live,
+    is_resource_property,
+    is_unset,
+    percent_of,
+    same,
+    shown,
+    similar,
+    to_data,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import Assignment, UnitFiles
+
+_UP = ("active", "reloading", "refreshing", "activating")
+
+
+class Unset:
+    """The wish that a property be what the unit's files say without us."""
+
+
+UNSET = Unset()
+
+
+class Unreadable(str):
+    """A text in a unit file that this collection cannot read, such as one with specifiers; it equals nothing."""
+
+
+class Subject:
+    """One unit: what systemd has loaded, and what its files say.
+
+    :param live: property -> canonical value.
+    :param texts: property -> what the files assign to it, in order; `lasting` without what the next boot takes away.
+    """
+
+    def __init__(self, status: UnitStatus, live: dict[str, t.Any], control_group: str) -> None:
+        self.id = status.id
+        self.status = status
+        self.live = live
+        self.control_group = control_group
+        self.fragment = ""
+        self.texts: dict[str, list[Assignment]] = {}
+        self.lasting: dict[str, list[Assignment]] = {}
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it was made at run time, so that it is gone when it ends."""
+        return os.path.basename(os.path.dirname(self.fragment)) == "transient" or self.id.endswith(".scope")
+
+    @property
+    def is_up(self) -> bool:
+        return self.status.active_state in _UP
+
+
+class Host:
+    """What the planner knows beside the units: directories, files, the manager's defaults and version."""
+
+    def __init__(
+        self, files: UnitFiles, directories: ControlDirectories, defaults: dict[str, t.Any], version: str
+    ) -> None:
+        self.files = files
+        self.directories = directories
+        self.defaults = defaults
+        self.version = version
+
+    def file_value(self, subject: Subject, name: str, texts: dict[str, list[Assignment]]) -> t.Any:
+        """What files come to: a canonical value, Unreadable, or None where only systemd knows the default."""
+        found = texts.get(name)
+        if found:
+            try:
+                value = from_texts(name, [assignment.text for assignment in found])
+            except BadInput:
+                return Unreadable(found[-1].text)
+        else:
+            value = PROPERTIES[name].default
+        if value is None:
+            if name == "TasksMax" and subject.id.endswith(".slice"):
+                return INFINITY
+            return self.defaults.get(name)
+        return value
+
+
+class Decision(t.NamedTuple):
+    """What becomes of one property of one unit.
+
+    :param value: the canonical value to be set, or None where systemd will find it out itself.
+    :param set: whether a value is set; otherwise drop-ins are removed, and a daemon-reload does the rest.
+    :param remove: paths of drop-ins that have to go.
+    """
+
+    name: str
+    value: t.Any
+    set: bool
+    remove: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host) -> Decision | None:
+    """What has to be done about one property; None where it is as wanted.
+
+    :param wanted: a canonical value, or UNSET.
+    :param persist: `true`, `runtime` or `false`.
+    :raises BadInput: it cannot be as wanted, since a file that is read later says something else.
+    """
+    live = subject.live[name]
+    if persist == "false":
+        value = host.file_value(subject, name, subject.texts) if wanted is UNSET else wanted
+        if value is None or isinstance(value, Unreadable) or same(live, value):
+            return None
+        return Decision(name, value, True)
+    directories = host.directories
+    if subject.is_transient:
+        places = [directories.transient]
+    elif persist == "true":
+        places = [directories.persistent, directories.runtime]
+    else:
+        places = [directories.runtime]
+    ours = [f"{place}/{subject.id}.d/{file}" for place in places for file in control_files(name)]
+    if wanted is UNSET:
+        there = tuple(path for path in ours if host.files.own(path, subject.id, name) is not None)
+        value = host.file_value(
+            subject, name, host.files.assignments(subject.id, gone=there) if there else subject.texts
+        )
+        if not there and (value is None or isinstance(value, Unreadable) or same(live, value)):
+            return None
+        return Decision(name, value, False, there)
+    now = host.file_value(subject, name, subject.texts)
+    after_boot = host.file_value(subject, name, subject.lasting)
+    if same(now, wanted) and (persist == "runtime" or same(after_boot, wanted)):
+        return None if same(live, wanted) else Decision(name, wanted, True)
+    path = f"{places[0]}/{subject.id}.d/{control_file(name)}"
+    lines = [(name, line.partition("=")[2]) for line in drop_in_lines(name, wanted)]
+    there = tuple(p for p in ours if p != path and host.files.own(p, subject.id, name) is not None)
+    # Other drop-ins of systemctl's own go only where they would be in the way.
+    for gone in ((), there) if there else ((),):
+        then = host.files.assignments(subject.id, gone=gone, put=path, lines=lines)
+        lasting = host.files.assignments(subject.id, True, gone, path, lines) if persist == "true" else then
+        if all(same(host.file_value(subject, name, texts), wanted) for texts in (then, lasting)):
+            return Decision(name, wanted, True, gone)
+    winner = then[name][-1].path if then[name][-1].path != path else lasting[name][-1].path
+    if persist == "true":
+        raise BadInput(
+            f"properties: {name}: {winner} sets it too for {subject.id} and is read later than "
+            f"{path}, so that {shown(name, wanted)} would be gone with the next daemon-reload; change that file, "
+            "or use `persist: false`"
+        )
+    if same(live, wanted) and host.files.own(path, subject.id, name) is not None:
+        return None
+    warning = f"{name} of {subject.id} lasts until the next daemon-reload only, since {winner} sets it too"
+    return Decision(name, wanted, True, warning=warning)
+
+
+def plan_resources(
+    subjects: t.Sequence[Subject],
+    wanted: dict[str, t.Any],
+    persist: str,
+    host: Host,
+    tools: FileTools,
+    trial: t.Callable[[list[Setting]], Step] | None = None,
+) -> Plan:
+    """The plan for all units.
+
+    :param wanted: property -> canonical value or UNSET.
+    :param trial: makes the step that watches the units before anything becomes lasting.
+    :raises BadInput: something cannot be as wanted; nothing has been changed then.
+    """
+    changes: list[Change] = []
+    warnings: list[str] = []
+    lasting: list[Setting] = []
+    tried: list[Setting] = []
+    removed: list[str] = []
+    reload = False
+    mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
+    for subject in subjects:
+        decisions = [d for name, value in wanted.items() if (d := decide(subject, name, value, persist, host))]
+        if not decisions:
+            continue
+        _refuse_idle(subject, decisions, persist, trial is not None)
+        places = host.directories
+        volatile = places.transient if subject.is_transient else places.runtime
+        directory = volatile if mode != "persistent" else places.persistent
+        sets = {d.name: d.value for d in decisions if d.set}
+        known = {d.name: d.value for d in decisions if d.value is not None and not isinstance(d.value, Unreadable)}
+        if sets:
+            lasting.append(Setting(subject.id, directory, volatile, subject.live, sets))
+        if known:
+            tried.append(Setting(subject.id, volatile, volatile, subject.live, known))
+        removed += [path for d in decisions for path in d.remove]
+        reload = reload or any(d.remove or not d.set for d in decisions)
+        warnings += [d.warning for d in decisions if d.warning]
+        changes.append(_change(subject, decisions, persist, host))
+    steps: list[Step] = []
+    if trial is not None and tried:
+        steps += [SetProperties(tried, "live", tools), trial(tried)]
+    if lasting and not (steps and mode == "live"):
+        steps.append(SetProperties(lasting, mode, tools))
+    for path in dict.fromkeys(removed):
+        with tools.acting():
+            saved = Saved.of(path)
+        if saved is not None:
+            steps.append(RemoveFile(path, saved, tools))
+    if reload:
+        steps.append(Reload())
+    plan = Plan(steps, changes)
+    plan.warnings += warnings
+    return plan
+
+
+def _refuse_idle(subject: Subject, decisions: t.Sequence[Decision], persist: str, trial: bool) -> None:
+    names = ", ".join(d.name for d in decisions)
+    if subject.is_transient and persist == "true":
+        raise BadInput(
+            f"persist: {subject.id} was made at run time and is gone when it ends, so nothing of it can last; "
+            "use `persist: runtime`"
+        )
+    if subject.is_up:
+        return
+    state = f"{subject.status.active_state} ({subject.status.sub_state})"
+    if trial:
+        raise BadInput(
+            f"trial: {subject.id} is {state}, so that {names} cannot be tried on it; start it first, "
+            "or leave out `trial`"
+        )
+    if persist == "false":
+        raise BadInput(
+            f"persist: {subject.id} is {state}, and systemd would forget {names} at once; "
+            "use `persist: runtime` or `persist: true`"
+        )
+
+
+def _change(subject: Subject, decisions: t.Sequence[Decision], persist: str, host: Host) -> Change:
+    before, after = [], []
+    for decision in decisions:
+        name, live = decision.name, subject.live[decision.name]
+        files = host.file_value(subject, name, subject.texts if persist != "true" else subject.lasting)
+        aside = ""
+        if files is not None and not same(files, live):
+            aside = f" ({shown_or_text(name, files)} in files)"
+        before.append(f"{name}={shown(name, live)}{aside}")
+        after.append(f"{name}={shown_or_text(name, decision.value)}")
+    lasting = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
+    return Change(subject.id, ", ".join(before), f"{', '.join(after)} ({LASTING[lasting]})")
+
+
+def shown_or_text(name: str, value: t.Any) -> str:
+    """A canonical value, or an unreadable one, for people."""
+    return str(value) if isinstance(value, Unreadable) else shown(name, value)
+
+
+# -- from options to result
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring the units' properties to what the module's options ask for; returns the module's result."""
+    params = module.params
+    wanted = wanted_from(params["properties"])
+    names = [check_name(name, globs=True) for name in params["name"]]
+    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    limits = _trial_limits(params)
+    if not names and not params["allow_empty"]:
+        raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
+    with manager_for(params) as manager:
+        if manager.offline:
+            raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
+        manager.connection.default_timeout = timeout
+        warnings: list[str] = []
+        statuses = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+        host = _host(manager, wanted)
+        _check_version(wanted, host.version)
+        subjects = read(manager, statuses, list(wanted), host)
+        ctx = Context(manager, timeout)
+        watch = None
+        if limits is not None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import Trial
+
+            def watch(tried: list[Setting]) -> Step:
+                groups = {subject.id: subject.control_group for subject in subjects}
+                return Trial([(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried], limits)
+
+        plan = plan_resources(subjects, wanted, params["persist"], host, _file_tools(manager), watch)
+        before = {subject.id: subject for subject in subjects}
+        changed = plan.changed
+        if plan.steps and not module.check_mode:
+            changed = _apply(plan, ctx, module._diff, limits is not None)
+            host.files.forget()
+            subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
+    result: dict[str, t.Any] = {
+        "changed": changed,
+        "units": _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"]),
+        "warnings": warnings + plan.warnings + ctx.warnings,
+    }
+    trials = [step for step in plan.steps if hasattr(step, "observed")]
+    if trials and not module.check_mode:
+        result["trial"] = trials[0].observed
+    if plan.steps:
+        result["steps"] = plan.describe()
+    if module._diff and plan.steps:
+        result["diff"] = plan.diff()
+    return result
+
+
+def wanted_from(properties: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Canonical values of what a user wrote, UNSET for the empty ones.
+
+    :raises BadInput: a name is no resource property, systemd cannot change it on a loaded unit, or a value is none for it.
+    """
+    if not properties:
+        raise BadInput("properties: there are none; name at least one, such as `CPUQuota: 50%`")
+    wanted: dict[str, t.Any] = {}
+    for name, value in properties.items():
+        if not is_resource_property(name):
+            near = similar(str(name))
+            hint = (
+                f"did you mean {' or '.join(near)}?" if near else "see systemd.resource-control(5) for those there are"
+            )
+            raise BadInput(
+                f"properties: {name!r} is no resource property that systemd can change on a loaded unit; {hint}"
+            )
+        if not is_live(name):
+            raise BadInput(
+                f"properties: {name}: systemd cannot change it on a loaded unit; write it into a drop-in with "
+                "pidone.systemd.unit_file and restart the unit"
+            )
+        if is_unset(value):
+            wanted[name] = UNSET
+        else:
+            wanted[name] = canonical(name, value)
+            check_devices(name, wanted[name])
+    return wanted
+
+
+def _check_version(wanted: dict[str, t.Any], version: str) -> None:
+    digits = version.partition(" ")[0].partition(".")[0].partition("~")[0]
+    number = int(digits) if digits.isdigit() else 1000
+    for name, value in wanted.items():
+        if value is UNSET:
+            continue
+        if number < 252 and PROPERTIES[name].kind == "cpu_weight" and value == 0:
+            raise BadInput(f"properties: {name}: systemd {number} does not know `idle`, which came with 252; write 1")
+        if number < 248 and percent_of(name, value) % 10:
+            raise BadInput(
+                f"properties: {name}: systemd {number} takes one decimal of a percentage, not the two of {shown(name, value)}"
+            )
+
+
+def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    if params["trial"] is None:
+        return None
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_percent
+
+    usec = parse_timespan(params["trial"], "trial")
+    if not 0 < usec < INFINITY:
+        raise BadInput(f"trial: {params['trial']!r} is no time to try anything in; write one such as 30s")
+    return {
+        "seconds": usec / 1e6,
+        "told": format_timespan(usec),
+        "throttled": parse_percent(params["trial_throttled"], "trial_throttled") / 10000,
+        "stalled": parse_percent(params["trial_stalled"], "trial_stalled") / 10000,
+    }
+
+
+def _apply(plan: Plan, ctx: Context, diff: bool, trial: bool) -> bool:
+    try:
+        if not trial:
+            return carry_out(plan, ctx, rollback=True)
+        from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import interruptible
+
+        with interruptible():
+            return carry_out(plan, ctx, rollback=True)
+    except SystemdError as e:
+        e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if diff else {}))
+        raise
+
+
+def _find(
+    manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
+) -> list[UnitStatus]:
+    """The states of all units that are named, each once, refusing those that have no resource properties."""
+    found = resolve(manager, names, allow_empty)
+    for name in found:
+        if is_template(name):
+            stem, _at, suffix = name.partition("@")
+            raise BadInput(
+                f"name: {name} is a template, which has nothing to limit; name its instances ({stem}@1{suffix}, "
+                f"{stem}@*{suffix}), or write the properties into the template with pidone.systemd.unit_file"
+            )
+    given = {name for name in names if name in found}
+    statuses: dict[str, UnitStatus] = {}
+    for name, status in zip(found, manager.status(found)):
+        if unit_type(status.id) not in CGROUP_TYPES:
+            if name not in given:
+                continue
+            raise BadInput(
+                f"name: {name} is a {unit_type(name)} unit, which has no processes and so no resource properties; "
+                f"only units of type {', '.join(CGROUP_TYPES)} have"
+            )
+        if status.load_state == "not-found" and status.active_state == "inactive":
+            if not check_mode:
+                raise not_found(name, manager)
+            warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
+        elif status.load_state in ("loaded", "not-found"):
+            statuses[status.id] = status
+        elif name in given:
+            hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
+            raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
+    return list(statuses.values())
+
+
+def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:
+    statuses: list[UnitStatus] = manager.status(names)
+    return statuses
+
+
+def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
+    asked = [name for name in wanted if name in MANAGER_DEFAULTS]
+    values = manager.manager_properties(["UnitPath", "Version", *(MANAGER_DEFAULTS[name] for name in asked)])
+    files = UnitFiles(values[0] or (), wanted)
+    return Host(files, ControlDirectories.of(files.paths), dict(zip(asked, values[2:])), str(values[1] or ""))
+
+
+def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host) -> list[Subject]:
+    """Fetch the properties of all units in one round trip, and look into their files.
+
+    :raises BadInput: a property is not known to this version or for this type of unit.
+    """
+    fields = [(name, bus_names(name)) for name in names]
+    asked = []
+    for status in statuses:
+        face = _interface(status.id)
+        asked.append((status.path, face, "ControlGroup"))
+        asked += [(status.path, face, bus) for _name, buses in fields for bus in buses]
+    values = iter(manager.properties(asked))
+    subjects = []
+    for status in statuses:
+        control_group = next(values) or ""
+        live = {}
+        for name, buses in fields:
+            found = [next(values) for dummy in buses]
+            if found[0] is None:
+                raise BadInput(
+                    f"properties: {name}: systemd {host.version.partition(' ')[0]} has no such property for units of type "
+                    f"{unit_type(status.id)} ({status.id}); leave it out on hosts like this one"
+                )
+            live[name] = from_bus(name, found)
+        subject = Subject(status, live, control_group)
+        subject.fragment = host.files.fragment(status.id)
+        subject.texts = host.files.assignments(status.id)
+        subject.lasting = host.files.assignments(status.id, lasting=True)
+        subjects.append(subject)
+    return subjects
+
+
+def _interface(name: str) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
+
+
+def _file_tools(manager: t.Any) -> FileTools:
+    """Files of a user's units are touched as that user: root could be led anywhere by a link in a home directory."""
+    user = None
+    if manager.scope == "user" and os.geteuid() == 0 and manager.uid:
+        import pwd
+
+        entry = pwd.getpwuid(manager.uid)
+        user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
+    return FileTools(attributes=lambda path, check: False, user=user)
+
+
+def _report(
+    subjects: t.Sequence[Subject],
+    before: dict[str, Subject],
+    plan: Plan,
+    wanted: dict[str, t.Any],
+    host: Host,
+    check_mode: bool,
+    persist: str,
+) -> list[dict[str, t.Any]]:
+    touched = {change.name for change in plan.changes}
+    planned: dict[str, dict[str, t.Any]] = {}
+    if check_mode and touched:
+        for subject in subjects:
+            decisions = (decide(subject, name, value, persist, host) for name, value in wanted.items())
+            planned[subject.id] = {decision.name: decision.value for decision in decisions if decision}
+    units = []
+    for subject in subjects:
+        directory = cgroup_directory(subject.control_group)
+        properties = {}
+        for name in wanted:
+            was = before[subject.id].live[name]
+            now = planned.get(subject.id, {}).get(name, subject.live[name])
+            if now is None or isinstance(now, Unreadable):
+                now = subject.live[name]
+            elif wanted[name] is not UNSET and same(now, wanted[name]):
+                # As it was asked for: `50%` rather than the bytes that this is.
+                now = wanted[name]
+            files = host.file_value(subject, name, subject.texts)
+            text, kernel = read_value(directory, name)
+            loaded = subject.live[name]
+            found = subject.texts.get(name)
+            drift = (files is not None and not same(files, loaded)) or not agrees(name, loaded, kernel)
+            properties[name] = {
+                "before": shown(name, was),
+                "after": shown(name, now),
+                "before_value": to_data(name, was),
+                "after_value": to_data(name, now),
+                "files": shown_or_text(name, files),
+                "path": found[-1].path if found else None,
+                "loaded": shown(name, loaded),
+                "cgroup": text,
+                "drift": drift,
+            }
+        units.append(
+            {
+                "name": subject.id,
+                "changed": subject.id in touched,
+                "active_state": subject.status.active_state,
+                "drift": any(entry["drift"] for entry in properties.values()),
+                "properties": properties,
+            }
+        )
+    return units

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step that sets resource properties of units, with the drop-ins that systemd writes for them put right."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+    PROPERTIES,
+    Scaled,
+    canonical_to_bus,
+    drop_in_lines,
+    from_texts,
+    same,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import parse_lines
+
+_HEADER = "# Written by pidone.systemd.resource_control, in the place of systemctl set-property."
+# How long a value lasts -> in words.
+LASTING = {
+    "live": "until the next daemon-reload",
+    "runtime": "until the next boot",
+    "persistent": "for good",
+}
+
+
+class ControlDirectories(t.NamedTuple):
+    """Where systemd writes the drop-ins of SetUnitProperties.
+
+    `transient` is for units that were made at run time, wherever else theirs would go.
+    """
+
+    persistent: str
+    runtime: str
+    transient: str
+
+    @classmethod
+    def of(cls, unit_path: t.Sequence[str]) -> ControlDirectories:
+        """Pick them from the directories of unit files."""
+        found = {"persistent": "", "runtime": "", "transient": ""}
+        for path in unit_path:
+            if path.endswith(".control"):
+                found["runtime" if path.startswith("/run/") else "persistent"] = path
+            elif path.startswith("/run/") and path.endswith("/transient"):
+                found["transient"] = path
+        return cls(**found)
+
+
+def control_file(name: str) -> str:
+    """The file name of the drop-in that systemd writes for a property."""
+    row = PROPERTIES[name]
+    return f"50-{name if name.startswith('CPUQuota') else row.bus}.conf"
+
+
+def control_files(name: str) -> tuple[str, ...]:
+    """All names that drop-ins for a property may have: systemctl has others where it sets a percentage."""
+    return tuple(dict.fromkeys((control_file(name), f"50-{name}.conf", f"50-{name}Scale.conf")))
+
+
+class Setting(t.NamedTuple):
+    """What one unit's properties become.
+
+    :param directory: where systemd will write the drop-ins.
+    :param volatile: where it writes those that last until the next boot.
+    :param before: canonical values as they are.
+    :param after: canonical values as they shall be.
+    """
+
+    unit: str
+    directory: str
+    volatile: str
+    before: dict[str, t.Any]
+    after: dict[str, t.Any]
+
+
+class SetProperties(Step):
+    """SetUnitProperties for many units at once.
+
+    Systemd writes a drop-in for each property, and in several versions wrongly: 247 and 252 write `TasksMax=50%` as `5.0%`
+    and `CPUQuota=20.5%` as `20%`, and for some lists leave out the empty assignment that makes them replace those of the
+    unit's file. What is written is read back, and put right without systemd taking it for newer than what it knows.
+
+    :param mode: `live` leaves no drop-ins, `runtime` has those that the next boot takes away, `persistent` lasting ones.
+    """
+
+    def __init__(self, settings: t.Sequence[Setting], mode: str, tools: FileTools) -> None:
+        super().__init__([setting.unit for setting in settings])
+        self._settings = list(settings)
+        self._mode = mode
+        self._tools = tools
+        self._saved: dict[str, Saved | None] = {}
+        self._begun = False
+
+    def _properties(self) -> str:
+        return ", ".join(dict.fromkeys(name for setting in self._settings for name in setting.after))
+
+    def describe(self) -> str:
+        return f"set {self._properties()} of {short(self.names)} {LASTING[self._mode]}"
+
+    def apply(self, ctx: Context) -> bool:
+        self._saved = self._save(volatile=self._mode != "persistent")
+        self._begun = True
+        self._set(ctx, "after", self._mode != "persistent")
+        if self._mode == "live":
+            self._restore(self._saved)
+        else:
+            for setting in self._settings:
+                for name, value in setting.after.items():
+                    self._put_right(_path(setting, name), setting.unit, name, value)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        if not self._begun:
+            return
+        # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile.
+        volatile = self._save(volatile=True)
+        volatile.update(self._saved)
+        try:
+            self._set(ctx, "before", True)
+        finally:
+            self._restore(volatile)
+
+    def undone(self) -> str:
+        return f"{self._properties()} of {short(self.names)} as before"
+
+    def _set(self, ctx: Context, which: str, runtime: bool) -> None:
+        wanted = []
+        for setting in self._settings:
+            values: dict[str, t.Any] = getattr(setting, which)
+            calls = [call for name in setting.after for call in canonical_to_bus(name, values[name])]
+            wanted.append((setting.unit, calls))
+        for setting, failed in zip(self._settings, ctx.manager.set_properties(wanted, runtime)):
+            if failed is not None:
+                raise explain(failed, f"set {', '.join(setting.after)} of {setting.unit}")
+
+    def _save(self, volatile: bool) -> dict[str, Saved | None]:
+        saved = {}
+        with self._tools.acting():
+            for setting in self._settings:
+                for name in setting.after:
+                    path = _path(setting, name, volatile)
+                    saved[path] = Saved.of(path)
+        return saved
+
+    def _restore(self, saved: dict[str, Saved | None]) -> None:
+        with self._tools.acting():
+            for path, before in saved.items():
+                try:
+                    if before is not None:
+                        if Saved.of(path) != before:
+                            before.put_back(path)
+                    elif os.path.lexists(path):
+                        os.unlink(path)
+                        os.rmdir(os.path.dirname(path))
+                except OSError as e:
+                    if os.path.lexists(path) is (before is not None):
+                        # The directory has other files in it.
+                        continue
+                    raise SystemdError(f"cannot put back {path}: {e.strerror or e}; this needs root") from e
+
+    def _put_right(self, path: str, unit: str, name: str, value: t.Any) -> None:
+        with self._tools.acting():
+            written = Saved.of(path)
+            lines = drop_in_lines(name, value)
+            section = unit_type(unit).capitalize()
+            if written is not None:
+                found = [
+                    text for _key, text in parse_lines(written.content.decode("utf-8", "replace"), section, (name,))
+                ]
+                wanted = [line.partition("=")[2] for line in lines]
+                # A list has to begin with an empty assignment; a percentage has to remain one.
+                whole = bool(found) and (wanted[0] != "" or found[0] == "") and not isinstance(value, Scaled)
+                if found == wanted or (whole and _means(name, found, value)):
+                    return
+            try:
+                if written is None:
+                    raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}")
+                content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
+                written._replace(content=content).put_back(path)
+            except OSError as e:
+                hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
+                raise SystemdError(f"cannot put right what systemd wrote to {path}: {e.strerror or e}{hint}") from e
+
+
+def _path(setting: Setting, name: str, volatile: bool = False) -> str:
+    directory = setting.volatile if volatile else setting.directory
+    return f"{directory}/{setting.unit}.d/{control_file(name)}"
+
+
+def _means(name: str, texts: t.Sequence[str], value: t.Any) -> bool:
+    try:
+        return same(from_texts(name, texts), value)
+    except SystemdError:
+        return False

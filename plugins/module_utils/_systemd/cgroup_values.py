@@ -1,0 +1,133 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the kernel has: resource properties in the attribute files of a unit's control group (cgroups(7), version 2)."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import INFINITY, PROPERTIES
+
+_ROOT = "/sys/fs/cgroup"
+# Property -> attribute, and for the per-device ones the word in its lines.
+_ATTRIBUTES: dict[str, tuple[str, str]] = {
+    "CPUQuota": ("cpu.max", ""),
+    "CPUQuotaPeriodSec": ("cpu.max", ""),
+    "CPUWeight": ("cpu.weight", ""),
+    "AllowedCPUs": ("cpuset.cpus", ""),
+    "AllowedMemoryNodes": ("cpuset.mems", ""),
+    "MemoryMin": ("memory.min", ""),
+    "MemoryLow": ("memory.low", ""),
+    "MemoryHigh": ("memory.high", ""),
+    "MemoryMax": ("memory.max", ""),
+    "MemorySwapMax": ("memory.swap.max", ""),
+    "MemoryZSwapMax": ("memory.zswap.max", ""),
+    "TasksMax": ("pids.max", ""),
+    "IOWeight": ("io.weight", "default"),
+    "IOReadBandwidthMax": ("io.max", "rbps"),
+    "IOWriteBandwidthMax": ("io.max", "wbps"),
+    "IOReadIOPSMax": ("io.max", "riops"),
+    "IOWriteIOPSMax": ("io.max", "wiops"),
+}
+
+
+def cgroup_directory(control_group: str) -> str | None:
+    """The directory of a unit's control group (its property ControlGroup); None where it has none or the host no version 2."""
+    if not control_group or not os.path.exists(f"{_ROOT}/cgroup.controllers"):
+        return None
+    return _ROOT + control_group
+
+
+def read_attribute(directory: str | None, attribute: str) -> str | None:
+    """The text of an attribute file; None where the controller is not there for this group."""
+    if directory is None:
+        return None
+    try:
+        # Unbuffered and undecoded: there are hundreds of these to read.
+        descriptor = os.open(f"{directory}/{attribute}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.read(descriptor, 1 << 16).decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def counters(text: str | None) -> dict[str, int]:
+    """The numbers of a flat-keyed attribute such as memory.events or cpu.stat."""
+    found = {}
+    for line in (text or "").splitlines():
+        key, _blank, number = line.partition(" ")
+        if number.isdigit():
+            found[key] = int(number)
+    return found
+
+
+def stalled_usec(text: str | None) -> int | None:
+    """Microseconds in which some task waited, of a pressure attribute; None where the kernel does not tell."""
+    for line in (text or "").splitlines():
+        if line.startswith("some "):
+            return int(line.rpartition("total=")[2])
+    return None
+
+
+def read_value(directory: str | None, name: str) -> tuple[str | None, t.Any]:
+    """What the kernel has for a property: the attribute's text, and a canonical value; both None where it has nothing."""
+    attribute, word = _ATTRIBUTES.get(name, ("", ""))
+    text = read_attribute(directory, attribute) if attribute else None
+    if text is None:
+        return None, None
+    try:
+        return text, _value(directory, name, text, word)
+    except (ValueError, IndexError):
+        return text, None
+
+
+def _value(directory: str | None, name: str, text: str, word: str) -> t.Any:
+    kind = PROPERTIES[name].kind
+    if kind in ("quota", "timespan"):
+        quota, period = text.split()
+        if kind == "timespan":
+            return int(period)
+        return INFINITY if quota == "max" else int(quota) * 1_000_000 // int(period)
+    if kind == "numbers":
+        found: list[int] = []
+        for part in filter(None, text.split(",")):
+            first, _dash, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+        return tuple(found)
+    if kind == "cpu_weight":
+        return 0 if read_attribute(directory, "cpu.idle") == "1" else int(text)
+    if word == "default":
+        return int(dict(line.split() for line in text.splitlines())["default"])
+    if word:
+        limits = []
+        for line in text.splitlines():
+            device, *fields = line.split()
+            number = dict(field.split("=") for field in fields)[word]
+            if number != "max":
+                limits.append((device, int(number)))
+        return tuple(sorted(limits))
+    return INFINITY if text == "max" else int(text)
+
+
+def agrees(name: str, loaded: t.Any, kernel: t.Any) -> bool:
+    """Whether the kernel's value is what systemd's value makes it."""
+    kind = PROPERTIES[name].kind
+    if kernel is None or loaded == kernel:
+        return True
+    if kind == "quota" and INFINITY not in (loaded, kernel):
+        # Both numbers of cpu.max are whole microseconds.
+        return bool(abs(loaded - kernel) <= max(loaded // 100, 100))
+    if loaded == INFINITY and kind in ("timespan", "cpu_weight", "weight"):
+        # Not set: the kernel's own default holds.
+        return bool(kernel == (100_000 if kind == "timespan" else 100))
+    if kind == "memory" and INFINITY not in (loaded, kernel):
+        return bool(0 <= loaded - kernel < os.sysconf("SC_PAGE_SIZE"))
+    if kind.startswith("device_"):
+        return sorted(number for _path, number in loaded) == sorted(number for _device, number in kernel)
+    return False

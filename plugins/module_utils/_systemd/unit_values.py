@@ -1,0 +1,180 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a unit's files say of some directives, as systemd would read them now, for many units at once.
+
+Directories are listed once, files are read once, and only the lines that are asked for are looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
+
+
+class Assignment(t.NamedTuple):
+    """One line of a unit file: where it stands, and the text that it assigns."""
+
+    path: str
+    text: str
+
+
+class UnitFiles:
+    """The files of units as they are on disk.
+
+    :param paths: the directories of unit files, the first one winning (`UnitPath`).
+    :param section: the section to look at, such as `Service`, by the type of unit.
+    :param keys: the directives to look for.
+    """
+
+    def __init__(self, paths: t.Sequence[str], keys: t.Iterable[str]) -> None:
+        self.paths = list(paths)
+        self._keys = frozenset(keys)
+        self._listings: dict[str, frozenset[str]] = {}
+        self._drop_ins: dict[str, dict[str, str]] = {}
+        self._read: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    def forget(self) -> None:
+        """Look at the disk anew."""
+        self._listings.clear()
+        self._drop_ins.clear()
+        self._read.clear()
+
+    def fragment(self, name: str) -> str:
+        """The path of the unit's file, that of the template for an instance without one; empty where there is none."""
+        for wanted in (name, template_of(name)):
+            for path in self.paths:
+                if wanted and wanted in self._listing(path):
+                    return f"{path}/{wanted}"
+        return ""
+
+    def drop_ins(self, name: str, lasting: bool = False, gone: t.Container[str] = (), put: str = "") -> dict[str, str]:
+        """The unit's drop-ins in the order in which they are read: file name -> path.
+
+        :param lasting: leave out what the next boot takes away.
+        :param gone: paths to be taken for absent.
+        :param put: the path of one to be taken for there.
+        """
+        found: dict[str, str] = {}
+        # Those for all units of a type come last, whatever directory they are in (systemd.unit(5)).
+        for folders in (_folders(name), [f"{unit_type(name)}.d"]):
+            for path in self.paths:
+                if lasting and is_volatile(path):
+                    continue
+                if put.startswith(f"{path}/{folders[0]}/"):
+                    found.setdefault(os.path.basename(put), put)
+                listing = self._listing(path)
+                for folder in folders:
+                    if folder in listing:
+                        for file, full in self._folder(f"{path}/{folder}").items():
+                            if full not in gone:
+                                found.setdefault(file, full)
+        return dict(sorted(found.items()))
+
+    def assignments(
+        self,
+        name: str,
+        lasting: bool = False,
+        gone: t.Container[str] = (),
+        put: str = "",
+        lines: t.Sequence[tuple[str, str]] = (),
+    ) -> Assignments:
+        """What the unit's files assign to each of the keys, in the order in which it is read.
+
+        :param lasting: leave out what the next boot takes away.
+        :param gone: paths of drop-ins to be taken for absent.
+        :param put: the path of one to be taken for there, with the assignments `lines` in it.
+        """
+        fragment = self.fragment(name)
+        if lasting and is_volatile(os.path.dirname(fragment)):
+            fragment = ""
+        section = unit_type(name).capitalize()
+        found: Assignments = {}
+        for path in (*([fragment] if fragment else ()), *self.drop_ins(name, lasting, gone, put).values()):
+            for key, text in lines if path == put else self._lines(path, section):
+                found.setdefault(key, []).append(Assignment(path, text))
+        return found
+
+    def own(self, path: str, name: str, key: str) -> list[str] | None:
+        """The texts that one file assigns to one key; None where there is no such file."""
+        if not os.path.lexists(path):
+            return None
+        return [text for found, text in self._lines(path, unit_type(name).capitalize()) if found == key]
+
+    def _listing(self, path: str) -> frozenset[str]:
+        if path not in self._listings:
+            try:
+                self._listings[path] = frozenset(os.listdir(path))
+            except OSError:
+                self._listings[path] = frozenset()
+        return self._listings[path]
+
+    def _folder(self, path: str) -> dict[str, str]:
+        if path not in self._drop_ins:
+            try:
+                names = os.listdir(path)
+            except OSError:
+                names = []
+            self._drop_ins[path] = {name: f"{path}/{name}" for name in names if name.endswith(".conf")}
+        return self._drop_ins[path]
+
+    def _lines(self, path: str, section: str) -> list[tuple[str, str]]:
+        if (path, section) not in self._read:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+            except OSError:
+                text = ""
+            wanted = any(key in text for key in self._keys)
+            self._read[path, section] = parse_lines(text, section, self._keys) if wanted else []
+        return self._read[path, section]
+
+
+Assignments = t.Dict[str, t.List[Assignment]]
+
+
+def is_volatile(directory: str) -> bool:
+    """Whether what is in this directory of unit files is gone after the next boot, unlike what is generated there."""
+    return directory.startswith("/run/") and not os.path.basename(directory).startswith("generator")
+
+
+def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[str, str]]:
+    """The assignments to some keys in one section of a unit file (systemd.syntax(7)), in order."""
+    found = []
+    here = ""
+    pending = ""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped[:1] in ("#", ";"):
+            continue
+        if stripped.endswith("\\"):
+            pending += stripped[:-1] + " "
+            continue
+        whole, pending = (pending + stripped).strip(), ""
+        if whole.startswith("["):
+            here = whole[1:-1]
+        elif here == section:
+            key, equals, value = whole.partition("=")
+            if equals and key.rstrip() in keys:
+                found.append((key.rstrip(), value.strip()))
+    return found
+
+
+def _folders(name: str) -> list[str]:
+    """The names of the directories that a unit's drop-ins may be in, the most specific first (systemd.unit(5))."""
+    stem, _dot, suffix = name.rpartition(".")
+    prefix, at, _rest = stem.partition("@")
+    instance = instance_of(name)
+    folders = []
+    while prefix:
+        if at:
+            folders += [f"{prefix}@{instance}.{suffix}.d"] if instance else []
+            folders.append(f"{prefix}@.{suffix}.d")
+        else:
+            folders.append(f"{prefix}.{suffix}.d")
+        # `a-b-c` is followed by `a-b-` and `a-`.
+        head, dash, _tail = prefix[:-1].rpartition("-")
+        prefix = head + dash
+    return folders
