@@ -74,6 +74,8 @@ _LIMITS = {
     "r": "RTPRIO", "s": "STACK", "t": "CPU", "u": "NPROC", "p": "NPROC", "v": "AS", "x": "LOCKS",
 }  # fmt: skip
 _KILO = frozenset("cdflmsv")
+# Arguments of commands that only look at a configuration.
+_CHECKS = re.compile(r"(-t|-T|-tq|-tt|--?(config)?test.*|--?check.*|check|configtest|check-?config|checkconf)\Z")
 
 
 class NeedShell(Exception):
@@ -1066,7 +1068,8 @@ class Interpreter:
         if name == "snooze" and not self.steps and not self.prefix and self.leading_snooze is None:
             self.leading_snooze = words
             return
-        self._takes_time({name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
+        if not any(_CHECKS.match(constant(word) or "") for word in words[1:]):
+            self._takes_time({name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
         self.steps.append(Step.command(Command(argv, ignore=not (checked or self.errexit)), self.line))
 
     def main_command(self, words: list[Word], redirects: list[Redirect]) -> None:
