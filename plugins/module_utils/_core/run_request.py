@@ -158,19 +158,17 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
     find = _Finder(request, given, check_mode)
     request.program = find(words[0], "command")
     table = _Table(suffix, "properties")
-    if params["environment"]:
-        # Options come after properties of the same name, and of two variables systemd takes the later one.
-        variables = exec_properties.to_bus("Environment", params["environment"], "environment")
-    else:
-        variables = []
     directives = _directives(params, request, given)
     for directive, value in directives.items():
         request.properties += table.to_bus(directive, value, find)
-    request.properties += variables
+    # The option comes after the property of that name, and of two variables systemd takes the later one.
+    variables = exec_properties.to_bus("Environment", params["environment"], "environment")
     if not request.scope:
+        request.properties += variables
+        _check_flags(request, manager)
         flags = [] if params["expand_argument_vars"] else ["no-env-expand"]
         argv = [request.program, *words[1:]] if "/" in words[0] else words
-        request.properties.append(("ExecStartEx", ("a(sasas)", [(request.program, argv, flags)])))
+        request.properties.append(exec_properties.command_property("ExecStart", request.program, argv, flags))
         request.captured = [
             stream for stream, name in (("stdout", "StandardOutput"), ("stderr", "StandardError")) if name not in given
         ]
@@ -180,6 +178,18 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
     if not made_up and not request.scope:
         _add_mark(request)
     return request
+
+
+def _check_flags(request: Request, manager: t.Any) -> None:
+    """Refuse commands that a unit which outlives the task would lose at a daemon-reload."""
+    lossy = [name for name, value in request.properties if value[0] == "a(sasas)"]
+    if lossy and not request.wait:
+        version = "".join(char if char.isdigit() else " " for char in manager.manager_property("Version") or "").split()
+        if version and int(version[0]) < 254:
+            raise BadInput(
+                f"properties: {lossy[0][:-2]}: systemd {version[0]} forgets a transient unit's commands with the prefixes + and ! "
+                "at the next daemon-reload; leave out the prefix, or write the service with the module unit_file"
+            )
 
 
 def _name(wanted: str | None, suffix: str, timer: bool) -> tuple[str, bool]:

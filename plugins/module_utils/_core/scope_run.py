@@ -46,14 +46,22 @@ class RunInScope(Step):
     def apply(self, ctx: Context) -> bool:
         request, facts, params = self._request, self._outcome.facts, self._params
         output = Output(["stdout", "stderr"])
-        # The second one keeps the scope until it has been asked what it used, and ends with this process, however that ends.
-        keeper, command = _Keeper(), None
         try:
             command = _Command(request, params, output.ends)
-            properties = [*request.properties, ("PIDs", ("au", [keeper.pid, command.pid]))]
+            if command.problem:
+                command.kill()
+                raise SystemdError(f"{request.command_line} could not be run: {command.problem}; nothing was started")
+            properties = [*request.properties, ("PIDs", ("au", [command.pid]))]
+            if ctx.manager.connection.is_bus:
+                # Until it has been asked what it used.
+                properties.append(("AddRef", ("b", True)))
             try:
                 job = start_transient(ctx.manager, request.name, properties)
-                ctx.manager.wait_for_jobs([job], time.monotonic() + 30)
+                result = ctx.manager.wait_for_jobs([job], time.monotonic() + 30).get(job.id)
+                if result != "done":
+                    from ansible_collections.pidone.systemd.plugins.module_utils._core.failures import report_jobs
+
+                    raise report_jobs(ctx, "start", [(request.name, job, result or "unfinished")])
                 output.begin()
                 begun, wall = time.monotonic(), time.time()
                 command.begin()
@@ -69,7 +77,6 @@ class RunInScope(Step):
             # What the command left running goes with its scope, as it does with a service.
             self._kill(ctx)
         finally:
-            keeper.end()
             output.end()
         facts.update(printed(output, request, ("stdout", "stderr")))
         facts.update(command.facts())
@@ -118,29 +125,6 @@ class RunInScope(Step):
             pass
 
 
-class _Keeper:
-    """A process that does nothing and ends when this one does, or is told to."""
-
-    def __init__(self) -> None:
-        source, self._end = os.pipe()
-        self.pid = os.fork()
-        if not self.pid:
-            import signal
-
-            try:
-                os.close(self._end)
-                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                    signal.signal(number, signal.SIG_DFL)
-                os.read(source, 1)
-            finally:
-                os._exit(0)
-        os.close(source)
-
-    def end(self) -> None:
-        os.close(self._end)
-        os.waitpid(self.pid, 0)
-
-
 class _Command:
     """The command's process, which waits to be begun, so that it is in its scope from its first instruction on."""
 
@@ -159,14 +143,21 @@ class _Command:
         if not self.pid:
             try:
                 os.close(self._gate)
+                # All that could need the rights of this process comes first: the scope may be of a user's manager.
+                environment = _become(params, stdin, ends)
+                words = [os.path.expandvars(w) for w in request.argv] if params["expand_argument_vars"] else request.argv
+                os.write(report, b"\0")
                 if os.read(gate, 1):
-                    _become(request, params, stdin, ends)
+                    os.execve(request.program, words, environment)  # noqa: S606
             except BaseException as e:
                 os.write(report, str(e).encode()[:4000])
             finally:
                 os._exit(127)
         for descriptor in (gate, report, stdin):
             os.close(descriptor)
+        # By the time that systemd hears of it, it is of the user it is to be of.
+        ready = os.read(self._report, 4000)
+        self.problem = ready.lstrip(b"\0").decode("utf-8", "replace")
 
     def begin(self) -> None:
         """Let it run."""
@@ -219,8 +210,8 @@ class _Command:
         return facts
 
 
-def _become(request: Request, params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> t.NoReturn:
-    """Become the command, in the child; does not return."""
+def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[str, str]:
+    """Become in the child what the command is to be run as; returns its environment."""
     import signal
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
@@ -231,6 +222,8 @@ def _become(request: Request, params: dict[str, t.Any], stdin: int, ends: dict[s
     os.dup2(ends["stderr"], 2)
     environment = dict(os.environ)
     user, group = params["run_as"], params["run_as_group"]
+    if params["scope"] == "user" and os.geteuid() == 0:
+        user = params["user"]
     if user or group:
         import grp
         import pwd
@@ -245,14 +238,13 @@ def _become(request: Request, params: dict[str, t.Any], stdin: int, ends: dict[s
             os.setgid(gid)
             os.setuid(entry.pw_uid)
             environment.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name, SHELL=entry.pw_shell)
+            if params["scope"] == "user":
+                environment["XDG_RUNTIME_DIR"] = f"/run/user/{entry.pw_uid}"
         elif gid is not None:
             os.setgid(gid)
     directory = params["working_directory"]
     if directory:
-        os.chdir(os.path.expanduser("~") if directory == "~" else directory)
+        os.chdir(environment.get("HOME", "/") if directory == "~" else directory)
     variables = params["environment"] or {}
     environment.update({name: str(value) for name, value in variables.items() if value is not None})
-    words = request.argv
-    if params["expand_argument_vars"]:
-        words = [os.path.expandvars(word) for word in words]
-    os.execve(request.program, words, environment)
+    return environment

@@ -10,15 +10,21 @@ the task's process ends: until then the unit can be asked what it used, and afte
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._core.run_request import Request, build, check_options
+from ansible_collections.pidone.systemd.plugins.module_utils._core.run_request import (
+    Request,
+    build,
+    check_options,
+    words_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import ResetFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
@@ -44,6 +50,8 @@ _DESCRIPTORS = {
 # for a unit that nobody waits for to be started.
 _GRACE, _STOPPING, _STARTING = 2.0, 100.0, 30.0
 _TAIL = 10
+# From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
+_FIRST_OF_SYSTEMD = 200
 
 
 class RunFailed(SystemdError):
@@ -158,7 +166,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
     check_options(params)
     skipped = _skip(params)
     if skipped:
-        return {"changed": False, "rc": 0, "msg": skipped}
+        return {"changed": False, "rc": 0, "msg": skipped, "cmd": words_of(params["command"])}
     with manager_for(params, on_bus=True) as manager:
         request = build(params, manager, module.check_mode)
         existing = _existing(manager, request)
@@ -166,7 +174,8 @@ def run(module: t.Any) -> dict[str, t.Any]:
             return existing
         outcome = Outcome()
         plan = _plan(manager, request, params, outcome)
-        result: dict[str, t.Any] = {"warnings": [*request.warnings, *plan.warnings]}
+        # Without `failed`, ansible-core would take every rc but 0 for a failure, also where the unit's settings do not.
+        result: dict[str, t.Any] = {"failed": False, "warnings": [*request.warnings, *plan.warnings]}
         result.update(changed=plan.changed, name=request.name, cmd=request.argv, steps=plan.describe())
         if request.timer:
             result["timer"] = request.timer
@@ -181,6 +190,9 @@ def run(module: t.Any) -> dict[str, t.Any]:
             except SystemdError as e:
                 e.data = {**{key: result[key] for key in ("name", "cmd", "steps")}, **outcome.facts, **e.data}
                 raise
+            finally:
+                if ctx.manager is not manager:
+                    ctx.manager.connection.close()
         result["warnings"] += ctx.warnings
         result.update(outcome.facts)
     return result
@@ -252,7 +264,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
             f"name: {up[0].id} is there already ({up[0].active_state}, {up[0].sub_state}) and was made with other options; "
             f"stop it first (pidone.systemd.unit with `state: stopped`), or choose another name"
         )
-    facts: dict[str, t.Any] = {"changed": False, "name": request.name, "cmd": request.argv}
+    facts: dict[str, t.Any] = {"changed": False, "failed": False, "name": request.name, "cmd": request.argv}
     if request.timer:
         facts["timer"] = request.timer
         facts["next_elapse"] = next_elapse(manager, request.timer)
@@ -337,6 +349,7 @@ class RunService(Step):
         super().__init__((request.name,))
         self._request, self._params, self._outcome = request, params, outcome
         self._path = object_path(request.name)
+        self._changes: list[t.Any] = []
 
     def describe(self) -> str:
         return f"{'run' if self._request.wait else 'start'} {self._request.shown}: {self._request.command_line}"
@@ -355,14 +368,13 @@ class RunService(Step):
                 properties.append((_DESCRIPTORS["stdin"], ("h", stdin)))
             if ctx.manager.connection.is_bus:
                 properties.append(("AddRef", ("b", True)))
-            changes = ctx.manager.watch_unit(request.name)
+            self._changes = ctx.manager.watch_unit(request.name)
             begun = time.monotonic()
             ctx.jobs_begun = begun
-            job = None
             try:
                 job = start_transient(ctx.manager, request.name, properties)
                 output.begin()
-                stopped = self._wait(ctx, job, changes, begun)
+                stopped = self._wait(ctx, begun)
             except BaseException as e:
                 # Whatever it was, a BadInput excepted, the unit may be there by now, and nobody waits for it any more.
                 if not isinstance(e, BadInput):
@@ -375,7 +387,7 @@ class RunService(Step):
                 os.close(stdin)
         facts["job"] = {"id": job.id, "type": "start", "result": job_result}
         facts.update(printed(output, request, request.captured))
-        facts.update(read_exit(ctx.manager, request.name, changes))
+        facts.update(read_exit(ctx.manager, request.name, self._changes))
         self._judge(ctx, job, job_result, stopped)
         return self._outcome.ran
 
@@ -396,29 +408,52 @@ class RunService(Step):
 
     # -- waiting
 
-    def _wait(self, ctx: Context, job: t.Any, changes: list[t.Any], begun: float) -> bool:
+    def _wait(self, ctx: Context, begun: float) -> bool:
         """Wait until the unit is down; returns whether this process had to stop it."""
         timeout = self._request.timeout
         deadline = begun + timeout + _GRACE if timeout is not None else None
         stopped = False
-        seen = 0
-        while not self._is_over(ctx):
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                if stopped:
-                    raise RunFailed(
-                        f"{self._request.name} did not end within {timeout:g} s, and could not be stopped either; "
-                        "look at it with `systemctl status`"
-                    )
-                stopped, deadline = True, now + _STOPPING
-                ctx.manager.enqueue([(self._request.name, "stop")])
-            until = min(now + 1.0, deadline) if deadline is not None else now + 1.0
+        while True:
+            seen = len(self._changes)
             try:
-                ctx.manager.connection.wait(lambda: len(changes) > seen, until)
+                if self._is_over(ctx):
+                    return stopped
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    if stopped:
+                        raise RunFailed(
+                            f"{self._request.name} did not end within {timeout:g} s, and could not be stopped either; "
+                            "look at it with `systemctl status`"
+                        )
+                    stopped, deadline = True, now + _STOPPING
+                    ctx.manager.enqueue([(self._request.name, "stop")])
+                until = min(now + 1.0, deadline) if deadline is not None else now + 1.0
+                ctx.manager.connection.wait(functools.partial(_more_than, seen, self._changes), until)
             except BusTimeout:
                 pass
-            seen = len(changes)
-        return stopped
+            except BusUnreachable:
+                # The bus, or systemd itself, was replaced by a new process; it may be the command that did it.
+                self._reconnect(ctx)
+
+    def _reconnect(self, ctx: Context) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                manager = manager_for(self._params, on_bus=True)
+                break
+            except BusUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+        ctx.manager.connection.close()
+        ctx.manager = manager
+        manager.watch_jobs()
+        self._changes = manager.watch_unit(self._request.name)
+        if manager.connection.is_bus:
+            try:
+                manager.call("RefUnit", "s", self._request.name)
+            except SystemdError:
+                pass  # it has ended meanwhile, and is forgotten
 
     def _is_over(self, ctx: Context) -> bool:
         state, sub_state, job = ctx.manager.properties(
@@ -450,7 +485,7 @@ class RunService(Step):
         if stopped or facts["result"] == "timeout":
             limit = f" within {format_timespan(int(request.timeout * 1e6))}" if request.timeout else " in time"
             raise RunFailed(screen(f"{request.command_line} did not end{limit} and was stopped", request, facts))
-        if job_result not in ("done", "skipped", None) and not request.oneshot and not facts.get("run_time"):
+        if job_result not in ("done", "skipped", None) and (facts["rc"] is None or facts["rc"] >= _FIRST_OF_SYSTEMD):
             self._report_job(ctx, job, job_result)
         if facts["result"] != "success":
             raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
@@ -458,7 +493,18 @@ class RunService(Step):
     def _report_job(self, ctx: Context, job: t.Any, result: str | None) -> t.NoReturn:
         from ansible_collections.pidone.systemd.plugins.module_utils._core.failures import report_jobs
 
-        raise report_jobs(ctx, "start", [(self._request.name, job, result)])
+        error = report_jobs(ctx, "start", [(self._request.name, job, result)])
+        for entry in error.data.get("failures", ()):
+            if "failed_setting" not in entry and entry.get("command"):
+                # As it was asked for, without what keeps systemd from replacing variables in it.
+                error.msg = error.msg.replace(entry["command"], self._request.command_line)
+                entry["command"] = self._request.command_line
+        error.msg = "\n".join([error.msg, *_tail(self._outcome.facts)])
+        raise error
+
+
+def _more_than(count: int, items: t.Sequence[t.Any]) -> bool:
+    return len(items) > count
 
 
 def memory_file(data: bytes) -> int:
@@ -569,6 +615,8 @@ def ended(facts: dict[str, t.Any]) -> str:
         return f"was killed by {facts['signal']}{' (core dumped)' if facts['core_dumped'] else ''}"
     if facts["rc"]:
         return f"exited with status {facts['rc']}"
+    if not facts["result"]:
+        return "ended while the connection to systemd was lost, and how it ended is not known"
     return f"failed (Result: {facts['result'] or 'unknown'})"
 
 
@@ -578,9 +626,15 @@ def screen(headline: str, request: Request, facts: dict[str, t.Any]) -> str:
     ran = f", ran {facts['run_time']:g} s" if facts.get("run_time") is not None else ""
     again = f", restarted {facts['restarts']} times" if facts.get("restarts") else ""
     lines.append(f"  unit      {request.name}, Result: {facts.get('result') or 'unknown'}{ran}{again}")
+    return "\n".join([*lines, *_tail(facts)])
+
+
+def _tail(facts: dict[str, t.Any]) -> list[str]:
+    """The last lines that were printed."""
+    lines = []
     for stream in ("stderr", "stdout"):
         text = (facts.get(stream) or "").splitlines()
         if text:
             lines.append(f"  {stream}{' (its last lines)' if len(text) > _TAIL else ''}:")
             lines += [f"    {line}" for line in text[-_TAIL:]]
-    return "\n".join(lines)
+    return lines

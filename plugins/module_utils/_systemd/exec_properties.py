@@ -178,9 +178,8 @@ def to_bus(
     found: list[Property] = []
     for text in _assignments(name, kind, value, option):
         if kind == "commands":
-            # A program that is not told by its path is looked for here, as systemd-run does.
-            commands = [parse_command(text, option, find or find_program)] if text else []
-            found.append((f"{name}Ex", ("a(sasas)", commands)))
+            # A program that is not told by its path is looked for, as systemd-run does.
+            found.append(command_property(name, *parse_command(text, option, find or find_program) if text else ()))
         else:
             found += _CONVERTERS[kind](name, text, option)
     return found
@@ -255,7 +254,8 @@ def split_words(text: str, option: str, escapes: bool = True) -> list[str]:
 
     :raises BadInput: a quote is not closed, or an escape is none.
     """
-    words, at, end = [], 0, len(text)
+    words: list[str] = []
+    at, end = 0, len(text)
     while True:
         while at < end and text[at] in " \t\n\r":
             at += 1
@@ -447,6 +447,23 @@ def parse_command(text: str, option: str, resolve: t.Callable[[str, str], str]) 
         raise BadInput(f"{option}: there is no command in {text!r}")
     path = resolve(words[0], option)
     return path, words[1:] if own_name else [path if "/" in words[0] else words[0], *words[1:]], flags
+
+
+def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flags: t.Sequence[str] = ()) -> Property:
+    """The property that adds a command to one of the Exec directives; without a path, the one that resets it.
+
+    The kind that takes all flags (`ExecStartEx`) is used where there is no other way only: before version 254 systemd writes
+    it into the unit's file under that name, does not know it when it reads the file again, and so forgets the command at the
+    next daemon-reload.
+    """
+    if not path:
+        return name, ("a(sasb)", [])
+    if "no-env-expand" in flags:
+        flags = [flag for flag in flags if flag != "no-env-expand"]
+        argv = [word.replace("$", "$$") for word in argv]
+    if set(flags) <= {"ignore-failure"}:
+        return name, ("a(sasb)", [(path, list(argv), bool(flags))])
+    return f"{name}Ex", ("a(sasas)", [(path, list(argv), list(flags))])
 
 
 def find_program(program: str, option: str) -> str:
