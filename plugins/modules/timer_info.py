@@ -38,6 +38,11 @@ options:
       - How many of the next elapses to return in RV(timers[].next_elapses).
     type: int
     default: 0
+  timeout:
+    description:
+      - How long systemd may take to answer, as a time span such as V(90s) or V(5min).
+    type: str
+    default: 90s
 seealso:
   - module: pidone.systemd.timer
   - module: pidone.systemd.journal_info
@@ -88,7 +93,7 @@ timers:
       type: bool
       returned: always
     unit:
-      description: The unit that it starts.
+      description: The unit that it starts; empty where that cannot be told, as of a timer that is masked.
       type: str
       returned: always
       sample: backup.service
@@ -194,7 +199,7 @@ timers:
           type: str
           returned: always
     unit_active_state:
-      description: What the unit that it starts is doing now.
+      description: What the unit that it starts is doing now; V(null) where the timer is not loaded.
       type: str
       returned: with a manager
       sample: inactive
@@ -257,6 +262,7 @@ def main() -> None:
             "name": {"type": "list", "elements": "str", "aliases": ["names", "timer", "timers"]},
             "marker": {"type": "str"},
             "next": {"type": "int", "default": 0},
+            "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
             **ROOT_ARGUMENTS,
         },

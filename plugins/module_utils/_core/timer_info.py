@@ -78,7 +78,10 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
+    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
     with manager_for(params) as manager:
+        if not manager.offline:
+            manager.connection.default_timeout = timeout
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
         entries = [_summary(unit) for unit in units]
         if manager.offline:
@@ -153,13 +156,13 @@ def _add_from_manager(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> 
             )
         entry.update({what: found[what] for what in _PLAIN if found[what] is not None})
         calendars.append([parse_calendar(text) for _base, text, _when in rows])
-    _add_runs(manager, [entry for entry in entries if entry["unit"]])
+    _add_runs(manager, entries)
     return calendars
 
 
 def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
     """What became of the last run of the services, and whether one is going on."""
-    units = list(dict.fromkeys(entry["unit"] for entry in entries))
+    units = list(dict.fromkeys(entry["unit"] for entry in entries if entry["unit"]))
     states = dict(zip(units, manager.status(units)))
     services = [name for name in units if unit_type(name) == "service" and states[name].load_state != "not-found"]
     values = iter(manager.properties([(object_path(name), SERVICE, what) for name in services for what in _RUN]))
@@ -175,7 +178,8 @@ def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
                 "ended_at": iso(ended) if ended not in _NEVER and ended >= began else None,
             }
     for entry in entries:
-        entry["unit_active_state"] = states[entry["unit"]].active_state
+        state = states.get(entry["unit"])
+        entry["unit_active_state"] = state.active_state if state else None
         entry["last_run"] = runs.get(entry["unit"])
 
 

@@ -336,7 +336,9 @@ class _Task:
         """Timers that were once written with this marker and are not listed any more."""
         listed = {wish.name for wish in self.wishes}
         try:
-            names = sorted(name for name in os.listdir(self.directory) if name.endswith(".timer") and name not in listed)
+            names = sorted(
+                name for name in os.listdir(self.directory) if name.endswith(".timer") and name not in listed
+            )
         except FileNotFoundError:
             return []
         found = []
@@ -407,7 +409,9 @@ class _Task:
             dropped = state.wish.drop_unknown(table)
             if dropped:
                 state.files = self._files(state.wish)
-                self.warnings.append(f"{state.wish.name}: systemd here does not know, and is not given: {', '.join(dropped)}")
+                self.warnings.append(
+                    f"{state.wish.name}: systemd here does not know, and is not given: {', '.join(dropped)}"
+                )
 
     def _stamp(self, wish: TimerWish) -> tuple[str, Saved] | None:
         """The file in which systemd keeps when a persistent timer elapsed last."""
@@ -430,7 +434,9 @@ class _Task:
         }
         install = wish.installs()
         for key, suffix in _PULLS.items():
-            state.wanted_links += [f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))]
+            state.wanted_links += [
+                f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))
+            ]
         state.wanted_links += [f"{directories[0]}/{other}" for other in _words(install.get("Alias"))]
         if any("%" in path for path in state.wanted_links):
             # Only systemd can tell where they will be.
@@ -534,7 +540,9 @@ class _Task:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
-        texts = {name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()}
+        texts = {
+            name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()
+        }
         for name, (text, _raw) in texts.items():
             if text.problems:
                 raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))
@@ -584,9 +592,7 @@ class _Task:
         now = now_usec()
         return [self._entry(state, changes.get(state.wish.name), elapses.get(state.wish.name), now) for state in states]
 
-    def _entry(
-        self, state: TimerState, change: Change | None, elapses: Elapses | None, now: int
-    ) -> dict[str, t.Any]:
+    def _entry(self, state: TimerState, change: Change | None, elapses: Elapses | None, now: int) -> dict[str, t.Any]:
         wish = state.wish
         entry: dict[str, t.Any] = {
             "name": wish.name,

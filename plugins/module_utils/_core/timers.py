@@ -88,7 +88,9 @@ class TimerWish:
                     f"{where}unit: {self.unit} is a template; name an instance such as {self.unit.replace('@.', '@1.')}"
                 )
             if unit_type(self.unit) == "timer":
-                raise BadInput(f"{where}unit: {self.unit} is a timer; name the unit that it shall start, a service mostly")
+                raise BadInput(
+                    f"{where}unit: {self.unit} is a timer; name the unit that it shall start, a service mostly"
+                )
             return
         sections = _sections(options.get("service"), "Service", f"{where}service")
         service = sections["Service"]
@@ -210,7 +212,9 @@ class TimerWish:
     def search_path(self) -> list[str]:
         """The directories of ExecSearchPath, empty where systemd's own are searched."""
         value = (self.service_sections or {}).get("Service", {}).get("ExecSearchPath") or []
-        return [part for item in ([value] if isinstance(value, str) else value) for part in str(item).split(":") if part]
+        return [
+            part for item in ([value] if isinstance(value, str) else value) for part in str(item).split(":") if part
+        ]
 
     def accounts(self) -> list[tuple[str, str]]:
         """`(User or Group, name)` of the accounts that the service runs as and that have to be there."""
@@ -247,7 +251,9 @@ def read_wishes(params: t.Mapping[str, t.Any]) -> list[TimerWish]:
     seen: dict[str, int] = {}
     for index, wish in enumerate(wishes):
         if wish.name in seen:
-            raise BadInput(f"timers[{index}].name: {wish.name} is timers[{seen[wish.name]}] already; name each timer once")
+            raise BadInput(
+                f"timers[{index}].name: {wish.name} is timers[{seen[wish.name]}] already; name each timer once"
+            )
         seen[wish.name] = index
     return wishes
 
@@ -278,7 +284,9 @@ def check_timer_name(name: t.Any, option: str = "name") -> str:
         )
     if len(full) > 253:
         # The service of the same name is two characters longer.
-        raise BadInput(f"{option}: {name[:50] + '...'!r} is too long; its service would have a name of more than 255 characters")
+        raise BadInput(
+            f"{option}: {name[:50] + '...'!r} is too long; its service would have a name of more than 255 characters"
+        )
     return full
 
 
@@ -370,12 +378,19 @@ def without_open_end(calendar: Calendar) -> Calendar | None:
 
 
 def _closed(chain: tuple[Part, ...], size: int) -> tuple[Part, ...]:
-    parts = []
-    for part in chain:
-        if part.repeat and part.stop < 0 and (size - part.start) % part.repeat:
-            part = part._replace(stop=part.start + (size - 1 - part.start) // part.repeat * part.repeat)
-        parts.append(part)
-    return tuple(parts)
+    """The field with its repetitions ended where the field ends, if the step over that end would leave a value out."""
+    last = max(_last_of(part, size) for part in chain)
+    following = [part.first_from(last + 1, part.start, part.stop) for part in chain]
+    beyond = [value - size for value in following if value >= 0]
+    if last + 1 >= size or not beyond or min(part.start for part in chain) >= min(beyond):
+        return chain
+    return tuple(part._replace(stop=_last_of(part, size)) if part.repeat and part.stop < 0 else part for part in chain)
+
+
+def _last_of(part: Part, size: int) -> int:
+    if part.stop >= 0:
+        return part.stop
+    return part.start + (size - 1 - part.start) // part.repeat * part.repeat if part.repeat else part.start
 
 
 def _values(chain: tuple[Part, ...] | None, first: int, last: int) -> set[int]:
