@@ -28,6 +28,7 @@ _PATIENCE = 75.0  # seconds after which no further round is begun
 UNIT = "pidone.systemd.unit"
 SERVICE = "ansible.builtin.systemd_service"
 PING = "ansible.builtin.ping"
+RESOURCE_CONTROL = "pidone.systemd.resource_control"
 IMPORT = "pidone.systemd.service_import_info"
 
 
@@ -146,6 +147,27 @@ def import_1000_services_s(bench: Bench) -> Figure:
     return Figure("import_1000_services_s", took, "s", "lower", 10, f"made of {len(cases)} different ones")
 
 
+def resource_control_100_ms(bench: Bench) -> Figure:
+    """What one more unit costs inside the module: five properties, in effect and in the files as wanted."""
+    names = bench.units("limits", 100, SLEEP, started=True)
+    properties = {
+        "CPUQuota": "50%",
+        "MemoryMax": "512M",
+        "TasksMax": 100,
+        "IPAddressDeny": "any",
+        "IPAddressAllow": ["localhost", "10.0.0.0/8"],
+    }
+    task = {"name": "limit", RESOURCE_CONTROL: {"name": names, "properties": properties}}
+    bench.playbook([task])
+    bench.playbook([task]).expect("limit", changed=False)
+    one = bench.payload("one", RESOURCE_CONTROL, {"name": names[:1], "properties": properties})
+    many = bench.payload("many", RESOURCE_CONTROL, {"name": names, "properties": properties})
+    seconds = bench.on_host({"one": one, "many": many}, 15)
+    low, high = median(seconds["one"]), median(seconds["many"])
+    told = f"module on the host: 1 unit {low * 1e3:.0f} ms, 100 units {high * 1e3:.0f} ms"
+    return Figure("resource_control_100_ms", (high - low) * 1e3 / 99, "ms", "lower", 2, told)
+
+
 # A new figure is a function here, and its name in this list.
 FIGURES: list[t.Callable[[Bench], Figure]] = [
     first_contact_extra_round_trips,
@@ -155,4 +177,5 @@ FIGURES: list[t.Callable[[Bench], Figure]] = [
     unit_1000_state_ms,
     unit_1000_enabled_vs_raw,
     import_1000_services_s,
+    resource_control_100_ms,
 ]

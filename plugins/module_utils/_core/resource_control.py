@@ -9,10 +9,11 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, RemoveFile, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_steps import (
     LASTING,
     ControlDirectories,
+    RemoveDropIns,
     SetProperties,
     Setting,
     control_file,
@@ -238,11 +239,8 @@ def plan_resources(
         steps += [SetProperties(tried, "live", tools), trial(tried)]
     if lasting and not (steps and mode == "live"):
         steps.append(SetProperties(lasting, mode, tools))
-    for path in dict.fromkeys(removed):
-        with tools.acting():
-            saved = Saved.of(path)
-        if saved is not None:
-            steps.append(RemoveFile(path, saved, tools))
+    if removed:
+        steps.append(RemoveDropIns(list(dict.fromkeys(removed)), tools))
     if reload:
         steps.append(Reload())
     plan = Plan(steps, changes)

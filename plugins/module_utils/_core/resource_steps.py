@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, RemoveFile, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
@@ -188,6 +188,37 @@ class SetProperties(Step):
             except OSError as e:
                 hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
                 raise SystemdError(f"cannot put right what systemd wrote to {path}: {e.strerror or e}{hint}") from e
+
+
+class RemoveDropIns(Step):
+    """Remove drop-ins that SetUnitProperties wrote, and directories that are empty then; a daemon-reload has to follow.
+
+    :param paths: of the drop-ins.
+    """
+
+    def __init__(self, paths: t.Sequence[str], tools: FileTools) -> None:
+        super().__init__(paths)
+        self._tools = tools
+        self._steps: list[RemoveFile] = []
+
+    def describe(self) -> str:
+        return f"remove {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        for path in self.names:
+            with self._tools.acting():
+                saved = Saved.of(path)
+            if saved is not None:
+                self._steps.append(RemoveFile(path, saved, self._tools))
+                self._steps[-1].apply(ctx)
+        return bool(self._steps)
+
+    def undo(self, ctx: Context) -> None:
+        for step in reversed(self._steps):
+            step.undo(ctx)
+
+    def undone(self) -> str:
+        return f"{short(self.names)} as before"
 
 
 def _path(setting: Setting, name: str, volatile: bool = False) -> str:
