@@ -26,6 +26,7 @@ LOCAL = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 _PATIENCE = 75.0  # seconds after which no further round is begun
 
 UNIT = "pidone.systemd.unit"
+TIMER = "pidone.systemd.timer"
 SERVICE = "ansible.builtin.systemd_service"
 PING = "ansible.builtin.ping"
 RESOURCE_CONTROL = "pidone.systemd.resource_control"
@@ -168,6 +169,33 @@ def resource_control_100_ms(bench: Bench) -> Figure:
     return Figure("resource_control_100_ms", (high - low) * 1e3 / 99, "ms", "lower", 2, told)
 
 
+def timers_100_over_ping_s(bench: Bench) -> Figure:
+    """100 timers with their services, already as wanted, in one task: seconds more than ping."""
+    timers = [
+        {
+            "name": f"bench-{number:03}",
+            "description": f"Timer {number}",
+            "OnCalendar": [f"*-*-* {number % 24:02}:30", "Sat 12:00 UTC"],
+            "RandomizedDelaySec": "20min",
+            "Persistent": True,
+            "command": f"/bin/echo {number}",
+            "service": {"User": "nobody", "MemoryMax": "200M", "ProtectSystem": "strict", "Environment": {"A": "b c"}},
+        }
+        for number in range(100)
+    ]
+    tasks: list[dict[str, t.Any]] = [
+        {"name": "ping", PING: {}},
+        {"name": "timer", TIMER: {"timers": timers}},
+    ]
+    bench.playbook([tasks[1]])
+    run = bench.playbook([{"name": "warm up", PING: {}}, *tasks, *(tasks * 9)])
+    run.expect("timer", changed=False)
+    ping, timer = (median(run.seconds(name)[1:]) for name in ("ping", "timer"))
+    bench.playbook([{"name": "gone", TIMER: {"timers": [], "purge": True}}])
+    told = f"ping {ping * 1e3:.0f} ms, timer {timer * 1e3:.0f} ms"
+    return Figure("timers_100_over_ping_s", timer - ping, "s", "lower", 2, told)
+
+
 # A new figure is a function here, and its name in this list.
 FIGURES: list[t.Callable[[Bench], Figure]] = [
     first_contact_extra_round_trips,
@@ -178,4 +206,5 @@ FIGURES: list[t.Callable[[Bench], Figure]] = [
     unit_1000_enabled_vs_raw,
     import_1000_services_s,
     resource_control_100_ms,
+    timers_100_over_ping_s,
 ]
