@@ -1,0 +1,272 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which services move, with which units, and what a person has to decide before they do. No I/O but reading and writing
+the directories of units on the controller."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+
+ORIGINS = ("translated", "reviewed", "override", "packaged")
+
+
+class Choice(t.NamedTuple):
+    """What the user has chosen; see the options of the module `service_import_plan`."""
+
+    select: t.Sequence[str] = ("*",)
+    exclude: t.Sequence[str] = ()
+    packaged: t.Sequence[str] = ("*",)
+    accept: t.Sequence[str] = ()
+    overrides: str = ""
+    render_to: str = ""
+    host: str = ""
+    idle: bool = False
+
+
+class Outcome(t.NamedTuple):
+    """The plan of one host, and the files that were (or in check mode would be) written."""
+
+    services: list[dict[str, t.Any]]
+    blocked: list[dict[str, t.Any]]
+    left_out: list[dict[str, str]]
+    written: list[str]
+    diffs: list[dict[str, str]]
+
+
+def matches(name: str, patterns: t.Iterable[str]) -> bool:
+    """Whether one of the globs matches the name."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def accepted(service: str, construct: str, patterns: t.Iterable[str]) -> bool:
+    """Whether a decision is taken: by a glob of the service, or by `SERVICE:CONSTRUCT` with globs on both sides."""
+    for pattern in patterns:
+        name, colon, what = pattern.partition(":")
+        if fnmatch.fnmatchcase(service, name.strip()) and (not colon or fnmatch.fnmatchcase(construct, what.strip())):
+            return True
+    return False
+
+
+def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) -> Outcome:
+    """Choose services and their units.
+
+    :param services: as `service_import_info` returns them.
+    :param write: whether to write the units that `render_to` lacks.
+    :raises BadInput: a directory cannot be read or written, or a pattern of `select` matches no service.
+    """
+    outcome = Outcome([], [], [], [], [])
+    _check_directories(choice)
+    for pattern in choice.select:
+        if "*" not in pattern and not any(fnmatch.fnmatchcase(str(one["name"]), pattern) for one in services):
+            raise BadInput(f"select: {pattern!r} matches no service of {choice.host or 'the host'}; there are: "
+                           f"{', '.join(sorted({str(one['name']) for one in services})) or 'none'}")  # fmt: skip
+    chosen: dict[str, dict[str, t.Any]] = {}
+    for service in services:
+        reason = _why_not(service, choice)
+        if reason:
+            # Definitions that nobody uses are no news.
+            if reason != "idle":
+                outcome.left_out.append({"name": service["name"], "reason": reason})
+            continue
+        name = str(service["name"])
+        if name in chosen:
+            rival = chosen[name]
+            if _idle(rival) and not _idle(service):
+                chosen[name] = service
+            elif _idle(rival) or not _idle(service):
+                outcome.blocked.append(
+                    {
+                        "name": name,
+                        "reasons": [f"there are two of this name, {rival['path']} and {service['path']}: exclude one"],
+                    }
+                )
+            continue
+        chosen[name] = service
+    for service in chosen.values():
+        outcome.services.append(_planned(service, choice, outcome, write))
+    return outcome
+
+
+def _check_directories(choice: Choice) -> None:
+    if choice.overrides and not os.path.isdir(choice.overrides):
+        raise BadInput(
+            f"overrides: {choice.overrides} is not a directory on the controller; make it, or leave out the option"
+        )
+
+
+def _idle(service: dict[str, t.Any]) -> bool:
+    state = service["state"]
+    return not (state.get("enabled") or state.get("running") or state.get("wanted"))
+
+
+def _why_not(service: dict[str, t.Any], choice: Choice) -> str:
+    """Why a service stays out; empty where it does not. `idle`: it is only a definition."""
+    name = str(service["name"])
+    if matches(name, choice.exclude):
+        return "excluded"
+    if not matches(name, choice.select):
+        return "not selected"
+    if _idle(service) and not choice.idle and name not in choice.select:
+        return "idle"
+    return ""
+
+
+def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool) -> dict[str, t.Any]:
+    name = str(service["name"])
+    definition = service.get("definition") or {}
+    planned: dict[str, t.Any] = {
+        "name": name,
+        "source": service.get("source", "runit"),
+        "path": service["path"],
+        "translation": service["translation"],
+        "state": service["state"],
+        "findings": list(service["findings"]),
+        "units": [{"name": unit["name"], "content": unit["content"]} for unit in service["units"]],
+        # Without the files, which may hold secrets and have done their work.
+        "definition": {
+            key: definition[key] for key in ("name", "source", "path", "live", "links") if key in definition
+        },
+        "dropins": [],
+        "origin": "translated",
+        "drift": "",
+    }
+    packaged = definition.get("unit")
+    unit_name = f"{name}.service"
+    override = _read(_override(choice, unit_name))
+    if override is not None:
+        _take(planned, "override", [{"name": unit_name, "content": override}])
+        planned["units"] += _other_overrides(choice, name, unit_name)
+    elif packaged and matches(name, choice.packaged):
+        _take(planned, "packaged", [])
+        planned["packaged"] = {"name": unit_name, "path": packaged}
+    elif choice.render_to and planned["units"]:
+        _review(planned, choice, outcome, write)
+    planned["dropins"] = _dropins(choice, unit_name)
+    planned["open"] = _open(planned, choice)
+    reasons = []
+    if planned["translation"] == "refused" and planned["origin"] == "translated":
+        why = [one["message"] for one in planned["findings"] if one["severity"] == "warning"] or [
+            "no unit could be made of it"
+        ]
+        reasons.append(f"refused: {why[-1]}. Write {unit_name} by hand into the directory of overrides, or exclude it")
+    reasons += [f"decide ({name}:{one['construct']}): {_place(one)}{one['message']}" for one in planned["open"]]
+    planned["blocked"] = bool(reasons)
+    if reasons:
+        outcome.blocked.append({"name": name, "reasons": reasons})
+    return planned
+
+
+def _take(planned: dict[str, t.Any], origin: str, units: list[dict[str, str]]) -> None:
+    planned["origin"] = origin
+    planned["units"] = units
+
+
+def _place(finding: dict[str, t.Any]) -> str:
+    if not finding.get("file"):
+        return ""
+    return f"{finding['file']}:{finding['line']} " if finding.get("line") else f"{finding['file']} "
+
+
+def _open(planned: dict[str, t.Any], choice: Choice) -> list[dict[str, t.Any]]:
+    """Decisions that nobody has taken. Whoever wrote or reviewed the unit has taken them, and so has the packager."""
+    if planned["origin"] != "translated":
+        return []
+    return [
+        one
+        for one in planned["findings"]
+        if one["severity"] == "decision" and not accepted(planned["name"], one["construct"], choice.accept)
+    ]
+
+
+def _override(choice: Choice, name: str) -> str:
+    """Path of a file or directory among the overrides, that of the host first; empty where there is none."""
+    if not choice.overrides:
+        return ""
+    for directory in (
+        (os.path.join(choice.overrides, choice.host), choice.overrides) if choice.host else (choice.overrides,)
+    ):
+        path = os.path.join(directory, name)
+        if os.path.exists(path):
+            return path
+    return ""
+
+
+def _other_overrides(choice: Choice, name: str, unit_name: str) -> list[dict[str, str]]:
+    """The other units that belong to a service written by hand, such as its timer or socket."""
+    found = []
+    for suffix in ("socket", "timer", "path"):
+        text = _read(_override(choice, f"{name}.{suffix}"))
+        if text is not None:
+            found.append({"name": f"{name}.{suffix}", "content": text})
+    return found
+
+
+def _dropins(choice: Choice, unit_name: str) -> list[dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    if not choice.overrides:
+        return []
+    for directory in (
+        (choice.overrides, os.path.join(choice.overrides, choice.host)) if choice.host else (choice.overrides,)
+    ):
+        place = os.path.join(directory, f"{unit_name}.d")
+        if not os.path.isdir(place):
+            continue
+        for file in sorted(os.listdir(place)):
+            if file.endswith(".conf"):
+                found[file] = {"unit": unit_name, "name": file, "content": _read(os.path.join(place, file)) or ""}
+    return [found[file] for file in sorted(found)]
+
+
+def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool) -> None:
+    """Take the units that are kept for review, and write those that are not there yet."""
+    directory = os.path.join(choice.render_to, choice.host) if choice.host else choice.render_to
+    units, drift, all_there = [], [], True
+    for unit in planned["units"]:
+        path = os.path.join(directory, unit["name"])
+        kept = _read(path)
+        if kept is None:
+            all_there = False
+            outcome.written.append(path)
+            outcome.diffs.append({"before": "", "after": unit["content"], "before_header": path, "after_header": path})
+            if write:
+                _write(path, unit["content"])
+            units.append(unit)
+            continue
+        units.append({"name": unit["name"], "content": kept})
+        if kept.split("\n") != unit["content"].split("\n"):
+            drift += difflib.unified_diff(
+                unit["content"].splitlines(), kept.splitlines(), "translated today", f"kept in {path}", lineterm="", n=1
+            )
+    planned["units"] = units
+    planned["drift"] = "\n".join(drift)
+    if all_there:
+        planned["origin"] = "reviewed"
+
+
+def _read(path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadInput(f"{path}: cannot be read on the controller: {e}") from e
+
+
+def _write(path: str, content: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{path}.{os.getpid()}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except OSError as e:
+        raise BadInput(f"render_to: cannot write {path} on the controller: {e.strerror}") from e

@@ -1,0 +1,276 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a migration: a few lines for the terminal, Markdown for people, data for programs. No I/O."""
+
+from __future__ import annotations
+
+import typing as t
+
+#: Words for what became of a service, in the order of the summary.
+OUTCOMES = {
+    "handed_over": "handed over",
+    "already": "already under systemd",
+    "planned": "to hand over",
+    "given_back": "given back",
+    "back": "back",
+    "failed": "failed",
+}
+_ALWAYS = ("handed_over", "back")
+_LOUD = ("warning", "decision")
+
+
+class Report(t.NamedTuple):
+    """A report in its three forms."""
+
+    lines: list[str]
+    markdown: str
+    data: dict[str, t.Any]
+
+
+def kind(service: dict[str, t.Any]) -> str:
+    """What the unit of a service is, in one word."""
+    return {"packaged": "packaged", "override": "by hand"}.get(
+        str(service.get("origin")), str(service.get("translation"))
+    )
+
+
+def report(facts: dict[str, t.Any]) -> Report:
+    """Make the report of one host.
+
+    :param facts: `host`, `mode`, `services` and `blocked` and `left_out` (of `service_import_plan`), `results` (of
+        `service_handover` or `init_handover`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
+    """
+    services = list(facts.get("services") or [])
+    results = {str(one["name"]): one for one in facts.get("results") or []}
+    blocked = {str(one["name"]): list(one["reasons"]) for one in facts.get("blocked") or []}
+    data = _data(facts, services, results, blocked)
+    return Report(_lines(data), _markdown(data), data)
+
+
+def _data(
+    facts: dict[str, t.Any],
+    services: list[dict[str, t.Any]],
+    results: dict[str, dict[str, t.Any]],
+    blocked: dict[str, list[str]],
+) -> dict[str, t.Any]:
+    kinds = {"native": 0, "wrapped": 0, "packaged": 0, "by hand": 0, "refused": 0}
+    outcomes: dict[str, int] = {}
+    rows = []
+    for service in services:
+        name = str(service["name"])
+        result = results.pop(name, {})
+        kinds[kind(service)] = kinds.get(kind(service), 0) + 1
+        outcome = str(result.get("outcome") or "")
+        if outcome:
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        rows.append(
+            {
+                "name": name,
+                "kind": kind(service),
+                "origin": service.get("origin", "translated"),
+                "path": service.get("path", ""),
+                "units": _units(service),
+                "state": service.get("state") or {},
+                "findings": service.get("findings") or [],
+                "drift": service.get("drift") or "",
+                "blocked": blocked.pop(name, []),
+                "outcome": outcome,
+                "message": result.get("message") or "",
+                "parity": result.get("parity"),
+                "differences": result.get("differences") or [],
+                "before": result.get("before"),
+                "after": result.get("after"),
+                "seconds": result.get("seconds"),
+            }
+        )
+    for (
+        name,
+        result,
+    ) in results.items():  # moved by an earlier run, and no longer among the services of the old supervisor
+        outcome = str(result.get("outcome") or "already")
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        rows.append({"name": name, "kind": "", "origin": "", "path": "", "units": [], "state": {}, "findings": [], "drift": "",
+                     "blocked": [], "outcome": outcome, "message": result.get("message") or "", "parity": result.get("parity"),
+                     "differences": result.get("differences") or [], "before": result.get("before"),
+                     "after": result.get("after"), "seconds": result.get("seconds")})  # fmt: skip
+    compared = [
+        row
+        for row in rows
+        if row["outcome"] in ("handed_over", "already", "back", "failed") and row["parity"] is not None
+    ]
+    return {
+        "host": str(facts.get("host") or ""),
+        "mode": str(facts.get("mode") or "plan"),
+        "checked": bool(facts.get("checked")),
+        "when": str(facts.get("when") or ""),
+        "ok": not facts.get("failed") and not any(row["outcome"] in ("back", "failed") for row in rows),
+        "counts": {"services": len(rows), **kinds},
+        "outcomes": outcomes,
+        "parity": {"same": sum(bool(row["parity"]) for row in compared), "of": len(compared)},
+        "seconds": facts.get("seconds"),
+        "notes": [str(one) for one in facts.get("notes") or []],
+        "left_out": facts.get("left_out") or [],
+        "blocked": {**{row["name"]: row["blocked"] for row in rows if row["blocked"]}, **blocked},
+        "services": rows,
+    }
+
+
+def _units(service: dict[str, t.Any]) -> list[dict[str, str]]:
+    if service.get("packaged"):
+        return [{"name": service["packaged"]["name"], "path": service["packaged"]["path"]}]
+    return [{"name": one["name"], "content": one["content"]} for one in service.get("units") or []]
+
+
+def _counts(data: dict[str, t.Any]) -> str:
+    counts = data["counts"]
+    words = [f"{counts[one]} {one}" for one in ("native", "wrapped", "packaged", "by hand", "refused")
+             if counts[one] or one in ("native", "wrapped", "refused")]  # fmt: skip
+    total = counts["services"]
+    return f"{total} service{'' if total == 1 else 's'}: {', '.join(words)}"
+
+
+def _ends(data: dict[str, t.Any]) -> str:
+    outcomes = data["outcomes"]
+    words = []
+    for key, word in OUTCOMES.items():
+        if outcomes.get(key) or (key in _ALWAYS and data["mode"] in ("handover", "system") and not data["checked"]):
+            words.append(f"{word} {outcomes.get(key, 0)}")
+    if data["blocked"]:
+        words.append(f"to be decided {len(data['blocked'])}")
+    if data["seconds"] is not None and data["mode"] != "plan":
+        words.append(f"{float(data['seconds']):.1f} s")
+    return ", ".join(words)
+
+
+def _lines(data: dict[str, t.Any]) -> list[str]:
+    head = f"{data['host']}   {_counts(data)}"
+    ends = _ends(data)
+    lines = [f"{head}    {ends}" if ends else head]
+    rows = data["services"]
+    width = max([len(row["name"]) for row in rows], default=0)
+    for row in rows:
+        told = []
+        if row["outcome"] in ("back", "failed"):
+            told.append(
+                f"{OUTCOMES[row['outcome']]}: {row['message'].splitlines()[0] if row['message'] else 'see the report'}"
+            )
+        if row["blocked"]:
+            told += row["blocked"]
+        elif row["origin"] not in ("packaged", "override") and row["outcome"] != "already":
+            told += [_finding(one) for one in row["findings"] if one["severity"] in _LOUD]
+        told += [_difference(one) for one in row["differences"] if not one.get("expected")]
+        if row["drift"]:
+            told.append("the reviewed unit differs from a fresh translation; the report has the difference")
+        for number, one in enumerate(told):
+            left = f"  {row['name']:<{width}}  {row['kind']:<8}" if number == 0 else " " * (width + 12)
+            lines.append(f"{left}  {one}")
+    for name, reasons in data["blocked"].items():
+        if name not in {row["name"] for row in rows}:
+            lines += [f"  {name}  {one}" for one in reasons]
+    if data["parity"]["of"]:
+        lines.append(f"parity: {_parity(data)}")
+    lines += data["notes"]
+    return [line.rstrip() for line in lines]
+
+
+def _parity(data: dict[str, t.Any]) -> str:
+    parity = data["parity"]
+    return f"{parity['same']} of {parity['of']} run the same command as the same user, with the same limits and sockets"
+
+
+def _finding(one: dict[str, t.Any]) -> str:
+    place = (
+        f"{one['file']}:{one['line']} "
+        if one.get("file") and one.get("line")
+        else f"{one['file']} "
+        if one.get("file")
+        else ""
+    )
+    return f"{place}{one['message']}"
+
+
+def _difference(one: dict[str, t.Any]) -> str:
+    text = f"{one['what']}: {_short(one.get('before'))} -> {_short(one.get('after'))}"
+    return f"{text} ({one['reason']})" if one.get("reason") else text
+
+
+def _short(value: t.Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(str(one) for one in value) or "none"
+    return "none" if value in (None, "") else str(value)
+
+
+def _markdown(data: dict[str, t.Any]) -> str:
+    out = [f"# Leaving runit: {data['host']}", ""]
+    about = {"plan": "A plan; nothing was changed on the host.", "handover": "Services handed over in place.",
+             "system": "The whole system moved to systemd.", "rollback": "The way back to runit.",
+             "finish": "The way back was removed."}  # fmt: skip
+    out.append(about.get(data["mode"], data["mode"]) + (" Check mode: nothing was changed." if data["checked"] else ""))
+    if data["when"]:
+        out.append(f"{data['when']}")
+    ends = _ends(data)
+    out += ["", f"**{_counts(data)}**" + (f"; {ends}" if ends else ""), ""]
+    if data["parity"]["of"]:
+        out += [f"Parity: {_parity(data)}.", ""]
+    out += [f"- {one}" for one in data["notes"]]
+    if data["notes"]:
+        out.append("")
+    if data["services"]:
+        out += ["| service | unit | became | parity | seconds |", "|---|---|---|---|---|"]
+        for row in data["services"]:
+            parity = {None: "", True: "same", False: "differs"}[row["parity"]]
+            seconds = "" if row["seconds"] is None else f"{float(row['seconds']):.1f}"
+            outcome = OUTCOMES.get(row["outcome"], row["outcome"]) or ("to be decided" if row["blocked"] else "")
+            out.append(f"| {_cell(row['name'])} | {row['kind']} | {outcome} | {parity} | {seconds} |")
+        out.append("")
+    if data["blocked"]:
+        out += ["## To be decided", ""]
+        for name, reasons in data["blocked"].items():
+            out += [f"- **{name}**: {one}" for one in reasons]
+        out.append("")
+    if data["left_out"]:
+        out += ["## Left where they are", ""]
+        out += [f"- {one['name']}: {one['reason']}" for one in data["left_out"]]
+        out.append("")
+    for row in data["services"]:
+        out += _section(row)
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _section(row: dict[str, t.Any]) -> list[str]:
+    out = [f"## {row['name']}", ""]
+    facts = [f"from {row['path']}" if row["path"] else "", f"{row['kind']} unit" if row["kind"] else "",
+             f"({row['origin']})" if row["origin"] == "reviewed" else ""]  # fmt: skip
+    line = " ".join(one for one in facts if one)
+    if line:
+        out += [f"{line[0].upper()}{line[1:]}.", ""]
+    if row["message"]:
+        out += ["```", row["message"].rstrip(), "```", ""]
+    if row["differences"]:
+        out += ["| what | before | after | |", "|---|---|---|---|"]
+        for one in row["differences"]:
+            remark = (
+                f"expected: {one.get('reason') or ''}".rstrip(": ")
+                if one.get("expected")
+                else one.get("reason") or "**differs**"
+            )
+            out.append(
+                f"| {_cell(one['what'])} | {_cell(_short(one.get('before')))} | {_cell(_short(one.get('after')))} | {_cell(remark)} |"
+            )
+        out.append("")
+    if row["findings"]:
+        out += [f"- {one['severity']}: {_finding(one)}" for one in row["findings"]]
+        out.append("")
+    if row["drift"]:
+        out += ["```diff", row["drift"], "```", ""]
+    for unit in row["units"]:
+        if "content" in unit:
+            out += [f"`{unit['name']}`", "", "```ini", unit["content"].rstrip(), "```", ""]
+        else:
+            out += [f"`{unit['name']}` of the package, {unit['path']}", ""]
+    return out
+
+
+def _cell(value: t.Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
