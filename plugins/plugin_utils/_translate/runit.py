@@ -67,11 +67,6 @@ _LONGEST_INLINE = 500
 _RELATIVE_FILE = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cnf|cfg|cdb|mjs|cjs|exs|txt|sqlite3?|sock|socket|pid|env|hcl|dat|sql|ini|ya?ml|json|toml|sh|py|pl|rb|ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
 )
-# What dash does not understand.
-_BASHISM = re.compile(
-    r"\[\[|<<<|=~|\(\(|[<>]\(|&>|\|&|\$'|\bfunction |\bsource |\bshopt |\bdeclare |\w\[|\$\{!|\+=|\$\{\w+(\[|//?|\^|,|:\d|@)"
-    r"|\$\{?(RANDOM|HOSTNAME|BASH)|\{\d+\.\.\d+\}"
-)
 # Redirections that only throw output away or join it.
 _SILENCED = r"(\s*([12]?>\s*(/dev/null|&[12])|&>\s*/dev/null))*\s*"
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
@@ -248,7 +243,7 @@ class _Translator:
             return
         shebang = shebang_of(text)
         shell = shell_of(shebang)
-        if shell is None:
+        if shell is None or shell == "zsh":
             self._wrap("#!", f"run is not a shell script ({' '.join(shebang)}); it goes on being run as it is", 1)
             return
         if not text.strip():
@@ -376,6 +371,13 @@ class _Translator:
                     it.line,
                 )
             )
+        inner = _substituted(it) - programs.HARMLESS
+        if service.user is not None and inner:
+            it.note(
+                DECISION,
+                "$()",
+                f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {service.user}",
+            )
         # shell words in the command: a shell in front of it
         needs_shell = bool(it.prefix) or (
             it.main is not None and any(piece.kind == "shell" for word in it.main for piece in word)
@@ -474,7 +476,7 @@ class _Translator:
                 service.set("TimeoutStartSec", "infinity")
         if it.bash:
             for command in (*service.start, *service.start_pre, *service.exec_condition):
-                if command.line is not None and _BASHISM.search(command.line):
+                if command.line is not None:
                     command.interpreter = "/bin/bash"
         if service.user is not None:
             for command in service.exec_condition:
@@ -508,8 +510,7 @@ class _Translator:
         ]
         if (
             any(word and _RELATIVE_FILE.match(word) for word in words)
-            or any(_RELATIVE_FILE.match(word) for one in shells for word in re.split(r"[\s;|&<>()'\"=]+", one))
-            or any(re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", one) for one in shells)
+            or any(_text_is_relative(one) for one in shells)
             or any(_names_relative(command) for command in commands)
             or "." in words
             or ".." in words
@@ -914,7 +915,7 @@ class _Translator:
             body = f"cd {word_text(lit(self.definition.path))} && {word_text(lit(path))}"
             self.note(WARNING, "check", "check", 1, f"the unit goes on running {path}; keep it")
         loop = f"for i in 1 2 3 4 5 6 7; do ({body}) && exit 0; sleep 1; done; exit 1"
-        command = Command(line=loop, ignore=True, root=self.service.user is not None)
+        command = _shell_command(loop, shell, True, self.service.user is not None)
         if self.service.type == "oneshot":
             self.note(INFO, "check", "check", 1, "the unit is active only once its steps are done; check is not asked")
             return
@@ -946,7 +947,7 @@ class _Translator:
         body = printer.prefix() + re.sub(
             r"(?:^|(?<=; ))exec (2>&1|1>&2|>/dev/null|>/dev/null 2>&1|2>/dev/null)(; |$)", "", body
         )
-        if re.search(r"(^|[\s=:'\"])\.{1,2}/", body) or _names_own_file(self.definition, [body]) or "supervise" in body:
+        if _text_is_relative(body) or _names_own_file(self.definition, [body]) or "supervise" in body:
             body = f"cd {word_text(lit(self.definition.path))} || exit 1; {body}"
         return flags + body.strip() if body.strip() else ":"
 
@@ -1250,7 +1251,7 @@ class _Translator:
             if re.match(r"-[a-zA-Z]+\Z", word)
         ):
             body = "set -e; " + body
-        if re.search(r"(^|[\s=:'\"])\.{1,2}/", body) or "supervise" in body or _names_own_file(self.definition, [body]):
+        if _text_is_relative(body) or "supervise" in body or _names_own_file(self.definition, [body]):
             body = f"cd {word_text(lit(self.definition.path))}; {body}"
         if len(body) > _LONGEST_INLINE * 2:
             self._finish_as_it_is("finish is too long for a unit")
@@ -1279,7 +1280,7 @@ class _Translator:
                 line_of(left[0][0]),
                 "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
             )
-        service.stop_post.append(Command(line=body, ignore=True, root=root))
+        service.stop_post.append(_shell_command(body, shell, True, root))
 
     def _finish_simple(self, node: Node, background: bool, scope: Interpreter) -> Command | None:
         if background:
@@ -1327,7 +1328,11 @@ class _Translator:
             return None
         if referenced(node) & {"1", "2", "@", "*", "#"}:
             return None
-        return Command([scope.program(words[0]), *words[1:]], ignore=True)
+        command = Command([scope.program(words[0]), *words[1:]], ignore=True)
+        texts = [constant(word) or "" for word in words]
+        if _names_relative(command) or any(_RELATIVE_FILE.match(text) or text in (".", "..") for text in texts):
+            return None
+        return command
 
     # -- control
 
@@ -1415,7 +1420,7 @@ class _Translator:
             self.note(WARNING, file, file, 1, f"the unit goes on running {self.definition.path}/{file}; keep it")
             return Command.of(f"{self.definition.path}/{file}", root=root)
         body = re.sub(r"\$\((?:cat|<) ?(?:\./)?supervise/pid\)|`cat (?:\./)?supervise/pid`", "$MAINPID", body)
-        return Command(line=body, ignore=False, root=root)
+        return _shell_command(body, shell, False, root)
 
     def _signal(self, text: str, file: str) -> str | None:
         """The one signal a control script sends to its service, where it does nothing else."""
@@ -1781,6 +1786,39 @@ def _is_forever(base: str, arguments: list[str | None]) -> bool:
             seconds = int(match.group(1)) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match.group(2)]
             return seconds >= 30 * 86400
     return base == "tail" and "-f" in arguments and "/dev/null" in arguments
+
+
+def _substituted(it: Interpreter) -> set[str]:
+    """The commands whose output is part of the main command."""
+    names: set[str] = set()
+    for word in it.main or []:
+        for piece in word:
+            if piece.kind == "shell" and re.search(r"\$\(|`", piece.text):
+                names |= {
+                    name.rsplit("/", 1)[-1] for name in commands_in(parse(piece.text, "run").root) if "$" not in name
+                }
+    return names
+
+
+def _shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Command:
+    """A line of shell, for the shell that its script asks for: bash understands more than sh, and some things otherwise."""
+    command = Command(line=line, ignore=ignore, root=root)
+    if shell == "bash":
+        command.interpreter = "/bin/bash"
+    return command
+
+
+def _text_is_relative(text: str) -> bool:
+    """Whether shell text names files by relative paths."""
+    if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
+        return True
+    if any(_RELATIVE_FILE.match(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):
+        return True
+    for part in re.split(r"[;|&(){}\n]+|\b(?:then|do|else)\b", text):
+        words = [word for word in part.split() if not re.match(r"\d*[<>]", word)]
+        if words and not re.search(r"[$`'\"]", part) and _names_relative(Command.of(*words)):
+            return True
+    return False
 
 
 def _names_relative(command: Command) -> bool:

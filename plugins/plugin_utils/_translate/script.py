@@ -74,6 +74,8 @@ _LIMITS = {
     "r": "RTPRIO", "s": "STACK", "t": "CPU", "u": "NPROC", "p": "NPROC", "v": "AS", "x": "LOCKS",
 }  # fmt: skip
 _KILO = frozenset("cdflmsv")
+# Names of variables that are as often empty as not.
+_OPTIONAL = re.compile(r"OPT|ARG|FLAG|PARAM|EXTRA|DEBUG|VERBOSE|LOG", re.IGNORECASE)
 # Arguments of commands that only look at a configuration.
 _CHECKS = re.compile(r"(-t|-T|-tq|-tt|--?(config)?test.*|--?check.*|check|configtest|check-?config|checkconf)\Z")
 
@@ -227,7 +229,9 @@ class Interpreter:
                 )
             else:
                 self.note_once(
-                    INFO, f"${name}", f"{name} is never set (runsv passes on PATH only), so it expands to nothing"
+                    INFO if _OPTIONAL.search(name) else WARNING,
+                    f"${name}",
+                    f"{name} is never set (runsv passes on PATH only), so it expands to nothing",
                 )
         return None
 
@@ -267,6 +271,8 @@ class Interpreter:
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
     def home(self, user: str) -> str | None:
+        if user == "":
+            self.note_once(DECISION, "~", "is taken for /root: runsv passes on no HOME, and the script runs as root")
         if user in ("", "root"):
             return "/root"
         known = self.definition.users.get(user)
@@ -2154,7 +2160,8 @@ class Interpreter:
     def b_source(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, node: Node) -> bool:
         if len(words) != 2 or last:
             raise NeedShell("a sourced file with arguments")
-        self.source(words[1], not (checked or self.errexit) and False, node)
+        # Where the file is missing sh ends the script, bash goes on.
+        self.source(words[1], self.bash and not (checked or self.errexit), node)
         return False
 
     def b_message(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, node: Node) -> bool:
