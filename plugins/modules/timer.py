@@ -401,6 +401,7 @@ timers:
     next_elapse:
       description:
         - When it elapses next, as ISO 8601 in UTC, or V(null). The random delay is part of it, as systemd has chosen it already.
+          It is not known while a run goes on.
         - In check mode, for a timer that would change, what can be reckoned of that without systemd and without the delay.
       type: str
       returned: when it is present, with a manager

@@ -159,7 +159,7 @@ timers:
           type: str
           returned: with a manager
     next_elapse:
-      description: When it elapses next, as ISO 8601 in UTC, the random delay included; V(null) when that is not known.
+      description: When it elapses next, as ISO 8601 in UTC, the random delay included; V(null) when that is not known, as while a run goes on.
       type: str
       returned: with a manager
       sample: '2026-11-24T03:12:41.118+00:00'

@@ -24,14 +24,19 @@ class Elapses(t.NamedTuple):
     last: int | None
 
 
-def read_elapses(manager: t.Any, names: t.Sequence[str]) -> dict[str, Elapses]:
-    """What systemd says of each loaded timer, in one round trip."""
-    values = iter(manager.properties([(object_path(name), TIMER, what) for name in names for what in _ASKED]))
+def read_elapses(manager: t.Any, states: t.Mapping[str, str]) -> dict[str, Elapses]:
+    """What systemd says of timers, in one round trip.
+
+    :param states: name of a loaded timer -> its SubState. One that does not wait has no next elapse; systemd keeps the
+        old time until the run that goes on has ended.
+    """
+    values = iter(manager.properties([(object_path(name), TIMER, what) for name in states for what in _ASKED]))
     now, monotonic = now_usec(), time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     found = {}
-    for name in names:
+    for name, state in states.items():
         by_clock, by_uptime, last = (next(values), next(values), next(values))
-        found[name] = Elapses(next_of(by_clock, by_uptime, now - monotonic), _time(last))
+        following = next_of(by_clock, by_uptime, now - monotonic) if state == "waiting" else None
+        found[name] = Elapses(following, _time(last))
     return found
 
 

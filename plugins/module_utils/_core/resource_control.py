@@ -147,6 +147,13 @@ def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host)
     :param persist: `true`, `runtime` or `false`.
     :raises BadInput: it cannot be as wanted, since a file that is read later says something else.
     """
+    if persist == "true" and subject.is_transient:
+        if decide(subject, name, wanted, "runtime", host) is None:
+            return None
+        raise BadInput(
+            f"persist: {subject.id} was made at run time and is gone when it ends, so nothing of it can last; "
+            "use `persist: runtime`"
+        )
     live = subject.live[name]
     if persist == "false":
         value = host.file_value(subject, name, subject.texts) if wanted is UNSET else wanted
@@ -250,11 +257,6 @@ def plan_resources(
 
 def _refuse_idle(subject: Subject, decisions: t.Sequence[Decision], persist: str, trial: bool) -> None:
     names = ", ".join(d.name for d in decisions)
-    if subject.is_transient and persist == "true":
-        raise BadInput(
-            f"persist: {subject.id} was made at run time and is gone when it ends, so nothing of it can last; "
-            "use `persist: runtime`"
-        )
     if subject.is_up:
         return
     state = f"{subject.status.active_state} ({subject.status.sub_state})"
@@ -529,8 +531,8 @@ def _report(
         for name in wanted:
             was = before[subject.id].live[name]
             now = planned.get(subject.id, {}).get(name, subject.live[name])
-            if now is None or isinstance(now, Unreadable):
-                now = subject.live[name]
+            if isinstance(now, Unreadable):
+                now = None
             elif wanted[name] is not UNSET and same(now, wanted[name]):
                 # As it was asked for: `50%` rather than the bytes that this is.
                 now = wanted[name]

@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_p
     drop_in_lines,
     from_texts,
     same,
+    told,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import parse_lines
 
@@ -98,6 +99,7 @@ class SetProperties(Step):
         self._tools = tools
         self._saved: dict[str, Saved | None] = {}
         self._begun = False
+        self._refused: set[str] = set()
 
     def _properties(self) -> str:
         return ", ".join(dict.fromkeys(name for setting in self._settings for name in setting.after))
@@ -135,11 +137,23 @@ class SetProperties(Step):
         wanted = []
         for setting in self._settings:
             values: dict[str, t.Any] = getattr(setting, which)
-            calls = [call for name in setting.after for call in canonical_to_bus(name, values[name])]
+            calls = []
+            # In the order of their files, and nothing written twice without need: old versions note each drop-in as they
+            # write it, and would take their notes for out of date otherwise (NeedDaemonReload).
+            for name in sorted(setting.after, key=control_file):
+                found = canonical_to_bus(name, values[name])
+                if which == "after" and not told(name, setting.before[name]):
+                    found = found[-1:]
+                calls += found
             wanted.append((setting.unit, calls))
+        error = None
         for setting, failed in zip(self._settings, ctx.manager.set_properties(wanted, runtime)):
-            if failed is not None:
-                raise explain(failed, f"set {', '.join(setting.after)} of {setting.unit}")
+            # On the way back, a unit that took none of the new values may take none of the old ones either.
+            if failed is not None and setting.unit not in self._refused:
+                self._refused.add(setting.unit)
+                error = error or explain(failed, f"set {', '.join(setting.after)} of {setting.unit}")
+        if error is not None:
+            raise error
 
     def _save(self, volatile: bool) -> dict[str, Saved | None]:
         saved = {}
@@ -147,7 +161,10 @@ class SetProperties(Step):
             for setting in self._settings:
                 for name in setting.after:
                     path = _path(setting, name, volatile)
-                    saved[path] = Saved.of(path)
+                    try:
+                        saved[path] = Saved.of(path)
+                    except OSError as e:
+                        raise SystemdError(f"cannot read the drop-in {path}: {e.strerror or e}") from e
         return saved
 
     def _restore(self, saved: dict[str, Saved | None]) -> None:
@@ -177,7 +194,7 @@ class SetProperties(Step):
                 ]
                 wanted = [line.partition("=")[2] for line in lines]
                 # A list has to begin with an empty assignment; a percentage has to remain one.
-                whole = bool(found) and (wanted[0] != "" or found[0] == "") and not isinstance(value, Scaled)
+                whole = bool(found) and (wanted[0] == "") is (found[0] == "") and not isinstance(value, Scaled)
                 if found == wanted or (whole and _means(name, found, value)):
                     return
             try:

@@ -135,14 +135,14 @@ def _add_from_manager(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> 
         entry["fragment_path"], entry["dropin_paths"] = next(values) or "", list(next(values) or ())
         entry["unit"] = found["Unit"] or ""
         entry["result"] = found["Result"] or ""
-        running = entry.get("active", False)
+        waits = entry["sub_state"] == "waiting"
         by_clock, by_uptime = found["NextElapseUSecRealtime"], found["NextElapseUSecMonotonic"]
-        entry["next_elapse"] = iso(next_of(by_clock, by_uptime, boot)) if running else None
+        entry["next_elapse"] = iso(next_of(by_clock, by_uptime, boot)) if waits else None
         last = found["LastTriggerUSec"]
         entry["last_elapse"] = None if last in _NEVER else iso(last)
         rows = found["TimersCalendar"] or ()
         entry["triggers"] = [
-            {"type": base, "calendar": text, "next_elapse": iso(when) if running and when not in _NEVER else None}
+            {"type": base, "calendar": text, "next_elapse": iso(when) if waits and when not in _NEVER else None}
             for base, text, when in rows
         ]
         for base, usec, when in found["TimersMonotonic"] or ():
@@ -151,7 +151,8 @@ def _add_from_manager(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> 
                     "type": base.replace("USec", "Sec"),
                     "timespan": format_timespan(usec),
                     "usec": usec,
-                    "next_elapse": iso(when + boot) if running and when not in _NEVER else None,
+                    # One that is over keeps its time.
+                    "next_elapse": iso(when + boot) if waits and when not in _NEVER and when + boot >= now else None,
                 }
             )
         entry.update({what: found[what] for what in _PLAIN if found[what] is not None})

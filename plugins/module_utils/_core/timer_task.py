@@ -588,7 +588,7 @@ class _Task:
         if planned:
             # Of those that would change, systemd does not know yet.
             asked = [s for s in asked if s.wish.name not in changes]
-        elapses = read_elapses(manager, [state.wish.name for state in asked]) if asked else {}
+        elapses = read_elapses(manager, {s.wish.name: s.status.sub_state for s in asked if s.status}) if asked else {}
         now = now_usec()
         return [self._entry(state, changes.get(state.wish.name), elapses.get(state.wish.name), now) for state in states]
 

@@ -221,7 +221,8 @@ class TestOpenRepetitions:
         "text",
         [
             "*:0/7", "*:0/15", "*:3/7", "Mon *:0/7", "Mon,Tue *:0/7", "Sun,Mon *:0/7", "*-*-1 *:0/7", "8:0/7", "23:0/7",
-            "0,23:0/7", "0/5:0", "20/2:0/40", "*:5/7", "*:*:3/7", "*:0/7,5/11", "*:*:0/7", "*:0:0/7", "*:0/59:0/7", "12:*:0/7", "*:0..59/7", "*:0/7,30", "*:0/5:0/40",
+            "0,23:0/7", "0/5:0", "20/2:0/40", "*:5/7", "*:*:3/7", "*:0/7,5/11", "*:*:0/7", "*:0:0/7", "*:0/59:0/7", "12:*:0/7",
+            "*:0..59/7", "*:0/7,30", "*:0/5:0/40",
         ],
     )  # fmt: skip
     def test_against_the_elapses(self, text: str) -> None:
@@ -236,13 +237,13 @@ class TestOpenRepetitions:
             for chain, size in parts
         ]  # fmt: skip
         other = calendar._replace(minute=closed[0], second=closed[1])
-        start = int(dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc).timestamp()) * 1_000_000
+        start = int(dt.datetime(2026, 3, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000
         # Enough to see midnight of two days in a row, at least for a repetition of minutes; of seconds, a full hour.
-        mine, its = (each.elapses(start, 3000, dt.timezone.utc) for each in (calendar, other))
+        mine, its = (each.elapses(start, 3000, dt.UTC) for each in (calendar, other))
         better = without_open_end(calendar)
         assert (better is not None) == (mine != its)
         if better is not None:
-            assert better.elapses(start, 3000, dt.timezone.utc) == its
+            assert better.elapses(start, 3000, dt.UTC) == its
 
 
 def saved(text: str) -> Saved:
