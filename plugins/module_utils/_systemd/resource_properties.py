@@ -123,6 +123,9 @@ def _table() -> dict[str, Property]:
 
 PROPERTIES = _table()
 
+# Of these two, an empty assignment to the one resets the other as well, when systemd reads it from a file.
+_NO_RESET = ("BlockIOReadBandwidth", "BlockIOWriteBandwidth")
+
 # Of which property only the manager knows the default, by the manager's property that says it.
 MANAGER_DEFAULTS = {
     name: f"Default{name}" for name in (*(n for n in PROPERTIES if n.endswith("Accounting")), "TasksMax")
@@ -257,6 +260,8 @@ def drop_in_lines(name: str, value: t.Any) -> list[str]:
     collects = _KINDS[PROPERTIES[name].kind][1]
     if name == "RestrictNetworkInterfaces":
         words = [" ".join(words)] if value[1] else []
+    if name in _NO_RESET and words:
+        return [f"{name}={word}" for word in words]
     if collects or not words:
         return [f"{name}=", *(f"{name}={word}" for word in words)]
     return [f"{name}={words[0]}"]

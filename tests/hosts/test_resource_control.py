@@ -1,0 +1,450 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module `resource_control` on real hosts: values, files, the way back. What limits do is in the virtual machine."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.lab.host import Host
+
+MODULE = "pidone.systemd.resource_control"
+CONTROL = "/etc/systemd/system.control"
+VOLATILE = "/run/systemd/system.control"
+
+# One value for each property that some version of systemd can change on a loaded service.
+VALUES: dict[str, t.Any] = {
+    "CPUAccounting": False,
+    "MemoryAccounting": "yes",
+    "IOAccounting": True,
+    "BlockIOAccounting": True,
+    "TasksAccounting": "off",
+    "IPAccounting": True,
+    "MemoryZSwapWriteback": False,
+    "CPUQuota": "20.5%",
+    "CPUQuotaPeriodSec": "50ms",
+    "ManagedOOMMemoryPressureDurationSec": "10s",
+    "CPUWeight": 50,
+    "StartupCPUWeight": 60,
+    "IOWeight": 20,
+    "StartupIOWeight": "30",
+    "CPUShares": 100,
+    "StartupCPUShares": 200,
+    "BlockIOWeight": 500,
+    "StartupBlockIOWeight": 400,
+    "AllowedCPUs": "0-1 3",
+    "StartupAllowedCPUs": [0, 2],
+    "AllowedMemoryNodes": 0,
+    "StartupAllowedMemoryNodes": "0",
+    "MemoryMin": "1M",
+    "MemoryLow": "2.5M",
+    "MemoryHigh": "1.5G",
+    "MemoryMax": "33.3%",
+    "MemoryLimit": 2147483648,
+    "MemorySwapMax": 0,
+    "MemoryZSwapMax": "1G",
+    "DefaultMemoryMin": "1M",
+    "DefaultMemoryLow": "1M",
+    "StartupMemoryLow": "3M",
+    "StartupMemoryHigh": "1G",
+    "StartupMemoryMax": "infinity",
+    "StartupMemorySwapMax": "1G",
+    "StartupMemoryZSwapMax": "1G",
+    "DefaultStartupMemoryLow": "1M",
+    "TasksMax": "50%",
+    "IOReadBandwidthMax": {"/var": "1.5M", "/etc": "infinity"},
+    "IOWriteBandwidthMax": ["/var 2M", "/etc 1000"],
+    "IOReadIOPSMax": "/var 100",
+    "IOWriteIOPSMax": {"/var": 200},
+    "IODeviceWeight": {"/var": 200},
+    "IODeviceLatencyTargetSec": {"/var": "20ms"},
+    "BlockIOReadBandwidth": "/var 1M",
+    "BlockIOWriteBandwidth": "/var 1M",
+    "BlockIODeviceWeight": "/var 100",
+    "IPAddressAllow": ["localhost", "10.1.2.3/8", "2001:db8::/32"],
+    "IPAddressDeny": "any",
+    "SocketBindAllow": ["ipv4:tcp:1000-2000", "udp"],
+    "SocketBindDeny": "any",
+    "DeviceAllow": ["/dev/null rw", "char-pts"],
+    "DevicePolicy": "closed",
+    "RestrictNetworkInterfaces": "~eth0 eth1",
+    "ManagedOOMSwap": "kill",
+    "ManagedOOMMemoryPressure": "kill",
+    "ManagedOOMMemoryPressureLimit": "20%",
+    "ManagedOOMPreference": "avoid",
+    "DisableControllers": ["cpu", "io"],
+    "NFTSet": "cgroup:inet:filter:some_set",
+}
+# The names on D-Bus that are not those of the directives.
+ON_BUS = {"CPUQuota": "CPUQuotaPerSecUSec"}
+
+
+def service(host: Host, name: str, more: str = "", command: str = "/bin/sleep infinity") -> str:
+    """Make a service and start it; returns its full name."""
+    host.write(f"/etc/systemd/system/{name}.service", f"[Service]\nExecStart={command}\n{more}")
+    host.run(f"systemctl daemon-reload; systemctl reset-failed {name}; systemctl start {name}", check=True)
+    return f"{name}.service"
+
+
+@pytest.fixture
+def unit(host: Host, request: pytest.FixtureRequest) -> t.Iterator[str]:
+    """A running service whose file sets a few properties."""
+    yield service(host, "rc-one", "MemoryMax=1G\nAllowedCPUs=1\nSocketBindDeny=tcp:22\nIPAddressDeny=192.0.2.1\n")
+    remove(host, "rc-one")
+
+
+def remove(host: Host, *names: str) -> None:
+    for name in names:
+        host.run(
+            f"systemctl stop '{name}*'; rm -rf /etc/systemd/system/{name}*.service* {CONTROL}/{name}* {VOLATILE}/{name}*;"
+            f"systemctl reset-failed '{name}*'"
+        )
+    host.run("systemctl daemon-reload")
+
+
+def converge(host: Host, name: str | list[str], properties: dict[str, t.Any], **args: t.Any) -> dict[str, t.Any]:
+    """Plan, do, and do again: the plan tells what is then done; the second run has nothing to do."""
+    args.update(name=name, properties=properties)
+    planned = host.ansible(MODULE, args, check=True, diff=True)
+    done = host.ansible(MODULE, args, diff=True)
+    assert not done["failed"], done["msg"]
+    assert not planned["failed"], planned["msg"]
+    for key in ("changed", "steps", "diff"):
+        assert planned.get(key) == done.get(key), key
+    for before, after in zip(planned["units"], done["units"]):
+        for prop, entry in before["properties"].items():
+            # What only systemd knows before it has done it.
+            if entry["after_value"] is not None:
+                assert entry["after"] == after["properties"][prop]["after"], prop
+    again = host.ansible(MODULE, args)
+    assert again["changed"] is False, again
+    return done
+
+
+def known(host: Host, name: str = "rc-one.service") -> dict[str, t.Any]:
+    """Those of VALUES that this version of systemd knows."""
+    path = "/org/freedesktop/systemd1/unit/" + name.replace("-", "_2d").replace(".", "_2e")
+    face = "org.freedesktop.systemd1.Service"
+    listed = host.run(f"busctl introspect --list org.freedesktop.systemd1 {path} {face} | cut -d' ' -f1", check=True)
+    there = set(listed.stdout.split())
+    buses = {key: ON_BUS.get(key, f"{key[:-3]}USec" if key.endswith("Sec") else key) for key in VALUES}
+    return {key: value for key, value in VALUES.items() if f".{buses[key]}" in there}
+
+
+def show(host: Host, name: str, *properties: str) -> list[str]:
+    words = " ".join(f"-p {each}" for each in properties)
+    lines = host.run(f"systemctl show {name} {words}", check=True).stdout.splitlines()
+    found = dict(line.split("=", 1) for line in lines)
+    return [found[each] for each in properties]
+
+
+def drop_ins(host: Host, name: str) -> list[str]:
+    found = host.run(f"find {CONTROL} {VOLATILE} -path '*/{name}*' -type f", check=False).stdout
+    return sorted(found.split())
+
+
+def files_of(host: Host, name: str) -> str:
+    """All about a unit's files and the properties used here, to compare before and after."""
+    return host.run(
+        f"find /etc/systemd/system /run/systemd -path '*{name}*' ! -type d -printf '%p %T@ %m %U\\n' | grep -v /units/ | sort;"
+        f"find {CONTROL} {VOLATILE} -path '*{name}*' -type f -exec cat {{}} + ;"
+        f"systemctl show {name} -p CPUQuotaPerSecUSec -p MemoryMax -p TasksMax -p IPAddressDeny -p AllowedCPUs"
+    ).stdout
+
+
+class TestEveryProperty:
+    """All properties that the host's systemd can change, at once."""
+
+    def test_set_survives_reload_and_unset(self, host: Host, unit: str) -> None:
+        values = known(host)
+        assert len(values) > 40
+        empty = dict.fromkeys(values)
+        # The defaults in the table are those of systemd.
+        fresh = host.ansible(MODULE, {"name": unit, "properties": empty})
+        assert not fresh["failed"], fresh["msg"]
+        assert not fresh["changed"], [fresh["steps"], fresh["units"]]
+        assert not fresh["units"][0]["drift"], fresh
+        before = fresh["units"][0]["properties"]
+
+        done = converge(host, unit, values)
+        assert done["changed"]
+        assert show(host, unit, "NeedDaemonReload") == ["no"]
+        # What was written is what was meant: systemd reads the same from the files.
+        host.run("systemctl daemon-reload", check=True)
+        again = host.ansible(MODULE, {"name": unit, "properties": values})
+        assert not again["changed"], [again["steps"], again["units"]]
+        assert [key for key, entry in again["units"][0]["properties"].items() if entry["drift"]] == []
+
+        done = converge(host, unit, empty)
+        assert done["changed"]
+        after = {key: entry["after_value"] for key, entry in done["units"][0]["properties"].items()}
+        assert after == {key: entry["after_value"] for key, entry in before.items()}
+        assert drop_ins(host, "rc-one") == []
+        assert show(host, unit, "MemoryMax", "AllowedCPUs") == [str(1 << 30), "1"]
+
+
+class TestPersist:
+    """How long values last."""
+
+    def test_typed_values_before_and_after(self, host: Host, unit: str) -> None:
+        done = converge(host, unit, {"CPUQuota": "20%", "MemoryMax": "512M", "TasksMax": "infinity"})
+        (entry,) = done["units"]
+        quota, memory, tasks = (entry["properties"][key] for key in ("CPUQuota", "MemoryMax", "TasksMax"))
+        assert [quota[key] for key in ("before", "after", "before_value", "after_value")] == [
+            "infinity", "20%", "infinity", 200000,
+        ]  # fmt: skip
+        assert [memory[key] for key in ("before", "after", "before_value", "after_value")] == [
+            "1G", "512M", 1 << 30, 512 << 20,
+        ]  # fmt: skip
+        assert memory["path"] == f"{CONTROL}/rc-one.service.d/50-MemoryMax.conf"
+        assert tasks["after_value"] == "infinity"
+        assert show(host, unit, "CPUQuotaPerSecUSec", "MemoryMax") == ["200ms", str(512 << 20)]
+        # The same by another spelling is the same.
+        other = {"CPUQuota": "20.0%", "MemoryMax": 536870912, "TasksMax": "infinity"}
+        assert not host.ansible(MODULE, {"name": unit, "properties": other})["changed"]
+
+    def test_what_is_live_only_is_made_to_last(self, host: Host, unit: str) -> None:
+        done = converge(host, unit, {"CPUQuota": "30%"}, persist="false")
+        assert done["changed"]
+        assert drop_ins(host, "rc-one") == []
+        assert done["units"][0]["properties"]["CPUQuota"]["drift"] is True
+        assert done["units"][0]["properties"]["CPUQuota"]["files"] == "infinity"
+        assert converge(host, unit, {"CPUQuota": "30%"}, persist="runtime")["changed"]
+        assert drop_ins(host, "rc-one") == [f"{VOLATILE}/rc-one.service.d/50-CPUQuota.conf"]
+        assert converge(host, unit, {"CPUQuota": "30%"})["changed"]
+        assert f"{CONTROL}/rc-one.service.d/50-CPUQuota.conf" in drop_ins(host, "rc-one")
+        host.run("systemctl daemon-reload", check=True)
+        assert show(host, unit, "CPUQuotaPerSecUSec") == ["300ms"]
+
+    def test_the_units_own_file_is_enough(self, host: Host, unit: str) -> None:
+        """What the unit's file says already needs no drop-in."""
+        assert not host.ansible(MODULE, {"name": unit, "properties": {"MemoryMax": "1G"}})["changed"]
+        assert drop_ins(host, "rc-one") == []
+
+    def test_live_value_that_was_lost_is_set_again(self, host: Host, unit: str) -> None:
+        converge(host, unit, {"CPUQuota": "30%"})
+        host.run(f"systemctl set-property --runtime {unit} CPUQuota=70%; rm -r {VOLATILE}/{unit}.d", check=True)
+        done = converge(host, unit, {"CPUQuota": "30%"})
+        assert done["changed"]
+        assert done["units"][0]["properties"]["CPUQuota"]["before"] == "70%"
+        assert show(host, unit, "CPUQuotaPerSecUSec") == ["300ms"]
+
+    def test_a_percentage_of_systemctl_gives_way(self, host: Host, unit: str) -> None:
+        """systemctl keeps percentages in drop-ins of another name, which would win at the next reload."""
+        host.run(f"systemctl set-property {unit} MemoryMax=50%", check=True)
+        assert drop_ins(host, "rc-one") == [f"{CONTROL}/rc-one.service.d/50-MemoryMaxScale.conf"]
+        converge(host, unit, {"MemoryMax": "700M"})
+        host.run("systemctl daemon-reload", check=True)
+        assert show(host, unit, "MemoryMax") == [str(700 << 20)]
+        assert converge(host, unit, {"MemoryMax": None})["changed"]
+        assert show(host, unit, "MemoryMax") == [str(1 << 30)]
+
+    def test_a_file_that_is_read_later(self, host: Host, unit: str) -> None:
+        host.write("/etc/systemd/system/rc-one.service.d/90-mine.conf", "[Service]\nMemoryMax=2G\n")
+        host.run("systemctl daemon-reload", check=True)
+        before = files_of(host, "rc-one")
+        wish = {"name": unit, "properties": {"MemoryMax": "3G"}}
+        failed = host.ansible(MODULE, wish)
+        assert failed["failed"]
+        assert "/etc/systemd/system/rc-one.service.d/90-mine.conf sets it too" in failed["msg"]
+        assert files_of(host, "rc-one") == before
+        warned = host.ansible(MODULE, {**wish, "persist": "runtime"})
+        assert warned["changed"]
+        assert "90-mine.conf" in warned["warnings"][0]
+        assert show(host, unit, "MemoryMax") == [str(3 << 30)]
+        assert not host.ansible(MODULE, {**wish, "persist": "runtime"})["changed"]
+
+    def test_inactive_units(self, host: Host, unit: str) -> None:
+        host.run(f"systemctl stop {unit}", check=True)
+        live = host.ansible(MODULE, {"name": unit, "properties": {"CPUQuota": "30%"}, "persist": False})
+        assert live["failed"]
+        assert "is inactive (dead), and systemd would forget CPUQuota at once" in live["msg"]
+        tried = host.ansible(MODULE, {"name": unit, "properties": {"CPUQuota": "30%"}, "trial": "1s"})
+        assert tried["failed"]
+        assert "start it first" in tried["msg"]
+        assert converge(host, unit, {"CPUQuota": "30%", "IPAddressDeny": "any"})["changed"]
+        host.run(f"systemctl start {unit}", check=True)
+        assert show(host, unit, "CPUQuotaPerSecUSec") == ["300ms"]
+        assert not host.ansible(MODULE, {"name": unit, "properties": {"CPUQuota": "30%"}})["changed"]
+
+    def test_slice_and_transient_units(self, host: Host) -> None:
+        host.run("systemd-run --unit rc-made --slice rc-made.slice sleep 1000", check=True)
+        try:
+            lasting = host.ansible(MODULE, {"name": "rc-made", "properties": {"CPUQuota": "30%"}})
+            assert lasting["failed"]
+            assert "persist: rc-made.service was made at run time" in lasting["msg"]
+            assert converge(host, "rc-made", {"CPUQuota": "30%"}, persist="runtime")["changed"]
+            host.run("systemctl daemon-reload", check=True)
+            assert not host.ansible(
+                MODULE, {"name": "rc-made", "properties": {"CPUQuota": "30%"}, "persist": "runtime"}
+            )["changed"]
+            assert converge(host, "rc-made", {"CPUQuota": None}, persist="runtime")["changed"]
+            assert converge(host, "rc-made.slice", {"MemoryMax": "1G", "TasksMax": 100})["changed"]
+            assert "[Slice]" in host.read(f"{CONTROL}/rc-made.slice.d/50-TasksMax.conf")
+            host.run("systemctl daemon-reload", check=True)
+            assert converge(host, "rc-made.slice", {"MemoryMax": None, "TasksMax": None})["changed"]
+        finally:
+            remove(host, "rc-made")
+
+    def test_user_scope(self, host: Host) -> None:
+        host.run("loginctl enable-linger deploy; for i in $(seq 50); do test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done")
+        home = host.run("getent passwd deploy | cut -d: -f6", check=True).stdout.strip()
+        where = f"{home}/.config/systemd/user"
+        host.run(
+            f"install -d -o deploy -g deploy {home}/.config {home}/.config/systemd {where};"
+            f"printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > {where}/rc-user.service",
+            check=True,
+        )
+        scope = {"scope": "user", "user": "deploy"}
+        try:
+            started = host.ansible(
+                "pidone.systemd.unit", {"name": "rc-user", "state": "started", "daemon_reload": "always", **scope}
+            )
+            assert not started["failed"], started["msg"]
+            assert converge(host, "rc-user", {"TasksMax": "50%", "CPUQuota": "20.5%"}, **scope)["changed"]
+            control = f"{where}.control/rc-user.service.d"
+            assert "CPUQuota=20.5" in host.read(f"{control}/50-CPUQuota.conf")
+            assert host.run(f"stat -c %U {control}/50-CPUQuota.conf", check=True).stdout.strip() == "deploy"
+            assert converge(host, "rc-user", {"TasksMax": None, "CPUQuota": ""}, **scope)["changed"]
+            assert not host.exists(control)
+        finally:
+            host.ansible("pidone.systemd.unit", {"name": "rc-user", "state": "stopped", **scope})
+            host.run(f"rm -rf {where}/rc-user.service {where}.control; loginctl disable-linger deploy")
+
+
+class TestMany:
+    """Several units in one task."""
+
+    def test_patterns_lists_and_a_failure_half_way(self, host: Host) -> None:
+        text = "[Service]\nExecStart=/bin/sleep infinity\nCPUQuota=90%\n"
+        host.write("/etc/systemd/system/rc-many@.service", text)
+        names = [f"rc-many@{number}.service" for number in range(3)]
+        host.run(f"systemctl daemon-reload; systemctl start {' '.join(names)}", check=True)
+        try:
+            done = converge(host, "rc-many@*.service", {"CPUQuota": "40%"})
+            assert [entry["name"] for entry in done["units"]] == names
+            before = files_of(host, "rc-many@1")
+            # The last unit is of a type for which systemd refuses one of the properties.
+            host.write("/etc/systemd/system/rc-many.socket", "[Socket]\nListenStream=/run/rc-many\nAccept=yes\n")
+            wish = {"CPUQuota": "10%", "MemoryMax": "1G", "ManagedOOMSwap": "kill"}
+            failed = host.ansible(MODULE, {"name": [*names, "rc-many.socket"], "properties": wish})
+            assert failed["failed"]
+            assert failed["changed"] is False
+            assert "rc-many.socket" in failed["msg"]
+            assert failed["rolled_back"] == [f"CPUQuota, MemoryMax, ManagedOOMSwap of {names[0]}, {names[1]} and 2 more as before"]
+            assert files_of(host, "rc-many@1") == before
+            assert [show(host, name, "CPUQuotaPerSecUSec", "MemoryMax") for name in names] == [["400ms", "infinity"]] * 3
+        finally:
+            remove(host, "rc-many")
+
+
+class TestTrial:
+    """Values that have to prove themselves."""
+
+    def test_good(self, host: Host, unit: str) -> None:
+        done = converge(host, unit, {"CPUQuota": "30%", "MemoryMax": None}, trial="1s")
+        assert done["steps"][1] == "watch rc-one.service for 1s"
+        assert done["trial"][unit]["seconds"] >= 1
+        assert drop_ins(host, "rc-one") == [f"{CONTROL}/rc-one.service.d/50-CPUQuota.conf"]
+
+    def test_a_unit_that_goes_down(self, host: Host) -> None:
+        """Whatever made it go down: everything is put back, and it is brought up again."""
+        name = service(host, "rc-dies", "Environment=N=1\n", "/bin/sh -c 'echo last words; sleep 1.5; exit 7'")
+        try:
+            host.run(f"systemctl restart {name}", check=True)
+            before = files_of(host, "rc-dies")
+            begun = host.ansible(MODULE, {"name": name, "properties": {"CPUQuota": "30%"}, "trial": "20s"})
+            assert begun["failed"]
+            assert begun["changed"] is False
+            assert "did not stay up: it is failed (failed), Result: exit-code" in begun["msg"]
+            assert "last words" in begun["msg"]
+            assert begun["failures"][0]["exit_code"] == 7
+            assert begun["trial"][name]["seconds"] < 10
+            assert files_of(host, "rc-dies") == before
+            assert "brought rc-dies.service up again" in begun["rolled_back"]
+        finally:
+            remove(host, "rc-dies")
+
+    def test_a_unit_that_is_restarted(self, host: Host) -> None:
+        name = service(host, "rc-again", "Restart=always\nRestartSec=0\n", "/bin/sh -c 'sleep 1.5; exit 7'")
+        try:
+            failed = host.ansible(MODULE, {"name": name, "properties": {"TasksMax": 10}, "trial": "20s"})
+            assert failed["failed"]
+            assert "it was restarted" in failed["msg"]
+            assert drop_ins(host, "rc-again") == []
+            assert show(host, name, "TasksMax") != ["10"]
+        finally:
+            remove(host, "rc-again")
+
+    @pytest.mark.parametrize("how", ["signal", "hangup"])
+    def test_interrupted(self, host: Host, unit: str, how: str) -> None:
+        """Whoever asked is gone: nothing lasts."""
+        before = files_of(host, "rc-one")
+        args = {"name": unit, "properties": {"CPUQuota": "30%"}, "trial": "60s"}
+        # The module as Ansible sends it, kept on the host.
+        host.ansible(MODULE, {**args, "trial": None}, check=True)
+        host.run(
+            "rm -rf /root/rc-trial; mkdir /root/rc-trial; cd /root/rc-trial; true",
+            check=True,
+        )
+        pytest.skip("to be written")
+        assert files_of(host, "rc-one") == before
+
+
+BAD = {
+    "no-percentage": ({"CPUQuota": 20}, "properties: CPUQuota: '20' is not a percentage; write it like 20%"),
+    "percentage-over-limit": ({"MemoryMax": "101%"}, "properties: MemoryMax: '101%' is above 100%"),
+    "tasks-over-limit": ({"TasksMax": "150%"}, "properties: TasksMax: '150%' is above 100%"),
+    "size": ({"MemoryMax": "12X"}, "properties: MemoryMax: '12X' is not a size in bytes: at character 3"),
+    "weight": ({"CPUWeight": 10001}, "properties: CPUWeight: 10001 is out of range; it goes from 1 to 10000"),
+    "spelling": ({"CpuQuota": "20%"}, "properties: 'CpuQuota' is no resource property that systemd can change on a "
+                 "loaded unit; did you mean CPUQuota"),
+    "dbus-name": ({"CPUQuotaPerSecUSec": 1}, "did you mean CPUQuota"),
+    "not-of-this-kind": ({"Nice": 5}, "properties: 'Nice' is no resource property"),
+    "not-live": ({"Delegate": True}, "properties: Delegate: systemd cannot change it on a loaded unit"),
+    "no-device": ({"IOReadBandwidthMax": {"/dev/nope": "1M"}}, "properties: IOReadBandwidthMax: there is no device /dev/nope"),
+    "no-device-to-allow": ({"DeviceAllow": "/dev/nope rw"}, "properties: DeviceAllow: there is no device /dev/nope"),
+    "address": ({"IPAddressDeny": "10.0.0.0/33"}, "properties: IPAddressDeny: 33 is out of range; it goes from 0 to 32"),
+    "word": ({"DevicePolicy": "open"}, "properties: DevicePolicy: 'open' is none of auto, closed, strict"),
+    "type": ({"MemoryMax": {"a": 1}}, "properties: MemoryMax: takes no dictionary"),
+    "nothing": ({}, "properties: there are none"),
+}  # fmt: skip
+
+
+class TestBadInput:
+    """One clear error, and nothing is changed."""
+
+    def refused(self, host: Host, says: str, **args: t.Any) -> None:
+        before = files_of(host, "rc-one")
+        for check in (True, False):
+            result = host.ansible(MODULE, {"properties": {"CPUQuota": "20%"}, **args}, check=check)
+            assert result["failed"], result
+            assert says in result["msg"]
+            assert "Traceback" not in result["msg"]
+        assert files_of(host, "rc-one") == before
+
+    def test_values(self, host: Host, unit: str) -> None:
+        for properties, says in BAD.values():
+            self.refused(host, says, name=unit, properties=properties)
+
+    def test_units(self, host: Host, unit: str) -> None:
+        self.refused(host, "name: rc-one@.service is a template", name=[unit, "rc-one@"])
+        self.refused(host, "a timer unit, which has no processes", name="systemd-tmpfiles-clean.timer")
+        self.refused(host, "matches no unit on this host", name="rc-none*")
+        if host.kind.name != "trixie":
+            self.refused(host, "has no such property for units of type service", name=unit, properties={"MemoryZSwapMax": 0})
+        missing = host.ansible(MODULE, {"name": "rc-nine", "properties": {"CPUQuota": "20%"}})
+        assert missing["failed"]
+        assert "name: there is no unit rc-nine.service on this host" in missing["msg"]
+        assert "did you mean rc-one.service" in missing["msg"]
+        planned = host.ansible(MODULE, {"name": "rc-nine", "properties": {"CPUQuota": "20%"}}, check=True)
+        assert "does not exist on this host (yet)" in planned["warnings"][0]
+
+    def test_options(self, host: Host, unit: str) -> None:
+        self.refused(host, "trial: 'soon' is not a time span", name=unit, trial="soon")
+        self.refused(host, "trial_throttled: '150%' is above 100%", name=unit, trial="1s", trial_throttled="150%")
+        self.refused(host, "scope: there is no manager behind scope `global`", name=unit, scope="global")
+        self.refused(host, "name: the list is empty", name=[])
