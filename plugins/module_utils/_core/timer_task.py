@@ -16,7 +16,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.elapses impor
     read_elapses,
     upcoming,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import (
+    Change,
+    Context,
+    Plan,
+    Step,
+    carry_out,
+    short,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import (
     AsUser,
     FileTools,
@@ -260,7 +267,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         result: dict[str, t.Any] = {
             "changed": changed,
             "timers": task.report(manager, states, plan),
-            "warnings": plan.warnings + ctx.warnings,
+            "warnings": grouped(plan.warnings + ctx.warnings),
         }
     if plan.steps:
         result["steps"] = plan.describe()
@@ -269,6 +276,17 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     if ctx.links:
         result["links"] = [change._asdict() for change in ctx.links]
     return result
+
+
+def grouped(warnings: t.Sequence[str]) -> list[str]:
+    """Warnings that say the same of many timers as one: `a.service, b.service and 98 more: ...`."""
+    found: dict[str, list[str]] = {}
+    for warning in warnings:
+        about, colon, what = warning.partition(": ")
+        subjects = found.setdefault(what if colon and " " not in about else warning, [])
+        if colon and " " not in about and about not in subjects:
+            subjects.append(about)
+    return [f"{short(subjects)}: {what}" if subjects else what for what, subjects in found.items()]
 
 
 class _Task:
@@ -453,8 +471,9 @@ class _Task:
                 raise BadInput(f"{wish.where}unit: {name} is masked, so no timer can start it; unmask it first")
             if status.load_state == "not-found" and self.paths.find(name) is None:
                 self._missing(
-                    f"{wish.where}unit: there is no unit {name} on this host; write it first, correct the name, "
-                    "or give `command` for a service of the timer's own"
+                    f"{wish.where}unit",
+                    f"there is no unit {name} on this host",
+                    "write it first, correct the name, or give `command` for a service of the timer's own",
                 )
         self._read_freshness(manager, states)
 
@@ -502,11 +521,11 @@ class _Task:
 
     # -- checking
 
-    def _missing(self, message: str) -> None:
+    def _missing(self, option: str, problem: str, remedy: str) -> None:
         """Refuse what is not there; in check mode an earlier task may be the one to make it."""
         if not self.module.check_mode:
-            raise BadInput(message)
-        self.warnings.append(f"not there yet, and taken for made by an earlier task: {message}")
+            raise BadInput(f"{option}: {problem}; {remedy}")
+        self.warnings.append(f"{option}: {problem}; check mode takes it for made by an earlier task")
 
     def _check_runs(self, states: t.Sequence[TimerState]) -> None:
         """Look for the programs and the accounts of the services."""
@@ -518,14 +537,15 @@ class _Task:
                 if problem and "-" in prefixes:
                     self.warnings.append(f"{option}: {problem}; this is no failure to systemd, because of the -")
                 elif problem:
-                    self._missing(f"{option}: {problem}; install it first, or correct the path")
+                    self._missing(option, problem, "install it first, or correct the path")
             for kind, name in wish.accounts():
                 if (kind, name) not in known:
                     known[kind, name] = _is_account(kind, name, self.root)
                 if not known[kind, name]:
                     self._missing(
-                        f"{wish.where}service: {kind}={name}: there is no {kind.lower()} {name!r} on this host; "
-                        "create it first, or correct the name"
+                        f"{wish.where}service",
+                        f"{kind}={name}: there is no {kind.lower()} {name!r} on this host",
+                        "create it first, or correct the name",
                     )
 
     def verify(self, states: t.Sequence[TimerState]) -> None:

@@ -16,7 +16,12 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._core.elapses import iso, next_of, upcoming
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._core.timer_task import TimerFile, TimerState, plan_timers
+from ansible_collections.pidone.systemd.plugins.module_utils._core.timer_task import (
+    TimerFile,
+    TimerState,
+    grouped,
+    plan_timers,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import (
     TimerWish,
     changed_sections,
@@ -380,6 +385,13 @@ class TestPlan:
         made = plan_timers([found], [SYSTEM], TOOLS, offline=True)
         assert made.describe()[2:] == ["enable a.timer"]
         assert made.changes[0].after == "enabled"
+
+
+def test_warnings_of_many_timers() -> None:
+    told = grouped(
+        [*(f"{x}.service: line 9: odd" for x in "abcd"), "two words: odd", "e.timer: other", "a.service: line 9: odd"]
+    )
+    assert told == ["a.service, b.service and 2 more: line 9: odd", "two words: odd", "e.timer: other"]
 
 
 class TestElapses:
