@@ -39,47 +39,34 @@ notes:
   - When the clock is put forward, cron runs what was skipped after the gap, and systemd skips it. When the clock is put back, cron runs jobs
     that have V(*) as hour or minute in both of the hours, and systemd in the first. The findings of a job say where this can matter.
 seealso:
+  - module: pidone.systemd.timer
   - plugin: pidone.systemd.calendar
     plugin_type: test
 """
 
 EXAMPLES = r"""
-- name: A timer at cron's times
-  pidone.systemd.unit_file:
-    name: report.timer
-    sections:
-      Timer:
-        OnCalendar: "{{ '30 6 1,15 * fri' | pidone.systemd.cron_to_calendar }}"
-        # => ["*-*-01,15 06:30:00", "Fri *-*-* 06:30:00"]
-      Install:
-        WantedBy: timers.target
-    activate: true
+- name: A report at cron's times
+  pidone.systemd.timer:
+    name: report
+    OnCalendar: "{{ '30 6 1,15 * fri' | pidone.systemd.cron_to_calendar }}"
+    # => ["*-*-01,15 06:30:00", "Fri *-*-* 06:30:00"]
+    command: /opt/app/bin/report
+    service: {User: app}
 
 - name: Read the crontab of a user
   ansible.builtin.command: crontab -l -u app
   register: crontab
   changed_when: false
 
-- name: Services of its jobs that have a time
-  pidone.systemd.unit_file:
-    name: "app-cron-{{ item.line }}.service"
-    sections:
-      Service: "{{ item.service | combine({'User': 'app', 'Type': 'oneshot'}) }}"
-  loop: &jobs "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
-  loop_control: &label
+- name: Its jobs as timers, run as cron runs them
+  pidone.systemd.timer:
+    name: "app-cron-{{ item.line }}"
+    OnCalendar: "{{ item.calendars }}"
+    AccuracySec: 1s
+    service: "{{ item.service | combine({'User': 'app'}) }}"
+  loop: "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
+  loop_control:
     label: "{{ item.command }}"
-
-- name: And their timers
-  pidone.systemd.unit_file:
-    name: "app-cron-{{ item.line }}.timer"
-    sections:
-      Timer:
-        OnCalendar: "{{ item.calendars }}"
-      Install:
-        WantedBy: timers.target
-    activate: true
-  loop: *jobs
-  loop_control: *label
 """
 
 RETURN = r"""

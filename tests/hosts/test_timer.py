@@ -358,6 +358,36 @@ class TestManyTimers:
         assert good(host, timers=[{**timer, "state": "absent"} for timer in timers])["changed"]
 
 
+@one_version
+def test_crontab(host: Host, name: str) -> None:
+    """The example of the filter `cron_to_calendar`: a crontab's jobs as timers."""
+    options = {
+        "name": name + "-{{ item.line }}",
+        "OnCalendar": "{{ item.calendars }}",
+        "AccuracySec": "1s",
+        "service": "{{ item.service | combine({'User': 'deploy'}) }}",
+    }
+    jobs = "{{ crontab | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
+    play = [
+        {
+            "hosts": "all",
+            "gather_facts": False,
+            "vars": {
+                "crontab": f"# jobs\nMAILTO=\n30 6 1,15 * fri echo 50\\% > /tmp/{name}\n@reboot true\n*/10 * * * * true\n"
+            },
+            "tasks": [{"pidone.systemd.timer": options, "loop": jobs}],
+        }
+    ]
+    assert host.playbook(play).ok().changed == 1
+    assert host.playbook(play).ok().changed == 0
+    timers = info(host, name=f"{name}-*")
+    assert [timer["name"] for timer in timers] == [f"{name}-3.timer", f"{name}-5.timer"]
+    assert {trigger["calendar"] for trigger in timers[0]["triggers"]} == {"*-*-01,15 06:30:00", "Fri *-*-* 06:30:00"}
+    host.run(f"systemctl start {name}-3.service", check=True)
+    assert host.read(f"/tmp/{name}") == "50%\n"
+    assert host.run(f"stat -c %U /tmp/{name}").stdout.strip() == "deploy"
+
+
 class TestScopes:
     def test_user(self, host: Host, name: str) -> None:
         options: dict[str, t.Any] = {"name": name, "scope": "user", "user": "deploy"}
