@@ -67,6 +67,14 @@ echo 'deb [trusted=yes] file:/srv/debs ./' > "$1/etc/apt/sources.list.d/lab.list
 mv "$1/etc/apt/sources.list" "$1/etc/apt/sources.list.network"
 """
 
+#: The same, for hosts that have no systemd at all yet: it is fetched with all that it takes.
+WITHOUT_SYSTEMD = r"""
+mkdir -p "$1/srv/debs/partial"
+chroot "$1" sh -ec 'apt-get -q -y -o Dir::Cache::archives=/srv/debs --no-install-recommends --download-only install systemd'
+rmdir "$1/srv/debs/partial"
+rm -f "$1/srv/debs/lock"
+"""
+
 #: Packages enable their services only where they may start them, which they may not while an image is made. There is no
 #: terminal either: Debian's way to say so is the dot.
 RUNIT = r"""
@@ -150,6 +158,19 @@ KINDS = _kinds(
         + RUNIT
         + CUSTOMIZE,
         about="Debian 13 booting runit, systemd installed beside it",
+    ),
+    Kind(
+        "runit-only",
+        "nspawn",
+        "trixie",
+        (*COMMON, "runit-init", "runit", "runit-services", "python3-apt", *SERVICES),
+        customize=WITHOUT_SYSTEMD
+        + REPOSITORY.removeprefix('\nmkdir "$1/srv/debs"').replace(
+            "SYSTEMD_PACKAGES", "systemd-sysv libpam-systemd dbus-user-session runit-init"
+        )
+        + RUNIT
+        + CUSTOMIZE,
+        about="Debian 13 booting runit, without systemd; /srv/debs has it",
     ),
     Kind(
         "runit-run",
