@@ -25,6 +25,8 @@ COMMON = (
 #: Real services of Debian for hosts of other init systems.
 SERVICES = ("cron", "memcached", "nginx-light", "redis-server", "socklog-run")
 SYSTEMD = ("systemd", "systemd-sysv", "libpam-systemd", "dbus-user-session")
+#: What other packages depend on systemd for, where there is none.
+STANDALONE = ("systemd-standalone-sysusers", "systemd-standalone-tmpfiles")
 
 #: Runs in the new root (as $1): users, SSH, and peace from timers that would fetch packages.
 CUSTOMIZE = r"""
@@ -163,7 +165,7 @@ KINDS = _kinds(
         "runit-only",
         "nspawn",
         "trixie",
-        (*COMMON, "runit-init", "runit", "runit-services", "python3-apt", *SERVICES),
+        (*COMMON, "runit-init", "runit", "runit-services", "python3-apt", *STANDALONE, *SERVICES),
         customize=WITHOUT_SYSTEMD
         + REPOSITORY.removeprefix('\nmkdir "$1/srv/debs"').replace(
             "SYSTEMD_PACKAGES", "systemd-sysv libpam-systemd dbus-user-session runit-init"
