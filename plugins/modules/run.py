@@ -188,8 +188,8 @@ options:
 notes:
   - What the command used is only to be had over a bus, as systemd forgets the unit otherwise before it can be asked. On a host without a D-Bus daemon
     everything else works, and RV(resources) are null.
-  - Before systemd 254, a unit that outlives the task cannot have commands with the prefixes C(+) and C(!) among its O(properties), since such a version
-    would lose them at the next C(daemon-reload).
+  - Before systemd 254, what a command prints that C(Restart) among the O(properties) starts again is only returned if the task runs as root and with
+    O(scope=system); otherwise that of later attempts is in the journal.
 seealso:
   - module: pidone.systemd.unit
   - module: pidone.systemd.unit_file

@@ -57,6 +57,9 @@ class Request:
         self.strip = True
         self.oneshot = False
         self.captured: list[str] = []
+        # Whether systemd restarts the command, and whether this version then forgets the descriptors it was given.
+        self.restarted = False
+        self.forgetful = False
         self.when = ""
         self.mark = ""
         self.failed: list[str] = []
@@ -165,31 +168,22 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
     variables = exec_properties.to_bus("Environment", params["environment"], "environment")
     if not request.scope:
         request.properties += variables
-        _check_flags(request, manager)
         flags = [] if params["expand_argument_vars"] else ["no-env-expand"]
         argv = [request.program, *words[1:]] if "/" in words[0] else words
         request.properties.append(exec_properties.command_property("ExecStart", request.program, argv, flags))
         request.captured = [
             stream for stream, name in (("stdout", "StandardOutput"), ("stderr", "StandardError")) if name not in given
         ]
+    request.restarted = given.get("Restart") not in (None, "no", False)
+    if request.restarted and request.wait:
+        version = "".join(char if char.isdigit() else " " for char in manager.manager_property("Version") or "").split()
+        request.forgetful = bool(version) and int(version[0]) < 254
     _check_places(request, given, directives, params, check_mode)
     if timer:
         _add_timer(request, params, triggers)
     if not made_up and not request.scope:
         _add_mark(request)
     return request
-
-
-def _check_flags(request: Request, manager: t.Any) -> None:
-    """Refuse commands that a unit which outlives the task would lose at a daemon-reload."""
-    lossy = [name for name, value in request.properties if value[0] == "a(sasas)"]
-    if lossy and not request.wait:
-        version = "".join(char if char.isdigit() else " " for char in manager.manager_property("Version") or "").split()
-        if version and int(version[0]) < 254:
-            raise BadInput(
-                f"properties: {lossy[0][:-2]}: systemd {version[0]} forgets a transient unit's commands with the prefixes + and ! "
-                "at the next daemon-reload; leave out the prefix, or write the service with the module unit_file"
-            )
 
 
 def _name(wanted: str | None, suffix: str, timer: bool) -> tuple[str, bool]:
@@ -294,7 +288,7 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
         if option == "slice" and unit_type(value) != "slice":
             value = check_name(f"{value}.slice", "slice")
         found[directive] = value
-    found.setdefault("Description", request.command_line)
+    found.setdefault("Description", _plain(request.command_line))
     if params["collect"]:
         found["CollectMode"] = "inactive-or-failed"
     if not request.scope:
@@ -311,6 +305,11 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
         # systemd itself stops it, also where nobody is there any more to do so.
         found[directive] = f"{int(request.timeout * 1e6)}us"
     return found
+
+
+def _plain(text: str) -> str:
+    """The text in one line, without what no terminal should see."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _check_places(
@@ -385,7 +384,7 @@ def _add_timer(request: Request, params: dict[str, t.Any], triggers: dict[str, t
     request.when = "; ".join(told)
     if "Unit" in given:
         raise BadInput("timer_properties: Unit cannot be set here, the timer starts the command's own service")
-    found: dict[str, t.Any] = {"Description": f"Timer of {request.command_line}", "RemainAfterElapse": False}
+    found: dict[str, t.Any] = {"Description": f"Timer of {_plain(request.command_line)}", "RemainAfterElapse": False}
     if params["collect"]:
         found["CollectMode"] = "inactive-or-failed"
     found.update(given)

@@ -145,7 +145,9 @@ class _Command:
                 os.close(self._gate)
                 # All that could need the rights of this process comes first: the scope may be of a user's manager.
                 environment = _become(params, stdin, ends)
-                words = [os.path.expandvars(w) for w in request.argv] if params["expand_argument_vars"] else request.argv
+                words = (
+                    [os.path.expandvars(w) for w in request.argv] if params["expand_argument_vars"] else request.argv
+                )
                 os.write(report, b"\0")
                 if os.read(gate, 1):
                     os.execve(request.program, words, environment)  # noqa: S606

@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.session impor
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import mend_commands
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -94,13 +95,14 @@ class Output:
         self._wake = os.pipe()
         self._thread: t.Any = None
 
-    def begin(self) -> None:
-        """Read from now on; the ends to be written to are another's business."""
+    def begin(self, keep_ends: bool = False) -> None:
+        """Read from now on; the ends to be written to are another's business, unless they are kept for later."""
         import threading
 
-        for end in self.ends.values():
-            os.close(end)
-        self.ends.clear()
+        if not keep_ends:
+            for end in self.ends.values():
+                os.close(end)
+            self.ends.clear()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -317,6 +319,7 @@ class StartTimer(Step):
         job = start_transient(
             ctx.manager, request.timer, request.timer_properties, [(request.name, request.properties)]
         )
+        mend_file(ctx, request)
         results = ctx.manager.wait_for_jobs([job], time.monotonic() + _STARTING)
         if results.get(job.id) not in ("done", None):
             from ansible_collections.pidone.systemd.plugins.module_utils._core.failures import report_jobs
@@ -362,8 +365,17 @@ class RunService(Step):
         stdin = memory_file(request.stdin) if request.stdin is not None else None
         try:
             properties = list(request.properties)
+            by_path = request.forgetful and ctx.manager.scope == "system" and os.geteuid() == 0
             for stream, end in output.ends.items():
-                properties.append((_DESCRIPTORS[stream], ("h", end)))
+                if by_path:
+                    # The pipe itself, opened anew for each attempt. When this process is gone, so is the path.
+                    name, path = f"{_DESCRIPTORS[stream][:-10]}ToAppend", f"/proc/{os.getpid()}/fd/{end}"
+                    properties.append((name, ("s", path)))
+                else:
+                    properties.append((_DESCRIPTORS[stream], ("h", end)))
+            if by_path:
+                # 209 is what it is without that path.
+                properties.append(("RestartPreventExitStatus", ("(aiai)", ([209], []))))
             if stdin is not None:
                 properties.append((_DESCRIPTORS["stdin"], ("h", stdin)))
             if ctx.manager.connection.is_bus:
@@ -373,7 +385,8 @@ class RunService(Step):
             ctx.jobs_begun = begun
             try:
                 job = start_transient(ctx.manager, request.name, properties)
-                output.begin()
+                mend_file(ctx, request)
+                output.begin(keep_ends=by_path)
                 stopped = self._wait(ctx, begun)
             except BaseException as e:
                 # Whatever it was, a BadInput excepted, the unit may be there by now, and nobody waits for it any more.
@@ -396,7 +409,12 @@ class RunService(Step):
     def _begin(self, ctx: Context) -> bool:
         request = self._request
         ctx.jobs_begun = time.monotonic()
-        job = start_transient(ctx.manager, request.name, request.properties)
+        properties = list(request.properties)
+        if ctx.manager.connection.is_bus:
+            # Only as long as this task looks at it.
+            properties.append(("AddRef", ("b", True)))
+        job = start_transient(ctx.manager, request.name, properties)
+        mend_file(ctx, request)
         # Whether it could be executed is known at once, and worth to be known; a oneshot's job is its whole run.
         result = None
         if not request.oneshot:
@@ -491,6 +509,10 @@ class RunService(Step):
             raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
 
     def _report_job(self, ctx: Context, job: t.Any, result: str | None) -> t.NoReturn:
+        if not ctx.manager.properties([(self._path, UNIT, "Transient")])[0]:
+            # Forgotten already, as there was no bus: nobody can be asked any more.
+            facts = {"result": str(result), **self._outcome.facts}
+            raise RunFailed(screen(f"{self._request.command_line} could not be run", self._request, facts))
         from ansible_collections.pidone.systemd.plugins.module_utils._core.failures import report_jobs
 
         error = report_jobs(ctx, "start", [(self._request.name, job, result)])
@@ -501,6 +523,40 @@ class RunService(Step):
                 entry["command"] = self._request.command_line
         error.msg = "\n".join([error.msg, *_tail(self._outcome.facts)])
         raise error
+
+
+def mend_file(ctx: Context, request: Request) -> None:
+    """Correct what systemd wrote of the commands, where it is something else than what it was sent.
+
+    In place: so it is no new file where the unit has ended meanwhile, and systemd sees no change that would need a reload.
+    """
+    commands = [value for _name, (signature, value) in request.properties if signature in ("a(sasb)", "a(sasas)")]
+    if "$" not in str(commands) and not any(name.endswith("Ex") for name, _value in request.properties):
+        return
+    runtime = f"/run/user/{ctx.manager.uid}" if ctx.manager.scope == "user" else "/run"
+    path = f"{runtime}/systemd/transient/{request.name}"
+    try:
+        with open(path, "r+b", opener=_no_link) as file:
+            before = os.fstat(file.fileno())
+            text = file.read().decode("utf-8", "surrogateescape")
+            mended = mend_commands(text, request.properties).encode("utf-8", "surrogateescape")
+            file.seek(0)
+            file.write(mended)
+            file.truncate()
+            file.flush()
+            os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
+    except FileNotFoundError:
+        pass
+    except OSError as e:
+        if not request.wait:
+            ctx.warnings.append(
+                f"after a daemon-reload, systemd will read the dollar signs of the command otherwise, as {path} could not be "
+                f"corrected: {e.strerror}"
+            )
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _more_than(count: int, items: t.Sequence[t.Any]) -> bool:

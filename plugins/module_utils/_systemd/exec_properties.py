@@ -38,11 +38,11 @@ _KINDS = {
     "IgnoreSIGPIPE TTYVHangup TTYReset TTYVTDisallocate PrivateDevices PrivateNetwork PrivateMounts PrivateIPC "
     "NoNewPrivileges SyslogLevelPrefix MemoryDenyWriteExecute RestrictRealtime DynamicUser RemoveIPC "
     "ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock MountAPIVFS BindLogSockets "
-    "CPUSchedulingResetOnFork LockPersonality RestrictSUIDSGID RootEphemeral SetLoginEnvironment",
+    "CPUSchedulingResetOnFork MemoryKSM LockPersonality RestrictSUIDSGID RootEphemeral SetLoginEnvironment",
     # systemd made words of these booleans; other words than yes and no go under another name.
     "boolean_or_word": "PrivateTmp PrivateUsers ProtectControlGroups ProtectHostname",
-    "timespan": "JobTimeoutSec JobRunningTimeoutSec StartLimitIntervalSec RestartSec RestartMaxDelaySec "
-    "TimeoutStartSec TimeoutStopSec TimeoutAbortSec TimeoutCleanSec RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec "
+    "timespan": "StartLimitIntervalSec RestartSec RestartMaxDelaySec "
+    "TimeoutStartSec TimeoutStopSec TimeoutAbortSec RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec "
     "AccuracySec RandomizedDelaySec RandomizedOffsetSec LogRateLimitIntervalSec",
     "unsigned": "StartLimitBurst FileDescriptorStoreMax RestartSteps LogRateLimitBurst",
     "exit_action": "SuccessActionExitStatus FailureActionExitStatus",
@@ -56,7 +56,7 @@ _KINDS = {
     "filter": "RestrictAddressFamilies SystemCallFilter SystemCallLog RestrictFileSystems",
     "commands": "ExecCondition ExecStartPre ExecStartPost ExecReload ExecStop ExecStopPost",
     "statuses": "RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus",
-    "signal": "KillSignal RestartKillSignal FinalKillSignal WatchdogSignal",
+    "signal": "ReloadSignal KillSignal RestartKillSignal FinalKillSignal WatchdogSignal",
     "mode": "UMask RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode LogsDirectoryMode "
     "ConfigurationDirectoryMode",
     "stream": "StandardInput StandardOutput StandardError",
@@ -104,7 +104,7 @@ _NOT_HERE = {
     "MountImagePolicy": "", "ExtensionImages": "", "ExtensionImagePolicy": "",
     "Sockets": "", "PermissionsStartOnly": "write `+` before those commands that need privileges",
     "OnFailureIsolate": "set OnFailureJobMode", "RequiresOverridable": "set Requires", "RequisiteOverridable": "set Requisite",
-    "SourcePath": "",
+    "ManagedOOMMemoryPressureLimitPercent": "", "SourcePath": "", "JobTimeoutSec": "", "JobRunningTimeoutSec": "", "TimeoutCleanSec": "",
 }  # fmt: skip
 
 _YES = frozenset(("1", "yes", "y", "true", "t", "on"))
@@ -142,7 +142,13 @@ _CAPABILITIES = (
 _BYTE_LIMITS = frozenset(("FSIZE", "DATA", "STACK", "CORE", "RSS", "AS", "MEMLOCK", "MSGQUEUE"))
 _LIMITS = _BYTE_LIMITS | {"CPU", "NOFILE", "NPROC", "LOCKS", "SIGPENDING", "NICE", "RTPRIO", "RTTIME"}
 _EXEC_FLAGS = {"-": "ignore-failure", ":": "no-env-expand", "+": "privileged"}
+_EXEC_MARKS = {"ignore-failure": "-", "privileged": "+", "no-setuid": "!", "ambient": "!!"}
 _STRUCTURED = ("RootImageOptions", "MountImages", "ExtensionImages")
+# Values that systemd writes in a form that takes anything.
+_MULTILINE = frozenset((
+    "StandardInputText", "StandardInputData", "SetCredential", "SetCredentialEncrypted", "Environment", "ExecCondition",
+    "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost",
+))  # fmt: skip
 _ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
 }  # fmt: skip
@@ -237,8 +243,13 @@ def _text(value: t.Any, option: str, name: str, multiline: bool = False) -> str:
         return str(value)
     if not isinstance(value, str):
         raise BadInput(f"{option}: takes text, a number or a boolean, not {type(value).__name__}")
-    if "\0" in value:
-        raise BadInput(f"{option}: {value[:40]!r} holds a NUL character")
+    # systemd writes some values into the unit's file as they are: a line break would begin another directive there.
+    for char in value:
+        if char == "\0" or (
+            char in "\n\r" and not multiline and name not in _MULTILINE and char in value.strip(" \t\n\r")
+        ):
+            what = "a line break" if char in "\n\r" else "a NUL character"
+            raise BadInput(f"{option}: {value[:40]!r} holds {what}, which it cannot")
     return value if multiline or name in ("StandardInputText", "SetCredential") else value.strip(" \t\n\r")
 
 
@@ -450,12 +461,7 @@ def parse_command(text: str, option: str, resolve: t.Callable[[str, str], str]) 
 
 
 def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flags: t.Sequence[str] = ()) -> Property:
-    """The property that adds a command to one of the Exec directives; without a path, the one that resets it.
-
-    The kind that takes all flags (`ExecStartEx`) is used where there is no other way only: before version 254 systemd writes
-    it into the unit's file under that name, does not know it when it reads the file again, and so forgets the command at the
-    next daemon-reload.
-    """
+    """The property that adds a command to one of the Exec directives; without a path, the one that resets it."""
     if not path:
         return name, ("a(sasb)", [])
     if "no-env-expand" in flags:
@@ -464,6 +470,53 @@ def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flag
     if set(flags) <= {"ignore-failure"}:
         return name, ("a(sasb)", [(path, list(argv), bool(flags))])
     return f"{name}Ex", ("a(sasas)", [(path, list(argv), list(flags))])
+
+
+def mend_commands(text: str, properties: t.Sequence[Property]) -> str:
+    """The text of a transient unit's file, its commands written such that systemd reads of them what it was sent.
+
+    What systemd itself writes, and reads at the next daemon-reload, is something else: before version 254 ExecStartEx= and its
+    kin, which are no directives, and in some versions `\\$`; from 254 on each `$` is doubled.
+
+    :param properties: what was sent.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name, (signature, value) in properties:
+        if signature not in ("a(sasb)", "a(sasas)"):
+            continue
+        lines = wanted.setdefault(name[:-2] if name.endswith("Ex") else name, [])
+        if not value:
+            lines.clear()
+        for path, argv, flags in value:
+            marks = [_EXEC_MARKS[flag] for flag in flags] if signature == "a(sasas)" else ["-"] * bool(flags)
+            words = [f"{''.join(marks)}@{path}", *argv]
+            lines.append(" ".join(_written(word) for word in words))
+    if not wanted:
+        return text
+    kept = [
+        line
+        for line in text.splitlines()
+        if not line.startswith(tuple(f"{name}{end}" for name in wanted for end in ("=", "Ex=")))
+    ]
+    kept.append("[Service]")
+    for name, lines in wanted.items():
+        kept += [f"{name}={line}" for line in lines]
+    return "\n".join(kept) + "\n"
+
+
+def _written(word: str) -> str:
+    """A word of a command as it stands in a unit file."""
+    out = []
+    for char in word:
+        if char in '\\"':
+            out.append("\\" + char)
+        elif char == "%":
+            out.append("%%")
+        elif char < " " or char == "\x7f":
+            out.append(f"\\x{ord(char):02x}")
+        else:
+            out.append(char)
+    return '"' + "".join(out) + '"'
 
 
 def find_program(program: str, option: str) -> str:
