@@ -39,7 +39,7 @@ def report(facts: dict[str, t.Any]) -> Report:
     """Make the report of one host.
 
     :param facts: `host`, `mode`, `services` and `blocked` and `left_out` (of `service_import_plan`), `results` (of
-        `service_handover` or `init_handover`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
+        `service_handover` or `init_handover`), `listeners` (its `host`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
     """
     services = list(facts.get("services") or [])
     results = {str(one["name"]): one for one in facts.get("results") or []}
@@ -110,6 +110,7 @@ def _data(
         "parity": {"same": sum(bool(row["parity"]) for row in compared), "of": len(compared)},
         "seconds": facts.get("seconds"),
         "notes": [str(one) for one in facts.get("notes") or []],
+        "listeners": facts.get("listeners") or [],
         "left_out": facts.get("left_out") or [],
         "blocked": {**{row["name"]: row["blocked"] for row in rows if row["blocked"]}, **blocked},
         "services": rows,
@@ -170,6 +171,7 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
             lines += [f"  {name}  {one}" for one in reasons]
     if data["parity"]["of"]:
         lines.append(f"parity: {_parity(data)}")
+    lines += [f"host: {_difference(one)}" for one in data["listeners"] if one.get("worse")]
     lines += data["notes"]
     return [line.rstrip() for line in lines]
 
@@ -228,6 +230,14 @@ def _markdown(data: dict[str, t.Any]) -> str:
         out += ["## To be decided", ""]
         for name, reasons in data["blocked"].items():
             out += [f"- **{name}**: {one}" for one in reasons]
+        out.append("")
+    if data["listeners"]:
+        out += ["## What listens on the host", "", "| socket | before | after | |", "|---|---|---|---|"]
+        for one in data["listeners"]:
+            remark = f"**{one.get('reason')}**" if one.get("worse") else one.get("reason") or ""
+            out.append(
+                f"| {_cell(one['what'])} | {_cell(one.get('before'))} | {_cell(one.get('after'))} | {_cell(remark)} |"
+            )
         out.append("")
     if data["left_out"]:
         out += ["## Left where they are", ""]
