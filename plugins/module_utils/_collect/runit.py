@@ -237,16 +237,22 @@ def _place(host: Host, outer: str, name: str) -> _Place:
     match = _LAYOUT.match(inside)
     if host.root or (match and inside == match.group(1) + match.group(2)):
         # Files below a root, or at a known place of this very host: what is not there is known not to be there.
-        links = []
-        for pattern in _SCANNED:
-            for directory in glob.glob(host.root + pattern):
-                for entry in _listed(directory):
-                    if os.path.realpath(os.path.join(directory, entry)) == outer and not entry.startswith("."):
-                        links.append(host.inner(os.path.join(directory, entry)))
-        return _Place(name, outer, inside, True, links)
+        return _Place(name, outer, inside, True, links_to(outer, host))
     if match:
         return _Place(name, outer, match.group(1) + match.group(2), False)
     return _Place(name, outer, "/etc/sv/" + name, False, assumed=True)
+
+
+def links_to(outer: str, host: t.Optional[Host] = None) -> t.List[str]:
+    """The entries of scanned directories that lead to a service directory, its links resolved."""
+    host = host or Host()
+    links = []
+    for pattern in _SCANNED:
+        for directory in glob.glob(host.root + pattern):
+            for entry in _listed(directory):
+                if os.path.realpath(os.path.join(directory, entry)) == outer and not entry.startswith("."):
+                    links.append(host.inner(os.path.join(directory, entry)))
+    return links
 
 
 def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
