@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -290,7 +292,9 @@ class TestPersist:
             remove(host, "rc-made")
 
     def test_user_scope(self, host: Host) -> None:
-        host.run("loginctl enable-linger deploy; for i in $(seq 50); do test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done")
+        host.run(
+            "loginctl enable-linger deploy; for i in $(seq 50); do test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done"
+        )
         home = host.run("getent passwd deploy | cut -d: -f6", check=True).stdout.strip()
         where = f"{home}/.config/systemd/user"
         host.run(
@@ -334,9 +338,13 @@ class TestMany:
             assert failed["failed"]
             assert failed["changed"] is False
             assert "rc-many.socket" in failed["msg"]
-            assert failed["rolled_back"] == [f"CPUQuota, MemoryMax, ManagedOOMSwap of {names[0]}, {names[1]} and 2 more as before"]
+            assert failed["rolled_back"] == [
+                f"CPUQuota, MemoryMax, ManagedOOMSwap of {names[0]}, {names[1]} and 2 more as before"
+            ]
             assert files_of(host, "rc-many@1") == before
-            assert [show(host, name, "CPUQuotaPerSecUSec", "MemoryMax") for name in names] == [["400ms", "infinity"]] * 3
+            assert [show(host, name, "CPUQuotaPerSecUSec", "MemoryMax") for name in names] == [
+                ["400ms", "infinity"]
+            ] * 3
         finally:
             remove(host, "rc-many")
 
@@ -381,17 +389,42 @@ class TestTrial:
 
     @pytest.mark.parametrize("how", ["signal", "hangup"])
     def test_interrupted(self, host: Host, unit: str, how: str) -> None:
-        """Whoever asked is gone: nothing lasts."""
+        """The module is told to end, or whoever waits for it is gone: nothing lasts, and old values are back."""
         before = files_of(host, "rc-one")
-        args = {"name": unit, "properties": {"CPUQuota": "30%"}, "trial": "60s"}
-        # The module as Ansible sends it, kept on the host.
-        host.ansible(MODULE, {**args, "trial": None}, check=True)
-        host.run(
-            "rm -rf /root/rc-trial; mkdir /root/rc-trial; cd /root/rc-trial; true",
-            check=True,
-        )
-        pytest.skip("to be written")
+        args = {"name": unit, "properties": {"CPUQuota": "30%", "MemoryMax": None}, "trial": "100s"}
+        keywords = {"async": 120, "poll": 0} if how == "signal" else {}
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(host.ansible, MODULE, args, keywords=keywords)
+            until(host, f"systemctl show {unit} -p CPUQuotaPerSecUSec | grep -q 300ms")
+            assert drop_ins(host, "rc-one") == []
+            log = "journalctl -q -n 1 -o verbose --output-fields _PID SYSLOG_IDENTIFIER=ansible-" + MODULE
+            pid = int(host.run(f"{log} | sed -n 's/.* _PID=//p'", check=True).stdout)
+            if how == "hangup":
+                pid = ancestor(host, pid, "sshd")
+            # Not from a connection that it would end.
+            host.run(f"systemd-run --quiet sh -c 'sleep 0.3; kill -TERM {pid}'", check=True)
+            begun = time.monotonic()
+            assert result.result(60)["unreachable"] is (how == "hangup")
+            until(host, f"! systemctl show {unit} -p CPUQuotaPerSecUSec | grep -q 300ms")
+            assert time.monotonic() - begun < 20
+        if how == "signal":
+            assert "interrupted by SIGTERM" in until(host, "grep -h rolled_back /root/.ansible_async/*")
+            host.run("rm -r /root/.ansible_async")
         assert files_of(host, "rc-one") == before
+
+
+def until(host: Host, line: str) -> str:
+    """Repeat a shell line until it succeeds; returns its output."""
+    return host.run(f"for i in $(seq 100); do {line} && exit; sleep 0.1; done; exit 1", check=True).stdout
+
+
+def ancestor(host: Host, pid: int, command: str) -> int:
+    """The nearest process of that name above another."""
+    while pid > 1:
+        pid = int(host.run(f"sed 's/.*) . //; s/ .*//' /proc/{pid}/stat", check=True).stdout)
+        if host.read(f"/proc/{pid}/comm").startswith(command):
+            return pid
+    raise AssertionError(f"no process {command} above")
 
 
 BAD = {
@@ -435,7 +468,9 @@ class TestBadInput:
         self.refused(host, "a timer unit, which has no processes", name="systemd-tmpfiles-clean.timer")
         self.refused(host, "matches no unit on this host", name="rc-none*")
         if host.kind.name != "trixie":
-            self.refused(host, "has no such property for units of type service", name=unit, properties={"MemoryZSwapMax": 0})
+            self.refused(
+                host, "has no such property for units of type service", name=unit, properties={"MemoryZSwapMax": 0}
+            )
         missing = host.ansible(MODULE, {"name": "rc-nine", "properties": {"CPUQuota": "20%"}})
         assert missing["failed"]
         assert "name: there is no unit rc-nine.service on this host" in missing["msg"]
@@ -448,3 +483,108 @@ class TestBadInput:
         self.refused(host, "trial_throttled: '150%' is above 100%", name=unit, trial="1s", trial_throttled="150%")
         self.refused(host, "scope: there is no manager behind scope `global`", name=unit, scope="global")
         self.refused(host, "name: the list is empty", name=[])
+
+
+@pytest.mark.lab_kinds("vm")
+class TestEffects:
+    """What the kernel makes of it, where it has all controllers."""
+
+    def test_limits_hold(self, host: Host) -> None:
+        """The control group has what was asked for, and a busy service gets a fifth of a CPU."""
+        name = service(host, "rc-busy", "", "/bin/sh -c 'while :; do :; done'")
+        wish = {
+            "CPUQuota": "20%",
+            "MemoryMax": "100M",
+            "TasksMax": 7,
+            "AllowedCPUs": 0,
+            "CPUWeight": 50,
+            "IOReadBandwidthMax": {"/dev/vda": "1M"},
+        }
+        try:
+            trial = {"trial": "1s", "trial_throttled": "100%", "persist": "runtime"}
+            done = host.ansible(MODULE, {"name": name, "properties": wish, **trial})
+            assert not done["failed"], done["msg"]
+            assert int(done["trial"][name]["throttled"].rstrip("%")) > 50
+            (entry,) = done["units"]
+            found = {key: value["cgroup"] for key, value in entry["properties"].items()}
+            device = host.run("cat /sys/class/block/vda/dev", check=True).stdout.strip()
+            assert found == {
+                "CPUQuota": "20000 100000",
+                "MemoryMax": str(100 << 20),
+                "TasksMax": "7",
+                "AllowedCPUs": "0",
+                "CPUWeight": "50",
+                "IOReadBandwidthMax": f"{device} rbps=1000000 wbps=max riops=max wiops=max",
+            }
+            assert not entry["drift"]
+            group = f"/sys/fs/cgroup/system.slice/{name}"
+            lines = host.run(
+                f"cd {group}; cat cpu.max memory.max pids.max; for i in 1 2; do date +%s%N; grep usage_usec cpu.stat; sleep 4; done",
+                check=True,
+            ).stdout.split()
+            assert lines[:4] == ["20000", "100000", str(100 << 20), "7"]
+            share = (int(lines[9]) - int(lines[6])) * 1000 / (int(lines[7]) - int(lines[4]))
+            assert 0.15 < share < 0.25
+            # The kernel has another value than systemd: that is drift.
+            host.run(f"echo 30000 > {group}/cpu.max", check=True)
+            looked = host.ansible(MODULE, {"name": name, "properties": wish, "persist": "runtime"}, check=True)
+            assert not looked["changed"]
+            assert [key for key, value in looked["units"][0]["properties"].items() if value["drift"]] == ["CPUQuota"]
+        finally:
+            remove(host, "rc-busy")
+
+    def test_throttling_decides_a_trial(self, host: Host) -> None:
+        name = service(host, "rc-busy", "", "/bin/sh -c 'while :; do :; done'")
+        try:
+            wish = {"name": name, "properties": {"CPUQuota": "20%"}, "trial": "3s"}
+            failed = host.ansible(MODULE, wish)
+            assert failed["failed"]
+            assert "CPUQuota held it up in" in failed["msg"]
+            assert int(failed["trial"][name]["throttled"].rstrip("%")) > 50
+            # Where nothing is limited the controller is not even in use.
+            quota = host.run(f"cat /sys/fs/cgroup/system.slice/{name}/cpu.max").stdout
+            assert quota in ("", "max 100000\n")
+            assert drop_ins(host, "rc-busy") == []
+        finally:
+            remove(host, "rc-busy")
+
+    def test_memory_decides_a_trial(self, host: Host) -> None:
+        """A process over MemoryMax is killed, the trial is taken back, and the service is up again as it was."""
+        host.write(
+            "/root/rc-eats.py",
+            "import time\nx = bytearray(150 << 20)\nopen('/run/rc-eats', 'w').close()\ntime.sleep(1000)\n",
+        )
+        name = service(host, "rc-eats", "MemoryMax=300M\n", "/usr/bin/python3 /root/rc-eats.py")
+        try:
+            until(host, "test -e /run/rc-eats")
+            failed = host.ansible(MODULE, {"name": name, "properties": {"MemoryMax": "50M"}, "trial": "60s"})
+            assert failed["failed"]
+            assert failed["changed"] is False
+            assert "the kernel killed a process of it once" in failed["msg"] or "Result: oom-kill" in failed["msg"]
+            assert failed["trial"][name]["seconds"] < 55
+            assert f"brought {name} up again" in failed["rolled_back"]
+            assert host.read(f"/sys/fs/cgroup/system.slice/{name}/memory.max") == f"{300 << 20}\n"
+            assert show(host, name, "MemoryMax", "ActiveState") == [str(300 << 20), "active"]
+            assert drop_ins(host, "rc-eats") == []
+        finally:
+            remove(host, "rc-eats")
+
+    def test_address_list_of_a_running_service(self, host: Host) -> None:
+        """With IPAddressDeny=any it cannot connect; when that is lifted it can again."""
+        host.write(
+            "/root/rc-connects",
+            "while sleep 0.1; do timeout 1 bash -c 'exec 3<>/dev/tcp/127.0.0.1/22' && echo can || echo cannot; done"
+            " > /run/rc-connects 2>&1\n",
+        )
+        name = service(host, "rc-connects", "", "/bin/bash /root/rc-connects")
+        try:
+            until(host, "tail -n 1 /run/rc-connects | grep -qx can")
+            assert host.ansible(MODULE, {"name": name, "properties": {"IPAddressDeny": "any"}})["changed"]
+            seen = host.run("grep -c '^can$' /run/rc-connects; sleep 3; grep -c '^can$' /run/rc-connects", check=True)
+            first, last = map(int, seen.stdout.split())
+            assert last == first
+            assert "cannot" in host.run("tail -n 1 /run/rc-connects").stdout
+            assert host.ansible(MODULE, {"name": name, "properties": {"IPAddressDeny": None}})["changed"]
+            until(host, f"test $(grep -c '^can$' /run/rc-connects) -gt {last + 1}")
+        finally:
+            remove(host, "rc-connects")

@@ -220,6 +220,7 @@ def plan_resources(
     warnings: list[str] = []
     lasting: list[Setting] = []
     tried: list[Setting] = []
+    back: list[Setting] = []
     removed: list[str] = []
     reload = False
     mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
@@ -235,6 +236,9 @@ def plan_resources(
         known = {d.name: d.value for d in decisions if d.value is not None and not isinstance(d.value, Unreadable)}
         if sets:
             lasting.append(Setting(subject.id, directory, volatile, subject.live, sets))
+        freed = {d.name: known[d.name] for d in decisions if not d.set and d.name in known}
+        if freed and subject.is_up:
+            back.append(Setting(subject.id, volatile, volatile, subject.live, freed))
         if known:
             tried.append(Setting(subject.id, volatile, volatile, subject.live, known))
         removed += [path for d in decisions for path in d.remove]
@@ -244,7 +248,10 @@ def plan_resources(
     steps: list[Step] = []
     if trial is not None and tried:
         steps += [SetProperties(tried, "live", tools), trial(tried)]
-    if lasting and not (steps and mode == "live"):
+    elif back:
+        # The daemon-reload alone would leave the kernel's filter of addresses and devices as it is.
+        steps.append(SetProperties(back, "live", tools, "take back"))
+    if lasting and not (tried and trial is not None and mode == "live"):
         steps.append(SetProperties(lasting, mode, tools))
     if removed:
         steps.append(RemoveDropIns(list(dict.fromkeys(removed)), tools))

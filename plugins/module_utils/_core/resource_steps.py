@@ -90,12 +90,14 @@ class SetProperties(Step):
     unit's file. What is written is read back, and put right without systemd taking it for newer than what it knows.
 
     :param mode: `live` leaves no drop-ins, `runtime` has those that the next boot takes away, `persistent` lasting ones.
+    :param verb: what `describe` calls it; other words than `set` say of themselves how long it lasts.
     """
 
-    def __init__(self, settings: t.Sequence[Setting], mode: str, tools: FileTools) -> None:
+    def __init__(self, settings: t.Sequence[Setting], mode: str, tools: FileTools, verb: str = "set") -> None:
         super().__init__([setting.unit for setting in settings])
         self._settings = list(settings)
         self._mode = mode
+        self._verb = verb
         self._tools = tools
         self._saved: dict[str, Saved | None] = {}
         self._begun = False
@@ -105,7 +107,8 @@ class SetProperties(Step):
         return ", ".join(dict.fromkeys(name for setting in self._settings for name in setting.after))
 
     def describe(self) -> str:
-        return f"set {self._properties()} of {short(self.names)} {LASTING[self._mode]}"
+        lasting = f" {LASTING[self._mode]}" if self._verb == "set" else ""
+        return f"{self._verb} {self._properties()} of {short(self.names)}{lasting}"
 
     def apply(self, ctx: Context) -> bool:
         self._saved = self._save(volatile=self._mode != "persistent")
