@@ -17,8 +17,10 @@ description:
   - Any number of timers are managed in one task with O(timers), and with O(purge) those that are no longer listed are removed.
   - Calendars, time spans, programs and users are checked before anything is written, and the unit files by the host's own systemd. All files of a task
     are written, systemd reads its files again once, and then timers are enabled and started together.
-  - A timer whose settings changed is restarted, so that they count at once. The service is never stopped or started for it; a run that is going on ends
-    as it would have.
+  - A timer whose settings changed is stopped and started again, so that they count at once. The service is not touched; a run that is going on ends as it
+    would have.
+  - A new schedule is no reason to run the service. Left to itself, systemd would often run it at once when C(OnCalendar) changes, as it reckons the next
+    elapse from the last one. Here it counts from the time of the change, which for a timer with O(Persistent) becomes the last elapse.
   - Files that already mean what is wanted are left alone. In the C([Timer]) section values count and not their spelling, so V(daily) is the same as
     V(*-*-* 00:00:00), and V(1h) the same as V(3600).
 extends_documentation_fragment:
@@ -100,7 +102,7 @@ options:
     type: bool
   Persistent: &Persistent
     description:
-      - Whether a run of O(OnCalendar) that was missed while the timer was not active, over a reboot for example, is made up for when it is started.
+      - Whether a run of O(OnCalendar) that was missed while the timer was not active, over a reboot for example, is made up for when the timer is started.
     type: bool
   WakeSystem: &WakeSystem
     description:

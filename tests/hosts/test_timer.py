@@ -163,11 +163,14 @@ class TestOneTimer:
         }
         assert good(host, **same)["changed"] is False
         before = invocation(host, f"{name}.timer")
-        done = converge(host, **{**options, "OnCalendar": "hourly"})
-        assert done["steps"] == [f"rewrite {SYSTEM}/{name}.timer", "daemon-reload", f"restart {name}.timer"]
+        done = converge(host, **{**options, "OnCalendar": "2098-01-01 05:00 UTC"})
+        assert done["steps"] == [
+            f"rewrite {SYSTEM}/{name}.timer", f"stop {name}.timer", "daemon-reload", f"start {name}.timer",
+        ]  # fmt: skip
         assert invocation(host, f"{name}.timer") != before
-        assert when(done["timers"][0]["next_elapses"][0]) - dt.datetime.now(dt.UTC) < dt.timedelta(hours=1)
-        assert when(done["timers"][0]["next_elapse"]) - dt.datetime.now(dt.UTC) < dt.timedelta(minutes=80)
+        assert done["timers"][0]["next_elapses"] == ["2098-01-01T05:00:00+00:00"]
+        delay = when(done["timers"][0]["next_elapse"]) - when("2098-01-01T05:00:00+00:00")
+        assert dt.timedelta(0) <= delay <= dt.timedelta(minutes=20)
 
         # The run as it was asked for.
         host.run(f"systemctl start {name}.service", check=True)
@@ -178,7 +181,7 @@ class TestOneTimer:
         assert (found["last_run"]["exit_code"], found["last_run"]["exit_status"]) == ("exited", 0)
         assert (found["marker"], found["Persistent"], found["FixedRandomDelay"]) == ("default", True, True)
         assert found["RandomizedDelayUSec"] == 1_200_000_000
-        assert found["triggers"][0]["calendar"] == "*-*-* *:00:00"
+        assert found["triggers"][0]["calendar"] == "2098-01-01 05:00:00 UTC"
 
         done = converge(host, name=name, state="absent")
         assert f"remove {STAMPS}/stamp-{name}.timer" in done["steps"]
@@ -212,7 +215,7 @@ class TestOneTimer:
 
         run = invocation(host, f"{name}.service")
         done = good(host, **{**options, "OnActiveSec": "2h", "command": "/bin/true"})
-        assert f"restart {name}.timer" in done["steps"]
+        assert f"start {name}.timer" in done["steps"]
         assert when(done["timers"][0]["next_elapse"]) - dt.datetime.now(dt.UTC) > dt.timedelta(hours=1)
         assert invocation(host, f"{name}.service") == run
         good(host, name=name, state="absent")
@@ -235,11 +238,39 @@ class TestOneTimer:
         assert invocation(host, f"{name}.service") == before
         assert when(done["timers"][0]["next_elapse"]) - dt.datetime.now(dt.UTC) > dt.timedelta(minutes=90)
 
+    def test_no_run_because_of_a_new_calendar(self, host: Host, name: str) -> None:
+        """Its time of today has passed since the last elapse, which to systemd is a run missed when it reloads."""
+        host.write(f"/tmp/{name}", "")
+        soon = host.run("date -d '+3 seconds' +%H:%M:%S", check=True).stdout.strip()
+        options: dict[str, t.Any] = {
+            "name": name,
+            "AccuracySec": "1us",
+            "command": ["/bin/sh", "-c", f"echo ran >> /tmp/{name}"],
+        }
+        good(host, **options, OnCalendar=soon)
+        wait_until(host, f"grep -q ran /tmp/{name}")
+        time.sleep(2)
+        passed = host.run("date -d '-1 second' +%H:%M:%S", check=True).stdout.strip()
+        done = converge(host, **options, OnCalendar=passed)
+        assert f"unload {name}.timer" in done["steps"]
+        time.sleep(0.3)
+        assert host.read(f"/tmp/{name}") == "ran\n"
+        # Nor of one that makes up for missed runs: it has missed none.
+        good(host, **options, OnCalendar="2100-01-01", Persistent=True)
+        host.run(f"touch -d '1 hour ago' {STAMPS}/stamp-{name}.timer", check=True)
+        done = good(host, **options, OnCalendar="*:0/5", Persistent=True)
+        assert f"touch {STAMPS}/stamp-{name}.timer" in done["steps"]
+        time.sleep(0.3)
+        assert host.read(f"/tmp/{name}") == "ran\n"
+        assert host.run(f"systemctl is-enabled {name}.timer").stdout.strip() == "enabled"
+
     def test_missed_runs_are_made_up_for(self, host: Host, name: str) -> None:
         """Systemd takes the time of the stamp for the last elapse: a day ago is a run missed."""
         options: dict[str, t.Any] = {"name": name, "OnCalendar": "daily", "Persistent": True, "command": "/bin/true"}
         good(host, **{**options, "started": False})
         host.run(f"mkdir -p {STAMPS}; touch -d '2 days ago' {STAMPS}/stamp-{name}.timer", check=True)
+        planned = task(host, check=True, **options)["timers"][0]["next_elapse"]
+        assert abs(when(planned) - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=10)
         result = good(host, **options)
         assert result["steps"] == [f"start {name}.timer"]
         wait_until(host, f"systemctl show {name}.service -p ExecMainExitTimestampMonotonic | grep -qv '=0$'")
@@ -298,10 +329,10 @@ class TestOneTimer:
         """Files that are right, but that systemd has not read: it is told to, and the timer begins anew."""
         options: dict[str, t.Any] = {"name": name, "OnCalendar": "daily", "command": "/bin/true"}
         good(host, **options)
-        host.run(f"sleep 0.02; sed -i s/daily/hourly/ {SYSTEM}/{name}.timer", check=True)
-        done = converge(host, **{**options, "OnCalendar": "hourly"})
-        assert done["steps"] == ["daemon-reload", f"restart {name}.timer"]
-        assert (info(host, name=name)[0]["triggers"][0])["calendar"] == "*-*-* *:00:00"
+        host.run(f"sleep 0.02; sed -i s/daily/2098-01-01/ {SYSTEM}/{name}.timer", check=True)
+        done = converge(host, **{**options, "OnCalendar": "2098-01-01"})
+        assert done["steps"] == [f"stop {name}.timer", "daemon-reload", f"start {name}.timer"]
+        assert info(host, name=name)[0]["triggers"][0]["calendar"] == "2098-01-01 00:00:00"
 
     def test_rollback(self, host: Host, name: str) -> None:
         options: dict[str, t.Any] = {"name": name, "OnCalendar": "daily", "command": "/bin/true"}
@@ -350,11 +381,15 @@ class TestManyTimers:
     @one_version
     def test_forty(self, host: Host, name: str) -> None:
         """So many that freshness is looked up in the files; the second run of `converge` has to find them fresh."""
-        timers = [{"name": f"{name}-{n}", "OnCalendar": f"*:{n}", "command": f"/bin/echo {n}"} for n in range(40)]
+        timers = [{"name": f"{name}-{n}", "OnCalendar": f"2098-01-01 00:{n}", "command": f"/bin/echo {n}"} for n in range(40)]
         converge(host, timers=timers)
-        host.run(f"sleep 0.02; sed -i s/:7/:8/ {SYSTEM}/{name}-7.timer", check=True)
-        timers[7]["OnCalendar"] = "*:8"
-        assert converge(host, timers=timers)["steps"] == ["daemon-reload", f"restart {name}-7.timer"]
+        host.run(f"sleep 0.02; sed -i s/:7$/:8/ {SYSTEM}/{name}-7.timer", check=True)
+        timers[7]["OnCalendar"] = "2098-01-01 00:8"
+        assert converge(host, timers=timers)["steps"] == [
+            f"stop {name}-7.timer",
+            "daemon-reload",
+            f"start {name}-7.timer",
+        ]
         assert good(host, timers=[{**timer, "state": "absent"} for timer in timers])["changed"]
 
 

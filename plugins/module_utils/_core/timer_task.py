@@ -93,6 +93,8 @@ class TimerState:
         self.links: dict[str, str] = {}
         self.wanted_links: list[str] = []
         self.stamp: tuple[str, Saved] | None = None
+        # Whether systemd would find that the new calendar should have elapsed already, and run the service at once.
+        self.missed = False
         # Whether systemd has not read the timer's own file, or its service's, as they are.
         self.stale = False
         self.stale_service = False
@@ -116,6 +118,11 @@ class TimerState:
         return there or (self.status is not None and self.status.load_state != "not-found") or self.up
 
     @property
+    def installs_elsewhere(self) -> bool:
+        """Whether the [Install] section of a timer that is there becomes another one."""
+        return any("Install" in (file.changed or ()) and file.before is not None for file in self.files)
+
+    @property
     def schedule_changed(self) -> bool:
         """Whether the timer has to begin anew for its settings to count."""
         return any("Timer" in (file.changed or ()) for file in self.files if file.name == self.wish.name) or self.stale
@@ -128,16 +135,81 @@ class TimerState:
         return ", ".join([*words, "enabled" if self.enabled else "disabled"])
 
 
+class Forget(Step):
+    """Have systemd forget when timers were activated that are down now, of which it otherwise keeps a note.
+
+    It unloads what is down and nothing refers to. The links that enable the timers do; for a moment they are not there.
+
+    :param links: path -> target.
+    """
+
+    def __init__(self, names: t.Sequence[str], links: t.Mapping[str, str], tools: FileTools) -> None:
+        super().__init__(names)
+        self._links = dict(links)
+        self._tools = tools
+
+    def describe(self) -> str:
+        return f"unload {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        taken = []
+        try:
+            with self._tools.acting():
+                for path in self._links:
+                    os.unlink(path)
+                    taken.append(path)
+            ctx.manager.reload()
+        except OSError as e:
+            raise SystemdError(f"cannot take {e.filename} away for a moment: {e.strerror}") from e
+        finally:
+            with self._tools.acting():
+                for path in taken:
+                    os.symlink(self._links[path], path)
+        return True
+
+
+class Touch(Step):
+    """Tell systemd that a persistent timer has not missed a run until now."""
+
+    def __init__(self, path: str, before: Saved, tools: FileTools) -> None:
+        super().__init__((path,))
+        self._path = path
+        self._before = before
+        self._tools = tools
+
+    def describe(self) -> str:
+        return f"touch {self._path}"
+
+    def apply(self, ctx: Context) -> bool:
+        with self._tools.acting():
+            os.utime(self._path)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        with self._tools.acting():
+            os.utime(self._path, ns=self._before.times)
+
+
 def plan_timers(
     states: t.Sequence[TimerState], directories: t.Sequence[str], tools: FileTools, offline: bool = False
 ) -> Plan:
     """The steps that bring timers from what they are to what is wished: for all of them together one reload, one job each.
 
+    A new schedule is no reason to run the service. But systemd reckons the next elapse from the last one, or from when the
+    timer was activated, and so finds that the new calendar should have elapsed, already when it reloads. So such a timer is
+    stopped before, and systemd is made to count from now on (`Forget`, `Touch`).
+
     :param directories: where links of unit files are made, for the way back.
     """
-    stop, write, remove, relink, enable, disable, restart, start, failed = ([] for dummy in range(9))
+    write: list[Step] = []
+    remove: list[Step] = []
+    stop: list[str] = []
+    start: list[str] = []
+    enable: list[str] = []
+    disable: list[str] = []
+    failed: list[str] = []
+    missed: list[TimerState] = []
     unlink: dict[str, str] = {}
-    up: list[str] = []
     stale = False
     plan = Plan()
     for state in states:
@@ -153,8 +225,6 @@ def plan_timers(
                 write.append(WriteFile(file.path, file.wanted.encode("utf-8", "surrogateescape"), file.before, tools))
         changed = bool(state.touched)
         stale = stale or state.stale or state.stale_service
-        if state.up:
-            up.append(name)
         if wish.absent:
             if state.touched or state.links or state.stamp:
                 if state.up:
@@ -170,9 +240,9 @@ def plan_timers(
         if wish.enabled and not wanted.issubset(state.links):
             enable.append(name)
             changed = True
-        if wish.enabled and state.links.keys() - wanted and wanted:
-            # Links that [Install] no longer asks for.
-            relink.append(name)
+        if wish.enabled and state.installs_elsewhere and state.links.keys() - wanted:
+            # Links that [Install] no longer asks for; those that others made are made no more either.
+            disable.append(name)
             enable += [name] if name not in enable else []
             changed = True
         if not wish.enabled and state.links:
@@ -181,12 +251,12 @@ def plan_timers(
         enabled = bool(wanted or state.links) if wish.enabled else False
         if not offline:
             job = _job(state)
-            if job == "stop":
+            if job in ("stop", "restart"):
                 stop.append(name)
-            elif job == "restart":
-                restart.append(name)
-            elif job == "start":
+            if job in ("start", "restart"):
                 start.append(name)
+            if job == "restart" and state.missed:
+                missed.append(state)
             will = {"stop": "inactive", "start": "active", "restart": "active, by restart"}
             if job:
                 after.append(will[job])
@@ -197,25 +267,27 @@ def plan_timers(
         after += [f"{file.name} {_verb(file)}" for file in state.touched if file.before or file.wanted is None]
         if changed:
             plan.changes.append(Change(name, state.describe(), ", ".join(after)))
-    links: list[Step] = []
-    if relink or disable:
-        links.append(UnitFileLinks("disable", [*relink, *disable], directories))
-    if enable:
-        links.append(UnitFileLinks("enable", enable, directories))
-    files = [*write, *remove, *([RemoveLinks(unlink, tools)] if unlink else [])]
-    plan.steps = [
-        *([Jobs("stop", stop, up)] if stop else []),
-        *files,
-        *(AsUser(step, tools) for step in links),
+    links = [
+        AsUser(UnitFileLinks(verb, names, directories), tools)
+        for verb, names in (("disable", disable), ("enable", enable))
+        if names
     ]
-    if not offline and (files or links or stale):
+    if unlink:
+        remove.append(RemoveLinks(unlink, tools))
+    touch: list[Step] = [Touch(*state.stamp, tools) for state in missed if state.stamp]
+    known = {path: to for state in missed if not state.stamp for path, to in state.links.items()}
+    forget = (
+        [Forget([state.wish.name for state in missed if not state.stamp and state.links], known, tools)]
+        if known
+        else []
+    )
+    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *forget, *links]
+    if not offline and (write or remove or links or stale):
         plan.steps.append(Reload(counts=stale))
         if failed:
             plan.steps.append(ResetFailed(failed))
-    if restart:
-        plan.steps.append(Jobs("restart", restart, up))
     if start:
-        plan.steps.append(Jobs("start", start, up))
+        plan.steps.append(Jobs("start", start))
     return plan
 
 
@@ -338,7 +410,8 @@ class _Task:
             states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
             self._drop_unknown(states)
             for state in states:
-                state.stamp = self._stamp(state.wish)
+                if state.wish.absent:
+                    state.stamp = self._stamp(state.wish.name)
         self._check_runs(states)
         links = read_links(manager.link_directories())
         for state in states:
@@ -348,7 +421,18 @@ class _Task:
         self._look_for_others(states)
         for state in states:
             self.warnings += state.wish.warnings
+            self._look_for_the_past(state.wish)
         return states
+
+    def _look_for_the_past(self, wish: TimerWish) -> None:
+        """Warn of calendars that will never elapse, being of the past or of days that there are not."""
+        for calendar in wish.calendars if wish.started else ():
+            try:
+                if calendar.next(now_usec()) is None:
+                    self.warnings.append(f"{wish.where}OnCalendar: '{calendar}' will never elapse any more")
+            except BadInput as e:
+                # It names a time zone that Python knows nothing of.
+                self.warnings.append(f"{wish.where}{e.msg}")
 
     def _to_purge(self) -> list[str]:
         """Timers that were once written with this marker and are not listed any more."""
@@ -431,14 +515,17 @@ class _Task:
                     f"{state.wish.name}: systemd here does not know, and is not given: {', '.join(dropped)}"
                 )
 
-    def _stamp(self, wish: TimerWish) -> tuple[str, Saved] | None:
+    def _stamp(self, name: str) -> tuple[str, Saved] | None:
         """The file in which systemd keeps when a persistent timer elapsed last."""
-        if not wish.absent or self.params["scope"] == "global":
+        if self.params["scope"] == "global":
             return None
-        place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
-        path = f"{place}/systemd/timers/stamp-{wish.name}"
+        path = self._stamp_path(name)
         saved = Saved.of(path)
         return (path, saved) if saved is not None else None
+
+    def _stamp_path(self, name: str) -> str:
+        place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
+        return f"{place}/systemd/timers/stamp-{name}"
 
     def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
         wish, own = state.wish, f"{self.directory}/{state.wish.name}"
@@ -476,6 +563,21 @@ class _Task:
                     "write it first, correct the name, or give `command` for a service of the timer's own",
                 )
         self._read_freshness(manager, states)
+        self._read_missed(manager, [s for s in states if s.up and s.schedule_changed and s.wish.calendars])
+
+    def _read_missed(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        """Of timers that get another schedule, whether systemd would run the service for that."""
+        if not states:
+            return
+        now = now_usec()
+        paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in states]
+        for state, activated in zip(states, manager.properties(paths)):
+            since = activated or now
+            if state.wish.persistent:
+                with self.tools.acting():
+                    state.stamp = self._stamp(state.wish.name)
+                since = state.stamp[1].times[1] // 1000 if state.stamp else since
+            state.missed = any(when <= now for when in self._upcoming(state.wish, 1, min(since, now)))
 
     def _read_freshness(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
         """Whether systemd has read the files that are right already; an earlier run may not have got to its reload."""
@@ -636,7 +738,7 @@ class _Task:
                 entry["active_state"] = state.status.active_state
                 entry["sub_state"] = state.status.sub_state
             planned = self.module.check_mode and change is not None
-            expected = self._estimate(wish, now) if planned and wish.started else None
+            expected = self._estimate(state, now) if planned and wish.started else None
             entry["next_elapse"] = iso(elapses.next if elapses else expected)
             entry["last_elapse"] = iso(elapses.last if elapses else None)
         if self.params["next"]:
@@ -646,20 +748,27 @@ class _Task:
     def _upcoming(self, wish: TimerWish, count: int, now: int) -> list[int]:
         try:
             return upcoming(wish.calendars, count, now)
-        except BadInput as e:
-            self.module.warn(f"{wish.name}: {e.msg}")
+        except BadInput:
+            # Warned of already.
             return []
 
-    def _estimate(self, wish: TimerWish, now: int) -> int | None:
+    def _estimate(self, state: TimerState, now: int) -> int | None:
         """When a timer would elapse that is started now, as far as it can be told."""
         import time
 
-        times = self._upcoming(wish, 1, now)
+        wish = state.wish
+        missed_since = None
+        if wish.persistent and not state.up:
+            try:
+                missed_since = min(int(os.stat(self._stamp_path(wish.name)).st_mtime * 1e6), now)
+            except OSError:
+                pass
+        times = self._upcoming(wish, 1, now if missed_since is None else missed_since)
         boot = now - time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         for key, span in wish.spans:
             if key in ("OnActiveSec", "OnBootSec"):
-                times.append(max(now, (now if key == "OnActiveSec" else boot) + span))
-        return min(times, default=None)
+                times.append((now if key == "OnActiveSec" else boot) + span)
+        return max(min(times), now) if times else None
 
 
 def _words(value: t.Any) -> list[str]:

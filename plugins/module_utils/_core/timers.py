@@ -39,6 +39,7 @@ TIMER_ARGUMENTS: dict[str, t.Any] = {
 _HEADER = "# Written by Ansible (pidone.systemd.timer); what is changed here is lost.\n"
 _MARK = "# pidone.systemd.timer marker: "
 _MARKER_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@/+ ")
+_SHELL_WORDS = ("|", "||", "&", "&&", ">", ">>", "<", "<<", "2>&1")
 _TRUE = ("yes", "y", "true", "t", "on", "1")
 _FALSE = ("no", "n", "false", "f", "off", "0")
 
@@ -98,6 +99,7 @@ class TimerWish:
             if "ExecStart" in service:
                 raise BadInput(f"{where}command: service has ExecStart already; leave out one of the two")
             line = _command(command, f"{where}command")
+            self._look_for_a_shell(command, line)
         elif not service.get("ExecStart"):
             raise BadInput(
                 f"{where}command: what {self.name} shall run is missing; give `command`, or `service` with ExecStart, "
@@ -113,6 +115,16 @@ class TimerWish:
         }
         for name, directives in sections.items():
             self.service_sections.setdefault(name, directives)
+
+    def _look_for_a_shell(self, command: t.Any, line: str) -> None:
+        """Warn of a command that was written for a shell, as crontabs have them."""
+        meant = [word for word in line.split() if word in _SHELL_WORDS or word.startswith(("$(", "`", "2>", ">/"))]
+        program = split_program(line)[1].rpartition("/")[2]
+        if meant and not isinstance(command, (list, tuple)) and not program.endswith("sh"):
+            self.warnings.append(
+                f"{self.where}command: {meant[0]!r} is handed to {program} as an argument, since no shell is involved; "
+                "if one is meant, write a list such as [/bin/sh, -c, 'the command']"
+            )
 
     def _when(self, options: t.Mapping[str, t.Any], sections: Sections) -> None:
         """When the timer elapses, and how."""
@@ -223,6 +235,11 @@ class TimerWish:
             return []
         named = [(key, str(service[key]).strip()) for key in ("User", "Group") if service.get(key) is not None]
         return [(key, name) for key, name in named if name and "%" not in name]
+
+    @property
+    def persistent(self) -> bool:
+        """Whether missed elapses are made up for."""
+        return truth(self.timer_sections.get("Timer", {}).get("Persistent"))
 
     def installs(self) -> Sections:
         """The [Install] section of the timer."""

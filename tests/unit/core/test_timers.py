@@ -169,6 +169,9 @@ class TestWishes:
         assert wish(OnCalendar=None, OnUnitActiveSec="1h", OnBootSec=1).warnings == []
         assert "OnCalendar only" in wish(OnCalendar=None, OnBootSec=1, Persistent=True).warnings[0]
         assert "*-*-* *:00..56/7:00" in wish(OnCalendar="*:0/7").warnings[0]
+        assert "'&&' is handed to a as an argument" in wish(command="/bin/a && /bin/b").warnings[0]
+        for command in ("/bin/sh -c 'a && b'", ["/bin/a", "&&"], "/bin/a a&&b -x>y"):
+            assert wish(command=command).warnings == []
 
     def test_dropped_directives(self) -> None:
         made = wish(timer={"DeferReactivation": True, "X-Mine": 1}, service={"User": "a", "NewOne": 1})
@@ -301,7 +304,21 @@ class TestPlan:
 
     def test_new_schedule_begins_anew(self) -> None:
         told = steps(state(wish(OnCalendar="hourly"), wish(), "active", "waiting", True))
-        assert told == [f"rewrite {SYSTEM}/a.timer", "daemon-reload", "restart a.timer"]
+        assert told == [f"rewrite {SYSTEM}/a.timer", "stop a.timer", "daemon-reload", "start a.timer"]
+
+    def test_new_calendar_that_would_have_elapsed_already(self) -> None:
+        """Nothing runs for that: systemd is made to forget what it counts from."""
+        found = state(wish(OnCalendar="hourly"), wish(), "active", "waiting", True)
+        found.missed = True
+        told = steps(found)
+        assert told == [
+            f"rewrite {SYSTEM}/a.timer", "stop a.timer", "unload a.timer", "daemon-reload", "start a.timer",
+        ]  # fmt: skip
+        found.stamp = ("/var/stamp", saved(""))
+        assert steps(found)[2] == "touch /var/stamp"
+        found.stamp, found.links = None, {}
+        # Nothing refers to one that is not enabled, so it is unloaded when it is stopped.
+        assert "unload a.timer" not in steps(found)
 
     def test_spelling_is_no_change(self) -> None:
         assert steps(state(wish(OnCalendar="*-*-* 0:0"), wish(), "active", "waiting", True)) == []
@@ -327,14 +344,14 @@ class TestPlan:
         self, options: dict[str, t.Any], sub: str, restarts: bool
     ) -> None:
         told = steps(state(wish(**options), wish(), "active", sub, True))
-        assert ("restart a.timer" in told) is restarts
+        assert ("stop a.timer" in told and "start a.timer" in told) is restarts
         assert "daemon-reload" in told
 
     def test_what_systemd_has_not_read(self) -> None:
         found = state(wish(), wish(), "active", "waiting", True)
         found.stale = True
         made = plan(found)
-        assert made.describe() == ["daemon-reload", "restart a.timer"]
+        assert made.describe() == ["stop a.timer", "daemon-reload", "start a.timer"]
         assert made.changed
         found.stale, found.stale_service = False, True
         made = plan(found)
@@ -358,9 +375,14 @@ class TestPlan:
         assert steps(state(wish(**options), wish(), active, "waiting", enabled)) == expected
 
     def test_links_of_an_old_install_section_go(self) -> None:
-        found = state(wish(), wish(), "active", "waiting", True)
+        old = {"Install": {"WantedBy": "multi-user.target"}}
+        found = state(wish(), wish(timer=old), "active", "waiting", True)
         found.links = {f"{SYSTEM}/multi-user.target.wants/a.timer": f"{SYSTEM}/a.timer"}
-        assert steps(found) == ["disable a.timer", "enable a.timer", "daemon-reload"]
+        assert steps(found) == [f"rewrite {SYSTEM}/a.timer", "disable a.timer", "enable a.timer", "daemon-reload"]
+        # Links that others made stay.
+        found = state(wish(), wish(), "active", "waiting", True)
+        found.links[f"{SYSTEM}/multi-user.target.wants/a.timer"] = f"{SYSTEM}/a.timer"
+        assert steps(found) == []
 
     def test_absent(self) -> None:
         found = state(wish(state="absent"), wish(), "active", "waiting", True)
@@ -376,7 +398,7 @@ class TestPlan:
     def test_a_service_of_ours_goes_where_another_unit_is_started(self) -> None:
         told = steps(state(wish(command=None, unit="b"), wish(), "active", "waiting", True))
         assert told == [
-            f"rewrite {SYSTEM}/a.timer", f"remove {SYSTEM}/a.service", "daemon-reload", "restart a.timer",
+            f"rewrite {SYSTEM}/a.timer", "stop a.timer", f"remove {SYSTEM}/a.service", "daemon-reload", "start a.timer",
         ]  # fmt: skip
 
     def test_without_a_manager(self) -> None:
