@@ -189,7 +189,8 @@ def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host)
         lasting = host.files.assignments(subject.id, True, gone, path, lines) if persist == "true" else then
         if all(same(host.file_value(subject, name, texts), wanted) for texts in (then, lasting)):
             return Decision(name, wanted, True, gone)
-    winner = then[name][-1].path if then[name][-1].path != path else lasting[name][-1].path
+    last = [texts[name][-1].path for texts in (then, lasting) if texts.get(name)]
+    winner = next((each for each in last if each != path), "a file")
     if persist == "true":
         raise BadInput(
             f"properties: {name}: {winner} sets it too for {subject.id} and is read later than "

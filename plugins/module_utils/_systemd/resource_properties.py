@@ -338,7 +338,7 @@ def _number(text: str, low: int, high: int, label: str, what: str = "a whole num
         raise BadInput(f"{label}: {text!r} is not {what}")
     number = int(plain)
     if not low <= number <= high:
-        upto = f"to {high}" if high < INFINITY else "on"
+        upto = f"to {high}" if high < INFINITY - 1 else "on"
         raise BadInput(f"{label}: {number} is out of range; it goes from {low} {upto}")
     return number
 
