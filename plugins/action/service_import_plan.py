@@ -22,6 +22,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "render_to": {"type": "path", "default": ""},
     "host": {"type": "str"},
     "idle": {"type": "bool", "default": False},
+    "moved": {"type": "list", "elements": "str", "default": []},
+    "accept_differences": {"type": "list", "elements": "str", "default": []},
 }
 
 

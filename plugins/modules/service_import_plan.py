@@ -98,6 +98,21 @@ options:
     description: Whether to include services that are neither enabled nor supervised.
     type: bool
     default: false
+  moved:
+    description:
+      - Names of services that have been handed over before. They are included though the old supervisor knows them no more, and nothing of
+        them has to be decided.
+    type: list
+    elements: str
+    default: []
+  accept_differences:
+    description:
+      - Kinds of differences between before and after that are no reason to go back, as in the option O(pidone.systemd.service_handover#module:accept),
+        for all services or, as C(SERVICE:KIND) with a glob, for some.
+      - They end in RV(services[].accept), where units of packages have most of them already.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: pidone.systemd.service_import_info
   - ref: From runit to systemd, host by host <ansible_collections.pidone.systemd.docsite.guide_runit_fleet>
@@ -155,6 +170,11 @@ services:
       type: list
       elements: dict
       returned: success
+    accept:
+      description: Kinds of differences that are no reason to go back.
+      type: list
+      elements: str
+      returned: success
     drift:
       description: How the kept units differ from a fresh translation, as a unified diff. Empty where they do not.
       type: str
@@ -203,6 +223,8 @@ def main() -> None:
             "render_to": {"type": "path", "default": ""},
             "host": {"type": "str"},
             "idle": {"type": "bool", "default": False},
+            "moved": {"type": "list", "elements": "str", "default": []},
+            "accept_differences": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )

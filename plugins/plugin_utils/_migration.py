@@ -13,7 +13,8 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
-ORIGINS = ("translated", "reviewed", "override", "packaged")
+# What a unit of a package may do in another way than the run script did: all but the program, its user and its sockets.
+LOOSE = ("command", "cwd", "environment", "group", "groups", "limits", "nice", "root", "umask")
 
 
 class Choice(t.NamedTuple):
@@ -27,6 +28,8 @@ class Choice(t.NamedTuple):
     render_to: str = ""
     host: str = ""
     idle: bool = False
+    moved: t.Sequence[str] = ()
+    accept_differences: t.Sequence[str] = ()
 
 
 class Outcome(t.NamedTuple):
@@ -112,7 +115,7 @@ def _why_not(service: dict[str, t.Any], choice: Choice) -> str:
         return "excluded"
     if not matches(name, choice.select):
         return "not selected"
-    if _idle(service) and not choice.idle and name not in choice.select:
+    if _idle(service) and not choice.idle and name not in choice.select and name not in choice.moved:
         return "idle"
     return ""
 
@@ -156,10 +159,27 @@ def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write:
         ]
         reasons.append(f"refused: {why[-1]}. Write {unit_name} by hand into the directory of overrides, or exclude it")
     reasons += [f"decide ({name}:{one['construct']}): {_place(one)}{one['message']}" for one in planned["open"]]
+    planned["accept"] = _tolerated(planned, choice)
+    if name in choice.moved:
+        # There is nothing left to decide.
+        reasons = []
     planned["blocked"] = bool(reasons)
     if reasons:
         outcome.blocked.append({"name": name, "reasons": reasons})
     return planned
+
+
+def _tolerated(planned: dict[str, t.Any], choice: Choice) -> list[str]:
+    """Kinds of differences that are no reason to go back."""
+    kinds = list(LOOSE) if planned["origin"] == "packaged" else []
+    for one in choice.accept_differences:
+        name, colon, kind = one.partition(":")
+        if not colon:
+            kinds.append(one.strip())
+        elif fnmatch.fnmatchcase(planned["name"], name.strip()):
+            kinds.append(kind.strip())
+    # Sockets have names with blanks, and are a matter of the host.
+    return sorted({kind for kind in kinds if " " not in kind})
 
 
 def _take(planned: dict[str, t.Any], origin: str, units: list[dict[str, str]]) -> None:

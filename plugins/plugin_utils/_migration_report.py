@@ -18,6 +18,8 @@ OUTCOMES = {
 }
 _ALWAYS = ("handed_over", "back")
 _LOUD = ("warning", "decision")
+# What the line about parity speaks of.
+_PARITY = ("command", "program", "user", "group", "groups", "limits", "sockets")
 
 
 class Report(t.NamedTuple):
@@ -77,7 +79,7 @@ def _data(
                 "blocked": blocked.pop(name, []),
                 "outcome": outcome,
                 "message": result.get("message") or "",
-                "parity": result.get("parity"),
+                "parity": _same(result),
                 "differences": result.get("differences") or [],
                 "before": result.get("before"),
                 "after": result.get("after"),
@@ -91,7 +93,7 @@ def _data(
         outcome = str(result.get("outcome") or "already")
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         rows.append({"name": name, "kind": "", "origin": "", "path": "", "units": [], "state": {}, "findings": [], "drift": "",
-                     "blocked": [], "outcome": outcome, "message": result.get("message") or "", "parity": result.get("parity"),
+                     "blocked": [], "outcome": outcome, "message": result.get("message") or "", "parity": _same(result),
                      "differences": result.get("differences") or [], "before": result.get("before"),
                      "after": result.get("after"), "seconds": result.get("seconds")})  # fmt: skip
     compared = [
@@ -109,12 +111,21 @@ def _data(
         "outcomes": outcomes,
         "parity": {"same": sum(bool(row["parity"]) for row in compared), "of": len(compared)},
         "seconds": facts.get("seconds"),
-        "notes": [str(one) for one in facts.get("notes") or []],
+        "notes": [str(one) for one in facts.get("notes") or [] if one],
         "listeners": facts.get("listeners") or [],
         "left_out": facts.get("left_out") or [],
         "blocked": {**{row["name"]: row["blocked"] for row in rows if row["blocked"]}, **blocked},
         "services": rows,
     }
+
+
+def _same(result: dict[str, t.Any]) -> bool | None:
+    """Whether the process is what it was in all that matters; None where there were no two to be compared."""
+    if not result.get("before"):
+        return None
+    if not result.get("after"):
+        return False if result.get("outcome") in ("back", "failed") else None
+    return not any(one["what"] in _PARITY and not one.get("expected") for one in result.get("differences") or ())
 
 
 def _units(service: dict[str, t.Any]) -> list[dict[str, str]]:
@@ -127,8 +138,10 @@ def _counts(data: dict[str, t.Any]) -> str:
     counts = data["counts"]
     words = [f"{counts[one]} {one}" for one in ("native", "wrapped", "packaged", "by hand", "refused")
              if counts[one] or one in ("native", "wrapped", "refused")]  # fmt: skip
-    total = counts["services"]
-    return f"{total} service{'' if total == 1 else 's'}: {', '.join(words)}"
+    total = f"{counts['services']} service{'' if counts['services'] == 1 else 's'}"
+    # After the move, the old supervisor has nothing left to tell kinds of.
+    known = any(row["kind"] for row in data["services"]) or not data["services"]
+    return f"{total}: {', '.join(words)}" if known else total
 
 
 def _ends(data: dict[str, t.Any]) -> str:

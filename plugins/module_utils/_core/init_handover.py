@@ -228,7 +228,7 @@ class _Task:
         fresh = self._new_record(files)
         if fell_back or self.record.phase == "begun":
             # An interrupted run: what was there before it began is in its record.
-            fresh.files.update({path: was for path, was in self.record.files.items()})
+            fresh.files.update(self.record.files)
             fresh.links = self.record.links or fresh.links
         self.record = fresh
         self._verify(files)
@@ -269,6 +269,7 @@ class _Task:
                     "path": service.get("path", ""),
                     "units": names or [packaged["name"]],
                     "packaged": bool(packaged),
+                    "accept": list(service.get("accept") or ()),
                     "wanted": _is_wanted(service),
                     "before": snapshot(pid) if pid else None,
                 }

@@ -12,14 +12,12 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.listeners import listeners
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes import in_cgroup, snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context
-from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import KINDS, compare
+from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import compare
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 
 _SERVICE = "org.freedesktop.systemd1.Service"
-# What a package's own unit may do in another way than the run script did.
-_PACKAGED = frozenset(KINDS) - {"program", "user", "sockets"}
 _PAUSE = 0.1
 # Seconds that programs get to open their sockets, beyond the time to settle.
 _LISTEN = 30.0
@@ -172,13 +170,12 @@ def _service(
     if after is None:
         told.update(outcome="failed", message=f"{main} ended while it was looked at", parity=False)
         return told
-    mine = [one.partition(":")[2] for one in accept if one.startswith(f"{name}:")] + [
-        one for one in accept if ":" not in one
-    ]
-    differences = compare(before, after, _PACKAGED.union(mine) if service.get("packaged") else mine)
+    mine = [one.partition(":")[2] for one in accept if one.startswith(f"{name}:")]
+    mine += [one for one in accept if ":" not in one]
+    differences = compare(before, after, {*service.get("accept", ()), *mine})
     if service.get("packaged"):
         for one in differences:
-            if one["what"] in _PACKAGED and one["what"] not in mine and not one["expected"]:
+            if not one["worse"] and not one["expected"] and one["what"] not in mine:
                 one.update(expected=True, reason="the unit of the package does it in this way")
     for one in differences:
         if one["what"] == "cwd" and one["before"] == service.get("path") and one["after"] == "/" and one["worse"]:
