@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from pathlib import Path
 
@@ -425,7 +426,7 @@ class TestTrial:
         self, *script: t.Callable[[WatchedManager], None], seconds: float = 0.4, **limits: t.Any
     ) -> dict[str, t.Any]:
         manager = WatchedManager([])
-        manager.script = [lambda act=act: act(manager) for act in script]
+        manager.script = [functools.partial(act, manager) for act in script]
         properties = ("CPUQuota", "MemoryMax", "TasksMax")
         step = Trial(
             [(NAME, "/x", properties)],
@@ -465,6 +466,7 @@ class TestTrial:
             for file in group.with_name("old").iterdir():
                 (fresh / file.name).write_text(file.read_text())
             (fresh / "pids.events").write_text("max 0\n")
+            (fresh / "cpu.stat").write_text("usage_usec 1\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n")
             fresh.rename(group)
 
         assert self.run(lambda manager: None, restart)["memory_events"]["oom_kill"] == 0
