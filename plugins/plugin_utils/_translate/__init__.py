@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import runit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, runit
 
 _TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[str, t.Any]]] = {
     "runit": runit.translate,
@@ -33,7 +33,51 @@ def translate(
         result["definition"] = dict(raw)
         found.append(result)
     _share_directories(found)
+    _break_circles(found)
     return found
+
+
+def _render_again(unit: dict[str, t.Any]) -> None:
+    """The text of a unit whose sections have changed."""
+    first = unit["content"].split("\n", 1)[0]
+    origin = first[len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")]
+    unit["content"] = render.text(unit["sections"], origin)
+
+
+def _break_circles(services: list[dict[str, t.Any]]) -> None:
+    """Two services that ask sv for each other would be a circle of After=, of which systemd leaves one unstarted."""
+    units = {unit["name"]: (service, unit) for service in services for unit in service["units"]}
+    behind = {
+        name: str(unit["sections"].get("Unit", {}).get("After", "")).split() for name, (_s, unit) in units.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> None:
+        for other in list(behind.get(name, ())):
+            if other in path or other == name:
+                behind[name].remove(other)
+                service, unit = units[name]
+                section = unit["sections"]["Unit"]
+                section["After"] = " ".join(behind[name])
+                if not behind[name]:
+                    del section["After"]
+                _render_again(unit)
+                service["findings"].append(
+                    {
+                        "severity": "warning",
+                        "construct": "After=",
+                        "file": "run",
+                        "line": 0,
+                        "message": f"{other} waits for {name} as well: a circle, so After={other} was left out",
+                    }
+                )
+            elif other in units and other not in done:
+                visit(other, [*path, name])
+        done.add(name)
+
+    for name in units:
+        if name not in done:
+            visit(name, [])
 
 
 def _share_directories(services: list[dict[str, t.Any]]) -> None:
@@ -44,8 +88,6 @@ def _share_directories(services: list[dict[str, t.Any]]) -> None:
             names = unit["sections"].get("Service", {}).get("RuntimeDirectory", "")
             for name in names.split():
                 owners.setdefault(name, []).append((service, unit))
-    from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render
-
     for name, users in owners.items():
         if len({service["path"] for service, _unit in users}) < 2:
             continue
@@ -59,10 +101,7 @@ def _share_directories(services: list[dict[str, t.Any]]) -> None:
                 if key == "RuntimeDirectory":
                     ordered["RuntimeDirectoryPreserve"] = "yes"
             unit["sections"]["Service"] = ordered
-            origin = unit["content"].split("\n", 1)[0][
-                len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")
-            ]
-            unit["content"] = render.text(unit["sections"], origin)
+            _render_again(unit)
             service["findings"].append(
                 {
                     "severity": "info",

@@ -47,6 +47,9 @@ LEAVES_CHILDREN = frozenset(
     ("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs")
 )
 
+# Services that systemd's own units of the early boot name in their After=.
+EARLY = frozenset(("auditd",))
+
 # What only tells the time until the service is stopped.
 FOREVER = frozenset(("infinity", "inf", "365d", "1000d", "999d", "9999d", "10000d", "99999d"))
 

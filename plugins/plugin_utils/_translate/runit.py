@@ -19,6 +19,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script i
     Interpreter,
     NeedShell,
     Wrap,
+    is_relative,
+    names_relative,
+    relative_file,
     unit_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
@@ -63,10 +66,6 @@ _FACILITIES = frozenset(
 _LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
 # Longer shell than this in a unit is worse to read than the script it comes from.
 _LONGEST_INLINE = 500
-# An argument that looks like a file in the working directory.
-_RELATIVE_FILE = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cnf|cfg|cdb|mjs|cjs|exs|txt|sqlite3?|sock|socket|pid|env|hcl|dat|sql|ini|ya?ml|json|toml|sh|py|pl|rb|ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
-)
 # Redirections that only throw output away or join it.
 _SILENCED = r"(\s*([12]?>\s*(/dev/null|&[12])|&>\s*/dev/null))*\s*"
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
@@ -165,6 +164,7 @@ class _Translator:
         self.service = self._new()
         self.companion: list[dict[str, t.Any]] = []
         self.once = False
+        self.finish_writes = False
 
     def _new(self) -> Service:
         service = Service(self.definition.name, self.definition.source, self.definition.path)
@@ -196,6 +196,7 @@ class _Translator:
         self._control()
         self._log()
         self._finish()
+        self._early()
         self._rest()
         if definition.assumed and any(definition.path in value for value in self._texts()):
             self.note(
@@ -205,6 +206,23 @@ class _Translator:
                 0,
                 f"the unit refers to {definition.path}, where the service directory is assumed to be on the host",
             )
+
+    def _early(self) -> None:
+        """Names that systemd's own units of the early boot order themselves behind: started later, they would be a circle."""
+        if self.definition.name not in programs.EARLY:
+            return
+        service = self.service
+        service.unit["DefaultDependencies"] = ["no"]
+        service.unit["Before"] = ["sysinit.target shutdown.target"]
+        service.after = ["local-fs.target", "systemd-tmpfiles-setup.service", *service.after]
+        service.conflicts.append("shutdown.target")
+        self.note(
+            INFO,
+            "boot",
+            "run",
+            0,
+            f"units of systemd's are started after {service.name}.service, so it belongs to the early boot (DefaultDependencies=no)",
+        )
 
     def _texts(self) -> list[str]:
         return [unit["content"].split("\n", 1)[1] for unit in self.units()]
@@ -464,7 +482,10 @@ class _Translator:
         def note(severity: str, construct: str, message: str, line: int) -> None:
             self.note(severity, construct, "run", line, message)
 
+        it.mark_directory()
         service.start_pre = arrange(service, it.steps, note)
+        for command in (*service.start_pre, *service.exec_condition):
+            self._stay(it, command)
         for command in service.start_pre:
             texts = [constant(word) or "" for word in command.argv]
             if (
@@ -489,6 +510,21 @@ class _Translator:
             service.working_directory = "-" + service.working_directory
             it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
 
+    def _stay(self, it: Interpreter, command: Command) -> None:
+        """A command that uses relative paths runs where the script was, which may not be where the service runs."""
+        if command.cwd is None or command.cwd == it.cwd:
+            return
+        texts = [constant(word) or "" for word in command.argv]
+        if command.line is not None:
+            if is_relative(command.line):
+                command.line = f"cd {word_text(lit(command.cwd))}; {command.line}"
+        elif names_relative(command) or any(
+            relative_file(one) or one in (".", "..") or re.match(r"\.{1,2}/", one) for one in texts[1:]
+        ):
+            words = " ".join(word_text(word) for word in command.argv)
+            command.line = f"cd {word_text(lit(command.cwd))}; exec {words}"
+            command.argv = []
+
     def _directory(self, it: Interpreter, text: str) -> None:
         """The working directory: runsv's is the service directory."""
         service = self.service
@@ -509,9 +545,9 @@ class _Translator:
             and constant(command.argv[1]) == "-c"
         ]
         if (
-            any(word and _RELATIVE_FILE.match(word) for word in words)
-            or any(_text_is_relative(one) for one in shells)
-            or any(_names_relative(command) for command in commands)
+            any(word and relative_file(word) for word in words)
+            or any(is_relative(one) for one in shells)
+            or any(names_relative(command) for command in commands)
             or "." in words
             or ".." in words
             or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
@@ -947,7 +983,7 @@ class _Translator:
         body = printer.prefix() + re.sub(
             r"(?:^|(?<=; ))exec (2>&1|1>&2|>/dev/null|>/dev/null 2>&1|2>/dev/null)(; |$)", "", body
         )
-        if _text_is_relative(body) or _names_own_file(self.definition, [body]) or "supervise" in body:
+        if is_relative(body) or _names_own_file(self.definition, [body]) or "supervise" in body:
             body = f"cd {word_text(lit(self.definition.path))} || exit 1; {body}"
         return flags + body.strip() if body.strip() else ":"
 
@@ -1012,7 +1048,15 @@ class _Translator:
         if background:
             return False
         if node.type == "redirected_statement" and text_of(inner).strip() == "exec":
-            return True
+            if re.fullmatch(_SILENCED, _redirects_text(node)):
+                return True
+            self.finish_writes = True
+            return False
+        if self.finish_writes:
+            # Its output goes to a file, so what it says is no mere message.
+            messages: t.Collection[str] = ()
+        else:
+            messages = programs.MESSAGES
         if inner.type == "command":
             words = [word.strip("\"'") for word in text_of(inner).split()]
             while words and words[0] == "exec":
@@ -1051,7 +1095,7 @@ class _Translator:
             if name == "finish-default":
                 self.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
                 return True
-            if name in programs.MESSAGES and (
+            if name in messages and (
                 node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", _redirects_text(node))
             ):
                 self.note(
@@ -1071,6 +1115,17 @@ class _Translator:
                 return True
             if name == "sv":
                 return self._finish_sv(words, line)
+        codes = _codes_test(node, self.definition)
+        if codes:
+            service.prevent_restart += codes
+            self.note(
+                INFO,
+                "sv down",
+                "finish",
+                line,
+                f"not started again after exit codes {', '.join(codes)}: RestartPreventExitStatus=",
+            )
+            return True
         found = _code_test(node, self.definition)
         if found is not None:
             how, code = found
@@ -1251,7 +1306,7 @@ class _Translator:
             if re.match(r"-[a-zA-Z]+\Z", word)
         ):
             body = "set -e; " + body
-        if _text_is_relative(body) or "supervise" in body or _names_own_file(self.definition, [body]):
+        if is_relative(body) or "supervise" in body or _names_own_file(self.definition, [body]):
             body = f"cd {word_text(lit(self.definition.path))}; {body}"
         if len(body) > _LONGEST_INLINE * 2:
             self._finish_as_it_is("finish is too long for a unit")
@@ -1330,7 +1385,7 @@ class _Translator:
             return None
         command = Command([scope.program(words[0]), *words[1:]], ignore=True)
         texts = [constant(word) or "" for word in words]
-        if _names_relative(command) or any(_RELATIVE_FILE.match(text) or text in (".", "..") for text in texts):
+        if names_relative(command) or any(relative_file(text) or text in (".", "..") for text in texts):
             return None
         return command
 
@@ -1808,30 +1863,6 @@ def _shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Co
     return command
 
 
-def _text_is_relative(text: str) -> bool:
-    """Whether shell text names files by relative paths."""
-    if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
-        return True
-    if any(_RELATIVE_FILE.match(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):
-        return True
-    for part in re.split(r"[;|&(){}\n]+|\b(?:then|do|else)\b", text):
-        words = [word for word in part.split() if not re.match(r"\d*[<>]", word)]
-        if words and not re.search(r"[$`'\"]", part) and _names_relative(Command.of(*words)):
-            return True
-    return False
-
-
-def _names_relative(command: Command) -> bool:
-    """Whether a command whose arguments are files has one that is relative."""
-    words = [constant(word) for word in command.argv]
-    if not words or (words[0] or "").rsplit("/", 1)[-1] not in programs.OF_FILES:
-        return False
-    rest = [word for word in words[1:] if word and not word.startswith("-")]
-    if (words[0] or "").rsplit("/", 1)[-1] in ("chown", "chgrp", "chmod", "sed", "grep"):
-        rest = rest[1:]
-    return any(not word.startswith("/") for word in rest)
-
-
 def _names_own_file(definition: Definition, texts: list[str]) -> bool:
     """Whether a command names a file of the service directory by its bare name."""
     own = [
@@ -1924,6 +1955,32 @@ _CODE = re.compile(
 )
 
 
+def _codes_test(node: Node, definition: Definition) -> list[str] | None:
+    """`if [ "$1" = N ] || [ "$1" = M ]; then sv down .; fi`: the codes."""
+    if node.type != "if_statement" or any(child.type in ("elif_clause", "else_clause") for child in node.children):
+        return None
+    tests = condition_of(node)
+    body = [one for one, _background in branch(node)]
+    if len(tests) != 1 or tests[0].type != "list" or not any(_down_statement(one, definition) for one in body):
+        return None
+    if not all(
+        _down_statement(one, definition) or _is_exit(one) or _only_messages(one) or _makes_down(one) for one in body
+    ):
+        return None
+    codes: list[str] = []
+    for part in re.split(r"\s*\|\|\s*", text_of(tests[0])):
+        match = _CODE.match(part)
+        if match is None or (match.group(1) or match.group(3)) not in ("=", "==", "-eq"):
+            return None
+        codes.append(match.group(2) or match.group(4))
+    return None if "0" in codes or "-1" in codes else codes
+
+
+def _makes_down(node: Node) -> bool:
+    """`touch ./down`: what it is for is done by not starting the service again; it stays off until somebody starts it."""
+    return re.fullmatch(r"(touch|:\s*>+|>+)\s*(\./|\$PWD/)?down", text_of(node).strip()) is not None
+
+
 def _code_test(node: Node, definition: Definition) -> tuple[str, str] | None:
     """`[ "$1" = N ] && sv down .` and its kin: ("is" or "is not", N)."""
     body: list[Node] = []
@@ -1947,7 +2004,9 @@ def _code_test(node: Node, definition: Definition) -> tuple[str, str] | None:
         return None
     if not any(_down_statement(one, definition) for one in body):
         return None
-    if not all(_down_statement(one, definition) or _is_exit(one) or _only_messages(one) for one in body):
+    if not all(
+        _down_statement(one, definition) or _is_exit(one) or _only_messages(one) or _makes_down(one) for one in body
+    ):
         return None
     operator = match.group(1) or match.group(3)
     code = match.group(2) or match.group(4)

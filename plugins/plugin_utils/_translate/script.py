@@ -76,6 +76,8 @@ _LIMITS = {
 _KILO = frozenset("cdflmsv")
 # Names of variables that are as often empty as not.
 _OPTIONAL = re.compile(r"OPT|ARG|FLAG|PARAM|EXTRA|DEBUG|VERBOSE|LOG", re.IGNORECASE)
+# Files by whose names nobody would look for functions in them.
+_SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|/activate|\.conf\b")
 # Arguments of commands that only look at a configuration.
 _CHECKS = re.compile(r"(-t|-T|-tq|-tt|--?(config)?test.*|--?check.*|check|configtest|check-?config|checkconf)\Z")
 
@@ -133,6 +135,8 @@ class Interpreter:
         self.allexport = False
         self.open_conf = False
         self.open_shell = False
+        # Such a file may define functions too.
+        self.open_functions = False
         self.errexit = False
         self.nounset = False
         self.umask: int | None = None
@@ -168,6 +172,10 @@ class Interpreter:
         self.evaluator = Evaluator(self)
         self._references: list[tuple[int, str]] | None = None
         self._set_somewhere: set[str] | None = None
+        # `cd` to what is known only when the service starts.
+        self.cwd_unknown = False
+        # A condition asked for a variable that nothing sets.
+        self.asked_unset = False
 
     # -- what wrappers and the evaluator ask
 
@@ -181,7 +189,7 @@ class Interpreter:
 
     def get(self, name: str, quiet: bool = False) -> Word | None:
         if name == "PWD":
-            return lit(self.cwd)
+            return [Piece("shell", "$PWD")] if self.cwd_unknown else lit(self.cwd)
         if name in self.vars:
             value = self.vars[name]
             if name in self.overridable and value is not None:
@@ -219,6 +227,8 @@ class Interpreter:
             return [Piece("var", name)]
         if self._set_somewhere is None:
             self._set_somewhere = assigned(self.script.root)
+        if name not in self._set_somewhere and not _OPTIONAL.search(name):
+            self.asked_unset = True
         if not quiet and name not in self._set_somewhere:
             if self.nounset:
                 self.note_once(
@@ -305,11 +315,33 @@ class Interpreter:
         return text
 
     def absolute(self, path: str) -> str:
+        if self.cwd_unknown and not path.startswith("/"):
+            raise NeedShell("the directory is known only when the service starts")
         return normal(path if path.startswith("/") else f"{self.cwd}/{path}")
 
     def change_directory(self, path: str) -> None:
+        if any(is_relative(text) for text in self.prefix):
+            raise NeedShell("what came before is relative to another directory")
+        self.mark_directory()
         self.cwd = self.absolute(path)
         self.service.working_directory = self.cwd
+
+    def mark_directory(self) -> None:
+        """Note where the commands so far were to run."""
+        for command in (*(step.run for step in self.steps), *self.service.exec_condition):
+            if command is not None and command.cwd is None:
+                command.cwd = self.cwd
+
+    def may_be_function(self, name: str) -> bool:
+        """Whether a bare name may be a function of a file that only a shell reads."""
+        return (
+            self.open_functions
+            and "/" not in name
+            and name not in self.definition.commands
+            and name not in programs.STANDARD
+            and name not in _BUILTINS
+            and name not in wrappers.HANDLERS
+        )
 
     def user_id(self, user: str) -> tuple[str, str] | None:
         if user.startswith(":"):
@@ -750,6 +782,13 @@ class Interpreter:
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
         changed = self.sets(node) & (self.later(node) | {"IFS"})
+        if self.cwd_unknown or any(self.may_be_function(name) for name in names):
+            changed |= {"?"}
+        if node.type == "subshell" and not wraps and not changed & {"?"}:
+            self.shell_step(node, why)
+            return False
+        if names & {"cd", "pushd", "popd"}:
+            self.cwd_unknown = True
         if (
             changed
             or names & (_STATEFUL - {"exit"})
@@ -781,19 +820,19 @@ class Interpreter:
                     self.vars[name] = [Piece("shell", f"${name}")]
             if "." in names or "source" in names or "eval" in names:
                 self.open_shell = True
+                self.open_functions = self.open_functions or not _SETTINGS.search(text)
             return False
         self.shell_step(node, why)
         return False
 
-    @staticmethod
-    def _with_exec(node: Node, text: str) -> str:
+    def _with_exec(self, node: Node, text: str) -> str:
         """A last command that replaces the shell, which has nothing left to do; not where only the shell has it."""
         command = node.children[0] if node.type == "redirected_statement" else node
         if command.children[0].type != "command_name":
             # `A=b command`: exec would take the assignment for the command.
             return text
         name = text_of(command.children[0])
-        if name in _BUILTINS or name in _STATEFUL or name in _ONLY_BUILTIN:
+        if name in _BUILTINS or name in _STATEFUL or name in _ONLY_BUILTIN or self.may_be_function(name):
             return text
         return "exec " + text
 
@@ -1007,6 +1046,8 @@ class Interpreter:
         if handler is not None and not variables:
             return bool(handler(self, words, redirects, last, checked, node))
         if last:
+            if self.may_be_function(name or ""):
+                raise NeedShell("it may be a function of a sourced file")
             self.prefixed(variables)
             self.main_command(words, redirects)
             if base not in ("exec",):
@@ -1046,7 +1087,7 @@ class Interpreter:
         if text is None:
             return word
         if "/" in text:
-            return lit(text if text.startswith("/") else self.absolute(text))
+            return lit(text if text.startswith("/") or self.cwd_unknown else self.absolute(text))
         if text in self.definition.commands or not self.path_changed:
             return lit(programs.path_of(text, self.definition.commands))
         return lit(text)
@@ -1058,6 +1099,8 @@ class Interpreter:
             raise NeedShell("a function of the script")
         if any(piece.kind == "shell" for word in words for piece in word):
             raise NeedShell("it has words that only a shell expands")
+        if self.cwd_unknown or self.may_be_function(constant(words[0]) or ""):
+            raise NeedShell("it depends on what the shell has read or where it is")
         program = self.program(words[0])
         if constant(program) is not None and not _is_program(constant(program) or ""):
             raise NeedShell("not the name of a program")
@@ -1228,6 +1271,7 @@ class Interpreter:
                 self.prefix.append(text)
                 self.prefix_uses[text] = (None, set(), {"."})
                 self.open_shell = True
+                self.open_functions = self.open_functions or not _SETTINGS.search(path)
                 return
             self.settings_file(path, optional)
             if self.definition.live and known:
@@ -1585,14 +1629,30 @@ class Interpreter:
         if node.type == "test_command":
             if node.children[0].type == "((":
                 return None
-            words = []
-            for one in test_words(node):
-                words.append(self.evaluator.value(one) if one.is_named else lit(text_of(one)))
-            return conditions.read(words)
+            return self._test_of(list(test_words(node)), node.children[0].type == "[[")
         if node.type == "command" and text_of(node.children[0]) in ("test", "/usr/bin/test", "["):
-            words = [self.evaluator.value(child) for child in node.children[1:]]
-            return conditions.read(words)
+            return self._test_of(node.children[1:], False)
         return None
+
+    def _test_of(self, nodes: list[Node], double: bool) -> conditions.Test | None:
+        words: list[Word] = []
+        self.asked_unset = False
+        for one in nodes:
+            if not one.is_named:
+                words.append(lit(text_of(one)))
+                continue
+            word = self.evaluator.value(one)
+            text = constant(word)
+            if (
+                not double
+                and text is not None
+                and one.type in ("simple_expansion", "expansion", "command_substitution")
+            ) and (not text or re.search(r"\s", text)):
+                # Unquoted, it is no word or several: `[ -n $X ]` is true without X.
+                return None
+            words.append(word)
+        # What runsv does not set somebody else may, as containers do: such a condition is not decided here.
+        return None if self.asked_unset else conditions.read(words)
 
     def sourced_alone(self, found: list[tuple[Node, bool]]) -> tuple[Word, bool, list[str]] | None:
         """A branch that only reads a settings file: the file, whether all of it is exported, and what is besides."""
@@ -1938,6 +1998,8 @@ class Interpreter:
 
     def guard_shell(self, node: Node, negate: bool, final: bool) -> None:
         """A guard that only a shell can ask."""
+        if self.cwd_unknown or any(self.may_be_function(name) for name in self.commands(node)):
+            raise NeedShell("it depends on what the shell has read or where it is")
         printer, text = self.printed(node)
         names = self.commands(node)
         text = printer.prefix() + (
@@ -2270,6 +2332,42 @@ class Interpreter:
         else:
             self.steps += found
         return False
+
+
+# An argument that looks like a file in the working directory.
+_RELATIVE_FILE = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cnf|cfg|cdb|mjs|cjs|exs|txt|sqlite3?|sock|socket|pid|env|hcl|dat|sql|ini|ya?ml|json|toml|sh|py|pl|rb|"
+    r"ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
+)
+
+
+def relative_file(word: str) -> bool:
+    """Whether an argument looks like a file in the working directory."""
+    return _RELATIVE_FILE.match(word) is not None
+
+
+def is_relative(text: str) -> bool:
+    """Whether shell text names files by relative paths."""
+    if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
+        return True
+    if any(relative_file(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):
+        return True
+    for part in re.split(r"[;|&(){}\n]+|\b(?:then|do|else)\b", text):
+        words = [word for word in part.split() if not re.match(r"\d*[<>]", word)]
+        if words and not re.search(r"[$`'\"]", part) and names_relative(Command.of(*words)):
+            return True
+    return False
+
+
+def names_relative(command: Command) -> bool:
+    """Whether a command whose arguments are files has one that is relative."""
+    words = [constant(word) for word in command.argv]
+    if not words or (words[0] or "").rsplit("/", 1)[-1] not in programs.OF_FILES:
+        return False
+    rest = [word for word in words[1:] if word and not word.startswith("-")]
+    if (words[0] or "").rsplit("/", 1)[-1] in ("chown", "chgrp", "chmod", "sed", "grep"):
+        rest = rest[1:]
+    return any(not word.startswith("/") for word in rest)
 
 
 def _is_utf8(text: str) -> bool:

@@ -44,7 +44,7 @@ class Command:
     called (`@`); `line`: the line of shell, for `interpreter`.
     """
 
-    __slots__ = ("argv", "argv0", "ignore", "interpreter", "line", "root")
+    __slots__ = ("argv", "argv0", "cwd", "ignore", "interpreter", "line", "root")
 
     def __init__(
         self,
@@ -60,6 +60,8 @@ class Command:
         self.root = root
         self.argv0 = argv0
         self.interpreter = "/bin/sh"
+        # Where the script was when it ran this; None where that does not matter.
+        self.cwd: str | None = None
 
     @classmethod
     def of(cls, *words: str, ignore: bool = False, root: bool = False) -> Command:

@@ -445,13 +445,18 @@ class Evaluator:
                 if unset:
                     return self.shell(node, quoted)
                 return self._as_expanded(t.cast(Word, value), quoted)
-            other: Word = []
-            for operand in operands:
-                other += self.pieces(operand, quoted, glob=False)
+            other = self._operands(operands, quoted)
             if not unset:
                 # Known only when the service starts: systemd expands it, and knows a default.
                 pieces = t.cast(Word, value)
                 text = constant(other)
+                if (
+                    text is not None
+                    and not quoted
+                    and any(not one.split and re.search(r"\s", one.text) for one in other)
+                ):
+                    # The blanks of a quoted default do not separate words, those of a value do.
+                    return self.shell(node, quoted)
                 if len(pieces) == 1 and pieces[0].kind == "var" and text is not None:
                     if self.scope.default(pieces[0].text, text):
                         return self._as_expanded(pieces, quoted)
@@ -459,16 +464,14 @@ class Evaluator:
                 return self.shell(node, quoted)
             if "=" in operator:
                 self.scope.assign(name, [piece._replace(split=False) for piece in other] or lit(""))
-            return [piece._replace(split=piece.split or not quoted) for piece in other] or self._as_expanded([], quoted)
+            return other or self._as_expanded([], quoted)
         if operator in (":+", "+"):
             if value is None or (operator == ":+" and known == ""):
                 return self._as_expanded([], quoted)
             if known is None and any(piece.kind in ("var", "shell") for piece in value) and not _has_text(value):
                 return self.shell(node, quoted)
-            other = []
-            for operand in operands:
-                other += self.pieces(operand, quoted, glob=False)
-            return [piece._replace(split=piece.split or not quoted) for piece in other] or self._as_expanded([], quoted)
+            other = self._operands(operands, quoted)
+            return other or self._as_expanded([], quoted)
         if operator in ("#", "##", "%", "%%") and (value is None or known is not None):
             pattern = ""
             for operand in operands:
@@ -483,6 +486,16 @@ class Evaluator:
             if stripped is not None:
                 return [Piece("lit", stripped, not quoted)]
         return self.shell(node, quoted)
+
+    def _operands(self, operands: list[Node], quoted: bool) -> Word:
+        """The words behind `:-` and its kin: unquoted, they are split as the expansion is, but for what has quotes of its own."""
+        found: Word = []
+        for operand in operands:
+            for one in operand.children if operand.type == "concatenation" else [operand]:
+                own = one.type in ("string", "raw_string", "ansi_c_string")
+                pieces = self.pieces(one, quoted, glob=False)
+                found += pieces if own else [piece._replace(split=piece.split or not quoted) for piece in pieces]
+        return found
 
     def _arithmetic(self, node: Node, quoted: bool) -> Word:
         inner = text_of(node).lstrip()[3:-2]
