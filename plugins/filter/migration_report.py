@@ -33,7 +33,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(lines), a short summary as a list of lines; C(markdown), the whole report as Markdown; C(data), the same as data.
+    - C(lines), a short summary as a list of lines; C(markdown), the whole report as Markdown; C(data), the same as data;
+      C(summary), the data without the services.
   type: dict
 """
 

@@ -23,11 +23,12 @@ _PARITY = ("command", "program", "user", "group", "groups", "limits", "sockets")
 
 
 class Report(t.NamedTuple):
-    """A report in its three forms."""
+    """A report in its forms; the summary is the data without services."""
 
     lines: list[str]
     markdown: str
     data: dict[str, t.Any]
+    summary: dict[str, t.Any]
 
 
 def kind(service: dict[str, t.Any]) -> str:
@@ -47,7 +48,8 @@ def report(facts: dict[str, t.Any]) -> Report:
     results = {str(one["name"]): one for one in facts.get("results") or []}
     blocked = {str(one["name"]): list(one["reasons"]) for one in facts.get("blocked") or []}
     data = _data(facts, services, results, blocked)
-    return Report(_lines(data), _markdown(data), data)
+    summary = {key: value for key, value in data.items() if key not in ("services", "listeners", "left_out")}
+    return Report(_lines(data), _markdown(data), data, summary)
 
 
 def _data(
@@ -297,3 +299,31 @@ def _section(row: dict[str, t.Any]) -> list[str]:
 
 def _cell(value: t.Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
+    """The report of many hosts.
+
+    :param summaries: name of the host -> the summary of its report, None for one whose turn has not come.
+    """
+    done = {name: one for name, one in summaries.items() if one}
+    bad = [name for name, one in done.items() if not one["ok"]]
+    left = len(summaries) - len(done)
+    total: dict[str, int] = {}
+    for one in done.values():
+        for key, number in one["outcomes"].items():
+            total[key] = total.get(key, 0) + number
+    words = [f"{len(done) - len(bad)} of {len(summaries)} hosts done", f"{len(bad)} failed", f"{left} to go"]
+    ends = [f"{word} {total[key]}" for key, word in OUTCOMES.items() if total.get(key)]
+    lines = [f"fleet   {', '.join(words)}" + (f"    services: {', '.join(ends)}" if ends else "")]
+    width = max([len(name) for name in summaries], default=0)
+    table = ["| host | | services | parity |", "|---|---|---|---|"]
+    for name, one in summaries.items():
+        state = "to go" if not one else "ok" if one["ok"] else "FAILED"
+        told = "" if not one else _ends(one) or _counts({**one, "services": [{"kind": "x"}]})
+        parity = "" if not one or not one["parity"]["of"] else f"{one['parity']['same']} of {one['parity']['of']}"
+        lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
+        table.append(f"| {_cell(name)} | {state} | {told} | {parity} |")
+    markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{', '.join(words)}**", "", *table]) + "\n"
+    data = {"hosts": len(summaries), "done": len(done), "failed": bad, "outcomes": total, "summaries": dict(summaries)}
+    return Report([line.rstrip() for line in lines], markdown, data, {})
