@@ -119,14 +119,15 @@ def short(names: t.Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
 
 
-def carry_out(plan: Plan, ctx: Context, rollback: bool = False) -> bool:
+def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
     """Apply the plan's steps in order; returns whether anything changed.
 
     :param rollback: whether to undo everything when a step fails.
+    :param after: steps that were carried out before, and are undone too; the plan is what is left of a longer one.
     :raises SystemdError: a step failed; its data say what changed (`changed`) and what was put back (`rolled_back`).
     """
     changed = False
-    begun: list[Step] = []
+    begun: list[Step] = list(after)
     try:
         for step in plan.steps:
             begun.append(step)

@@ -10,6 +10,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import links_to
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
     SCAN,
@@ -18,7 +19,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, Saved, check_writable
-from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_record import Record, Records
+from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_order import Edge, arrange, edges_of
+from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_record import UNDER_WAY, Record, Records
 from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_steps import (
     Compare,
     EnableUnits,
@@ -34,16 +36,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_step
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
-from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload, Settle
+from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, tidy
 
 _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
-_PULLS = ("Wants", "Requires", "BindsTo", "Requisite", "After")
+_STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
+_PULLS = (*_STARTS, "Requisite", "After", "Before")
 _DOWN = ("inactive", "failed")
 # Lines of one service's failure in the message; all of it is in the result.
 _MOST_LINES = 16
@@ -71,28 +75,11 @@ class Item:
         self.outcome = "already"
         self.message = ""
         self.seconds = 0.0
-        self.steps: t.List[str] = []
+        self.began = 0.0
         self.failure: t.Dict[str, t.Any] = {}
-
-
-def in_order(names: t.Sequence[str], needs: t.Mapping[str, t.Container[str]]) -> t.List[str]:
-    """Names such that each comes after those it needs; otherwise, and in circles, as they are given."""
-    done: t.List[str] = []
-    visiting: t.Set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in done or name in visiting:
-            return
-        visiting.add(name)
-        for other in names:
-            if other != name and other in needs.get(name, ()):
-                visit(other)
-        visiting.discard(name)
-        done.append(name)
-
-    for name in names:
-        visit(name)
-    return done
+        # What shares one context: the steps up to the start, and those that watch what was started.
+        self.ctx: t.Optional[Context] = None
+        self.watch = Plan()
 
 
 class _Task:
@@ -113,6 +100,7 @@ class _Task:
             label=lambda path: module.set_default_selinux_context(path, False),
         )
         self.warnings: t.List[str] = []
+        self._relinked = False
         if os.geteuid() != 0:
             raise SystemdError(
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
@@ -123,22 +111,22 @@ class _Task:
             self.records.hold()
         items = [self._item(entry, number, manager) for number, entry in enumerate(self.params["services"])]
         self._check_distinct(items)
-        items = self._sorted(items)
         for item in items:
             if self.giving_back:
                 self._plan_back(item, manager)
             else:
                 self._plan_over(item, manager)
-        todo = [item for item in items if item.plan.steps]
+        todo = [item for item in items if item.plan.steps or item.watch.steps]
         if not self.giving_back:
             self._verify(todo)
-        steps = self._describe(todo)
-        plan = self._combined(todo)
+        groups, edges = self._arranged(todo, manager)
+        steps = [step for group in groups for step in self._describe(group)]
+        plan = self._combined([item for group in groups for item in group])
         if self.module.check_mode:
             for item in todo:
                 item.outcome = "planned"
         else:
-            self._carry_out(todo, manager)
+            self._carry_out(groups, edges, manager)
         return self._result(items, steps, plan)
 
     # -- reading
@@ -217,7 +205,7 @@ class _Task:
             dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
         )
         now = scanned_links([one for one in found if os.path.realpath(one) == path])
-        if record.phase == "begun":
+        if record.phase in UNDER_WAY:
             now = {**record.links, **now}
         moving.links_now = now
 
@@ -231,24 +219,60 @@ class _Task:
                     )
                 names[what] = item.moving.name
 
-    def _sorted(self, items: t.Sequence[Item]) -> t.List[Item]:
-        """What a unit pulls in or waits for goes first: started as its dependency, it would run a second time."""
+    def _arranged(self, items: t.Sequence[Item], manager: t.Any) -> t.Tuple[t.List[t.List[Item]], t.List[Edge]]:
+        """The items in groups, in the order in which they go, and what orders them."""
         owner = {unit: item.moving.name for item in items for unit in item.moving.unit_names}
-        needs: t.Dict[str, t.Set[str]] = {}
-        for item in items:
-            needs[item.moving.name] = found = set()
-            for unit in item.moving.units:
-                text = parse(unit.content or "")
-                for key in _PULLS:
-                    for word in " ".join(text.values("Unit", key)).split():
-                        if word in owner:
-                            found.add(owner[word])
-                for word in " ".join(text.values("Unit", "Before")).split():
-                    if word in owner:
-                        needs.setdefault(owner[word], set()).add(item.moving.name)
+        pulls = self._pulls(items, manager)
+        known = {status.id for status in manager.status(list(owner)) if status.load_state != "not-found"}
+        edges = edges_of(pulls, owner, known, self.giving_back)
+        if not self.giving_back:
+            self._check_others(items, pulls, owner, manager)
         by_name = {item.moving.name: item for item in items}
-        names = in_order(list(by_name), needs)
-        return [by_name[name] for name in (reversed(names) if self.giving_back else names)]
+        return [[by_name[name] for name in group] for group in arrange(list(by_name), edges)], edges
+
+    def _pulls(self, items: t.Sequence[Item], manager: t.Any) -> t.Dict[str, t.Dict[str, t.List[str]]]:
+        """What the units say of other units: from their text, or from systemd where it has read them."""
+        found: t.Dict[str, t.Dict[str, t.List[str]]] = {}
+        loaded = []
+        for item in items:
+            for unit in item.moving.units:
+                if unit.content is None:
+                    loaded.append(unit.name)
+                    continue
+                text = parse(unit.content)
+                found[unit.name] = {key: " ".join(text.values("Unit", key)).split() for key in _PULLS}
+        values = iter(manager.properties([(object_path(name), UNIT, key) for name in loaded for key in _PULLS]))
+        for name in loaded:
+            found[name] = {key: list(next(values) or ()) for key in _PULLS}
+        return found
+
+    def _check_others(
+        self,
+        items: t.Sequence[Item],
+        pulls: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
+        owner: t.Mapping[str, str],
+        manager: t.Any,
+    ) -> None:
+        """Refuse to start what would start, as its dependency, a service that runs under the old supervisor."""
+        wanted: t.Dict[str, str] = {}
+        for item in items:
+            for unit in item.moving.unit_names if item.moving.start else ():
+                for key in _STARTS:
+                    for other in pulls[unit].get(key, ()):
+                        if other not in owner and other.endswith(".service"):
+                            wanted.setdefault(other, item.moving.name)
+        for status in manager.status(list(wanted)):
+            if status.load_state != "loaded" or status.active_state not in _DOWN:
+                continue
+            name = wanted[status.id]
+            (item,) = (one for one in items if one.moving.name == name)
+            for link in item.moving.links_now:
+                beside = Supervised(f"{os.path.dirname(link)}/{status.id[: -len('.service')]}")
+                if beside.status()["running"]:
+                    raise BadInput(
+                        f"services: {name}: starting {item.moving.main} would start {status.id} too, which "
+                        f"runs under {item.moving.supervised.source} as {beside.path}; hand both over in one task"
+                    )
 
     # -- planning
 
@@ -257,11 +281,11 @@ class _Task:
         where = f"services: {moving.name}"
         live = self._live(moving, where)
         held = bool(moving.links_now) or live["supervised"]
-        begun = record.phase == "begun"
+        begun = record.phase in UNDER_WAY
         if record.phase == "handed_over" and not held:
             self._plan_update(item, manager)
             return
-        stable = live["supervised"] and all(os.path.lexists(path) for path in moving.links_now)
+        stable = live["supervised"] and all(os.path.lexists(path) for path in moving.links_now) and not record.held_down
         if not begun or (stable and (live["running"] or live["wanted"] != "up")):
             record.was = {key: live[key] for key in ("running", "wanted", "down", "once", "supervised")}
             record.was["enabled"] = bool(moving.links_now) and not live["down"] and not live["once"]
@@ -273,45 +297,53 @@ class _Task:
         self._check_units(moving, manager, where)
         statuses = {status.id: status for status in manager.status(moving.unit_names)}
         active = [name for name, status in statuses.items() if status.active_state not in _DOWN]
-        if not begun:
-            record.files, record.written, record.enabled = {}, {}, []
+        if not record.phase:
             record.active = active
+        if not begun:
             record.before = moving.before = None
         self._plan_files(item, where, manager)
         self._choose(moving, manager)
         record.links = moving.links_now
         record.path, record.source = moving.supervised.path, moving.supervised.source
         record.units = moving.unit_names
-        if active and not begun:
+        if active and not record.phase:
             self.warnings.append(f"{', '.join(active)} is up already, and stays as it is, beside {moving.name}")
-        ctx_steps: t.List[Step] = []
+        if self.module.check_mode and live["pid"]:
+            moving.before = snapshot(live["pid"])
+        steps: t.List[Step] = []
         if held or begun:
-            ctx_steps.append(LetGo(moving, self.records))
+            steps.append(LetGo(moving, self.records))
         if item.put is not None or begun:
-            ctx_steps.append(item.put or PutUnits(moving, self.records, self.tools))
+            steps.append(item.put or PutUnits(moving, self.records, self.tools))
         if moving.enable:
-            ctx_steps.append(EnableUnits(moving, self.records))
+            steps.append(EnableUnits(moving, self.records))
         if moving.start:
             start = StartUnits(moving)
-            ctx_steps += [
+            steps += [
                 start,
                 Settle(start, moving.settle, format_timespan(self.settle)),
                 Compare(moving, self.records),
             ]
-        if ctx_steps:
-            ctx_steps.append(Finish(moving, self.records))
-            item.plan = Plan(ctx_steps, [Change(moving.name, self._was(moving), self._will(moving))])
+        if steps:
+            steps.append(Finish(moving, self.records))
+            number = next((at for at, step in enumerate(steps) if not step.counts), len(steps))
+            item.plan = Plan(steps[:number], [Change(moving.name, self._was(moving), self._will(moving))])
+            item.watch = Plan(steps[number:])
             if begun:
                 item.message = "goes on where an earlier run was interrupted"
 
     def _live(self, moving: Moving, where: str) -> t.Dict[str, t.Any]:
         live = moving.supervised.status()
         there = [path for path in moving.links_now if os.path.lexists(path)]
-        if there and not live["supervised"] and (moving.record.phase != "begun" or len(there) == len(moving.links_now)):
+        if (
+            there
+            and not live["supervised"]
+            and (moving.record.phase not in UNDER_WAY or len(there) == len(moving.links_now))
+        ):
             # Linked a moment ago, perhaps, by somebody or by an interrupted way back.
             moving.supervised.wait(lambda status: bool(status["supervised"]), time.monotonic() + SCAN + 1.5)
             live = moving.supervised.status()
-            if not live["supervised"] and moving.record.phase != "begun":
+            if not live["supervised"] and moving.record.phase not in UNDER_WAY:
                 raise BadInput(
                     f"{where} is linked as {there[0]}, but nothing supervises it, so it cannot be seen whether and how it runs; "
                     "start runsvdir (svscan), or remove the link if the service is not in use"
@@ -422,7 +454,8 @@ class _Task:
         self._plan_files(item, f"services: {moving.name}", manager)
         moving.main = moving.unit_names[0]
         if item.put is not None:
-            item.plan.steps = [item.put, Finish(moving, self.records)]
+            item.plan.steps = [item.put]
+            item.watch = Plan([Finish(moving, self.records)])
             item.plan.changes = [Change(moving.name, "handed over", "handed over, with other unit files")]
             item.message = "unit files rewritten; they count from the next restart of the units on"
 
@@ -507,70 +540,136 @@ class _Task:
 
     # -- doing
 
-    def _carry_out(self, items: t.Sequence[Item], manager: t.Any) -> None:
+    def _carry_out(self, groups: t.Sequence[t.Sequence[Item]], edges: t.Sequence[Edge], manager: t.Any) -> None:
         import signal
 
         # Whether anybody still listens is no reason to stop half way.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        put = [item for item in items if item.put is not None]
-        if not self.giving_back:
-            self._write(items, put, manager)
-        links: t.List[t.Any] = []
-        for item in items:
-            ctx = Context(manager, self.timeout)
-            began = time.monotonic()
-            try:
-                carry_out(item.plan, ctx, bool(self.params["rollback"]))
-            except SystemdError as e:
-                self._failed(item, e)
-            else:
-                item.outcome = self._done(item)
-                if self.giving_back:
-                    self.records.forget(item.moving.name)
-            item.seconds = round(time.monotonic() - began, 3)
-            item.moving.supervised.unlock()
-            links += ctx.links
-            self.warnings += ctx.warnings
-        if links:
+        stayed: t.Set[str] = set()
+        pending: t.List[Item] = []
+        for group in groups:
+            going = [item for item in group if not self._has_to_stay(item, edges, stayed)]
+            going = self._write(going, manager)
+            for item in group:
+                first = {edge.first for edge in edges if edge.then == item.moving.name and not edge.soft}
+                waits = any(other.moving.name in first for other in pending)
+                self._end(pending, manager, stayed, all_of_them=waits)
+                if item in going and not self._has_to_stay(item, edges, stayed):
+                    if self._move(item, manager):
+                        pending.append(item)
+                elif item in going and item.put is not None:
+                    # Somebody in front of it stayed behind after its files had been written.
+                    self._unwrite([item], manager)
+                if item not in pending and item.outcome not in ("handed_over", "given_back", "already"):
+                    stayed.add(item.moving.name)
+            self._end(pending, manager, stayed, all_of_them=True)
+        if self._relinked:
             # So that systemd knows what is enabled.
             manager.reload()
 
-    def _done(self, item: Item) -> str:
-        if self.giving_back:
-            return "given_back"
-        return "handed_over" if any(not isinstance(s, (PutUnits, Finish)) for s in item.plan.steps) else "already"
+    def _end(self, pending: t.List[Item], manager: t.Any, stayed: t.Set[str], all_of_them: bool) -> None:
+        """End what was started: what has been watched for long enough or is not up, or all."""
+        for item in list(pending):
+            if all_of_them or self._is_over(item, manager):
+                pending.remove(item)
+                self._watch(item)
+                if item.outcome not in ("handed_over", "already"):
+                    stayed.add(item.moving.name)
 
-    def _write(self, items: t.Sequence[Item], put: t.Sequence[Item], manager: t.Any) -> None:
-        """Records first, then all files, then one reload."""
+    def _is_over(self, item: Item, manager: t.Any) -> bool:
+        start = next((step for step in item.plan.steps if isinstance(step, StartUnits)), None)
+        if start is None or time.monotonic() >= start.ended + item.moving.settle:
+            return True
+        return not all(is_up(status) for status in manager.status(item.moving.start))
+
+    def _has_to_stay(self, item: Item, edges: t.Sequence[Edge], stayed: t.Container[str]) -> bool:
+        for edge in edges:
+            if edge.then == item.moving.name and edge.first in stayed and not edge.soft:
+                item.outcome = "waiting"
+                why = "which needs it" if edge.apart else "which it needs"
+                item.message = f"stays where it is, because {edge.first}, {why}, does"
+                return True
+        return False
+
+    def _move(self, item: Item, manager: t.Any) -> bool:
+        """Take a service from where it is and start it where it shall be; returns whether that went well so far."""
+        item.ctx = Context(manager, self.timeout)
+        item.began = time.monotonic()
+        try:
+            carry_out(item.plan, item.ctx, bool(self.params["rollback"]))
+        except SystemdError as e:
+            self._failed(item, e)
+            self._close(item)
+            return False
+        if self.giving_back:
+            item.outcome = "given_back"
+            self.records.forget(item.moving.name)
+            self._close(item)
+            return False
+        return True
+
+    def _watch(self, item: Item) -> None:
+        """See whether what was started stays up and is what it was; if not, all of it is undone."""
+        try:
+            carry_out(item.watch, t.cast(Context, item.ctx), bool(self.params["rollback"]), item.plan.steps)
+        except SystemdError as e:
+            self._failed(item, e)
+        else:
+            item.outcome = self._done(item)
+        self._close(item)
+
+    def _close(self, item: Item) -> None:
+        ctx = t.cast(Context, item.ctx)
+        item.seconds = round(time.monotonic() - item.began, 3)
+        item.moving.supervised.unlock()
+        self.warnings += ctx.warnings
+        self._relinked = self._relinked or bool(ctx.links)
+
+    def _done(self, item: Item) -> str:
+        return "handed_over" if any(not isinstance(s, PutUnits) for s in item.plan.steps) else "already"
+
+    def _write(self, items: t.Sequence[Item], manager: t.Any) -> t.List[Item]:
+        """Records first, then all files, then one reload; returns the items that can go on."""
         for item in items:
-            if item.moving.record.phase != "handed_over" or not isinstance(item.plan.steps[0], PutUnits):
+            if self.giving_back:
+                item.moving.record.phase = "giving_back"
+            elif item.moving.record.phase != "handed_over" or len(item.plan.steps) > 1:
                 item.moving.record.phase = "begun"
             self.records.save(item.moving.record)
+        put = [item for item in items if item.put is not None]
         if not put:
-            return
+            return list(items)
         ctx = Context(manager, self.timeout)
         try:
             for item in put:
-                if item.put is not None:
-                    item.put.write(ctx)
+                t.cast(PutUnits, item.put).write(ctx)
             manager.reload()
-        except SystemdError:
+        except SystemdError as e:
+            self._unwrite(put, manager)
             for item in put:
-                if item.put is not None:
-                    item.put.undo(ctx)
-                self.records.forget(item.moving.name)
-            raise
+                item.outcome, item.message = "back", e.msg
+            return [item for item in items if item not in put]
+        return list(items)
+
+    def _unwrite(self, items: t.Sequence[Item], manager: t.Any) -> None:
+        ctx = Context(manager, self.timeout)
+        for item in items:
+            t.cast(PutUnits, item.put).undo(ctx)
+            self.records.forget(item.moving.name)
+        manager.reload()
 
     def _failed(self, item: Item, error: SystemdError) -> None:
         moving = item.moving
-        back = moving.restored != self.giving_back and self.params["rollback"]
-        if self.giving_back:
-            back = bool(self.params["rollback"]) and not moving.restored
+        # `restored` is whether the old supervisor has it, which is what the way back leads to, or away from.
+        back = bool(self.params["rollback"]) and moving.restored != self.giving_back
         item.outcome = "back" if back else "failed"
         item.message = error.msg
         item.failure = error.data
         if back and not self.giving_back:
             self.records.forget(moving.name)
+        elif back:
+            moving.record.phase = "handed_over"
+            self.records.save(moving.record)
 
     # -- telling
 
@@ -583,7 +682,7 @@ class _Task:
         if put:
             steps.append(Reload().describe())
         for item in items:
-            for step in item.plan.steps:
+            for step in [*item.plan.steps, *item.watch.steps]:
                 told = step.describe()
                 if told and not isinstance(step, PutUnits):
                     steps.append(told)
@@ -604,7 +703,7 @@ class _Task:
         )
         summary = {
             outcome: sum(item.outcome == outcome for item in items)
-            for outcome in ("handed_over", "given_back", "already", "planned", "back", "failed")
+            for outcome in ("handed_over", "given_back", "already", "planned", "back", "failed", "waiting")
         }
         result: t.Dict[str, t.Any] = {
             "changed": changed,
@@ -618,7 +717,7 @@ class _Task:
         for name in self.records.names():
             if name not in listed:
                 record = self.records.load(name)
-                if record is not None and record.phase == "begun":
+                if record is not None and record.phase in UNDER_WAY:
                     interrupted.append(name)
         if interrupted:
             result["interrupted"] = interrupted
@@ -633,7 +732,7 @@ class _Task:
             lines.append("   steps: " + "; ".join(steps))
             parts.append({"prepared": "\n".join(lines) + "\n"})
             result["diff"] = parts
-        bad = [item for item in items if item.outcome in ("back", "failed")]
+        bad = [item for item in items if item.outcome in ("failed", "back")]
         if bad:
             raise SystemdError(self._message(items, bad), **result)
         return result
@@ -653,6 +752,8 @@ class _Task:
                 lines.append("  ...")
         if len(bad) > 3:
             lines.append("also: " + ", ".join(item.moving.name for item in bad[3:]))
+        waiting = [item for item in items if item.outcome == "waiting"]
+        lines += [f"{item.moving.name}: {item.message}" for item in waiting[:3]]
         return "\n".join(lines)
 
     def _entry(self, item: Item) -> t.Dict[str, t.Any]:
@@ -667,8 +768,10 @@ class _Task:
             "before": moving.before or {},
             "after": moving.after or {},
             "differences": moving.differences,
-            "parity": all(one["expected"] for one in moving.differences) and item.outcome not in ("back", "failed"),
+            "parity": all(one["expected"] for one in moving.differences)
+            and item.outcome not in ("back", "failed", "waiting"),
             "seconds": item.seconds,
+            "downtime": round(moving.downtime, 3),
             **({"failures": item.failure["failures"]} if "failures" in item.failure else {}),
         }
 

@@ -15,13 +15,16 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 DIRECTORY = "/var/lib/pidone.systemd/handover"
+# Phases that an interrupted run leaves behind.
+UNDER_WAY = ("begun", "giving_back")
 _VERSION = 1
 
 
 class Record:
     """The handover of one service.
 
-    `phase` is `begun` from before the first change until the end, and `handed_over` from then on. `links` are those of
+    `phase` is `begun` from before the first change until the end, `handed_over` from then on, and `giving_back` while it is
+    taken back; then the record goes. `links` are those of
     scanned directories with their targets, `was` the state under the old supervisor, `files` the unit files as they were
     before (path -> content, None where there was none) and `written` as they were written (path -> digest).
     """

@@ -73,6 +73,14 @@ class Moving:
         # Whether the old supervisor has the service again as it had it.
         self.restored = False
         self.touched = False
+        # How long it was stopped, in seconds.
+        self.downtime = 0.0
+        self.stopped = 0.0
+
+    def is_back(self) -> None:
+        """Note that the service is up again, here or there."""
+        if self.stopped:
+            self.downtime = time.monotonic() - self.stopped
 
     @property
     def unit_names(self) -> t.List[str]:
@@ -125,6 +133,7 @@ class LetGo(_Of):
         stats = [stat for stat in map(processes.read_stat, family) if stat is not None]
         for path in record.links:
             unlink(path)
+        moving.stopped = time.monotonic() if moving.before else 0.0
         wait_until_gone(moving.supervised, ctx.deadline(), moving.name)
         self._wait_for_sockets(stats, ctx.deadline())
         return True
@@ -253,7 +262,9 @@ class StartUnits(Jobs):
 
     def apply(self, ctx: Context) -> bool:
         self.moving.touched = True
-        return super().apply(ctx)
+        changed = super().apply(ctx)
+        self.moving.is_back()
+        return changed
 
     def undo(self, ctx: Context) -> None:
         stop_units(self.moving, ctx)
@@ -296,16 +307,14 @@ class Compare(_Of):
             moving.after = look_at_unit(ctx.manager, moving.main)
             if moving.before is None or moving.after is None:
                 break
-            moving.differences = compare(
-                moving.before, moving.after, moving.accept, ports, moving.supervised.path
-            )
+            moving.differences = compare(moving.before, moving.after, moving.accept, ports, moving.supervised.path)
             worse = [one for one in moving.differences if one["worse"]]
             only_sockets = all(one["what"] == "sockets" for one in worse)
             if not worse or time.monotonic() - began >= (moving.listen if only_sockets else _YOUNG):
                 break
             time.sleep(_PAUSE * 4)
         if moving.before is not None and moving.after is None:
-            moving.differences = [_without_process(moving)]
+            moving.differences = _without_process(moving)
         worse = [one for one in moving.differences if one["worse"]]
         if worse:
             told = "\n".join(f"  {describe_difference(one)}" for one in worse)
@@ -313,17 +322,34 @@ class Compare(_Of):
         return False
 
 
-def _without_process(moving: Moving) -> t.Dict[str, t.Any]:
-    """The difference for a unit that is up without a process: timers, and one-shots that have done their work."""
+def _without_process(moving: Moving) -> t.List[t.Dict[str, t.Any]]:
+    """The differences of a unit that is up without a process: timers, and one-shots that have done their work."""
     before = moving.before or {}
-    return {
-        "what": "process",
-        "before": " ".join(before.get("command", ())),
-        "after": "",
-        "expected": True,
-        "worse": False,
-        "reason": f"{moving.main} needs no process to be up",
-    }
+    told = " ".join(before.get("command", ()))
+    found = [
+        {
+            "what": "process",
+            "before": told,
+            "after": "",
+            "expected": True,
+            "worse": False,
+            "reason": f"{moving.main} needs no process to be up",
+        }
+    ]
+    if before.get("sockets") and not any(name.endswith(".socket") for name in moving.unit_names):
+        worse = "sockets" not in moving.accept
+        reason = "nothing is there to listen"
+        found.append(
+            {
+                "what": "sockets",
+                "before": before["sockets"],
+                "after": [],
+                "expected": False,
+                "worse": worse,
+                "reason": reason if worse else f"{reason}; accepted",
+            }
+        )
+    return found
 
 
 def describe_difference(one: t.Mapping[str, t.Any]) -> str:
@@ -342,9 +368,12 @@ def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
         return None
     path = object_path(name)
     pid, cgroup = manager.properties([(path, _SERVICE, "MainPID"), (path, _SERVICE, "ControlGroup")])
+    members = processes.in_cgroup(cgroup) if cgroup else []
     if not pid:
-        return None
-    return processes.snapshot(pid, processes.in_cgroup(cgroup) if cgroup else ())
+        # Of a service that forked away systemd may not know which process is the main one: the oldest.
+        stats = [stat for stat in map(processes.read_stat, members) if stat is not None and stat.state != "Z"]
+        pid = min(stats, key=lambda stat: (stat.started, stat.pid)).pid if stats else 0
+    return processes.snapshot(pid, members) if pid else None
 
 
 class Finish(_Of):
@@ -462,6 +491,7 @@ def _see_it_run(moving: Moving, deadline: float) -> None:
         time.sleep(1.2)
         status = supervised.status()
         if pid and status["pid"] == pid and status["running"]:
+            moving.is_back()
             break
     ports, patience = ephemeral_ports(), time.monotonic() + moving.listen
     before = moving.record.before
@@ -502,6 +532,7 @@ class StopUnits(_Of):
         self.moving.before = look_at_unit(ctx.manager, self.moving.main)
         names = self.moving.unit_names
         self._up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+        self.moving.stopped = time.monotonic() if self._up else 0.0
         stop_units(self.moving, ctx)
         return bool(self._up)
 
