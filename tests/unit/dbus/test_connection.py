@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import jeepney.auth
 import jeepney.low_level as dbus
 import pytest
+from jeepney.fds import FileDescriptor
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, Connection, connect
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
@@ -215,3 +217,70 @@ def test_refused_and_missing(tmp_path: Path) -> None:
     with pytest.raises(BusUnreachable, match="cannot connect"):
         connect(str(tmp_path / "strict"), dbus, jeepney.auth)
     server.close()
+
+
+def test_file_descriptors_are_passed(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    call = Call("/p", "i.f", "Take", "sah", ("x" * 500_000, []))
+    with pytest.raises(BusUnreachable):
+        connection.call_with_fds(call)
+    connection.takes_fds = True
+    source, end = os.pipe()
+    call = call._replace(body=("x" * 500_000, [end, end]))
+    heard: list[t.Any] = []
+
+    def serve() -> None:
+        data, fds, dummy, dummy = socket.recv_fds(peer, 65536, 4)
+        parser = dbus.Parser()
+        parser.add_data(data, [FileDescriptor(fd) for fd in fds])
+        while not heard:
+            found = parser.get_next_message()
+            if found is None:
+                parser.add_data(peer.recv(65536))
+            else:
+                heard.append(found)
+        peer.sendall(answer(1, "taken"))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert connection.call_with_fds(call) == ("taken",)
+    thread.join()
+    os.close(end)
+    text, ends = heard[0].body
+    assert len(text) == 500_000
+    for number, passed in enumerate(ends):
+        os.write(passed.fileno(), b"%d" % number)
+        passed.close()
+    assert os.read(source, 10) == b"01"
+    assert os.read(source, 10) == b""
+    os.close(source)
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_agreement_on_file_descriptors(tmp_path: Path, agreed: bool) -> None:
+    path = str(tmp_path / "bus")
+    heard = b""
+
+    def serve() -> None:
+        nonlocal heard
+        with server.accept()[0] as peer:
+            while not heard.endswith(b"BEGIN\r\n"):
+                heard += peer.recv(1024)
+            # What comes along with the end of the conversation is not lost.
+            early = signal("Early", "bird")
+            peer.sendall(b"OK 0123\r\n" + (b"AGREE_UNIX_FD\r\n" if agreed else b"ERROR\r\n") + early[:21])
+            peer.recv(1024)
+            peer.sendall(early[21:] + answer(1, "late"))
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with connect(path, dbus, jeepney.auth, with_fds=True) as connection:
+            assert connection.takes_fds is agreed
+            early = connection.want("Early")
+            assert connection.call(calls(1)[0]) == ("late",)
+            assert early == [("/p", ("bird",))]
+        thread.join()
+    assert b"NEGOTIATE_UNIX_FD\r\nBEGIN\r\n" in heard
