@@ -47,6 +47,10 @@ LEAVES_CHILDREN = frozenset(
     ("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs")
 )
 
+# Directories that every host has, so that they are no programs.
+DIRECTORIES = frozenset(
+    "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root".split()
+)
 # Services that systemd's own units of the early boot name in their After=.
 EARLY = frozenset(("auditd",))
 

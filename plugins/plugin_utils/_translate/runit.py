@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script i
     Interpreter,
     NeedShell,
     Wrap,
+    is_program,
     is_relative,
     names_relative,
     relative_file,
@@ -739,8 +740,11 @@ class _Translator:
         service.kill_mode = None
         # Type=oneshot has no start timeout of its own.
         service.settings.pop("TimeoutStartSec", None)
-        service.start = commands
+        service.start = commands or [Command.of("/bin/true")]
         service.start_pre = []
+        if "RuntimeDirectory" in service.directories:
+            # The service ends with each run, and what is in the directory is for later.
+            service.set("RuntimeDirectoryPreserve", "yes")
 
     def _leading_snooze(self, it: Interpreter) -> bool:
         """`snooze options` and then a command: the same as `snooze options command`."""
@@ -797,6 +801,10 @@ class _Translator:
             it.note(WARNING, "snooze", "snooze without a command stays")
             return False
         inner = wrappers.peel(it, rest)
+        program = constant(it.program(inner[0])) if inner else ""
+        if program is not None and not is_program(program):
+            it.note(WARNING, "snooze", "snooze stays: what follows it is no program")
+            return False
         from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Timer
 
         self._commands(it)

@@ -362,6 +362,9 @@ class Interpreter:
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
     def set_user(self, user: str, group: str | None, extra: t.Sequence[str], drops: bool) -> None:
+        for name in (user, group or "x", *extra):
+            if not re.match(r"[A-Za-z0-9_][^\s/:]*\Z", name):
+                raise wrappers.Keep(f"'{name}' is no name of an account")
         if user in ("root", "0") and group in (None, "root", "0", "wheel") and not extra:
             self.service.user = None
             self.note_once(INFO, "user", "the command runs as root, which is systemd's default")
@@ -539,6 +542,8 @@ class Interpreter:
         if node.type != "command":
             return None
         words = []
+        if "\\ " in text_of(node):
+            return None
         for child in node.children:
             if child.type in ("variable_assignment", "file_redirect", "herestring_redirect"):
                 return None
@@ -1102,7 +1107,7 @@ class Interpreter:
         if self.cwd_unknown or self.may_be_function(constant(words[0]) or ""):
             raise NeedShell("it depends on what the shell has read or where it is")
         program = self.program(words[0])
-        if constant(program) is not None and not _is_program(constant(program) or ""):
+        if constant(program) is not None and not is_program(constant(program) or ""):
             raise NeedShell("not the name of a program")
         if constant(program) in _ONLY_BUILTIN:
             raise NeedShell("a builtin of the shell")
@@ -1140,7 +1145,7 @@ class Interpreter:
                 self.ended = True
                 return
         program = constant(self.program(argv[0]))
-        if (program is not None and not _is_program(program)) or name in _ONLY_BUILTIN:
+        if (program is not None and not is_program(program)) or name in _ONLY_BUILTIN:
             raise NeedShell("not the name of a program")
         self.main = argv
 
@@ -2374,10 +2379,14 @@ def _is_utf8(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _is_program(text: str) -> bool:
+def is_program(text: str) -> bool:
     """Whether systemd takes this for the program of a command line."""
     if text.startswith("/"):
-        return not text.endswith("/") and normal(text) != "/" and not re.search("[\"'\\\\\x00-\x1f\x7f]", text)
+        return (
+            not text.endswith("/")
+            and normal(text) not in programs.DIRECTORIES
+            and not re.search("[\"'\\\\\x00-\x1f\x7f]", text)
+        )
     return re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z", text) is not None
 
 

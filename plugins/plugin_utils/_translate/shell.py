@@ -254,6 +254,35 @@ def _ansi(text: str) -> str:
     return re.sub(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", one, text, flags=re.S)
 
 
+def _touches_name(node: Node) -> bool:
+    """Whether what stands right behind a node could be the name of an expansion."""
+    parent = node.parent
+    if parent is None:
+        return False
+    behind = (parent.text or b"")[node.end_byte - parent.start_byte :][:1]
+    return re.match(rb"[A-Za-z_{(]", behind) is not None
+
+
+def _between(before: Node | None, node: Node) -> list[str]:
+    """What separates two words: `""` for blanks, else the blank that a backslash makes part of a word."""
+    if before is None or before.end_byte == node.start_byte:
+        return []
+    parent = node.parent
+    previous = node.prev_sibling
+    if parent is None or previous is None or previous.id != before.id:
+        return [""]
+    gap = (parent.text or b"")[before.end_byte - parent.start_byte : node.start_byte - parent.start_byte]
+    if b"\\" not in gap:
+        return [""]
+    found: list[str] = []
+    for match in re.finditer(r"\\(\n)|\\(.)|(\s)", _show(gap), re.S):
+        if match.group(2) is not None:
+            found.append(match.group(2))
+        elif not match.group(1) and found[-1:] != [""]:
+            found.append("")
+    return found or [""]
+
+
 class Evaluator:
     """Evaluates word nodes in a scope."""
 
@@ -264,14 +293,17 @@ class Evaluator:
         """The arguments a command gets from these nodes."""
         found: list[Word] = []
         pending: Word = []
-        end = -1
+        before: Node | None = None
         for node in nodes:
-            # The parser takes some words apart; what touches belongs together.
-            if node.start_byte != end:
-                found += split_words(pending)
-                pending = []
+            # The parser takes some words apart; what touches belongs together, and so do escaped blanks between.
+            for escaped in _between(before, node):
+                if escaped:
+                    pending.append(Piece("lit", escaped))
+                else:
+                    found += split_words(pending)
+                    pending = []
             pending += self.pieces(node)
-            end = node.end_byte
+            before = node
         return found + split_words(pending)
 
     def value(self, node: Node | None) -> Word:
@@ -386,7 +418,7 @@ class Evaluator:
             if child.start_byte > at:
                 gap = source[at - node.start_byte : child.start_byte - node.start_byte]
                 found.append(Piece("lit", _unescape_word(_show(gap))))
-            if child.type == "$" and child.next_sibling is not None:
+            if child.type == "$" and (child.next_sibling is not None or _touches_name(node)):
                 # The parser has overlooked an expansion (`{a,b}$A/$B`): nothing here can be trusted.
                 self.scope.misread(node)
             if child.is_named:

@@ -364,6 +364,8 @@ def ionice(context: Context, words: list[Word]) -> list[Word]:
     for name, raw in options.found:
         if name in ("c", "class"):
             text = _need(context, raw, "the class of ionice")
+            if _IO_CLASSES.get(text, text) not in _IO_CLASSES.values():
+                raise Keep(f"'{text}' is no class of ionice")
             context.service.set("IOSchedulingClass", _IO_CLASSES.get(text, text))
         elif name in ("n", "classdata"):
             context.service.set("IOSchedulingPriority", str(_number(context, raw, "the level of ionice")))
