@@ -661,7 +661,8 @@ class _Task:
     def _failed(self, item: Item, error: SystemdError) -> None:
         moving = item.moving
         # `restored` is whether the old supervisor has it, which is what the way back leads to, or away from.
-        back = bool(self.params["rollback"]) and moving.restored != self.giving_back
+        stuck = any(told.startswith("failed to put back") for told in error.data.get("rolled_back", ()))
+        back = bool(self.params["rollback"]) and moving.restored != self.giving_back and not stuck
         item.outcome = "back" if back else "failed"
         item.message = error.msg
         item.failure = error.data
