@@ -22,7 +22,7 @@ description:
   - Nothing is left behind. The output comes through pipes and not through files. When the command has ended, systemd forgets the unit, also when the
     task's process or the connection to the host has been lost meanwhile. Processes that the command left running are ended with it.
   - A task that is interrupted stops what it has started. One that is killed cannot do so. Its command goes on until it has ended, or until O(timeout)
-    is over, of which systemd itself takes care, and its output is lost.
+    is over, of which systemd itself takes care. Nobody reads what it prints then, and printing fails.
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.scope

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 import pytest
+import yaml
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import render
 from tests.lab.host import Host
@@ -404,12 +405,36 @@ class TestInterruption:
     @pytest.mark.parametrize("unit_type", ["service", "scope"])
     def test_killed_and_time_is_over(self, host: Host, unit_type: str) -> None:
         script = "touch /run/rt-begun; exec sleep 1022"
-        pids = self.begin(host, ["sh", "-c", script], timeout="3s", unit_type=unit_type)
+        pids = self.begin(host, ["sh", "-c", script], timeout="2s", unit_type=unit_type)
         host.run(f"kill -KILL {pids}", check=True)
         assert host.run("pgrep -f '^sleep 1022'").returncode == 0
         wait_for(host, "! pgrep -f '^sleep 1022'")
         wait_for(host, "! systemctl list-units --all --no-legend | grep -q ansible-run-")
         nothing_left(host)
+
+
+@pytest.mark.lab_kinds("vm")
+class TestResources:
+    """What a command used, where there are all controllers."""
+
+    def test_memory_and_io(self, host: Host) -> None:
+        eat = ["python3", "-c", "x = bytearray(60 << 20)"]
+        result = ran(host, eat, properties={"IPAccounting": True})
+        assert 60 << 20 < result["resources"]["MemoryPeak"] < 120 << 20
+        assert result["resources"]["CPUUsageNSec"] > 0
+        assert (result["resources"]["IPIngressBytes"], result["resources"]["IPEgressBytes"]) == (0, 0)
+        result = ran(host, eat, unit_type="scope")
+        assert 60 << 20 < result["resources"]["MemoryPeak"] < 120 << 20
+        read = ["dd", "if=/dev/vda", "of=/dev/null", "bs=1M", "count=2", "iflag=direct"]
+        result = ran(host, read, properties={"IOAccounting": True})
+        assert result["resources"]["IOReadBytes"] == 2 << 20
+
+    def test_memory_is_over(self, host: Host) -> None:
+        result = run(host, ["python3", "-c", "x = bytearray(200 << 20)"], properties={"MemoryMax": "40M"})
+        assert result["failed"]
+        assert (result["result"], result["signal"]) == ("oom-kill", "SIGKILL")
+        assert "not enough memory" in result["msg"]
+        assert result["resources"]["MemoryPeak"] <= 40 << 20
 
 
 # Directives with the version from which on they are compared, and values that are not the default.
@@ -646,6 +671,45 @@ def test_bad_input(host: Host) -> None:
         assert not result.get("changed"), args
         assert not [word for word in words if word not in result["msg"]], result["msg"]
         assert "Traceback" not in str(result)
+
+
+# What the hosts of the examples' readers have.
+SETTING = """
+set -e
+useradd -m app; useradd postgres
+mkdir -p /opt/app/bin /srv/app/etc /srv/restore /etc/app
+for name in reindex import set-password report rebuild-cache warm-up fetch; do
+    printf '#!/bin/sh\\necho "%s $*"\\n' $name > /opt/app/bin/$name
+done
+printf '#!/bin/sh\\necho "$*"\\n' > /usr/bin/podman
+printf '#!/bin/sh\\ncat\\n' > /usr/bin/psql
+chmod 0755 /opt/app/bin/* /usr/bin/podman /usr/bin/psql
+echo 'select 1' | gzip > /srv/restore/dump.sql.gz
+echo differs > /srv/app/etc/x
+loginctl enable-linger app
+i=0
+while ! test -S /run/user/$(id -u app)/systemd/private; do sleep 0.1; i=$((i + 1)); test $i -lt 100; done
+"""
+
+
+@pytest.mark.lab_kinds("trixie")
+def test_examples(host: Host, fresh: t.Callable[[str], Host]) -> None:
+    from ansible_collections.pidone.systemd.plugins.modules.run import EXAMPLES
+
+    own = fresh(host.kind.name)
+    own.run(SETTING, check=True)
+    tasks = yaml.safe_load(EXAMPLES)
+    for task in tasks:
+        task.pop("no_log", None)
+    play = [{"hosts": "all", "gather_facts": False, "vars": {"app_password": "secret"}, "tasks": tasks}]
+    played = own.playbook(play).ok()
+    printed = {result.task: result.result.get("stdout") for result in played.results}
+    assert printed["A pipe needs a shell"] == "select 1"
+    assert printed["As a service of a user, from root"] == "image prune --force"
+    assert played.task("A finding is no failure").result["rc"] == 1
+    again = own.playbook(play).ok()
+    assert not again.task("Every night, until the next boot").changed
+    assert not again.task("Once per boot").changed
 
 
 def test_systemd_refuses_a_value(host: Host) -> None:
