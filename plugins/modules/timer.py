@@ -20,7 +20,7 @@ description:
   - A timer whose settings changed is stopped and started again, so that they count at once. The service is not touched; a run that is going on ends as it
     would have.
   - A new schedule is no reason to run the service. Left to itself, systemd would often run it at once when C(OnCalendar) changes, as it reckons the next
-    elapse from the last one. Here it counts from the time of the change, which for a timer with O(Persistent) becomes the last elapse.
+    elapse from the last one. Here it counts from the time of the change, which may then be told as the time of the last one.
   - Files that already mean what is wanted are left alone. In the C([Timer]) section values count and not their spelling, so V(daily) is the same as
     V(*-*-* 00:00:00), and V(1h) the same as V(3600).
 extends_documentation_fragment:

@@ -233,7 +233,7 @@ class TestOneTimer:
         wait_until(host, f"systemctl show {name}.service -p ExecMainExitTimestampMonotonic | grep -qv '=0$'")
         before = invocation(host, f"{name}.service")
         done = converge(host, **{**options, "OnUnitActiveSec": "2h"})
-        assert done["steps"] == [f"rewrite {SYSTEM}/{name}.timer", "daemon-reload"]
+        assert done["steps"][1:] == [f"stop {name}.timer", f"start {name}.timer, to count from now"]
         time.sleep(0.3)
         assert invocation(host, f"{name}.service") == before
         assert when(done["timers"][0]["next_elapse"]) - dt.datetime.now(dt.UTC) > dt.timedelta(minutes=90)
@@ -252,7 +252,15 @@ class TestOneTimer:
         time.sleep(2)
         passed = host.run("date -d '-1 second' +%H:%M:%S", check=True).stdout.strip()
         done = converge(host, **options, OnCalendar=passed)
-        assert f"unload {name}.timer" in done["steps"]
+        assert done["steps"][1:] == [f"stop {name}.timer", f"start {name}.timer, to count from now"]
+        assert not host.exists(f"/run/systemd/system/{name}.timer.d")
+        (found,) = info(host, name=name)
+        assert [trigger["calendar"] for trigger in found["triggers"]] == [f"*-*-* {passed}"]
+        time.sleep(0.3)
+        assert host.read(f"/tmp/{name}") == "ran\n"
+        # Nor when it was down meanwhile.
+        good(host, **options, OnCalendar=passed, started=False)
+        good(host, **options, OnCalendar=passed)
         time.sleep(0.3)
         assert host.read(f"/tmp/{name}") == "ran\n"
         # Nor of one that makes up for missed runs: it has missed none.
@@ -288,6 +296,9 @@ class TestOneTimer:
         assert done["timers"][0]["unit"] == f"{name}-job.service"
         converge(host, name=name, state="absent")
         assert host.exists(f"{SYSTEM}/{name}-job.service")
+        # One that systemd cannot load can be started by no timer.
+        host.write(f"{SYSTEM}/{name}-bad.service", "[Service]\nType=oneshot\n")
+        refused(host, f"unit: systemd cannot load {name}-bad.service", **options, unit=f"{name}-bad")
         # A service of somebody else by the same name is not replaced, unless that is meant.
         host.write(f"{SYSTEM}/{name}.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
         refused(host, "name: there is a", f"unit: {name}.service", **options, command="/bin/true")
@@ -337,12 +348,12 @@ class TestOneTimer:
     def test_rollback(self, host: Host, name: str) -> None:
         options: dict[str, t.Any] = {"name": name, "OnCalendar": "daily", "command": "/bin/true"}
         good(host, **options)
-        # Systemd refuses to start a timer whose unit cannot be loaded.
-        host.write(f"{SYSTEM}/{name}-bad.service", "[Service]\nType=oneshot\n")
         before = snapshot(host, inodes=False)
-        result = task(host, name=name, OnCalendar="hourly", unit=f"{name}-bad", rollback=True)
+        asserting = {"Unit": {"AssertPathExists": f"/nowhere/{name}"}}
+        result = task(host, name=name, OnCalendar="hourly", command="/bin/false", timer=asserting, rollback=True)
         assert result["failed"]
         assert not result["changed"]
+        assert f"/nowhere/{name}" in result["msg"]
         for kind in ("timer", "service"):
             assert f"{SYSTEM}/{name}.{kind} as it was" in result["rolled_back"]
         assert snapshot(host, inodes=False) == before
@@ -381,7 +392,9 @@ class TestManyTimers:
     @one_version
     def test_forty(self, host: Host, name: str) -> None:
         """So many that freshness is looked up in the files; the second run of `converge` has to find them fresh."""
-        timers = [{"name": f"{name}-{n}", "OnCalendar": f"2098-01-01 00:{n}", "command": f"/bin/echo {n}"} for n in range(40)]
+        timers = [
+            {"name": f"{name}-{n}", "OnCalendar": f"2098-01-01 00:{n}", "command": f"/bin/echo {n}"} for n in range(40)
+        ]
         converge(host, timers=timers)
         host.run(f"sleep 0.02; sed -i s/:7$/:8/ {SYSTEM}/{name}-7.timer", check=True)
         timers[7]["OnCalendar"] = "2098-01-01 00:8"

@@ -56,6 +56,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_synta
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
 _MANY = 30
 _UP = ("active", "activating", "reloading")
+_HOLD = b"[Timer]\nPersistent=yes\n"
+# No trigger but one that is as far away as systemd reckons.
+_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
 _PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
 
@@ -92,9 +95,13 @@ class TimerState:
         # Links that enable it or give it other names: path -> target, and the paths that there shall be.
         self.links: dict[str, str] = {}
         self.wanted_links: list[str] = []
+        # Where systemd keeps the last elapse of the timer, if it is persistent; and that file, where it is there and matters.
+        self.stamp_path = ""
         self.stamp: tuple[str, Saved] | None = None
         # Whether systemd would find that the new calendar should have elapsed already, and run the service at once.
         self.missed = False
+        # Whether a task that was killed has left it held back.
+        self.held = False
         # Whether systemd has not read the timer's own file, or its service's, as they are.
         self.stale = False
         self.stale_service = False
@@ -125,7 +132,11 @@ class TimerState:
     @property
     def schedule_changed(self) -> bool:
         """Whether the timer has to begin anew for its settings to count."""
-        return any("Timer" in (file.changed or ()) for file in self.files if file.name == self.wish.name) or self.stale
+        return (
+            any("Timer" in (file.changed or ()) for file in self.files if file.name == self.wish.name)
+            or self.stale
+            or self.held
+        )
 
     def describe(self) -> str:
         """The state in words: `active (waiting), enabled`."""
@@ -135,37 +146,48 @@ class TimerState:
         return ", ".join([*words, "enabled" if self.enabled else "disabled"])
 
 
-class Forget(Step):
-    """Have systemd forget when timers were activated that are down now, of which it otherwise keeps a note.
+class StartAnew(Jobs):
+    """Start timers so that they count from now on, and neither from an earlier start or elapse nor from the boot.
 
-    It unloads what is down and nothing refers to. The links that enable the timers do; for a moment they are not there.
+    Drop-ins make them persistent for a moment, with a stamp that says that they elapsed just now; systemd keeps that in mind
+    when they lose it again. Of those that have spans since the boot, the triggers are far away at the start: spans that are
+    over elapse when a timer is started, but not when systemd reloads.
 
-    :param links: path -> target.
+    :param timers: the wishes, with the paths of their stamps.
+    :param directory: of unit files that are gone after a reboot.
     """
 
-    def __init__(self, names: t.Sequence[str], links: t.Mapping[str, str], tools: FileTools) -> None:
-        super().__init__(names)
-        self._links = dict(links)
+    def __init__(self, timers: t.Sequence[tuple[TimerWish, str]], directory: str, tools: FileTools) -> None:
+        super().__init__("start", [wish.name for wish, _stamp in timers])
+        self._timers = list(timers)
+        self._directory = directory
         self._tools = tools
 
     def describe(self) -> str:
-        return f"unload {short(self.names)}"
+        return f"start {short(self.names)}, to count from now"
 
     def apply(self, ctx: Context) -> bool:
-        taken = []
+        steps: list[WriteFile] = []
         try:
-            with self._tools.acting():
-                for path in self._links:
-                    os.unlink(path)
-                    taken.append(path)
+            for wish, stamp in self._timers:
+                text = _HOLD + (_FAR_AWAY if wish.since_boot else b"")
+                steps.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
+                steps[-1].apply(ctx)
+                step = WriteFile(stamp, b"", None, self._tools)
+                if not wish.persistent:
+                    steps.append(step)
+                step.apply(ctx)
             ctx.manager.reload()
-        except OSError as e:
-            raise SystemdError(f"cannot take {e.filename} away for a moment: {e.strerror}") from e
+            return super().apply(ctx)
         finally:
-            with self._tools.acting():
-                for path in taken:
-                    os.symlink(self._links[path], path)
-        return True
+            for step in steps:
+                step.undo(ctx)
+            ctx.manager.reload()
+
+
+def held_by(directory: str, name: str) -> str:
+    """The drop-in that holds a timer back, as long as `StartAnew` is at work; or for longer, where that was killed."""
+    return f"{directory}/{name}.d/zzz-pidone-hold.conf"
 
 
 class Touch(Step):
@@ -197,9 +219,9 @@ def plan_timers(
 
     A new schedule is no reason to run the service. But systemd reckons the next elapse from the last one, or from when the
     timer was activated, and so finds that the new calendar should have elapsed, already when it reloads. So such a timer is
-    stopped before, and systemd is made to count from now on (`Forget`, `Touch`).
+    stopped before, and systemd is made to count from now on (`StartAnew`, `Touch`).
 
-    :param directories: where links of unit files are made, for the way back.
+    :param directories: where links of unit files are made, for good and until the reboot.
     """
     write: list[Step] = []
     remove: list[Step] = []
@@ -208,7 +230,8 @@ def plan_timers(
     enable: list[str] = []
     disable: list[str] = []
     failed: list[str] = []
-    missed: list[TimerState] = []
+    touch: list[Step] = []
+    anew: list[tuple[TimerWish, str]] = []
     unlink: dict[str, str] = {}
     stale = False
     plan = Plan()
@@ -253,10 +276,13 @@ def plan_timers(
             job = _job(state)
             if job in ("stop", "restart"):
                 stop.append(name)
-            if job in ("start", "restart"):
+            if job == "restart" and state.missed and state.stamp:
+                touch.append(Touch(*state.stamp, tools))
+            counts_from_boot = job == "restart" and wish.since_boot
+            if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
+                anew.append((wish, state.stamp_path))
+            elif job in ("start", "restart"):
                 start.append(name)
-            if job == "restart" and state.missed:
-                missed.append(state)
             will = {"stop": "inactive", "start": "active", "restart": "active, by restart"}
             if job:
                 after.append(will[job])
@@ -274,18 +300,14 @@ def plan_timers(
     ]
     if unlink:
         remove.append(RemoveLinks(unlink, tools))
-    touch: list[Step] = [Touch(*state.stamp, tools) for state in missed if state.stamp]
-    known = {path: to for state in missed if not state.stamp for path, to in state.links.items()}
-    forget = (
-        [Forget([state.wish.name for state in missed if not state.stamp and state.links], known, tools)]
-        if known
-        else []
-    )
-    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *forget, *links]
-    if not offline and (write or remove or links or stale):
+    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *links]
+    if anew:
+        # It reloads for all.
+        plan.steps.append(StartAnew(anew, directories[1], tools))
+    elif not offline and (write or remove or links or stale):
         plan.steps.append(Reload(counts=stale))
-        if failed:
-            plan.steps.append(ResetFailed(failed))
+    if failed:
+        plan.steps.append(ResetFailed(failed))
     if start:
         plan.steps.append(Jobs("start", start))
     return plan
@@ -298,14 +320,7 @@ def _job(state: TimerState) -> str | None:
     if wish.started is False:
         return job_for(unit, "stopped")
     job = job_for(unit, "started") if wish.started else None
-    if job or not state.up or not state.schedule_changed:
-        return job
-    # A reload makes systemd reckon anew in any case. A restart would run the service at once where a span since the boot
-    # is over by now, and only matters where the timer counts from its own start or has elapsed for good.
-    since_boot = any(key in ("OnBootSec", "OnStartupSec") for key, _span in wish.spans)
-    since_start = any(key == "OnActiveSec" for key, _span in wish.spans)
-    waits = state.status is not None and state.status.sub_state in ("waiting", "running")
-    return None if since_boot and waits and not since_start else "restart"
+    return "restart" if job is None and state.up and state.schedule_changed else job
 
 
 def _verb(file: TimerFile) -> str:
@@ -410,8 +425,9 @@ class _Task:
             states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
             self._drop_unknown(states)
             for state in states:
+                state.stamp_path = self._stamp_path(state.wish.name)
                 if state.wish.absent:
-                    state.stamp = self._stamp(state.wish.name)
+                    state.stamp = self._stamp(state)
         self._check_runs(states)
         links = read_links(manager.link_directories())
         for state in states:
@@ -515,13 +531,12 @@ class _Task:
                     f"{state.wish.name}: systemd here does not know, and is not given: {', '.join(dropped)}"
                 )
 
-    def _stamp(self, name: str) -> tuple[str, Saved] | None:
+    def _stamp(self, state: TimerState) -> tuple[str, Saved] | None:
         """The file in which systemd keeps when a persistent timer elapsed last."""
         if self.params["scope"] == "global":
             return None
-        path = self._stamp_path(name)
-        saved = Saved.of(path)
-        return (path, saved) if saved is not None else None
+        saved = Saved.of(state.stamp_path)
+        return (state.stamp_path, saved) if saved is not None else None
 
     def _stamp_path(self, name: str) -> str:
         place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
@@ -556,6 +571,8 @@ class _Task:
         for (name, wish), status in zip(others.items(), statuses[len(names) :]):
             if status.load_state == "masked":
                 raise BadInput(f"{wish.where}unit: {name} is masked, so no timer can start it; unmask it first")
+            if status.load_state in ("bad-setting", "error"):
+                self._check_loads(manager, name, wish)
             if status.load_state == "not-found" and self.paths.find(name) is None:
                 self._missing(
                     f"{wish.where}unit",
@@ -563,21 +580,39 @@ class _Task:
                     "write it first, correct the name, or give `command` for a service of the timer's own",
                 )
         self._read_freshness(manager, states)
-        self._read_missed(manager, [s for s in states if s.up and s.schedule_changed and s.wish.calendars])
+        for state in states:
+            state.held = not state.wish.absent and os.path.exists(held_by(self.paths.runtime, state.wish.name))
+        self._read_missed(
+            manager, [state for state in states if state.wish.calendars and _job(state) in ("start", "restart")]
+        )
+
+    def _check_loads(self, manager: t.Any, name: str, wish: TimerWish) -> None:
+        """Refuse a unit that systemd cannot load, unless its file is another one by now."""
+        path = object_path(name)
+        stale, error = manager.properties([(path, UNIT, "NeedDaemonReload"), (path, UNIT, "LoadError")])
+        if not stale:
+            why = error[1] if error and error[1] else "its file is not valid"
+            raise BadInput(
+                f"{wish.where}unit: systemd cannot load {name}, so no timer can start it: {why}; correct its file "
+                f"(`systemd-analyze verify {name}` tells more)"
+            )
 
     def _read_missed(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
-        """Of timers that get another schedule, whether systemd would run the service for that."""
-        if not states:
-            return
+        """Of timers that are to be started, whether systemd would run the service for that although it is not to.
+
+        It is to where a persistent timer was down. Systemd 252 runs it too where a timer that is not persistent was down.
+        """
+        known = [state for state in states if state.status and state.status.load_state == "loaded"]
         now = now_usec()
-        paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in states]
-        for state, activated in zip(states, manager.properties(paths)):
-            since = activated or now
+        paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in known]
+        for state, since in zip(known, manager.properties(paths) if paths else ()):
             if state.wish.persistent:
                 with self.tools.acting():
-                    state.stamp = self._stamp(state.wish.name)
+                    state.stamp = self._stamp(state)
+                if state.stamp and not state.up:
+                    continue
                 since = state.stamp[1].times[1] // 1000 if state.stamp else since
-            state.missed = any(when <= now for when in self._upcoming(state.wish, 1, min(since, now)))
+            state.missed = bool(since) and any(when <= now for when in self._upcoming(state.wish, 1, min(since, now)))
 
     def _read_freshness(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
         """Whether systemd has read the files that are right already; an earlier run may not have got to its reload."""
@@ -610,6 +645,9 @@ class _Task:
             wish = state.wish
             if wish.absent:
                 found = self.paths.find(wish.name, without=(state.files[0].path,)) if not state.files[0].link else None
+                if found is not None and not state.touched:
+                    # It is not ours, and neither are its links.
+                    state.links, state.stamp = {}, None
                 if found is not None and not wish.purged:
                     self.warnings.append(
                         f"{wish.name} is left as {found}, which is not this module's to remove; "
@@ -760,7 +798,7 @@ class _Task:
         missed_since = None
         if wish.persistent and not state.up:
             try:
-                missed_since = min(int(os.stat(self._stamp_path(wish.name)).st_mtime * 1e6), now)
+                missed_since = min(int(os.stat(state.stamp_path).st_mtime * 1e6), now)
             except OSError:
                 pass
         times = self._upcoming(wish, 1, now if missed_since is None else missed_since)

@@ -237,6 +237,11 @@ class TimerWish:
         return [(key, name) for key, name in named if name and "%" not in name]
 
     @property
+    def since_boot(self) -> bool:
+        """Whether it has a trigger that is over when the timer is started late, and elapses at once then."""
+        return any(key in ("OnBootSec", "OnStartupSec") for key, _span in self.spans)
+
+    @property
     def persistent(self) -> bool:
         """Whether missed elapses are made up for."""
         return truth(self.timer_sections.get("Timer", {}).get("Persistent"))

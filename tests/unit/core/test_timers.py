@@ -282,7 +282,7 @@ def steps(*states: TimerState) -> list[str]:
 
 
 def plan(*states: TimerState) -> Plan:
-    return plan_timers(states, [SYSTEM], TOOLS)
+    return plan_timers(states, [SYSTEM, "/run/systemd/system"], TOOLS)
 
 
 class TestPlan:
@@ -307,18 +307,21 @@ class TestPlan:
         assert told == [f"rewrite {SYSTEM}/a.timer", "stop a.timer", "daemon-reload", "start a.timer"]
 
     def test_new_calendar_that_would_have_elapsed_already(self) -> None:
-        """Nothing runs for that: systemd is made to forget what it counts from."""
+        """Nothing runs for that: systemd is made to count from now."""
         found = state(wish(OnCalendar="hourly"), wish(), "active", "waiting", True)
         found.missed = True
-        told = steps(found)
+        told = steps(found, state(wish("b")))
         assert told == [
-            f"rewrite {SYSTEM}/a.timer", "stop a.timer", "unload a.timer", "daemon-reload", "start a.timer",
+            f"rewrite {SYSTEM}/a.timer", f"write {SYSTEM}/b.timer", f"write {SYSTEM}/b.service", "stop a.timer",
+            "enable b.timer", "start a.timer, to count from now", "start b.timer",
         ]  # fmt: skip
         found.stamp = ("/var/stamp", saved(""))
-        assert steps(found)[2] == "touch /var/stamp"
-        found.stamp, found.links = None, {}
-        # Nothing refers to one that is not enabled, so it is unloaded when it is stopped.
-        assert "unload a.timer" not in steps(found)
+        assert steps(found)[1:] == ["stop a.timer", "touch /var/stamp", "daemon-reload", "start a.timer"]
+
+    def test_held_back_by_a_task_that_was_killed(self) -> None:
+        found = state(wish(), wish(), "active", "waiting", True)
+        found.held = True
+        assert steps(found) == ["stop a.timer", "start a.timer, to count from now"]
 
     def test_spelling_is_no_change(self) -> None:
         assert steps(state(wish(OnCalendar="*-*-* 0:0"), wish(), "active", "waiting", True)) == []
@@ -329,23 +332,12 @@ class TestPlan:
         told = steps(state(wish(command="/bin/false"), wish(), "active", "running", True))
         assert told == [f"rewrite {SYSTEM}/a.service", "daemon-reload"]
 
-    @pytest.mark.parametrize(
-        ("options", "sub", "restarts"),
-        [
-            ({"OnBootSec": 60}, "waiting", False),
-            ({"OnStartupSec": 60}, "running", False),
-            # It will not begin to wait by itself.
-            ({"OnBootSec": 60}, "elapsed", True),
-            ({"OnBootSec": 60, "OnActiveSec": 5}, "waiting", True),
-            ({"OnActiveSec": 5}, "waiting", True),
-        ],
-    )
-    def test_no_restart_that_would_run_the_service_at_once(
-        self, options: dict[str, t.Any], sub: str, restarts: bool
-    ) -> None:
-        told = steps(state(wish(**options), wish(), "active", sub, True))
-        assert ("stop a.timer" in told and "start a.timer" in told) is restarts
-        assert "daemon-reload" in told
+    @pytest.mark.parametrize("options", [{"OnBootSec": 60}, {"OnStartupSec": 60, "OnActiveSec": 5}])
+    def test_span_since_the_boot_that_may_be_over(self, options: dict[str, t.Any]) -> None:
+        told = steps(state(wish(**options), wish(), "active", "waiting", True))
+        assert told == [f"rewrite {SYSTEM}/a.timer", "stop a.timer", "start a.timer, to count from now"]
+        # Of one that is new, it counts.
+        assert steps(state(wish(**options)))[-1] == "start a.timer"
 
     def test_what_systemd_has_not_read(self) -> None:
         found = state(wish(), wish(), "active", "waiting", True)
