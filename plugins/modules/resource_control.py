@@ -245,7 +245,7 @@ units:
                   several values are a list or, per device, a dictionary.
               type: raw
             after_value:
-              description: The value afterwards, typed likewise.
+              description: The value afterwards, typed likewise. Null in check mode where only systemd knows the default.
               type: raw
             files:
               description: What the unit's files come to, so the value after the next C(daemon-reload).
