@@ -294,7 +294,7 @@ class TestOneTimer:
         assert f"remove {SYSTEM}/{name}.service" in done["steps"]
         assert show(host, f"{name}.timer", "Unit", "Triggers")["Triggers"] == f"{name}-job.service"
         assert done["timers"][0]["unit"] == f"{name}-job.service"
-        converge(host, name=name, state="absent")
+        good(host, name=name, state="absent")
         assert host.exists(f"{SYSTEM}/{name}-job.service")
         # One that systemd cannot load can be started by no timer.
         host.write(f"{SYSTEM}/{name}-bad.service", "[Service]\nType=oneshot\n")
@@ -311,7 +311,7 @@ class TestOneTimer:
         done = converge(host, **options, enabled=False, started=False)
         assert done["timers"][0]["after"] == "inactive (dead), disabled"
         assert done["timers"][0]["next_elapse"] is None
-        good(host, **options, enabled=False)
+        assert good(host, **options, enabled=False)["steps"] == [f"start {name}.timer"]
         assert good(host, **options)["steps"] == [f"enable {name}.timer", "daemon-reload"]
         good(host, **options, timer={"Install": {"WantedBy": ["basic.target", "timers.target"]}})
         assert host.run(f"ls {SYSTEM}/*.wants/{name}.timer | wc -l").stdout.strip() == "2"
@@ -319,7 +319,7 @@ class TestOneTimer:
         assert (
             host.run(f"ls {SYSTEM}/*.wants/{name}.timer").stdout.strip() == f"{SYSTEM}/basic.target.wants/{name}.timer"
         )
-        done = converge(host, **options, enabled=False, started=False)
+        good(host, **options, enabled=False, started=False)
         assert host.run(f"ls {SYSTEM}/*.wants/{name}.timer").stdout == ""
 
     @pytest.mark.lab_kinds("bullseye", "trixie")
@@ -384,7 +384,7 @@ class TestManyTimers:
         # Without purge, and with another marker, others stay.
         assert good(host, marker=name, timers=[])["changed"] is False
         assert good(host, marker=f"{name}-2", timers=[], purge=True)["changed"] is False
-        converge(host, marker=name, timers=[], purge=True)
+        good(host, marker=name, timers=[], purge=True)
         assert {timer["name"]: timer["marker"] for timer in info(host, name=f"{name}-*")} == {
             f"{name}-y.timer": "other", f"{name}-z.timer": None,
         }  # fmt: skip
@@ -477,14 +477,15 @@ class TestScopes:
             ]
             assert (found["enabled"], found["unit"], found["AccuracyUSec"]) == (True, f"{name}.service", 60_000_000)
             host.write(f"/srv/tm{STAMPS}/stamp-{name}.timer", "")
-            converge(host, name=name, state="absent", root="/srv/tm")
+            good(host, name=name, state="absent", root="/srv/tm")
             assert host.run(f"find /srv/tm -name '*{name}*'").stdout == ""
             refused(host, "started:", "nothing runs", **wanted, root="/srv/tm", started=True)
         finally:
             host.run("rm -rf /srv/tm", check=True)
         wanted["command"] = "/bin/true"
-        assert converge(host, **wanted, scope="global")["timers"][0]["path"] == f"/etc/systemd/user/{name}.timer"
-        converge(host, name=name, state="absent", scope="global")
+        assert good(host, **wanted, scope="global")["timers"][0]["path"] == f"/etc/systemd/user/{name}.timer"
+        assert good(host, **wanted, scope="global")["changed"] is False
+        assert good(host, name=name, state="absent", scope="global")["changed"]
 
 
 class TestBadInput:
@@ -492,11 +493,6 @@ class TestBadInput:
         ("args", "words"),
         [
             ({"OnCalendar": "Mon..Fri 8:70"}, ["OnCalendar: 'Mon..Fri 8:70'", "at character"]),
-            ({"OnBootSec": "5 minuts"}, ["OnBootSec: '5 minuts'", "at character 3"]),
-            ({"unit": "ssh.service"}, ["command:", "leave out `command`, or `unit`"]),
-            ({"OnCalendar": None}, ["OnCalendar:", "nothing says when"]),
-            ({"name": "tm-bad.service"}, ["name: 'tm-bad.service'", "tm-bad.timer"]),
-            ({"service": {"Nice": "very"}}, ["service: tm-bad.service", "Nice"]),
             ({"service": {"MemoryMaxx": "1G"}}, ["service: tm-bad.service", "did you mean MemoryMax=?"]),
             ({"timer": {"AccuracySecs": 1}}, ["timer: tm-bad.timer", "AccuracySec"]),
             ({"scope": "user", "user": "nobody-here"}, ["user:", "nobody-here"]),
@@ -519,7 +515,6 @@ class TestBadInput:
         ("args", "words"),
         [
             ({"command": "/opt/tm/none --all"}, ["command:", "/opt/tm/none"]),
-            ({"command": "tm-none"}, ["command:", "no program 'tm-none'", "/usr/bin"]),
             ({"service": {"User": "tm-nobody"}}, ["service:", "User=tm-nobody"]),
             ({"command": None, "unit": "tm-none"}, ["unit: there is no unit tm-none.service"]),
         ],
