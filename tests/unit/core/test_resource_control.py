@@ -14,13 +14,13 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._core import trial as trial_module
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools
-from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_control import (
+from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_control import wanted_from
+from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_plan import (
     UNSET,
     Host,
     Subject,
     decide,
     plan_resources,
-    wanted_from,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_steps import (
     ControlDirectories,
