@@ -153,7 +153,9 @@ class TestService:
         assert result["failed"] and "did not end within 1s" in result["msg"]
         assert result["restarts"] > 1
         result = run(host, "sleep 61", timeout="1s", properties={"Type": "oneshot"})
-        assert result["failed"] and result["result"] == "timeout"
+        assert result["failed"] and result["result"] == "timeout" and "within 1s" in result["msg"]
+        result = run(host, "sleep 61", properties={"Type": "notify", "TimeoutStartSec": "500ms"})
+        assert result["failed"] and "start failed" in result["msg"] and "Result: timeout" in result["msg"]
         nothing_left(host)
 
     def test_restarts(self, host: Host) -> None:
@@ -309,6 +311,12 @@ class TestScope:
         assert result["failed"] and result["rc"] == 7 and "exited with status 7" in result["msg"]
         result = run(host, ["sh", "-c", "echo x; sleep 61"], unit_type="scope", timeout="1s")
         assert result["failed"] and "did not end within 1s" in result["msg"] and result["stdout"] == "x"
+        scope = "systemd-run --quiet --scope --unit rt-taken sleep 1031 </dev/null >/dev/null 2>&1 &"
+        host.run(scope + " sleep 0.5", check=True)
+        result = run(host, "true", unit_type="scope", name="rt-taken")
+        assert result["failed"] and "name: rt-taken.scope is there already" in result["msg"]
+        assert host.run("pgrep -f '[s]leep 1031'").returncode == 0
+        host.run("systemctl stop rt-taken.scope", check=True)
         result = run(host, "true", unit_type="scope", properties={"ProtectSystem": "strict"})
         assert result["failed"] and "ProtectSystem" in result["msg"] and "[Service]" in result["msg"]
         nothing_left(host)
@@ -625,34 +633,23 @@ BAD: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"command": "rt-none"}, ["command:", "'rt-none'", "/usr/bin"]),
     ({"command": "/opt/rt-none x"}, ["command:", "/opt/rt-none"]),
     ({"command": "/etc/passwd"}, ["command:", "not executable"]),
-    ({"command": "echo 'a"}, ["command:", "quotation"]),
-    ({"command": []}, ["command:", "empty"]),
     ({"command": "bin/true"}, ["command:", "absolute"]),
     ({"run_as": "rt-none"}, ["run_as:", "'rt-none'", "create it"]),
     ({"run_as_group": "rt-none"}, ["run_as_group:", "'rt-none'"]),
-    ({"properties": {"User": "rt-none"}}, ["User", "'rt-none'"]),
     ({"working_directory": "/rt-none"}, ["working_directory:", "/rt-none"]),
     ({"working_directory": "/etc/passwd"}, ["working_directory:", "no directory"]),
     ({"name": "a/b"}, ["name:", "slash"]),
     ({"name": "rt@.service"}, ["name:", "template"]),
-    ({"name": "rt.socket"}, ["name:", "no service"]),
     ({"timeout": "5 parsecs"}, ["timeout:", "character 3"]),
     ({"on_active": "soon"}, ["on_active:", "'soon'"]),
     ({"on_calendar": ["daily", "Foo *-*-*"]}, ["on_calendar", "Foo"]),
-    ({"timer_properties": {"AccuracySec": 1}}, ["timer_properties:", "on_active"]),
     ({"on_active": "1h", "timer_properties": {"Accuracy": 1}}, ["timer_properties: Accuracy", "AccuracySec"]),
     ({"on_active": "1h", "properties": {"WakeSystem": True}}, ["properties: WakeSystem", "timer_properties"]),
     ({"properties": {"MemroyMax": "1G"}}, ["properties: MemroyMax", "did you mean MemoryMax?"]),
     ({"properties": {"MemoryMax": "1X"}}, ["MemoryMax", "1X"]),
-    ({"properties": {"Nice": 40}}, ["properties: Nice", "19"]),
     ({"properties": {"ListenStream": "80"}}, ["properties: ListenStream", "[Socket]"]),
-    ({"properties": {"WantedBy": "a.target"}}, ["properties: WantedBy"]),
     ({"properties": {"ExecStart": "/bin/true"}}, ["properties: ExecStart", "`command`"]),
     ({"properties": {"RootImageOptions": "x"}}, ["properties: RootImageOptions", "unit_file"]),
-    ({"properties": {"RuntimeMaxSec": 1}, "timeout": "2s"}, ["timeout:", "RuntimeMaxSec"]),
-    ({"unit_type": "scope", "wait": False}, ["wait:", "scope"]),
-    ({"unit_type": "scope", "on_boot": "1h"}, ["on_boot:", "scope"]),
-    ({"stdin": "x", "wait": False}, ["stdin:", "StandardInputText"]),
     ({"scope": "global"}, ["scope:", "global"]),
     ({"user": "root"}, ["user:", "scope: user"]),
 ]

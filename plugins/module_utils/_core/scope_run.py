@@ -55,6 +55,7 @@ class RunInScope(Step):
             if ctx.manager.connection.is_bus:
                 # Until it has been asked what it used.
                 properties.append(("AddRef", ("b", True)))
+            job = None
             try:
                 job = start_transient(ctx.manager, request.name, properties)
                 result = ctx.manager.wait_for_jobs([job], time.monotonic() + 30).get(job.id)
@@ -68,7 +69,8 @@ class RunInScope(Step):
                 stopped = self._wait(ctx, command, begun)
             except BaseException:
                 command.kill()
-                self._kill(ctx)
+                if job is not None:
+                    self._kill(ctx)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
             facts["started"], facts["ended"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
@@ -107,7 +109,7 @@ class RunInScope(Step):
             del changes[:]
             pause = min(pause * 2, 0.1)
         # systemd itself stops a scope whose RuntimeMaxSec is over.
-        return stopped or (timeout is not None and time.monotonic() >= begun + timeout and command.was_killed)
+        return stopped or (timeout is not None and time.monotonic() >= begun + timeout)
 
     def _read(self, ctx: Context) -> None:
         path = object_path(self._request.name)
@@ -177,10 +179,6 @@ class _Command:
             if pid:
                 self._status = status
         return self._status is not None
-
-    @property
-    def was_killed(self) -> bool:
-        return self._status is not None and os.WIFSIGNALED(self._status)
 
     def kill(self) -> None:
         """End it, whatever it is doing."""

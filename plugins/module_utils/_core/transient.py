@@ -67,12 +67,15 @@ class Interrupted(SystemdError):
     changed = True
 
 
+class Refused(BadInput):
+    """Systemd did not take the unit; nothing was started, and what has its name is somebody else's."""
+
+
 class Outcome:
-    """How a run ended, as the result tells it."""
+    """How a run ended, as the result tells it, and whether there was a run at all."""
 
     def __init__(self) -> None:
         self.facts: dict[str, t.Any] = {}
-        self.failure: SystemdError | None = None
         self.ran = True
 
 
@@ -207,7 +210,7 @@ class _signals:
         import signal
 
         def interrupt(number: int, frame: object) -> None:
-            raise Interrupted(f"interrupted by {signal.Signals(number).name}; the unit was stopped")
+            raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
         self._before = {}
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -333,16 +336,17 @@ class StartTimer(Step):
 def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
-    :raises BadInput: the name is taken, or a property is not to the liking of this version; nothing was started.
+    :raises Refused: the name is taken, a property is not to the liking of this version, or the user has no right to do so.
     """
     try:
         return manager.start_transient(name, properties, others)
     except CallFailed as e:
         if e.name.endswith(".UnitExists"):
-            raise BadInput(f"name: there is a unit {name} on this host already; choose another name") from e
+            raise Refused(f"name: there is a unit {name} on this host already; choose another name") from e
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
-            raise BadInput(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
-        raise explain(e, f"start {name}") from e
+            raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
+        why = explain(e, f"start {name}")
+        raise Refused(why.msg, **why.data) from e
 
 
 class RunService(Step):
@@ -388,10 +392,12 @@ class RunService(Step):
                 mend_file(ctx, request)
                 output.begin(keep_ends=by_path)
                 stopped = self._wait(ctx, begun)
+            except Refused:
+                raise
             except BaseException as e:
-                # Whatever it was, a BadInput excepted, the unit may be there by now, and nobody waits for it any more.
-                if not isinstance(e, BadInput):
-                    self._stop()
+                # Whatever it was, the unit may be there by now, and nobody waits for it any more.
+                if self._stop() and isinstance(e, Interrupted):
+                    e.msg += "; the unit was stopped"
                 raise
             job_result = ctx.manager.wait_for_jobs([job], time.monotonic() + 1).get(job.id)
         finally:
@@ -481,14 +487,14 @@ class RunService(Step):
             return False
         return state in ("inactive", "failed", None) or (state == "active" and sub_state == "exited")
 
-    def _stop(self) -> None:
+    def _stop(self) -> bool:
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
             with manager_for(self._params) as manager:
                 jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
-                manager.wait_for_jobs(jobs, time.monotonic() + 10)
+                return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
-            pass
+            return False
 
     # -- what came of it
 
@@ -500,10 +506,12 @@ class RunService(Step):
                 self._outcome.ran = False
                 facts["msg"] = "did not run the command, since a condition among the properties is not met"
                 return
-        if stopped or facts["result"] == "timeout":
+        is_up = job_result in ("done", "skipped", None) or request.oneshot
+        if stopped or (facts["result"] == "timeout" and is_up):
             limit = f" within {format_timespan(int(request.timeout * 1e6))}" if request.timeout else " in time"
             raise RunFailed(screen(f"{request.command_line} did not end{limit} and was stopped", request, facts))
-        if job_result not in ("done", "skipped", None) and (facts["rc"] is None or facts["rc"] >= _FIRST_OF_SYSTEMD):
+        by_systemd = facts["rc"] is None or facts["rc"] >= _FIRST_OF_SYSTEMD or facts["result"] == "timeout"
+        if job_result not in ("done", "skipped", None) and by_systemd:
             self._report_job(ctx, job, job_result)
         if facts["result"] != "success":
             raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))

@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.transient imp
     RESOURCES,
     Outcome,
     Output,
+    Refused,
     RunFailed,
     RunService,
     _existing,
@@ -29,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.transient imp
     exit_facts,
     iso_time,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
@@ -301,6 +303,34 @@ class TestEnds:
     )
     def test_badly(self, values: dict[str, t.Any], words: str) -> None:
         assert words in self.run(**values)[1]
+
+
+def test_what_has_the_name_is_not_stopped_when_systemd_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("org.freedesktop.systemd1.UnitExists", "org.freedesktop.DBus.Error.AccessDenied"):
+        manager = Manager()
+
+        def refuse(*args: t.Any, error: str = name) -> t.NoReturn:
+            raise CallFailed(error, "no")
+
+        monkeypatch.setattr(manager, "start_transient", refuse)
+        step = RunService(request(name="x"), options(), Outcome())
+        monkeypatch.setattr(step, "_stop", lambda: pytest.fail("stopped"))
+        with pytest.raises(Refused):
+            step.apply(Context(manager))
+
+
+def test_what_may_have_been_started_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, stopped = Manager(), list[int]()
+
+    def lose(*args: t.Any) -> t.NoReturn:
+        raise BusUnreachable("lost")
+
+    monkeypatch.setattr(manager, "start_transient", lose)
+    step = RunService(request(name="x"), options(), Outcome())
+    monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
+    with pytest.raises(BusUnreachable):
+        step.apply(Context(manager))
+    assert stopped == [1]
 
 
 def test_facts_of_an_exit() -> None:
