@@ -424,8 +424,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover impo
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
+class Module(AnsibleModule):
+    """An AnsibleModule that logs the names of services alone: their definitions may hold secrets, and are long."""
+
+    def _log_invocation(self) -> None:
+        names = [str(one.get("name")) for one in self.params["services"]]
+        self.log(f"Invoked with services={names} state={self.params['state']}")
+
+
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "services": {"type": "list", "elements": "dict", "required": True},
             "source": {"type": "str", "choices": ["runit", "daemontools"], "default": "runit"},
@@ -441,8 +449,6 @@ def main() -> None:
             "directory": {"type": "path", "default": "/etc/systemd/system"},
         },
         supports_check_mode=True,
-        # Definitions may hold secrets, which the log of the host shall not.
-        no_log=True,
     )
     run(module, converge)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import typing as t
@@ -29,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_step
     LetGo,
     Moving,
     PutUnits,
+    SeeItBack,
     StartUnits,
     StopUnits,
     TakeUnits,
@@ -388,7 +388,7 @@ class _Task:
             content = text.encode("utf-8", "surrogateescape")
             record.files.setdefault(path, before.content.decode("utf-8", "surrogateescape") if before else None)
             if before is not None and before.content == content:
-                record.written[path] = _digest(content)
+                record.written[path] = text
                 continue
             if before is not None and not self._is_ours(before, path, moving):
                 raise BadInput(
@@ -397,7 +397,7 @@ class _Task:
                     "given back)"
                 )
             check_writable(path)
-            record.written[path] = _digest(content)
+            record.written[path] = text
             changed = True
             old = before.content.decode("utf-8", "replace") if before else ""
             item.diffs.append({"before": old, "after": text, "before_header": path, "after_header": path})
@@ -415,7 +415,7 @@ class _Task:
         return Saved.of(path)
 
     def _is_ours(self, before: Saved, path: str, moving: Moving) -> bool:
-        if self.params["force"] or moving.record.written.get(path) == _digest(before.content):
+        if self.params["force"] or _encoded(moving.record.written.get(path)) == before.content:
             return True
         first = before.content.split(b"\n", 1)[0].decode("utf-8", "replace")
         return first.startswith("# Translated from ") and f" {moving.supervised.path}/" in first
@@ -466,15 +466,14 @@ class _Task:
             return
         moving.units = [UnitWish(name, None) for name in record.units]
         moving.main = next((name for name in record.units if name.endswith(".service")), "")
-        for path, digest in record.written.items():
+        for path, text in record.written.items():
             now = Saved.of(path)
-            if now is not None and _digest(now.content) != digest and not self.params["force"]:
-                old = record.files.get(path)
-                if old is None or now.content != old.encode("utf-8", "surrogateescape"):
-                    raise BadInput(
-                        f"services: {moving.name}: {path} was changed since the handover; keep a copy if it matters, and set "
-                        "`force: true` to have it removed"
-                    )
+            ours = (_encoded(text), _encoded(record.files.get(path)))
+            if now is not None and now.content not in ours and not self.params["force"]:
+                raise BadInput(
+                    f"services: {moving.name}: {path} was changed since the handover; keep a copy if it matters, and set "
+                    "`force: true` to have it removed"
+                )
         if not os.path.isdir(record.path):
             raise BadInput(
                 f"services: {moving.name}: its service directory {record.path} is gone, so it cannot be given back; "
@@ -487,6 +486,7 @@ class _Task:
         ]
         after = "up" if moving.was_up else "down"
         item.plan = Plan(steps, [Change(moving.name, "under systemd", f"{after} under {record.source}")])
+        item.watch = Plan([SeeItBack(moving, self.records)])
 
     def _was(self, moving: Moving) -> str:
         was = moving.record.was
@@ -573,10 +573,13 @@ class _Task:
             if all_of_them or self._is_over(item, manager):
                 pending.remove(item)
                 self._watch(item)
-                if item.outcome not in ("handed_over", "already"):
+                if item.outcome not in ("handed_over", "given_back", "already"):
                     stayed.add(item.moving.name)
 
     def _is_over(self, item: Item, manager: t.Any) -> bool:
+        if self.giving_back:
+            # Its supervisor takes some seconds to look, and then some to be sure.
+            return time.monotonic() >= item.began + 2 * SCAN
         start = next((step for step in item.plan.steps if isinstance(step, StartUnits)), None)
         if start is None or time.monotonic() >= start.ended + item.moving.settle:
             return True
@@ -601,11 +604,6 @@ class _Task:
             self._failed(item, e)
             self._close(item)
             return False
-        if self.giving_back:
-            item.outcome = "given_back"
-            self.records.forget(item.moving.name)
-            self._close(item)
-            return False
         return True
 
     def _watch(self, item: Item) -> None:
@@ -626,6 +624,8 @@ class _Task:
         self._relinked = self._relinked or bool(ctx.links)
 
     def _done(self, item: Item) -> str:
+        if self.giving_back:
+            return "given_back"
         return "handed_over" if any(not isinstance(s, PutUnits) for s in item.plan.steps) else "already"
 
     def _write(self, items: t.Sequence[Item], manager: t.Any) -> t.List[Item]:
@@ -777,8 +777,8 @@ class _Task:
         }
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
+    return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
 def _has_install(content: str) -> bool:

@@ -26,7 +26,7 @@ class Record:
     `phase` is `begun` from before the first change until the end, `handed_over` from then on, and `giving_back` while it is
     taken back; then the record goes. `links` are those of
     scanned directories with their targets, `was` the state under the old supervisor, `files` the unit files as they were
-    before (path -> content, None where there was none) and `written` as they were written (path -> digest).
+    before (path -> content, None where there was none) and `written` as they were written.
     """
 
     def __init__(self, name: str, data: t.Optional[t.Dict[str, t.Any]] = None) -> None:

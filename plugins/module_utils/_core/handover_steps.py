@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_reco
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import compare, missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
 _SERVICE = "org.freedesktop.systemd1.Service"
@@ -36,6 +37,7 @@ _YOUNG = 2.0
 _PAUSE = 0.05
 # A logger that does not end with its input is told to, after this.
 _LOG_PATIENCE = 5.0
+_SURE = 1.2
 # By then what ran before runs again, or never will.
 _COMES_UP = 60.0
 
@@ -248,9 +250,23 @@ class EnableUnits(_Of):
         return bool(changes)
 
     def undo(self, ctx: Context) -> None:
-        if self.moving.record.enabled:
-            ctx.links += ctx.manager.disable(self.moving.record.enabled)
-            ctx.stale = True
+        disable(self.moving.record, ctx)
+
+
+def disable(record: Record, ctx: Context) -> None:
+    """Remove the links that were made to have the units start with the host."""
+    states = ctx.manager.unit_file_states(record.enabled)
+    there = [name for name, state in zip(record.enabled, states) if state]
+    if there:
+        ctx.links += ctx.manager.disable(there)
+        ctx.stale = True
+    # Systemd does not look for the links of a unit that has no file any more.
+    gone = [name for name in record.enabled if name not in there]
+    if gone:
+        for path, target in read_links(ctx.manager.link_directories()).items():
+            if any(leads_to(path, target, name) for name in gone):
+                os.unlink(path)
+                ctx.stale = True
 
 
 class StartUnits(Jobs):
@@ -437,21 +453,22 @@ def restore(moving: Moving, records: Records, ctx: Context) -> None:
 
     :raises SystemdError: a unit of it is still up, or it did not come up again.
     """
-    record, supervised, name = moving.record, moving.supervised, moving.name
+    link_again(moving, records, ctx)
+    see_it_restored(moving, ctx)
+
+
+def link_again(moving: Moving, records: Records, ctx: Context) -> None:
+    """Put the links back, such that the supervisor starts the service if it ran and only then."""
+    record, name = moving.record, moving.name
     names = [unit for unit in moving.unit_names if unit not in record.active]
     up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
     if up:
         raise SystemdError(f"{name} is not started under {record.source} again while {short(up)} is not down")
-    supervised.unlock()
-    if not record.links:
-        if record.was.get("supervised"):
-            raise SystemdError(
-                f"{name} had a supervisor but no link in a scanned directory; start its supervisor by hand"
-            )
-        moving.restored = True
-        return
+    moving.supervised.unlock()
+    if not record.links and record.was.get("supervised"):
+        raise SystemdError(f"{name} had a supervisor but no link in a scanned directory; start its supervisor by hand")
     down = f"{record.path}/down"
-    if not moving.was_up and not os.path.lexists(down):
+    if record.links and not moving.was_up and not os.path.lexists(down):
         # runsv starts what has no such file, and looks for it only once.
         record.held_down = True
         records.save(record)
@@ -462,21 +479,28 @@ def restore(moving: Moving, records: Records, ctx: Context) -> None:
         record.held_down = False
     for path, target in record.links.items():
         link(path, target)
-    deadline = time.monotonic() + max(ctx.timeout, 2 * SCAN)
-    if not supervised.wait(lambda status: bool(status["supervised"]), deadline):
-        raise SystemdError(f"{name} is linked again, but nothing supervises it; is runsvdir running?")
-    if moving.was_up:
-        if record.was.get("once"):
-            supervised.control(b"o")
-        elif os.path.lexists(down):
-            supervised.control(b"u")
-        if record.was.get("running"):
-            _see_it_run(moving, time.monotonic() + min(ctx.timeout, _COMES_UP))
-    if record.held_down:
-        # Its supervisor has read it by the time that it knows the state.
-        supervised.wait(lambda status: status["wanted"] == "down", time.monotonic() + SCAN)
-        _remove_file(down)
-        record.held_down = False
+
+
+def see_it_restored(moving: Moving, ctx: Context) -> None:
+    """Wait until the old supervisor has the service again, as it had it."""
+    record, supervised = moving.record, moving.supervised
+    down = f"{record.path}/down"
+    if record.links:
+        deadline = time.monotonic() + max(ctx.timeout, 2 * SCAN)
+        if not supervised.wait(lambda status: bool(status["supervised"]), deadline):
+            raise SystemdError(f"{moving.name} is linked again, but nothing supervises it; is runsvdir running?")
+        if moving.was_up:
+            if record.was.get("once"):
+                supervised.control(b"o")
+            elif os.path.lexists(down):
+                supervised.control(b"u")
+            if record.was.get("running"):
+                _see_it_run(moving, time.monotonic() + min(ctx.timeout, _COMES_UP))
+        if record.held_down:
+            # Its supervisor has looked for the file by the time that it knows the state.
+            supervised.wait(lambda status: status["wanted"] == "down", time.monotonic() + SCAN)
+            _remove_file(down)
+            record.held_down = False
     moving.restored = True
 
 
@@ -486,9 +510,10 @@ def _see_it_run(moving: Moving, deadline: float) -> None:
     while True:
         if not supervised.wait(lambda status: bool(status["running"] and status["pid"]), deadline):
             raise SystemdError(f"{name} did not come up again under {moving.record.source}")
-        pid = supervised.status()["pid"]
+        status = supervised.status()
+        pid = status["pid"]
         # Longer than the second after which runsv starts again what died at once.
-        time.sleep(1.2)
+        time.sleep(max(0.0, min(_SURE, status["since"] + _SURE - time.time())))
         status = supervised.status()
         if pid and status["pid"] == pid and status["running"]:
             moving.is_back()
@@ -546,49 +571,70 @@ class TakeUnits(_Of):
     def __init__(self, moving: Moving, records: Records, tools: FileTools) -> None:
         super().__init__(moving, records)
         self.tools = tools
-        self._saved: t.Dict[str, t.Optional[Saved]] = {}
 
     def describe(self) -> str:
         return f"remove {short(list(self.moving.record.files) or self.moving.unit_names)}; daemon-reload"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record
-        self._saved = {path: Saved.of(path) for path in record.files}
-        if record.enabled:
-            ctx.links += ctx.manager.disable(record.enabled)
+        disable(record, ctx)
         take_back_files(record, self.tools, ctx)
         ctx.stale = False
         ctx.manager.reload()
         return True
 
     def undo(self, ctx: Context) -> None:
-        for path, saved in self._saved.items():
-            if saved is not None:
-                saved.put_back(path)
-        if self.moving.record.enabled:
-            ctx.links += ctx.manager.enable(self.moving.record.enabled)
-        ctx.stale = True
+        record = self.moving.record
+        for path, text in record.written.items():
+            content, now = text.encode("utf-8", "surrogateescape"), Saved.of(path)
+            if now is None or now.content != content:
+                WriteFile(path, content, now, self.tools).apply(ctx)
+        ctx.manager.reload()
+        if record.enabled:
+            ctx.links += ctx.manager.enable(record.enabled)
 
 
 class GiveBack(_Of):
-    """Link the service again, and have its old supervisor start it."""
+    """Link the service again; its supervisor starts it when it next looks."""
+
+    def __init__(self, moving: Moving, records: Records) -> None:
+        super().__init__(moving, records)
+        self._begun = False
 
     def describe(self) -> str:
-        record = self.moving.record
-        return f"link {short(list(record.links))}, wait until {self.moving.name} is up under {record.source}"
+        return f"link {short(list(self.moving.record.links)) or 'nothing'}"
 
     def apply(self, ctx: Context) -> bool:
-        restore(self.moving, self.records, ctx)
-        pid = self.moving.supervised.status()["pid"]
-        self.moving.after = processes.snapshot(pid) if pid else None
-        old = self.moving.record.before
-        if old is not None and self.moving.after is not None:
-            self.moving.differences = compare(old, self.moving.after, self.moving.accept, ephemeral_ports())
+        self._begun = True
+        link_again(self.moving, self.records, ctx)
         return True
 
     def undo(self, ctx: Context) -> None:
+        if not self._begun:
+            return
         for path in self.moving.record.links:
             unlink(path)
         wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
         self.moving.supervised.unlock()
         self.moving.restored = False
+
+
+class SeeItBack(_Of):
+    """Wait until the service is up under its old supervisor, and look what it is now."""
+
+    counts = False
+
+    def describe(self) -> str:
+        state = "up" if self.moving.was_up else "supervised"
+        return f"wait until {self.moving.name} is {state} under {self.moving.record.source}"
+
+    def apply(self, ctx: Context) -> bool:
+        moving = self.moving
+        see_it_restored(moving, ctx)
+        pid = moving.supervised.status()["pid"]
+        moving.after = processes.snapshot(pid) if pid else None
+        old = moving.record.before
+        if old is not None and moving.after is not None:
+            moving.differences = compare(old, moving.after, moving.accept, ephemeral_ports())
+        self.records.forget(moving.name)
+        return False
