@@ -15,16 +15,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render, snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, plain_settings
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import (
-    Interpreter,
-    NeedShell,
-    Wrap,
-    is_program,
-    is_relative,
-    names_relative,
-    relative_file,
-    unit_of,
-)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
     DECISION,
     INFO,
@@ -54,6 +45,15 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step, arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
+    NeedShell,
+    Wrap,
+    is_program,
+    is_relative,
+    names_relative,
+    relative_file,
+    unit_of,
+)
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
