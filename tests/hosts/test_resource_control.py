@@ -187,6 +187,30 @@ class TestEveryProperty:
         assert drop_ins(host, "rc-one") == []
         assert show(host, unit, "MemoryMax", "AllowedCPUs") == [str(1 << 30), "1"]
 
+    def test_units_are_what_their_files_say(self, host: Host) -> None:
+        """All of them, also where systemd adds something of itself; and asking for it changes nothing."""
+        names = [
+            "CPUQuota",
+            "CPUWeight",
+            "MemoryMax",
+            "MemoryLow",
+            "TasksMax",
+            "IPAddressDeny",
+            "DeviceAllow",
+            "DevicePolicy",
+        ]
+        result = host.ansible(MODULE, {"name": "*", "properties": dict.fromkeys(names)}, check=True)
+        assert not result["failed"], result["msg"]
+        assert len(result["units"]) > 50
+        assert {each["name"].rpartition(".")[2] for each in result["units"]} >= {
+            "service",
+            "slice",
+            "scope",
+            "socket",
+            "mount",
+        }
+        assert [each for each in result["units"] if each["drift"] or each["changed"]] == []
+
 
 class TestPersist:
     """How long values last."""
@@ -290,6 +314,16 @@ class TestPersist:
             assert converge(host, "rc-made.slice", {"MemoryMax": None, "TasksMax": None})["changed"]
         finally:
             remove(host, "rc-made")
+
+    def test_without_become(self, host: Host, unit: str) -> None:
+        before = files_of(host, "rc-one")
+        args = {"name": unit, "properties": {"CPUQuota": "30%"}}
+        refused = host.ansible(MODULE, args, remote_user="deploy")
+        assert refused["failed"]
+        assert "not permitted to set CPUQuota of rc-one.service" in refused["msg"]
+        assert "`become: true`" in refused["msg"]
+        assert files_of(host, "rc-one") == before
+        assert host.ansible(MODULE, args, remote_user="deploy", become=True)["changed"]
 
     def test_user_scope(self, host: Host) -> None:
         host.run(
