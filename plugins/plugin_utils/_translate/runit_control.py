@@ -1,0 +1,234 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""check and control: readiness, and what runs in place of signals."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_finish import Finish
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
+    LONGEST_INLINE,
+    shebang_of,
+    shell_command,
+    shell_of,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    DECISION,
+    INFO,
+    WARNING,
+    Command,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    Piece,
+    commands_in,
+    lit,
+    parse,
+    referenced,
+    statements,
+    text_of,
+    walk,
+    word_text,
+)
+
+if t.TYPE_CHECKING:
+    pass
+
+
+_SIGNALS = {
+    "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",
+    "18": "CONT", "19": "STOP", "28": "WINCH",
+}  # fmt: skip
+_SV_SIGNALS = {
+    "int": "INT", "i": "INT", "interrupt": "INT", "quit": "QUIT", "q": "QUIT", "hup": "HUP", "h": "HUP", "alarm": "ALRM", "a": "ALRM",
+    "term": "TERM", "t": "TERM", "kill": "KILL", "k": "KILL", "1": "USR1", "2": "USR2", "usr1": "USR1", "usr2": "USR2",
+    "pause": "STOP", "p": "STOP", "cont": "CONT", "c": "CONT",
+}  # fmt: skip
+
+
+class Control(Finish):
+    """The check script and the control scripts."""
+
+    def _check(self) -> None:
+        text = self.definition.text("check")
+        if text is None:
+            return
+        path = f"{self.definition.path}/check"
+        if not self.definition.executable("check"):
+            self.note(INFO, "check", "check", 0, "not executable, so sv does not ask it; left out")
+            return
+        shell = shell_of(shebang_of(text))
+        body: str | None = None
+        if shell is not None:
+            body = self._one_line(text, "check", shell)
+        if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(parse(text, "check").root)}:
+            self.note(
+                WARNING, "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out"
+            )
+            return
+        if body is None or len(body) > LONGEST_INLINE:
+            body = f"cd {word_text(lit(self.definition.path))} && {word_text(lit(path))}"
+            self.note(WARNING, "check", "check", 1, f"the unit goes on running {path}; keep it")
+        loop = f"for i in 1 2 3 4 5 6 7; do ({body}) && exit 0; sleep 1; done; exit 1"
+        command = shell_command(loop, shell, True, self.service.user is not None)
+        if self.service.type == "oneshot":
+            self.note(INFO, "check", "check", 1, "the unit is active only once its steps are done; check is not asked")
+            return
+        self.service.start_post = [command]
+        self.note(
+            INFO,
+            "check",
+            "check",
+            1,
+            "asked each second for up to seven, as by `sv start`, before what is ordered after this service starts; "
+            "it does not end the service",
+        )
+
+    def _control(self) -> None:
+        service = self.service
+        for name, text in sorted(self.definition.below("control").items()):
+            file = f"control/{name}"
+            if not self.definition.executable(file):
+                self.note(INFO, file, file, 0, "not executable, so runsv does not run it; left out")
+                continue
+            shell = shell_of(shebang_of(text))
+            signal = self._signal(text, file) if shell is not None else None
+            if name == "t":
+                if signal is not None:
+                    if signal != "TERM":
+                        service.set("KillSignal", f"SIG{signal}")
+                    self.note(INFO, file, file, 1, f"the stop signal is SIG{signal} (KillSignal=)")
+                    continue
+                command = self._control_command(text, file, shell)
+                service.stop.append(command)
+                service.stop.append(
+                    Command(
+                        line='while kill -0 "$MAINPID" 2>/dev/null; do sleep 1; done',
+                        ignore=True,
+                        root=service.user is not None,
+                    )
+                )
+                self.note(
+                    INFO,
+                    file,
+                    file,
+                    1,
+                    "runs instead of the stop signal: ExecStop=, which then waits for the process to end; "
+                    "where it fails, SIGTERM follows, as under runsv",
+                )
+            elif name == "h":
+                if signal is not None:
+                    service.reload.append(
+                        Command([lit("/bin/kill"), lit(f"-{signal}"), [Piece("var", "MAINPID", True)]])
+                    )
+                else:
+                    service.reload.append(self._control_command(text, file, shell))
+                self.note(INFO, file, file, 1, "`sv hup` is `systemctl reload` (ExecReload=)")
+            elif name in ("d", "x"):
+                if signal is not None:
+                    if "KillSignal" not in service.settings and signal != "TERM":
+                        service.set("KillSignal", f"SIG{signal}")
+                    self.note(
+                        DECISION,
+                        file,
+                        file,
+                        1,
+                        f"sends SIG{signal} besides SIGTERM when the service is taken down: taken as the stop signal",
+                    )
+                else:
+                    self.note(
+                        DECISION,
+                        file,
+                        file,
+                        1,
+                        "runs besides the stop signal when the service is taken down; there is no directive for that. "
+                        "Where it prepares the stop, make it ExecStop=",
+                    )
+            else:
+                self.note(
+                    DECISION,
+                    file,
+                    file,
+                    1,
+                    f"replaces `sv {name}`; systemd has no such command: use `systemctl kill --signal=` or `systemctl start` instead",
+                )
+
+    def _control_command(self, text: str, file: str, shell: str | None) -> Command:
+        root = self.service.user is not None
+        script = parse(text, file)
+        found = statements(script.root)
+        if shell is not None and not script.errors and len(found) == 1:
+            scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+            one = self._finish_simple(*found[0], scope)
+            if one is not None and not referenced(script.root):
+                one.ignore, one.root = False, root
+                return one
+        body = self._one_line(text, file, shell) if shell is not None else None
+        if body is None or len(body) > LONGEST_INLINE:
+            self.note(WARNING, file, file, 1, f"the unit goes on running {self.definition.path}/{file}; keep it")
+            return Command.of(f"{self.definition.path}/{file}", root=root)
+        body = re.sub(r"\$\((?:cat|<) ?(?:\./)?supervise/pid\)|`cat (?:\./)?supervise/pid`", "$MAINPID", body)
+        return shell_command(body, shell, False, root)
+
+    def _signal(self, text: str, file: str) -> str | None:
+        """The one signal a control script sends to its service, where it does nothing else."""
+        script = parse(text, file)
+        if script.errors:
+            return None
+        signals: list[str] = []
+        for node in walk(script.root):
+            if node.type != "command" or not node.children:
+                continue
+            words = [word.strip("\"'") for word in text_of(node).split()]
+            while words and words[0] == "exec":
+                words = words[1:]
+            if not words:
+                continue
+            name = words[0].rsplit("/", 1)[-1]
+            if name in ("kill", "pkill", "killall", "killall5"):
+                signal = "TERM"
+                rest = words[1:]
+                if rest and rest[0] == "-s" and len(rest) > 1:
+                    signal = rest[1]
+                elif rest and re.match(r"--signal=?", rest[0]):
+                    signal = rest[0].partition("=")[2] or (rest[1] if len(rest) > 1 else "TERM")
+                elif rest and re.match(r"-[A-Z0-9]+\Z", rest[0]):
+                    signal = rest[0][1:]
+                target = rest[-1] if rest else ""
+                if name != "kill" and target.rsplit("/", 1)[-1] != self._program_name():
+                    return None
+                if name == "kill" and target.startswith("-") and len(rest) > 1:
+                    return None
+                signal = signal.upper().removeprefix("SIG")
+                signals.append(_SIGNALS.get(signal, signal))
+            elif name == "sv":
+                if len(words) < 3 or words[1] not in _SV_SIGNALS:
+                    return None
+                own = words[2].rstrip("/").rsplit("/", 1)[-1]
+                if own not in (self.definition.name, ".", "") and "$" not in own:
+                    return None
+                signals.append(_SV_SIGNALS[words[1]])
+            elif name not in (
+                *programs.MESSAGES,
+                "cat",
+                "read",
+                "exit",
+                "test",
+                "[",
+                "set",
+                "cd",
+                "pidof",
+                "pgrep",
+                "sleep",
+            ):
+                return None
+        kinds = {node.type for node in walk(script.root)}
+        if len(signals) != 1 or kinds & {"while_statement", "for_statement", "case_statement", "function_definition"}:
+            return None
+        if signals[0] not in set(_SIGNALS.values()) | {"PIPE", "TTIN", "TTOU"}:
+            return None
+        return signals[0]

@@ -1,0 +1,475 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""finish: what has a directive, and ExecStopPost= for the rest."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_run import Run
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
+    LONGEST_INLINE,
+    SILENCED,
+    assigned_name,
+    code_test,
+    codes_test,
+    down_statement,
+    ends_script,
+    is_exit,
+    names_in,
+    names_own_file,
+    only_assigns,
+    only_messages,
+    own_sv,
+    redirects_text,
+    shebang_of,
+    shell_command,
+    shell_of,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    DECISION,
+    INFO,
+    WARNING,
+    Command,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    CannotPrint,
+    Printer,
+    Script,
+    commands_in,
+    constant,
+    line_of,
+    lit,
+    parse,
+    referenced,
+    statements,
+    text_of,
+    word_text,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
+    NeedShell,
+    Wrap,
+    is_relative,
+    names_relative,
+    relative_file,
+    unit_of,
+)
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+# finish gets the exit code or -1, and the low byte of the wait status; ExecStopPost= gets them as words.
+_FINISH_CODE = 'case $EXIT_CODE in exited) set -- "$EXIT_STATUS" 0;; "") set -- 111 0;; '
+_FINISH_SIGNALS = (
+    "HUP) s=1;; INT) s=2;; QUIT) s=3;; ILL) s=4;; TRAP) s=5;; ABRT) s=6;; BUS) s=7;; FPE) s=8;; KILL) s=9;; USR1) s=10;; "
+    "SEGV) s=11;; USR2) s=12;; PIPE) s=13;; ALRM) s=14;; TERM) s=15;; SYS) s=31;; *) s=0;;"
+)
+
+
+class Finish(Run):
+    """The finish script."""
+
+    def _finish(self) -> None:
+        text = self.definition.text("finish")
+        if text is None:
+            if "finish" in self.definition.files:
+                self._finish_as_it_is("finish is no script")
+            return
+        if not self.definition.executable("finish"):
+            self.note(INFO, "finish", "finish", 0, "not executable, so runsv does not run it; left out")
+            return
+        shell = shell_of(shebang_of(text))
+        if shell is None:
+            self._finish_as_it_is("finish is not a shell script")
+            return
+        script = parse(text, "finish")
+        if script.errors:
+            self._finish_as_it_is("finish does not parse as shell")
+            return
+        left: list[tuple[Node, bool]] = []
+        service = self.service
+        found = statements(script.root)
+        for index, (node, background) in enumerate(found):
+            if not self._finish_statement(node, background):
+                left.append((node, background))
+            if ends_script(node) and not background and index + 1 < len(found):
+                self.note(
+                    INFO,
+                    "unreachable",
+                    "finish",
+                    line_of(found[index + 1][0]),
+                    "what follows is never reached; left out",
+                )
+                break
+        left = [
+            pair
+            for index, pair in enumerate(left)
+            if not only_assigns(pair[0])
+            or any(assigned_name(pair[0]) in referenced(other) for other, _b in left[index + 1 :])
+        ]
+        if left:
+            self._finish_commands(left, script, shell)
+        if service.stop_post and service.type == "oneshot" and service.remain_after_exit:
+            service.stop = service.stop_post
+            service.stop_post = []
+
+    def _finish_as_it_is(self, why: str) -> None:
+        path = f"{self.definition.path}/finish"
+        setup = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; set -- -1 $s;; esac"
+        text = f'{setup}; cd {word_text(lit(self.definition.path))}; exec {word_text(lit(path))} "$@"'
+        self.service.stop_post.append(Command(line=text, ignore=True, root=self.service.user is not None))
+        self.note(WARNING, "finish", "finish", 1, f"{why}; the unit goes on running {path} after each exit: keep it")
+
+    def _finish_statement(self, node: Node, background: bool) -> bool:
+        """What has a directive; True where nothing is left of the statement."""
+        service = self.service
+        line = line_of(node)
+        inner = node.children[0] if node.type == "redirected_statement" else node
+        if background:
+            return False
+        if node.type == "redirected_statement" and text_of(inner).strip() == "exec":
+            if re.fullmatch(SILENCED, redirects_text(node)):
+                return True
+            self.finish_writes = True
+            return False
+        if self.finish_writes:
+            # Its output goes to a file, so what it says is no mere message.
+            messages: t.Collection[str] = ()
+        else:
+            messages = programs.MESSAGES
+        if inner.type == "command":
+            words = [word.strip("\"'") for word in text_of(inner).split()]
+            while words and words[0] == "exec":
+                words = words[1:]
+            if not words:
+                return True
+            name = words[0].rsplit("/", 1)[-1]
+            if node.type == "redirected_statement" and name in (":", "true", "set"):
+                return re.fullmatch(SILENCED, redirects_text(node)) is not None
+            if name in (":", "true", "set"):
+                return True
+            if name in ("exit", "return"):
+                return True
+            if name == "utmpset":
+                line_of_terminal = self._finish_word(node, words[-1])
+                self.note(
+                    INFO,
+                    "utmpset",
+                    "finish",
+                    line,
+                    "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
+                )
+                if "UtmpIdentifier" not in service.settings and line_of_terminal:
+                    service.set("UtmpIdentifier", line_of_terminal.rsplit("/", 1)[-1])
+                return True
+            if name == "finish-exec":
+                service.prevent_restart += ["161", "162", "170"]
+                self.note(
+                    INFO,
+                    "finish-exec",
+                    "finish",
+                    line,
+                    "exit codes 161, 162 and 170 take the service down: RestartPreventExitStatus=",
+                )
+                return True
+            if name == "finish-default":
+                self.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
+                return True
+            if name in messages and (
+                node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", redirects_text(node))
+            ):
+                self.note(
+                    INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended"
+                )
+                return True
+            if name == "sleep" and len(words) == 2 and re.fullmatch(r"[0-9.]+[smhd]?", words[1]):
+                service.restart_sec = words[1]
+                self.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
+                return True
+            if name == "sv" and own_sv(words, self.definition):
+                service.restart = None
+                service.restart_sec = None
+                self.note(
+                    INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no"
+                )
+                return True
+            if name == "sv":
+                return self._finish_sv(words, line)
+        codes = codes_test(node, self.definition)
+        if codes:
+            service.prevent_restart += codes
+            self.note(
+                INFO,
+                "sv down",
+                "finish",
+                line,
+                f"not started again after exit codes {', '.join(codes)}: RestartPreventExitStatus=",
+            )
+            return True
+        found = code_test(node, self.definition)
+        if found is not None:
+            how, code = found
+            if how == "is":
+                service.prevent_restart.append(code)
+                self.note(
+                    INFO,
+                    "sv down",
+                    "finish",
+                    line,
+                    f"not started again after exit code {code}: RestartPreventExitStatus=",
+                )
+            elif code == "0":
+                service.restart = "on-success"
+                self.note(
+                    INFO,
+                    "sv down",
+                    "finish",
+                    line,
+                    "not started again after an exit code that is not 0: Restart=on-success",
+                )
+            else:
+                return False
+            return True
+        if inner.type in ("if_statement", "list") and only_messages(inner):
+            self.note(INFO, "message", "finish", line, "only prints a message; systemd logs how the service ended")
+            return True
+        if inner.type == "case_statement":
+            return self._finish_case(inner, line)
+        return False
+
+    def _finish_word(self, node: Node, last: str) -> str | None:
+        """The last word of a command of finish, where it is constant."""
+        if "$" not in last and "`" not in last:
+            return last if not last.startswith("-") else None
+        script = parse(self.definition.text("finish") or "", "finish")
+        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+        try:
+            for one, _background in statements(script.root):
+                if one.start_byte >= node.start_byte:
+                    break
+                if one.type in ("variable_assignment", "variable_assignments"):
+                    scope.dispatch(one, False)
+            return constant(scope.evaluator.words([parse(last, "finish").root.children[0]])[-1]) or None
+        except (NeedShell, Wrap, IndexError):
+            return None
+
+    def _finish_sv(self, words: list[str], line: int) -> bool:
+        arguments = [word for word in words[1:] if not word.startswith("-")]
+        verbs = {
+            "down": "stop",
+            "d": "stop",
+            "stop": "stop",
+            "up": "start",
+            "u": "start",
+            "start": "start",
+            "restart": "restart",
+            "once": "start",
+            "hup": "reload",
+            "reload": "reload",
+            "force-stop": "stop",
+        }
+        if len(arguments) < 2 or arguments[0] not in verbs or any("$" in word for word in arguments):
+            self.note(
+                DECISION,
+                "sv",
+                "finish",
+                line,
+                f"'{' '.join(words)}' has no supervisor to ask under systemd and was left out",
+            )
+            return True
+        for name in arguments[1:]:
+            unit = unit_of(name.rstrip("/").rsplit("/", 1)[-1])
+            self.service.stop_post.append(
+                Command.of(
+                    "/bin/systemctl",
+                    "--no-block",
+                    verbs[arguments[0]],
+                    unit,
+                    ignore=True,
+                    root=self.service.user is not None,
+                )
+            )
+            self.note(
+                DECISION,
+                "sv",
+                "finish",
+                line,
+                f"asks systemd to {verbs[arguments[0]]} {unit}; a dependency such as PartOf= may say it better",
+            )
+        return True
+
+    def _finish_case(self, node: Node, line: int) -> bool:
+        value = next(child for child in node.children[1:] if child.is_named)
+        if text_of(value).strip('"') not in ("$1", "${1}"):
+            return False
+        codes: list[str] = []
+        for item in node.children:
+            if item.type != "case_item":
+                continue
+            patterns: list[str] = []
+            body: list[Node] = []
+            seen = False
+            for child in item.children:
+                if child.type == ")":
+                    seen = True
+                elif not seen and child.is_named:
+                    patterns.append(text_of(child).strip("\"'"))
+                elif seen and child.is_named and child.type != "comment":
+                    body.append(child)
+            downs = [one for one in body if down_statement(one, self.definition)]
+            if not all(one in downs or only_messages(one) or is_exit(one) for one in body):
+                return False
+            if downs:
+                if not all(pattern.isdigit() for pattern in patterns):
+                    return False
+                codes += patterns
+        self.service.prevent_restart += codes
+        self.note(
+            INFO,
+            "case",
+            "finish",
+            line,
+            f"exit codes {', '.join(codes)} take the service down" if codes else "only prints messages; left out",
+        )
+        return True
+
+    def _finish_commands(self, left: list[tuple[Node, bool]], script: Script, shell: str) -> None:
+        service = self.service
+        root = service.user is not None
+        names = set()
+        for node, _background in left:
+            names |= {name.rsplit("/", 1)[-1] for name in commands_in(node)}
+        if "sv" in names:
+            line = next(line_of(node) for node, _b in left if "sv" in names_in(text_of(node)))
+            self.note(
+                DECISION,
+                "finish",
+                "finish",
+                line,
+                "it calls sv within a condition; under systemd sv has no supervisor to ask. "
+                "The command fails and is ignored; say with Restart= or ExecStopPost= what should happen",
+            )
+        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+        simple: list[Command] = []
+        for node, background in left:
+            one = self._finish_simple(node, background, scope)
+            if one is None:
+                break
+            simple.append(one)
+        else:
+            for command in simple:
+                command.root = root
+            service.stop_post += simple
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            )
+            return
+        scope.open_shell = True
+        parts: list[str] = []
+        used: set[str] = set()
+        try:
+            for node, background in left:
+                printer = Printer(scope, node)
+                parts.append(printer.prefix() + printer.line(node) + (" &" if background else ""))
+                used |= referenced(node)
+        except CannotPrint:
+            self._finish_as_it_is("finish cannot be put on one line")
+            return
+        body = "; ".join(parts).replace(" &; ", " & ")
+        if "set -e" in (self.definition.text("finish") or "").split("\n", 3)[0] or any(
+            "e" in word
+            for word in shebang_of(self.definition.text("finish") or "")[1:]
+            if re.match(r"-[a-zA-Z]+\Z", word)
+        ):
+            body = "set -e; " + body
+        if is_relative(body) or "supervise" in body or names_own_file(self.definition, [body]):
+            body = f"cd {word_text(lit(self.definition.path))}; {body}"
+        if len(body) > LONGEST_INLINE * 2:
+            self._finish_as_it_is("finish is too long for a unit")
+            return
+        if used & {"1", "2", "@", "*"}:
+            second = bool(used & {"2", "@", "*"})
+            if second:
+                setup = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; [ $EXIT_CODE != dumped ] || s=$((s+128)); set -- -1 $s;; esac; "
+            else:
+                setup = f"{_FINISH_CODE}*) set -- -1;; esac; "
+            if service.type == "oneshot":
+                setup = "set -- -1 15; "
+            body = setup + body
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost=, $1 and $2 made of $EXIT_CODE and $EXIT_STATUS",
+            )
+        else:
+            self.note(
+                INFO,
+                "finish",
+                "finish",
+                line_of(left[0][0]),
+                "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            )
+        service.stop_post.append(shell_command(body, shell, True, root))
+
+    def _finish_simple(self, node: Node, background: bool, scope: Interpreter) -> Command | None:
+        if background:
+            return None
+        one = node
+        if one.type == "redirected_statement":
+            try:
+                if not Interpreter._silent(scope.redirects(one)):
+                    return None
+            except (NeedShell, Wrap):
+                return None
+            one = one.children[0]
+        if one.type != "command" or any(child.type == "variable_assignment" for child in one.children):
+            return None
+        try:
+            words = scope.evaluator.words(one.children)
+        except (NeedShell, Wrap):
+            return None
+        if any(piece.kind not in ("lit", "spec") for word in words for piece in word):
+            return None
+        if words and constant(words[0]) == "exec":
+            words = words[1:]
+        name = constant(words[0]) if words else None
+        if not name or not re.match(r"/?[A-Za-z0-9_./+-]+[A-Za-z0-9_.+-]\Z|[A-Za-z]\Z", name) or name.startswith("."):
+            return None
+        if name in (
+            "cd",
+            "export",
+            "command",
+            "type",
+            "eval",
+            "read",
+            "[",
+            "test",
+            ".",
+            "source",
+            "trap",
+            "wait",
+            "kill",
+            "sv",
+            "umask",
+            "ulimit",
+            "shift",
+        ):
+            return None
+        if referenced(node) & {"1", "2", "@", "*", "#"}:
+            return None
+        command = Command([scope.program(words[0]), *words[1:]], ignore=True)
+        texts = [constant(word) or "" for word in words]
+        if names_relative(command) or any(relative_file(text) or text in (".", "..") for text in texts):
+            return None
+        return command

@@ -1,0 +1,247 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""log/run and pipes to loggers: the journal, or svlogd as a service of its own."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
+    shebang_of,
+    shell_of,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import RunitService
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    DECISION,
+    INFO,
+    Finding,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    Word,
+    constant,
+    parse,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
+    NeedShell,
+    Wrap,
+)
+
+if t.TYPE_CHECKING:
+    pass
+
+
+_FACILITIES = frozenset(
+    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
+)
+_LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
+
+
+class Log(RunitService):
+    """The log of a service."""
+
+    def _log(self) -> None:
+        definition = self.definition
+        text = definition.text("log/run")
+        if text is None:
+            if definition.has("log"):
+                self.note(INFO, "log", "log", 0, "a log directory without a run script; left out")
+            return
+        service = self.service
+        identifier = self._program_name()
+        if identifier != service.name and "SyslogIdentifier" not in service.settings:
+            service.set("SyslogIdentifier", render.value(service.name))
+        if self.options.log == "svlogd":
+            self._companion(text)
+            return
+        shell = shell_of(shebang_of(text))
+        command: list[Word] | None = None
+        line = 1
+        if shell is not None:
+            script = parse(text, "log/run")
+            scratch: list[Finding] = []
+            scope = Interpreter(definition, self._new(), script, f"{definition.path}/log", scratch)
+            try:
+                if not script.errors:
+                    scope.run()
+                command = scope.main
+                line = scope.line
+            except (NeedShell, Wrap):
+                command = None
+        if command is None:
+            self.note(
+                DECISION,
+                "log/run",
+                "log/run",
+                1,
+                "what it does with the log is not understood; the journal takes the output instead",
+            )
+            return
+        self._logger(command, "log/run", line)
+        if scope.steps or scope.prefix:
+            self.note(
+                INFO,
+                "log/run",
+                "log/run",
+                1,
+                "its steps prepared the log directory, which is no longer written to; left out",
+            )
+
+    def _logger(self, words: list[Word], file: str, line: int) -> None:
+        """What a logging program's options mean for the journal."""
+        service = self.service
+        name = (constant(words[0]) or "").rsplit("/", 1)[-1]
+        texts = [constant(word) for word in words[1:]]
+        if name in ("logger", "vlogger"):
+            for index, text in enumerate(texts):
+                if text is None:
+                    continue
+                value = text[2:] if len(text) > 2 else (texts[index + 1] if index + 1 < len(texts) else None)
+                if text.startswith("-t") and not text.startswith("--"):
+                    if value:
+                        service.set("SyslogIdentifier", render.value(value))
+                elif text.startswith("-p") and not text.startswith("--") and value:
+                    facility, _dot, level = value.rpartition(".")
+                    level = {"warn": "warning", "error": "err", "panic": "emerg"}.get(level, level)
+                    if facility in _FACILITIES and facility != "daemon":
+                        service.set("SyslogFacility", facility)
+                    if level in _LEVELS and level != "info":
+                        service.set("SyslogLevel", level)
+            self.note(
+                INFO,
+                name,
+                file,
+                line,
+                "the journal takes the output with the same tag; rsyslog reads it from there where it is installed",
+            )
+            return
+        if name in ("svlogd", "multilog", "s6-log", "tinylog"):
+            directory = next(
+                (
+                    text
+                    for text in reversed(texts)
+                    if text
+                    and not text.startswith("-")
+                    and (text.startswith((".", "/")) or "/" in text or text == "main")
+                ),
+                None,
+            )
+            self.note(
+                DECISION,
+                name,
+                file,
+                line,
+                f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
+                "its own for one service (option log=svlogd keeps svlogd)",
+            )
+            for option in (text for text in texts if text and (text.startswith("-") or name == "multilog")):
+                if option != directory:
+                    self.note(
+                        INFO, f"{name} {option}", file, line, "the journal has its own time stamps, prefixes and sizes"
+                    )
+            self._svlogd_config()
+            return
+        self.note(
+            INFO,
+            name or "log",
+            file,
+            line,
+            "the journal takes the output"
+            + ("" if name in programs.LOGGERS else f"; {name} no longer gets it")
+            + ". Where it must go elsewhere, configure journald or rsyslog",
+        )
+        if name not in programs.LOGGERS:
+            self.note(
+                DECISION,
+                name or "log",
+                file,
+                line,
+                "this program did more with the log than keep it; decide whether it is still needed",
+            )
+
+    def _svlogd_config(self) -> None:
+        meanings = {
+            "s": "size of a file",
+            "n": "number of files",
+            "N": "least number of files",
+            "t": "rotation by age",
+            "!": "processing of rotated files",
+            "u": "sending by UDP",
+            "U": "sending by UDP",
+            "p": "a prefix",
+            "-": "a filter",
+            "+": "a filter",
+            "e": "selection for standard error",
+            "E": "selection for standard error",
+        }
+        for path in sorted(self.definition.files):
+            if not (path.startswith("log/") and path.rsplit("/", 1)[-1] == "config"):
+                continue
+            for number, row in enumerate((self.definition.text(path) or "").split("\n"), 1):
+                if row[:1] in meanings:
+                    serious = row[0] in "!uUe-+E"
+                    self.note(
+                        DECISION if serious else INFO,
+                        f"svlogd {row[0]}",
+                        path,
+                        number,
+                        f"{meanings[row[0]]} ('{row}') has no counterpart per service in journald"
+                        + ("; see LogFilterPatterns= (systemd 253)" if row[0] in "-+" else ""),
+                    )
+
+    def _companion(self, text: str) -> None:
+        """log/run kept as a service of its own, fed through a named pipe."""
+        definition = self.definition
+        name = render.unit_name(definition.name)
+        raw = {
+            "name": f"{definition.name}-log",
+            "source": definition.source,
+            "path": f"{definition.path}/log",
+            "live": definition.live,
+            "commands": definition.commands,
+            "users": definition.users,
+            "external": list(definition.external.values()),
+            "files": [{**one, "path": path[4:]} for path, one in definition.files.items() if path.startswith("log/")],
+        }
+        inner = type(self)(Definition(raw), self.options)
+        inner.run()
+        service = inner.service
+        service.description = f"Log of {definition.name}"
+        service.set("StandardInput", "socket")
+        fifo = f"/run/{definition.name}-log.fifo"
+        self.findings += [
+            Finding(one.severity, one.construct, f"log/{one.file}", one.line, one.message) for one in inner.findings
+        ]
+        found = render.sections(service)
+        found["Service"].setdefault("StandardOutput", "journal")
+        found["Service"].setdefault("StandardError", "journal")
+        found.pop("Install", None)
+        self.companion = [
+            render.unit(f"{name}-log.service", found, f"{definition.path}/log/run"),
+            render.unit(
+                f"{name}-log.socket",
+                {
+                    "Unit": {"Description": f"Pipe to the log of {render.value(definition.name)}"},
+                    "Socket": {"ListenFIFO": render.value(fifo), "SocketMode": "0600", "RemoveOnStop": "yes"},
+                    "Install": {"WantedBy": "sockets.target"},
+                },
+                f"{definition.path}/log/run",
+            ),
+        ]
+        if self.service.settings.get("StandardOutput", ["journal"]) == ["journal"]:
+            joined = self.service.settings.get("StandardError") is None
+            self.service.set("StandardOutput", "file:" + render.value(fifo))
+            if joined and not self._stderr_joined():
+                self.service.set("StandardError", "journal")
+        for where in (self.service.after, self.service.wants):
+            where.append(f"{name}-log.socket")
+        self.service.settings.pop("SyslogIdentifier", None)
+        if inner.translation != "native" and self.translation == "native":
+            self.translation = inner.translation
+
+    def _stderr_joined(self) -> bool:
+        interpreter = getattr(self, "interpreter", None)
+        return interpreter is None or interpreter.stderr != "separate"

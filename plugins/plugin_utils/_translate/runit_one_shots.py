@@ -1,0 +1,186 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that end: one-shots that a sleeping process kept up, and commands that run again and again."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze, wrappers
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_log import Log
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    DECISION,
+    INFO,
+    WARNING,
+    Command,
+    Timer,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import constant
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_program
+
+if t.TYPE_CHECKING:
+    pass
+
+
+class OneShots(Log):
+    """Type=oneshot, and timers."""
+
+    def _one_shot(self, it: Interpreter, stays: bool) -> None:
+        """The steps are the service."""
+        service = self.service
+        service.type = "oneshot"
+        service.remain_after_exit = True
+        service.restart = None
+        service.kill_mode = None
+        again = stays or it.down_self
+        service.start = service.start_pre
+        service.start_pre = []
+        if service.user is not None or service.group is not None:
+            # The steps ran as root; the user was the one of the sleeping process.
+            service.user = service.group = None
+            service.settings.pop("SupplementaryGroups", None)
+            for command in (*service.start, *service.exec_condition):
+                command.root = False
+        if not service.start:
+            service.start = [Command.of("/bin/true")]
+            if not stays:
+                it.note(WARNING, "run", "the script starts no command of its own")
+        # Type=oneshot has no start timeout of its own.
+        service.settings.pop("TimeoutStartSec", None)
+        it.argv0 = None
+        if stays:
+            it.note(
+                INFO,
+                "pause",
+                "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=",
+            )
+        elif it.down_self:
+            it.note(
+                INFO,
+                "sv down",
+                "the script takes its own service down when it is done: Type=oneshot, RemainAfterExit=yes",
+            )
+        else:
+            it.note(
+                WARNING,
+                "run",
+                "the script ends without leaving a process, and runsv starts it again every second; "
+                "the unit runs it once (Type=oneshot)",
+            )
+        if (
+            any(not command.ignore for command in service.start)
+            and constant(service.start[0].argv[:1][0] if service.start[0].argv else []) != "/bin/true"
+        ):
+            if again:
+                service.restart = "on-failure"
+                it.note(INFO, "restart", "a step that fails is tried again after a second, for ever, as under runsv")
+            else:
+                it.note(
+                    INFO,
+                    "restart",
+                    "a step that fails leaves the unit failed; runsv would have tried again every second",
+                )
+        if service.working_directory is None:
+            self._directory(it, "")
+
+    def _one_shot_commands(self, commands: list[Command]) -> None:
+        service = self.service
+        service.type = "oneshot"
+        service.restart = None
+        service.kill_mode = None
+        # Type=oneshot has no start timeout of its own.
+        service.settings.pop("TimeoutStartSec", None)
+        service.start = commands or [Command.of("/bin/true")]
+        service.start_pre = []
+        if "RuntimeDirectory" in service.directories:
+            # The service ends with each run, and what is in the directory is for later.
+            service.set("RuntimeDirectoryPreserve", "yes")
+
+    def _periodic(self, it: Interpreter, span: str) -> None:
+        service = self.service
+        steps = service.start_pre
+        self._one_shot_commands(steps)
+        service.timer = Timer()
+        service.timer.settings = {
+            "OnActiveSec": ["0s"],
+            "OnUnitInactiveSec": [span if not span[-1].isdigit() else span + "s"],
+        }
+        it.note(
+            DECISION,
+            "sleep",
+            f"a command that is run again {span} after it has ended: a timer starts it (OnUnitInactiveSec=)",
+        )
+        self._directory(it, "")
+
+    def _leading_snooze(self, it: Interpreter) -> bool:
+        """`snooze options` and then a command: the same as `snooze options command`."""
+        main, it.main = it.main, [*(it.leading_snooze or []), *(it.main or [])]
+        count = len(self.findings)
+        if self._snooze(it):
+            return True
+        self.findings[count:] = [one for one in self.findings[count:] if one.severity == WARNING]
+        it.main = main
+        return False
+
+    def _snooze(self, it: Interpreter) -> bool:
+        """`snooze options command`: a timer; without a command, what follows in the script would be the command."""
+        service = self.service
+        if it.main is None:
+            return False
+        options = wrappers._Options(it, it.main[1:], "nv", "DWHMSTRJdmstw")
+        try:
+            rest = options.read()
+            fields: dict[str, str] = {}
+            timer: dict[str, list[str]] = {}
+            for letter, raw in options.found:
+                value = it.fixed(raw) if raw else ""
+                if value is None:
+                    raise snooze.NoTimer("an option is known only when the service starts")
+                if letter in "dmwHMS":
+                    fields[letter] = value
+                elif letter in "DW":
+                    raise snooze.NoTimer(f"-{letter} (days of the year, weeks) has no calendar expression")
+                elif letter == "t":
+                    timer["Persistent"] = ["yes"]
+                    it.note(INFO, "snooze -t", f"Persistent=yes: systemd remembers the last run itself, not by {value}")
+                elif letter in "RJ":
+                    timer["RandomizedDelaySec"] = [snooze.duration(value)]
+                elif letter == "T":
+                    it.note(
+                        DECISION,
+                        "snooze -T",
+                        f"a waiting time of {value} since the last run has no directive; left out",
+                    )
+                elif letter == "s":
+                    it.note(
+                        INFO,
+                        "snooze -s",
+                        f"late starts up to {value} are not told apart; Persistent= decides about missed ones",
+                    )
+                elif letter == "n":
+                    raise snooze.NoTimer("-n only shows times")
+            timer["OnCalendar"] = [snooze.calendar(fields)]
+        except (wrappers.Keep, snooze.NoTimer) as why:
+            it.note(WARNING, "snooze", f"snooze stays: {why}")
+            return False
+        if not rest:
+            it.note(WARNING, "snooze", "snooze without a command stays")
+            return False
+        inner = wrappers.peel(it, rest)
+        program = constant(it.program(inner[0])) if inner else ""
+        if program is not None and not is_program(program):
+            it.note(WARNING, "snooze", "snooze stays: what follows it is no program")
+            return False
+        self._commands(it)
+        steps = service.start_pre
+        self._one_shot_commands([Command([it.program(inner[0]), *inner[1:]], argv0=it.argv0)])
+        service.start_pre = steps
+        service.timer = Timer()
+        service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}
+        it.note(INFO, "snooze", "a timer starts the command; the service itself is not enabled")
+        if steps and it.leading_snooze is None:
+            it.note(INFO, "snooze", "steps that ran before the waiting now run before the command")
+        self._directory(it, " ".join("".join(piece.text for piece in word) for word in inner))
+        return True

@@ -1,0 +1,238 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions about the scripts of a service directory: who reads them, which files they name, when they take the service down."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    branch,
+    commands_in,
+    condition_of,
+    parse,
+    statements,
+    text_of,
+)
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+# Longer shell than this in a unit is worse to read than the script it comes from.
+LONGEST_INLINE = 500
+# Redirections that only throw output away or join it.
+SILENCED = r"(\s*([12]?>\s*(/dev/null|&[12])|&>\s*/dev/null))*\s*"
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
+_CODE = re.compile(
+    r"""\[{1,2}\s+x?"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+x?"?'?(-?\d+)'?"?\s+\]{1,2}\Z|test\s+"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+"?(-?\d+)"?\Z"""
+)
+
+
+def shebang_of(text: str) -> list[str]:
+    """The words of the first line after #!; what execve() does without one is the shell's."""
+    first = text.split("\n", 1)[0]
+    if not first.startswith("#!"):
+        return ["/bin/sh"]
+    return first[2:].split() or ["/bin/sh"]
+
+
+def shell_of(shebang: list[str]) -> str | None:
+    """The shell that reads the script, or None where none does."""
+    words = list(shebang)
+    if words[0].rsplit("/", 1)[-1] == "env":
+        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word] or ["sh"]
+    name = words[0].rsplit("/", 1)[-1]
+    if name == "invoke-run":
+        return "sh"
+    if name == "busybox":
+        return "sh"
+    return name if name in SHELLS else None
+
+
+def is_forever(base: str, arguments: list[str | None]) -> bool:
+    if base in ("pause", "sigpause"):
+        return True
+    if base == "sleep" and arguments:
+        text = arguments[0] or ""
+        if text in programs.FOREVER:
+            return True
+        match = re.match(r"(\d+)([smhd]?)\Z", text)
+        if match:
+            seconds = int(match.group(1)) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match.group(2)]
+            return seconds >= 30 * 86400
+    return base == "tail" and "-f" in arguments and "/dev/null" in arguments
+
+
+def substituted(it: Interpreter) -> set[str]:
+    """The commands whose output is part of the main command."""
+    names: set[str] = set()
+    for word in it.main or []:
+        for piece in word:
+            if piece.kind == "shell" and re.search(r"\$\(|`", piece.text):
+                names |= {
+                    name.rsplit("/", 1)[-1] for name in commands_in(parse(piece.text, "run").root) if "$" not in name
+                }
+    return names
+
+
+def shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Command:
+    """A line of shell, for the shell that its script asks for: bash understands more than sh, and some things otherwise."""
+    command = Command(line=line, ignore=ignore, root=root)
+    if shell == "bash":
+        command.interpreter = "/bin/bash"
+    return command
+
+
+def names_own_file(definition: Definition, texts: list[str]) -> bool:
+    """Whether a command names a file of the service directory by its bare name."""
+    own = [
+        path
+        for path in definition.files
+        if "/" not in path
+        and path not in ("run", "finish", "check", "down", "log", "control", "supervise", "env", "conf")
+    ]
+    own += [path for path in ("env", "conf") if path in definition.files]
+    return any(re.search(rf"(^|[\s=:'\"]){re.escape(name)}(?=$|[\s'\"/])", text) for name in own for text in texts)
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z0-9_.+-]+", text))
+
+
+def redirects_text(node: Node) -> str:
+    return " ".join(text_of(child) for child in node.children[1:])
+
+
+def ends_script(node: Node) -> bool:
+    """Whether nothing after a statement is reached: `exec command` or `exit`."""
+    inner = node.children[0] if node.type == "redirected_statement" else node
+    words = text_of(inner).split() if inner.type == "command" else []
+    return words[:1] in (["exit"], ["return"]) or (
+        words[:1] == ["exec"] and len(words) > 1 and words[1][0] not in "<>0123456789"
+    )
+
+
+def only_assigns(node: Node) -> bool:
+    return node.type in ("variable_assignment", "variable_assignments")
+
+
+def assigned_name(node: Node) -> str:
+    return text_of(node.children[0]) if node.children else ""
+
+
+def own_sv(words: list[str], definition: Definition) -> bool:
+    arguments = list(words[1:])
+    while arguments and arguments[0].startswith("-"):
+        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
+    if len(arguments) < 2 or arguments[0] not in ("d", "down", "stop", "once", "o", "x", "exit", "force-stop"):
+        return False
+    name = arguments[1].rstrip("/")
+    return (
+        name in (".", definition.name, definition.path, "$PWD", "${PWD##*/}", "$NAME", "$SERVICE", "`pwd`", "$(pwd)")
+        or name.rsplit("/", 1)[-1] == definition.name
+        or name.startswith(("$(dirname", "$(basename", "${0%"))
+    )
+
+
+def is_exit(node: Node) -> bool:
+    return node.type == "command" and text_of(node).split(None, 1)[0] in ("exit", "return", ":", "true")
+
+
+def only_messages(node: Node) -> bool:
+    if node.type == "if_statement":
+        return (
+            all(only_messages(one) or (is_exit(one) and False) for one, _b in branch(node))
+            and not any(child.type in ("elif_clause", "else_clause") for child in node.children)
+            and all(one.type == "test_command" for one in condition_of(node))
+        )
+    if node.type == "list":
+        parts = [child for child in node.children if child.is_named]
+        return all(one.type == "test_command" for one in parts[:-1]) and only_messages(parts[-1])
+    if node.type == "redirected_statement":
+        if not re.fullmatch(r"\s*(>\s*&2|1>&2|2>&1|>\s*/dev/(stderr|stdout|null))\s*", redirects_text(node)):
+            return False
+        node = node.children[0]
+    return node.type == "command" and text_of(node).split(None, 1)[0] in programs.MESSAGES
+
+
+def down_statement(node: Node, definition: Definition) -> bool:
+    one = node.children[0] if node.type == "redirected_statement" else node
+    if one.type == "list":
+        parts = [child for child in one.children if child.is_named]
+        return any(down_statement(part, definition) for part in parts) and all(
+            down_statement(part, definition) or is_exit(part) or only_messages(part) for part in parts
+        )
+    if one.type != "command":
+        return False
+    words = [word.strip("\"'") for word in text_of(one).split()]
+    if words and words[0] == "exec":
+        words = words[1:]
+    return bool(words) and words[0].rsplit("/", 1)[-1] == "sv" and own_sv(words, definition)
+
+
+def codes_test(node: Node, definition: Definition) -> list[str] | None:
+    """`if [ "$1" = N ] || [ "$1" = M ]; then sv down .; fi`: the codes."""
+    if node.type != "if_statement" or any(child.type in ("elif_clause", "else_clause") for child in node.children):
+        return None
+    tests = condition_of(node)
+    body = [one for one, _background in branch(node)]
+    if len(tests) != 1 or tests[0].type != "list" or not any(down_statement(one, definition) for one in body):
+        return None
+    if not all(
+        down_statement(one, definition) or is_exit(one) or only_messages(one) or makes_down(one) for one in body
+    ):
+        return None
+    codes: list[str] = []
+    for part in re.split(r"\s*\|\|\s*", text_of(tests[0])):
+        match = _CODE.match(part)
+        if match is None or (match.group(1) or match.group(3)) not in ("=", "==", "-eq"):
+            return None
+        codes.append(match.group(2) or match.group(4))
+    return None if "0" in codes or "-1" in codes else codes
+
+
+def makes_down(node: Node) -> bool:
+    """`touch ./down`: what it is for is done by not starting the service again; it stays off until somebody starts it."""
+    return re.fullmatch(r"(touch|:\s*>+|>+)\s*(\./|\$PWD/)?down", text_of(node).strip()) is not None
+
+
+def code_test(node: Node, definition: Definition) -> tuple[str, str] | None:
+    """`[ "$1" = N ] && sv down .` and its kin: ("is" or "is not", N)."""
+    body: list[Node] = []
+    negate = False
+    if node.type == "if_statement":
+        tests = condition_of(node)
+        if len(tests) != 1 or any(child.type in ("elif_clause", "else_clause") for child in node.children):
+            return None
+        condition = tests[0]
+        body = [one for one, _background in branch(node)]
+    elif node.type == "list" and len(node.children) == 3:
+        condition = node.children[0]
+        negate = text_of(node.children[1]) == "||"
+        body = [node.children[2]]
+        if body[0].type == "compound_statement":
+            body = [one for one, _background in statements(body[0])]
+    else:
+        return None
+    match = _CODE.match(text_of(condition))
+    if match is None:
+        return None
+    if not any(down_statement(one, definition) for one in body):
+        return None
+    if not all(
+        down_statement(one, definition) or is_exit(one) or only_messages(one) or makes_down(one) for one in body
+    ):
+        return None
+    operator = match.group(1) or match.group(3)
+    code = match.group(2) or match.group(4)
+    same = operator in ("=", "==", "-eq")
+    if negate:
+        same = not same
+    return ("is" if same else "is not"), code
