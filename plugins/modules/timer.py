@@ -44,6 +44,7 @@ options:
   name:
     description:
       - Name of the timer, with C(.timer) added where there is no suffix. The service gets the same name.
+      - A timer that has a file there already is replaced, whoever wrote it; for a service that is another matter, see O(force).
       - Either O(name) or O(timers) is required.
     type: str
   description: &description

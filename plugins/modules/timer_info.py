@@ -227,6 +227,10 @@ timers:
       description: Whether it stays loaded when it will not elapse again.
       type: bool
       returned: always
+    DeferReactivation:
+      description: Whether an elapse during a run waits for the next time, so that the service is not started again right after it.
+      type: bool
+      returned: where systemd has it (257)
     OnClockChange:
       description: Whether it elapses when the clock is set.
       type: bool

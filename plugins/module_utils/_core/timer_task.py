@@ -120,6 +120,11 @@ class TimerState:
         return bool(self.links)
 
     @property
+    def will_be_enabled(self) -> bool:
+        kept = self.links and not self.installs_elsewhere
+        return self.wish.enabled and bool(self.wanted_links or kept)
+
+    @property
     def exists(self) -> bool:
         there = any(file.name == self.wish.name and (file.before or file.link) for file in self.files)
         return there or (self.status is not None and self.status.load_state != "not-found") or self.up
@@ -266,12 +271,14 @@ def plan_timers(
         if wish.enabled and state.installs_elsewhere and state.links.keys() - wanted:
             # Links that [Install] no longer asks for; those that others made are made no more either.
             disable.append(name)
-            enable += [name] if name not in enable else []
+            enable += [name] if wanted and name not in enable else []
             changed = True
         if not wish.enabled and state.links:
             disable.append(name)
             changed = True
-        enabled = bool(wanted or state.links) if wish.enabled else False
+        enabled = state.will_be_enabled
+        if wish.enabled and not enabled:
+            plan.warnings.append(f"{name}: cannot be enabled, as its [Install] section is empty")
         if not offline:
             job = _job(state)
             if job in ("stop", "restart"):
@@ -770,7 +777,7 @@ class _Task:
         entry["path"] = state.files[0].path
         if wish.service_sections is not None:
             entry["service_path"] = f"{self.directory}/{wish.service}"
-        entry["enabled"] = wish.enabled
+        entry["enabled"] = state.will_be_enabled
         if not self.offline:
             if state.status is not None:
                 entry["active_state"] = state.status.active_state

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.elapses import iso, next_of, upcoming
-from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Plan
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._core.timer_task import (
+    StartAnew,
     TimerFile,
     TimerState,
     grouped,
+    held_by,
     plan_timers,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import (
@@ -30,14 +32,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import
     read_wishes,
     without_open_end,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import (
     join_command,
     program_problem,
     split_program,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 
 SYSTEM = "/etc/systemd/system"
 TOOLS = FileTools(lambda _path, _check: False)
@@ -371,6 +373,11 @@ class TestPlan:
         found = state(wish(), wish(timer=old), "active", "waiting", True)
         found.links = {f"{SYSTEM}/multi-user.target.wants/a.timer": f"{SYSTEM}/a.timer"}
         assert steps(found) == [f"rewrite {SYSTEM}/a.timer", "disable a.timer", "enable a.timer", "daemon-reload"]
+        # None at all.
+        found = state(wish(timer={"Install": {}}), wish(), "active", "waiting", True)
+        found.wanted_links = []
+        assert steps(found) == [f"rewrite {SYSTEM}/a.timer", "disable a.timer", "daemon-reload"]
+        assert plan(found).warnings == ["a.timer: cannot be enabled, as its [Install] section is empty"]
         # Links that others made stay.
         found = state(wish(), wish(), "active", "waiting", True)
         found.links[f"{SYSTEM}/multi-user.target.wants/a.timer"] = f"{SYSTEM}/a.timer"
@@ -406,6 +413,60 @@ def test_warnings_of_many_timers() -> None:
         [*(f"{x}.service: line 9: odd" for x in "abcd"), "two words: odd", "e.timer: other", "a.service: line 9: odd"]
     )
     assert told == ["a.service, b.service and 2 more: line 9: odd", "two words: odd", "e.timer: other"]
+
+
+class FakeManager:
+    """Notes which of the watched files are there when systemd is asked for something."""
+
+    def __init__(self, paths: t.Sequence[Path], result: str = "done") -> None:
+        self.paths = paths
+        self.result = result
+        self.seen: list[tuple[str, list[str]]] = []
+
+    def note(self, what: str) -> None:
+        self.seen.append((what, [path.read_text() for path in self.paths if path.exists()]))
+
+    def reload(self) -> None:
+        self.note("reload")
+
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[Job]:
+        self.note("start")
+        return [Job(number, "", name, kind) for number, (name, kind) in enumerate(wanted)]
+
+    def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
+        if self.result == "lost":
+            raise SystemdError("the connection is gone")
+        return {job.id: "done" for job in jobs}
+
+    def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+        return [UnitStatus(name, "", "loaded", "active", "waiting", "", "", 0, "", "") for name in names]
+
+
+class TestStartAnew:
+    """The drop-ins and stamps are there when systemd reads them, and gone afterwards, come what may."""
+
+    @pytest.mark.parametrize("result", ["done", "lost"])
+    def test_files(self, tmp_path: Path, result: str) -> None:
+        run, stamps = tmp_path / "run", tmp_path / "stamps"
+        run.mkdir()
+        stamps.mkdir()
+        plain, boot, kept = wish("plain"), wish("boot", OnBootSec=60), wish("kept", OnBootSec=60, Persistent=True)
+        both = [(made, str(stamps / made.name)) for made in (plain, boot, kept)]
+        step = StartAnew(both, str(run), TOOLS)
+        dropins = [Path(held_by(str(run), made.name)) for made, _stamp in both]
+        manager = FakeManager(dropins, result)
+        if result == "lost":
+            with pytest.raises(SystemdError, match="connection"):
+                step.apply(Context(manager))
+        else:
+            assert step.apply(Context(manager)) is True
+        hold = "[Timer]\nPersistent=yes\n"
+        far = f"{hold}OnCalendar=\nOnCalendar=2199-01-01\n"
+        held = [hold, far, far]
+        assert manager.seen == [("reload", held), ("start", held), ("reload", [])]
+        assert list(run.iterdir()) == []
+        # That of a persistent one stays: it says that nothing was missed.
+        assert [path.name for path in stamps.iterdir()] == ["kept.timer"]
 
 
 class TestElapses:
