@@ -31,7 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     cgroup_directory,
     read_value,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     is_template,
@@ -80,17 +80,20 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         ctx = Context(manager, timeout)
         watch = None
         if limits is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import Trial
+            from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import Interruption, Trial
+
+            interruption = Interruption()
 
             def watch(tried: list[Setting]) -> Step:
                 groups = {subject.id: subject.control_group for subject in subjects}
-                return Trial([(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried], limits)
+                units = [(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried]
+                return Trial(units, limits, interruption)
 
         plan = plan_resources(subjects, wanted, params["persist"], host, _file_tools(manager), watch)
         before = {subject.id: subject for subject in subjects}
         changed = plan.changed
         if plan.steps and not module.check_mode:
-            changed = _apply(plan, ctx, module._diff, limits is not None)
+            changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
             host.files.forget()
             subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
     result: dict[str, t.Any] = {
@@ -168,13 +171,11 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
     }
 
 
-def _apply(plan: Plan, ctx: Context, diff: bool, trial: bool) -> bool:
+def _apply(plan: Plan, ctx: Context, diff: bool, interruption: t.Any) -> bool:
     try:
-        if not trial:
+        if interruption is None:
             return carry_out(plan, ctx, rollback=True)
-        from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import interruptible
-
-        with interruptible():
+        with interruption:
             return carry_out(plan, ctx, rollback=True)
     except SystemdError as e:
         e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if diff else {}))
@@ -236,14 +237,16 @@ def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str
     asked = []
     for status in statuses:
         face = _interface(status.id)
-        asked.append((status.path, face, "ControlGroup"))
+        asked += [(status.path, UNIT, "Names"), (status.path, face, "ControlGroup")]
         asked += [(status.path, face, bus) for _name, buses in fields for bus in buses]
         if "DevicePolicy" in names:
             asked.append((status.path, face, "PrivateDevices"))
     values = iter(manager.properties(asked))
     subjects = []
     for status in statuses:
-        control_group = next(values) or ""
+        aliases, control_group = [name for name in next(values) or () if name != status.id], next(values) or ""
+        if aliases:
+            host.files.aliases[status.id] = sorted(aliases)
         live = {}
         for name, buses in fields:
             found = [next(values) for dummy in buses]

@@ -10,7 +10,6 @@ import select
 import signal
 import time
 import typing as t
-from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import is_up
@@ -32,19 +31,25 @@ class TrialFailed(SystemdError):
     """A unit did not do well under its new limits; `trial` in the data tells what was seen."""
 
 
-@contextmanager
-def interruptible() -> t.Iterator[None]:
-    """Make signals that end a process into errors, so that what was begun is undone first."""
+class Interruption:
+    """Within it, signals that would end the process are only noted, so that a trial can end in order."""
 
-    def interrupt(number: int, frame: t.Any) -> None:
-        raise SystemdError(f"interrupted by {signal.Signals(number).name}; nothing was made lasting")
+    def __init__(self) -> None:
+        self.name = ""
+        self._before: dict[int, t.Any] = {}
 
-    before = {number: signal.signal(number, interrupt) for number in (getattr(signal, name) for name in _SIGNALS)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Interruption:
+        for name in _SIGNALS:
+            number = getattr(signal, name)
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _note(self, number: int, frame: t.Any) -> None:
+        self.name = signal.Signals(number).name
 
 
 class _Watched:
@@ -109,14 +114,21 @@ class Trial(Step):
     want of tasks; at the end if it was held up for too great a share of the time.
 
     :param units: `(unit, control group, properties that are tried)`.
+    :param interruption: notes signals.
     :param limits: `seconds`, `told` (the same for people), and the shares of the time that a unit may be `throttled` by
         its CPU quota and `stalled` by want of memory.
     """
 
     counts = False
 
-    def __init__(self, units: t.Sequence[tuple[str, str, tuple[str, ...]]], limits: dict[str, t.Any]) -> None:
+    def __init__(
+        self,
+        units: t.Sequence[tuple[str, str, tuple[str, ...]]],
+        limits: dict[str, t.Any],
+        interruption: Interruption,
+    ) -> None:
         super().__init__([name for name, _group, _properties in units])
+        self._interruption = interruption
         self._units = units
         self._limits = limits
         self.observed: dict[str, t.Any] = {}
@@ -141,6 +153,8 @@ class Trial(Step):
             if last:
                 return False
             # The more there is to look at, the less often, so that looking does not slow what is looked at.
+            if self._interruption.name:
+                raise SystemdError(f"the trial was interrupted by {self._interruption.name}; nothing was made lasting")
             if gone.wait(min(max(pause, 10 * (time.monotonic() - asked)), max(until - time.monotonic(), 0.001))):
                 raise SystemdError(
                     "the trial was interrupted: whoever asked for it has hung up; nothing was made lasting"

@@ -31,6 +31,8 @@ class UnitFiles:
 
     def __init__(self, paths: t.Sequence[str], keys: t.Iterable[str]) -> None:
         self.paths = list(paths)
+        # Other names of units, whose drop-ins are read as well: name -> names.
+        self.aliases: dict[str, list[str]] = {}
         self._keys = frozenset(keys)
         self._listings: dict[str, frozenset[str]] = {}
         self._drop_ins: dict[str, dict[str, str]] = {}
@@ -59,7 +61,8 @@ class UnitFiles:
         """
         found: dict[str, str] = {}
         # Those for all units of a type come last, whatever directory they are in (systemd.unit(5)).
-        for folders in (_folders(name), [f"{unit_type(name)}.d"]):
+        own = [folder for each in (name, *self.aliases.get(name, ())) for folder in _folders(each)]
+        for folders in (own, [f"{unit_type(name)}.d"]):
             for path in self.paths:
                 if lasting and is_volatile(path):
                     continue

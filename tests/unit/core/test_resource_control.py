@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import signal
 import typing as t
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_step
     Setting,
     control_files,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import Trial, TrialFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._core.trial import Interruption, Trial, TrialFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import unit_values
@@ -119,6 +121,18 @@ class TestFiles:
             disk.drop_in(disk.mine, f"{folder}.conf", f"MemoryMax={folder}", folder=folder)
         found = UnitFiles(disk.paths, KEYS).assignments("a-b-c.service")["MemoryMax"]
         assert [a.text for a in found] == ["a-.service", "a-b-.service", "a-b-c.service"]
+
+    def test_other_names(self, disk: Disk) -> None:
+        disk.drop_in(disk.mine, "10.conf", "MemoryMax=1", folder="ssh.service")
+        disk.drop_in(disk.mine, "20.conf", "MemoryMax=2", folder="sshd.service")
+        files = UnitFiles(disk.paths, KEYS)
+        files.aliases["ssh.service"] = ["sshd.service"]
+        assert [a.text for a in files.assignments("ssh.service")["MemoryMax"]] == ["1", "2"]
+        assert files.drop_ins("ssh.service", put=f"{disk.etc}/ssh.service.d/15.conf").keys() == {
+            "10.conf",
+            "15.conf",
+            "20.conf",
+        }
 
     def test_syntax(self) -> None:
         text = "[Unit]\nMemoryMax=1\n[Service]\n# MemoryMax=2\n MemoryMax = 3 \nIPAddressDeny=any \\\n# no\n localhost\nX=1\n"
@@ -408,6 +422,8 @@ class WatchedManager:
 class TestTrial:
     """What is seen and what comes of it."""
 
+    interruption = Interruption()
+
     @pytest.fixture
     def group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / "group"
@@ -431,6 +447,7 @@ class TestTrial:
         step = Trial(
             [(NAME, "/x", properties)],
             {"seconds": seconds, "told": "400ms", "throttled": 0.5, "stalled": 0.2, **limits},
+            self.interruption,
         )
         step.apply(Context(manager))
         found: dict[str, t.Any] = step.observed[NAME]
@@ -496,6 +513,18 @@ class TestTrial:
         error = self.fails(throttle)
         assert "CPUQuota held it up in" in error.msg
         assert self.run(throttle, throttled=1.0)["throttled_usec"] == 0
+
+    def test_signals(self, group: Path) -> None:
+        def signals(manager: WatchedManager) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            self.interruption = Interruption()
+            with self.interruption, pytest.raises(SystemdError, match="the trial was interrupted by SIGTERM"):
+                self.run(lambda manager: None, signals, seconds=30)
+        finally:
+            assert signal.getsignal(signal.SIGTERM) is before
 
     def test_stalled(self, group: Path) -> None:
         def stall(manager: WatchedManager) -> None:
