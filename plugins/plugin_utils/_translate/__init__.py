@@ -1,7 +1,18 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Translating another init system's services on the controller: raw definitions -> neutral services -> units."""
+"""Translating another init system's services on the controller: raw definitions -> neutral services -> units.
+
+Lowest first; a part imports only from those before it:
+
+- `shell`: shell text parsed, evaluated and printed. `service`: the neutral model. `definition`: what the collector found.
+- `programs`, `conditions`, `wrappers`, `steps`, `snooze`: what is known of programs, tests, chpst and its kin, directories, calendars.
+- the interpreter of a script, a class on top of the other: `vocabulary`, `state`, `kept_shell`, `redirections`, `settings`, `commands`,
+  `guards`, `branches`, `shell_builtins`, `script`.
+- `render`: from the model to unit files.
+- a service directory, likewise: `runit_scripts`, `runit_service`, `runit_log`, `runit_one_shots`, `runit_process`, `runit_run`,
+  `runit_finish`, `runit_control`, `runit`.
+"""
 
 from __future__ import annotations
 

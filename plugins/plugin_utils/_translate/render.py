@@ -18,18 +18,6 @@ _PLAIN = re.compile("[^\\s\"'\\\\\x00-\x1f\x7f;#\ud800-\udfff]+\\Z")
 _LISTS = frozenset(("Environment", "EnvironmentFile"))
 
 
-def unit_name(name: str) -> str:
-    """A service's name as the first part of a unit's: what a unit name cannot hold becomes \\xNN."""
-    out = []
-    for index, byte in enumerate(name.encode("utf-8", "surrogateescape")):
-        char = chr(byte)
-        if (byte < 128 and (char.isalnum() or char in ":_-@\\")) or (char == "." and index):
-            out.append(char)
-        else:
-            out.append(f"\\x{byte:02x}")
-    return "".join(out)
-
-
 def value(text: str) -> str:
     """Text as the value of a directive that knows specifiers but no quotes."""
     return text.replace("%", "%%")

@@ -22,11 +22,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     WARNING,
     Finding,
     Refused,
+    unit_name,
 )
-
-if t.TYPE_CHECKING:
-    pass
-
 
 # Tests have unexpected errors raised.
 STRICT = False
@@ -88,7 +85,7 @@ class _Translator(Control):
     def units(self) -> list[dict[str, t.Any]]:
         service = self.service
         origin = f"{self.definition.path}/run"
-        name = render.unit_name(service.name)
+        name = unit_name(service.name)
         found = [render.unit(f"{name}.service", render.sections(service), origin)]
         if service.timer is not None:
             found.append(render.unit(f"{name}.timer", render.timer_sections(service), origin))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_finish import Finish
@@ -34,10 +33,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     walk,
     word_text,
 )
-
-if t.TYPE_CHECKING:
-    pass
-
 
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -19,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     DECISION,
     INFO,
     Finding,
+    unit_name,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
     Word,
@@ -29,10 +28,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     NeedShell,
     Wrap,
 )
-
-if t.TYPE_CHECKING:
-    pass
-
 
 _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
@@ -195,7 +190,7 @@ class Log(RunitService):
     def _companion(self, text: str) -> None:
         """log/run kept as a service of its own, fed through a named pipe."""
         definition = self.definition
-        name = render.unit_name(definition.name)
+        name = unit_name(definition.name)
         raw = {
             "name": f"{definition.name}-log",
             "source": definition.source,

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_log import Log
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
@@ -19,9 +17,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_program
-
-if t.TYPE_CHECKING:
-    pass
 
 
 class OneShots(Log):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_one_shots import OneShots
@@ -40,9 +39,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     names_relative,
     relative_file,
 )
-
-if t.TYPE_CHECKING:
-    pass
 
 
 class Process(OneShots):

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_process import Process
@@ -39,9 +37,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     NeedShell,
     Wrap,
 )
-
-if t.TYPE_CHECKING:
-    pass
 
 
 class Run(Process):

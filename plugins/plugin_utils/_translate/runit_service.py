@@ -30,9 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_relative
 
-if t.TYPE_CHECKING:
-    pass
-
 
 class Options(t.NamedTuple):
     """What the user chose."""

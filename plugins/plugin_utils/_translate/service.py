@@ -127,3 +127,15 @@ class Service:
         values = self.settings.setdefault(directive, [])
         if value not in values:
             values.append(value)
+
+
+def unit_name(name: str) -> str:
+    """A service's name as the first part of a unit's: what a unit name cannot hold becomes \\xNN."""
+    out = []
+    for index, byte in enumerate(name.encode("utf-8", "surrogateescape")):
+        char = chr(byte)
+        if (byte < 128 and (char.isalnum() or char in ":_-@\\")) or (char == "." and index):
+            out.append(char)
+        else:
+            out.append(f"\\x{byte:02x}")
+    return "".join(out)

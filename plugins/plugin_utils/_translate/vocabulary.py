@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import normal
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
     Word,
     constant,
@@ -187,8 +187,6 @@ def test_text(test: conditions.Test) -> str | None:
 
 def unit_of(name: str) -> str:
     """The unit that a service of the old supervisor becomes."""
-    from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.render import unit_name
-
     return unit_name(name) + ".service"
 
 

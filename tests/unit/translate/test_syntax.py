@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, shell, snooze
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, unit_name
 from tests.unit.translate.harness import constructs, main_section, one
 
 TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, blacklist_categories=["Cs"]), max_size=20)
@@ -147,9 +147,9 @@ def test_what_does_not_parse_is_run_as_it_is(script: str) -> None:
 
 
 def test_unit_names() -> None:
-    assert render.unit_name("web-1.x@a:b_c") == "web-1.x@a:b_c"
-    assert render.unit_name("a b/é") == "a\\x20b\\x2f\\xc3\\xa9"
-    assert render.unit_name(".hidden") == "\\x2ehidden"
+    assert unit_name("web-1.x@a:b_c") == "web-1.x@a:b_c"
+    assert unit_name("a b/é") == "a\\x20b\\x2f\\xc3\\xa9"
+    assert unit_name(".hidden") == "\\x2ehidden"
 
 
 def test_kept_shell_has_the_constants_that_left_the_script() -> None:
