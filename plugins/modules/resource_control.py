@@ -105,6 +105,8 @@ notes:
     C(systemctl revert UNIT) removes all of them.
   - A file that is read later, such as a drop-in C(90-limits.conf) with the same directive, would win at the next C(daemon-reload). That is an error with
     O(persist=true) and a warning with O(persist=runtime).
+  - C(SocketBindAllow), C(SocketBindDeny) and C(RestrictNetworkInterfaces) take effect when a unit is started next, which a warning says. The kernel is told
+    of them at no other time.
   - Taking a value back makes systemd read all unit files again.
 seealso:
   - module: pidone.systemd.unit_file

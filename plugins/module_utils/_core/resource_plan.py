@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Plan, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_steps import (
     LASTING,
@@ -33,6 +33,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_p
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import Assignment, UnitFiles
 
 _UP = ("active", "reloading", "refreshing", "activating")
+# What systemd tells the kernel only when it starts a unit.
+_FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")
 # What ProtectClock=, RootImage=, MountImages= and credentials add to the devices that are allowed.
 _IMPLIED_DEVICES = frozenset(
     ("char-rtc", "/dev/loop-control", "/dev/mapper/control", "block-loop", "block-blkext", "block-device-mapper")
@@ -219,6 +221,7 @@ def plan_resources(
     back: list[Setting] = []
     removed: list[str] = []
     reload = False
+    later: dict[str, list[str]] = {}
     mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
     for subject in subjects:
         decisions = [d for name, value in wanted.items() if (d := decide(subject, name, value, persist, host))]
@@ -240,7 +243,14 @@ def plan_resources(
         removed += [path for d in decisions for path in d.remove]
         reload = reload or any(d.remove or not d.set for d in decisions)
         warnings += [d.warning for d in decisions if d.warning]
+        for decision in decisions:
+            if decision.name in _FROM_START and subject.is_up:
+                later.setdefault(decision.name, []).append(subject.id)
         changes.append(_change(subject, decisions, persist, host))
+    warnings += [
+        f"{name} takes effect when {short(units)} {'is' if len(units) == 1 else 'are'} started next"
+        for name, units in later.items()
+    ]
     steps: list[Step] = []
     if trial is not None and tried:
         steps += [SetProperties(tried, "live", tools), trial(tried)]

@@ -260,6 +260,10 @@ class TestPlans:
         only_live = [f"set CPUQuota of {NAME} until the next daemon-reload", "watch"]
         assert self.plan(disk, {"CPUQuota": 200_000}, "false", trial=True).describe() == only_live
 
+    def test_what_waits_for_the_next_start_is_told(self, disk: Disk) -> None:
+        plan = self.plan(disk, {"SocketBindDeny": canonical("SocketBindDeny", "any")}, SocketBindDeny=())
+        assert plan.warnings == [f"SocketBindDeny takes effect when {NAME} is started next"]
+
     def test_what_would_not_last_is_told(self, disk: Disk) -> None:
         plan = self.plan(disk, {"CPUQuota": 200_000}, CPUQuota=200_000)
         assert plan.changes[0].before == "CPUQuota=20% (infinity in files)"
