@@ -177,14 +177,17 @@ class SetProperties(Step):
                     if before is not None:
                         if Saved.of(path) != before:
                             before.put_back(path)
-                    elif os.path.lexists(path):
-                        os.unlink(path)
-                        os.rmdir(os.path.dirname(path))
-                except OSError as e:
-                    if os.path.lexists(path) is (before is not None):
-                        # The directory has other files in it.
                         continue
-                    raise SystemdError(f"cannot put back {path}: {e.strerror or e}; this needs root") from e
+                    if os.path.lexists(path):
+                        os.unlink(path)
+                except OSError as e:
+                    hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
+                    raise SystemdError(f"cannot put back {path}: {e.strerror or e}{hint}") from e
+                try:
+                    os.rmdir(os.path.dirname(path))
+                except OSError:
+                    # There never was one, or it has other files in it.
+                    pass
 
     def _put_right(self, path: str, unit: str, name: str, value: t.Any) -> None:
         with self._tools.acting():
