@@ -43,8 +43,9 @@ options:
       - With V(confirmed), run under systemd, services and listening sockets are compared with those noted. If none is missing or different
         systemd boots from now on. If not the task fails, and the host stays on trial.
       - With V(given_back), the old init system boots from now on. Units, drop-ins and links are what they were.
+      - With V(finished), run some days later, the old init is no longer kept. There is no way back then, and its package can be removed.
     type: str
-    choices: [prepared, confirmed, given_back]
+    choices: [prepared, confirmed, given_back, finished]
     required: true
   services:
     description:
@@ -105,7 +106,7 @@ EXAMPLES = r"""
 RETURN = r"""
 phase:
   description:
-    - How far it has come. V(prepared) until the first boot is confirmed, then V(confirmed); V(given_back) until the old init system has booted again; V(begun)
+    - How far it has come. V(prepared) until the first boot is confirmed, then V(confirmed), and in the end V(finished); V(given_back) until the old init system has booted again; V(begun)
       after an interruption; empty where nothing has been done.
   type: str
   returned: always
@@ -158,7 +159,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._module import Ansi
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["prepared", "confirmed", "given_back"], "required": True},
+            "state": {"type": "str", "choices": ["prepared", "confirmed", "given_back", "finished"], "required": True},
             "services": {"type": "list", "elements": "dict", "default": []},
             "trial": {"type": "str", "default": "10min"},
             "settle": {"type": "str", "default": "5s"},

@@ -18,19 +18,22 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes 
 _PASSING = ("unix /tmp/", "unix /run/user/", "unix @", "unix /run/runit", "unix /run/systemd/")
 
 
-def listeners(proc: str = "/proc") -> t.Dict[str, t.Dict[str, t.Any]]:
+def listeners(proc: str = "/proc", passing: bool = False) -> t.Dict[str, t.Dict[str, t.Any]]:
     """Each address and path on which something listens, with the program's name and user.
 
     Those of other network namespaces (containers) are left out, as are numbers that the kernel chose.
+
+    :param passing: whether to return the sockets of sessions and supervisors too.
     """
     own = _namespace("self", proc)
-    ephemeral = _ephemeral(proc)
+    ephemeral = ephemeral_ports(proc)
     found: t.Dict[str, t.Dict[str, t.Any]] = {}
     for stat in sorted(all_processes(proc), key=lambda one: one.pid):
         if _namespace(str(stat.pid), proc) != own or not _has_sockets(stat.pid, proc):
             continue
         mine = [normal(name) for name in sockets_of([stat.pid], proc)]
-        mine = [name for name in mine if name not in found and not _is_passing(name, stat.pid, ephemeral)]
+        mine = [name for name in mine if name not in found]
+        mine = [name for name in mine if passing or not is_passing(name, stat.pid, ephemeral)]
         if not mine:
             continue
         picture = snapshot(stat.pid, proc=proc) or {}
@@ -45,7 +48,8 @@ def normal(name: str) -> str:
     return name.replace("unix /var/run/", "unix /run/", 1)
 
 
-def _is_passing(name: str, pid: int, ephemeral: t.Tuple[int, int]) -> bool:
+def is_passing(name: str, pid: int, ephemeral: t.Tuple[int, int]) -> bool:
+    """Whether a socket comes and goes with a login, a process or a supervisor."""
     if name.startswith(_PASSING):
         return True
     kind, _blank, place = name.partition(" ")
@@ -75,7 +79,8 @@ def _has_sockets(pid: int, proc: str) -> bool:
     return False
 
 
-def _ephemeral(proc: str) -> t.Tuple[int, int]:
+def ephemeral_ports(proc: str = "/proc") -> t.Tuple[int, int]:
+    """The ports that the kernel gives to those who ask for none."""
     try:
         with open(f"{proc}/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
             low, high = file.read().split()[:2]

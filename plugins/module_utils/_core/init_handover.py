@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.init_switch i
     TRIAL,
     UNITS,
     ChooseSystemd,
+    Forget,
     GoBack,
     Init,
     SwitchInit,
@@ -46,7 +47,13 @@ RECORD = "/var/lib/pidone.systemd/init-handover.json"
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the host's init to the state that the module's options ask for; returns the module's result."""
     task = _Task(module)
-    return {"prepared": task.prepare, "confirmed": task.confirm, "given_back": task.give_back}[module.params["state"]]()
+    states = {
+        "prepared": task.prepare,
+        "confirmed": task.confirm,
+        "given_back": task.give_back,
+        "finished": task.finish,
+    }
+    return states[module.params["state"]]()
 
 
 class Record:
@@ -370,7 +377,7 @@ class _Task:
                     fell_back=back, **self._facts(),
                 )  # fmt: skip
             raise SystemdError(f"{self.first} is PID 1 and nothing has been prepared; use `state: prepared` first")
-        if self.record.phase == "confirmed":
+        if self.record.phase in ("confirmed", "finished"):
             return self.result(None, services=self._told("already"))
         if self.record.phase not in ("prepared", "begun"):
             raise SystemdError(f"nothing is to be confirmed ({self.record.phase or 'no record'} in {RECORD})")
@@ -393,6 +400,20 @@ class _Task:
     def _facts(self) -> dict[str, t.Any]:
         result = self.result(None)
         return {key: result[key] for key in ("phase", "runs", "boots", "reboot_command")}
+
+    def finish(self) -> dict[str, t.Any]:
+        """Keep the old init no longer, so that its package can go."""
+        if not self.booted or self.record.phase not in ("confirmed", "finished"):
+            raise SystemdError(
+                f"only a host that boots systemd, and has been confirmed, can be finished ({self.first} is PID 1, "
+                f"{self.record.phase or 'no record'} in {RECORD})"
+            )
+        if self.record.phase == "finished":
+            return self.result(None, services=self._told("already"))
+        plan = Plan([Forget(self.init), Keep(self.record, "finished")])
+        if not self.check:
+            carry_out(plan, Context(None))
+        return self.result(plan, services=self._told("already"))
 
     # -- back
 

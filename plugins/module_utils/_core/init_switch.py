@@ -166,6 +166,20 @@ class GoBack(Step):
         return self._init.forget() or changed
 
 
+class Forget(Step):
+    """Stop keeping the old init; there is no way back from here."""
+
+    def __init__(self, init: Init) -> None:
+        super().__init__((init.kept,))
+        self._init = init
+
+    def describe(self) -> str:
+        return f"remove {self._init.kept}"
+
+    def apply(self, ctx: Context) -> bool:
+        return self._init.forget()
+
+
 def trial_units(init: Init, seconds: int) -> dict[str, str]:
     """Units for the first boot: the boot after it is one of the old init again, and comes by itself after a while.
 

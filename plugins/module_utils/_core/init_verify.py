@@ -9,7 +9,11 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.listeners import listeners
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.listeners import (
+    ephemeral_ports,
+    is_passing,
+    listeners,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes import in_cgroup, snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import compare
@@ -235,10 +239,13 @@ def _reasons(ctx: Context, names: t.Sequence[str]) -> dict[str, str]:
 
 def _host(before: t.Mapping[str, dict[str, t.Any]], accept: t.Sequence[str]) -> list[dict[str, t.Any]]:
     """What the whole host listens on, compared."""
-    after = listeners()
+    after = listeners(passing=True)
+    ports = ephemeral_ports()
     found = []
     for name, was in before.items():
-        now = after.get(name)
+        kind, _blank, place = name.partition(" ")
+        # /dev/log is a link to where journald listens.
+        now = after.get(name) or (after.get(f"unix {os.path.realpath(place)}") if kind == "unix" else None)
         accepted = name in accept
         if now is None:
             found.append(_difference(name, _owner(was), "", "nothing listens there any more", not accepted, accepted))
@@ -248,7 +255,7 @@ def _host(before: t.Mapping[str, dict[str, t.Any]], accept: t.Sequence[str]) -> 
                 _difference(name, _owner(was), _owner(now), "another user listens there", not accepted, accepted)
             )
     for name, now in after.items():
-        if name not in before:
+        if name not in before and not is_passing(name, now["pid"], ports):
             found.append(_difference(name, "", _owner(now), "nothing listened there before", False, False))
     return found
 

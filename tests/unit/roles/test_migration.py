@@ -1,0 +1,337 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which services move, with which units, and what is left to decide; and the reports."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import Choice, Outcome, accepted, plan
+from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import fleet, report
+
+ROOT = Path(__file__).parents[3]
+ROLE = ROOT / "roles" / "runit_migration"
+UP = {"enabled": True, "running": True, "wanted": "up", "down": False, "pid": 7}
+IDLE = {"enabled": False, "running": False, "wanted": None, "down": False, "pid": None}
+DECISION = {
+    "severity": "decision",
+    "construct": "svlogd",
+    "file": "log/run",
+    "line": 2,
+    "message": "the journal takes it",
+}
+TEXT = "[Service]\nExecStart=/bin/app\n"
+
+
+def service(name: str, **more: t.Any) -> dict[str, t.Any]:
+    definition = {
+        "name": name,
+        "path": f"/etc/sv/{name}",
+        "links": [],
+        "live": True,
+        "files": ["secret"],
+        **more.pop("definition", {}),
+    }
+    return {
+        "name": name,
+        "source": "runit",
+        "path": f"/etc/sv/{name}",
+        "translation": "native",
+        "units": [{"name": f"{name}.service", "content": TEXT, "sections": {}}],
+        "findings": [],
+        "state": UP,
+        "definition": definition,
+        **more,
+    }
+
+
+def go(*services: dict[str, t.Any], write: bool = True, **choice: t.Any) -> Outcome:
+    return plan(services, Choice(host="web1", **choice), write)
+
+
+def names(outcome: Outcome) -> list[str]:
+    return [one["name"] for one in outcome.services]
+
+
+def test_what_nobody_uses_stays_out_without_a_word() -> None:
+    outcome = go(service("app"), service("spare", state=IDLE))
+    assert names(outcome) == ["app"]
+    assert outcome.left_out == []
+
+
+@pytest.mark.parametrize("choice", [{"idle": True}, {"select": ["spare", "app"]}, {"moved": ["spare"]}])
+def test_unless_it_is_asked_for_or_has_moved_before(choice: dict[str, t.Any]) -> None:
+    assert names(go(service("app"), service("spare", state=IDLE), **choice)) == ["app", "spare"]
+
+
+def test_down_but_supervised_is_not_idle() -> None:
+    assert names(go(service("standby", state={**IDLE, "wanted": "down"}))) == ["standby"]
+
+
+def test_select_and_exclude_are_globs_and_what_they_leave_out_is_told() -> None:
+    outcome = go(service("getty-1"), service("web"), service("db"), select=["web", "getty*"], exclude=["getty-*"])
+    assert names(outcome) == ["web"]
+    assert outcome.left_out == [{"name": "getty-1", "reason": "excluded"}, {"name": "db", "reason": "not selected"}]
+
+
+def test_a_name_that_matches_nothing_is_an_error_a_glob_is_not() -> None:
+    with pytest.raises(BadInput, match="select: 'wbe' matches no service of web1; there are: web"):
+        go(service("web"), select=["wbe"])
+    assert names(go(service("web"), select=["x*"])) == []
+
+
+def test_contents_of_files_do_not_travel_on() -> None:
+    assert "files" not in go(service("app")).services[0]["definition"]
+
+
+def test_two_of_one_name_the_one_in_use_moves() -> None:
+    other = service("app", path="/opt/x/sv/app", state=IDLE)
+    for pair in ([other, service("app")], [service("app"), other]):
+        outcome = go(*pair, idle=True)
+        assert [one["path"] for one in outcome.services] == ["/etc/sv/app"]
+        assert outcome.blocked == []
+
+
+def test_two_of_one_name_in_use_are_for_a_person() -> None:
+    assert "two of this name" in go(service("app"), service("app", path="/opt/x/sv/app")).blocked[0]["reasons"][0]
+
+
+# -- decisions
+
+
+def test_a_decision_blocks_until_it_is_taken() -> None:
+    app = service("app", findings=[DECISION])
+    blocked = go(app)
+    assert blocked.services[0]["blocked"]
+    assert blocked.blocked == [{"name": "app", "reasons": ["decide (app:svlogd): log/run:2 the journal takes it"]}]
+    assert go(app, accept=["app:svlogd"]).blocked == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "takes"),
+    [
+        ("app", True),
+        ("a*", True),
+        ("*:svlogd", True),
+        ("app:sv*", True),
+        ("app:chpst -e", False),
+        ("web:svlogd", False),
+        ("*:unit", False),
+    ],
+)
+def test_forms_of_taking_decisions(pattern: str, takes: bool) -> None:
+    assert accepted("app", "svlogd", [pattern]) is takes
+
+
+def test_warnings_do_not_block() -> None:
+    assert go(service("app", findings=[{**DECISION, "severity": "warning"}])).blocked == []
+
+
+def test_a_refused_service_blocks_and_says_what_to_do() -> None:
+    refused = service(
+        "app", translation="refused", units=[], findings=[{**DECISION, "severity": "warning", "message": "calls sv"}]
+    )
+    (blocked,) = go(refused, accept=["*"]).blocked
+    assert blocked["reasons"] == [
+        "refused: calls sv. Write app.service by hand into the directory of overrides, or exclude it"
+    ]
+
+
+# -- where units come from
+
+
+def test_a_unit_of_the_package_wins_and_may_differ_in_more() -> None:
+    cron = service(
+        "cron",
+        translation="refused",
+        units=[],
+        findings=[DECISION],
+        definition={"unit": "/usr/lib/systemd/system/cron.service"},
+    )
+    outcome = go(cron)
+    (one,) = outcome.services
+    assert (one["origin"], one["units"], outcome.blocked) == ("packaged", [], [])
+    assert one["packaged"] == {"name": "cron.service", "path": "/usr/lib/systemd/system/cron.service"}
+    assert "command" in one["accept"]
+    assert not {"program", "user", "sockets"} & set(one["accept"])
+    assert go(cron, packaged=["ssh"]).blocked
+
+
+def test_accepted_differences_reach_the_services_they_are_for() -> None:
+    web, db = go(service("web"), service("db"), accept_differences=["limits", "w*:cwd", "tcp 0.0.0.0:80"]).services
+    assert web["accept"] == ["cwd", "limits"]
+    assert db["accept"] == ["limits"]
+
+
+def test_a_unit_written_by_hand_wins_over_all_that_of_the_host_first(tmp_path: Path) -> None:
+    (tmp_path / "web1").mkdir()
+    (tmp_path / "app.service").write_text("for all")
+    (tmp_path / "app.timer").write_text("timer")
+    app = service("app", findings=[DECISION], definition={"unit": "/usr/lib/systemd/system/app.service"})
+    outcome = go(app, overrides=str(tmp_path))
+    assert outcome.services[0]["origin"] == "override"
+    assert outcome.services[0]["units"] == [
+        {"name": "app.service", "content": "for all"},
+        {"name": "app.timer", "content": "timer"},
+    ]
+    assert outcome.blocked == []
+    (tmp_path / "web1" / "app.service").write_text("for web1")
+    assert go(app, overrides=str(tmp_path)).services[0]["units"][0]["content"] == "for web1"
+
+
+def test_dropins_are_added_to_whatever_unit(tmp_path: Path) -> None:
+    for place, text in (("app.service.d", "all"), ("web1/app.service.d", "web1")):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "a.conf").write_text(text)
+    (tmp_path / "app.service.d" / "b.conf").write_text("b")
+    (tmp_path / "app.service.d" / "README").write_text("no drop-in")
+    (one,) = go(service("app"), overrides=str(tmp_path)).services
+    assert one["origin"] == "translated"
+    assert [(d["unit"], d["name"], d["content"]) for d in one["dropins"]] == [
+        ("app.service", "a.conf", "web1"),
+        ("app.service", "b.conf", "b"),
+    ]
+
+
+def test_a_missing_directory_of_overrides_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="overrides: .* is not a directory on the controller"):
+        go(service("app"), overrides=str(tmp_path / "x"))
+
+
+def test_units_are_written_for_review_once_and_win_from_then_on(tmp_path: Path) -> None:
+    app = service("app", findings=[DECISION])
+    path = tmp_path / "web1" / "app.service"
+    first = go(app, render_to=str(tmp_path))
+    assert first.written == [str(path)]
+    assert path.read_text() == TEXT
+    assert first.diffs[0]["after"] == TEXT
+    assert first.services[0]["origin"] == "translated"
+    assert first.blocked, "written a moment ago, so nobody has reviewed it"
+
+    second = go(app, render_to=str(tmp_path))
+    assert second.written == []
+    assert second.services[0]["origin"] == "reviewed"
+    assert second.services[0]["drift"] == ""
+    assert second.blocked == []
+
+    path.write_text(TEXT + "Nice=5\n")
+    third = go(app, render_to=str(tmp_path))
+    assert third.services[0]["units"] == [{"name": "app.service", "content": TEXT + "Nice=5\n"}]
+    assert "+Nice=5" in third.services[0]["drift"]
+
+
+def test_check_mode_writes_nothing_and_says_so(tmp_path: Path) -> None:
+    outcome = go(service("app"), render_to=str(tmp_path), write=False)
+    assert outcome.written
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- reports
+
+
+def facts(**more: t.Any) -> dict[str, t.Any]:
+    services = go(
+        service("app", translation="wrapped", findings=[{**DECISION, "severity": "warning", "message": "a loop"}]),
+        service("db"),
+    ).services
+    return {"host": "web1", "mode": "handover", "services": services, "seconds": 9.81, **more}
+
+
+def result(name: str, outcome: str = "handed_over", **more: t.Any) -> dict[str, t.Any]:
+    return {
+        "name": name,
+        "outcome": outcome,
+        "message": "",
+        "before": {"pid": 1},
+        "after": {"pid": 2},
+        "differences": [],
+        "parity": True,
+        **more,
+    }
+
+
+def test_the_summary_of_a_handover() -> None:
+    made = report(facts(results=[result("app"), result("db")]))
+    assert made.lines == [
+        "web1   2 services: 1 native, 1 wrapped, 0 refused    handed over 2, back 0, 9.8 s",
+        "  app  wrapped   log/run:2 a loop",
+        "parity: 2 of 2 run the same command as the same user, with the same limits and sockets",
+    ]
+    assert made.data["ok"]
+    assert "services" not in made.summary
+
+
+def test_a_service_that_went_back_is_in_the_summary_with_its_reason() -> None:
+    made = report(
+        facts(results=[result("app"), result("db", "back", message="it exited\n  log", after=None, parity=None)])
+    )
+    assert "  db   native    back: it exited" in made.lines
+    assert made.lines[-1].startswith("parity: 1 of 2")
+    assert not made.data["ok"]
+    assert "it exited\n  log" in made.markdown
+
+
+def test_only_what_matters_counts_against_parity() -> None:
+    def parity(**difference: t.Any) -> int:
+        one = {"before": "a", "after": "b", "expected": False, "reason": "", **difference}
+        return int(report(facts(results=[result("app", differences=[one])])).data["parity"]["same"])
+
+    assert parity(what="user") == 0
+    assert parity(what="user", expected=True) == 1
+    assert parity(what="environment") == 1
+
+
+def test_a_second_run_tells_what_was_moved_before() -> None:
+    made = report(
+        {"host": "web1", "mode": "system", "seconds": 1, "results": [result("app", "already", after=None, parity=None)]}
+    )
+    assert made.lines == ["web1   1 service    handed over 0, already under systemd 1, back 0, 1.0 s"]
+    assert made.data["ok"]
+
+
+def test_a_plan_tells_what_is_to_be_decided() -> None:
+    outcome = go(service("app", findings=[DECISION]))
+    made = report({"host": "web1", "services": outcome.services, "blocked": outcome.blocked, "seconds": 3})
+    assert made.lines[0] == "web1   1 service: 1 native, 0 wrapped, 0 refused    to be decided 1"
+    assert made.lines[1] == "  app  native    decide (app:svlogd): log/run:2 the journal takes it"
+
+
+def test_tables_survive_any_text() -> None:
+    difference = {"what": "command", "before": "a | b", "after": "c\nd", "expected": False, "reason": ""}
+    made = report(facts(results=[result("app", differences=[difference])]))
+    assert "| command | a \\| b | c d | **differs** |" in made.markdown
+
+
+def test_the_fleet() -> None:
+    good = report(facts(results=[result("app"), result("db")])).summary
+    bad = report(facts(results=[result("app"), result("db", "back", message="x")])).summary
+    made = fleet({"web1": good, "web10": bad, "web3": None})
+    assert made.lines == [
+        "fleet   1 of 3 hosts done, 1 failed, 1 to go    services: handed over 3, back 1",
+        "  web1   ok      handed over 2, back 0, 9.8 s, parity 2 of 2",
+        "  web10  FAILED  handed over 1, back 1, 9.8 s, parity 2 of 2",
+        "  web3   to go",
+    ]
+    assert "| web10 | FAILED |" in made.markdown
+
+
+# -- the role
+
+
+def test_defaults_and_argument_specs_agree() -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    public = {key: value for key, value in defaults.items() if not key.startswith("_")}
+    assert public == {key: spec["default"] for key, spec in specs.items()}
+
+
+def test_every_mode_has_its_tasks() -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    modes = set(specs["runit_migration_mode"]["choices"]) - {"auto"}
+    assert all((ROLE / "tasks" / f"{mode}.yml").is_file() for mode in modes)
