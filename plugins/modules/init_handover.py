@@ -76,8 +76,8 @@ options:
     default: 5min
 seealso:
   - module: pidone.systemd.service_handover
-  - plugin: pidone.systemd.runit_migration
-    plugin_type: role
+  - ref: From runit to systemd, host by host <ansible_collections.pidone.systemd.docsite.guide_runit_fleet>
+    description: How to move a fleet.
 """
 
 EXAMPLES = r"""

@@ -246,7 +246,9 @@ def _dropins(choice: Choice, unit_name: str) -> list[dict[str, str]]:
 def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool) -> None:
     """Take the units that are kept for review, and write those that are not there yet."""
     directory = os.path.join(choice.render_to, choice.host) if choice.host else choice.render_to
-    units, drift, all_there = [], [], True
+    units: list[dict[str, str]] = []
+    drift: list[str] = []
+    all_there = True
     for unit in planned["units"]:
         path = os.path.join(directory, unit["name"])
         kept = _read(path)

@@ -14,9 +14,11 @@ OUTCOMES = {
     "planned": "to hand over",
     "given_back": "given back",
     "back": "back",
+    "waiting": "waiting for another",
     "failed": "failed",
 }
 _ALWAYS = ("handed_over", "back")
+_BAD = ("back", "waiting", "failed")
 _LOUD = ("warning", "decision")
 # What the line about parity speaks of.
 _PARITY = ("command", "program", "user", "group", "groups", "limits", "sockets")
@@ -108,7 +110,7 @@ def _data(
         "mode": str(facts.get("mode") or "plan"),
         "checked": bool(facts.get("checked")),
         "when": str(facts.get("when") or ""),
-        "ok": not facts.get("failed") and not any(row["outcome"] in ("back", "failed") for row in rows),
+        "ok": not facts.get("failed") and not any(row["outcome"] in _BAD for row in rows),
         "counts": {"services": len(rows), **kinds},
         "outcomes": outcomes,
         "parity": {"same": sum(bool(row["parity"]) for row in compared), "of": len(compared)},
@@ -167,7 +169,7 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
     width = max([len(row["name"]) for row in rows], default=0)
     for row in rows:
         told = []
-        if row["outcome"] in ("back", "failed"):
+        if row["outcome"] in _BAD:
             told.append(
                 f"{OUTCOMES[row['outcome']]}: {row['message'].splitlines()[0] if row['message'] else 'see the report'}"
             )
@@ -318,10 +320,10 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
     lines = [f"fleet   {', '.join(words)}" + (f"    services: {', '.join(ends)}" if ends else "")]
     width = max([len(name) for name in summaries], default=0)
     table = ["| host | | services | parity |", "|---|---|---|---|"]
-    for name, one in summaries.items():
-        state = "to go" if not one else "ok" if one["ok"] else "FAILED"
-        told = "" if not one else _ends(one) or _counts({**one, "services": [{"kind": "x"}]})
-        parity = "" if not one or not one["parity"]["of"] else f"{one['parity']['same']} of {one['parity']['of']}"
+    for name, mine in summaries.items():
+        state = "to go" if not mine else "ok" if mine["ok"] else "FAILED"
+        told = "" if not mine else _ends(mine) or _counts({**mine, "services": [{"kind": "x"}]})
+        parity = "" if not mine or not mine["parity"]["of"] else f"{mine['parity']['same']} of {mine['parity']['of']}"
         lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
         table.append(f"| {_cell(name)} | {state} | {told} | {parity} |")
     markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{', '.join(words)}**", "", *table]) + "\n"

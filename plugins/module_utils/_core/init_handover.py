@@ -248,7 +248,8 @@ class _Task:
     def _wanted(self) -> tuple[dict[str, str], list[str], list[str]]:
         """Files to write (path -> text), units to enable, and units to disable."""
         files: dict[str, str] = {}
-        enable, disable = [], []
+        enable: list[str] = []
+        disable: list[str] = []
         for service in self.params["services"]:
             units = service.get("units") or []
             for unit in units:
