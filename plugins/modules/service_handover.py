@@ -21,7 +21,8 @@ description:
   - A service never runs twice. The unit is started only when the links to the service directory are removed and the lock of C(runsv) is taken, and
     links are put back only when the unit is down.
   - A run that was interrupted at any point, even by C(SIGKILL) or a reboot, is ended by running the task again. What is needed for that, and to give a
-    service back later, is kept on the host in C(/var/lib/pidone.systemd/handover). Losing the connection does not stop a run.
+    service back later, is kept on the host in C(/var/lib/pidone.systemd/handover). Services that were left half way are ended by the next run even if
+    they are not listed any more. Losing the connection does not stop a run.
   - The unit files of all services are checked by the host's own systemd before anything is changed.
   - Services that need each other go in an order in which none is started twice. Where the unit of one wants that of another, the one goes first; where
     it requires it, the other does. If the first stays with its old supervisor, so does the second (RV(services[].outcome=waiting)).
@@ -185,7 +186,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: Each service, in the order of O(services). Also returned when the task fails.
+  description: Each service, in the order of O(services), and those in RV(resumed). Also returned when the task fails.
   returned: always
   type: list
   elements: dict
@@ -407,8 +408,8 @@ steps:
     - start web.service
     - watch for 5s
     - compare web with what it was
-interrupted:
-  description: Services whose handover was interrupted, and that are not in O(services).
+resumed:
+  description: Services that are not in O(services), but that an interrupted run had left half way. They are in RV(services) too.
   returned: when there are any
   type: list
   elements: str

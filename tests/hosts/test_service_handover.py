@@ -239,6 +239,10 @@ def test_of_several_the_bad_ones_go_back(runit: Runit) -> None:
     assert (runit.active("ho-good"), runit.active("ho-nice")) == ("active", "active")
     assert not runit.host.exists("/var/lib/ho/twice")
 
+    # Alone, ho-stays would leave ho-wants with a question that nobody answers.
+    planned = runit.handover([services[0]], check=True)
+    assert any("ho-wants stays, and its run script asks" in each for each in planned["warnings"]), planned
+
     # With a better unit the rest goes over too, in an order in which ho-stays is not started by ho-wants.
     services[-1]["units"] = [unit("ho-wants", alone.format("wants"), "Wants=ho-stays.service\nAfter=ho-stays.service")]
     result = runit.handover([services[0], services[-1]])
@@ -452,6 +456,11 @@ def test_killed_at_any_step_it_ends_in_one_of_two_states(runit: Runit) -> None:
         assert all(code in (0, -9) for code, _said, _errors in killed.values()), killed
         assert not host.exists("/var/lib/ho/twice"), (state, host.read("/var/lib/ho/twice"), last)
 
+        # What was left half way looks like unused by now, and need not be listed.
+        resumed = runit.handover([], state=state, settle="0", timeout="60s")
+        assert not resumed["failed"], resumed["msg"]
+        assert len(resumed["resumed"]) >= points // 2
+        assert outcomes(resumed) == dict.fromkeys(resumed["resumed"], state)
         result = runit.handover(services, state=state, settle="0", timeout="60s")
         assert not result["failed"], result["msg"]
         assert set(outcomes(result).values()) <= {state, "already"}, outcomes(result)

@@ -115,7 +115,9 @@ def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.O
     if stat is None or stat.state in ("Z", "X"):
         return None
     status = _status(_read(f"{base}/status"))
-    pids = list(dict.fromkeys([*family(pid, proc), *others]))
+    # What leads a session of its own, such as that of somebody who logged in over sshd, is not the service any more.
+    related = (read_stat(each, proc) for each in dict.fromkeys([*family(pid, proc), *others]))
+    pids = [each.pid for each in related if each is not None and each.session == stat.session]
     words = _read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
     uids, gids = status.get("Uid", "").split(), status.get("Gid", "").split()
     if len(uids) < 4 or len(gids) < 4:

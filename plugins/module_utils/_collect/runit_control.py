@@ -113,6 +113,26 @@ class Supervised:
             time.sleep(_PAUSE)
 
 
+def asks_for(path: str) -> t.Set[str]:
+    """The services that a run script names to `sv`, to see or have them up; empty for what cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read(65536).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return set()
+    found: t.Set[str] = set()
+    for line in lines:
+        words = line.replace(";", " ; ").replace("|", " ; ").replace("&", " ; ").split()
+        for at, word in enumerate(words):
+            if os.path.basename(word) != "sv":
+                continue
+            rest = words[at + 1 :]
+            rest = rest[: rest.index(";")] if ";" in rest else rest
+            if any(verb in rest for verb in ("check", "start", "once", "status")):
+                found.update(os.path.basename(one.rstrip("/")) for one in rest)
+    return found
+
+
 def scanned_links(links: t.Sequence[str]) -> t.Dict[str, str]:
     """Of paths in scanned directories, those that are links there now, with their targets.
 

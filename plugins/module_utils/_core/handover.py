@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit impo
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
     SCAN,
     Supervised,
+    asks_for,
     scanned_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
@@ -101,6 +102,7 @@ class _Task:
         )
         self.warnings: t.List[str] = []
         self._relinked = False
+        self.resumed: t.List[str] = []
         if os.geteuid() != 0:
             raise SystemdError(
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
@@ -109,7 +111,8 @@ class _Task:
     def run(self, manager: t.Any) -> t.Dict[str, t.Any]:
         if not self.module.check_mode:
             self.records.hold()
-        items = [self._item(entry, number, manager) for number, entry in enumerate(self.params["services"])]
+        entries = [*self.params["services"], *self._interrupted()]
+        items = [self._item(entry, number) for number, entry in enumerate(entries)]
         self._check_distinct(items)
         for item in items:
             if self.giving_back:
@@ -131,7 +134,25 @@ class _Task:
 
     # -- reading
 
-    def _item(self, entry: t.Dict[str, t.Any], number: int, manager: t.Any) -> Item:
+    def _interrupted(self) -> t.List[t.Dict[str, t.Any]]:
+        """Services that an earlier run left half way and that are not listed, since they may look like unused by now."""
+        listed = {entry.get("name") for entry in self.params["services"]}
+        found = []
+        for name in self.records.names():
+            record = self.records.load(name) if name not in listed else None
+            if record is None or record.phase not in UNDER_WAY:
+                continue
+            if (record.phase == "giving_back") != self.giving_back:
+                self.warnings.append(
+                    f"{name} was left half way to {'its old supervisor' if not self.giving_back else 'systemd'} by an "
+                    "interrupted run; name it in `services` to have it ended"
+                )
+                continue
+            self.resumed.append(name)
+            found.append({**record.entry, "name": name, "source": record.source, "definition": {"path": record.path}})
+        return found
+
+    def _item(self, entry: t.Dict[str, t.Any], number: int) -> Item:
         name = entry.get("name")
         where = f"services[{number}]"
         if not isinstance(name, str) or not name or "/" in name or "\0" in name or name.startswith("."):
@@ -156,6 +177,8 @@ class _Task:
         moving.settle, moving.listen = self.settle / 1e6, self.listen
         if not self.giving_back:
             self._files(moving, entry, where)
+            keep = {"units": [unit._asdict() for unit in moving.units], "dropins": list(entry.get("dropins") or ())}
+            record.entry = {**keep, "accept": list(entry.get("accept") or ())}
         item = Item(moving)
         if not moving.units and not self.giving_back:
             translation = entry.get("translation")
@@ -227,6 +250,7 @@ class _Task:
         edges = edges_of(pulls, owner, known, self.giving_back)
         if not self.giving_back:
             self._check_others(items, pulls, owner, manager)
+            self._look_for_askers(items)
         by_name = {item.moving.name: item for item in items}
         return [[by_name[name] for name in group] for group in arrange(list(by_name), edges)], edges
 
@@ -272,6 +296,21 @@ class _Task:
                     raise BadInput(
                         f"services: {name}: starting {item.moving.main} would start {status.id} too, which "
                         f"runs under {item.moving.supervised.source} as {beside.path}; hand both over in one task"
+                    )
+
+    def _look_for_askers(self, items: t.Sequence[Item]) -> None:
+        """Warn of services that stay, and whose run scripts ask their supervisor for one that goes."""
+        going = {item.moving.name for item in items}
+        directories = {os.path.dirname(path) for item in items for path in item.moving.links_now}
+        for directory in sorted(directories):
+            for name in sorted(os.listdir(directory)):
+                if name in going or name.startswith("."):
+                    continue
+                asked = sorted(going & asks_for(f"{directory}/{name}/run"))
+                if asked:
+                    self.warnings.append(
+                        f"{name} stays, and its run script asks whether {', '.join(asked)} is up, which its supervisor will "
+                        "not know any more; hand it over too"
                     )
 
     # -- planning
@@ -695,8 +734,7 @@ class _Task:
         return plan
 
     def _result(self, items: t.Sequence[Item], steps: t.List[str], plan: Plan) -> t.Dict[str, t.Any]:
-        order = {str(entry.get("name")): number for number, entry in enumerate(self.params["services"])}
-        entries = [self._entry(item) for item in sorted(items, key=lambda item: order[item.moving.name])]
+        entries = [self._entry(item) for item in items]
         changed = any(
             item.outcome in ("handed_over", "given_back", "planned", "failed")
             or (item.outcome == "already" and item.put)
@@ -713,18 +751,8 @@ class _Task:
             "steps": steps,
             "warnings": self.warnings,
         }
-        listed = set(order)
-        interrupted = []
-        for name in self.records.names():
-            if name not in listed:
-                record = self.records.load(name)
-                if record is not None and record.phase in UNDER_WAY:
-                    interrupted.append(name)
-        if interrupted:
-            result["interrupted"] = interrupted
-            self.warnings.append(
-                f"the handover of {', '.join(interrupted)} was interrupted; name it in `services` to have it ended"
-            )
+        if self.resumed:
+            result["resumed"] = self.resumed
         if self.module._diff and (plan.changes or plan.file_diffs):
             parts = list(plan.file_diffs)
             lines = ["--- before", "+++ after"]

@@ -44,6 +44,8 @@ class Record:
         # Units that were up before, and are none of ours to stop.
         self.active: t.List[str] = data.get("active", [])
         self.before: t.Optional[t.Dict[str, t.Any]] = data.get("before")
+        # What the task said of it: `units`, `dropins`, `accept`.
+        self.entry: t.Dict[str, t.Any] = data.get("entry", {})
         # Whether there is a file `down` in the service directory that is ours, for the moment.
         self.held_down: bool = data.get("held_down", False)
 

@@ -67,7 +67,9 @@ def compare(
         if before[what] == after[what]:
             continue
         if what == "cwd" and before[what] == directory and after[what] == after["root"]:
-            found.expect(what, before[what], after[what], "it was in the service directory, where runsv starts everything")
+            found.expect(
+                what, before[what], after[what], "it was in the service directory, where runsv starts everything"
+            )
         else:
             found.add(what, before[what], after[what], "another directory")
     _environment(found, before, after)
@@ -135,22 +137,24 @@ def _commands(found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str
     told = (" ".join(old), " ".join(new))
     # Programs that show what they do in place of their arguments have one word.
     old_words, new_words = ([word for item in side for word in item.split()] for side in (old, new))
+    name = os.path.basename(before["program"])
     if len(old_words) == len(new_words) and all(
-        _same_word(a, b, before["cwd"], after["cwd"]) for a, b in zip(old_words, new_words)
+        _same_word(a, b, before["cwd"], after["cwd"], at == 0 or os.path.basename(a) == name)
+        for at, (a, b) in enumerate(zip(old_words, new_words))
     ):
         found.expect("command", *told, "the same, with the path of the program or script in full")
     else:
         found.add("command", *told, "another command line")
 
 
-def _same_word(old: str, new: str, old_cwd: str, new_cwd: str) -> bool:
+def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool) -> bool:
+    """Whether two words mean the same: a path in full or relative, or the program's name as it was looked for in PATH."""
     if old == new:
         return True
-    if os.path.basename(old) != os.path.basename(new) or not ("/" in old or "/" in new):
+    if os.path.basename(old) != os.path.basename(new):
         return False
     if "/" not in old or "/" not in new:
-        # A name that was looked for in PATH.
-        return True
+        return is_program
     paths = [os.path.realpath(os.path.join(cwd, word)) for cwd, word in ((old_cwd, old), (new_cwd, new))]
     return paths[0] == paths[1]
 
