@@ -321,6 +321,46 @@ def test_the_fleet() -> None:
     assert "| web10 | FAILED |" in made.markdown
 
 
+# -- paths
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/x/ansible_collections/pidone/systemd/playbooks/units", "{own}/units"),
+        ("/x/ansible_collections/pidone/systemd/playbooks", "{own}"),
+        (
+            "/x/ansible_collections/pidone/systemd/playbooks2/units",
+            "/x/ansible_collections/pidone/systemd/playbooks2/units",
+        ),
+        ("/srv/units", "/srv/units"),
+        ("", ""),
+    ],
+)
+def test_paths_of_an_imported_playbook_are_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, wanted: str
+) -> None:
+    from ansible_collections.pidone.systemd.plugins.filter import beside_playbook as plugin
+
+    book = tmp_path / "site.yml"
+    book.touch()
+    monkeypatch.setattr(plugin.context, "CLIARGS", {"args": (str(book),)})
+    here = "/x/ansible_collections/pidone/systemd/playbooks"
+    assert plugin.beside_playbook(path, here) == wanted.format(own=tmp_path)
+
+
+def test_without_a_playbook_of_ones_own_it_is_the_current_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ansible_collections.pidone.systemd.plugins.filter import beside_playbook as plugin
+
+    monkeypatch.setattr(plugin.context, "CLIARGS", {"args": ("pidone.systemd.migrate_from_runit",)})
+    monkeypatch.chdir(tmp_path)
+    here = "/x/ansible_collections/pidone/systemd/playbooks"
+    assert plugin.beside_playbook(f"{here}/units", here) == f"{tmp_path}/units"
+    assert plugin.beside_playbook("/srv/site/units", "/srv/site") == "/srv/site/units", "the playbook is the user's"
+
+
 # -- the role
 
 
