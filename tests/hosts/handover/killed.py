@@ -4,7 +4,8 @@
 """Runs the code of `service_handover` on a host, and ends itself by SIGKILL when it has just done the N-th thing that
 leaves a trace.
 
-Usage: killed.py LIBRARY N < options.json; prints what it did last. N=0 is never.
+Usage: killed.py LIBRARY N < options.json; prints what it did last. N=0 is never. For a list of options it prints the list of
+what the runs failed with.
 """
 
 from __future__ import annotations
@@ -73,15 +74,26 @@ defaults = {
     "force": False,
     "directory": "/etc/systemd/system",
 }
-stand_in = types.SimpleNamespace(
-    params={**defaults, **json.load(sys.stdin)},
-    check_mode=False,
-    _diff=False,
-    tmpdir="/tmp",
-    set_default_selinux_context=lambda path, changed: changed,
-)
-try:
-    handover.converge(stand_in)
-except errors.SystemdError as error:
-    print(error.msg, flush=True)
-print(f"{count} points", flush=True)
+
+
+def run(options: dict[str, t.Any]) -> str:
+    stand_in = types.SimpleNamespace(
+        params={**defaults, **options},
+        check_mode=False,
+        _diff=False,
+        tmpdir="/tmp",
+        set_default_selinux_context=lambda path, changed: changed,
+    )
+    try:
+        handover.converge(stand_in)
+    except errors.SystemdError as error:
+        return str(error.msg)
+    return ""
+
+
+given = json.load(sys.stdin)
+if isinstance(given, list):
+    print(json.dumps([run(options) for options in given]))
+else:
+    print(run(given))
+    print(f"{count} points", flush=True)
