@@ -14,13 +14,11 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 Property = t.Tuple[str, t.Tuple[str, t.Any]]
-
-# Where systemd looks for programs (its DEFAULT_PATH), first come, first served.
-PROGRAM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 # Kinds of value, and the directives of each kind. What is not here is taken by the type that systemd itself tells of it
 # (see `_KIND_OF_TYPE`), so that directives of later versions work where their values are plain ones.
@@ -524,23 +522,13 @@ def find_program(program: str, option: str) -> str:
 
     :raises BadInput: there is no such program on this host.
     """
-    if "/" in program:
-        if not program.startswith("/"):
-            raise BadInput(f"{option}: {program!r} is neither a bare name nor an absolute path")
-        if not os.path.exists(program):
-            raise BadInput(f"{option}: there is no {program} on this host")
-        if os.path.isdir(program):
-            raise BadInput(f"{option}: {program} is a directory; name the program in it")
-        if not os.access(program, os.X_OK):
-            raise BadInput(f"{option}: {program} is not executable")
+    problem = program_problem(program) or ("" if program else "the program is missing")
+    if problem:
+        raise BadInput(f"{option}: {problem}; give the full path of a program, or install it")
+    if program.startswith("/"):
         return program
-    for directory in PROGRAM_PATH:
-        path = f"{directory}/{program}"
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    raise BadInput(
-        f"{option}: there is no program {program!r} in {':'.join(PROGRAM_PATH)}; give its full path, or install it"
-    )
+    paths = [f"{directory}/{program}" for directory in SEARCH_PATH]
+    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), program)
 
 
 def _statuses(name: str, text: str, option: str) -> list[Property]:
