@@ -267,11 +267,13 @@ def _markdown(data: dict[str, t.Any]) -> str:
 
 def _section(row: dict[str, t.Any]) -> list[str]:
     out = [f"## {row['name']}", ""]
-    facts = [f"from {row['path']}" if row["path"] else "", f"{row['kind']} unit" if row["kind"] else "",
-             f"({row['origin']})" if row["origin"] == "reviewed" else ""]  # fmt: skip
-    line = " ".join(one for one in facts if one)
-    if line:
-        out += [f"{line[0].upper()}{line[1:]}.", ""]
+    words = [
+        f"From {row['path']}" if row["path"] else "",
+        row["kind"],
+        "reviewed" if row["origin"] == "reviewed" else "",
+    ]
+    if any(words):
+        out += [", ".join(word for word in words if word) + ".", ""]
     if row["message"]:
         out += ["```", row["message"].rstrip(), "```", ""]
     if row["differences"]:
