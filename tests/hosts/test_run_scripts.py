@@ -141,7 +141,7 @@ def differences(record: dict[str, t.Any]) -> list[str]:
 def records(lab: t.Any) -> list[dict[str, t.Any]]:
     host: Host = lab.fresh("runit-run")
     try:
-        host.write("/usr/local/lib/stand-in", (HERE / "stand_in.py").read_text(), 0o755)
+        host.write("/usr/local/lib/stand-in", "#!/usr/bin/python3 -ESs\n" + (HERE / "stand_in.py").read_text(), 0o755)
         host.write("/root/on_host.py", (HERE / "on_host.py").read_text())
         host.write("/root/plan.json", json.dumps(plan()))
         done = host.run("python3 /root/on_host.py /root/plan.json /usr/local/lib/stand-in", check=True, timeout=300)

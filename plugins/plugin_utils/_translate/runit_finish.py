@@ -77,7 +77,12 @@ class Finish(Run):
     def _finish(self) -> None:
         text = self.definition.text("finish")
         if text is None:
-            if "finish" in self.definition.files:
+            linked = self.definition.files.get("finish", {})
+            if linked.get("type") == "link" and not str(linked.get("target") or "/").startswith("/"):
+                self.note(
+                    INFO, "finish", "finish", 0, f"a link to {linked.get('target')}, which is not there; left out"
+                )
+            elif "finish" in self.definition.files:
                 self._finish_as_it_is("finish is no script")
             return
         if not self.definition.executable("finish"):

@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
     Word,
     constant,
+    lit,
     parse,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
@@ -41,6 +42,16 @@ class Log(RunitService):
     def _log(self) -> None:
         definition = self.definition
         text = definition.text("log/run")
+        linked = definition.files.get("log/run", {})
+        target = str(linked.get("target") or "")
+        if not text and linked.get("type") == "link" and target:
+            # Many log with a link to a program, which takes its tag from the name of the service.
+            if self.options.log == "svlogd":
+                self._companion()
+                return
+            self.service.set("SyslogIdentifier", render.value(self.service.name))
+            self._logger([lit(target)], "log/run", 0)
+            return
         if text is None:
             if definition.has("log"):
                 self.note(INFO, "log", "log", 0, "a log directory without a run script; left out")
@@ -50,7 +61,7 @@ class Log(RunitService):
         if identifier != service.name and "SyslogIdentifier" not in service.settings:
             service.set("SyslogIdentifier", render.value(service.name))
         if self.options.log == "svlogd":
-            self._companion(text)
+            self._companion()
             return
         shell = shell_of(shebang_of(text))
         command: list[Word] | None = None
@@ -187,7 +198,7 @@ class Log(RunitService):
                         + ("; see LogFilterPatterns= (systemd 253)" if row[0] in "-+" else ""),
                     )
 
-    def _companion(self, text: str) -> None:
+    def _companion(self) -> None:
         """log/run kept as a service of its own, fed through a named pipe."""
         definition = self.definition
         name = unit_name(definition.name)

@@ -29,3 +29,25 @@ def test_a_directory_of_two_services_stays_when_one_stops() -> None:
     for result in results:
         assert main_section(result)["RuntimeDirectoryPreserve"] == "yes"
         assert "RuntimeDirectoryPreserve=yes" in result["units"][0]["content"]
+
+
+def linked(path: str, target: str) -> dict[str, str]:
+    return {"path": path, "type": "link", "target": target}
+
+
+def test_a_log_that_is_a_link_to_a_program() -> None:
+    raw = definition({"run": "#!/bin/sh\nexec webd\n"})
+    raw["files"].append(linked("log/run", "/usr/bin/vlogger"))
+    (result,) = translate([raw])
+    assert main_section(result)["SyslogIdentifier"] == "web"
+    assert "vlogger" in constructs(result)
+    (kept,) = translate([raw], log="svlogd")
+    assert main_section(kept, 1)["ExecStart"] == "/usr/bin/vlogger"
+
+
+def test_a_finish_that_is_a_link_to_nothing() -> None:
+    raw = definition({"run": "#!/bin/sh\nexec webd\n"})
+    raw["files"].append(linked("finish", "../web-generic/finish"))
+    (result,) = translate([raw])
+    assert "ExecStopPost" not in main_section(result)
+    assert "finish" in constructs(result)
