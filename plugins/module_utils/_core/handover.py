@@ -351,7 +351,7 @@ class _Task:
             moving.before = snapshot(live["pid"])
         steps: t.List[Step] = []
         if held or begun:
-            steps.append(LetGo(moving, self.records))
+            steps.append(LetGo(moving, self.records, self.tools))
         if item.put is not None or begun:
             steps.append(item.put or PutUnits(moving, self.records, self.tools))
         if moving.enable:
@@ -700,8 +700,12 @@ class _Task:
     def _failed(self, item: Item, error: SystemdError) -> None:
         moving = item.moving
         # `restored` is whether the old supervisor has it, which is what the way back leads to, or away from.
+        there = moving.restored != self.giving_back
+        if not self.giving_back and not any(isinstance(step, LetGo) for step in item.plan.steps):
+            # It had no supervisor to begin with.
+            there = True
         stuck = any(told.startswith("failed to put back") for told in error.data.get("rolled_back", ()))
-        back = bool(self.params["rollback"]) and moving.restored != self.giving_back and not stuck
+        back = bool(self.params["rollback"]) and there and not stuck
         item.outcome = "back" if back else "failed"
         item.message = error.msg
         item.failure = error.data

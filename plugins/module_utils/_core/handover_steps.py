@@ -116,8 +116,9 @@ class _Of(Step):
 class LetGo(_Of):
     """Take the service out of the hands of its supervisor: note what it is, unlink, stop, wait until runsv is gone."""
 
-    def __init__(self, moving: Moving, records: Records) -> None:
+    def __init__(self, moving: Moving, records: Records, tools: FileTools) -> None:
         super().__init__(moving, records)
+        self.tools = tools
         self._begun = False
 
     def describe(self) -> str:
@@ -178,6 +179,8 @@ class LetGo(_Of):
     def undo(self, ctx: Context) -> None:
         if not self._begun:
             return
+        # They were written before, and no unit of the service may be there when it is started again.
+        take_back_files(self.moving.record, self.tools, ctx)
         if ctx.stale:
             ctx.manager.reload()
             ctx.stale = False
@@ -492,7 +495,8 @@ def see_it_restored(moving: Moving, ctx: Context) -> None:
         if moving.was_up:
             if record.was.get("once"):
                 supervised.control(b"o")
-            elif os.path.lexists(down):
+            elif os.path.lexists(down) or supervised.status()["wanted"] != "up":
+                # One that would not stop in time still waits for its end, to exit then.
                 supervised.control(b"u")
             if record.was.get("running"):
                 _see_it_run(moving, time.monotonic() + min(ctx.timeout, _COMES_UP))

@@ -247,6 +247,8 @@ class World:
         self.new = "inactive"
         self.enabled = False
         self.copies: list[int] = []
+        # Whether the old process does not end when it is told to.
+        self.stubborn = False
 
     def look(self) -> None:
         # runsvdir starts what is linked.
@@ -273,9 +275,12 @@ class Supervised:
         running = self.world.old
         return {"supervised": running, "running": running, "pid": None, "since": 0, "wanted": "up", "once": False}
 
+    def control(self, commands: bytes) -> None:
+        """Whoever is told to be up is up already."""
+
     def leave(self) -> None:
         assert not self.world.link.is_symlink(), "would be started again"
-        self.world.old = False
+        self.world.old = self.world.stubborn
 
     def lock(self) -> bool:
         self.held = not self.world.old
@@ -406,7 +411,12 @@ def run(world: World, records: Records, back: bool = False, fails: bool = False,
             put = steps.PutUnits(moving, records, tools)
             put.write(ctx)
             manager.reload()
-            each = [steps.LetGo(moving, records), put, steps.EnableUnits(moving, records), steps.StartUnits(moving)]
+            each = [
+                steps.LetGo(moving, records, tools),
+                put,
+                steps.EnableUnits(moving, records),
+                steps.StartUnits(moving),
+            ]
             each += [steps.Compare(moving, records), steps.Finish(moving, records)]
         carry_out(Plan(each), ctx, True)
     except SystemdError as error:
@@ -482,3 +492,13 @@ def test_killed_anywhere_and_run_again(world: World, kill_at: int, back: bool, f
     assert max(world.copies) <= 1, "two copies at once"
     record = records.load("web")
     assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+def test_what_does_not_stop_stays(world: World) -> None:
+    world.stubborn = True
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    run(world, records, fails=True)
+    assert is_old(world)
+    assert world.known is False
+    assert max(world.copies) == 1
