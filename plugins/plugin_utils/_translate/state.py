@@ -331,7 +331,7 @@ class State:
 
     def set_user(self, user: str, group: str | None, extra: t.Sequence[str], drops: bool) -> None:
         for name in (user, group or "x", *extra):
-            if not re.match(r"[A-Za-z0-9_][^\s/:]*\Z", name):
+            if not re.match(r"[A-Za-z0-9_][^\s/:]*\Z", name) or re.match(r"0\d+\Z", name):
                 raise wrappers.Keep(f"'{name}' is no name of an account")
         if user in ("root", "0") and group in (None, "root", "0", "wheel") and not extra:
             self.service.user = None
