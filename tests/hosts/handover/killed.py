@@ -60,6 +60,8 @@ for module_name, names in POINTS.items():
         setattr(holder, last, watched(name, getattr(holder, last)))
 
 handover = importlib.import_module(PREFIX + "_core.handover")
+# Each run is of one service; others that were killed are for later.
+handover._Task._interrupted = lambda task: []
 errors = importlib.import_module(PREFIX + "_errors")
 defaults = {
     "source": "runit",
