@@ -337,7 +337,7 @@ class Branches(Guards):
         if (
             None in texts
             or not 0 < len(texts) <= 8
-            or any(one.type not in ("command", "list") or bg for one, bg in found)
+            or any(one.type not in ("command", "list", "if_statement") or bg for one, bg in found)
         ):
             raise NeedShell("a loop")
         if commands_in(node) & {"break", "continue"}:

@@ -67,6 +67,12 @@ class Guards(Commands):
         if node.type == "negated_command":
             inner = self.test_of(node.children[-1])
             return None if inner is None else ("not", inner)
+        if node.type == "list":
+            parts, operators = flatten(node)
+            if len(set(operators)) != 1:
+                return None
+            found = [self.test_of(part) for part in parts]
+            return None if None in found else ("and" if operators[0] == "&&" else "or", found)
         if node.type == "test_command":
             if node.children[0].type == "((":
                 return None
