@@ -68,7 +68,7 @@ class Runit:
             for file, content in files.items():
                 path = f"/etc/sv/{name}/{file}"
                 script.append(f"mkdir -p $(dirname {path}); cat >{path} <<'END'\n{content}\nEND")
-                if file.split("/")[-1] in ("run", "finish", "check"):
+                if os.path.basename(file) in ("run", "finish", "check"):
                     script.append(f"chmod 755 {path}")
             if "down" not in files:
                 up.append(name)

@@ -165,17 +165,23 @@ def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool)
 def _environment(found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str, t.Any]) -> None:
     old, new = set(before["environment"]), set(after["environment"])
     gone, more = old - new, new - old
-    told = lambda names: " ".join(sorted(names))  # noqa: E731
     expected_gone = gone & (_FROM_SHELL | _FROM_RUNIT)
     expected_more = more & (_FROM_SYSTEMD | _FROM_SHELL)
     if expected_gone or expected_more:
         found.expect(
-            "environment", told(expected_gone), told(expected_more), "set by shells and supervisors, not by the service"
+            "environment",
+            _words(expected_gone),
+            _words(expected_more),
+            "set by shells and supervisors, not by the service",
         )
     if gone - expected_gone:
-        found.add("environment", told(gone - expected_gone), "", "variables that are gone")
+        found.add("environment", _words(gone - expected_gone), "", "variables that are gone")
     if more - expected_more:
-        found.add("environment", "", told(more - expected_more), "variables that were not there", worse=False)
+        found.add("environment", "", _words(more - expected_more), "variables that were not there", worse=False)
+
+
+def _words(names: t.Iterable[str]) -> str:
+    return " ".join(sorted(names))
 
 
 # -- limits
