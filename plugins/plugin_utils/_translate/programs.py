@@ -49,7 +49,8 @@ LEAVES_CHILDREN = frozenset(
 
 # Directories that every host has, so that they are no programs.
 DIRECTORIES = frozenset(
-    "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root".split()
+    "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root "
+    "/run/user /run/lock /var/run /var/lib /var/log /var/cache /usr/libexec /usr/share /etc/default /lib".split()
 )
 # Services that systemd's own units of the early boot name in their After=.
 EARLY = frozenset(("auditd",))

@@ -226,6 +226,8 @@ class Builtins(Branches):
         for name in names:
             full = self.absolute(name) if "/" in name or name == "." else name
             base = full.rstrip("/").rsplit("/", 1)[-1]
+            if not base:
+                raise NeedShell("sv without the name of a service")
             own = full == self.definition.path or base == self.definition.name
             if base == "log" and "/" in full:
                 self.note(INFO, f"sv {verb}", "the log service is journald's work now")
