@@ -130,6 +130,8 @@ notes:
   - Expected differences are those that every service of systemd has. It has a cgroup and a session of its own, the journal as output, and variables
     such as E(INVOCATION_ID). A service that was in its service directory only because C(runsv) starts everything there may be in C(/) now. All
     other differences are worse, and a reason to go back, unless it is just more (higher limits, further sockets or variables) or in O(accept).
+  - Of a unit that is on the host already, another command line of the same program, another working directory and other variables are accepted as what
+    its author decided. They are told in RV(services[].differences), and there is no RV(services[].parity).
   - Processes that a service leaves behind, such as sessions of C(sshd), are not touched, unless they still listen where the new process will.
   - C(SIGHUP) is ignored during the handover, so that handing over C(sshd) over SSH is safe.
 seealso:
@@ -163,7 +165,7 @@ EXAMPLES = r"""
         units:
           - name: nginx.service
     accept:
-      - command
+      - limits
 
 - name: One service, with a unit written by hand, whose higher priority is meant
   pidone.systemd.service_handover:

@@ -297,7 +297,7 @@ def test_states_other_than_up(runit: Runit) -> None:
 
 def test_units_that_are_on_the_host(runit: Runit) -> None:
     runit.make(ho_pkg="#!/bin/sh\nexec sleep 1000", ho_mine="#!/bin/sh\nexec sleep 1001")
-    packaged, mine = unit("ho-pkg", "/bin/sleep 1000"), unit("ho-mine", "/bin/sleep 1001")
+    packaged, mine = unit("ho-pkg", "/bin/sleep 1002"), unit("ho-mine", "/bin/sleep 1001")
     theirs = "# mine\n" + mine["content"].replace("Description=ho-mine", "Description=by hand")
     runit.host.write("/usr/lib/systemd/system/ho-pkg.service", packaged["content"])
     runit.host.write("/etc/systemd/system/ho-mine.service", theirs)
@@ -322,7 +322,11 @@ def test_units_that_are_on_the_host(runit: Runit) -> None:
     assert set(outcomes(done).values()) == {"handed_over"}, done["msg"]
     assert runit.host.read("/etc/systemd/system/ho-mine.service") == mine["content"]
     assert (runit.active("ho-pkg"), runit.enabled("ho-pkg")) == ("active", "enabled")
-    assert by_name(done)["ho-pkg"]["after"]["nice"] == 1
+    # Another command line is what the packager has decided; the user has accepted the other priority.
+    package = by_name(done)["ho-pkg"]
+    assert package["after"]["nice"] == 1
+    assert unexpected(package) == ["command", "nice"]
+    assert package["parity"] is False
 
     # A unit that somebody changed is not lost without being asked.
     runit.host.run("echo '# changed' >>/etc/systemd/system/ho-mine.service", check=True)

@@ -50,6 +50,8 @@ _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
 _PULLS = (*_STARTS, "Requisite", "After", "Before")
 _DOWN = ("inactive", "failed")
+# What the author of a unit that is on the host already, mostly a packager, has decided otherwise.
+THEIRS = frozenset(("command", "cwd", "environment"))
 # Lines of one service's failure in the message; all of it is in the result.
 _MOST_LINES = 16
 
@@ -471,6 +473,8 @@ class _Task:
         timers = [name for name in names if kinds[name] == "timer"]
         if timers:
             moving.main = timers[0]
+        if moving.main in bare:
+            moving.accept |= THEIRS
         first = [name for name in names if name in installs and name != moving.main and kinds[name] != "service"]
         wanted = {"auto": None, "true": True, "false": False}
         enabled, started = wanted[self.params["enabled"]], wanted[self.params["started"]]
