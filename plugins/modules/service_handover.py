@@ -291,7 +291,9 @@ services:
           type: str
           returned: when it ran
         environment:
-          description: Names of the environment variables. Their values may be secrets and are not looked at.
+          description:
+            - Names of the environment variables. Their values may be secrets and are not looked at.
+            - Empty, and not compared, of programs that write over them, which are those that show a text in place of their arguments.
           type: list
           elements: str
           returned: when it ran

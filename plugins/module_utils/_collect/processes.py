@@ -119,6 +119,8 @@ def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.O
     related = (read_stat(each, proc) for each in dict.fromkeys([*family(pid, proc), *others]))
     pids = [each.pid for each in related if each is not None and each.session == stat.session]
     words = _read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
+    # A program that shows what it does in place of its arguments has written over its environment too, which lies behind.
+    has_title = len(words) == 1 and b" " in words[0]
     uids, gids = status.get("Uid", "").split(), status.get("Gid", "").split()
     if len(uids) < 4 or len(gids) < 4:
         return None
@@ -136,7 +138,7 @@ def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.O
         "groups": [_group(number) for number in group_ids],
         "cwd": _link(f"{base}/cwd"),
         "root": _link(f"{base}/root"),
-        "environment": _names(_read(f"{base}/environ")),
+        "environment": [] if has_title else _names(_read(f"{base}/environ")),
         "umask": status.get("Umask", ""),
         "limits": _limits(_read(f"{base}/limits")),
         "nice": stat.nice,

@@ -164,6 +164,9 @@ def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool)
 
 def _environment(found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str, t.Any]) -> None:
     old, new = set(before["environment"]), set(after["environment"])
+    if not old or not new:
+        # It cannot be seen.
+        return
     gone, more = old - new, new - old
     expected_gone = gone & (_FROM_SHELL | _FROM_RUNIT)
     expected_more = more & (_FROM_SYSTEMD | _FROM_SHELL)

@@ -109,6 +109,17 @@ def test_snapshot(child: Child, tmp_path: Path) -> None:
     assert found["processes"] == 2
 
 
+@pytest.mark.parametrize(("arguments", "told"), [(["cat"], True), (["web: main process of /etc/web.conf"], False)])
+def test_what_a_program_has_written_over_is_not_told(arguments: list[str], told: bool) -> None:
+    # nginx, sshd and redis show a text in place of their arguments.
+    with subprocess.Popen(arguments, executable="/bin/cat", stdin=subprocess.PIPE, env={"SOME": "value"}) as process:
+        found = processes.snapshot(process.pid)
+        assert found is not None
+        assert found["command"] == arguments
+        assert found["environment"] == (["SOME"] if told else [])
+        process.kill()
+
+
 def test_a_process_that_is_gone() -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         while (stat := processes.read_stat(process.pid)) is not None and stat.state != "Z":

@@ -78,7 +78,7 @@ WORSE: list[tuple[str, dict[str, t.Any]]] = [
     ("groups", {"group_ids": [4, 8, 33], "groups": ["adm", "mail", "www-data"]}),
     ("cwd", {"cwd": "/"}),
     ("root", {"root": "/srv"}),
-    ("environment", {"environment": ["PATH"]}),
+    ("environment", {"environment": ["PATH", "INVOCATION_ID"]}),
     ("umask", {"umask": "0000"}),
     ("limits", {"limits": {"NOFILE": ["1024", "2048"], "CORE": ["0", "unlimited"]}}),
     ("limits", {"limits": {"NOFILE": ["1024", "4096"], "CORE": ["0", "0"]}}),
@@ -114,6 +114,11 @@ def test_every_kind_can_be_worse_and_be_accepted() -> None:
 def test_more_is_told_and_no_reason_to_go_back(changed: dict[str, t.Any]) -> None:
     (one,) = (each for each in compare(BEFORE, after(**changed)) if not each["expected"])
     assert not one["worse"]
+
+
+def test_an_environment_that_cannot_be_seen_is_not_compared() -> None:
+    assert "environment" not in [one["what"] for one in compare(BEFORE, after(environment=[]))]
+    assert "environment" not in [one["what"] for one in compare({**BEFORE, "environment": []}, after())]
 
 
 def test_own_group_among_the_others_is_the_same() -> None:
