@@ -65,7 +65,8 @@ options:
     description:
       - Differences that are no reason to go back. For O(state=confirmed).
       - Kinds such as V(limits) for all services, C(SERVICE:KIND) for one, and sockets by their names, such as V(tcp 0.0.0.0:8080).
-      - The kinds are C(command), C(program), C(user), C(group), C(groups), C(cwd), C(root), C(environment), C(umask), C(limits), C(nice) and C(sockets).
+      - The kinds are C(command), C(program), C(user), C(group), C(groups), C(cwd), C(root), C(environment), C(umask), C(limits), C(nice) and
+        C(sockets).
       - A unit of a package only has to run the same program as the same user, with the same sockets.
     type: list
     elements: str
@@ -106,7 +107,8 @@ EXAMPLES = r"""
 RETURN = r"""
 phase:
   description:
-    - How far it has come. V(prepared) until the first boot is confirmed, then V(confirmed), and in the end V(finished); V(given_back) until the old init system has booted again; V(begun)
+    - How far it has come. V(prepared) until the first boot is confirmed, then V(confirmed), and in the end V(finished); V(given_back) until the
+      old init system has booted again; V(begun)
       after an interruption; empty where nothing has been done.
   type: str
   returned: always

@@ -195,11 +195,11 @@ blocked:
   elements: dict
   sample: [{name: mailer, reasons: ["decide (mailer:hostname): conf:3 fixed to mail7 at translation"]}]
 left_out:
-  description: Services that were left out, each with C(name) and C(reason).
+  description: Services that were left out, each with C(name), C(reason), and C(running), whether it runs.
   returned: success
   type: list
   elements: dict
-  sample: [{name: getty-tty1, reason: excluded}]
+  sample: [{name: getty-tty1, reason: excluded, running: true}]
 written:
   description: Files that were written for review, on the controller.
   returned: success

@@ -37,7 +37,7 @@ class Outcome(t.NamedTuple):
 
     services: list[dict[str, t.Any]]
     blocked: list[dict[str, t.Any]]
-    left_out: list[dict[str, str]]
+    left_out: list[dict[str, t.Any]]
     written: list[str]
     diffs: list[dict[str, str]]
 
@@ -75,7 +75,8 @@ def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) ->
         if reason:
             # Definitions that nobody uses are no news.
             if reason != "idle":
-                outcome.left_out.append({"name": service["name"], "reason": reason})
+                running = bool(service["state"].get("running"))
+                outcome.left_out.append({"name": service["name"], "reason": reason, "running": running})
             continue
         name = str(service["name"])
         if name in chosen:

@@ -189,8 +189,14 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
     if data["parity"]["of"]:
         lines.append(f"parity: {_parity(data)}")
     lines += [f"host: {_difference(one)}" for one in data["listeners"] if one.get("worse")]
-    lines += data["notes"]
+    lines += _lost(data) + data["notes"]
     return [line.rstrip() for line in lines]
+
+
+def _lost(data: dict[str, t.Any]) -> list[str]:
+    """What is left out on a host whose old supervisor will not run any more."""
+    names = [str(one["name"]) for one in data["left_out"] if one.get("running")]
+    return [f"left out, so not there under systemd: {', '.join(names)}"] if names and data["mode"] == "system" else []
 
 
 def _parity(data: dict[str, t.Any]) -> str:
@@ -232,8 +238,8 @@ def _markdown(data: dict[str, t.Any]) -> str:
     out += ["", f"**{_counts(data)}**" + (f"; {ends}" if ends else ""), ""]
     if data["parity"]["of"]:
         out += [f"Parity: {_parity(data)}.", ""]
-    out += [f"- {one}" for one in data["notes"]]
-    if data["notes"]:
+    out += [f"- {one}" for one in (*_lost(data), *data["notes"])]
+    if data["notes"] or _lost(data):
         out.append("")
     if data["services"]:
         out += ["| service | unit | became | parity | seconds |", "|---|---|---|---|---|"]

@@ -77,7 +77,10 @@ def test_down_but_supervised_is_not_idle() -> None:
 def test_select_and_exclude_are_globs_and_what_they_leave_out_is_told() -> None:
     outcome = go(service("getty-1"), service("web"), service("db"), select=["web", "getty*"], exclude=["getty-*"])
     assert names(outcome) == ["web"]
-    assert outcome.left_out == [{"name": "getty-1", "reason": "excluded"}, {"name": "db", "reason": "not selected"}]
+    assert outcome.left_out == [
+        {"name": "getty-1", "reason": "excluded", "running": True},
+        {"name": "db", "reason": "not selected", "running": True},
+    ]
 
 
 def test_a_name_that_matches_nothing_is_an_error_a_glob_is_not() -> None:
@@ -293,6 +296,15 @@ def test_a_second_run_tells_what_was_moved_before() -> None:
     )
     assert made.lines == ["web1   1 service    handed over 0, already under systemd 1, back 0, 1.0 s"]
     assert made.data["ok"]
+
+
+def test_a_whole_host_loses_what_is_left_out() -> None:
+    left_out = [
+        {"name": "getty-1", "reason": "excluded", "running": True},
+        {"name": "x", "reason": "excluded", "running": False},
+    ]
+    assert report(facts(left_out=left_out, mode="system")).lines[-1] == "left out, so not there under systemd: getty-1"
+    assert "left out" not in report(facts(left_out=left_out)).lines[-1]
 
 
 def test_a_plan_tells_what_is_to_be_decided() -> None:
