@@ -108,8 +108,7 @@ RETURN = r"""
 phase:
   description:
     - How far it has come. V(prepared) until the first boot is confirmed, then V(confirmed), and in the end V(finished); V(given_back) until the
-      old init system has booted again; V(begun)
-      after an interruption; empty where nothing has been done.
+      old init system has booted again; V(begun) after an interruption; empty where nothing has been done.
   type: str
   returned: always
   sample: prepared

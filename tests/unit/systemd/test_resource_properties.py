@@ -155,7 +155,7 @@ def test_shares_are_equal_to_what_they_come_to() -> None:
     assert not same(512 * MIB, 512 * MIB - 4096)
     assert drop_in_lines("MemoryMax", half) == ["MemoryMax=50%"]
     assert to_data("MemoryMax", half) == 512 * MIB
-    assert type(to_data("MemoryMax", half)) is int
+    assert isinstance(to_data("MemoryMax", half), int)
 
 
 @pytest.mark.parametrize(
