@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -387,3 +390,14 @@ def test_every_mode_has_its_tasks() -> None:
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     modes = set(specs["runit_migration_mode"]["choices"]) - {"auto"}
     assert all((ROLE / "tasks" / f"{mode}.yml").is_file() for mode in modes)
+
+
+def test_the_playbook_is_imported_by_its_name(tmp_path: Path) -> None:
+    book = tmp_path / "site.yml"
+    book.write_text(
+        "- import_playbook: pidone.systemd.migrate_from_runit\n  vars: {migrate_hosts: localhost, migrate_waves: [1, 10%]}\n"
+    )
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "--syntax-check", str(book)]
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
