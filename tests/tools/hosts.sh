@@ -20,4 +20,4 @@ fi
 # shellcheck disable=SC2086  # one word per kind
 tests/lab/lab images $kinds >/dev/null
 # one process per kind of host: tests of a kind share its host
-exec .venv/bin/pytest tests/hosts -q -n 3 --dist loadgroup "$@" </dev/null
+exec .venv/bin/pytest tests/hosts -q -n 4 --dist loadgroup "$@" </dev/null
