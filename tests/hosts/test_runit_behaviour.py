@@ -88,7 +88,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
             files[f"/etc/sv/{s.PREFIX}{name}/{path}"] = content.replace("@", f"/usr/bin/python3 {PROBE} {name}")
     files |= {f"/etc/default/{s.PREFIX}{name}": text for name, text in s.DEFAULTS.items()}
     host.run(
-        f"install -d -m 1777 {s.OUT}; mkdir -p /srv/jail /var/log/t-logged /var/log/t-logged-out; "
+        f"install -d -m 1777 {s.OUT}; mkdir -p /srv/jail /var/log/t-logged /var/log/t-logged-out /var/log/t-logged-kept; "
         "useradd -r -G mail,news member; "
         # Debian has no such program; the services that use it come from systems that do.
         "printf '#!/bin/sh\\nexec tail -f /dev/null\\n' >/usr/local/bin/pause; chmod +x /usr/local/bin/pause",
@@ -107,9 +107,14 @@ def both(lab: t.Any) -> t.Iterator[Both]:
     time.sleep(WATCHED)
     imported = host.ansible("pidone.systemd.service_import_info", {"source": "runit", "name": f"{s.PREFIX}*"})
     assert not imported["failed"], imported["msg"]
+    kept = f"{s.PREFIX}logged-kept"
+    with_svlogd = host.ansible("pidone.systemd.service_import_info", {"source": "runit", "name": kept, "log": "svlogd"})
+    assert not with_svlogd["failed"], with_svlogd["msg"]
+    others = [each for each in imported["services"] if each["name"] != kept]
+    imported["services"] = others + with_svlogd["services"]
     host.run(f"sv -w 5 down /etc/service/{s.PREFIX}* >/dev/null", timeout=60)
     time.sleep(1.5)
-    logs = {name: host.read(f"/var/log/t-{name}/current").splitlines() for name in ("logged", "logged-out")}
+    logs = {name: host.read(f"/var/log/t-{name}/current").splitlines() for name in s.LOGGED}
     runit = collect(host, logs)
 
     # What runit left behind would note the signals of the shutdown.
@@ -135,6 +140,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
         journal = host.run(["journalctl", "-u", f"{s.PREFIX}{name}", "-o", "json", "--no-pager"], check=True).stdout
         entries = [json.loads(line) for line in journal.splitlines()]
         logs[name] = [entry["MESSAGE"] for entry in entries if entry.get("_TRANSPORT") == "stdout"]
+    logs["logged-kept"] = host.read(f"/var/log/{kept}/current").splitlines()
     yield Both(runit, collect(host, logs), told)
     lab.forget(host)
 
@@ -238,8 +244,9 @@ def test_a_oneshot_kept_alive(both: Both) -> None:
 
 
 def test_waits_for_what_it_needs(both: Both) -> None:
-    for record in both[:2]:
-        assert record.starts("needed")[0]["time"] <= record.starts("needs")[0]["time"]
+    for where, record in (("runit", both.runit), ("systemd", both.systemd)):
+        needed, needs = ([start["time"] for start in record.starts(name)] for name in ("needed", "needs"))
+        assert needed[0] <= needs[0], (where, needed, needs)
 
 
 def test_steps_before_it(both: Both) -> None:
@@ -253,6 +260,13 @@ def test_log(both: Both) -> None:
     # Without 2>&1 standard error went to the supervisor; now it is in the journal with the rest.
     assert both.runit.logs["logged-out"] == ["to standard output"]
     assert both.systemd.logs["logged-out"] == both.systemd.logs["logged"]
+
+
+def test_log_kept_by_svlogd(both: Both) -> None:
+    before, after = (record.logs["logged-kept"] for record in both[:2])
+    assert after[: len(before)] == before
+    # What svlogd puts in front of each line is the time.
+    assert [line.partition(" ")[2] for line in after[len(before) :]] == ["to standard output", "to standard error"]
 
 
 def test_a_closed_pipe_ends_it_as_before(both: Both) -> None:

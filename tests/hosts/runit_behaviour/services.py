@@ -136,8 +136,11 @@ OTHERS: dict[str, dict[str, str]] = {
     "sigpipe": runs(f"exec sh -c 'grep SigIgn /proc/$$/status >{OUT}/sigpipe.ignored; exec sleep 1000'"),
     "guard": runs("[ -x /nowhere/at/all ] || exec sv down t-guard\nexec @"),
     "logged": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged\n"}),
+    "logged-kept": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged-kept\n"}),
     "logged-out": runs("#!/bin/sh\nexec @ print", **{"log/run": "#!/bin/sh\nexec svlogd /var/log/t-logged-out\n"}),
 }
+
+LOGGED = ("logged", "logged-out", "logged-kept")
 
 
 def all_services() -> dict[str, dict[str, str]]:
