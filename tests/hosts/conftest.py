@@ -105,6 +105,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("host", params, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run where pytest-xdist lost the groups, and each process would boot hosts of every kind."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if session.config.getoption("loadgroup", False) and any("@" not in item.nodeid for item in grouped):
+        raise pytest.UsageError("pytest-xdist does not know this pytest's groups of tests; see tests/requirements.txt")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _take_down() -> t.Iterator[None]:
     try:

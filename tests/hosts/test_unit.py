@@ -436,6 +436,14 @@ class TestFailures:
         assert [unit["unit"] for unit in failure["failed_dependencies"]] == ["un-dies-first.service"]
         assert "first words" in failure["msg"]
 
+    @pytest.mark.parametrize("name", ["un-dies", "un-dependent"])
+    def test_last_words_that_reach_the_journal_after_the_end(self, host: Host, name: str) -> None:
+        # By then systemd has told journald nothing of the invocation any more.
+        stop = "systemctl kill --signal STOP --kill-who main systemd-journald"
+        host.run(f"systemctl reset-failed; {stop}; (sleep 3; pkill -CONT systemd-journal) >/dev/null 2>&1 &", check=True)
+        failure = self.fails(host, name)
+        assert " words" in failure["msg"]
+
     def test_file_that_does_not_parse(self, host: Host) -> None:
         result = run(host, name="un-broken", state="started")
         assert result["failed"]

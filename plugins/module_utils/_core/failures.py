@@ -16,8 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
-    of_invocation,
-    read_journal,
+    last_lines_of,
     sync_journal,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
@@ -156,13 +155,14 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
-            entry["journal"] = _journal(invocation, manager.scope)
+            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.scope)
     elif detailed and entry.get("failed_dependencies"):
         first = entry["failed_dependencies"][0]
-        value = manager.properties([(object_path(first["unit"]), UNIT, "InvocationID")])[0]
+        path = object_path(first["unit"])
+        value, begun = manager.properties([(path, UNIT, "InvocationID"), (path, UNIT, "InactiveExitTimestamp")])
         if value:
             first["invocation_id"] = bytes(value).hex()
-            first["journal"] = _journal(first["invocation_id"], manager.scope)
+            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
     return entry
 
 
@@ -213,12 +213,12 @@ def _condition(row: t.Sequence[t.Any]) -> str:
     return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
 
 
-def _journal(invocation: str, scope: str) -> list[dict[str, t.Any]]:
+def _journal(invocation: str, unit: str, begun: int, scope: str) -> list[dict[str, t.Any]]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     # The last words of a service that died just now may still be on their way.
     sync_journal()
     try:
-        return read_journal(of_invocation(invocation, scope), _LOG_LINES)
+        return last_lines_of(invocation, unit, begun, _LOG_LINES, scope)
     except SystemdError:
         return []
 

@@ -20,6 +20,25 @@ def of_invocation(invocation: str, scope: str = "system") -> list[str]:
     return [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{prefix}INVOCATION_ID={invocation}"]
 
 
+def last_lines_of(invocation: str, unit: str, since: int, lines: int, scope: str = "system") -> list[dict[str, t.Any]]:
+    """The last entries of one invocation of a unit, the oldest first.
+
+    As a unit goes down, systemd removes the link that tells journald its invocation (/run/systemd/units/invocation:UNIT).
+    What a process wrote in its last moment can be taken in after that, with the unit's name alone; it counts too.
+
+    :param invocation: the InvocationID as 32 hexadecimal digits.
+    :param since: when the invocation began, in microseconds since 1970; of what bears no ID, nothing older counts.
+    :raises SystemdError: the journal cannot be read.
+    """
+    user = "USER_" if scope == "user" else ""
+    found = read_journal(of_invocation(invocation, scope), lines)
+    named = [f"--since=@{since // 10**6}", f"_SYSTEMD_{user}UNIT={unit}"]
+    for entry in read_journal(named, lines, ["_SYSTEMD_INVOCATION_ID"]):
+        if not entry.pop("fields") and entry["time"] >= since:
+            found.append(entry)
+    return sorted(found, key=lambda entry: entry["time"])[-lines:]
+
+
 def read_journal(
     arguments: t.Sequence[str], lines: int | None, fields: t.Sequence[str] = (), timeout: float = 10.0
 ) -> list[dict[str, t.Any]]:
