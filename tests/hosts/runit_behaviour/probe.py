@@ -50,9 +50,13 @@ def sees() -> dict[str, object]:
             status = dict(line.rstrip("\n").split(":", 1) for line in file)
         with open("/proc/self/cmdline") as file:
             cmdline = file.read().split("\0")[:-1]
+        with open("/proc/self/stat") as file:
+            # proc_pid_stat(5): field 22, in clock ticks since the boot; the name, field 2, may hold blanks.
+            forked = int(file.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     except OSError:  # in a chroot without /proc
-        cmdline = []
+        cmdline, forked = [], 0.0
     return {
+        "forked": forked,
         "cmdline": cmdline,
         "arguments": sys.argv[2:],
         "uid": os.getresuid(),
