@@ -73,6 +73,8 @@ def snapshot(host: Host) -> str:
     """All unit files and links, their contents and times, and what runs."""
     places = "/etc/systemd /run/systemd/system /run/systemd/user /home/*/.config /root/.config"
     script = (
+        # Asked for a unit it does not know, systemd looks for new directories of drop-ins, which NeedDaemonReload then counts.
+        "systemctl show uf-none-such.service >/dev/null; "
         f"find {places} -printf '%p %l %m %u %g %T@ %i\\n' 2>/dev/null | sort; "
         f"find {places} -type f 2>/dev/null | sort | xargs cat; "
         "systemctl list-units --all --no-legend --plain 'uf*' | sort; "
