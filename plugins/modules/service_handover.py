@@ -19,7 +19,8 @@ description:
     listening sockets), stops it, waits until its supervisor is gone, enables and starts the unit, watches it for O(settle), and compares the new process
     with what was noted. A service that does not come up, or comes up as something worse, goes back to where it was.
   - A service never runs twice. The unit is started only when the links to the service directory are removed and the lock of C(runsv) is taken, and
-    links are put back only when the unit is down.
+    links are put back only when the unit is down. Processes that outlive the service and go on listening where the unit is going to are told to
+    end (C(SIGTERM)) after five seconds, except for those in a session of their own.
   - A run that was interrupted at any point, even by C(SIGKILL) or a reboot, is ended by running the task again. What is needed for that, and to give a
     service back later, is kept on the host in C(/var/lib/pidone.systemd/handover). Services that were left half way are ended by the next run even if
     they are not listed any more. Losing the connection does not stop a run.
@@ -49,8 +50,8 @@ options:
       - C(name) is the name of the service, and required.
       - C(units) are its units, each with C(name) and C(content). Without C(content) it is a unit that is on the host already, such as one from a
         package; nothing is written then. A service without units cannot be handed over. To give a service back, none are needed.
-      - C(definition) has the service directory in C(path) (default C(/etc/sv/NAME)). Links in the directories that C(runsvdir) scans are found
-        there; C(links) adds such as are elsewhere.
+      - C(definition) has the service directory in C(path) (default C(/etc/sv/NAME)). Links in the usual directories, and in those that a
+        C(runsvdir) or C(svscan) of the host scans now, are found; C(links) adds such as are elsewhere.
       - C(packaged), with C(name), is a unit on the host to use where C(units) is empty.
       - C(dropins) are drop-ins to be written beside the units, each with C(unit), C(name) and C(content).
       - C(accept) adds to O(accept) for this service.

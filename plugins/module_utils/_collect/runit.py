@@ -162,7 +162,7 @@ def _is_service(directory: str) -> bool:
 
 def _known_places(host: Host) -> t.List[_Place]:
     found: t.Dict[str, _Place] = {}
-    for pattern in _SCANNED:
+    for pattern in (*_SCANNED, *scanned_elsewhere(host)):
         for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
             real = host.outer(host.inner(outer))
             for name in _listed(real):
@@ -243,11 +243,64 @@ def _place(host: Host, outer: str, name: str) -> _Place:
     return _Place(name, outer, "/etc/sv/" + name, False, assumed=True)
 
 
-def links_to(outer: str, host: t.Optional[Host] = None) -> t.List[str]:
-    """The entries of scanned directories that lead to a service directory, its links resolved."""
+def scanned_elsewhere(host: t.Optional[Host] = None, proc: str = "/proc") -> t.List[str]:
+    """The directories that a runsvdir or svscan of this host, started by root, looks at now and that are no usual place.
+
+    Those of containers are left out, and those of users, whose services are not the host's.
+    """
+    if host is not None and host.root:
+        return []
+    found = []
+    for one in running_scanners(proc):
+        if one.uid == 0 and one.directory not in _SCANNED and one.directory not in found:
+            found.append(one.directory)
+    return found
+
+
+class Scanner(t.NamedTuple):
+    """A process that keeps a supervisor for each service directory of a directory."""
+
+    pid: int
+    uid: int
+    directory: str
+
+
+def running_scanners(proc: str = "/proc") -> t.List[Scanner]:
+    """All that run and see the same file system as this process."""
+    try:
+        mine = os.stat(f"{proc}/self/root/")
+    except OSError:
+        return []
+    found = []
+    for number in sorted(int(name) for name in _listed(proc) if name.isdigit()):
+        base = f"{proc}/{number}"
+        try:
+            with open(f"{base}/comm", "rb") as stream:
+                if stream.read().strip() not in (b"runsvdir", b"svscan"):
+                    continue
+            with open(f"{base}/cmdline", "rb") as stream:
+                words = stream.read().split(b"\0")[1:]
+            its = os.stat(f"{base}/root/")
+            uid = os.stat(base).st_uid
+            cwd = os.readlink(f"{base}/cwd")
+        except OSError:
+            # It ended, or is none of ours to look at.
+            continue
+        if (its.st_dev, its.st_ino) != (mine.st_dev, mine.st_ino):
+            continue
+        names = [os.fsdecode(word) for word in words if word and not word.startswith(b"-")]
+        found.append(Scanner(number, uid, os.path.normpath(os.path.join(cwd, names[0] if names else "."))))
+    return found
+
+
+def links_to(outer: str, host: t.Optional[Host] = None, more: t.Sequence[str] = ()) -> t.List[str]:
+    """The entries of scanned directories that lead to a service directory, its links resolved.
+
+    :param more: directories to look at beside the usual ones.
+    """
     host = host or Host()
     links = []
-    for pattern in _SCANNED:
+    for pattern in (*_SCANNED, *map(glob.escape, more)):
         for directory in glob.glob(host.root + pattern):
             for entry in _listed(directory):
                 if os.path.realpath(os.path.join(directory, entry)) == outer and not entry.startswith("."):

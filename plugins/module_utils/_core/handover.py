@@ -10,7 +10,11 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes import snapshot
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import links_to
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import (
+    links_to,
+    running_scanners,
+    scanned_elsewhere,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
     SCAN,
     Supervised,
@@ -105,6 +109,9 @@ class _Task:
         self.warnings: t.List[str] = []
         self._relinked = False
         self.resumed: t.List[str] = []
+        # Whoever looks for services now, wherever that is: a link that is overlooked starts a second copy.
+        self._scanned = scanned_elsewhere()
+        self._of_users = [one for one in running_scanners() if one.uid != 0]
         if os.geteuid() != 0:
             raise SystemdError(
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
@@ -225,10 +232,16 @@ class _Task:
         """The links that are there now; the record keeps those that an earlier run took away."""
         record, path = moving.record, moving.supervised.path
         given = [str(one) for one in definition.get("links") or ()]
-        found = [*given, *links_to(path)]
+        found = [*given, *links_to(path, more=self._scanned)]
         found = list(
             dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
         )
+        for one in self._of_users:
+            if links_to(path, more=[one.directory]) != links_to(path):
+                raise BadInput(
+                    f"{where} is linked in {one.directory} too, where the supervisor of the user with ID {one.uid} (process "
+                    f"{one.pid}) runs it for that user; it would be started again, so leave the service out or remove that link"
+                )
         now = scanned_links([one for one in found if os.path.realpath(one) == path])
         if record.phase in UNDER_WAY:
             now = {**record.links, **now}

@@ -35,8 +35,9 @@ _DOWN = ("inactive", "failed")
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
 _PAUSE = 0.05
-# A logger that does not end with its input is told to, after this.
+# A logger that does not end with its input is told to, after this, and so is a process without a supervisor that still listens.
 _LOG_PATIENCE = 5.0
+_LEFT_PATIENCE = 5.0
 _SURE = 1.2
 # By then what ran before runs again, or never will.
 _COMES_UP = 60.0
@@ -160,9 +161,13 @@ class LetGo(_Of):
         before = self.moving.before
         if before is None or not before["sockets"]:
             return
+        told_at = time.monotonic() + _LEFT_PATIENCE
         while True:
             left = [stat.pid for stat in stats if processes.is_running(stat.pid, stat.started)]
             held = sorted(set(processes.sockets_of(left)) & set(before["sockets"]))
+            if held and time.monotonic() >= told_at:
+                told_at = deadline
+                self._end_listeners([stat for stat in stats if stat.pid in left], before)
             if not held:
                 if left:
                     self.moving.notes.append(
@@ -175,6 +180,25 @@ class LetGo(_Of):
                     f"still listen on {short(held)}"
                 )
             time.sleep(_PAUSE)
+
+    def _end_listeners(self, left: t.Sequence[processes.Stat], before: t.Mapping[str, t.Any]) -> None:
+        """Have processes end that outlived their service and its supervisor, and hold what the unit is going to listen on.
+
+        Nobody else would: under systemd they would have been stopped with their service. Those with a session of their own,
+        such as somebody's login, are not the service's.
+        """
+        import signal
+
+        ended = []
+        for stat in left:
+            mine = stat.session == before["session"] and processes.is_running(stat.pid, stat.started)
+            if mine and set(processes.sockets_of([stat.pid])) & set(before["sockets"]):
+                os.kill(stat.pid, signal.SIGTERM)
+                ended.append(str(stat.pid))
+        if ended:
+            self.moving.notes.append(
+                f"processes that outlived it ({short(ended)}) still listened where its unit is going to, and were sent SIGTERM"
+            )
 
     def undo(self, ctx: Context) -> None:
         if not self._begun:
@@ -444,7 +468,10 @@ def wait_until_gone(supervised: Supervised, deadline: float, name: str) -> None:
             return
         if time.monotonic() >= deadline:
             status = supervised.status()
-            why = f"process {status['pid']} still runs" if status["running"] else "its supervisor did not exit"
+            why = "its supervisor did not exit"
+            if status["pid"]:
+                what = "process" if status["running"] else "its finish script, process"
+                why = f"{what} {status['pid']}{',' if not status['running'] else ''} still runs"
             raise SystemdError(
                 f"{name} did not stop under {supervised.source}: {why}; see why, or give it more time in `timeout`"
             )

@@ -82,6 +82,45 @@ def test_directories_in_the_scanned_directory(tmp_path: Path) -> None:
     assert [file["path"] for file in services["dnscache"]["files"]] == ["log", "log/run", "run"]
 
 
+def scanner(proc: Path, pid: int, command: list[str], cwd: Path, root: Path) -> None:
+    """A process that keeps supervisors, as /proc shows it."""
+    base = proc / str(pid)
+    base.mkdir(parents=True)
+    (base / "comm").write_text(f"{command[0]}\n")
+    (base / "cmdline").write_bytes("\0".join(command).encode() + b"\0")
+    (base / "cwd").symlink_to(cwd)
+    (base / "root").symlink_to(root)
+
+
+def test_directories_that_are_scanned_now_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, srv, box = tmp_path / "proc", tmp_path / "srv", tmp_path / "container"
+    box.mkdir()
+    directory = service(tmp_path, "/sv/hidden")
+    link(tmp_path, "/srv/scan/hidden", str(directory))
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "root").symlink_to(tmp_path)
+    scanner(proc, 12, ["runsvdir", "-P", "scan/", "log: ...."], srv, tmp_path)
+    scanner(proc, 13, ["svscan"], srv, tmp_path)
+    scanner(proc, 14, ["runsvdir", "/etc/service"], srv, tmp_path)
+    scanner(proc, 15, ["runsvdir", "/box"], srv, box)
+    scanner(proc, 16, ["sleep", "/no"], srv, tmp_path)
+    scanners = runit.running_scanners(str(proc))
+    assert [(one.pid, one.directory) for one in scanners] == [
+        (12, f"{srv}/scan"),
+        (13, str(srv)),
+        (14, "/etc/service"),
+    ]
+    assert {one.uid for one in scanners} == {os.getuid()}
+    monkeypatch.setattr(runit, "running_scanners", lambda _proc: [one._replace(uid=0) for one in scanners])
+    assert runit.scanned_elsewhere() == [f"{srv}/scan", str(srv)]
+    assert runit.links_to(str(directory), more=runit.scanned_elsewhere()) == [f"{srv}/scan/hidden"]
+    (hidden,) = (one for one in collect("runit") if one["path"] == str(directory))
+    assert hidden["state"]["enabled"], "a link that is overlooked would start it a second time"
+    assert hidden["links"] == [f"{srv}/scan/hidden"]
+    monkeypatch.setattr(runit, "running_scanners", lambda _proc: [one._replace(uid=1000) for one in scanners])
+    assert runit.scanned_elsewhere() == [], "the services of a user are not the host's"
+
+
 def test_dot_names_are_skipped_as_by_runsvdir(tmp_path: Path) -> None:
     service(tmp_path, "/etc/sv/web")
     link(tmp_path, "/etc/service/.web", "/etc/sv/web")

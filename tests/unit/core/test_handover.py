@@ -507,3 +507,32 @@ def test_what_does_not_stop_stays(world: World) -> None:
     assert is_old(world)
     assert world.known is False
     assert max(world.copies) == 1
+
+
+def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
+    moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
+    moving.before = before
+    listening = {21: ["tcp 0.0.0.0:80"], 22: ["tcp 0.0.0.0:80"], 23: []}
+    killed: list[int] = []
+    now = [0.0]
+
+    def kill(pid: int, _signal: int) -> None:
+        killed.append(pid)
+        listening.clear()
+
+    monkeypatch.setattr(steps.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(steps.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(steps.processes, "is_running", lambda pid, _started: pid in listening)
+    monkeypatch.setattr(
+        steps.processes, "sockets_of", lambda pids: sorted({one for pid in pids for one in listening.get(pid, ())})
+    )
+    monkeypatch.setattr(steps.os, "kill", kill)
+    # 22 leads a session of its own, such as somebody's login
+    stats = [
+        steps.processes.Stat(pid, "x", "S", 1, 1, session, 0, 5) for pid, session in ((21, 10), (22, 22), (23, 10))
+    ]
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._wait_for_sockets(stats, 100.0)
+    assert killed == [21]
+    assert 5.0 <= now[0] < 6.0
+    assert "(21) still listened" in moving.notes[0]
