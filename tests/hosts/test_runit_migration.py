@@ -62,6 +62,18 @@ def test_check_mode_and_the_way_back_change_nothing(runit: NspawnHost) -> None:
     assert runit.run("readlink /sbin/init").stdout == "/usr/lib/systemd/systemd\n"
     assert "/usr/sbin/init.before-systemd" in runit.run("dpkg-divert --list").stdout
 
+    # Before the reboot somebody has second thoughts: another unit for one service, and none for the other.
+    (hello, more) = services(runit)[0], {"name": "more", "path": "/etc/sv/more", "state": {"enabled": True}}
+    more["units"] = [{"name": "more.service", "content": UNIT}]
+    assert runit.ansible(MODULE, {"state": "prepared", "services": [hello, more]})["changed"]
+    hello["units"][0]["content"] = UNIT.replace("1000", "2000")
+    assert runit.ansible(MODULE, {"state": "prepared", "services": [hello]})["changed"]
+    assert not runit.ansible(MODULE, {"state": "prepared", "services": [hello]})["changed"]
+    links = "/etc/systemd/system/multi-user.target.wants"
+    assert runit.run("grep ^ExecStart /etc/systemd/system/hello.service").stdout == "ExecStart=/usr/bin/sleep 2000\n"
+    assert runit.run(f"ls {links} /etc/systemd/system | grep -E 'hello|more'").stdout.split() == ["hello.service"] * 2
+    assert runit.run("ls /etc/systemd/system/sysinit.target.wants | grep -c pidone").stdout == "2\n", "still on trial"
+
     back = runit.ansible(MODULE, {"state": "given_back"})
     assert back["changed"]
     assert (back["phase"], back["boots"], back["reboot"]) == ("", "runit-init", False)

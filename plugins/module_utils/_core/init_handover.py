@@ -68,6 +68,8 @@ class Record:
         self.units: list[str] = data.get("units", [])
         self.listeners: dict[str, t.Any] = data.get("listeners", {})
         self.old: str = data.get("old", "")
+        # What the task asked for: `files`, `enable`, `disable`, `trial`.
+        self.asked: dict[str, t.Any] = data.get("asked", {})
 
     @classmethod
     def load(cls, path: str = RECORD) -> Record:
@@ -121,11 +123,15 @@ class Keep(Step):
 
 
 class PutBack(Step):
-    """Make files and links what they were before, from the record."""
+    """Make files and links what they were before, from the record.
 
-    def __init__(self, record: Record) -> None:
-        super().__init__(tuple(record.files))
+    :param trial: whether the links of the trial go too.
+    """
+
+    def __init__(self, record: Record, trial: bool = True) -> None:
+        super().__init__(tuple(record.files or record.units))
         self._record = record
+        self._trial = TRIAL if trial else ()
 
     def describe(self) -> str:
         return f"put back {short(self.names)}"
@@ -134,7 +140,7 @@ class PutBack(Step):
         for path, was in self._record.files.items():
             _restore(path, was)
         directories = link_directories("system")
-        mine = {*self._record.units, *TRIAL}
+        mine = {*self._record.units, *self._trial}
         for path, target in read_links(directories).items():
             if (
                 _leads(path, target) in mine
@@ -222,24 +228,34 @@ class _Task:
                     "hand over its services with pidone.systemd.service_handover"
                 )
             return self.result(None, reboot=self.record.phase == "given_back")
-        if self.record.phase == "prepared" and self.init.boots() == "systemd":
+        waits = self.record.phase == "prepared" and self.init.boots() == "systemd"
+        files, enable, disable = self._wanted()
+        asked = {"files": files, "enable": enable, "disable": disable, "trial": self.trial}
+        if waits and asked == self.record.asked and all(_has(path, text) for path, text in files.items()):
             return self.result(None, reboot=True, services=self._told("planned"))
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
 
-        fell_back = self.record.phase == "prepared"
-        if fell_back:
+        if self.record.phase == "prepared" and not waits:
             self.warnings.append(
                 "an earlier first boot of systemd was not confirmed, and the host went back; this is another try"
             )
-        files, enable, disable = self._wanted()
         fresh = self._new_record(files)
-        if fell_back or self.record.phase == "begun":
-            # An interrupted run: what was there before it began is in its record.
-            fresh.files.update(self.record.files)
-            fresh.links = self.record.links or fresh.links
+        fresh.asked = asked
+        dropped = Record({})
+        if self.record.phase in ("prepared", "begun"):
+            # An earlier run: what was there before it began is in its record, and what it wrote for services that are
+            # not to be moved any more has to go.
+            old = self.record
+            fresh.files.update(old.files)
+            known = {*old.units, *TRIAL}
+            new = {path: target for path, target in fresh.links.items() if _leads(path, target) not in known}
+            fresh.links = {**new, **old.links}
+            dropped.files = {path: was for path, was in old.files.items() if path not in files}
+            dropped.units = [name for name in old.units if name not in fresh.units]
+            dropped.links = old.links
         self.record = fresh
         self._verify(files)
-        plan = self._plan_preparation(files, enable, disable)
+        plan = self._plan_preparation(files, enable, disable, dropped)
         ctx = Context(open_offline("system", None), self.timeout)
         if not self.check:
             carry_out(plan, ctx, rollback=True)
@@ -337,10 +353,14 @@ class _Task:
                 )
             self.warnings += [f"{name}: {warning}" for warning in warnings]
 
-    def _plan_preparation(self, files: t.Mapping[str, str], enable: list[str], disable: list[str]) -> Plan:
+    def _plan_preparation(
+        self, files: t.Mapping[str, str], enable: list[str], disable: list[str], dropped: Record
+    ) -> Plan:
         tools = FileTools(lambda path, check: False, label=lambda path: self.module.set_context_if_different(
             path, self.module.selinux_default_context(path), False))  # fmt: skip
         steps: list[Step] = [Keep(self.record, "begun")]
+        if dropped.files or dropped.units:
+            steps.append(PutBack(dropped, trial=False))
         diffs = []
         everything = {**files, **{f"{UNITS}/{name}": text for name, text in trial_units(self.init, self.trial).items()}}
         for path, text in everything.items():
@@ -496,6 +516,12 @@ def _leads(path: str, target: str) -> str:
 def _is_masked(name: str) -> bool:
     path = f"{UNITS}/{name}"
     return os.path.islink(path) and os.readlink(path) == "/dev/null"
+
+
+def _has(path: str, text: str) -> bool:
+    """Whether a file has this text already."""
+    saved = None if os.path.islink(path) else Saved.of(path)
+    return saved is not None and saved.content == text.encode()
 
 
 def _picture(path: str) -> dict[str, str] | None:
