@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "idle": {"type": "bool", "default": False},
     "moved": {"type": "list", "elements": "str", "default": []},
     "accept_differences": {"type": "list", "elements": "str", "default": []},
+    "in_place": {"type": "bool", "default": False},
 }
 
 

@@ -113,6 +113,12 @@ options:
     type: list
     elements: str
     default: []
+  in_place:
+    description:
+      - Whether the services will be handed over one by one while their supervisor runs, as by M(pidone.systemd.service_handover). That is not
+        possible for a service whose own directory, rather than a link to it, is in a directory that the supervisor scans; it is blocked then.
+    type: bool
+    default: false
 seealso:
   - module: pidone.systemd.service_import_info
   - ref: From runit to systemd, host by host <ansible_collections.pidone.systemd.docsite.guide_runit_fleet>
@@ -225,6 +231,7 @@ def main() -> None:
             "idle": {"type": "bool", "default": False},
             "moved": {"type": "list", "elements": "str", "default": []},
             "accept_differences": {"type": "list", "elements": "str", "default": []},
+            "in_place": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -30,6 +30,7 @@ class Choice(t.NamedTuple):
     idle: bool = False
     moved: t.Sequence[str] = ()
     accept_differences: t.Sequence[str] = ()
+    in_place: bool = False
 
 
 class Outcome(t.NamedTuple):
@@ -66,6 +67,8 @@ def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) ->
     outcome = Outcome([], [], [], [], [])
     _check_directories(choice)
     for pattern in choice.select:
+        if pattern in choice.moved:
+            continue
         if "*" not in pattern and not any(fnmatch.fnmatchcase(str(one["name"]), pattern) for one in services):
             raise BadInput(f"select: {pattern!r} matches no service of {choice.host or 'the host'}; there are: "
                            f"{', '.join(sorted({str(one['name']) for one in services})) or 'none'}")  # fmt: skip
@@ -159,6 +162,11 @@ def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write:
             "no unit could be made of it"
         ]
         reasons.append(f"refused: {why[-1]}. Write {unit_name} by hand into the directory of overrides, or exclude it")
+    if choice.in_place and planned["path"] in (definition.get("links") or ()):
+        reasons.append(
+            f"{planned['path']} is in the directory that is scanned itself, not linked there, so it cannot be taken out of the "
+            "supervisor's hands: move it elsewhere (such as /etc/sv) and link it, or exclude it"
+        )
     reasons += [f"decide ({name}:{one['construct']}): {_place(one)}{one['message']}" for one in planned["open"]]
     planned["accept"] = _tolerated(planned, choice)
     if name in choice.moved:

@@ -108,6 +108,19 @@ def test_two_of_one_name_in_use_are_for_a_person() -> None:
     assert "two of this name" in go(service("app"), service("app", path="/opt/x/sv/app")).blocked[0]["reasons"][0]
 
 
+def test_a_directory_that_is_scanned_itself_cannot_move_in_place() -> None:
+    direct = service("app", path="/etc/service/app", definition={"links": ["/etc/service/app"]})
+    linked = service("web", definition={"links": ["/etc/service/web"]})
+    assert go(direct, linked).blocked == []
+    (blocked,) = go(direct, linked, in_place=True).blocked
+    assert blocked["name"] == "app"
+    assert "link it, or exclude it" in blocked["reasons"][0]
+
+
+def test_what_has_moved_may_be_named_when_its_definition_is_gone() -> None:
+    assert go(select=["web"], moved=["web"]).blocked == []
+
+
 # -- decisions
 
 
@@ -390,6 +403,36 @@ def test_every_mode_has_its_tasks() -> None:
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     modes = set(specs["runit_migration_mode"]["choices"]) - {"auto"}
     assert all((ROLE / "tasks" / f"{mode}.yml").is_file() for mode in modes)
+
+
+def test_a_host_that_fails_does_not_leave_the_others_of_its_wave_half_way() -> None:
+    """With `any_errors_fatal`, a task that fails, or a rescue, ends the play for hosts that are on trial and have to be confirmed."""
+
+    def tasks(of: t.Any) -> t.Iterator[dict[str, t.Any]]:
+        for task in of:
+            yield task
+            for key in ("block", "rescue", "always"):
+                yield from tasks(task.get(key, ()))
+
+    every = {file.stem: list(tasks(yaml.safe_load(file.read_text()))) for file in (ROLE / "tasks").glob("*.yml")}
+    assert not [name for name, found in every.items() if any("rescue" in task for task in found)]
+    late = ("service_handover", "init_handover", "reboot", "wait_for_connection")
+    for name, module, number in [
+        ("handover", "pidone.systemd.service_handover", 1),
+        ("system", "pidone.systemd.init_handover", 1),
+        ("confirm", "pidone.systemd.init_handover", 1),
+        ("reboot", "ansible.builtin.reboot", 1),
+        ("wait", "ansible.builtin.wait_for_connection", 1),
+    ]:
+        found = [task for task in every[name] if any(key.rpartition(".")[2] in late for key in task)]
+        assert len(found) == number
+        assert module in found[0]
+        assert found[0]["failed_when"] is False
+    confirmed = [at for at, task in enumerate(every["system"]) if "confirm.yml" in task.values()]
+    waits = [at for at, task in enumerate(every["system"]) if "ansible.builtin.include_tasks" in task
+             and task["ansible.builtin.include_tasks"] == "wait.yml"]  # fmt: skip
+    assert "ansible.builtin.fail" in every["system"][-1], "all hosts have come that far"
+    assert confirmed[0] < waits[0] < confirmed[1]
 
 
 def test_the_playbook_is_imported_by_its_name(tmp_path: Path) -> None:
