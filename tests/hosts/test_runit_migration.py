@@ -63,8 +63,8 @@ def test_check_mode_and_the_way_back_change_nothing(runit: NspawnHost) -> None:
     assert "/usr/sbin/init.before-systemd" in runit.run("dpkg-divert --list").stdout
 
     # Before the reboot somebody has second thoughts: another unit for one service, and none for the other.
-    (hello, more) = services(runit)[0], {"name": "more", "path": "/etc/sv/more", "state": {"enabled": True}}
-    more["units"] = [{"name": "more.service", "content": UNIT}]
+    hello = services(runit)[0]
+    more = {**hello, "name": "more", "units": [{"name": "more.service", "content": UNIT}]}
     assert runit.ansible(MODULE, {"state": "prepared", "services": [hello, more]})["changed"]
     hello["units"][0]["content"] = UNIT.replace("1000", "2000")
     assert runit.ansible(MODULE, {"state": "prepared", "services": [hello]})["changed"]

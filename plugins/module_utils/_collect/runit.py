@@ -9,6 +9,7 @@ Needs nothing but Python on the host, and changes nothing there.
 from __future__ import annotations
 
 import base64
+import errno
 import fnmatch
 import glob
 import os
@@ -125,12 +126,16 @@ def collect(
     found = []
     users = _Users(host)
     programs: t.Optional[t.Dict[str, str]] = None
+    scanned = set() if host.root else {os.path.realpath(one.directory) for one in running_scanners() if one.uid == 0}
     for place in places:
         if names and not any(fnmatch.fnmatchcase(place.name, pattern) for pattern in names):
             continue
         if place.live and programs is None:
             programs = _programs(host)
-        found.append(_service(host, place, source, users, programs or {}))
+        one = _service(host, place, source, users, programs or {})
+        if place.live and not host.root:
+            _see(one, place, scanned)
+        found.append(one)
     return sorted(found, key=lambda one: (one["name"], one["path"]))
 
 
@@ -512,6 +517,29 @@ def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, 
         state.update(status)
         state["once"] = bool(state["running"] and state["wanted"] == "down")
     return state
+
+
+def _see(service: t.Dict[str, t.Any], place: _Place, scanned: t.Container[str]) -> None:
+    """Correct the state by what can be seen on this very host: who supervises, and which directories are looked at.
+
+    A status outlives a supervisor that was killed, and packages put links where another supervisor would look.
+    """
+    state = service["state"]
+    supervised = is_supervised(place.outer)
+    if supervised is False:
+        state.update(running=False, pid=None, wanted=None, once=False)
+        if scanned and not any(os.path.dirname(link) in scanned for link in place.links):
+            state["enabled"] = False
+
+
+def is_supervised(path: str) -> t.Optional[bool]:
+    """Whether a runsv or supervise has a service directory: it alone has this fifo open for reading. None if that cannot be seen."""
+    try:
+        descriptor = os.open(f"{path}/supervise/ok", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return False if error.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else None
+    os.close(descriptor)
+    return True
 
 
 def read_status(path: str) -> t.Optional[t.Dict[str, t.Any]]:

@@ -10,7 +10,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import read_status
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import is_supervised, read_status
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 # runsvdir looks at its directory every five seconds.
@@ -37,14 +37,10 @@ class Supervised:
 
     def is_supervised(self) -> bool:
         """Whether a runsv has this directory: it alone has the fifo open for reading."""
-        try:
-            descriptor = os.open(f"{self.path}/supervise/ok", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as e:
-            if e.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                return False
-            raise SystemdError(f"cannot see who supervises {self.path}: {e.strerror}") from e
-        os.close(descriptor)
-        return True
+        supervised = is_supervised(self.path)
+        if supervised is None:
+            raise SystemdError(f"cannot see who supervises {self.path}: {self.path}/supervise/ok cannot be opened")
+        return supervised
 
     def status(self) -> t.Dict[str, t.Any]:
         """What it does now: `supervised`, `running`, `pid`, `wanted` (up, down, exit or None), `since`, `down`, `once`."""

@@ -111,14 +111,43 @@ def test_directories_that_are_scanned_now_wherever_they_are(tmp_path: Path, monk
         (14, "/etc/service"),
     ]
     assert {one.uid for one in scanners} == {os.getuid()}
-    monkeypatch.setattr(runit, "running_scanners", lambda _proc: [one._replace(uid=0) for one in scanners])
+    monkeypatch.setattr(runit, "running_scanners", lambda _proc="": [one._replace(uid=0) for one in scanners])
     assert runit.scanned_elsewhere() == [f"{srv}/scan", str(srv)]
     assert runit.links_to(str(directory), more=runit.scanned_elsewhere()) == [f"{srv}/scan/hidden"]
     (hidden,) = (one for one in collect("runit") if one["path"] == str(directory))
     assert hidden["state"]["enabled"], "a link that is overlooked would start it a second time"
     assert hidden["links"] == [f"{srv}/scan/hidden"]
-    monkeypatch.setattr(runit, "running_scanners", lambda _proc: [one._replace(uid=1000) for one in scanners])
+    monkeypatch.setattr(runit, "running_scanners", lambda _proc="": [one._replace(uid=1000) for one in scanners])
     assert runit.scanned_elsewhere() == [], "the services of a user are not the host's"
+
+
+def test_a_status_without_a_supervisor_and_a_link_nobody_looks_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = service(tmp_path, "/sv/web")
+    (directory / "supervise").mkdir()
+    (directory / "supervise" / "status").write_bytes(status(os.getpid(), b"u", 1))
+    os.mkfifo(directory / "supervise" / "ok")
+    link(tmp_path, "/scan/web", str(directory))
+    monkeypatch.setattr(runit, "_SCANNED", (f"{tmp_path}/scan",))
+    monkeypatch.setattr(runit, "_DEFINED", ())
+
+    def state(*directories: str) -> dict[str, t.Any]:
+        scanners = [runit.Scanner(1, 0, one) for one in directories]
+        monkeypatch.setattr(runit, "running_scanners", lambda _proc="": scanners)
+        (web,) = collect("runit")
+        return {key: web["state"][key] for key in ("enabled", "running", "pid", "wanted")}
+
+    stale = {"running": False, "pid": None, "wanted": None}
+    assert state(f"{tmp_path}/scan") == {"enabled": True, **stale}
+    assert state(str(tmp_path / "elsewhere")) == {"enabled": False, **stale}
+    assert state() == {"enabled": True, **stale}, "no supervisor runs, which says nothing of this directory"
+    reader = os.open(directory / "supervise" / "ok", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        live = {"enabled": True, "running": True, "pid": os.getpid(), "wanted": "up"}
+        assert state(str(tmp_path / "elsewhere")) == live
+    finally:
+        os.close(reader)
 
 
 def test_dot_names_are_skipped_as_by_runsvdir(tmp_path: Path) -> None:
