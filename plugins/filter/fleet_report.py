@@ -16,7 +16,7 @@ options:
   _input:
     description:
       - A dictionary of names of hosts with the C(summary) that P(pidone.systemd.migration_report#filter) made for each, or V(null) for hosts whose turn
-        has not come.
+        has not come. Instead of a summary, a dictionary with C(stopped) alone says why there is none, such as V(unreachable).
     type: dict
     required: true
 seealso:

@@ -348,6 +348,11 @@ def test_the_fleet() -> None:
     ]
     assert "| web10 | FAILED |" in made.markdown
 
+    gone = fleet({"web1": good, "web2": {"host": "web2", "stopped": "unreachable"}, "web3": {"stopped": "stopped"}, "web4": None})
+    assert gone.lines[0].startswith("fleet   1 of 4 hosts done, 0 failed, 1 to go, 1 unreachable, 1 stopped")
+    assert gone.lines[2:] == ["  web2  UNREACHABLE", "  web3  STOPPED", "  web4  to go"]
+    assert gone.data["stopped"] == {"web2": "unreachable", "web3": "stopped"}
+
 
 # -- paths
 
@@ -428,6 +433,10 @@ def test_a_host_that_fails_does_not_leave_the_others_of_its_wave_half_way() -> N
         assert len(found) == number
         assert module in found[0]
         assert found[0]["failed_when"] is False
+        assert name == "system" or (found[0]["ignore_unreachable"] and found[0]["any_errors_fatal"] is False)
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "migrate_from_runit.yml").read_text())
+    assert play["any_errors_fatal"] is True
+    assert "max_fail_percentage" not in play, "it keeps the report of the fleet from being shown"
     confirmed = [at for at, task in enumerate(every["system"]) if "confirm.yml" in task.values()]
     waits = [at for at, task in enumerate(every["system"]) if "ansible.builtin.include_tasks" in task
              and task["ansible.builtin.include_tasks"] == "wait.yml"]  # fmt: skip
