@@ -320,12 +320,18 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
     stopped = {name: str(one["stopped"]) for name, one in summaries.items() if one and one.get("stopped")}
     done = {name: one for name, one in summaries.items() if one and name not in stopped}
     bad = [name for name, one in done.items() if not one["ok"]]
-    left = len(summaries) - len(done) - len(stopped)
+    # Prepared for a reboot that somebody has to do, or looked at in check mode.
+    ready = [name for name, one in done.items() if one["ok"] and one["outcomes"].get("planned")]
+    left = len(summaries) - len(done) - len(stopped) + len(ready)
     total: dict[str, int] = {}
     for one in done.values():
         for key, number in one["outcomes"].items():
             total[key] = total.get(key, 0) + number
-    words = [f"{len(done) - len(bad)} of {len(summaries)} hosts done", f"{len(bad)} failed", f"{left} to go"]
+    words = [
+        f"{len(done) - len(bad) - len(ready)} of {len(summaries)} hosts done",
+        f"{len(bad)} failed",
+        f"{left} to go",
+    ]
     words += [f"{list(stopped.values()).count(why)} {why}" for why in dict.fromkeys(stopped.values())]
     ends = [f"{word} {total[key]}" for key, word in OUTCOMES.items() if total.get(key)]
     lines = [f"fleet   {', '.join(words)}" + (f"    services: {', '.join(ends)}" if ends else "")]
@@ -337,11 +343,18 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
             lines.append(f"  {name:<{width}}  {state}")
             table.append(f"| {_cell(name)} | {state} | | |")
             continue
-        state = "to go" if not mine else "ok" if mine["ok"] else "FAILED"
+        state = "to go" if not mine or name in ready else "ok" if mine["ok"] else "FAILED"
         told = "" if not mine else _ends(mine) or _counts({**mine, "services": [{"kind": "x"}]})
         parity = "" if not mine or not mine["parity"]["of"] else f"{mine['parity']['same']} of {mine['parity']['of']}"
         lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
         table.append(f"| {_cell(name)} | {state} | {told} | {parity} |")
     markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{', '.join(words)}**", "", *table]) + "\n"
-    data = {"hosts": len(summaries), "done": len(done), "failed": bad, "stopped": stopped, "outcomes": total, "summaries": dict(summaries)}
+    data = {
+        "hosts": len(summaries),
+        "done": len(done) - len(ready),
+        "failed": bad,
+        "stopped": stopped,
+        "outcomes": total,
+        "summaries": dict(summaries),
+    }
     return Report([line.rstrip() for line in lines], markdown, data, {})

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import typing as t
@@ -347,8 +348,14 @@ def test_the_fleet() -> None:
         "  web3   to go",
     ]
     assert "| web10 | FAILED |" in made.markdown
+    ready = report(
+        facts(mode="system", results=[result("app", "planned", after=None), result("db", "planned", after=None)])
+    )
+    assert fleet({"web1": ready.summary}).lines[0].startswith("fleet   0 of 1 hosts done, 0 failed, 1 to go")
 
-    gone = fleet({"web1": good, "web2": {"host": "web2", "stopped": "unreachable"}, "web3": {"stopped": "stopped"}, "web4": None})
+    gone = fleet(
+        {"web1": good, "web2": {"host": "web2", "stopped": "unreachable"}, "web3": {"stopped": "stopped"}, "web4": None}
+    )
     assert gone.lines[0].startswith("fleet   1 of 4 hosts done, 0 failed, 1 to go, 1 unreachable, 1 stopped")
     assert gone.lines[2:] == ["  web2  UNREACHABLE", "  web3  STOPPED", "  web4  to go"]
     assert gone.data["stopped"] == {"web2": "unreachable", "web3": "stopped"}
@@ -402,6 +409,19 @@ def test_defaults_and_argument_specs_agree() -> None:
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
     public = {key: value for key, value in defaults.items() if not key.startswith("_")}
     assert public == {key: spec["default"] for key, spec in specs.items()}
+
+
+def test_what_is_given_on_the_command_line_is_text() -> None:
+    """`-e runit_migration_reboot=false` is a word, which ansible-core takes for no condition, and arithmetic repeats."""
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    filters = {name: spec["type"] for name, spec in specs.items() if spec["type"] in ("bool", "int")}
+    assert len(filters) == 3
+    for file in (ROLE / "tasks").glob("*.yml"):
+        for line in file.read_text().splitlines():
+            for name, kind in filters.items():
+                # Modules convert what they are given as such.
+                if re.search(rf"\b{name}\b", line) and f'"{{{{ {name} }}}}"' not in line:
+                    assert re.search(rf"\b{name} \| {kind}\b", line), f"{file.name}: {line}"
 
 
 def test_every_mode_has_its_tasks() -> None:
