@@ -161,6 +161,15 @@ class Branches(Guards):
             for one, _background in then:
                 self.dispatch(one, False)
             pulled = [name for name in self.service.wants if name not in wants]
+            starts = any(
+                re.search(r"\bsv\s(?:-\S+\s+)*(?:s|start|u|up|o|once)\s", text_of(one) + " ") for one, _b in then
+            )
+            asked = " ".join(text_of(condition).split())
+            if pulled and starts and "service" not in asked:
+                self.note(
+                    INFO, "condition", f"'{asked}' is not asked any more: what is not installed, systemd does not start"
+                )
+                return False
             self.service.wants = wants
             self.findings[before:] = [
                 one for one in self.findings[before:] if " is Wants= and After=" not in f" {one.message}"

@@ -128,6 +128,8 @@ class Commands(Settings):
         if not argv:
             raise NeedShell("no command")
         name = self.fixed(argv[0]) if constant(argv[0]) is None else constant(argv[0])
+        if name is not None and any(piece.split for piece in argv[0]) and re.search(r"\s", name):
+            raise NeedShell("the command and its arguments are in one variable")
         if name is not None:
             argv = [lit(name), *argv[1:]]
         base = (name or "").rsplit("/", 1)[-1]

@@ -34,7 +34,10 @@ class Definition:
 
     def text(self, relative: str) -> str | None:
         """The text of a file of the service directory; None where there is none."""
-        return _text(self.files.get(relative))
+        text = _text(self.files.get(relative))
+        if text is not None and "svc" in text and (relative in _SCRIPTS or relative.startswith("control/")):
+            return _SVC.sub(_as_sv, text)
+        return text
 
     def is_text(self, relative: str) -> bool:
         one = self.files.get(relative)
@@ -78,6 +81,21 @@ class Definition:
         if one is not None:
             return True, _text(one)
         return False, None
+
+
+_SCRIPTS = frozenset(("run", "finish", "check"))
+# daemontools' svc, whose options are the letters of sv's commands.
+_SVC = re.compile(
+    r"(?m)(^|[;&|({]|\b(?:exec|then|do|else)\b)([ \t]*)(?:/[^\s;&|]*/)?(?:s6-)?svc[ \t]+-([a-z12]+)(?=[ \t])"
+)
+
+
+def _as_sv(match: re.Match[str]) -> str:
+    letters = match.group(3)
+    verb = letters[0]
+    if len(letters) > 1:
+        verb = "t" if "d" in letters and "u" in letters else "d" if set(letters) & set("dx") else verb
+    return f"{match.group(1)}{match.group(2)}sv {verb}"
 
 
 def normal(path: str) -> str:

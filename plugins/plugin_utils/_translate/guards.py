@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.commands import Commands
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    DECISION,
     INFO,
     WARNING,
     Command,
@@ -149,6 +150,12 @@ class Guards(Commands):
                 "/service/" in word or word.endswith("down") for word in words[1:]
             ):
                 down = True
+                self.note_once(
+                    DECISION,
+                    name,
+                    f"'{' '.join(words)}' kept the service from being started with the host from then on; "
+                    "the unit stays enabled, and asks its condition again",
+                )
             else:
                 return None
         return None

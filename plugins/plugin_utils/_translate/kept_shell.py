@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     Piece,
     Printer,
     assigned,
+    bare_names,
     commands_in,
     expanded_name,
     line_of,
@@ -54,6 +55,14 @@ class KeptShell(State):
                     found += [
                         (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
                     ][:1]
+                elif one.type == "declaration_command":
+                    found += [
+                        (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
+                    ]
+                elif one.type in ("arithmetic_expansion", "compound_statement") or (
+                    one.type == "command" and text_of(one.children[0]) in ("let", "printenv")
+                ):
+                    found += [(one.start_byte, name) for name in bare_names(one)]
             self._references = found
         return {name for at, name in self._references if at >= node.end_byte}
 
@@ -161,7 +170,9 @@ class KeptShell(State):
             self.inline = printer.prefix() + text
             self.inline_exec = text.startswith("exec ") or "exec" in names
             return True
-        changed = self.sets(node) & (self.later(node) | {"IFS"})
+        sets = self.sets(node)
+        exports = sets if self.allexport else sets & (self.exported | set(self.service.environment))
+        changed = (sets & (self.later(node) | {"IFS", "PATH"})) | exports
         if self.cwd_unknown or any(self.may_be_function(name) for name in names):
             changed |= {"?"}
         if node.type == "subshell" and not wraps and not changed & {"?"}:
@@ -187,9 +198,17 @@ class KeptShell(State):
                     )
                 )
             printer, text = self.printed(node)
-            text = printer.prefix() + text + (" &" if background else "")
+            if node.type == "declaration_command":
+                exports = set()
+            text = self.exporting(printer.prefix() + text + (" &" if background else ""), exports)
             self.prefix.append(text)
-            pure = node.type == "variable_assignment" and not self.called(node) and names <= programs.HARMLESS
+            pure = (
+                node.type == "variable_assignment"
+                and not self.called(node)
+                and names <= programs.HARMLESS
+                and not exports
+                and not sets & {"PATH"}
+            )
             self.prefix_uses[text] = (self.sets(node) if pure else None, referenced(node), names)
             self._own_commands(names)
             for name in self.sets(node):
@@ -204,6 +223,12 @@ class KeptShell(State):
             return False
         self.shell_step(node, why)
         return False
+
+    def exporting(self, text: str, names: t.Collection[str]) -> str:
+        """Shell text in front of the command whose variables the command gets as well."""
+        if self.allexport:
+            return f"set -a; {text}; set +a"
+        return f"{text}; export {' '.join(sorted(names))}" if names else text
 
     def _with_exec(self, node: Node, text: str) -> str:
         """A last command that replaces the shell, which has nothing left to do; not where only the shell has it."""
@@ -222,7 +247,7 @@ class KeptShell(State):
         for text in reversed(self.prefix):
             names, _used, _commands = self.prefix_uses.get(text, (None, set(), set()))
             after = rest + " " + " ".join(kept)
-            if names is not None and not any(re.search(rf"\$\{{?{re.escape(name)}\b", after) for name in names):
+            if names is not None and not any(re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in names):
                 continue
             kept.insert(0, text)
         return kept

@@ -76,7 +76,9 @@ QUICK = HARMLESS - {"exec", "find", "xargs", "tail"} | frozenset(
 )
 
 # Commands whose arguments, but options, are files.
-OF_FILES = frozenset("touch rm mv cp ln cat mkdir rmdir chown chgrp chmod tee mkfifo sed grep".split())
+OF_FILES = frozenset(
+    "touch rm mv cp ln cat mkdir rmdir chown chgrp chmod tee mkfifo sed grep head tail readlink realpath".split()
+)
 
 # Files whose text is code for shells rather than settings.
 CODE_MARKS = (
@@ -87,6 +89,8 @@ CODE_MARKS = (
     "rc.subr",
     "/etc/profile",
     "bashrc",
+    "bash_profile",
+    "zshrc",
     ".profile",
     "nvm.sh",
     "rvm",

@@ -9,6 +9,7 @@ main process only, the pipe to log/run, check, control, and what Debian's invoke
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
@@ -24,7 +25,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Refused,
     unit_name,
 )
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import line_of, parse, text_of, walk
 
+# Programs that ask runsv, supervise or runsvdir, besides sv.
+_ASKERS = re.compile(
+    r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
+)
 # Tests have unexpected errors raised.
 STRICT = False
 
@@ -52,6 +58,7 @@ class _Translator(Control):
         self._log()
         self._finish()
         self._early()
+        self._supervisor()
         self._rest()
         if definition.assumed and any(definition.path in value for value in self._texts()):
             self.note(
@@ -78,6 +85,28 @@ class _Translator(Control):
             0,
             f"units of systemd's are started after {service.name}.service, so it belongs to the early boot (DefaultDependencies=no)",
         )
+
+    def _supervisor(self) -> None:
+        """What asks or tells runsv and runsvdir, which are not there any more."""
+        for path in (
+            "run",
+            "finish",
+            "check",
+            *sorted(one for one in self.definition.files if one.startswith("control/")),
+        ):
+            text = self.definition.text(path) or ""
+            if not _ASKERS.search(text) or not self.definition.is_text(path):
+                continue
+            for node in walk(parse(text, path).root):
+                name = text_of(node).rsplit("/", 1)[-1] if node.type == "command_name" else ""
+                if _ASKERS.fullmatch(name):
+                    self.note(
+                        DECISION,
+                        name,
+                        path,
+                        line_of(node),
+                        f"{name} talks to the supervisor, which is not there under systemd: say with a dependency or with systemctl what it is for",
+                    )
 
     def _texts(self) -> list[str]:
         return [unit["content"].split("\n", 1)[1] for unit in self.units()]

@@ -156,6 +156,15 @@ class Control(Finish):
         root = self.service.user is not None
         script = parse(text, file)
         found = statements(script.root)
+        if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(script.root)}:
+            self.note(
+                DECISION,
+                "sv",
+                file,
+                1,
+                "it calls sv, which has no supervisor to ask under systemd, so that the command fails: say what it is for with "
+                "KillSignal=, ExecStop= or ExecReload=",
+            )
         if shell is not None and not script.errors and len(found) == 1:
             scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
             one = self._finish_simple(*found[0], scope)
@@ -201,6 +210,7 @@ class Control(Finish):
                 signal = signal.upper().removeprefix("SIG")
                 signals.append(_SIGNALS.get(signal, signal))
             elif name == "sv":
+                words = ["sv", *(word for word in words[1:] if not word.startswith("-"))]
                 if len(words) < 3 or words[1] not in _SV_SIGNALS:
                     return None
                 own = words[2].rstrip("/").rsplit("/", 1)[-1]

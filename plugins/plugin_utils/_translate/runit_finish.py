@@ -13,7 +13,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_ru
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     LONGEST_INLINE,
     SILENCED,
-    assigned_name,
     code_test,
     codes_test,
     down_statement,
@@ -40,6 +39,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     CannotPrint,
     Printer,
     Script,
+    assigned,
     commands_in,
     constant,
     line_of,
@@ -48,6 +48,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     referenced,
     statements,
     text_of,
+    walk,
     word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
@@ -69,6 +70,16 @@ _FINISH_SIGNALS = (
     "HUP) s=1;; INT) s=2;; QUIT) s=3;; ILL) s=4;; TRAP) s=5;; ABRT) s=6;; BUS) s=7;; FPE) s=8;; KILL) s=9;; USR1) s=10;; "
     "SEGV) s=11;; USR2) s=12;; PIPE) s=13;; ALRM) s=14;; TERM) s=15;; SYS) s=31;; *) s=0;;"
 )
+
+
+def _only_defaults(node: Node) -> bool:
+    """`: ${X:=default}`."""
+    return node.type == "command" and text_of(node.children[0]) == ":" and bool(assigned(node))
+
+
+def _reads_variables(node: Node) -> bool:
+    """Whether a statement may use variables that its text does not name."""
+    return node.type == "command" and text_of(node.children[0]) in ("eval", ".", "source")
 
 
 class Finish(Run):
@@ -114,8 +125,9 @@ class Finish(Run):
         left = [
             pair
             for index, pair in enumerate(left)
-            if not only_assigns(pair[0])
-            or any(assigned_name(pair[0]) in referenced(other) for other, _b in left[index + 1 :])
+            if not (only_assigns(pair[0]) or _only_defaults(pair[0]))
+            or assigned(pair[0]) & set().union(*(referenced(other) for other, _b in left[index + 1 :]))
+            or any(_reads_variables(other) for other, _b in left)
         ]
         if left:
             self._finish_commands(left, script, shell)
@@ -154,6 +166,13 @@ class Finish(Run):
             if not words:
                 return True
             name = words[0].rsplit("/", 1)[-1]
+            if name == ":" and (assigned(inner) or any(one.type == "command_substitution" for one in walk(inner))):
+                # `: ${X:=default}` is an assignment.
+                return False
+            if name == "set" and not all(
+                re.fullmatch(r"[-+][euxo]+|pipefail|errexit|nounset", word) for word in words[1:]
+            ):
+                return False
             if node.type == "redirected_statement" and name in (":", "true", "set"):
                 return re.fullmatch(SILENCED, redirects_text(node)) is not None
             if name in (":", "true", "set"):
@@ -361,7 +380,14 @@ class Finish(Run):
             )
         scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
         simple: list[Command] = []
+        text = self.definition.text("finish") or ""
+        errexit = re.search(r"(?m)^\s*set -[a-z]*e", text) is not None or any(
+            "e" in word for word in shebang_of(text)[1:] if re.match(r"-[a-zA-Z]+\Z", word)
+        )
         for node, background in left:
+            if errexit and len(left) > 1:
+                # One that fails ends the others.
+                break
             one = self._finish_simple(node, background, scope)
             if one is None:
                 break
@@ -390,11 +416,7 @@ class Finish(Run):
             self._finish_as_it_is("finish cannot be put on one line")
             return
         body = "; ".join(parts).replace(" &; ", " & ")
-        if "set -e" in (self.definition.text("finish") or "").split("\n", 3)[0] or any(
-            "e" in word
-            for word in shebang_of(self.definition.text("finish") or "")[1:]
-            if re.match(r"-[a-zA-Z]+\Z", word)
-        ):
+        if errexit:
             body = "set -e; " + body
         if is_relative(body) or "supervise" in body or names_own_file(self.definition, [body]):
             body = f"cd {word_text(lit(self.definition.path))}; {body}"

@@ -143,8 +143,27 @@ class Log(RunitService):
                 f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
                 "its own for one service (option log=svlogd keeps svlogd)",
             )
-            for option in (text for text in texts if text and (text.startswith("-") or name == "multilog")):
-                if option != directory:
+            raw = ["".join(piece.text for piece in word) for word in words[1:]]
+            for option in (text for text in raw if text and (text.startswith("-") or name in ("multilog", "s6-log"))):
+                if option == directory:
+                    continue
+                selects = name in ("multilog", "s6-log") and option[0] in "+-"
+                if selects or option[0] in "=!|" or option.startswith(("./", "/")):
+                    what = {
+                        "=": "a file with the last line",
+                        "!": "a program for finished files",
+                        "|": "a program that gets lines",
+                    }
+                    self.note(
+                        DECISION,
+                        f"{name} {option}",
+                        file,
+                        line,
+                        "it selects lines; see LogFilterPatterns= (systemd 253)"
+                        if selects
+                        else f"{what.get(option[0], 'another directory')}, which the journal has no counterpart for",
+                    )
+                else:
                     self.note(
                         INFO, f"{name} {option}", file, line, "the journal has its own time stamps, prefixes and sizes"
                     )

@@ -124,6 +124,7 @@ class OneShots(Log):
         service = self.service
         if it.main is None:
             return False
+        known = len(self.findings)
         options = wrappers._Options(it, it.main[1:], "nv", "DWHMSTRJdmstw")
         try:
             rest = options.read()
@@ -156,8 +157,11 @@ class OneShots(Log):
                     )
                 elif letter == "n":
                     raise snooze.NoTimer("-n only shows times")
+            if rest and constant(rest[0]) is None:
+                raise snooze.NoTimer("its options may be in a variable")
             timer["OnCalendar"] = [snooze.calendar(fields)]
         except (wrappers.Keep, snooze.NoTimer) as why:
+            del self.findings[known:]
             it.note(WARNING, "snooze", f"snooze stays: {why}")
             return False
         if not rest:

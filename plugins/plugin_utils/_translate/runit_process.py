@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Command,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    assignments,
     constant,
     lit,
     word_text,
@@ -87,8 +88,7 @@ class Process(OneShots):
             if it.argv0:
                 name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))} "
             words = [it.program(it.main[0]), *it.main[1:]]
-            setup = [f"{key}={text}" for key, text in it.setup.items()]
-            inline = "; ".join([*setup, *it.prefix, name + " ".join(word_text(word) for word in words)])
+            inline = assignments(it.setup) + "; ".join([*it.prefix, name + " ".join(word_text(word) for word in words)])
         if inline is not None and it.errexit:
             inline = "set -e; " + inline
         if inline is not None and len(inline) > LONGEST_INLINE:

@@ -126,7 +126,7 @@ class Settings(Redirections):
                     ".",
                     f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it",
                 )
-                text = f". {word_text(lit(path))}"
+                text = self.exporting(f". {word_text(lit(path))}", self.exported - set(self.service.environment))
                 self.prefix.append(text)
                 self.prefix_uses[text] = (None, set(), {"."})
                 self.open_shell = True
@@ -226,6 +226,7 @@ class Settings(Redirections):
             text = f". {word_text(lit(path))}"
             if optional:
                 text = f"[ ! -r {word_text(lit(path))} ] || {text}"
+            text = self.exporting(text, self.exported & assigned(script.root))
             for name in assigned(script.root):
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)

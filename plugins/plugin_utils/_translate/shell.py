@@ -164,7 +164,20 @@ def split_words(pieces: Word) -> list[Word]:
             started = True
     if started:
         words.append(now)
-    return words
+    return [_tidy(word) for word in words]
+
+
+def _tidy(word: Word) -> Word:
+    """The same word with neighbouring texts joined, so that `"NAME=$X"` begins with its name."""
+    found: Word = []
+    for piece in word:
+        if found and piece.kind == found[-1].kind == "lit" and piece.split == found[-1].split:
+            found[-1] = piece._replace(text=found[-1].text + piece.text)
+        else:
+            found.append(piece)
+    if len(found) > 1 and found[0] == Piece("lit", "") and not found[1].split:
+        return found[1:]
+    return found
 
 
 class Scope(t.Protocol):
@@ -283,6 +296,19 @@ def _between(before: Node | None, node: Node) -> list[str]:
     return found or [""]
 
 
+# Quoted text and expansions, and what is left of a word for braces to be in.
+_NO_BRACES = re.compile(r"'[^']*'|\"(?:[^\"\\\\]|\\\\.)*\"|\\\\.|\$\{[^}]*\}", re.S)
+_BRACES = re.compile(r"\{[^{}\s]*(?:,|\.\.)[^{}\s]*\}")
+
+
+def _has_braces(node: Node) -> bool:
+    """Whether a word is several by `{a,b}` or `{1..3}`, which bash expands, also as sh."""
+    if node.type not in ("concatenation", "word", "brace_expression"):
+        return False
+    text = text_of(node)
+    return "{" in text and _BRACES.search(_NO_BRACES.sub("", text)) is not None
+
+
 class Evaluator:
     """Evaluates word nodes in a scope."""
 
@@ -302,7 +328,7 @@ class Evaluator:
                 else:
                     found += split_words(pending)
                     pending = []
-            pending += self.pieces(node)
+            pending += [Piece("shell", text_of(node), True)] if _has_braces(node) else self.pieces(node)
             before = node
         return found + split_words(pending)
 
@@ -654,6 +680,21 @@ def referenced(node: Node) -> set[str]:
                 if child.type in ("variable_name", "special_variable_name"):
                     names.add(text_of(child))
                     break
+    return names | bare_names(node)
+
+
+def bare_names(node: Node) -> set[str]:
+    """Names of the variables that arithmetic reads without a `$`."""
+    names: set[str] = set()
+    for one in walk(node):
+        if one.type == "arithmetic_expansion" or (one.type == "compound_statement" and one.children[0].type == "(("):
+            names.update(
+                text_of(inner)
+                for inner in walk(one)
+                if inner.type == "variable_name" and (inner.parent is None or inner.parent.type != "simple_expansion")
+            )
+        elif one.type == "command" and one.child_count and text_of(one.children[0]) in ("let", "printenv"):
+            names.update(re.findall(r"[A-Za-z_]\w*", " ".join(text_of(child) for child in one.children[1:])))
     return names
 
 
@@ -668,6 +709,11 @@ def commands_in(node: Node) -> set[str]:
     return names
 
 
+def assignments(setup: t.Mapping[str, str]) -> str:
+    """Shell text that sets variables, `--` for the parameters."""
+    return "".join(f"set -- {value}; " if name == "--" else f"{name}={value}; " for name, value in setup.items())
+
+
 class Printer:
     """Prints nodes as one line of shell, with constants put in for the variables that have left the script."""
 
@@ -677,7 +723,11 @@ class Printer:
         self.setup: dict[str, str] = {}
         self.shell_names: set[str] = set()
         self.keep: set[str] = set()
-        for name in sorted(referenced(node)):
+        used = referenced(node)
+        bare = bare_names(node)
+        if node.type != "function_definition" and any(name in ("@", "*", "#") or name.isdigit() for name in used):
+            self._parameters()
+        for name in sorted(used):
             value = scope.get(name, True)
             if value is None or not (_NAME.match(name) or name in ("0", "@", "*", "#")):
                 continue
@@ -692,12 +742,25 @@ class Printer:
                     self.setup[name] = word_text([piece._replace(split=False) for piece in value])
             elif not _NAME.match(name):
                 continue
-            elif name in self.own or not _SAFE.match(text):
+            elif name in self.own or name in bare or not _SAFE.match(text):
                 self.setup[name] = quote(text)
+
+    def _parameters(self) -> None:
+        """What `set --` gave the script before: the text needs it as well."""
+        count = constant(self.scope.get("#", True) or lit(""))
+        if self.scope.get("@", True) is None or not count:
+            return
+        words = []
+        for index in range(1, int(count) + 1):
+            value = self.scope.get(str(index), True)
+            if value is None or any(piece.kind == "shell" for piece in value):
+                return
+            words.append(word_text([piece._replace(split=False) for piece in value]))
+        self.setup["--"] = " ".join(words)
 
     def prefix(self) -> str:
         """Assignments the text needs before it."""
-        return "".join(f"{name}={value}; " for name, value in self.setup.items())
+        return assignments(self.setup)
 
     def document(self, node: Node) -> str:
         """A command with a here-document, as it is; the constants it uses are set up before it."""

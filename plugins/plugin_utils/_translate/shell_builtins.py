@@ -68,6 +68,13 @@ class Builtins(Branches):
         if len(words) > 1 and all(re.match(r"-[SH]*a[SH]*\Z", constant(word) or "") for word in words[1:]):
             self.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
             return False
+        texts = [constant(word) or "" for word in words]
+        pairs = [[words[0], words[index], words[index + 1]] for index in range(1, len(words) - 1, 2)]
+        if len(words) > 3 and len(words) % 2 and all(re.match(r"-[a-zA-GI-RT-Z]\Z", text) for text in texts[1::2]):
+            # `ulimit -n 1024 -l unlimited`: each limit by itself.
+            for pair in pairs:
+                self.b_ulimit(pair, redirects, last, checked, node)
+            return False
         soft = hard = False
         resource = "f"
         for word in words[1:-1]:

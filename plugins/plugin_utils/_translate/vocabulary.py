@@ -195,15 +195,25 @@ def relative_file(word: str) -> bool:
     return _RELATIVE_FILE.match(word) is not None
 
 
+# Quoted text that holds no command.
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\`$]|\\.|\$(?!\())*\"", re.S)
+# `.` or `..` as a value, or as the last argument of a command.
+_DOT = re.compile(r"(?:=|(?<=\w)\s)\.{1,2}(?=\s*(?:[;|&)`'\"]|\Z))")
+
+
 def is_relative(text: str) -> bool:
     """Whether shell text names files by relative paths."""
     if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
         return True
     if any(relative_file(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):
         return True
-    for part in re.split(r"[;|&(){}\n]+|\b(?:then|do|else)\b", text):
-        words = [word for word in part.split() if not re.match(r"\d*[<>]", word)]
-        if words and not re.search(r"[$`'\"]", part) and names_relative(Command.of(*words)):
+    if _DOT.search(text):
+        return True
+    text = _QUOTED.sub("/", text)
+    for part in re.split(r"[;|&(){}`\n]+|\b(?:then|do|else)\b", text):
+        # What is quoted or expanded counts as a file elsewhere.
+        words = ["/" if re.search(r"[$'\"]", word) else word for word in part.split() if not re.match(r"\d*[<>]", word)]
+        if words and names_relative(Command.of(*words)):
             return True
     return False
 
@@ -214,8 +224,11 @@ def names_relative(command: Command) -> bool:
     if not words or (words[0] or "").rsplit("/", 1)[-1] not in programs.OF_FILES:
         return False
     rest = [word for word in words[1:] if word and not word.startswith("-")]
-    if (words[0] or "").rsplit("/", 1)[-1] in ("chown", "chgrp", "chmod", "sed", "grep"):
+    name = (words[0] or "").rsplit("/", 1)[-1]
+    if name in ("chown", "chgrp", "chmod", "sed", "grep"):
         rest = rest[1:]
+    elif name in ("head", "tail"):
+        rest = [word for word in rest if not word.isdigit()]
     return any(not word.startswith("/") for word in rest)
 
 

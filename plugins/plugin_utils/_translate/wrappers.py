@@ -233,7 +233,10 @@ def chpst(context: Context, words: list[Word]) -> list[Word]:
         elif letter in ("b", "a"):
             context.argv0 = _need(context, raw, "the name of chpst -b")
         elif letter == "e":
-            path = context.absolute(_need(context, raw, "the directory of chpst -e"))
+            path = _need(context, raw, "the directory of chpst -e")
+            if not path:
+                raise Keep("the directory of chpst -e is empty")
+            path = context.absolute(path)
             if not context.environment_directory(path, construct):
                 keep += [lit("-e"), lit(path)]
         elif letter == "/":
