@@ -464,6 +464,18 @@ def test_a_host_that_fails_does_not_leave_the_others_of_its_wave_half_way() -> N
     assert confirmed[0] < waits[0] < confirmed[1]
 
 
+def test_the_way_back_goes_only_when_the_packages_are_there() -> None:
+    _report, end = yaml.safe_load((ROLE / "tasks" / "finish.yml").read_text())
+    fetch, finish = (
+        next(at for at, task in enumerate(end["block"]) if wanted(task))
+        for wanted in (
+            lambda task: "--download-only" in str(task.get("ansible.builtin.command")),
+            lambda task: "pidone.systemd.init_handover" in task and not task.get("check_mode"),
+        )
+    )
+    assert fetch < finish
+
+
 def test_the_playbook_is_imported_by_its_name(tmp_path: Path) -> None:
     book = tmp_path / "site.yml"
     book.write_text(
