@@ -25,7 +25,8 @@ _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    # No more than poll(2) takes.
+    timeout = min(parse_timespan(params["timeout"], "timeout") / 1e6, 1e6)
     names = [check_name(name, globs=True) for name in params["name"] or ()]
     for name in names:
         if unit_type(name) not in ("service", ""):

@@ -23,6 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 _CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
 # Bytes of calls after which sending begins.
 _CHUNK = 1 << 13
+# Seconds to wait in one go; poll(2) takes no more than 24 days, and deadlines may be much further away, or `infinity`.
+_LONGEST = 1e6
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
@@ -121,7 +123,7 @@ class Connection:
                 sent += self._turn(view[sent:], deadline, "an answer")
                 continue
             self._poll.register(self._sock, select.POLLOUT)
-            if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            if not self._poll.poll(min(max(0.0, deadline - time.monotonic()), _LONGEST) * 1000):
                 raise BusTimeout("the time allowed was over before the call could be sent")
             try:
                 sent = self._sock.sendmsg([view], passed)
@@ -187,7 +189,7 @@ class Connection:
         if left <= 0:
             raise BusTimeout(f"the time allowed was over before {what} came")
         self._poll.register(self._sock, select.POLLIN | (select.POLLOUT if len(out) else 0))
-        if not self._poll.poll(left * 1000):
+        if not self._poll.poll(min(left, _LONGEST) * 1000):
             return 0
         sent = 0
         try:

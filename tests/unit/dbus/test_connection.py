@@ -157,6 +157,12 @@ def test_deadline(pair: tuple[Connection, socket.socket]) -> None:
         connection.wait(lambda: False, time.monotonic() + 0.1, "the end of the jobs")
 
 
+def test_a_deadline_further_away_than_poll_can_wait(pair: tuple[Connection, socket.socket]) -> None:
+    connection, peer = pair
+    peer.sendall(answer(1, "a"))
+    assert connection.call(calls(1)[0], time.monotonic() + 2**64 / 1e6) == ("a",)
+
+
 def test_a_peer_that_goes_away(pair: tuple[Connection, socket.socket]) -> None:
     connection, peer = pair
     peer.sendall(answer(1, "a"))
