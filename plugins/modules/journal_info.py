@@ -34,11 +34,14 @@ options:
     default: system
   user:
     description:
-      - Name or number of the user whose entries they are, with O(scope=user).
+      - Name or number of the user whose entries they are, with O(scope=user). Without it, O(unit) is of the user who reads.
     type: str
   invocation:
     description:
       - Only entries of this invocation of a unit, given as 32 hexadecimal digits.
+      - What a process wrote in its last moment is often stored after systemd has forgotten to which invocation its unit belonged.
+        Such entries bear the name of the unit alone. They are returned too, as far as they were stored within five seconds
+        around the end of this invocation, and not before the end of the one before it nor after the next one began.
     type: str
   boot:
     description:
@@ -47,10 +50,12 @@ options:
   since:
     description:
       - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in C(systemd.time(7\)).
+      - On every version, ISO 8601 such as V(2026-11-22T18:00:00Z) is taken too, as other modules return it, and a number, which is
+        microseconds since 1970 as in RV(entries[].time).
     type: str
   until:
     description:
-      - Only entries up to this time.
+      - Only entries up to this time, written as for O(since).
     type: str
   priority:
     description:
@@ -65,7 +70,7 @@ options:
     default: []
   match:
     description:
-      - Only entries whose journal fields have these values.
+      - Only entries whose journal fields have these values. Of a list of values, any will do.
     type: dict
   grep:
     description:
@@ -142,7 +147,7 @@ entries:
       type: str
       returned: always
     unit:
-      description: The unit it is of or about; empty where there is none.
+      description: The unit it is of or about, of a user's manager where it is one of its units; empty where there is none.
       type: str
       returned: always
     pid:

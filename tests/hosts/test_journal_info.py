@@ -64,13 +64,42 @@ def test_by_field_time_and_boot(host: Host, invocation: str) -> None:
     assert messages(host, match={"SYSLOG_IDENTIFIER": "ji-tag"}) == ["hello-from-ji"]
     assert messages(host, identifier=["ji-tag"], since="-1h", boot="0") == ["hello-from-ji"]
     assert messages(host, identifier=["ji-tag"], until="2001-01-01") == []
+    assert messages(host, identifier=["ji-tag"], since="2001-01-01T00:00:00Z", until="2901-01-01T00:00:00.5Z") != []
+    assert messages(host, unit="ji-no-such-unit-*") == []
+
+
+def test_last_words_that_bear_no_invocation(host: Host) -> None:
+    """As they are when journald takes them in after the unit is down: the link that tells the invocation is gone."""
+    script = "echo first; rm /run/systemd/units/invocation:ji-last.service; echo late | systemd-cat -t ji-late; exit 3"
+    host.run(f"systemd-run --unit ji-last sh -c '{script}'; sleep 0.7; journalctl --sync")
+    invocation = host.run(
+        "systemctl show ji-last -p InvocationID --value; systemctl reset-failed ji-last"
+    ).stdout.strip()
+    said = messages(host, invocation=invocation)
+    assert said.index("first") < said.index("late") < len(said) - 1
+    assert messages(host, invocation=invocation, match={"SYSLOG_IDENTIFIER": "ji-late"}) == ["late"]
+
+
+def test_units_of_another_user(host: Host) -> None:
+    """Root reads what a user's unit said; journalctl's own option looks at units of whoever calls it only."""
+    args = {"command": ["sh", "-c", "echo of-deploy; sleep 0.3"], "scope": "user", "user": "deploy", "name": "ji-user"}
+    properties = {"StandardOutput": "journal"}
+    assert not host.ansible("pidone.systemd.user_manager", {"name": "deploy"})["failed"]
+    assert not host.ansible("pidone.systemd.run", {**args, "properties": properties})["failed"]
+    host.run("journalctl --sync")
+    for unit in ("ji-user", "ji-us*"):
+        found = entries(host, unit=unit, scope="user", user="deploy")
+        assert "of-deploy" in [entry["message"] for entry in found]
+        assert {entry["unit"] for entry in found} == {"ji-user.service"}
+    assert messages(host, unit="ji-user", scope="user") == []
+    host.run("loginctl disable-linger deploy")
 
 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
         ({"invocation": "xyz"}, ["invocation:", "xyz", "32"]),
-        ({"since": "no such time"}, ["no such time"]),
+        ({"since": "no such time"}, ["since:", "no such time"]),
         ({"unit": "a/b"}, ["unit:", "slash"]),
         ({"match": {"lower": "x"}}, ["match:", "lower"]),
         ({"lines": -1}, ["lines:", "-1"]),

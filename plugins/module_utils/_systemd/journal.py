@@ -6,18 +6,104 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
+# Microseconds around the end of an invocation in which its last words are looked for.
+_LATE = 5_000_000
+# Entries that are looked at for them at most.
+_MANY = 10_000
+# What it says where no unit that it has heard of is meant by a pattern.
+_NO_SUCH_UNITS = "Failed to add filter for units: No data available"
 PRIORITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 
 def of_invocation(invocation: str, scope: str = "system") -> list[str]:
     """The matches for what one invocation of a unit said, and what its manager said of it."""
+    return any_of(invocation_matches(invocation, scope))
+
+
+def invocation_matches(invocation: str, scope: str = "system") -> list[list[str]]:
+    """The same as alternatives, for `any_of`."""
     prefix = "USER_" if scope == "user" else ""
-    return [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{prefix}INVOCATION_ID={invocation}"]
+    return [[f"_SYSTEMD_INVOCATION_ID={invocation}"], [f"{prefix}INVOCATION_ID={invocation}"]]
+
+
+def any_of(alternatives: t.Iterable[t.Sequence[str]]) -> list[str]:
+    """Arguments of journalctl for entries to which all matches of at least one of the alternatives apply."""
+    words: list[str] = []
+    for matches in alternatives:
+        words += [*(["+"] if words else []), *matches]
+    return words
+
+
+def user_unit_matches(unit: str, uid: int) -> list[list[str]]:
+    """Alternatives for what a unit of a user's manager said, and what was said of it; one name, and no pattern.
+
+    What journalctl makes of `--user-unit` is of the user who calls it, and of nobody else's units.
+    """
+    fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT", "COREDUMP_USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT")
+    return [[f"{field}={unit}", f"_UID={uid}"] for field in fields]
+
+
+def user_units(where: t.Sequence[str] = ()) -> list[str]:
+    """The names of all units of users' managers that the journal knows.
+
+    :param where: options of journalctl that say which journal.
+    :raises SystemdError: the journal cannot be read.
+    """
+    fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT")
+    lines = [line for field in fields for line in _journalctl([*where, f"--field={field}"], 10.0)]
+    return sorted({line.decode("utf-8", "replace") for line in lines})
+
+
+def last_words_of(
+    invocation: str,
+    where: t.Sequence[str],
+    arguments: t.Sequence[str],
+    fields: t.Sequence[str],
+    scope: str = "system",
+    timeout: float = 10.0,
+) -> list[dict[str, t.Any]]:
+    """What one invocation said at its very end and was stored with the name of its unit alone (see `last_lines_of`).
+
+    It is told from what others said by what systemd said of the unit: it came after the end of the invocation before, and
+    before the beginning of the next one.
+
+    :param where: options of journalctl that say which journal.
+    :param arguments: the same, and all options and matches that the entries have to meet besides.
+    :param fields: as for `read_journal`.
+    :raises SystemdError: the journal cannot be read.
+    """
+    of_user = "USER_" if scope == "user" else ""
+    key = f"{of_user}INVOCATION_ID"
+    told = read_journal([*where, f"{key}={invocation}"], None, timeout=timeout)
+    if not told or not told[-1]["unit"]:
+        return []
+    unit, begun, ended = told[-1]["unit"], told[0]["time"], told[-1]["time"]
+    low, high = ended - _LATE, ended + _LATE
+    for other in read_journal([*where, *_between(low, high), f"{of_user}UNIT={unit}"], None, [key], timeout):
+        if other["fields"].get(key) not in (None, invocation):
+            low = max(low, other["time"]) if other["time"] < begun else low
+            high = min(high, other["time"]) if other["time"] > ended else high
+    words = []
+    for entry in read_journal([*_between(low, high), *arguments], _MANY, ["all"], timeout):
+        record = entry.pop("fields")
+        if record.get("_SYSTEMD_INVOCATION_ID") or record.get(f"_SYSTEMD_{of_user}UNIT") != unit:
+            continue
+        if low < entry["time"] < high:
+            if fields:
+                entry["fields"] = record if "all" in fields else {k: v for k, v in record.items() if k in fields}
+            words.append(entry)
+    return words
+
+
+def _between(low: int, high: int) -> list[str]:
+    """Options for the entries between two points of time in microseconds since 1970."""
+    return [f"--since=@{low // 10**6}", f"--until=@{high // 10**6 + 1}"]
 
 
 def last_lines_of(invocation: str, unit: str, since: int, lines: int, scope: str = "system") -> list[dict[str, t.Any]]:
@@ -50,19 +136,30 @@ def read_journal(
     :param timeout: seconds it may take.
     :raises SystemdError: journalctl is missing, refuses, or takes too long.
     """
-    limit = [f"--lines={'all' if lines is None else lines}"]
-    command = ["journalctl", "--no-pager", "--quiet", "--all", "--output=json", *limit, *arguments]
+    limit = f"--lines={'all' if lines is None else lines}"
+    found = _journalctl(["--all", "--output=json", limit, *arguments], timeout)
+    return [_entry(json.loads(line), fields) for line in found]
+
+
+def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:
+    """The lines that journalctl prints."""
+    command = ["journalctl", "--no-pager", "--quiet", *arguments]
+    # Version 247 colours its errors wherever they go.
+    environment = {**os.environ, "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_COLORS": "0"}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
+        )
     except FileNotFoundError as e:
         raise SystemdError("journalctl is not there, which reads the journal; install the package systemd") from e
     except subprocess.TimeoutExpired as e:
         raise SystemdError(
             f"reading the journal took longer than {timeout:g} s; ask for less, or give more time in `timeout`"
         ) from e
-    if done.returncode and done.stderr.strip():
-        raise SystemdError(f"journalctl failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-    return [_entry(json.loads(line), fields) for line in done.stdout.splitlines()]
+    why = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode and why and why != _NO_SUCH_UNITS:
+        raise SystemdError(f"journalctl failed: {why}")
+    return done.stdout.splitlines()
 
 
 def sync_journal() -> None:
@@ -76,16 +173,32 @@ def sync_journal() -> None:
 def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {
         "time": int(record.get("__REALTIME_TIMESTAMP", 0)),
-        "priority": int(record.get("PRIORITY", 6)),
-        "identifier": _text(record.get("SYSLOG_IDENTIFIER")),
-        "unit": _text(record.get("UNIT") or record.get("USER_UNIT") or record.get("_SYSTEMD_UNIT")),
+        "priority": _priority(record.get("PRIORITY")),
+        "identifier": _joined(record.get("SYSLOG_IDENTIFIER")),
+        "unit": _joined(record.get("UNIT") or record.get("USER_UNIT") or _of_process(record)),
         "pid": int(record["_PID"]) if str(record.get("_PID", "")).isdigit() else None,
-        "message": _text(record.get("MESSAGE")),
+        "message": _joined(record.get("MESSAGE")),
     }
     if fields:
         chosen = record if "all" in fields else {name: record[name] for name in fields if name in record}
         entry["fields"] = {name: _text(value) for name, value in sorted(chosen.items())}
     return entry
+
+
+def _of_process(record: dict[str, t.Any]) -> t.Any:
+    """The unit that a process was of: of a user's manager rather than that manager's own."""
+    return record.get("_SYSTEMD_USER_UNIT") or record.get("_SYSTEMD_UNIT")
+
+
+def _priority(value: t.Any) -> int:
+    """Whoever writes to the journal may send anything for a priority."""
+    return int(value) if isinstance(value, str) and len(value) == 1 and value in "01234567" else 6
+
+
+def _joined(value: t.Any) -> str:
+    """A field's text, that of several under one name in lines."""
+    text = _text(value)
+    return "\n".join(str(each) for each in text) if isinstance(text, list) else str(text)
 
 
 def _text(value: t.Any) -> t.Any:

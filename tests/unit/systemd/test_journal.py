@@ -1,0 +1,132 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of the journal, and what is made of its answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._core.journal_info import gather, point_of_time
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import journal
+
+DEFAULTS: dict[str, t.Any] = {
+    **dict.fromkeys(["user", "invocation", "boot", "since", "until", "priority", "match", "grep", "directory"]),
+    "unit": [],
+    "identifier": [],
+    "fields": [],
+    "scope": "system",
+    "lines": 100,
+    "timeout": "1min",
+}
+ID = "0123456789abcdef" * 2
+
+
+class Journalctl:
+    """Stands for journalctl: notes what it is asked, and answers with the records that were set for it."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.answers: list[list[dict[str, t.Any]]] = []
+
+    def __call__(self, command: list[str], **_options: t.Any) -> subprocess.CompletedProcess[bytes]:
+        self.asked.append([word for word in command[3:] if not word.startswith(("--output", "--lines", "--all"))])
+        records = self.answers.pop(0) if self.answers else []
+        out = "".join(json.dumps(record) + "\n" for record in records)
+        return subprocess.CompletedProcess(command, 0, out.encode(), b"")
+
+
+@pytest.fixture
+def journalctl(monkeypatch: pytest.MonkeyPatch) -> Journalctl:
+    stub = Journalctl()
+    monkeypatch.setattr(subprocess, "run", stub)
+    return stub
+
+
+def entries(**params: t.Any) -> list[dict[str, t.Any]]:
+    class Module:
+        def __init__(self) -> None:
+            self.params = {**DEFAULTS, **params}
+
+    found: list[dict[str, t.Any]] = gather(Module())["entries"]
+    return found
+
+
+@pytest.mark.parametrize("priority", ["high", "", "12", "-1", ["3", "4"], None])
+def test_a_priority_may_be_anything(journalctl: Journalctl, priority: t.Any) -> None:
+    journalctl.answers = [[{"PRIORITY": priority, "MESSAGE": "x"}]]
+    assert entries()[0]["priority"] == 6
+
+
+def test_fields_that_are_there_more_than_once_or_no_text(journalctl: Journalctl) -> None:
+    journalctl.answers = [[{"MESSAGE": ["a", [98, 255]], "SYSLOG_IDENTIFIER": ["x", "y"], "PRIORITY": "3"}]]
+    (entry,) = entries()
+    assert (entry["message"], entry["identifier"], entry["priority"]) == ("a\nb\ufffd", "x\ny", 3)
+
+
+def test_all_conditions_hold_together_with_an_invocation(journalctl: Journalctl) -> None:
+    entries(invocation=ID, match={"_COMM": ["sh", "sed"]})
+    both = ["_COMM=sh", "_COMM=sed"]
+    assert journalctl.asked[0] == [*both, f"_SYSTEMD_INVOCATION_ID={ID}", "+", *both, f"INVOCATION_ID={ID}"]
+
+
+def test_units_of_another_user(journalctl: Journalctl) -> None:
+    entries(scope="user", user="0", unit=["a.service"])
+    fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT", "COREDUMP_USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT")
+    expected = " + ".join(f"{field}=a.service _UID=0" for field in fields)
+    assert " ".join(journalctl.asked[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-22T18:00:00Z", "@1795370400.000000"),
+        ("2026-11-22T18:00:00.5z", "@1795370400.500000"),
+        ("2026-11-22T18:00:00.123456789+01:00", "@1795366800.123456"),
+        ("1795370400000001", "@1795370400.000001"),
+        ("2026-11-22 18:00", "2026-11-22 18:00"),
+        ("-1h", "-1h"),
+        ("2026-11-22Tnoon", "2026-11-22Tnoon"),
+    ],
+)
+def test_points_of_time(text: str, expected: str) -> None:
+    assert point_of_time(text, "since") == expected
+
+
+@pytest.mark.parametrize(
+    "params", [{"since": " "}, {"timeout": "0"}, {"match": {"A": None}}, {"match": {"A": True}}, {"match": {"A": {}}}]
+)
+def test_bad_input(params: dict[str, t.Any], journalctl: Journalctl) -> None:
+    with pytest.raises(BadInput, match=f"^{next(iter(params))}: "):
+        entries(**params)
+    assert not journalctl.asked
+
+
+def test_last_words_without_an_invocation(journalctl: Journalctl) -> None:
+    def said(seconds: float, text: str, **fields: str) -> dict[str, t.Any]:
+        when = str(int((1000 + seconds) * 10**6))
+        return {"__REALTIME_TIMESTAMP": when, "MESSAGE": text, **fields}
+
+    ours, other = {"UNIT": "a.service", "INVOCATION_ID": ID}, {"UNIT": "a.service", "INVOCATION_ID": "f" * 32}
+    word = {"_SYSTEMD_UNIT": "a.service"}
+    told = [said(0, "started", **ours), said(0.2, "failed", **ours)]
+    journalctl.answers = [
+        told,
+        [*told, said(-1, "failed", **other), said(2, "started", **other)],
+        [
+            said(-1.5, "of the one before", **word),
+            said(0.1, "known", _SYSTEMD_INVOCATION_ID=ID, **word),
+            said(0.3, "last words", **word),
+            said(0.3, "another's", _SYSTEMD_UNIT="b.service"),
+            said(2.1, "of the next one", **word),
+        ],
+    ]
+    found = journal.last_words_of(ID, [], ["_COMM=sh"], ["_SYSTEMD_UNIT"])
+    assert [entry["message"] for entry in found] == ["last words"]
+    assert found[0]["fields"] == word
+    assert journalctl.asked[2][-1] == "_COMM=sh"
