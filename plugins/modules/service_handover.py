@@ -49,7 +49,8 @@ options:
         here are ignored.
       - C(name) is the name of the service, and required.
       - C(units) are its units, each with C(name) and C(content). Without C(content) it is a unit that is on the host already, such as one from a
-        package; nothing is written then. A service without units cannot be handed over. To give a service back, none are needed.
+        package; nothing is written then. One that is masked is unmasked when its service is down, and masked again should that go back. A
+        service without units cannot be handed over. To give a service back, none are needed.
       - C(definition) has the service directory in C(path) (default C(/etc/sv/NAME)). Links in the usual directories, and in those that a
         C(runsvdir) or C(svscan) of the host scans now, are found; C(links) adds such as are elsewhere.
       - C(packaged), with C(name), is a unit on the host to use where C(units) is empty.

@@ -301,7 +301,7 @@ def test_units_that_are_on_the_host(runit: Runit) -> None:
     theirs = "# mine\n" + mine["content"].replace("Description=ho-mine", "Description=by hand")
     runit.host.write("/usr/lib/systemd/system/ho-pkg.service", packaged["content"])
     runit.host.write("/etc/systemd/system/ho-mine.service", theirs)
-    runit.host.run("systemctl daemon-reload", check=True)
+    runit.host.run("systemctl daemon-reload; systemctl mask ho-pkg", check=True)
 
     refused = runit.handover([{"name": "ho-mine", "units": [mine]}])
     assert refused["failed"]
@@ -337,7 +337,8 @@ def test_units_that_are_on_the_host(runit: Runit) -> None:
     assert runit.host.read("/etc/systemd/system/ho-mine.service") == theirs
     assert runit.host.exists("/usr/lib/systemd/system/ho-pkg.service")
     assert not runit.host.exists("/etc/systemd/system/ho-pkg.service.d")
-    assert (runit.active("ho-pkg"), runit.enabled("ho-pkg")) == ("inactive", "disabled")
+    assert (runit.active("ho-pkg"), runit.enabled("ho-pkg")) == ("inactive", "masked"), "as runsv has it again"
+    runit.host.run("systemctl unmask ho-pkg", check=True)
 
 
 BAD: list[tuple[dict[str, t.Any], str]] = [

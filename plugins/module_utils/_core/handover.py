@@ -38,6 +38,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_step
     StopUnits,
     TakeUnits,
     UnitWish,
+    UnmaskUnits,
+    is_masked,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
@@ -348,7 +350,8 @@ class _Task:
                 f"{where}: {moving.supervised.path} is not a service directory on this host (it has no `run`); "
                 "correct `definition.path`, or leave the service out"
             )
-        self._check_units(moving, manager, where)
+        masked = self._check_units(moving, manager, where)
+        record.masked = list(dict.fromkeys([*(record.masked if begun else ()), *masked]))
         statuses = {status.id: status for status in manager.status(moving.unit_names)}
         active = [name for name, status in statuses.items() if status.active_state not in _DOWN]
         if not record.phase:
@@ -369,6 +372,8 @@ class _Task:
             steps.append(LetGo(moving, self.records, self.tools))
         if item.put is not None or begun:
             steps.append(item.put or PutUnits(moving, self.records, self.tools))
+        if record.masked:
+            steps.append(UnmaskUnits(moving, self.records))
         if moving.enable:
             steps.append(EnableUnits(moving, self.records))
         if moving.start:
@@ -404,8 +409,12 @@ class _Task:
                 )
         return live
 
-    def _check_units(self, moving: Moving, manager: t.Any, where: str) -> None:
-        """Those without content have to be there; none may be masked, or have no effect where it is going to be written."""
+    def _check_units(self, moving: Moving, manager: t.Any, where: str) -> t.List[str]:
+        """Those without content have to be there, and none may have no effect where it is going to be written.
+
+        :returns: units of the host that are masked.
+        """
+        masked = []
         paths = UnitPaths("system")
         directory = self.params["directory"].rstrip("/")
         if moving.files and directory not in manager.unit_path():
@@ -414,6 +423,9 @@ class _Task:
             )
         there = [unit.name for unit in moving.units if unit.content is None]
         for status in manager.status(there):
+            if status.load_state == "masked" and is_masked(status.id):
+                masked.append(status.id)
+                continue
             if status.load_state == "masked":
                 raise BadInput(f"{where}: {status.id} is masked; unmask it with pidone.systemd.unit first")
             if status.load_state != "loaded":
@@ -433,6 +445,7 @@ class _Task:
                     raise BadInput(
                         f"{where}: {path} would have no effect while there is {better}/{name}; remove that first"
                     )
+        return masked
 
     def _plan_files(self, item: Item, where: str, manager: t.Any) -> None:
         moving, record = item.moving, item.moving.record

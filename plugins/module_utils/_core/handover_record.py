@@ -41,6 +41,8 @@ class Record:
         self.files: t.Dict[str, t.Optional[str]] = data.get("files", {})
         self.written: t.Dict[str, str] = data.get("written", {})
         self.enabled: t.List[str] = data.get("enabled", [])
+        # Units of the host that were masked, so that they would not run beside the old supervisor.
+        self.masked: t.List[str] = data.get("masked", [])
         # Units that were up before, and are none of ours to stop.
         self.active: t.List[str] = data.get("active", [])
         self.before: t.Optional[t.Dict[str, t.Any]] = data.get("before")

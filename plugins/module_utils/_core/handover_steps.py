@@ -265,6 +265,42 @@ def _remove_if_empty(path: str) -> None:
         pass
 
 
+_MASKS = "/etc/systemd/system"
+
+
+def is_masked(name: str) -> bool:
+    """Whether somebody has masked a unit for good, which can be taken back by removing a link."""
+    try:
+        return os.readlink(f"{_MASKS}/{name}") == "/dev/null"
+    except OSError:
+        return False
+
+
+class UnmaskUnits(_Of):
+    """Unmask units of the host that were masked in favour of the old supervisor; only after that has let go."""
+
+    def describe(self) -> str:
+        return f"unmask {short(self.moving.record.masked)}"
+
+    def apply(self, ctx: Context) -> bool:
+        names = [name for name in self.moving.record.masked if is_masked(name)]
+        if names:
+            ctx.links += ctx.manager.unmask(names)
+            ctx.manager.reload()
+        return bool(names)
+
+    def undo(self, ctx: Context) -> None:
+        mask_again(self.moving.record, ctx)
+
+
+def mask_again(record: Record, ctx: Context) -> None:
+    """Mask the units that were masked before the handover."""
+    names = [name for name in record.masked if not os.path.lexists(f"{_MASKS}/{name}")]
+    if names:
+        ctx.links += ctx.manager.mask(names)
+        ctx.stale = True
+
+
 class EnableUnits(_Of):
     """Have the units start with the host; only after the link to the old supervisor is gone, or both would start."""
 
@@ -610,6 +646,7 @@ class TakeUnits(_Of):
         record = self.moving.record
         disable(record, ctx)
         take_back_files(record, self.tools, ctx)
+        mask_again(record, ctx)
         ctx.stale = False
         ctx.manager.reload()
         return True
@@ -620,6 +657,9 @@ class TakeUnits(_Of):
             content, now = text.encode("utf-8", "surrogateescape"), Saved.of(path)
             if now is None or now.content != content:
                 WriteFile(path, content, now, self.tools).apply(ctx)
+        masked = [name for name in record.masked if is_masked(name)]
+        if masked:
+            ctx.links += ctx.manager.unmask(masked)
         ctx.manager.reload()
         if record.enabled:
             ctx.links += ctx.manager.enable(record.enabled)
