@@ -91,6 +91,8 @@ class Commands(Settings):
         return False
 
     def step(self, words: list[Word], redirects: list[Redirect], checked: bool) -> None:
+        if self.must_follow():
+            raise NeedShell("it comes after what only a shell can do")
         if not self._silent(redirects):
             raise NeedShell("its output goes elsewhere")
         if constant(words[0]) in self.functions:

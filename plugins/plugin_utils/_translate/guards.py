@@ -204,6 +204,8 @@ class Guards(Commands):
                 for part in parts:
                     self.guard(part, negate, leave)
                 return
+        if self.must_follow() and not self._is_sv(node):
+            raise NeedShell("it comes after what only a shell can do")
         test = self.test_of(node)
         if test is not None:
             self.guard_test(("not", test) if negate else test, node, leave)

@@ -41,6 +41,12 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+# What changes the shell or asks something, and nothing else.
+_NO_ACTS = programs.HARMLESS - {"exit", "return", "exec"} | frozenset(
+    ". source cd umask ulimit read getopts let".split()
+)
+
+
 class KeptShell(State):
     """Keeps statements as shell text."""
 
@@ -175,6 +181,9 @@ class KeptShell(State):
         changed = (sets & (self.later(node) | {"IFS", "PATH"})) | exports
         if self.cwd_unknown or any(self.may_be_function(name) for name in names):
             changed |= {"?"}
+        if self.must_follow() and not wraps and not changed:
+            self._behind(node, background)
+            return False
         if node.type == "subshell" and not wraps and not changed & {"?"}:
             self.shell_step(node, why)
             return False
@@ -223,6 +232,19 @@ class KeptShell(State):
             return False
         self.shell_step(node, why)
         return False
+
+    def must_follow(self) -> bool:
+        """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
+        return any(not self.prefix_uses.get(text, (None, set(), {"?"}))[2] <= _NO_ACTS for text in self.prefix)
+
+    def _behind(self, node: Node, background: bool) -> None:
+        """A step that stays in front of the command, behind what has to run before it."""
+        printer, text = self.printed(node)
+        names = self.commands(node)
+        text = printer.prefix() + text + (" &" if background else "")
+        self.prefix.append(text)
+        self.prefix_uses[text] = (None, referenced(node), names)
+        self._own_commands(names)
 
     def exporting(self, text: str, names: t.Collection[str]) -> str:
         """Shell text in front of the command whose variables the command gets as well."""

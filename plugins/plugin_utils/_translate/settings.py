@@ -182,7 +182,8 @@ class Settings(Redirections):
                 name for name, value in self.vars.items() if value is not None and constant(value) is not None
             }
             return
-        for name in names:
+        # In the same order each time: units are kept in git.
+        for name in sorted(names):
             before = self.vars.pop(name, None)
             self.overridable.discard(name)
             text = None if before is None else constant(before)

@@ -267,6 +267,8 @@ class Builtins(Branches):
     def _files(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, kind: str) -> bool:
         if last:
             raise NeedShell("a script that ends with it")
+        if self.must_follow():
+            raise NeedShell("it comes after what only a shell can do")
         name = (constant(words[0]) or "").rsplit("/", 1)[-1]
         texts = [constant(word) for word in words[1:]]
         ignore = not (checked or self.errexit)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -48,6 +51,24 @@ def test_what_is_not_native_is_explained() -> None:
 def test_same_files_same_units() -> None:
     for case in ALL[:40]:
         assert one(case["files"], case["name"]) == one(case["files"], case["name"])
+
+
+def test_same_units_whatever_the_order_of_sets() -> None:
+    """Units are kept in git, and rendered by another process each time."""
+    code = (
+        "import yaml; from tests.unit.translate.harness import one; from tests.unit.translate.update_cases import CASES\n"
+        "for case in yaml.safe_load(CASES.read_text()): print(repr(one(case['files'], case['name'])))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "4")
+    }
+    assert len(said) == 1
 
 
 def test_a_thousand_services_take_less_than_ten_seconds() -> None:
