@@ -296,12 +296,17 @@ def test_states_other_than_up(runit: Runit) -> None:
 
 
 def test_units_that_are_on_the_host(runit: Runit) -> None:
-    runit.make(ho_pkg="#!/bin/sh\nexec sleep 1000", ho_mine="#!/bin/sh\nexec sleep 1001")
+    runit.make(
+        ho_pkg="#!/bin/sh\nexec sleep 1000",
+        ho_mine="#!/bin/sh\nexec sleep 1001",
+        ho_masked="#!/bin/sh\nexec sleep 1003",
+        ho_bad="#!/bin/sh\nexec sleep 1004",
+    )
     packaged, mine = unit("ho-pkg", "/bin/sleep 1002"), unit("ho-mine", "/bin/sleep 1001")
     theirs = "# mine\n" + mine["content"].replace("Description=ho-mine", "Description=by hand")
     runit.host.write("/usr/lib/systemd/system/ho-pkg.service", packaged["content"])
     runit.host.write("/etc/systemd/system/ho-mine.service", theirs)
-    runit.host.run("systemctl daemon-reload; systemctl mask ho-pkg", check=True)
+    runit.host.run("systemctl daemon-reload; systemctl mask ho-pkg ho-masked ho-bad", check=True)
 
     refused = runit.handover([{"name": "ho-mine", "units": [mine]}])
     assert refused["failed"]
@@ -327,6 +332,20 @@ def test_units_that_are_on_the_host(runit: Runit) -> None:
     assert package["after"]["nice"] == 1
     assert unexpected(package) == ["command", "nice"]
     assert package["parity"] is False
+
+    # Masked in favour of runsv, by name: the unit takes the place of the mask, which is there again if that goes back.
+    done = runit.handover(
+        [
+            {"name": name, "units": [unit(name, command)]}
+            for name, command in (("ho-masked", "/bin/sleep 1003"), ("ho-bad", "/bin/false"))
+        ]
+    )
+    assert outcomes(done) == {"ho-masked": "handed_over", "ho-bad": "back"}, done["msg"]
+    assert runit.host.run("stat -c %F%a /etc/systemd/system/ho-masked.service").stdout == "regular file644\n"
+    assert (runit.enabled("ho-masked"), runit.enabled("ho-bad")) == ("enabled", "masked")
+    runit.handover([{"name": "ho-masked"}], state="given_back")
+    assert runit.enabled("ho-masked") == "masked"
+    runit.host.run("systemctl unmask ho-masked ho-bad", check=True)
 
     # A unit that somebody changed is not lost without being asked.
     runit.host.run("echo '# changed' >>/etc/systemd/system/ho-mine.service", check=True)

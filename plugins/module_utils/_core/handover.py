@@ -451,7 +451,7 @@ class _Task:
         moving, record = item.moving, item.moving.record
         changed = False
         for path, text in moving.files.items():
-            before = self._present(path, where)
+            before = self._present(path, where, record)
             content = text.encode("utf-8", "surrogateescape")
             record.files.setdefault(path, before.content.decode("utf-8", "surrogateescape") if before else None)
             if before is not None and before.content == content:
@@ -471,9 +471,14 @@ class _Task:
         if changed:
             item.put = PutUnits(moving, self.records, self.tools)
 
-    def _present(self, path: str, where: str) -> t.Optional[Saved]:
+    def _present(self, path: str, where: str, record: Record) -> t.Optional[Saved]:
         if os.path.islink(path):
             target = os.readlink(path)
+            name = os.path.basename(path)
+            if record.phase != "handed_over" and is_masked(name):
+                # In favour of the supervisor that it leaves.
+                record.masked = list(dict.fromkeys([*record.masked, name]))
+                return None
             if target == "/dev/null":
                 raise BadInput(
                     f"{where}: {os.path.basename(path)} is masked ({path} is a link to /dev/null); unmask it first"
@@ -536,6 +541,8 @@ class _Task:
         moving.units = [UnitWish(name, None) for name in record.units]
         moving.main = next((name for name in record.units if name.endswith(".service")), "")
         for path, text in record.written.items():
+            if os.path.basename(path) in record.masked and is_masked(os.path.basename(path)):
+                continue
             now = Saved.of(path)
             ours = (_encoded(text), _encoded(record.files.get(path)))
             if now is not None and now.content not in ours and not self.params["force"]:

@@ -227,7 +227,8 @@ class PutUnits(_Of):
     def write(self, ctx: Context) -> None:
         """Write the files that are not yet what they shall be."""
         for path, text in self.moving.files.items():
-            before = Saved.of(path)
+            # A link is a mask, which the file takes the place of.
+            before = None if os.path.islink(path) else Saved.of(path)
             content = text.encode("utf-8", "surrogateescape")
             if before is None or before.content != content:
                 WriteFile(path, content, before, self.tools).apply(ctx)
@@ -246,7 +247,7 @@ class PutUnits(_Of):
 def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
     """Make the unit files what they were before the handover."""
     for path, old in record.files.items():
-        now = Saved.of(path)
+        now = None if os.path.islink(path) else Saved.of(path)
         if old is None:
             if now is not None:
                 ctx.stale = True
@@ -256,6 +257,7 @@ def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
         elif now is None or now.content != old.encode("utf-8", "surrogateescape"):
             ctx.stale = True
             WriteFile(path, old.encode("utf-8", "surrogateescape"), now, tools).apply(ctx)
+    mask_again(record, ctx)
 
 
 def _remove_if_empty(path: str) -> None:
@@ -646,7 +648,6 @@ class TakeUnits(_Of):
         record = self.moving.record
         disable(record, ctx)
         take_back_files(record, self.tools, ctx)
-        mask_again(record, ctx)
         ctx.stale = False
         ctx.manager.reload()
         return True
