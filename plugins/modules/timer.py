@@ -21,6 +21,8 @@ description:
     would have.
   - A new schedule is no reason to run the service. Left to itself, systemd would often run it at once when C(OnCalendar) changes, as it reckons the next
     elapse from the last one. Here it counts from the time of the change, which may then be told as the time of the last one.
+    Only a timer that goes on from each run to the next, and whose service has not run since the boot, begins with a run at once
+    where O(OnBootSec) or O(OnStartupSec) is over, since nothing would ever start it otherwise.
   - Files that already mean what is wanted are left alone. In the C([Timer]) section values count and not their spelling, so V(daily) is the same as
     V(*-*-* 00:00:00), and V(1h) the same as V(3600).
 extends_documentation_fragment:

@@ -238,6 +238,19 @@ class TestOneTimer:
         assert invocation(host, f"{name}.service") == before
         assert when(done["timers"][0]["next_elapse"]) - dt.datetime.now(dt.UTC) > dt.timedelta(minutes=90)
 
+    def test_first_run_of_what_counts_from_runs(self, host: Host, name: str) -> None:
+        """The span since the boot is over, and there was no run that the other one could count from."""
+        good(host, name=name, OnCalendar="2099-01-01", command="/bin/true")
+        wanted = {"OnBootSec": "1us", "OnUnitActiveSec": "1h", "RandomizedDelaySec": 0}
+        good(host, name=name, command="/bin/true", **wanted)
+        wait_until(host, f"systemctl show {name}.service -p ExecMainExitTimestampMonotonic | grep -qv '=0$'")
+        assert info(host, name=name)[0]["next_elapse"] is not None
+
+    def test_elapse_after_the_year_9999(self, host: Host, name: str) -> None:
+        (timer,) = converge(host, name=name, OnActiveSec="9000y", command="/bin/true")["timers"]
+        assert (timer["sub_state"], timer["next_elapse"]) == ("waiting", None)
+        assert info(host, name=name)[0]["next_elapse"] is None
+
     def test_no_run_because_of_a_new_calendar(self, host: Host, name: str) -> None:
         """Its time of today has passed since the last elapse, which to systemd is a run missed when it reloads."""
         host.write(f"/tmp/{name}", "")

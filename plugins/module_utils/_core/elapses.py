@@ -16,6 +16,9 @@ TIMER = "org.freedesktop.systemd1.Timer"
 _NEVER = (0, 2**64 - 1)
 _ASKED = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
 
+# Microseconds from 1970 to the year 10000, less one second: nobody's rounding leads beyond.
+_YEAR_10000 = 253_402_300_799_000_000
+
 
 class Elapses(t.NamedTuple):
     """The next and the last elapse of a timer, or None."""
@@ -84,8 +87,11 @@ def local_time() -> None:
 
 
 def iso(usec: int | None) -> str | None:
-    """A time as ISO 8601 in UTC, with milliseconds where there are any: `2026-11-23T03:00:00+00:00`."""
-    if usec is None:
+    """A time as ISO 8601 in UTC, with milliseconds where there are any: `2026-11-23T03:00:00+00:00`.
+
+    None for one after the year 9999, which spans of any length and random delays can lead to: it has no such form.
+    """
+    if usec is None or usec >= _YEAR_10000:
         return None
     import datetime as dt
 

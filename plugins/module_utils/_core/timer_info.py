@@ -87,7 +87,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         if manager.offline:
             calendars = [_add_from_files(manager, entry) for entry in entries]
         else:
-            calendars = _add_from_manager(manager, entries)
+            calendars = _add_from_manager(manager, entries, warnings)
     now = now_usec()
     for entry, its in zip(entries, calendars):
         entry["marker"] = _marker(entry["fragment_path"])
@@ -119,7 +119,9 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     return entry
 
 
-def _add_from_manager(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> list[list[Calendar]]:
+def _add_from_manager(
+    manager: t.Any, entries: t.Sequence[dict[str, t.Any]], warnings: list[str]
+) -> list[list[Calendar]]:
     """Fill in what systemd says of each timer and of what it starts; returns the calendars of each."""
     wanted = []
     for entry in entries:
@@ -156,9 +158,18 @@ def _add_from_manager(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> 
                 }
             )
         entry.update({what: found[what] for what in _PLAIN if found[what] is not None})
-        calendars.append([parse_calendar(text) for _base, text, _when in rows])
+        calendars.append(list(_calendars(entry["name"], rows, warnings)))
     _add_runs(manager, entries)
     return calendars
+
+
+def _calendars(name: str, rows: t.Iterable[t.Any], warnings: list[str]) -> t.Iterator[Calendar]:
+    """The calendars of a timer; one that only this version of systemd can read is no reason to tell nothing of any timer."""
+    for _base, text, _when in rows:
+        try:
+            yield parse_calendar(text)
+        except BadInput as e:
+            warnings.append(f"{name}: {e.msg}")
 
 
 def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
@@ -221,7 +232,11 @@ def _add_from_files(manager: t.Any, entry: dict[str, t.Any]) -> list[Calendar]:
         entry[key] = truth(value) if value else _DEFAULTS.get(key, False)
     for key in ("AccuracyUSec", "RandomizedDelayUSec"):
         value = _last(text, key.replace("USec", "Sec"))
-        entry[key] = parse_timespan(value) if value else _DEFAULTS[key]
+        try:
+            entry[key] = parse_timespan(value) if value else _DEFAULTS[key]
+        except BadInput:
+            # As above.
+            entry[key] = _DEFAULTS[key]
     return calendars
 
 

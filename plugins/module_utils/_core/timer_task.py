@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.elapses import (
+    TIMER,
     Elapses,
     iso,
     local_time,
@@ -100,6 +101,8 @@ class TimerState:
         self.stamp: tuple[str, Saved] | None = None
         # Whether systemd would find that the new calendar should have elapsed already, and run the service at once.
         self.missed = False
+        # Whether what it starts has not been up since the boot, so that spans since its last run have nothing to count from.
+        self.never_ran = False
         # Whether a task that was killed has left it held back.
         self.held = False
         # Whether systemd has not read the timer's own file, or its service's, as they are.
@@ -285,7 +288,7 @@ def plan_timers(
                 stop.append(name)
             if job == "restart" and state.missed and state.stamp:
                 touch.append(Touch(*state.stamp, tools))
-            counts_from_boot = job == "restart" and wish.since_boot
+            counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
             if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
                 anew.append((wish, state.stamp_path))
             elif job in ("start", "restart"):
@@ -318,6 +321,14 @@ def plan_timers(
     if start:
         plan.steps.append(Jobs("start", start))
     return plan
+
+
+def _needs_a_run(state: TimerState) -> bool:
+    """Whether spans since the last run are what it goes on with, and ones since the boot are to bring about the first."""
+    wish = state.wish
+    keys = {key for key, _span in wish.spans}
+    relative = {"OnUnitActiveSec", "OnUnitInactiveSec"} & keys
+    return wish.since_boot and bool(relative) and not wish.calendars and "OnActiveSec" not in keys
 
 
 def _job(state: TimerState) -> str | None:
@@ -592,6 +603,19 @@ class _Task:
         self._read_missed(
             manager, [state for state in states if state.wish.calendars and _job(state) in ("start", "restart")]
         )
+
+        self._read_first_runs(manager, [state for state in states if _needs_a_run(state) and _job(state) == "restart"])
+
+    def _read_first_runs(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        """Of timers that wait for a run to count from, whether there was one since the boot."""
+        asked = []
+        for state in states:
+            asked.append((object_path(state.wish.unit), UNIT, "InactiveExitTimestampMonotonic"))
+            asked.append((object_path(state.wish.name), TIMER, "LastTriggerUSecMonotonic"))
+        values = iter(manager.properties(asked) if asked else ())
+        for state in states:
+            runs = [next(values), next(values)]
+            state.never_ran = not any(runs)
 
     def _check_loads(self, manager: t.Any, name: str, wish: TimerWish) -> None:
         """Refuse a unit that systemd cannot load, unless its file is another one by now."""

@@ -341,6 +341,12 @@ class TestPlan:
         # Of one that is new, it counts.
         assert steps(state(wish(**options)))[-1] == "start a.timer"
 
+    def test_a_first_run_that_nothing_else_would_bring_about(self) -> None:
+        options: dict[str, t.Any] = {"OnCalendar": None, "OnBootSec": 60, "OnUnitActiveSec": "1h"}
+        found = state(wish(**options), wish(), "active", "waiting", True)
+        found.never_ran = True
+        assert steps(found)[1:] == ["stop a.timer", "daemon-reload", "start a.timer"]
+
     def test_what_systemd_has_not_read(self) -> None:
         found = state(wish(), wish(), "active", "waiting", True)
         found.stale = True
