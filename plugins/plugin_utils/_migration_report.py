@@ -173,6 +173,8 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
             told.append(
                 f"{OUTCOMES[row['outcome']]}: {row['message'].splitlines()[0] if row['message'] else 'see the report'}"
             )
+        elif row["message"] and row["outcome"]:
+            told.append(row["message"].splitlines()[0])
         if row["blocked"]:
             told += row["blocked"]
         elif row["origin"] not in ("packaged", "override") and row["outcome"] != "already":

@@ -38,6 +38,7 @@ _PAUSE = 0.05
 # A logger that does not end with its input is told to, after this, and so is a process without a supervisor that still listens.
 _LOG_PATIENCE = 5.0
 _LEFT_PATIENCE = 5.0
+_LAST_MOMENT = 0.5
 _SURE = 1.2
 # By then what ran before runs again, or never will.
 _COMES_UP = 60.0
@@ -138,6 +139,8 @@ class LetGo(_Of):
         for path in record.links:
             unlink(path)
         moving.stopped = time.monotonic() if moving.before else 0.0
+        if moving.before and os.path.basename(moving.before["program"]) == "runsvdir":
+            self._end_supervisors(moving.before["pid"])
         wait_until_gone(moving.supervised, ctx.deadline(), moving.name)
         self._wait_for_sockets(stats, ctx.deadline())
         return True
@@ -156,22 +159,39 @@ class LetGo(_Of):
             if found is not None:
                 moving.before = moving.record.before = found
 
+    def _end_supervisors(self, pid: int) -> None:
+        """Have a runsvdir, which runs as a service such as that of a user, end with all that it supervises.
+
+        SIGTERM would leave its runsv behind, and those hold the locks that the next runsvdir needs: runsvdir(8).
+        """
+        import signal
+
+        # Not to be started again, until its supervisor is told to exit.
+        self.moving.supervised.control(b"o")
+        try:
+            os.kill(pid, signal.SIGHUP)
+        except ProcessLookupError:
+            pass
+
     def _wait_for_sockets(self, stats: t.Sequence[processes.Stat], deadline: float) -> None:
         """Until no process that the service left behind listens where the new one is going to."""
         before = self.moving.before
-        if before is None or not before["sockets"]:
+        if before is None:
             return
-        told_at = time.monotonic() + _LEFT_PATIENCE
+        began = time.monotonic()
+        told_at = began + _LEFT_PATIENCE
         while True:
             left = [stat.pid for stat in stats if processes.is_running(stat.pid, stat.started)]
             held = sorted(set(processes.sockets_of(left)) & set(before["sockets"]))
             if held and time.monotonic() >= told_at:
                 told_at = deadline
                 self._end_listeners([stat for stat in stats if stat.pid in left], before)
-            if not held:
+            # Some take a moment longer than their parent.
+            if not held and (not left or time.monotonic() >= began + _LAST_MOMENT):
                 if left:
+                    names = [f"{stat.pid} ({stat.name})" for stat in stats if stat.pid in left]
                     self.moving.notes.append(
-                        f"{len(left)} processes of it live on: {short([str(pid) for pid in left])}"
+                        f"{len(left)} of its processes did not end with it and live on, beside its unit: {short(names)}"
                     )
                 return
             if time.monotonic() >= deadline:

@@ -536,3 +536,21 @@ def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytes
     assert killed == [21]
     assert 5.0 <= now[0] < 6.0
     assert "(21) still listened" in moving.notes[0]
+
+    listening[24], before["sockets"] = [], []
+    moving.notes.clear()
+    left = steps.processes.Stat(24, "worker", "S", 1, 1, 10, 0, 5)
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._wait_for_sockets([left], 100.0)
+    assert moving.notes == ["1 of its processes did not end with it and live on, beside its unit: 24 (worker)"]
+    assert killed == [21], "what does not stand in the way is told, and left alone"
+
+
+def test_a_runsvdir_ends_with_all_that_it_supervises(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[t.Any] = []
+    supervised = t.cast(t.Any, type("Supervised", (), {"control": lambda _self, letters: told.append(letters)})())
+    moving = steps.Moving("runsvdir-alice", supervised, Record("runsvdir-alice"), [])
+    monkeypatch.setattr(steps.os, "kill", lambda pid, number: told.append((pid, number.name)))
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_supervisors(7)
+    assert told == [b"o", (7, "SIGHUP")], (
+        "not SIGTERM, which leaves its runsv behind, nor before it would be started again"
+    )

@@ -297,6 +297,12 @@ def test_a_service_that_went_back_is_in_the_summary_with_its_reason() -> None:
     assert "it exited\n  log" in made.markdown
 
 
+def test_what_a_handover_left_behind_is_in_the_summary() -> None:
+    left = "1 of its processes did not end with it and live on, beside its unit: 24 (worker)"
+    lines = report(facts(results=[result("app", message=left)])).lines
+    assert any(left in line and "app" in line for line in lines)
+
+
 def test_only_what_matters_counts_against_parity() -> None:
     def parity(**difference: t.Any) -> int:
         one = {"before": "a", "after": "b", "expected": False, "reason": "", **difference}
