@@ -326,7 +326,7 @@ def test_a_whole_host_loses_what_is_left_out() -> None:
         {"name": "getty-1", "reason": "excluded", "running": True},
         {"name": "x", "reason": "excluded", "running": False},
     ]
-    assert report(facts(left_out=left_out, mode="system")).lines[-1] == "left out, so not there under systemd: getty-1"
+    assert report(facts(left_out=left_out, mode="system")).lines[-1] == "left out, so there under systemd only with units of their own: getty-1"
     assert "left out" not in report(facts(left_out=left_out)).lines[-1]
 
 
