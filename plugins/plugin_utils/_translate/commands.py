@@ -35,6 +35,15 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+def _ends_line(before: Node, node: Node) -> bool:
+    """Whether a line ends between two parts of what the parser takes for one command."""
+    parent = node.parent
+    if parent is None:
+        return False
+    gap = (parent.text or b"")[before.end_byte - parent.start_byte : node.start_byte - parent.start_byte]
+    return b"\n" in gap.replace(b"\\\n", b"")
+
+
 class Commands(Settings):
     """Plain commands."""
 
@@ -56,6 +65,11 @@ class Commands(Settings):
             for child in variables:
                 self.assignment(child)
             return False
+        if variables and rest[0].start_point[0] > variables[-1].end_point[0] and _ends_line(variables[-1], rest[0]):
+            # The parser takes `A=1 B=2` on a line of its own for a part of the next command.
+            for child in variables:
+                self.assignment(child)
+            variables = []
         words = self.evaluator.words(rest)
         if not words:
             return False
@@ -67,7 +81,7 @@ class Commands(Settings):
             if len(words) == 1:
                 self.redirect(redirects)
                 return False
-            self.prefixed(variables)
+            self.prefixed(variables, words)
             self.main_command(words[1:] if not (constant(words[1]) or "").startswith("-") else words, redirects)
             return True
         handler = self.table.get(base) if name else None
@@ -76,7 +90,7 @@ class Commands(Settings):
         if last:
             if self.may_be_function(name or ""):
                 raise NeedShell("it may be a function of a sourced file")
-            self.prefixed(variables)
+            self.prefixed(variables, words)
             self.main_command(words, redirects)
             if base not in ("exec",):
                 self.note(

@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     DEFAULT_PATH,
+    NAME,
     SETTINGS,
     NeedShell,
     Wrap,
@@ -179,7 +180,9 @@ class Settings(Redirections):
         if values is None:
             self.open_conf = True
             self.overridable |= {
-                name for name, value in self.vars.items() if value is not None and constant(value) is not None
+                name
+                for name, value in self.vars.items()
+                if NAME.match(name) and value is not None and constant(value) is not None
             }
             return
         # In the same order each time: units are kept in git.

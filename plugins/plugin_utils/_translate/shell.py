@@ -907,7 +907,7 @@ class Printer:
                 continue
             value = self.scope.get(name)
             text = None if value is None else constant(value)
-            if text is not None and _SAFE.match(text) and _NAME.match(name):
+            if text is not None and _SAFE.match(text) and (_NAME.match(name) or name == "0"):
                 own = one.text or b""
                 start = one.start_byte - node.start_byte + len(own) - len(own.lstrip())
                 edits.append((start, one.end_byte - node.start_byte, text.encode()))

@@ -50,6 +50,9 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+_NO_USE: tuple[set[str] | None, set[str], set[str]] = (None, set(), set())
+
+
 class State:
     """The state of a script, as wrappers and the evaluator ask for it and change it."""
 
@@ -93,6 +96,7 @@ class State:
         self.service = service
         self.script = script
         self.file = script.file
+        self.argument0 = script.file if script.file.startswith("control/") else "./" + script.file.rsplit("/", 1)[-1]
         self.findings = findings
         self.home_directory = cwd
         self.cwd = cwd
@@ -168,7 +172,7 @@ class State:
                     return [Piece("var", name)]
             return value
         if name == "0":
-            return lit("./run")
+            return lit(self.argument0)
         if name == "#":
             return lit("0")
         if name in ("@", "*") or name.isdigit():
@@ -242,6 +246,8 @@ class State:
             if text == DEFAULT_PATH:
                 return
             self.path_changed = True
+        if name not in self.service.environment and self.used_before(name):
+            raise NeedShell(f"what comes before uses the value {name} had")
         if name in self.current and text != self.current[name]:
             self.note(
                 WARNING, "export", f"{name} is set here and in an EnvironmentFile, and under systemd the file wins"
@@ -327,6 +333,10 @@ class State:
     def set_environment(self, name: str, value: Word) -> None:
         if any(piece.kind in ("var", "shell") or not is_utf8(piece.text) for piece in value) or not NAME.match(name):
             raise wrappers.Keep("a value is known only when the service starts")
+        if name in self.current or name in self.dynamic:
+            raise wrappers.Keep(f"{name} is a variable of a settings file as well, which would win")
+        if self.used_before(name):
+            raise wrappers.Keep(f"{name} has another value before")
         self.service.environment[name] = [piece._replace(split=False) for piece in value]
 
     def set_user(self, user: str, group: str | None, extra: t.Sequence[str], drops: bool) -> None:
@@ -537,9 +547,24 @@ class State:
             return lit(programs.path_of(text, self.definition.commands))
         return lit(text)
 
-    def prefixed(self, variables: list[Node]) -> None:
+    def used_before(self, name: str, words: t.Sequence[Word] = ()) -> bool:
+        """Whether something uses the value a variable has before the command gets another one by Environment=."""
+        if any(
+            name in used for _names, used, _commands in (self.prefix_uses.get(text, _NO_USE) for text in self.prefix)
+        ):
+            return True
+        return any(
+            (piece.kind == "var" and piece.text == name)
+            or (piece.kind == "shell" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", piece.text))
+            for word in words
+            for piece in word
+        )
+
+    def prefixed(self, variables: list[Node], words: t.Sequence[Word] = ()) -> None:
         for child in variables:
             name = text_of(child.children[0])
+            if self.used_before(name, words):
+                raise NeedShell(f"the command's arguments use the value {name} has before")
             value = self.evaluator.value(child.children[2] if len(child.children) > 2 else None)
             self._export_value(name, value)
             self.vars[name] = value

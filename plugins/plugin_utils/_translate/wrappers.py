@@ -50,6 +50,8 @@ class Context(t.Protocol):
 
     def set_environment(self, name: str, value: Word) -> None: ...
 
+    def used_before(self, name: str, words: t.Sequence[Word] = ()) -> bool: ...
+
 
 Handler = t.Callable[[Context, list[Word]], list[Word]]
 
@@ -427,6 +429,8 @@ def env(context: Context, words: list[Word]) -> list[Word]:
         value: Word = lit(start) + list(rest[0][1:])
         if any(piece.kind in ("var", "shell") for piece in value):
             raise Keep("a value is known only when the service starts")
+        if context.used_before(name, rest[1:]):
+            raise Keep(f"the command's arguments use the value {name} has before")
         pending.append((name, value))
         rest = rest[1:]
     if not rest:
