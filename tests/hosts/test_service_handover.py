@@ -343,21 +343,20 @@ def test_units_that_are_on_the_host(runit: Runit) -> None:
     assert outcomes(done) == {"ho-masked": "handed_over", "ho-bad": "back"}, done["msg"]
     assert runit.host.run("stat -c %F%a /etc/systemd/system/ho-masked.service").stdout == "regular file644\n"
     assert (runit.enabled("ho-masked"), runit.enabled("ho-bad")) == ("enabled", "masked")
-    runit.handover([{"name": "ho-masked"}], state="given_back")
-    assert runit.enabled("ho-masked") == "masked"
-    runit.host.run("systemctl unmask ho-masked ho-bad", check=True)
 
     # A unit that somebody changed is not lost without being asked.
     runit.host.run("echo '# changed' >>/etc/systemd/system/ho-mine.service", check=True)
     refused = runit.handover([{"name": "ho-mine"}], state="given_back")
     assert "was changed since the handover" in refused["msg"]
-    back = runit.handover([{"name": "ho-mine"}, {"name": "ho-pkg"}], state="given_back", force=True)
+    names = ("ho-mine", "ho-pkg", "ho-masked")
+    back = runit.handover([{"name": name} for name in names], state="given_back", force=True)
     assert set(outcomes(back).values()) == {"given_back"}, back["msg"]
     assert runit.host.read("/etc/systemd/system/ho-mine.service") == theirs
     assert runit.host.exists("/usr/lib/systemd/system/ho-pkg.service")
     assert not runit.host.exists("/etc/systemd/system/ho-pkg.service.d")
     assert (runit.active("ho-pkg"), runit.enabled("ho-pkg")) == ("inactive", "masked"), "as runsv has it again"
-    runit.host.run("systemctl unmask ho-pkg", check=True)
+    assert runit.enabled("ho-masked") == "masked"
+    runit.host.run("systemctl unmask ho-pkg ho-masked ho-bad", check=True)
 
 
 BAD: list[tuple[dict[str, t.Any], str]] = [
