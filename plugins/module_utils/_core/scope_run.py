@@ -147,9 +147,7 @@ class _Command:
                 os.close(self._gate)
                 # All that could need the rights of this process comes first: the scope may be of a user's manager.
                 environment = _become(params, stdin, ends)
-                words = (
-                    [os.path.expandvars(w) for w in request.argv] if params["expand_argument_vars"] else request.argv
-                )
+                words = expanded(request.argv, environment) if params["expand_argument_vars"] else request.argv
                 os.write(report, b"\0")
                 if os.read(gate, 1):
                     os.execve(request.program, words, environment)  # noqa: S606
@@ -208,6 +206,30 @@ class _Command:
         else:
             facts["result"] = "resources"
         return facts
+
+
+def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[str]:
+    """The words with variables replaced as systemd does it for services (systemd.service(5), "Command lines").
+
+    `$NAME` alone becomes as many words as its value has, `${NAME}` anywhere its value, and `$$` is a dollar sign.
+    """
+    import re
+    import shlex
+
+    def value(match: re.Match[str]) -> str:
+        return environment.get(match[1], "") if match[1] else "$"
+
+    found: list[str] = []
+    for word in words:
+        if word[:1] == "$" and word[1:2] not in ("", "$", "{"):
+            text = environment.get(word[1:], "")
+            try:
+                found += shlex.split(text)
+            except ValueError:
+                found += text.split()
+        else:
+            found.append(re.sub(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\})", value, word))
+    return found
 
 
 def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[str, str]:

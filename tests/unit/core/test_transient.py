@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.run_request i
     check_options,
     words_of,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._core.scope_run import expanded
 from ansible_collections.pidone.systemd.plugins.module_utils._core.transient import (
     RESOURCES,
     Outcome,
@@ -164,6 +165,12 @@ def test_what_is_shown_has_no_control_characters() -> None:
     made = request(command=["echo", "a\nb\x1b[1m"])
     (shown,) = (value[1] for name, value in made.properties if name == "Description")
     assert shown.isprintable()
+
+
+def test_variables_in_the_words_of_a_scope() -> None:
+    words = ["$FOO", "${FOO}x", "$NONE", "a${NONE}b", "$$", "a$FOO", "$TWO", "$BAD", "$"]
+    environment = {"FOO": "bar", "TWO": "p 'q r'", "BAD": "it's so"}
+    assert expanded(words, environment) == ["bar", "barx", "ab", "$", "a$FOO", "p", "q r", "it's", "so", "$"]
 
 
 def test_a_timer() -> None:
