@@ -40,10 +40,17 @@ class TestManager:
         assert "MI_B=b" in host.run("systemctl show-environment", check=True).stdout
         assert converge(host, "manager", environment={"MI_A": None, "MI_B": None, "MI_C": None})["changed"]
         assert "MI_" not in host.run("systemctl show-environment", check=True).stdout
+        refused = host.ansible("pidone.systemd.manager", {"environment": {"MI_A": ["1"]}})
+        assert refused["failed"]
+        assert refused["msg"].startswith("environment: MI_A: ")
 
     def test_default_target(self, host: Host) -> None:
         before = host.run("systemctl get-default", check=True).stdout.strip()
         other = "rescue.target" if before != "rescue.target" else "multi-user.target"
+        # What is so already is no reason to reload.
+        both = {"default_target": before, "daemon_reload": "auto", "environment": {"MI_D": "1"}}
+        assert converge(host, "manager", **both)["steps"] == ["set MI_D"]
+        host.run("systemctl unset-environment MI_D", check=True)
         try:
             assert converge(host, "manager", default_target=other.removesuffix(".target"))["changed"]
             assert host.run("systemctl get-default", check=True).stdout.strip() == other
@@ -198,6 +205,18 @@ class TestUserManager:
         done = converge(host, "user_manager", name=[user])
         assert done["changed"]
         assert done["users"][0]["active"]
+
+    def test_a_user_of_a_domain(self, host: Host) -> None:
+        """logind escapes the backslash where it notes who lingers."""
+        host.run("useradd --badname -M -d / -u 3907 'MI\\app'", check=True)
+        try:
+            done = converge(host, "user_manager", name=["MI\\app"], timeout="10s")
+            assert done["users"][0]["linger"]
+            assert not converge(host, "user_manager", name=["MI\\app"], linger=False)["users"][0]["linger"]
+        finally:
+            host.run(
+                "loginctl disable-linger 3907; systemctl stop user@3907; sed -i '/^MI.app/d' /etc/passwd /etc/shadow /etc/group"
+            )
 
     def test_unknown_user(self, host: Host) -> None:
         result = host.ansible("pidone.systemd.user_manager", {"name": "mi-nobody"})

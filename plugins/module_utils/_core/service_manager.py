@@ -192,7 +192,8 @@ def _plan(manager: t.Any, params: dict[str, t.Any]) -> Plan:
     if params["reexec"]:
         steps.append(Reexecute(params))
     elif params["daemon_reload"] == "always" or (
-        params["daemon_reload"] == "auto" and ((steps[:1] and target) or manager.any_stale())
+        params["daemon_reload"] == "auto"
+        and (any(isinstance(step, SetDefaultTarget) for step in steps) or manager.any_stale())
     ):
         steps.append(Reload())
     if params["isolate"] is not None:
@@ -216,6 +217,10 @@ def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step
     for name, value in wanted.items():
         if not name.replace("_", "a").isalnum() or name[0].isdigit() or not name.isascii():
             raise BadInput(f"environment: {name!r} is no name of a variable; use letters, digits and _")
+        if isinstance(value, (dict, list)):
+            raise BadInput(
+                f"environment: {name}: {value!r} is no text; join it into one, as the variable is to hold it"
+            )
         if value is None:
             if name in before:
                 unset.append(name)

@@ -20,7 +20,14 @@ _BUS = "/run/dbus/system_bus_socket"
 
 def lingers(name: str) -> bool:
     """Whether logind keeps the user's manager without a login; it notes that as a file of the user's name."""
-    return os.path.exists(f"{_LINGER}/{name}")
+    return any(os.path.exists(f"{_LINGER}/{each}") for each in {name, _escaped(name)})
+
+
+def _escaped(name: str) -> str:
+    """The name as logind writes it, by the rules of C, such as `DOMAIN\\\\user` for a user of a Windows domain."""
+    special = {"\\": "\\\\", '"': '\\"', "'": "\\'"}
+    plain = name.encode("utf-8", "surrogateescape")
+    return "".join(special.get(chr(b), chr(b)) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in plain)
 
 
 def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) -> None:
