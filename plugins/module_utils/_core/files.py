@@ -318,6 +318,11 @@ def check_writable(path: str) -> None:
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         if os.geteuid() == 0:
             raise SystemdError(f"cannot write to {directory}: it is read-only")
+        if os.getuid() == 0:
+            raise SystemdError(
+                f"the user whose units they are may not write to {directory}, where {os.path.dirname(path)} would have to be made; "
+                "give the user a home directory first"
+            )
         raise SystemdError(
             f"not permitted to write to {directory}; this needs root, so add `become: true` to the task or play, "
             "or use `scope: user` for units of your own"
