@@ -86,6 +86,9 @@ def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) ->
             rival = chosen[name]
             if _idle(rival) and not _idle(service):
                 chosen[name] = service
+            elif _idle(rival) and name in choice.moved:
+                # The one that was in use is not any more. The first of /etc/sv, /usr/share/runit/sv, ... is the administrator's.
+                continue
             elif _idle(rival) or not _idle(service):
                 outcome.blocked.append(
                     {

@@ -339,7 +339,12 @@ class _Task:
         held = bool(moving.links_now) or live["supervised"]
         begun = record.phase in UNDER_WAY
         if record.phase == "handed_over" and not held:
-            self._plan_update(item, manager)
+            if moving.supervised.path == record.path:
+                self._plan_update(item, manager)
+            else:
+                # Another definition of the same name, which has nothing to do with the unit.
+                moving.main = moving.unit_names[0]
+                item.message = f"it was handed over from {record.path}; {moving.supervised.path} is not in use"
             return
         stable = live["supervised"] and all(os.path.lexists(path) for path in moving.links_now) and not record.held_down
         if not begun or (stable and (live["running"] or live["wanted"] != "up")):

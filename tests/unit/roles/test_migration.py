@@ -105,6 +105,14 @@ def test_two_of_one_name_the_one_in_use_moves() -> None:
         assert outcome.blocked == []
 
 
+def test_two_of_one_name_of_which_one_was_moved_before() -> None:
+    idle, other = service("app", state=IDLE), service("app", path="/usr/share/runit/sv/app", state=IDLE)
+    outcome = go(idle, other, moved=["app"])
+    assert [one["path"] for one in outcome.services] == ["/etc/sv/app"]
+    assert outcome.blocked == []
+    assert len(go(idle, other, idle=True).blocked) == 1
+
+
 def test_two_of_one_name_in_use_are_for_a_person() -> None:
     assert "two of this name" in go(service("app"), service("app", path="/opt/x/sv/app")).blocked[0]["reasons"][0]
 
@@ -326,7 +334,10 @@ def test_a_whole_host_loses_what_is_left_out() -> None:
         {"name": "getty-1", "reason": "excluded", "running": True},
         {"name": "x", "reason": "excluded", "running": False},
     ]
-    assert report(facts(left_out=left_out, mode="system")).lines[-1] == "left out, so there under systemd only with units of their own: getty-1"
+    assert (
+        report(facts(left_out=left_out, mode="system")).lines[-1]
+        == "left out, so there under systemd only with units of their own: getty-1"
+    )
     assert "left out" not in report(facts(left_out=left_out)).lines[-1]
 
 
