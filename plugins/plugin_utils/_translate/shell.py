@@ -77,7 +77,22 @@ def parse(text: str, file: str) -> Script:
     # Shells skip NUL; here it marks specifiers.
     source = _hide(text.replace("\0", "").encode("utf-8", "surrogateescape"))
     root = _parser.parse(source).root_node
-    return Script(root, source, file, root.has_error)
+    return Script(root, source, file, root.has_error or _too_deep(root, source))
+
+
+# Nesting that no script has; what reads the tree is recursive.
+_DEEPEST = 120
+
+
+def _too_deep(root: Node, source: bytes) -> bool:
+    if len(re.findall(rb"[({]|&&|\|\||\bif\b|\bdo\b|!|[-+*]", source)) < _DEEPEST:
+        return False
+    level = [root]
+    for _depth in range(2 * _DEEPEST):
+        level = [child for node in level for child in node.children if child.child_count]
+        if not level:
+            return False
+    return True
 
 
 # tree-sitter-bash 0.25 reads beyond its tables at characters that are not ASCII (and the process dies of it), so it is given
@@ -164,10 +179,10 @@ def split_words(pieces: Word) -> list[Word]:
             started = True
     if started:
         words.append(now)
-    return [_tidy(word) for word in words]
+    return [tidy(word) for word in words]
 
 
-def _tidy(word: Word) -> Word:
+def tidy(word: Word) -> Word:
     """The same word with neighbouring texts joined, so that `"NAME=$X"` begins with its name."""
     found: Word = []
     for piece in word:
@@ -233,6 +248,9 @@ def _pattern(text: str, greedy: bool) -> str:
 
 def _strip(value: str, operator: str, pattern: str) -> str | None:
     pattern = pattern.replace('"', "").replace("'", "")
+    if len(value) > 4096 or pattern.count("*") > 4:
+        # Not for backtracking.
+        return None
     greedy = len(operator) == 2
     try:
         if operator[0] == "#":

@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     referenced,
     statements,
     text_of,
+    tidy,
     walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
@@ -50,6 +51,8 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+# No value of a variable is longer; `X=$X$X` some dozens of times would be.
+_LONGEST = 65536
 _NO_USE: tuple[set[str] | None, set[str], set[str]] = (None, set(), set())
 
 
@@ -225,6 +228,9 @@ class State:
         return True
 
     def assign(self, name: str, value: Word) -> None:
+        value = tidy(value)
+        if sum(len(piece.text) for piece in value) > _LONGEST or len(value) > 1000:
+            raise NeedShell("the value is too long")
         self.vars[name] = value
         self.overridable.discard(name)
         self.dynamic.pop(name, None)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import yaml
@@ -77,3 +78,14 @@ def test_any_text_gets_an_answer(text: str) -> None:
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert verify([service(seed) for seed in range(600)], tmp_path) == []
+
+
+def test_extreme_scripts_get_an_answer_soon() -> None:
+    """Nesting, growth and patterns that no packager writes must not take the other services with them."""
+    nested = "$(echo " * 500 + ")" * 500
+    start = time.monotonic()
+    assert one(f'#!/bin/sh\nexec foo "{nested}"\n')["translation"] == "wrapped"
+    assert one("#!/bin/sh\n" + "if a; then " * 500 + "b" + "; fi" * 500 + "\n")["translation"] == "wrapped"
+    assert one("#!/bin/sh\nX=a\n" + "X=$X$X\n" * 40 + "exec foo $X\n")["translation"] == "wrapped"
+    assert one("#!/bin/sh\nX=" + "a" * 5000 + "\nexec foo ${X%%" + "*a" * 12 + "b}\n")["translation"] != "refused"
+    assert time.monotonic() - start < 10
