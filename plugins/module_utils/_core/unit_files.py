@@ -191,7 +191,9 @@ class _Task:
         """Find out where the file is, and as whom it is touched."""
         params = self.params
         if params["user"] is not None and params["scope"] != "user":
-            raise BadInput(f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`")
+            raise BadInput(
+                f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`"
+            )
         self.uid, self.home, user = 0, "", None
         if params["scope"] == "user":
             self.uid, self.home = find_user(params["user"])
@@ -510,7 +512,11 @@ class _Task:
         if any(self.text.values("Install", key) for key in _INSTALL):
             unit.has_links = True
         unit.default_instance = "".join(self.text.values("Install", "DefaultInstance")[-1:]) or unit.default_instance
-        if is_template(self.name) and not unit.default_instance and unit.file_state not in ("static", "indirect", *ENABLED):
+        if (
+            is_template(self.name)
+            and not unit.default_instance
+            and unit.file_state not in ("static", "indirect", *ENABLED)
+        ):
             raise BadInput(
                 f"enabled: {self.name} is a template without DefaultInstance= in [Install], so there is nothing to enable; "
                 "leave out `enabled`, and enable instances with pidone.systemd.unit"
@@ -567,7 +573,9 @@ class _Task:
                 # Also units that run although their file is long gone, which to a plan for states do not exist.
                 names = [each.id for each in up]
                 stop = [Jobs("stop", names, names)]
-                plan.changes = [Change(each.name, f"{each.active_state} ({each.sub_state})", "inactive, removed") for each in up]
+                plan.changes = [
+                    Change(each.name, f"{each.active_state} ({each.sub_state})", "inactive, removed") for each in up
+                ]
         leftovers = self._leftovers(manager)
         failed = [each.id for each in affected if each.active_state == "failed" and steps]
         plan.steps = [*stop, *steps, *leftovers]
