@@ -70,8 +70,10 @@ def test_by_field_time_and_boot(host: Host, invocation: str) -> None:
 
 def test_last_words_that_bear_no_invocation(host: Host) -> None:
     """As they are when journald takes them in after the unit is down: the link that tells the invocation is gone."""
-    script = "echo first; rm /run/systemd/units/invocation:ji-last.service; echo late | systemd-cat -t ji-late; exit 3"
-    host.run(f"systemd-run --unit ji-last sh -c '{script}'; sleep 0.7; journalctl --sync")
+    # The sleep keeps systemd-cat alive while journald looks up to which unit it belongs.
+    late = "{ echo late; sleep 0.5; } | systemd-cat -t ji-late"
+    script = f"echo first; rm /run/systemd/units/invocation:ji-last.service; {late}; exit 3"
+    host.run(f"systemd-run --wait --unit ji-last sh -c '{script}'; journalctl --sync")
     invocation = host.run(
         "systemctl show ji-last -p InvocationID --value; systemctl reset-failed ji-last"
     ).stdout.strip()

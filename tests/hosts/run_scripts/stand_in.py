@@ -10,8 +10,8 @@ import os
 import sys
 
 TRACE = "/var/tmp/trace"
-# What has no part in the comparison: sv has nobody to ask, and waiting only takes time.
-SILENT = ("sv", "sleep", "pause", "logger", "svlogd", "vlogger", "multilog", "utmpset", "snooze")
+# What has no part in the comparison: sv and svc have nobody to ask, and waiting only takes time.
+SILENT = ("sv", "svc", "sleep", "pause", "logger", "svlogd", "vlogger", "multilog", "utmpset", "snooze")
 
 umask = os.umask(0)
 os.umask(umask)
