@@ -20,7 +20,7 @@ _BUS = "/run/dbus/system_bus_socket"
 
 def lingers(name: str) -> bool:
     """Whether logind keeps the user's manager without a login; it notes that as a file of the user's name."""
-    return any(os.path.exists(f"{_LINGER}/{each}") for each in {name, _escaped(name)})
+    return any(os.path.exists(f"{_LINGER}/{each}") for each in (name, _escaped(name)))
 
 
 def _escaped(name: str) -> str:
