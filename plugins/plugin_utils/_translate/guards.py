@@ -282,12 +282,9 @@ class Guards(Commands):
         )
         if printer.shell_names:
             before = self.live_prefix(text)
-            called: set[str] = set()
-            for one in before:
-                called |= self.prefix_uses.get(one, (None, set(), {"?"}))[2]
-            if not called <= programs.HARMLESS:
+            if not all(one.calls <= programs.HARMLESS for one in before):
                 raise NeedShell("a condition")
-            text = "; ".join([*before, text])
+            text = "; ".join([*(one.text for one in before), text])
         if final:
             self.service.exec_condition.append(Command(line=text))
             self._guard_note(node)

@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     ONLY_BUILTIN,
     SETTINGS,
     STATEFUL,
+    Before,
     Wrap,
     construct_of,
     failing_exits,
@@ -167,7 +168,6 @@ class KeptShell(State):
                     (what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node))
                 )
             printer, text = self.printed(node)
-            self._own_commands(names)
             plain = node.type == "command" or (
                 node.type == "redirected_statement" and node.children[0].type == "command"
             )
@@ -210,7 +210,6 @@ class KeptShell(State):
             if node.type == "declaration_command":
                 exports = set()
             text = self.exporting(printer.prefix() + text + (" &" if background else ""), exports)
-            self.prefix.append(text)
             pure = (
                 node.type == "variable_assignment"
                 and not self.called(node)
@@ -218,9 +217,8 @@ class KeptShell(State):
                 and not exports
                 and not sets & {"PATH"}
             )
-            self.prefix_uses[text] = (self.sets(node) if pure else None, referenced(node), names)
-            self._own_commands(names)
-            for name in self.sets(node):
+            self._put_before(Before(text, sets if pure else None, referenced(node), names))
+            for name in sets:
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)
             if "set" in names or "shift" in names:
@@ -235,16 +233,18 @@ class KeptShell(State):
 
     def must_follow(self) -> bool:
         """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
-        return any(not self.prefix_uses.get(text, (None, set(), {"?"}))[2] <= _NO_ACTS for text in self.prefix)
+        return any(not one.calls <= _NO_ACTS for one in self.prefix)
 
     def _behind(self, node: Node, background: bool) -> None:
         """A step that stays in front of the command, behind what has to run before it."""
         printer, text = self.printed(node)
         names = self.commands(node)
         text = printer.prefix() + text + (" &" if background else "")
-        self.prefix.append(text)
-        self.prefix_uses[text] = (None, referenced(node), names)
-        self._own_commands(names)
+        self._put_before(Before(text, None, referenced(node), names))
+
+    def _put_before(self, one: Before) -> None:
+        self.prefix.append(one)
+        self.prefix_commands |= one.calls
 
     def exporting(self, text: str, names: t.Collection[str]) -> str:
         """Shell text in front of the command whose variables the command gets as well."""
@@ -263,19 +263,17 @@ class KeptShell(State):
             return text
         return "exec " + text
 
-    def live_prefix(self, rest: str) -> list[str]:
-        """The texts in front of the command, without variables that nothing uses any more."""
-        kept: list[str] = []
-        for text in reversed(self.prefix):
-            names, _used, _commands = self.prefix_uses.get(text, (None, set(), set()))
-            after = rest + " " + " ".join(kept)
-            if names is not None and not any(re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in names):
+    def live_prefix(self, rest: str) -> list[Before]:
+        """What stays in front of the command, without variables that nothing uses any more."""
+        kept: list[Before] = []
+        for one in reversed(self.prefix):
+            after = " ".join([rest, *(other.text for other in kept)])
+            if one.sets is not None and not any(
+                re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in one.sets
+            ):
                 continue
-            kept.insert(0, text)
+            kept.insert(0, one)
         return kept
-
-    def _own_commands(self, names: set[str]) -> None:
-        self.prefix_commands |= names
 
     def shell_step(self, node: Node, why: str, checked: bool = False) -> None:
         """A step of shell before the main command."""
@@ -284,10 +282,10 @@ class KeptShell(State):
         setup = printer.prefix()
         if printer.shell_names:
             if not self.prefix_commands <= programs.HARMLESS:
-                self.prefix.append(setup + text)
-                self._own_commands(names)
+                # It follows what acts, so it counts as something that does.
+                self._put_before(Before(setup + text, None, referenced(node), names | {"?"}))
                 return
-            setup = "; ".join([*self.live_prefix(text), setup])
+            setup = "; ".join([*(one.text for one in self.live_prefix(text)), setup])
         ignore = not (checked or self.errexit)
         codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
         if "exit" in names and codes and codes <= self.no_retry:

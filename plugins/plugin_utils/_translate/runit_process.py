@@ -54,14 +54,7 @@ class Process(OneShots):
                 else " ".join(piece.text for word in it.main or [] for piece in word if piece.kind == "shell")
             )
             it.prefix = it.live_prefix(rest)
-            it.prefix_commands = set().union(
-                *(it.prefix_uses.get(text, (None, set(), it.prefix_commands))[2] for text in it.prefix)
-            )
-        if (
-            it.prefix
-            and service.user is not None
-            and not {name.rsplit("/", 1)[-1] for name in it.prefix_commands} <= programs.HARMLESS
-        ):
+        if service.user is not None and not all(one.calls <= programs.HARMLESS for one in it.prefix):
             it.reasons.append(
                 (
                     "shell",
@@ -80,15 +73,16 @@ class Process(OneShots):
         needs_shell = bool(it.prefix) or (
             it.main is not None and any(piece.kind == "shell" for word in it.main for piece in word)
         )
+        before = [one.text for one in it.prefix]
         inline: str | None = None
         if it.inline is not None:
-            inline = "; ".join([*it.prefix, it.inline])
+            inline = "; ".join([*before, it.inline])
         elif needs_shell and it.main is not None:
             name = f"exec -a {word_text(lit(it.argv0))} " if it.argv0 else "exec "
             if it.argv0:
                 name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))} "
             words = [it.program(it.main[0]), *it.main[1:]]
-            inline = assignments(it.setup) + "; ".join([*it.prefix, name + " ".join(word_text(word) for word in words)])
+            inline = assignments(it.setup) + "; ".join([*before, name + " ".join(word_text(word) for word in words)])
         if inline is not None and it.errexit:
             inline = "set -e; " + inline
         if inline is not None and len(inline) > LONGEST_INLINE:

@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     DEFAULT_PATH,
     NAME,
     SETTINGS,
+    Before,
     NeedShell,
     Wrap,
 )
@@ -128,8 +129,7 @@ class Settings(Redirections):
                     f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it",
                 )
                 text = self.exporting(f". {word_text(lit(path))}", self.exported - set(self.service.environment))
-                self.prefix.append(text)
-                self.prefix_uses[text] = (None, set(), {"."})
+                self.prefix.append(Before(text, None, set(), {"."}))
                 self.open_shell = True
                 self.open_functions = self.open_functions or not SETTINGS.search(path)
                 return
@@ -220,8 +220,8 @@ class Settings(Redirections):
             if script.errors:
                 raise NeedShell("it does not parse")
             self.script, self.file, self.sourcing, self._references = script, script.file, True, None
-            before = len(self.steps)
-            if self.block(statements(script.root), False) or len(self.steps) != before or self.prefix != saved[24]:
+            before = (len(self.steps), len(self.prefix))
+            if self.block(statements(script.root), False) or (len(self.steps), len(self.prefix)) != before:
                 raise NeedShell("it does more than set variables")
         except (NeedShell, Wrap) as why:
             self.script, self.file, self._references, self.sourcing = outer
@@ -234,8 +234,7 @@ class Settings(Redirections):
             for name in assigned(script.root):
                 self.vars[name] = [Piece("shell", f"${name}")]
                 self.overridable.discard(name)
-            self.prefix.append(text)
-            self.prefix_uses[text] = (None, set(), {"."})
+            self.prefix.append(Before(text, None, set(), {"."}))
             self.note(
                 WARNING,
                 ".",

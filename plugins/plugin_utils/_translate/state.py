@@ -40,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     DEFAULT_PATH,
     NAME,
     OPTIONAL,
+    Before,
     Exit,
     NeedShell,
     Redirect,
@@ -53,7 +54,6 @@ if t.TYPE_CHECKING:
 
 # No value of a variable is longer; `X=$X$X` some dozens of times would be.
 _LONGEST = 65536
-_NO_USE: tuple[set[str] | None, set[str], set[str]] = (None, set(), set())
 
 
 class State:
@@ -119,13 +119,11 @@ class State:
         self.umask: int | None = None
         self.bash = False
         self.steps: list[Step] = []
-        self.prefix: list[str] = []
+        self.prefix: list[Before] = []
         # Constants that shell text within the words of the main command uses.
         self.setup: dict[str, str] = {}
         self.reading: list[str] = []
         self.functions: dict[str, Node] = {}
-        # For each text of prefix: what it sets (None: it does more than that), what it uses, and the commands it calls.
-        self.prefix_uses: dict[str, tuple[set[str] | None, set[str], set[str]]] = {}
         self.prefix_commands: set[str] = set()
         self.prefix_execs = False
         self.reasons: list[tuple[str, str, int]] = []
@@ -300,7 +298,7 @@ class State:
         return normal(path if path.startswith("/") else f"{self.cwd}/{path}")
 
     def change_directory(self, path: str) -> None:
-        if any(is_relative(text) for text in self.prefix):
+        if any(is_relative(one.text) for one in self.prefix):
             raise NeedShell("what came before is relative to another directory")
         self.mark_directory()
         self.cwd = self.absolute(path)
@@ -555,9 +553,7 @@ class State:
 
     def used_before(self, name: str, words: t.Sequence[Word] = ()) -> bool:
         """Whether something uses the value a variable has before the command gets another one by Environment=."""
-        if any(
-            name in used for _names, used, _commands in (self.prefix_uses.get(text, _NO_USE) for text in self.prefix)
-        ):
+        if any(name in one.uses for one in self.prefix):
             return True
         return any(
             (piece.kind == "var" and piece.text == name)

@@ -69,6 +69,15 @@ class Redirect(t.NamedTuple):
     more: list[t.Any]
 
 
+class Before(t.NamedTuple):
+    """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls."""
+
+    text: str
+    sets: set[str] | None
+    uses: set[str]
+    calls: set[str]
+
+
 class Exit(t.NamedTuple):
     """A branch that ends the script: its exit code, whether it takes the service down, whether it has messages."""
 
