@@ -18,11 +18,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     Piece,
     Printer,
     assigned,
-    bare_names,
     commands_in,
-    expanded_name,
     line_of,
     referenced,
+    references,
     text_of,
     walk,
 )
@@ -52,25 +51,16 @@ class KeptShell(State):
     """Keeps statements as shell text."""
 
     def later(self, node: Node) -> set[str]:
-        """Variables that are expanded after a node."""
+        """Variables that are expanded, or declared for others such as by `export`, after a node."""
         if self._references is None:
-            found = []
-            for one in walk(self.script.root):
-                if one.type == "simple_expansion":
-                    found.append((one.start_byte, expanded_name(one)))
-                elif one.type == "expansion" and len(one.children) > 1:
-                    found += [
-                        (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
-                    ][:1]
-                elif one.type == "declaration_command":
-                    found += [
-                        (one.start_byte, text_of(child)) for child in one.children if child.type == "variable_name"
-                    ]
-                elif one.type in ("arithmetic_expansion", "compound_statement") or (
-                    one.type == "command" and text_of(one.children[0]) in ("let", "printenv")
-                ):
-                    found += [(one.start_byte, name) for name in bare_names(one)]
-            self._references = found
+            declared = [
+                (one.start_byte, text_of(child))
+                for one in walk(self.script.root)
+                if one.type == "declaration_command"
+                for child in one.children
+                if child.type == "variable_name"
+            ]
+            self._references = [*references(self.script.root), *declared]
         return {name for at, name in self._references if at >= node.end_byte}
 
     def called(self, node: Node) -> list[Node]:

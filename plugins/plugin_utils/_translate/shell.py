@@ -689,31 +689,36 @@ def assigned(node: Node) -> set[str]:
 
 def referenced(node: Node) -> set[str]:
     """Names of the variables a piece of script expands."""
-    names: set[str] = set()
+    return {name for _start, name in references(node)}
+
+
+def references(node: Node) -> t.Iterator[tuple[int, str]]:
+    """Where a piece of script uses the values of variables: the offset in bytes, and the name."""
     for one in walk(node):
         if one.type == "simple_expansion":
-            names.add(expanded_name(one))
+            yield one.start_byte, expanded_name(one)
         elif one.type == "expansion":
-            for child in one.children:
-                if child.type in ("variable_name", "special_variable_name"):
-                    names.add(text_of(child))
-                    break
-    return names | bare_names(node)
+            names = [child for child in one.children if child.type in ("variable_name", "special_variable_name")]
+            yield from ((one.start_byte, text_of(child)) for child in names[:1])
+        else:
+            yield from ((one.start_byte, name) for name in _named_without_dollar(one))
 
 
 def bare_names(node: Node) -> set[str]:
     """Names of the variables that arithmetic reads without a `$`."""
-    names: set[str] = set()
-    for one in walk(node):
-        if one.type == "arithmetic_expansion" or (one.type == "compound_statement" and one.children[0].type == "(("):
-            names.update(
-                text_of(inner)
-                for inner in walk(one)
-                if inner.type == "variable_name" and (inner.parent is None or inner.parent.type != "simple_expansion")
-            )
-        elif one.type == "command" and one.child_count and text_of(one.children[0]) in ("let", "printenv"):
-            names.update(re.findall(r"[A-Za-z_]\w*", " ".join(text_of(child) for child in one.children[1:])))
-    return names
+    return {name for one in walk(node) for name in _named_without_dollar(one)}
+
+
+def _named_without_dollar(one: Node) -> list[str]:
+    if one.type == "arithmetic_expansion" or (one.type == "compound_statement" and one.children[0].type == "(("):
+        return [
+            text_of(inner)
+            for inner in walk(one)
+            if inner.type == "variable_name" and (inner.parent is None or inner.parent.type != "simple_expansion")
+        ]
+    if one.type == "command" and one.child_count and text_of(one.children[0]) in ("let", "printenv"):
+        return re.findall(r"[A-Za-z_]\w*", " ".join(text_of(child) for child in one.children[1:]))
+    return []
 
 
 def commands_in(node: Node) -> set[str]:
