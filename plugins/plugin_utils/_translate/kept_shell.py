@@ -132,7 +132,9 @@ class KeptShell(State):
         if "ERROR" in kinds:
             raise Wrap("shell", "the shell text does not parse", line_of(node))
         wraps = None
-        if "trap" in names:
+        if "wait" in names:
+            wraps = "wait"
+        elif "trap" in names:
             wraps = "trap"
         elif "function_definition" in kinds:
             wraps = "function"
@@ -145,92 +147,96 @@ class KeptShell(State):
                 ", ".join(sorted(changers)),
                 "stays in the shell text of the unit: the package that has it must stay installed",
             )
-        if "wait" in names:
-            wraps = "wait"
         if last:
-            if (
-                kinds & {"while_statement", "for_statement", "c_style_for_statement"}
-                or wraps
-                or node.type in ("pipeline", "subshell")
-            ):
-                what = wraps or node.type.replace("_statement", "").replace("_", " ")
-                self.reasons.append(
-                    (what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node))
-                )
-            printer, text = self.printed(node)
-            plain = node.type == "command" or (
-                node.type == "redirected_statement" and node.children[0].type == "command"
-            )
-            if plain and "exec" not in names and not self.called(node):
-                text = self._with_exec(node, text)
-            self.inline = printer.prefix() + text
-            self.inline_exec = text.startswith("exec ") or "exec" in names
+            self._keep_last(node, why, names, kinds, wraps)
             return True
         sets = self.sets(node)
         exports = sets if self.allexport else sets & (self.exported | set(self.service.environment))
-        changed = (sets & (self.later(node) | {"IFS", "PATH"})) | exports
-        if self.cwd_unknown or any(self.may_be_function(name) for name in names):
-            changed |= {"?"}
-        if self.must_follow() and not wraps and not changed:
-            self._behind(node, background)
-            return False
-        if node.type == "subshell" and not wraps and not changed & {"?"}:
-            self.shell_step(node, why)
+        unknown = self.cwd_unknown or any(self.may_be_function(name) for name in names)
+        if node.type == "subshell" and not wraps and not unknown and not exports:
+            # Whatever it does, the shell stays as it is.
+            if self.must_follow():
+                self._put_before(self._before(node))
+            else:
+                self.shell_step(node, why)
             return False
         if names & {"cd", "pushd", "popd"}:
             self.cwd_unknown = True
         if (
-            changed
+            sets & (self.later(node) | {"IFS", "PATH"})
+            or exports
+            or unknown
             or names & (STATEFUL - {"exit"})
             or wraps
-            or "declaration_command" in kinds
-            or "unset_command" in kinds
+            or kinds & {"declaration_command", "unset_command"}
+            or self.must_follow()
         ):
-            if "exec" in names:
-                self.prefix_execs = True
-            if wraps:
-                self.reasons.append(
-                    (
-                        wraps,
-                        f"{wraps} before the main command has no directive ({why}); the original script is run",
-                        line_of(node),
-                    )
-                )
-            printer, text = self.printed(node)
-            if node.type == "declaration_command":
-                exports = set()
-            text = self.exporting(printer.prefix() + text + (" &" if background else ""), exports)
-            pure = (
-                node.type == "variable_assignment"
-                and not self.called(node)
-                and names <= programs.HARMLESS
-                and not exports
-                and not sets & {"PATH"}
-            )
-            self._put_before(Before(text, sets if pure else None, referenced(node), names))
-            for name in sets:
-                self.vars[name] = [Piece("shell", f"${name}")]
-                self.overridable.discard(name)
-            if "set" in names or "shift" in names:
-                for name in [one for one in self.vars if one.isdigit()] + ["@", "*", "#"]:
-                    self.vars[name] = [Piece("shell", f"${name}")]
-            if "." in names or "source" in names or "eval" in names:
-                self.open_shell = True
-                self.open_functions = self.open_functions or not SETTINGS.search(text)
-            return False
-        self.shell_step(node, why)
+            self._keep_in_front(node, background, why, wraps, exports)
+        else:
+            self.shell_step(node, why)
         return False
+
+    def _keep_last(self, node: Node, why: str, names: set[str], kinds: set[str], wraps: str | None) -> None:
+        """What the script ends with."""
+        if (
+            kinds & {"while_statement", "for_statement", "c_style_for_statement"}
+            or wraps
+            or node.type in ("pipeline", "subshell")
+        ):
+            what = wraps or node.type.replace("_statement", "").replace("_", " ")
+            self.reasons.append(
+                (what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node))
+            )
+        printer, text = self.printed(node)
+        plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
+        if plain and "exec" not in names and not self.called(node):
+            text = self._with_exec(node, text)
+        self.inline = printer.prefix() + text
+        self.inline_exec = text.startswith("exec ") or "exec" in names
+
+    def _keep_in_front(self, node: Node, background: bool, why: str, wraps: str | None, exports: set[str]) -> None:
+        """What the rest of the script depends on, or what has to come after such."""
+        if wraps:
+            self.reasons.append(
+                (
+                    wraps,
+                    f"{wraps} before the main command has no directive ({why}); the original script is run",
+                    line_of(node),
+                )
+            )
+        one = self._before(node)
+        sets = self.sets(node)
+        if "exec" in one.calls:
+            self.prefix_execs = True
+        if node.type == "declaration_command":
+            exports = set()
+        text = self.exporting(one.text + (" &" if background else ""), exports)
+        pure = (
+            node.type == "variable_assignment"
+            and not self.called(node)
+            and one.calls <= programs.HARMLESS
+            and not exports
+            and not sets & {"PATH"}
+        )
+        self._put_before(one._replace(text=text, sets=sets if pure else None))
+        changed = set(sets)
+        if one.calls & {"set", "shift"}:
+            changed |= {name for name in self.vars if name.isdigit()} | {"@", "*", "#"}
+        for name in changed:
+            self.vars[name] = [Piece("shell", f"${name}")]
+            self.overridable.discard(name)
+        if one.calls & {".", "source", "eval"}:
+            self.open_shell = True
+            self.open_functions = self.open_functions or not SETTINGS.search(text)
 
     def must_follow(self) -> bool:
         """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
         return any(not one.calls <= _NO_ACTS for one in self.prefix)
 
-    def _behind(self, node: Node, background: bool) -> None:
-        """A step that stays in front of the command, behind what has to run before it."""
+    def _before(self, node: Node) -> Before:
+        """A node as what stays in front of the command."""
         printer, text = self.printed(node)
-        names = self.commands(node)
-        text = printer.prefix() + text + (" &" if background else "")
-        self._put_before(Before(text, None, referenced(node), names))
+        return Before(printer.prefix() + text, None, referenced(node), self.commands(node))
 
     def _put_before(self, one: Before) -> None:
         self.prefix.append(one)
