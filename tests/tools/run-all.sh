@@ -14,6 +14,14 @@ mkdir -p build/logs
 summary=()
 status=0
 began=$SECONDS
+# The images of the hosts are built while the first steps run; who needs one waits for it, and says what went wrong.
+images=
+case " ${steps[*]} " in
+    *" hosts "* | *" molecule "*)
+        tests/lab/lab images </dev/null >build/logs/images.log 2>&1 &
+        images=$!
+        ;;
+esac
 for step in "${steps[@]}"; do
     printf '\n==== %s ====\n' "$step"
     start=$SECONDS
@@ -28,6 +36,8 @@ for step in "${steps[@]}"; do
     counts=$(grep -aE '^=* ?[0-9]+ (passed|failed|error)' "build/logs/$step.log" | tail -n1 | tr -d '=' || true)
     summary+=("$(printf '  %-7s %-9s %4d s  %s' "$verdict" "$step" $((SECONDS - start)) "$counts")")
 done
+
+[ -z "$images" ] || wait "$images" || true
 
 printf '\n==== summary ====\n'
 printf '%s\n' "${summary[@]}"
