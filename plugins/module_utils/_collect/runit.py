@@ -119,14 +119,15 @@ def collect(
     host = Host(root)
     if host.root and not os.path.isdir(host.root):
         raise BadInput(f"root: {root} is not a directory; give the directory that holds the tree")
+    scanners = [] if host.root else running_scanners()
     if path is not None:
         places = _at_path(host, path)
     else:
-        places = _known_places(host)
+        places = _known_places(host, scanned_elsewhere(scanners))
     found = []
     users = _Users(host)
     programs: t.Optional[t.Dict[str, str]] = None
-    scanned = set() if host.root else {os.path.realpath(one.directory) for one in running_scanners() if one.uid == 0}
+    scanned = {os.path.realpath(one.directory) for one in scanners if one.uid == 0}
     for place in places:
         if names and not any(fnmatch.fnmatchcase(place.name, pattern) for pattern in names):
             continue
@@ -165,9 +166,9 @@ def _is_service(directory: str) -> bool:
     return os.path.lexists(os.path.join(directory, "run"))
 
 
-def _known_places(host: Host) -> t.List[_Place]:
+def _known_places(host: Host, elsewhere: t.Sequence[str]) -> t.List[_Place]:
     found: t.Dict[str, _Place] = {}
-    for pattern in (*_SCANNED, *scanned_elsewhere(host)):
+    for pattern in (*_SCANNED, *elsewhere):
         for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
             real = host.outer(host.inner(outer))
             for name in _listed(real):
@@ -248,20 +249,6 @@ def _place(host: Host, outer: str, name: str) -> _Place:
     return _Place(name, outer, "/etc/sv/" + name, False, assumed=True)
 
 
-def scanned_elsewhere(host: t.Optional[Host] = None, proc: str = "/proc") -> t.List[str]:
-    """The directories that a runsvdir or svscan of this host, started by root, looks at now and that are no usual place.
-
-    Those of containers are left out, and those of users, whose services are not the host's.
-    """
-    if host is not None and host.root:
-        return []
-    found = []
-    for one in running_scanners(proc):
-        if one.uid == 0 and one.directory not in _SCANNED and one.directory not in found:
-            found.append(one.directory)
-    return found
-
-
 class Scanner(t.NamedTuple):
     """A process that keeps a supervisor for each service directory of a directory."""
 
@@ -298,19 +285,29 @@ def running_scanners(proc: str = "/proc") -> t.List[Scanner]:
     return found
 
 
+def scanned_elsewhere(scanners: t.Iterable[Scanner]) -> t.List[str]:
+    """The directories that are looked at for the host and are no usual place.
+
+    Those of users are left out, whose services are not the host's.
+    """
+    return list(dict.fromkeys(one.directory for one in scanners if one.uid == 0 and one.directory not in _SCANNED))
+
+
 def links_to(outer: str, host: t.Optional[Host] = None, more: t.Sequence[str] = ()) -> t.List[str]:
     """The entries of scanned directories that lead to a service directory, its links resolved.
 
     :param more: directories to look at beside the usual ones.
     """
     host = host or Host()
-    links = []
-    for pattern in (*_SCANNED, *map(glob.escape, more)):
-        for directory in glob.glob(host.root + pattern):
-            for entry in _listed(directory):
-                if os.path.realpath(os.path.join(directory, entry)) == outer and not entry.startswith("."):
-                    links.append(host.inner(os.path.join(directory, entry)))
-    return links
+    directories = [found for pattern in _SCANNED for found in glob.glob(host.root + pattern)]
+    directories += [host.root + one for one in more]
+    return [host.inner(link) for directory in directories for link in links_in(directory, outer)]
+
+
+def links_in(directory: str, outer: str) -> t.List[str]:
+    """The entries of one scanned directory that lead to a service directory, its links resolved."""
+    links = [os.path.join(directory, entry) for entry in _listed(directory) if not entry.startswith(".")]
+    return [link for link in links if os.path.realpath(link) == outer]
 
 
 def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import (
+    links_in,
     links_to,
     running_scanners,
     scanned_elsewhere,
@@ -112,8 +113,9 @@ class _Task:
         self._relinked = False
         self.resumed: t.List[str] = []
         # Whoever looks for services now, wherever that is: a link that is overlooked starts a second copy.
-        self._scanned = scanned_elsewhere()
-        self._of_users = [one for one in running_scanners() if one.uid != 0]
+        scanners = running_scanners()
+        self._scanned = scanned_elsewhere(scanners)
+        self._of_users = [one for one in scanners if one.uid != 0]
         if os.geteuid() != 0:
             raise SystemdError(
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
@@ -239,7 +241,7 @@ class _Task:
             dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
         )
         for one in self._of_users:
-            if links_to(path, more=[one.directory]) != links_to(path):
+            if links_in(one.directory, path):
                 raise BadInput(
                     f"{where} is linked in {one.directory} too, where the supervisor of the user with ID {one.uid} (process "
                     f"{one.pid}) runs it for that user; it would be started again, so leave the service out or remove that link"

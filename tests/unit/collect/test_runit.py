@@ -111,14 +111,15 @@ def test_directories_that_are_scanned_now_wherever_they_are(tmp_path: Path, monk
         (14, "/etc/service"),
     ]
     assert {one.uid for one in scanners} == {os.getuid()}
-    monkeypatch.setattr(runit, "running_scanners", lambda _proc="": [one._replace(uid=0) for one in scanners])
-    assert runit.scanned_elsewhere() == [f"{srv}/scan", str(srv)]
-    assert runit.links_to(str(directory), more=runit.scanned_elsewhere()) == [f"{srv}/scan/hidden"]
+    of_root = [one._replace(uid=0) for one in scanners]
+    assert runit.scanned_elsewhere(of_root) == [f"{srv}/scan", str(srv)]
+    assert runit.links_to(str(directory), more=runit.scanned_elsewhere(of_root)) == [f"{srv}/scan/hidden"]
+    monkeypatch.setattr(runit, "running_scanners", lambda _proc="": of_root)
     (hidden,) = (one for one in collect("runit") if one["path"] == str(directory))
     assert hidden["state"]["enabled"], "a link that is overlooked would start it a second time"
     assert hidden["links"] == [f"{srv}/scan/hidden"]
-    monkeypatch.setattr(runit, "running_scanners", lambda _proc="": [one._replace(uid=1000) for one in scanners])
-    assert runit.scanned_elsewhere() == [], "the services of a user are not the host's"
+    of_user = [one._replace(uid=1000) for one in scanners]
+    assert runit.scanned_elsewhere(of_user) == [], "the services of a user are not the host's"
 
 
 def test_a_status_without_a_supervisor_and_a_link_nobody_looks_at(
