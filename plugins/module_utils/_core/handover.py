@@ -40,13 +40,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_step
     TakeUnits,
     UnitWish,
     UnmaskUnits,
-    is_masked,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan

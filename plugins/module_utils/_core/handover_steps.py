@@ -27,7 +27,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_reco
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import compare, missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    LASTING,
+    is_masked,
+    leads_to,
+    read_links,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
 _SERVICE = "org.freedesktop.systemd1.Service"
@@ -287,17 +292,6 @@ def _remove_if_empty(path: str) -> None:
         pass
 
 
-_MASKS = "/etc/systemd/system"
-
-
-def is_masked(name: str) -> bool:
-    """Whether somebody has masked a unit for good, which can be taken back by removing a link."""
-    try:
-        return os.readlink(f"{_MASKS}/{name}") == "/dev/null"
-    except OSError:
-        return False
-
-
 class UnmaskUnits(_Of):
     """Unmask units of the host that were masked in favour of the old supervisor; only after that has let go."""
 
@@ -317,7 +311,7 @@ class UnmaskUnits(_Of):
 
 def mask_again(record: Record, ctx: Context) -> None:
     """Mask the units that were masked before the handover."""
-    names = [name for name in record.masked if not os.path.lexists(f"{_MASKS}/{name}")]
+    names = [name for name in record.masked if not os.path.lexists(f"{LASTING}/{name}")]
     if names:
         ctx.links += ctx.manager.mask(names)
         ctx.stale = True

@@ -37,7 +37,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.init_switch i
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    is_masked,
+    link_directories,
+    read_links,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
 
@@ -373,7 +377,7 @@ class _Task:
                 old = before.content.decode("utf-8", "replace") if before else ""
                 diffs.append({"before": old, "after": text, "before_header": path, "after_header": path})
         directories = link_directories("system")
-        masked = [name for name in enable if _is_masked(name) and f"{UNITS}/{name}" not in files]
+        masked = [name for name in enable if is_masked(name) and f"{UNITS}/{name}" not in files]
         if masked:
             steps.append(UnitFileLinks("unmask", masked, directories))
         if disable:
@@ -511,11 +515,6 @@ def _leads(path: str, target: str) -> str:
     if os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds")):
         return os.path.basename(path)
     return os.path.basename(path) if target == "/dev/null" else os.path.basename(target)
-
-
-def _is_masked(name: str) -> bool:
-    path = f"{UNITS}/{name}"
-    return os.path.islink(path) and os.readlink(path) == "/dev/null"
 
 
 def _has(path: str, text: str) -> bool:

@@ -10,6 +10,9 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
 
+# Where units of the host are enabled and masked for good.
+LASTING = "/etc/systemd/system"
+
 
 def link_directories(scope: str, home: str = "", uid: int = 0, root: str = "") -> list[str]:
     """The directories in which systemctl enable, disable, mask and unmask make and remove links (systemd.unit(5)).
@@ -34,6 +37,14 @@ def read_links(directories: t.Sequence[str]) -> dict[str, str]:
                     if link.is_symlink():
                         links[link.path] = os.readlink(link.path)
     return links
+
+
+def is_masked(name: str) -> bool:
+    """Whether somebody has masked a unit of the host for good, which can be taken back by removing a link."""
+    try:
+        return os.readlink(f"{LASTING}/{name}") == "/dev/null"
+    except OSError:
+        return False
 
 
 def leads_to(path: str, target: str, name: str) -> bool:
