@@ -96,7 +96,7 @@ def cron_to_calendar(
         if timezone:
             raise BadInput("timezone: is for expressions; a crontab says it with CRON_TZ")
         return parse_crontab(text(value), choice(crontab, KINDS, "crontab"))
-    schedule = convert(text(value), text(timezone or "", "timezone"), "input")
+    schedule = convert(text(value), text(timezone or "", "timezone"), "input", "timezone")
     if schedule.boot:
         raise BadInput(f"input: {value!r} is no time: {schedule.findings[0]['message']}")
     return schedule.calendars

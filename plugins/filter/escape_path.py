@@ -53,13 +53,15 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import in_
 
 
 @reporting
-def escape_path(value: t.Any, suffix: str | None = None, template: str | None = None) -> str:
+def escape_path(value: t.Any, suffix: t.Any = None, template: t.Any = None) -> str:
     path = text(value)
     parts = path.split("/")
     if ".." in parts:
         raise BadInput(f"input: {path!r} has '..' in it; systemd takes paths without detours only")
     if path and not path.startswith("/") and set(parts) <= {".", ""}:
         raise BadInput(f"input: {path!r} is not an absolute path")
+    if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in parts):
+        raise BadInput("input: has a part of more than 255 bytes, which no path can have")
     if suffix is not None and template is not None:
         raise BadInput("suffix and template exclude each other; a template has its own suffix")
     escaped = names.escape_path(path)

@@ -79,7 +79,7 @@ def timespan(value: t.Any, to: str = "us", number: str = "s") -> int | float | s
     if number == "us" and plain.isascii() and plain.isdigit():
         usec = min(int(plain), INFINITY)
     else:
-        usec = parse_timespan(words, "input")
+        usec = parse_timespan(words, "input", bare=number)
     if to == "text":
         return format_timespan(usec)
     if to == "us":

@@ -50,13 +50,13 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names
-from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting, text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import flag, reporting, text
 
 
 @reporting
-def unescape(value: t.Any, path: bool = False) -> str:
+def unescape(value: t.Any, path: t.Any = False) -> str:
     escaped = text(value)
-    if not path:
+    if not flag(path, "path"):
         return names.unescape(escaped, "input").partition("\0")[0]
     plain = names.unescape_path(escaped, "input").partition("\0")[0]
     if escaped != "-" and any(part in ("", ".", "..") for part in plain[1:].split("/")):

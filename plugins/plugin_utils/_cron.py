@@ -61,11 +61,12 @@ class _Fields(t.NamedTuple):
     notes: list[dict[str, t.Any]]
 
 
-def convert(expression: str, zone: str = "", option: str = "expression") -> Schedule:
+def convert(expression: str, zone: str = "", option: str = "expression", zone_option: str = "") -> Schedule:
     """The calendar events of one cron expression: five fields, or an @-name.
 
     :param zone: time zone the expression is meant in; the host's own where it is empty.
     :param option: what the text is, for errors.
+    :param zone_option: what says the time zone, where that is something else.
     :raises BadInput: with the field and the character cron would not take.
     """
     if not isinstance(expression, str):
@@ -74,8 +75,10 @@ def convert(expression: str, zone: str = "", option: str = "expression") -> Sche
     if zone:
         try:
             parse_calendar(f"*-*-* 00:00:00 {zone}")
-        except BadInput as error:
-            raise BadInput(f"{option}: {zone!r} is not a time zone known here") from error
+        except BadInput:
+            raise BadInput(
+                f"{zone_option or option}: {zone!r} is not a time zone known here; write one such as Europe/Berlin"
+            ) from None
     if words and words[0].startswith("@"):
         name = words[0].lower()
         if len(words) > 1:

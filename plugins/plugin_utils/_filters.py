@@ -9,8 +9,10 @@ import functools
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import TYPES, check_name, is_template
 
 _P = t.ParamSpec("_P")
 _R = t.TypeVar("_R")
@@ -24,7 +26,8 @@ def reporting(function: t.Callable[_P, _R]) -> t.Callable[_P, _R]:
         try:
             return function(*args, **kwargs)
         except SystemdError as error:
-            raise AnsibleFilterError(error.msg) from error
+            # Ansible would tell of causes as well, and so say everything twice.
+            raise AnsibleFilterError(error.msg) from None
 
     return wrapper
 
@@ -62,30 +65,40 @@ def choice(value: t.Any, choices: t.Sequence[str], what: str) -> str:
     return str(value)
 
 
+def flag(value: t.Any, what: str) -> bool:
+    """A boolean, or a word for one, as in options of modules.
+
+    :raises BadInput: it is none.
+    """
+    try:
+        return boolean(value)
+    except TypeError:
+        raise BadInput(f"{what}: {value!r} is neither true nor false") from None
+
+
 def in_template(escaped: str, template: str) -> str:
     """The name of a template's instance.
 
-    :raises BadInput: it is no template, or the instance is empty.
+    :raises BadInput: it is no template, or the instance is empty or too long.
     """
-    prefix, at, suffix = text(template, "template").partition("@")
-    if not prefix or not at or not suffix.startswith(".") or "@" in suffix:
+    prefix, _at, suffix = text(template, "template").partition("@")
+    if not is_template(template) or "@" in suffix or check_name(template, "template") != template:
         raise BadInput(f"template: {template!r} is not the name of a template; write one such as 'app@.service'")
     if not escaped:
         raise BadInput("input: is empty, which an instance cannot be")
-    return f"{prefix}@{escaped}{suffix}"
+    return check_name(f"{prefix}@{escaped}{suffix}", "input")
 
 
 def with_suffix(escaped: str, suffix: str) -> str:
     """The name of a unit of a type such as `mount`.
 
-    :raises BadInput: there is no such type.
+    :raises BadInput: there is no such type, or the name is too long.
     """
-    if suffix.lstrip(".") not in _TYPES:
-        raise BadInput(f"suffix: {suffix!r} is no type of unit; {', '.join(_TYPES)} are")
-    return f"{escaped}.{suffix.lstrip('.')}"
-
-
-_TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+    kind = text(suffix, "suffix")
+    kind = kind[1:] if kind.startswith(".") else kind
+    if kind not in TYPES:
+        raise BadInput(f"suffix: {suffix!r} is no type of unit; {', '.join(TYPES)} are")
+    return check_name(f"{escaped}.{kind}", "input")
 
 
 def unit_state(unit: t.Any, key: str, prop: str) -> str | bool | None:

@@ -39,10 +39,11 @@ _DIGITS = "0123456789"
 _BLANKS = " \t\n\r"
 
 
-def parse_timespan(text: str, option: str = "timeout") -> int:
+def parse_timespan(text: str, option: str = "timeout", bare: str = "s") -> int:
     """Microseconds of a time span such as `5min 20s`, `1.5h` or `90` (seconds); 2^64-1 for `infinity`.
 
     :param option: name of the option, for the error.
+    :param bare: the unit of numbers that have none.
     :raises BadInput: with the place where the text stops being a time span.
     """
     rest = text.strip(_BLANKS)
@@ -74,7 +75,7 @@ def parse_timespan(text: str, option: str = "timeout") -> int:
         start = at
         while at < end and text[at] not in _DIGITS and text[at] not in _BLANKS and text[at] not in ".-+":
             at += 1
-        unit = UNITS.get(text[start:at])
+        unit = UNITS.get(text[start:at] or bare)
         if number_end == at < end:
             # `1.2.3`; `1.2 .3` and `1.2s.3` are two numbers.
             raise _bad(text, at, option, "a unit or a blank is missing between two numbers")

@@ -31,6 +31,7 @@ def test_escaping() -> None:
     assert escape_path("/srv//big data/", suffix="mount") == "srv-big\\x20data.mount"
     assert escape_path("/", template="x@.mount") == "x@-.mount"
     assert unescape("srv-big\\x20data", path=True) == "/srv/big data"
+    assert unescape("srv-big", path="no") == "srv/big"
 
 
 def test_timespan() -> None:
@@ -41,6 +42,9 @@ def test_timespan() -> None:
     assert timespan(1_500_000, "s", number="us") == 1.5
     assert timespan(2**64 - 1, "text", number="us") == "infinity"
     assert timespan(0.000001) == 1
+    # Half of a property, which Jinja makes a number with a fraction of.
+    assert timespan(3_000_001 / 2, number="us") == 1_500_000
+    assert timespan("1.5ms 20", number="us") == 1_520
 
 
 def test_bytes() -> None:
@@ -57,7 +61,14 @@ def test_bytes() -> None:
         (lambda: escape(5), "is a int, not text"),
         (lambda: escape("", "app@.service"), "is empty"),
         (lambda: escape("x", "app.service"), "not the name of a template"),
+        (lambda: escape("x", "app@.servce"), "template: 'app@.servce' is not the name of a template"),
+        (lambda: escape("x", "my app@.service"), "template: 'my app@.service' holds ' '"),
+        (lambda: escape("x" * 250, "app@.service"), "is 262 characters long"),
         (lambda: escape_path("/a/../b"), "detours"),
+        (lambda: escape_path("/" + "a" * 256), "more than 255 bytes"),
+        (lambda: escape_path("/aaaaa" + "/aaaaa" * 50, "mount"), "a unit name has at most 255"),
+        (lambda: escape_path("/a", 5), "suffix: 5 is a int"),
+        (lambda: unescape("a", path="maybe"), "path: 'maybe' is neither true nor false"),
         (lambda: escape_path("/a", "mounts"), "no type of unit"),
         (lambda: escape_path("/a", "mount", "a@.mount"), "exclude each other"),
         (lambda: unescape("a\\x2"), "character 2"),
@@ -72,6 +83,7 @@ def test_bytes() -> None:
         (lambda: cron_to_calendar("@reboot"), "OnBootSec="),
         (lambda: cron_to_calendar("@daily x", "user", timezone="UTC"), "CRON_TZ"),
         (lambda: cron_to_calendar("@daily x", "mine"), "not one of user"),
+        (lambda: cron_to_calendar("@daily", timezone="Europe/Nowhere"), "^timezone: 'Europe/Nowhere' is not[^:]*$"),
         (lambda: active({"units": []}), "test each of its units"),
         (lambda: enabled([]), "is not a unit"),
     ],
