@@ -21,7 +21,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Names of services, with C(.service) added where there is no suffix, or patterns.
+      - Names of services, with C(.service) added where there is no suffix, or patterns. A pattern skips services that are masked or whose files are bad.
+      - A template is no service that runs, so it is refused. Name its instances.
       - Without names all services that systemd has loaded are assessed.
     type: list
     elements: str

@@ -18,6 +18,8 @@ def services(host: Host) -> t.Iterator[None]:
     confined = "DynamicUser=yes\nPrivateNetwork=yes\nProtectSystem=strict\nNoNewPrivileges=yes\nPrivateDevices=yes\n"
     host.write("/etc/systemd/system/si-open.service", "[Service]\nExecStart=/bin/sleep 1008\n")
     host.write("/etc/systemd/system/si-shut.service", f"[Service]\nExecStart=/bin/sleep 1008\n{confined}")
+    # Masked, and an alias.
+    host.run("cd /etc/systemd/system; ln -s /dev/null si-masked.service; ln -s si-open.service si-other.service")
     host.run("systemctl daemon-reload; systemctl start si-open", check=True)
     yield
     host.run("systemctl stop si-open; rm /etc/systemd/system/si-*; systemctl daemon-reload")
@@ -48,7 +50,10 @@ def test_before_and_after_confinement(host: Host) -> None:
 @pytest.mark.usefixtures("services")
 def test_as_systemd_analyze_says(host: Host) -> None:
     told = host.run("systemd-analyze --no-pager security si-shut.service si-open.service", check=True).stdout
-    for unit in units(host, name="si-*"):
+    # The pattern matches a masked service too, and one of them by two names.
+    found = units(host, name=["si-*", "si-other"])
+    assert [unit["name"] for unit in found] == ["si-open.service", "si-shut.service"]
+    for unit in found:
         assert f"for {unit['name']}: {unit['exposure']:g} {unit['level']}" in told
         assert "directives" not in unit
 
@@ -61,8 +66,14 @@ def test_all_loaded_services(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("args", "words"),
-    [({"name": "si-none"}, ["name:", "si-none"]), ({"name": "basic.target"}, ["name:", "basic.target", "service"])],
+    [
+        ({"name": "si-none"}, ["name:", "si-none"]),
+        ({"name": "basic.target"}, ["name:", "basic.target", "service"]),
+        ({"name": "si-masked"}, ["name: si-masked.service is masked", "unmask it first"]),
+        ({"name": "user@"}, ["name: user@.service is a template", "user@1.service"]),
+    ],
 )
+@pytest.mark.usefixtures("services")
 def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None:
     result = host.ansible("pidone.systemd.security_info", args)
     assert result["failed"]

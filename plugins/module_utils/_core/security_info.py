@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import not_found, resolve
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
@@ -32,18 +32,37 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         if unit_type(name) not in ("service", ""):
             raise BadInput(f"name: {name} is no service; only services are assessed")
     with manager_for({"scope": "system"}) as manager:
-        found = [name for name in resolve(manager, names, allow_empty=True) if unit_type(name) == "service"]
-        for name, status in zip(found, manager.status(found)):
-            if status.load_state == "not-found":
-                raise not_found(name, manager)
         if params["name"] is None:
             found = [s.id for s in manager.list_units(["*.service"]) if s.load_state == "loaded"]
+        else:
+            found = _find(manager, names)
     units = assess(found, timeout) if found else []
     if not params["details"]:
         for unit in units:
             del unit["directives"]
     units.sort(key=lambda unit: (-unit["exposure"], unit["name"]))
     return {"changed": False, "units": units}
+
+
+def _find(manager: t.Any, names: t.Sequence[str]) -> list[str]:
+    """The services that are named, each once under its own name; patterns skip what cannot be assessed."""
+    for name in names:
+        if is_template(name):
+            stem, _at, suffix = name.partition("@")
+            raise BadInput(
+                f"name: {name} is a template, of which nothing runs; name its instances ({stem}@1{suffix}, {stem}@*{suffix})"
+            )
+    resolved = [name for name in resolve(manager, names, allow_empty=True) if unit_type(name) == "service"]
+    found: dict[str, None] = {}
+    for name, status in zip(resolved, manager.status(resolved)):
+        if status.load_state == "loaded":
+            found[status.id] = None
+        elif name in names:
+            if status.load_state == "not-found":
+                raise not_found(name, manager)
+            hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
+            raise BadInput(f"name: {name} is {status.load_state}, so that it cannot be assessed; {hint}")
+    return list(found)
 
 
 def assess(names: t.Sequence[str], timeout: float) -> list[dict[str, t.Any]]:
