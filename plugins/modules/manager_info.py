@@ -21,7 +21,7 @@ extends_documentation_fragment:
 options:
   unit_times:
     description:
-      - Whether to return how long each active unit took to get so, the slowest first.
+      - Whether to return how long the activation of each unit took, the slowest first, as C(systemd-analyze blame) does.
     type: bool
     default: false
   timeout:
@@ -143,7 +143,9 @@ manager:
           type: dict
           returned: always
         units:
-          description: Each active unit with C(name), C(activating_usec), C(active_usec) and C(took_usec).
+          description:
+            - Each unit that was activated, with C(name), C(activating_usec) (when that began last), C(active_usec) (when the unit was up, or, if it is one
+              that does its work and ends, when it had ended) and C(took_usec). The first two are microseconds on the monotonic clock.
           type: list
           elements: dict
           returned: when O(unit_times=true)
