@@ -38,7 +38,8 @@ options:
   name:
     description:
       - Names of units, with C(.service) added where there is no suffix, or patterns such as V(app@*.service).
-      - Units of the types service, slice, scope, socket, mount and swap have resource properties. A pattern skips others.
+      - Units of the types service, slice, scope, socket, mount and swap have resource properties. A pattern skips others, and
+        those that are masked. With O(persist=true) it also skips those that were made at run time and would have to be changed, with a warning.
       - A template is no unit, so it is refused. Name its instances.
     type: list
     elements: str

@@ -302,6 +302,10 @@ class TestPersist:
             lasting = host.ansible(MODULE, {"name": "rc-made", "properties": {"CPUQuota": "30%"}})
             assert lasting["failed"]
             assert "persist: rc-made.service was made at run time" in lasting["msg"]
+            # A pattern does not fail because of what happens to run just now.
+            passed = host.ansible(MODULE, {"name": "rc-made.s*", "properties": {"CPUQuota": "30%"}}, check=True)
+            assert [entry["name"] for entry in passed["units"]] == ["rc-made.slice"]
+            assert "rc-made.service was made at run time" in passed["warnings"][0]
             assert converge(host, "rc-made", {"CPUQuota": "30%"}, persist="runtime")["changed"]
             host.run("systemctl daemon-reload", check=True)
             assert not host.ansible(

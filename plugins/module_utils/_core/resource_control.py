@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan, Step, carry_out, short
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_plan import (
     UNSET,
@@ -73,10 +73,12 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
         manager.connection.default_timeout = timeout
         warnings: list[str] = []
-        statuses = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+        statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
         host = _host(manager, wanted)
         _check_version(wanted, host.version)
         subjects = read(manager, statuses, list(wanted), host)
+        if params["persist"] == "true":
+            subjects = _lasting(subjects, matched, wanted, host, warnings)
         ctx = Context(manager, timeout)
         watch = None
         if limits is not None:
@@ -184,8 +186,11 @@ def _apply(plan: Plan, ctx: Context, diff: bool, interruption: t.Any) -> bool:
 
 def _find(
     manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
-) -> list[UnitStatus]:
-    """The states of all units that are named, each once, refusing those that have no resource properties."""
+) -> tuple[list[UnitStatus], set[str]]:
+    """The states of all units that are named, each once, refusing those that have no resource properties.
+
+    Also the names of those that only a pattern names.
+    """
     found = resolve(manager, names, allow_empty)
     for name in found:
         if is_template(name):
@@ -196,7 +201,10 @@ def _find(
             )
     given = {name for name in names if name in found}
     statuses: dict[str, UnitStatus] = {}
+    plain: set[str] = set()
     for name, status in zip(found, manager.status(found)):
+        if name in given:
+            plain.add(status.id)
         if unit_type(status.id) not in CGROUP_TYPES:
             if name not in given:
                 continue
@@ -213,7 +221,29 @@ def _find(
         elif name in given:
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
             raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
-    return list(statuses.values())
+    return list(statuses.values()), statuses.keys() - plain
+
+
+def _lasting(
+    subjects: t.Sequence[Subject], matched: set[str], wanted: dict[str, t.Any], host: Host, warnings: list[str]
+) -> list[Subject]:
+    """The units without those of which nothing can last: which of these are there just now is no business of a pattern."""
+    kept, passed = [], []
+    for subject in subjects:
+        if (
+            subject.id in matched
+            and subject.is_transient
+            and any(decide(subject, name, value, "runtime", host) for name, value in wanted.items())
+        ):
+            passed.append(subject.id)
+        else:
+            kept.append(subject)
+    if passed:
+        warnings.append(
+            f"{short(passed)} {'was' if len(passed) == 1 else 'were'} made at run time, so that nothing can last there; "
+            "a pattern passes over such units unless `persist: runtime` is given"
+        )
+    return kept
 
 
 def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:

@@ -10,6 +10,7 @@ sorted tuples. From it come the D-Bus values, the lines of a drop-in and the tex
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
@@ -287,12 +288,18 @@ def device_paths(name: str, value: t.Any) -> list[str]:
 
 
 def check_devices(name: str, value: t.Any, option: str = "properties") -> None:
-    """Refuse devices that do not exist.
+    """Refuse devices that do not exist, or of which systemd could not tell what block device is meant.
 
     :raises BadInput: with what to write instead.
     """
     for path in device_paths(name, value):
         if os.path.exists(path):
+            mode = os.stat(path).st_mode
+            if name != "DeviceAllow" and not (stat.S_ISBLK(mode) or stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                raise BadInput(
+                    f"{option}: {name}: {path} is no block device, and systemd would ignore it; "
+                    "name a block device, or a file or directory on its file system (see lsblk)"
+                )
             continue
         if name == "DeviceAllow":
             hint = "for one that comes and goes allow its class, such as char-ttyUSB or block-sd (see /proc/devices)"

@@ -227,6 +227,8 @@ def test_devices(tmp_path: Path) -> None:
     check_devices("DeviceAllow", (("/dev/null", "r"), ("char-pts", "rw"), ("/dev/tty*", "rw")))
     with pytest.raises(BadInput, match="there is no device /dev/nope on this host; name a block device"):
         check_devices("IODeviceWeight", (("/dev/nope", 5),))
+    with pytest.raises(BadInput, match="/dev/null is no block device, and systemd would ignore it"):
+        check_devices("IOReadBandwidthMax", (("/dev/null", 5),))
     with pytest.raises(BadInput, match="there is no device /dev/nope on this host; for one that comes and goes"):
         check_devices("DeviceAllow", (("/dev/nope", "r"),))
 
