@@ -34,9 +34,8 @@ class Context:
         # Notes for the way back: units to bring up again at its end, and whether files changed under systemd's feet.
         self.bring_up: list[tuple[str, str]] = []
         self.stale = False
-        # When the last jobs were enqueued, and when they had ended, on the clock of `time.monotonic()`.
+        # When the last jobs were enqueued, on the clock of `time.monotonic()`.
         self.jobs_begun = 0.0
-        self.jobs_ended = 0.0
         self.warnings: list[str] = []
 
     def deadline(self) -> float:

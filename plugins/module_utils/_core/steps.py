@@ -131,7 +131,6 @@ class Jobs(Step):
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
         jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
-        ctx.jobs_ended = time.monotonic()
         self.ended = time.monotonic()
         ctx.jobs += [(job, results.get(job.id)) for job in jobs]
         if refused:

@@ -141,7 +141,6 @@ _BYTE_LIMITS = frozenset(("FSIZE", "DATA", "STACK", "CORE", "RSS", "AS", "MEMLOC
 _LIMITS = _BYTE_LIMITS | {"CPU", "NOFILE", "NPROC", "LOCKS", "SIGPENDING", "NICE", "RTPRIO", "RTTIME"}
 _EXEC_FLAGS = {"-": "ignore-failure", ":": "no-env-expand", "+": "privileged"}
 _EXEC_MARKS = {"ignore-failure": "-", "privileged": "+", "no-setuid": "!", "ambient": "!!"}
-_STRUCTURED = ("RootImageOptions", "MountImages", "ExtensionImages")
 # Values that systemd writes in a form that takes anything.
 _MULTILINE = frozenset((
     "StandardInputText", "StandardInputData", "SetCredential", "SetCredentialEncrypted", "Environment", "ExecCondition",

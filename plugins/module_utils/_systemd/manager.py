@@ -142,11 +142,6 @@ class Manager:
         rows = self.call("ListUnitsByPatterns", "asas", list(states), list(patterns), doing="list units")[0]
         return [UnitStatus._make(row) for row in rows]
 
-    def list_unit_files(self, patterns: t.Sequence[str] = ()) -> list[tuple[str, str]]:
-        """`(path, state)` of each unit file that matches one of the patterns (all without any)."""
-        rows = self.call("ListUnitFilesByPatterns", "asas", [], list(patterns), doing="list unit files")[0]
-        return [(row[0], row[1]) for row in rows]
-
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name, read from the links on disk; an empty string where there is no unit file.
 

@@ -96,10 +96,6 @@ class UnitText(t.NamedTuple):
             sections.setdefault(item.section, []).append((item.key, item.meaning))
         return sections
 
-    def section_of(self, name: str) -> list[Assignment]:
-        """All assignments of one section, however often its header is repeated."""
-        return [item for item in self.assignments if item.section == name]
-
     def values(self, section: str, key: str) -> list[str]:
         """The values of a repeatable directive that are left after its resets."""
         kept: list[str] = []
@@ -212,11 +208,6 @@ def same_meaning(one: str, other: str) -> bool:
         return True
     first, second = parse(one), parse(other)
     return not first.problems and not second.problems and first.meaning() == second.meaning()
-
-
-def same_comments(one: str, other: str) -> bool:
-    """Whether two texts have the same comments in the same order, apart from the blanks around each."""
-    return one == other or parse(one).comments == parse(other).comments
 
 
 def tidy(text: str) -> str:

@@ -396,7 +396,6 @@ class Branches(Guards):
             self._restore(saved)
             return False
         for step in made:
-            step.guarded = True
             if step.argv[0].endswith("mkdir") and not any(re.match(r"-\w*p", word) for word in step.argv[1:]):
                 step.argv[1:1] = ["-p"]
         return True

@@ -14,8 +14,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 Sections = dict[str, dict[str, t.Any]]
 
 _PLAIN = re.compile("[^\\s\"'\\\\\x00-\x1f\x7f;#\ud800-\udfff]+\\Z")
-# Directives that may stand several times; others are one line.
-_LISTS = frozenset(("Environment", "EnvironmentFile"))
 
 
 def value(text: str) -> str:

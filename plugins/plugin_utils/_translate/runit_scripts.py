@@ -123,10 +123,6 @@ def only_assigns(node: Node) -> bool:
     return node.type in ("variable_assignment", "variable_assignments")
 
 
-def assigned_name(node: Node) -> str:
-    return text_of(node.children[0]) if node.children else ""
-
-
 def own_sv(words: list[str], definition: Definition) -> bool:
     arguments = list(words[1:])
     while arguments and arguments[0].startswith("-"):

@@ -135,7 +135,6 @@ class State:
         self.no_retry: set[str] = set()
         self.stdout = "journal"
         self.stderr = "separate"
-        self.handled: set[int] = set()
         self.log_command: list[Word] | None = None
         # `snooze -H9` before everything else: when the rest runs.
         self.leading_snooze: list[Word] | None = None
@@ -143,7 +142,6 @@ class State:
         self.once: set[tuple[str, str]] = set()
         self.path_changed = False
         self.ended = False
-        self.messages_only = True
         self.evaluator = Evaluator(self)
         self._references: list[tuple[int, str]] | None = None
         self._set_somewhere: set[str] | None = None

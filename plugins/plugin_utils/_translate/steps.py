@@ -32,7 +32,6 @@ class Step:
     __slots__ = (
         "argv",
         "group",
-        "guarded",
         "ident",
         "ignore",
         "kind",
@@ -55,7 +54,6 @@ class Step:
         self.owner: str | None = None
         self.group: str | None = None
         self.recursive = False
-        self.guarded = False
         self.ignore = False
         self.argv: list[str] = []
         self.ident = 0

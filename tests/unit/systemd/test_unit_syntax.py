@@ -13,7 +13,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
     parse,
     render,
-    same_comments,
     same_meaning,
     split_lines,
     tidy,
@@ -76,7 +75,7 @@ class TestParse:
     def test_values_after_resets(self) -> None:
         text = parse("[Service]\nExecStart=a\nExecStart=b\n[Unit]\nX-A=1\n[Service]\nExecStart=\nExecStart=c\n")
         assert text.values("Service", "ExecStart") == ["c"]
-        assert [item.value for item in text.section_of("Service")] == ["a", "b", "", "c"]
+        assert [item.value for item in text.assignments if item.section == "Service"] == ["a", "b", "", "c"]
 
     @pytest.mark.parametrize(
         ("text", "line", "message"),
@@ -145,8 +144,7 @@ class TestMeaning:
         assert not same_meaning("[A]\nB=x  y\n", "[A]\nB=x y\n")
 
     def test_comments(self) -> None:
-        assert same_comments("# a\n[A]\nB=1\n", "[A]\n#  a".replace("#  a", "# a"))
-        assert not same_comments("# a\n[A]\n", "# b\n[A]\n")
+        assert parse(" # a \n[A]\nB=1\n; b\n").comments == parse("[A]\n# a\n\t; b").comments == ["# a", "; b"]
 
     def test_tidy(self) -> None:
         assert tidy("[A]\r\nB=1") == "[A]\nB=1\n"
