@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -34,6 +36,13 @@ _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
 )
 _LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
+
+# What multilog and s6-log do with lines besides writing them to a directory, by the first character of an argument.
+_SENDS = {
+    "=": "a file with the last line",
+    "!": "a program for finished files",
+    "|": "a program that gets lines",
+}
 
 
 class Log(RunitService):
@@ -98,24 +107,9 @@ class Log(RunitService):
 
     def _logger(self, words: list[Word], file: str, line: int) -> None:
         """What a logging program's options mean for the journal."""
-        service = self.service
         name = (constant(words[0]) or "").rsplit("/", 1)[-1]
-        texts = [constant(word) for word in words[1:]]
         if name in ("logger", "vlogger"):
-            for index, text in enumerate(texts):
-                if text is None:
-                    continue
-                value = text[2:] if len(text) > 2 else (texts[index + 1] if index + 1 < len(texts) else None)
-                if text.startswith("-t") and not text.startswith("--"):
-                    if value:
-                        service.set("SyslogIdentifier", render.value(value))
-                elif text.startswith("-p") and not text.startswith("--") and value:
-                    facility, _dot, level = value.rpartition(".")
-                    level = {"warn": "warning", "error": "err", "panic": "emerg"}.get(level, level)
-                    if facility in _FACILITIES and facility != "daemon":
-                        service.set("SyslogFacility", facility)
-                    if level in _LEVELS and level != "info":
-                        service.set("SyslogLevel", level)
+            self._tagger([constant(word) for word in words[1:]])
             self.note(
                 INFO,
                 name,
@@ -125,48 +119,7 @@ class Log(RunitService):
             )
             return
         if name in ("svlogd", "multilog", "s6-log", "tinylog"):
-            directory = next(
-                (
-                    text
-                    for text in reversed(texts)
-                    if text
-                    and not text.startswith("-")
-                    and (text.startswith((".", "/")) or "/" in text or text == "main")
-                ),
-                None,
-            )
-            self.note(
-                DECISION,
-                name,
-                file,
-                line,
-                f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
-                "its own for one service (option log=svlogd keeps svlogd)",
-            )
-            raw = ["".join(piece.text for piece in word) for word in words[1:]]
-            for option in (text for text in raw if text and (text.startswith("-") or name in ("multilog", "s6-log"))):
-                if option == directory:
-                    continue
-                selects = name in ("multilog", "s6-log") and option[0] in "+-"
-                if selects or option[0] in "=!|" or option.startswith(("./", "/")):
-                    what = {
-                        "=": "a file with the last line",
-                        "!": "a program for finished files",
-                        "|": "a program that gets lines",
-                    }
-                    self.note(
-                        DECISION,
-                        f"{name} {option}",
-                        file,
-                        line,
-                        "it selects lines; see LogFilterPatterns= (systemd 253)"
-                        if selects
-                        else f"{what.get(option[0], 'another directory')}, which the journal has no counterpart for",
-                    )
-                else:
-                    self.note(
-                        INFO, f"{name} {option}", file, line, "the journal has its own time stamps, prefixes and sizes"
-                    )
+            self._log_writer(name, words[1:], file, line)
             self._svlogd_config()
             return
         self.note(
@@ -186,6 +139,56 @@ class Log(RunitService):
                 line,
                 "this program did more with the log than keep it; decide whether it is still needed",
             )
+
+    def _tagger(self, options: t.Sequence[str | None]) -> None:
+        """Tag, facility and level of logger(1) for the journal."""
+        service = self.service
+        for index, text in enumerate(options):
+            if text is None:
+                continue
+            value = text[2:] if len(text) > 2 else (options[index + 1] if index + 1 < len(options) else None)
+            if text.startswith("-t") and not text.startswith("--"):
+                if value:
+                    service.set("SyslogIdentifier", render.value(value))
+            elif text.startswith("-p") and not text.startswith("--") and value:
+                facility, _dot, level = value.rpartition(".")
+                level = {"warn": "warning", "error": "err", "panic": "emerg"}.get(level, level)
+                if facility in _FACILITIES and facility != "daemon":
+                    service.set("SyslogFacility", facility)
+                if level in _LEVELS and level != "info":
+                    service.set("SyslogLevel", level)
+
+    def _log_writer(self, name: str, arguments: t.Sequence[Word], file: str, line: int) -> None:
+        """What the journal does, or does not do, of what svlogd and its kin were told."""
+        texts = [constant(word) for word in arguments]
+        directory = next(
+            (
+                text
+                for text in reversed(texts)
+                if text and not text.startswith("-") and (text.startswith((".", "/")) or "/" in text or text == "main")
+            ),
+            None,
+        )
+        self.note(
+            DECISION,
+            name,
+            file,
+            line,
+            f"the journal takes the output instead of files{' in ' + directory if directory else ''}; it has no rotation of "
+            "its own for one service (option log=svlogd keeps svlogd)",
+        )
+        acts = name in ("multilog", "s6-log")
+        for option in ("".join(piece.text for piece in word) for word in arguments):
+            if not option or option == directory or not (acts or option.startswith("-")):
+                continue
+            if acts and option[0] in "+-":
+                severity, message = DECISION, "it selects lines; see LogFilterPatterns= (systemd 253)"
+            elif option[0] in _SENDS or option.startswith(("./", "/")):
+                what = _SENDS.get(option[0], "another directory")
+                severity, message = DECISION, f"{what}, which the journal has no counterpart for"
+            else:
+                severity, message = INFO, "the journal has its own time stamps, prefixes and sizes"
+            self.note(severity, f"{name} {option}", file, line, message)
 
     def _svlogd_config(self) -> None:
         meanings = {

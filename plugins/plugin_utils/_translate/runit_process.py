@@ -69,22 +69,7 @@ class Process(OneShots):
                 "$()",
                 f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {service.user}",
             )
-        # shell words in the command: a shell in front of it
-        needs_shell = bool(it.prefix) or (
-            it.main is not None and any(piece.kind == "shell" for word in it.main for piece in word)
-        )
-        before = [one.text for one in it.prefix]
-        inline: str | None = None
-        if it.inline is not None:
-            inline = "; ".join([*before, it.inline])
-        elif needs_shell and it.main is not None:
-            name = f"exec -a {word_text(lit(it.argv0))} " if it.argv0 else "exec "
-            if it.argv0:
-                name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))} "
-            words = [it.program(it.main[0]), *it.main[1:]]
-            inline = assignments(it.setup) + "; ".join([*before, name + " ".join(word_text(word) for word in words)])
-        if inline is not None and it.errexit:
-            inline = "set -e; " + inline
+        inline = self._inline(it)
         if inline is not None and len(inline) > LONGEST_INLINE:
             it.reasons.append(
                 ("shell", "too much of the script can only be done by a shell; the original script is run", it.line)
@@ -148,6 +133,20 @@ class Process(OneShots):
         self._manner(True)
         self._terminal(it, base)
         self._directory(it, " ".join("".join(piece.text for piece in word) for word in it.main))
+
+    def _inline(self, it: Interpreter) -> str | None:
+        """The command line of a shell, where the command cannot do without one."""
+        before = [one.text for one in it.prefix]
+        if it.inline is not None:
+            inline = "; ".join([*before, it.inline])
+        elif it.main is not None and (before or any(piece.kind == "shell" for word in it.main for piece in word)):
+            name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))}" if it.argv0 else "exec"
+            words = [it.program(it.main[0]), *it.main[1:]]
+            command = " ".join([name, *(word_text(word) for word in words)])
+            inline = assignments(it.setup) + "; ".join([*before, command])
+        else:
+            return None
+        return "set -e; " + inline if it.errexit else inline
 
     def _commands(self, it: Interpreter) -> None:
         service = self.service
