@@ -157,25 +157,7 @@ class Branches(Guards):
             if other is None and self.directory_choice(test, negate, then):
                 return False
         if other is None and test is not None and then and all(self._asks_sv(one) for one, _background in then):
-            wants, before = list(self.service.wants), len(self.findings)
-            for one, _background in then:
-                self.dispatch(one, False)
-            pulled = [name for name in self.service.wants if name not in wants]
-            starts = any(
-                re.search(r"\bsv\s(?:-\S+\s+)*(?:s|start|u|up|o|once)\s", text_of(one) + " ") for one, _b in then
-            )
-            asked = " ".join(text_of(condition).split())
-            if pulled and starts and "service" not in asked:
-                self.note(
-                    INFO, "condition", f"'{asked}' is not asked any more: what is not installed, systemd does not start"
-                )
-                return False
-            self.service.wants = wants
-            self.findings[before:] = [
-                one for one in self.findings[before:] if " is Wants= and After=" not in f" {one.message}"
-            ]
-            for name in pulled:
-                self.note(INFO, "sv check", f"is After={name} without Wants=: it orders the two where both are enabled")
+            self._asked_for(condition, then)
             return False
         if self._is_sv(condition) and not negate:
             if other is None and all(self._is_message(one) for one, _background in then):
@@ -222,6 +204,26 @@ class Branches(Guards):
             self.guard_test(test, condition, Exit("1", False, False))
             return self.block(then, True)
         return self._undecided(node)
+
+    def _asked_for(self, condition: Node, then: list[tuple[Node, bool]]) -> None:
+        """Other services that are only asked for, or started, where a condition holds."""
+        wants, before = list(self.service.wants), len(self.findings)
+        for one, _background in then:
+            self.dispatch(one, False)
+        pulled = [name for name in self.service.wants if name not in wants]
+        starts = any(re.search(r"\bsv\s(?:-\S+\s+)*(?:s|start|u|up|o|once)\s", text_of(one) + " ") for one, _b in then)
+        asked = " ".join(text_of(condition).split())
+        if pulled and starts and "service" not in asked:
+            self.note(
+                INFO, "condition", f"'{asked}' is not asked any more: what is not installed, systemd does not start"
+            )
+            return
+        self.service.wants = wants
+        self.findings[before:] = [
+            one for one in self.findings[before:] if " is Wants= and After=" not in f" {one.message}"
+        ]
+        for name in pulled:
+            self.note(INFO, "sv check", f"is After={name} without Wants=: it orders the two where both are enabled")
 
     def _undecided(self, node: Node) -> bool:
         raise NeedShell("its condition is known only when the service starts")

@@ -154,76 +154,10 @@ class Finish(Run):
                 return True
             self.finish_writes = True
             return False
-        if self.finish_writes:
-            # Its output goes to a file, so what it says is no mere message.
-            messages: t.Collection[str] = ()
-        else:
-            messages = programs.MESSAGES
         if inner.type == "command":
-            words = [word.strip("\"'") for word in text_of(inner).split()]
-            while words and words[0] == "exec":
-                words = words[1:]
-            if not words:
-                return True
-            name = words[0].rsplit("/", 1)[-1]
-            if name == ":" and (assigned(inner) or any(one.type == "command_substitution" for one in walk(inner))):
-                # `: ${X:=default}` is an assignment.
-                return False
-            if name == "set" and not all(
-                re.fullmatch(r"[-+][euxo]+|pipefail|errexit|nounset", word) for word in words[1:]
-            ):
-                return False
-            if node.type == "redirected_statement" and name in (":", "true", "set"):
-                return re.fullmatch(SILENCED, redirects_text(node)) is not None
-            if name in (":", "true", "set"):
-                return True
-            if name in ("exit", "return"):
-                return True
-            if name == "utmpset":
-                line_of_terminal = self._finish_word(node, words[-1])
-                self.note(
-                    INFO,
-                    "utmpset",
-                    "finish",
-                    line,
-                    "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
-                )
-                if "UtmpIdentifier" not in service.settings and line_of_terminal:
-                    service.set("UtmpIdentifier", line_of_terminal.rsplit("/", 1)[-1])
-                return True
-            if name == "finish-exec":
-                service.prevent_restart += ["161", "162", "170"]
-                self.note(
-                    INFO,
-                    "finish-exec",
-                    "finish",
-                    line,
-                    "exit codes 161, 162 and 170 take the service down: RestartPreventExitStatus=",
-                )
-                return True
-            if name == "finish-default":
-                self.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
-                return True
-            if name in messages and (
-                node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", redirects_text(node))
-            ):
-                self.note(
-                    INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended"
-                )
-                return True
-            if name == "sleep" and len(words) == 2 and re.fullmatch(r"[0-9.]+[smhd]?", words[1]):
-                service.restart_sec = words[1]
-                self.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
-                return True
-            if name == "sv" and own_sv(words, self.definition):
-                service.restart = None
-                service.restart_sec = None
-                self.note(
-                    INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no"
-                )
-                return True
-            if name == "sv":
-                return self._finish_sv(words, line)
+            answer = self._finish_command(node, inner, line)
+            if answer is not None:
+                return answer
         codes = codes_test(node, self.definition)
         if codes:
             service.prevent_restart += codes
@@ -265,6 +199,71 @@ class Finish(Run):
         if inner.type == "case_statement":
             return self._finish_case(inner, line)
         return False
+
+    def _finish_command(self, node: Node, inner: Node, line: int) -> bool | None:
+        """The same for a plain command, `inner` in its redirections; None where it is none that is known here."""
+        service = self.service
+        # Where its output goes to a file, what it says is no mere message.
+        messages: t.Collection[str] = () if self.finish_writes else programs.MESSAGES
+        words = [word.strip("\"'") for word in text_of(inner).split()]
+        while words and words[0] == "exec":
+            words = words[1:]
+        if not words:
+            return True
+        name = words[0].rsplit("/", 1)[-1]
+        if name == ":" and (assigned(inner) or any(one.type == "command_substitution" for one in walk(inner))):
+            # `: ${X:=default}` is an assignment.
+            return False
+        if name == "set" and not all(re.fullmatch(r"[-+][euxo]+|pipefail|errexit|nounset", word) for word in words[1:]):
+            return False
+        if node.type == "redirected_statement" and name in (":", "true", "set"):
+            return re.fullmatch(SILENCED, redirects_text(node)) is not None
+        if name in (":", "true", "set"):
+            return True
+        if name in ("exit", "return"):
+            return True
+        if name == "utmpset":
+            line_of_terminal = self._finish_word(node, words[-1])
+            self.note(
+                INFO,
+                "utmpset",
+                "finish",
+                line,
+                "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
+            )
+            if "UtmpIdentifier" not in service.settings and line_of_terminal:
+                service.set("UtmpIdentifier", line_of_terminal.rsplit("/", 1)[-1])
+            return True
+        if name == "finish-exec":
+            service.prevent_restart += ["161", "162", "170"]
+            self.note(
+                INFO,
+                "finish-exec",
+                "finish",
+                line,
+                "exit codes 161, 162 and 170 take the service down: RestartPreventExitStatus=",
+            )
+            return True
+        if name == "finish-default":
+            self.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
+            return True
+        if name in messages and (
+            node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", redirects_text(node))
+        ):
+            self.note(INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended")
+            return True
+        if name == "sleep" and len(words) == 2 and re.fullmatch(r"[0-9.]+[smhd]?", words[1]):
+            service.restart_sec = words[1]
+            self.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
+            return True
+        if name == "sv" and own_sv(words, self.definition):
+            service.restart = None
+            service.restart_sec = None
+            self.note(INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")
+            return True
+        if name == "sv":
+            return self._finish_sv(words, line)
+        return None
 
     def _finish_word(self, node: Node, last: str) -> str | None:
         """The last word of a command of finish, where it is constant."""
