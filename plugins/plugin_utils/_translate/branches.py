@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.guards import Guards
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
     branch,
     commands_in,
@@ -157,7 +157,7 @@ class Branches(Guards):
             if other is None and self.directory_choice(test, negate, then):
                 return False
         if other is None and test is not None and then and all(self._asks_sv(one) for one, _background in then):
-            self._asked_for(condition, then)
+            self._asked_for(("not", test) if negate else test, condition, then)
             return False
         if self._is_sv(condition) and not negate:
             if other is None and all(self._is_message(one) for one, _background in then):
@@ -205,7 +205,7 @@ class Branches(Guards):
             return self.block(then, True)
         return self._undecided(node)
 
-    def _asked_for(self, condition: Node, then: list[tuple[Node, bool]]) -> None:
+    def _asked_for(self, test: conditions.Test, condition: Node, then: list[tuple[Node, bool]]) -> None:
         """Other services that are only asked for, or started, where a condition holds."""
         wants, before = list(self.service.wants), len(self.findings)
         for one, _background in then:
@@ -214,9 +214,11 @@ class Branches(Guards):
         starts = any(re.search(r"\bsv\s(?:-\S+\s+)*(?:s|start|u|up|o|once)\s", text_of(one) + " ") for one, _b in then)
         asked = " ".join(text_of(condition).split())
         if pulled and starts and "service" not in asked:
-            self.note(
-                INFO, "condition", f"'{asked}' is not asked any more: what is not installed, systemd does not start"
-            )
+            severity, instead = INFO, "what is not installed, systemd does not start"
+            if not conditions.is_presence(test):
+                severity = DECISION
+                instead = f"{', '.join(pulled)} is started before this service whatever the answer is; say whether it is to be"
+            self.note(severity, "condition", f"'{asked}' is not asked any more: {instead}")
             return
         self.service.wants = wants
         self.findings[before:] = [

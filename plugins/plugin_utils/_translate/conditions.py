@@ -101,6 +101,7 @@ _CONDITIONS = {
     "-h": "ConditionPathIsSymbolicLink",
     "-w": "ConditionPathIsReadWrite",
 }
+_PRESENT = frozenset("-e -f -r -d -x -s -L -h".split())
 # What is not there yet may come: these are asked at every attempt, not once.
 _VOLATILE = ("/run/", "/var/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/var/lock/")
 
@@ -132,6 +133,13 @@ def as_conditions(test: Test, volatile: bool = False) -> list[tuple[str, str]] |
     if path.startswith(_VOLATILE) and not volatile:
         return None
     return [(_CONDITIONS[test[1]], ("!" if negated else "") + path.replace("%", "%%"))]
+
+
+def is_presence(test: Test) -> bool:
+    """Whether it asks for nothing but that files are there, as they are where something is installed."""
+    if test[0] == "and":
+        return all(is_presence(part) for part in test[1])
+    return test[0] == "unary" and test[1] in _PRESENT
 
 
 def paths(test: Test) -> list[tuple[str, str | None]]:
