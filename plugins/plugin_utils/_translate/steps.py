@@ -75,64 +75,10 @@ class Step:
         line: int,
     ) -> list[Step] | None:
         """mkdir, install, chown, chgrp and chmod as steps on paths; None where an option says more than that."""
-        valued = {"mkdir": "m", "install": "mog", "chown": "", "chgrp": "", "chmod": ""}[name]
-        flags = {"mkdir": "pv", "install": "dvpD", "chown": "Rvfhc", "chgrp": "Rvfhc", "chmod": "Rvfc"}[name]
-        long = {
-            "--parents": "p",
-            "--verbose": "v",
-            "--recursive": "R",
-            "--directory": "d",
-            "--quiet": "f",
-            "--silent": "f",
-        }
-        options: dict[str, str] = {}
-        operands: list[str] = []
-        argv = [programs.STANDARD[name]]
-        at = 0
-        ended = False
-        while at < len(arguments):
-            word = arguments[at]
-            at += 1
-            if ended or not word.startswith("-") or word == "-" or (name == "chmod" and re.match(r"-[rwxXst]", word)):
-                operands.append(word)
-                continue
-            if word == "--":
-                ended = True
-                continue
-            if word.startswith("--"):
-                key, equal, text = word.partition("=")
-                if key in ("--mode", "--owner", "--group") and equal and key[2] in valued:
-                    options[key[2]] = text
-                    argv += [f"-{key[2]}", text]
-                elif key in long and long[key] in flags and not equal:
-                    options[long[key]] = ""
-                    argv.append(f"-{long[key]}")
-                else:
-                    return None
-                continue
-            index = 1
-            while index < len(word):
-                letter = word[index]
-                index += 1
-                if letter in flags:
-                    options[letter] = ""
-                elif letter in valued:
-                    text = word[index:]
-                    if not text:
-                        if at >= len(arguments):
-                            return None
-                        text = arguments[at]
-                        at += 1
-                    options[letter] = text
-                    break
-                else:
-                    return None
-            letters = "".join(one for one in word[1:] if one in flags) if word[1] in flags else ""
-            if letters:
-                argv.append("-" + letters)
-            for letter in valued:
-                if letter in word and letter in options and f"-{letter}" not in argv:
-                    argv += [f"-{letter}", options[letter]]
+        read = _file_options(name, arguments)
+        if read is None:
+            return None
+        options, operands, argv = read
         if name == "install" and "d" not in options:
             return None
         kind = {"mkdir": "make", "install": "make", "chown": "own", "chgrp": "own", "chmod": "mode"}[name]
@@ -170,6 +116,69 @@ class Step:
             step.ident = cls._count
             found.append(step)
         return found
+
+
+def _file_options(name: str, arguments: t.Sequence[str]) -> tuple[dict[str, str], list[str], list[str]] | None:
+    """The options by their letters, the operands, and the command line without these; None where an option is unknown."""
+    valued = {"mkdir": "m", "install": "mog", "chown": "", "chgrp": "", "chmod": ""}[name]
+    flags = {"mkdir": "pv", "install": "dvpD", "chown": "Rvfhc", "chgrp": "Rvfhc", "chmod": "Rvfc"}[name]
+    long = {
+        "--parents": "p",
+        "--verbose": "v",
+        "--recursive": "R",
+        "--directory": "d",
+        "--quiet": "f",
+        "--silent": "f",
+    }
+    options: dict[str, str] = {}
+    operands: list[str] = []
+    argv = [programs.STANDARD[name]]
+    at = 0
+    ended = False
+    while at < len(arguments):
+        word = arguments[at]
+        at += 1
+        if ended or not word.startswith("-") or word == "-" or (name == "chmod" and re.match(r"-[rwxXst]", word)):
+            operands.append(word)
+            continue
+        if word == "--":
+            ended = True
+            continue
+        if word.startswith("--"):
+            key, equal, text = word.partition("=")
+            if key in ("--mode", "--owner", "--group") and equal and key[2] in valued:
+                options[key[2]] = text
+                argv += [f"-{key[2]}", text]
+            elif key in long and long[key] in flags and not equal:
+                options[long[key]] = ""
+                argv.append(f"-{long[key]}")
+            else:
+                return None
+            continue
+        index = 1
+        while index < len(word):
+            letter = word[index]
+            index += 1
+            if letter in flags:
+                options[letter] = ""
+            elif letter in valued:
+                text = word[index:]
+                if not text:
+                    if at >= len(arguments):
+                        return None
+                    text = arguments[at]
+                    at += 1
+                options[letter] = text
+                break
+            else:
+                return None
+        letters = "".join(one for one in word[1:] if one in flags) if word[1] in flags else ""
+        if letters:
+            argv.append("-" + letters)
+        for letter in valued:
+            if letter in word and letter in options and f"-{letter}" not in argv:
+                argv += [f"-{letter}", options[letter]]
+    return options, operands, argv
 
 
 def _mode(text: str) -> str | None:
