@@ -118,5 +118,10 @@ def unit_state(unit: t.Any, key: str, prop: str) -> str | bool | None:
     properties = unit.get("properties")
     if isinstance(properties, t.Mapping) and prop in properties:
         return t.cast("str | bool | None", properties[prop])
+    if "active_state" in unit:
+        # pidone.systemd.unit asks for enablement, which is dear, only where its task is about it.
+        raise BadInput(
+            f"input: has no {key}, since its task did not ask for it; read the unit with pidone.systemd.unit_info"
+        )
     hint = "; test each of its units" if "units" in unit else ""
     raise BadInput(f"input: has neither {key} nor {prop}, so it is not a unit{hint}")

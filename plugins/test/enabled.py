@@ -15,7 +15,8 @@ description:
 options:
   _input:
     description:
-      - One of the units that M(pidone.systemd.unit_info) or M(pidone.systemd.unit) returns.
+      - One of the units that M(pidone.systemd.unit_info) returns, or that M(pidone.systemd.unit) returns of a task with
+        O(pidone.systemd.unit#module:enabled), O(pidone.systemd.unit#module:masked) or O(pidone.systemd.unit#module:preset).
       - A dictionary of D-Bus properties, or the state itself, can be tested as well.
     type: raw
     required: true

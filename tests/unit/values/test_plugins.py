@@ -86,6 +86,7 @@ def test_bytes() -> None:
         (lambda: cron_to_calendar("@daily", timezone="Europe/Nowhere"), "^timezone: 'Europe/Nowhere' is not[^:]*$"),
         (lambda: active({"units": []}), "test each of its units"),
         (lambda: enabled([]), "is not a unit"),
+        (lambda: enabled({"name": "a.service", "active_state": "active"}), "did not ask for it; read the unit with"),
     ],
 )
 def test_errors_are_those_of_filters(call: t.Callable[[], object], why: str) -> None:
