@@ -108,6 +108,7 @@ notes:
     O(persist=true) and a warning with O(persist=runtime).
   - C(SocketBindAllow), C(SocketBindDeny) and C(RestrictNetworkInterfaces) take effect when a unit is started next, which a warning says. The kernel is told
     of them at no other time.
+  - A value that systemd takes and the kernel does not, such as C(AllowedCPUs) with a CPU that the host does not have, is told with a warning and as drift.
   - Taking a value back makes systemd read all unit files again.
 seealso:
   - module: pidone.systemd.unit_file

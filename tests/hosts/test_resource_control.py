@@ -570,6 +570,8 @@ class TestEffects:
             looked = host.ansible(MODULE, args, check=True)
             assert not looked["changed"]
             assert [key for key, value in looked["units"][0]["properties"].items() if value["drift"]] == ["CPUQuota"]
+            told = f"CPUQuota: systemd has 20% for {name}, but the kernel does not: its cpu.max is '30000 100000'"
+            assert looked["warnings"] == [told]
         finally:
             remove(host, "rc-busy")
 

@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
+    attribute_of,
     cgroup_directory,
     read_value,
 )
@@ -98,9 +99,10 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
             host.files.forget()
             subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
+    units = _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings)
     result: dict[str, t.Any] = {
         "changed": changed,
-        "units": _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"]),
+        "units": units,
         "warnings": warnings + plan.warnings + ctx.warnings,
     }
     trials = [step for step in plan.steps if hasattr(step, "observed")]
@@ -318,6 +320,7 @@ def _report(
     host: Host,
     check_mode: bool,
     persist: str,
+    warnings: list[str],
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
     planned: dict[str, dict[str, t.Any]] = {}
@@ -326,6 +329,7 @@ def _report(
             decisions = (decide(subject, name, value, persist, host) for name, value in wanted.items())
             planned[subject.id] = {decision.name: decision.value for decision in decisions if decision}
     units = []
+    refused: dict[tuple[str, str, str], list[str]] = {}
     for subject in subjects:
         directory = cgroup_directory(subject.control_group)
         properties = {}
@@ -341,7 +345,10 @@ def _report(
             text, kernel = read_value(directory, name)
             loaded = subject.live[name]
             found = subject.texts.get(name)
-            drift = (files is not None and not subject.is_so(name, files)) or not agrees(name, loaded, kernel)
+            agreed = agrees(name, loaded, kernel)
+            if not agreed and wanted[name] is not UNSET and same(loaded, wanted[name]):
+                refused.setdefault((name, shown(name, wanted[name]), text or ""), []).append(subject.id)
+            drift = not agreed or (files is not None and not subject.is_so(name, files))
             properties[name] = {
                 "before": shown(name, was),
                 "after": shown(name, now),
@@ -361,5 +368,10 @@ def _report(
                 "drift": any(entry["drift"] for entry in properties.values()),
                 "properties": properties,
             }
+        )
+    for (name, value, text), names in refused.items():
+        # CPUs that the host does not have, for example: of those the kernel takes none.
+        warnings.append(
+            f"{name}: systemd has {value} for {short(names)}, but the kernel does not: its {attribute_of(name)} is {text!r}"
         )
     return units

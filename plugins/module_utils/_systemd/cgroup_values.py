@@ -40,6 +40,11 @@ def cgroup_directory(control_group: str) -> str | None:
     return _ROOT + control_group
 
 
+def attribute_of(name: str) -> str:
+    """The attribute file that has a property; empty where none has."""
+    return _ATTRIBUTES.get(name, ("", ""))[0]
+
+
 def read_attribute(directory: str | None, attribute: str) -> str | None:
     """The text of an attribute file; None where the controller is not there for this group."""
     if directory is None:
@@ -126,6 +131,9 @@ def agrees(name: str, loaded: t.Any, kernel: t.Any) -> bool:
     if loaded == INFINITY and kind in ("timespan", "cpu_weight", "weight"):
         # Not set: the kernel's own default holds.
         return bool(kernel == (100_000 if kind == "timespan" else 100))
+    if name in ("MemoryMin", "MemoryLow") and loaded == 0:
+        # Not set: DefaultMemoryMin= or DefaultMemoryLow= of a slice above may hold.
+        return True
     if kind == "memory" and INFINITY not in (loaded, kernel):
         return bool(0 <= loaded - kernel < os.sysconf("SC_PAGE_SIZE"))
     if kind.startswith("device_"):

@@ -246,6 +246,9 @@ def test_devices(tmp_path: Path) -> None:
         ("MemoryMax", 5000, 4096, True),
         ("MemoryMax", 8192, 4096, False),
         ("MemoryMax", INFINITY, 4096, False),
+        # What a slice above says by DefaultMemoryLow=.
+        ("MemoryLow", 0, 5 << 20, True),
+        ("MemoryLow", 1 << 20, 5 << 20, False),
         ("TasksMax", 7, 7, True),
         ("TasksMax", 7, 8, False),
         ("IOReadBandwidthMax", (("/dev/vda", 5),), (("8:0", 5),), True),
