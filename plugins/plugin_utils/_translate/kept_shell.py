@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     SETTINGS,
     STATEFUL,
     Before,
+    NeedShell,
     Wrap,
     construct_of,
     failing_exits,
@@ -93,6 +94,8 @@ class KeptShell(State):
         raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
 
     def shell_text(self, node: Node) -> str:
+        if self.called(node):
+            raise NeedShell("a function of the script")
         printer = Printer(self, node)
         try:
             text = printer.line(node)

@@ -748,7 +748,9 @@ class Printer:
         self.keep: set[str] = set()
         used = referenced(node)
         bare = bare_names(node)
-        if node.type != "function_definition" and any(name in ("@", "*", "#") or name.isdigit() for name in used):
+        if node.type != "function_definition" and (
+            any(name in ("@", "*", "#") or name.isdigit() for name in used) or commands_in(node) & {"shift", "getopts"}
+        ):
             self._parameters()
         for name in sorted(used):
             value = scope.get(name, True)
@@ -761,7 +763,7 @@ class Printer:
                         self.shell_names.add(name)
                 if all(piece.kind == "var" and piece.text == name for piece in value):
                     self.keep.add(name)
-                elif not self.shell_names & {name}:
+                elif name not in self.shell_names and _NAME.match(name):
                     self.setup[name] = word_text([piece._replace(split=False) for piece in value])
             elif not _NAME.match(name):
                 continue
@@ -770,16 +772,9 @@ class Printer:
 
     def _parameters(self) -> None:
         """What `set --` gave the script before: the text needs it as well."""
-        count = constant(self.scope.get("#", True) or lit(""))
-        if self.scope.get("@", True) is None or not count:
-            return
-        words = []
-        for index in range(1, int(count) + 1):
-            value = self.scope.get(str(index), True)
-            if value is None or any(piece.kind == "shell" for piece in value):
-                return
-            words.append(word_text([piece._replace(split=False) for piece in value]))
-        self.setup["--"] = " ".join(words)
+        value = self.scope.get("@", True)
+        if value and not any(piece.kind == "shell" for piece in value):
+            self.setup["--"] = " ".join(word_text(word) for word in split_words(value))
 
     def prefix(self) -> str:
         """Assignments the text needs before it."""
