@@ -530,6 +530,10 @@ class TestBadInput:
         [
             ({"command": "/opt/tm/none --all"}, ["command:", "/opt/tm/none"]),
             ({"service": {"User": "tm-nobody"}}, ["service:", "User=tm-nobody"]),
+            (
+                {"service": {"IOReadBandwidthMax": ["/ 1M", "/dev/tm-none 5M"]}},
+                ["service: IOReadBandwidthMax: there is no device /dev/tm-none"],
+            ),
             ({"command": None, "unit": "tm-none"}, ["unit: there is no unit tm-none.service"]),
         ],
     )

@@ -718,6 +718,14 @@ class _Task:
                         f"{kind}={name}: there is no {kind.lower()} {name!r} on this host",
                         "create it first, or correct the name",
                     )
+            # The devices of a tree that nobody has booted are made when it is.
+            for key, path in wish.devices() if not self.root else ():
+                if not os.path.exists(path):
+                    self._missing(
+                        f"{wish.where}service",
+                        f"{key}: there is no device {path} on this host",
+                        "name a block device, or a file or directory on its file system (see lsblk)",
+                    )
 
     def verify(self, states: t.Sequence[TimerState]) -> None:
         """Have the files that will be written checked by systemd; raises where they must not be put in place."""

@@ -236,6 +236,18 @@ class TimerWish:
         named = [(key, str(service[key]).strip()) for key in ("User", "Group") if service.get(key) is not None]
         return [(key, name) for key, name in named if name and "%" not in name]
 
+    def devices(self) -> list[tuple[str, str]]:
+        """`(directive, path)` of the devices whose input and output are limited, and that have to be there."""
+        service = (self.service_sections or {}).get("Service", {})
+        if service.get("RootDirectory") or service.get("RootImage"):
+            return []
+        found = []
+        for key, value in service.items():
+            if key.startswith(("IORead", "IOWrite", "IODevice", "BlockIORead", "BlockIOWrite", "BlockIODevice")):
+                paths = [str(item).split()[:1] for item in (value if isinstance(value, list) else [value])]
+                found += [(key, path[0]) for path in paths if path and path[0].startswith("/") and "%" not in path[0]]
+        return found
+
     @property
     def since_boot(self) -> bool:
         """Whether it has a trigger that is over when the timer is started late, and elapses at once then."""
