@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     Word,
     constant,
     lit,
+    referenced,
     text_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
@@ -116,6 +117,12 @@ class Builtins(Branches):
         if texts[0] == "--":
             if any(piece.kind == "shell" for word in words[2:] for piece in word):
                 raise NeedShell("set -- with what only a shell expands")
+            if self._counts_parameters() and any(
+                piece.kind == "var" and piece.split for word in words[2:] for piece in word
+            ):
+                raise NeedShell("set -- with a setting, which may be none or several of them")
+            for name in [one for one in self.vars if one.isdigit()]:
+                del self.vars[name]
             joined: Word = []
             for index, word in enumerate(words[2:], 1):
                 self.vars[str(index)] = [piece._replace(split=False) for piece in word]
@@ -163,6 +170,11 @@ class Builtins(Branches):
                     raise NeedShell("set -f")
             index += 1
         return False
+
+    def _counts_parameters(self) -> bool:
+        """Whether the script asks how many parameters there are, or which is which."""
+        used = referenced(self.script.root)
+        return "#" in used or any(name.isdigit() and name != "0" for name in used)
 
     def b_source(self, words: list[Word], redirects: list[Redirect], last: bool, checked: bool, node: Node) -> bool:
         if len(words) != 2 or last:

@@ -175,7 +175,9 @@ class State:
         if name == "#":
             return lit("0")
         if name in ("@", "*") or name.isdigit():
-            return None
+            # Only a shell knows them once one of its commands has set them.
+            known = all(piece.kind != "shell" for piece in self.vars.get("@") or ())
+            return None if known else [Piece("shell", f"${{{name}}}")]
         if not NAME.match(name):
             return [Piece("shell", f"${name}")]
         if name == "PATH":
