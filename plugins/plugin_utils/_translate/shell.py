@@ -674,17 +674,24 @@ def assigned(node: Node) -> set[str]:
     names: set[str] = set()
     for one in walk(node):
         if one.type in ("variable_assignment", "for_statement"):
-            for child in one.children:
-                if child.type == "variable_name":
-                    names.add(text_of(child))
-                    break
+            names.update(_variables_of(one)[:1])
         elif one.type == "unset_command" or one.type == "declaration_command":
             names.update(text_of(child) for child in one.children if child.type == "variable_name")
         elif one.type == "expansion" and len(one.children) > 3 and text_of(one.children[2]) in (":=", "="):
             names.add(text_of(one.children[1]))
-        elif one.type == "command" and one.child_count and text_of(one.children[0]) in ("read", "getopts"):
+        elif (
+            one.type == "command"
+            and one.child_count
+            and text_of(one.children[0]) in ("read", "getopts", "mapfile", "readarray")
+        ):
             names.update(text_of(child) for child in one.children[1:] if _NAME.match(text_of(child)))
     return names
+
+
+def _variables_of(node: Node) -> list[str]:
+    """The names of the variables that a node names itself, of arrays without the index."""
+    children = [child.children[0] if child.type == "subscript" else child for child in node.children]
+    return [text_of(child) for child in children if child.type in ("variable_name", "special_variable_name")]
 
 
 def referenced(node: Node) -> set[str]:
@@ -698,8 +705,7 @@ def references(node: Node) -> t.Iterator[tuple[int, str]]:
         if one.type == "simple_expansion":
             yield one.start_byte, expanded_name(one)
         elif one.type == "expansion":
-            names = [child for child in one.children if child.type in ("variable_name", "special_variable_name")]
-            yield from ((one.start_byte, text_of(child)) for child in names[:1])
+            yield from ((one.start_byte, name) for name in _variables_of(one)[:1])
         else:
             yield from ((one.start_byte, name) for name in _named_without_dollar(one))
 
