@@ -669,6 +669,10 @@ def word_text(word: Word) -> str:
     return "".join(out)
 
 
+# An operator of arithmetic that changes a variable.
+_ASSIGNS = re.compile(r"\+\+|--|(?<![=!<>])=(?!=)")
+
+
 def assigned(node: Node) -> set[str]:
     """Names of the variables a piece of script sets or unsets, as far as the text says."""
     names: set[str] = set()
@@ -685,6 +689,10 @@ def assigned(node: Node) -> set[str]:
             and text_of(one.children[0]) in ("read", "getopts", "mapfile", "readarray")
         ):
             names.update(text_of(child) for child in one.children[1:] if _NAME.match(text_of(child)))
+        elif one.type == "command" and [text_of(child) for child in one.children[:2]] == ["printf", "-v"]:
+            names.update(text_of(child) for child in one.children[2:3])
+        elif one.type in ("command", "arithmetic_expansion", "compound_statement"):
+            names.update(_named_without_dollar(one) if _ASSIGNS.search(text_of(one)) else ())
     return names
 
 
@@ -743,6 +751,11 @@ def assignments(setup: t.Mapping[str, str]) -> str:
     return "".join(f"set -- {value}; " if name == "--" else f"{name}={value}; " for name, value in setup.items())
 
 
+def _is_plain_expansion(node: Node) -> bool:
+    """Whether it is `${NAME}` without more."""
+    return node.type == "expansion" and len(node.children) == 3 and node.children[1].type == "variable_name"
+
+
 class Printer:
     """Prints nodes as one line of shell, with constants put in for the variables that have left the script."""
 
@@ -753,7 +766,13 @@ class Printer:
         self.shell_names: set[str] = set()
         self.keep: set[str] = set()
         used = referenced(node)
-        bare = bare_names(node)
+        # What `_plain` puts no constant in for.
+        bare = bare_names(node) | {
+            name
+            for one in walk(node)
+            if one.type == "expansion" and not _is_plain_expansion(one)
+            for name in _variables_of(one)[:1]
+        }
         if node.type != "function_definition" and (
             any(name in ("@", "*", "#") or name.isdigit() for name in used) or commands_in(node) & {"shift", "getopts"}
         ):
@@ -925,7 +944,7 @@ class Printer:
             name = None
             if one.type == "simple_expansion":
                 name = expanded_name(one)
-            elif one.type == "expansion" and len(one.children) == 3 and one.children[1].type == "variable_name":
+            elif _is_plain_expansion(one):
                 name = text_of(one.children[1])
             if name is None or name in self.own or name in self.setup or name in self.keep:
                 continue

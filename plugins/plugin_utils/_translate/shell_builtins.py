@@ -190,6 +190,8 @@ class Builtins(Branches):
             if any(piece.kind == "shell" for word in words for piece in word):
                 raise NeedShell("an expansion")
             return False
+        if [constant(word) for word in words[:2]] == ["printf", "-v"]:
+            raise NeedShell("it sets a variable")
         if self.stdout.startswith("truncate:") and not redirects:
             raise Wrap("message", "it is written to the file that standard output goes to", self.line)
         self.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
