@@ -90,6 +90,8 @@ class Settings(Redirections):
             self._export_value(name, value)
 
     def unset(self, name: str) -> None:
+        if any(piece.kind == "shell" for piece in self.vars.get(name) or ()):
+            raise NeedShell("only the shell has the variable")
         self.vars[name] = None
         self.overridable.discard(name)
         if name in self.service.environment:
