@@ -42,7 +42,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.handover_step
     UnmaskUnits,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.parity import KINDS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -98,7 +98,7 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+        self.timeout = timeout_of(params)
         self.settle = parse_timespan(params["settle"], "settle")
         self.listen = parse_timespan(params["listen"], "listen") / 1e6
         self.giving_back = params["state"] == "given_back"

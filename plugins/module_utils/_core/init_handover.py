@@ -35,6 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.init_switch i
     SwitchInit,
     trial_units,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
@@ -186,7 +187,7 @@ class _Task:
         self.init = Init()
         self.record = Record.load()
         self.accept = list(self.params["accept"])
-        self.timeout = parse_timespan(self.params["timeout"], "timeout") / 1e6
+        self.timeout = timeout_of(self.params)
         self.settle = parse_timespan(self.params["settle"], "settle") / 1e6
         self.trial = parse_timespan(self.params["trial"], "trial") // 1_000_000
         self.warnings: list[str] = []

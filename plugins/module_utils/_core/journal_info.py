@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import check_scope
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import check_scope, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     any_of,
@@ -18,7 +18,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
     user_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -27,10 +26,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     check_scope(params)
-    # No more than poll(2) takes.
-    timeout = min(parse_timespan(params["timeout"], "timeout") / 1e6, 1e6)
-    if not timeout:
-        raise BadInput("timeout: is 0; give the time that reading may take, such as 1min")
+    timeout = timeout_of(params)
     if params["lines"] < 0:
         raise BadInput(f"lines: {params['lines']} is less than nothing; give a number, or 0 for all entries")
     for option in ("since", "until"):

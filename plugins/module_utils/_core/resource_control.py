@@ -23,7 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_step
     ControlDirectories,
     Setting,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import not_found, resolve
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
@@ -65,7 +65,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     wanted = wanted_from(params["properties"])
     names = [check_name(name, globs=True) for name in params["name"]]
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")

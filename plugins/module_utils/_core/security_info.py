@@ -13,11 +13,10 @@ import os
 import subprocess
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import not_found, resolve
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
 
@@ -25,8 +24,7 @@ _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
-    # No more than poll(2) takes.
-    timeout = min(parse_timespan(params["timeout"], "timeout") / 1e6, 1e6)
+    timeout = timeout_of(params)
     names = [check_name(name, globs=True) for name in params["name"] or ()]
     for name in names:
         if unit_type(name) not in ("service", ""):
@@ -73,6 +71,7 @@ def assess(names: t.Sequence[str], timeout: float) -> list[dict[str, t.Any]]:
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "COLUMNS": "500"}
     command = ["systemd-analyze", "--no-pager", "security", "--", *names]
+    timeout = min(timeout, 1e6)  # poll(2) takes no more than 24 days
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL

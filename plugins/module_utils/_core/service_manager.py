@@ -9,13 +9,12 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 LOG_TARGETS = ["console", "journal", "kmsg", "journal-or-kmsg", "auto", "null"]
@@ -130,7 +129,7 @@ class Isolate(Jobs):
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the manager to what the module's options ask for; returns the module's result."""
     params = module.params
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     for option in ("default_target", "isolate"):
         if params[option] is not None:
             params[option] = _target(params[option], option)
@@ -270,7 +269,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     with manager_for(params) as manager:
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+        manager.connection.default_timeout = timeout_of(params)
         values = manager.manager_properties([*_FACTS.values(), *_BOOT.values()])
         facts: dict[str, t.Any] = dict(zip(_FACTS, values))
         facts["features"] = (facts["features"] or "").split()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
 SCOPE_ARGUMENTS: dict[str, t.Any] = {
@@ -23,6 +24,17 @@ def check_scope(params: dict[str, t.Any]) -> None:
         raise BadInput(
             f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`"
         )
+
+
+def timeout_of(params: dict[str, t.Any]) -> float:
+    """The option `timeout`, which every module has, in seconds; `infinity` is what systemd takes for it, half a million years.
+
+    :raises BadInput: it is no time span, or 0, in which nothing can be done.
+    """
+    seconds = parse_timespan(params["timeout"], "timeout") / 1e6
+    if not seconds:
+        raise BadInput("timeout: is 0; give the time that the task may take, such as 1min")
+    return seconds
 
 
 def manager_for(params: dict[str, t.Any], on_bus: bool = False) -> t.Any:

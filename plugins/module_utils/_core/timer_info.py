@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.elapses impor
     now_usec,
     upcoming,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import (
     EVENTS,
     MONOTONIC,
@@ -78,7 +78,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     with manager_for(params) as manager:
         if not manager.offline:
             manager.connection.default_timeout = timeout

@@ -34,7 +34,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.files import 
     WriteFile,
     check_writable,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import check_scope, manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import check_scope, manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload, ResetFailed, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import (
     TimerWish,
@@ -50,7 +50,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands i
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus, find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 
@@ -400,7 +399,7 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+        self.timeout = timeout_of(params)
         check_scope(params)
         self.wishes = read_wishes(params)
         self.warnings: list[str] = []

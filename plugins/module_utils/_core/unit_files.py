@@ -20,7 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.files import 
     WriteFile,
     check_writable,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, Reload, ResetFailed, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task import result_of
@@ -151,7 +151,7 @@ class _Task:
             raise BadInput(
                 f"name: {self.name} cannot have a unit file, as scopes are made by programs; give a `dropin`"
             )
-        self.timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+        self.timeout = timeout_of(params)
         self.settle = parse_timespan(params["settle"], "settle")
         self.enabled, self.started = params["enabled"], params["started"]
         if params["activate"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import (
     ENABLED,
     Unit,
@@ -26,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 DEPENDENCIES = (
     "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
@@ -43,7 +42,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     with manager_for(params) as manager:
         if manager.offline:
             return _gather_offline(manager, names, params)

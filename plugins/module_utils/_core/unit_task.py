@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Context, Plan, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_plan import (
     MissingUnit,
     Wish,
@@ -37,7 +37,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     names = [check_name(name, globs=True) for name in params["name"]]
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     with manager_for(params) as manager:
         if manager.offline and (wish.state or wish.reset_failed):
             where = "root" if params.get("root") else "scope"

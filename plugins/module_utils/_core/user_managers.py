@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import
     carry_out,
     short,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._core.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import Jobs, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -25,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
     wait_for,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 
 class SetLinger(Step):
@@ -77,7 +77,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring users' managers to what the module's options ask for; returns the module's result."""
     params = module.params
     on = params["linger"]
-    timeout = parse_timespan(params["timeout"], "timeout") / 1e6
+    timeout = timeout_of(params)
     warnings: list[str] = []
     users = _find(params["name"], module.check_mode, warnings)
     jeepney = import_jeepney()

@@ -146,6 +146,7 @@ def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:
     command = ["journalctl", "--no-pager", "--quiet", *arguments]
     # Version 247 colours its errors wherever they go.
     environment = {**os.environ, "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_COLORS": "0"}
+    timeout = min(timeout, 1e6)  # poll(2) takes no more than 24 days
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL

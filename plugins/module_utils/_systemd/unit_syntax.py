@@ -202,14 +202,6 @@ def _logical_line(
     return section, known
 
 
-def same_meaning(one: str, other: str) -> bool:
-    """Whether two texts say the same to systemd (see `UnitText.meaning`); texts with problems equal nothing."""
-    if one == other:
-        return True
-    first, second = parse(one), parse(other)
-    return not first.problems and not second.problems and first.meaning() == second.meaning()
-
-
 def tidy(text: str) -> str:
     """Raw text as it is written: lines end with LF, and the last one has its end."""
     lines = split_lines(text)

@@ -27,6 +27,23 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+# What a statement may change before it is found to need a shell.
+_OF_SCRIPT = tuple(
+    """vars overridable dynamic current exported allexport open_conf steps prefix prefix_commands main argv0 cwd path_changed
+    stdout stderr log_command once""".split()
+)
+_OF_SERVICE = tuple(
+    """environment environment_files settings user group working_directory conditions exec_condition wants after""".split()
+)
+
+
+def _copied(value: t.Any) -> t.Any:
+    """A list, a set, or a dict with the lists in it, that later changes of the original do not reach; all else as it is."""
+    if isinstance(value, dict):
+        return {key: list(one) if isinstance(one, list) else one for key, one in value.items()}
+    return value.copy() if isinstance(value, (list, set)) else value
+
+
 class Interpreter(Builtins):
     """Runs a script in the mind. After `run()`, `service` has what could be said in directives."""
 
@@ -46,25 +63,19 @@ class Interpreter(Builtins):
                 return True
         return False
 
-    def _save(self) -> t.Any:
-        service = self.service
-        return (
-            dict(self.vars), set(self.overridable), dict(self.dynamic), dict(self.current), set(self.exported), list(self.steps),
-            len(self.findings), dict(service.environment), {key: list(values) for key, values in service.settings.items()}, service.user, service.group,
-            service.working_directory, self.cwd, self.argv0, self.stdout, self.stderr, list(service.conditions),
-            list(service.exec_condition), list(service.wants), list(service.after), self.allexport, self.open_conf,
-            list(service.environment_files), self.main, list(self.prefix), self.log_command, set(self.once), self.path_changed,
-        )  # fmt: skip
+    def _save(self) -> tuple[list[t.Any], int]:
+        """What `_restore` needs to undo a statement that turns out to be for a shell: nobody else changes these parts."""
+        return [_copied(getattr(self, name)) for name in _OF_SCRIPT] + [
+            _copied(getattr(self.service, name)) for name in _OF_SERVICE
+        ], len(self.findings)
 
-    def _restore(self, saved: t.Any) -> None:
-        service = self.service
-        (
-            self.vars, self.overridable, self.dynamic, self.current, self.exported, self.steps, count, service.environment,
-            service.settings, service.user, service.group, service.working_directory, self.cwd, self.argv0, self.stdout,
-            self.stderr, service.conditions, service.exec_condition, service.wants, service.after, self.allexport, self.open_conf,
-            service.environment_files, self.main, self.prefix, self.log_command, self.once, self.path_changed,
-        ) = saved  # fmt: skip
-        del self.findings[count:]
+    def _restore(self, saved: tuple[list[t.Any], int]) -> None:
+        values, findings = saved
+        for name, value in zip(_OF_SCRIPT, values):
+            setattr(self, name, value)
+        for name, value in zip(_OF_SERVICE, values[len(_OF_SCRIPT) :]):
+            setattr(self.service, name, value)
+        del self.findings[findings:]
 
     def statement(self, node: Node, background: bool, last: bool) -> bool:
         self.line = line_of(node)

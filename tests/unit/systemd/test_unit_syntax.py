@@ -13,7 +13,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
     parse,
     render,
-    same_meaning,
     split_lines,
     tidy,
 )
@@ -21,6 +20,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_synta
 
 def pairs(text: str) -> list[tuple[str, str, str]]:
     return [(item.section, item.key, item.value) for item in parse(text).assignments]
+
+
+def same_meaning(one: str, other: str) -> bool:
+    first, second = parse(one), parse(other)
+    return not first.problems and not second.problems and first.meaning() == second.meaning()
 
 
 class TestParse:
