@@ -9,6 +9,7 @@ Values of environment variables are left out: they may be secrets, and end in re
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 # As limits are named in /proc/PID/limits -> as unit files and getrlimit(2) name them.
@@ -118,7 +119,7 @@ def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.O
     # What leads a session of its own, such as that of somebody who logged in over sshd, is not the service any more.
     related = (read_stat(each, proc) for each in dict.fromkeys([*family(pid, proc), *others]))
     pids = [each.pid for each in related if each is not None and each.session == stat.session]
-    words = _read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
+    words = _command_line(base).rstrip(b"\0").split(b"\0")
     # A program that shows what it does in place of its arguments has written over its environment too, which lies behind.
     has_title = len(words) == 1 and b" " in words[0]
     uids, gids = status.get("Uid", "").split(), status.get("Gid", "").split()
@@ -199,6 +200,16 @@ def _address(text: str) -> str:
     if len(raw) == 4:
         return f"{socket.inet_ntop(socket.AF_INET, raw)}:{int(port, 16)}"
     return f"[{socket.inet_ntop(socket.AF_INET6, raw)}]:{int(port, 16)}"
+
+
+def _command_line(base: str) -> bytes:
+    """The arguments of a process. A program that is just taking the place of another has none yet (execve(2))."""
+    for dummy in range(20):
+        words = _read(f"{base}/cmdline")
+        if words or not os.path.lexists(f"{base}/exe"):
+            break
+        time.sleep(0.005)
+    return words
 
 
 def _read(path: str) -> bytes:
