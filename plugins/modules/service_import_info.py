@@ -32,6 +32,10 @@ attributes:
   action:
     details:
       - The translation runs on the controller.
+  action_group:
+    description: Is in no action group, since it talks to no systemd.
+    support: none
+    membership: []
 options:
   source:
     description:

@@ -38,9 +38,9 @@ attributes:
     details:
       - All of it runs on the controller.
   action_group:
+    description: Is in no action group, since it talks to no systemd.
     support: none
-    details:
-      - Talks to no systemd.
+    membership: []
   async:
     support: none
 options:

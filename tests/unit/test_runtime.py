@@ -16,11 +16,10 @@ RUNTIME: dict[str, t.Any] = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
 
 
-def options(module: str) -> dict[str, t.Any]:
-    """The documented options of a module, those of its fragments left out."""
+def documentation(module: str) -> dict[str, t.Any]:
+    """The documentation of a module, that of its fragments left out."""
     source = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
-    documentation = yaml.safe_load(source.split('DOCUMENTATION = r"""')[1].split('"""')[0])
-    found: dict[str, t.Any] = documentation["options"]
+    found: dict[str, t.Any] = yaml.safe_load(source.split('DOCUMENTATION = r"""')[1].split('"""')[0])
     return found
 
 
@@ -30,9 +29,17 @@ def test_there_are_modules() -> None:
 
 def test_the_action_group_has_the_modules_that_take_its_common_options() -> None:
     # A default for an option that one module of the group lacks makes every task of that module fail.
-    takes = [name for name in MODULES if "timeout" in options(name)]
+    takes = [name for name in MODULES if "timeout" in documentation(name)["options"]]
     assert sorted(RUNTIME["action_groups"]["systemd"]) == takes
     assert set(MODULES) - set(takes) == {"service_import_info", "service_import_plan"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_outside_the_action_group_do_not_say_that_they_are_in_it(module: str) -> None:
+    # what the fragment says of all modules is true of those in the group
+    own = documentation(module).get("attributes", {}).get("action_group", {"support": "full"})
+    outside = module not in RUNTIME["action_groups"]["systemd"]
+    assert (own["support"] == "none" and own.get("membership") == []) == outside
 
 
 @pytest.mark.parametrize("module", MODULES)
