@@ -58,6 +58,8 @@ options:
     description:
       - Whether the unit is started by the units named in the C([Install]) section of its file, usually at boot.
       - Units that cannot be enabled because they have no such section (V(static) ones, for example) are left as they are, with a warning.
+        So are generated ones, such as those of scripts in C(/etc/init.d).
+      - To disable a template is to disable all of its instances.
     type: bool
   masked:
     description:
@@ -65,6 +67,7 @@ options:
       - May be given for units that do not exist.
       - A unit whose file is in C(/etc/systemd/system) itself cannot be masked, since that is where the mask would go.
         A link there is replaced with O(force=true).
+      - Each name of a unit has a mask of its own. A mask that unmasking would leave, such as one that came with a package, is an error.
     type: bool
   preset:
     description:
@@ -395,6 +398,11 @@ failures:
       returned: when there are any
     unmet_assertions:
       description: Assertions that are not met, as they stand in the unit file.
+      type: list
+      elements: str
+      returned: when there are any
+    conflicts:
+      description: Units of the same task whose jobs canceled this one, since they conflict.
       type: list
       elements: str
       returned: when there are any

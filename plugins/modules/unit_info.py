@@ -32,6 +32,7 @@ options:
   states:
     description:
       - Return only units whose load state, active state or sub state is in the list, for example V(failed).
+      - What is none of these in the host's version of systemd is refused. C(systemctl --state=help) prints them all.
     type: list
     elements: str
     default: []

@@ -40,6 +40,10 @@ UNITS = {
     "un-slow.service": "[Service]\nType=oneshot\nExecStart=/bin/sleep 6\n",
     "un-limited.service": "[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/bin/false\n",
     "un-broken.service": "[Service]\nType=nonsense\n",
+    "un-environment.service": f"[Service]\nEnvironmentFile=/nope/un\nExecStart={SLEEP}\n",
+    "un-beside.service": f"[Service]\nExecStart={SLEEP}\nExecStartPost=/bin/sh -c 'exit 5'\nExecReload=/bin/sh -c 'exit 6'\n",
+    "un-check.service": f"[Service]\nExecCondition=/bin/sh -c 'exit 1'\nExecStart={SLEEP}\n",
+    "un-awaited.service": "[Service]\nType=oneshot\nExecStart=/bin/sleep 2\n",
 }
 
 
@@ -238,8 +242,9 @@ class TestEnablement:
         refused(host, "un-t@.service", "template", "un-t@1.service", name="un-t@.service", state="started")
         converge(host, name="un-default@.service", enabled=True)
         assert is_enabled(host, "un-default@one") == ["enabled"]
-        converge(host, name="un-default@.service", enabled=False)
-        assert is_enabled(host, "un-default@one") == ["disabled"]
+        host.run("systemctl enable -q un-t@1; systemctl enable -q --runtime un-t@2", check=True)
+        converge(host, name=["un-default@.service", "un-t@.service"], enabled=False)
+        assert is_enabled(host, "un-default@one", "un-t@1", "un-t@2") == ["disabled"] * 3
 
     @pytest.mark.parametrize("name", ["un-plain", "un-t@7"])
     def test_runtime(self, host: Host, name: str) -> None:
@@ -296,9 +301,16 @@ class TestEnablement:
             converge(host, name="unv", masked=False)
             converge(host, name="un-none", masked=True)
             converge(host, name="un-none", masked=False)
+            # Each name of a unit has a mask of its own, and that of a package stays.
+            host.run("ln -s unv.service /usr/lib/systemd/system/unv-nick.service; systemctl daemon-reload", check=True)
+            converge(host, name=["unv-nick", "unv"], masked=True)
+            assert is_enabled(host, "unv-nick", "unv") == ["masked", "masked"]
+            converge(host, name="unv*", masked=False)
+            host.run("ln -sf /dev/null /usr/lib/systemd/system/unv-nick.service; systemctl daemon-reload", check=True)
+            refused(host, "masked:", "/systemd/system/unv-nick.service", name="unv-nick", masked=False)
         finally:
             host.run(
-                "systemctl stop unv; rm -f /usr/lib/systemd/system/unv.service /etc/systemd/system/*.wants/unv.service "
+                "systemctl stop unv; rm -f /usr/lib/systemd/system/unv*.service /etc/systemd/system/*.wants/unv.service "
                 "/etc/systemd/system/unv.service; systemctl daemon-reload"
             )
 
@@ -449,6 +461,23 @@ class TestFailures:
         assert result["failed"]
         assert "un-broken.service" in result["msg"]
 
+    def test_what_is_no_matter_of_limits(self, host: Host) -> None:
+        result = run(host, name=["un-environment", "un-beside", "un-check"], state="started")
+        environment, post, check = result["failures"]
+        assert environment["result"] == "resources"
+        assert not any("start_limit" in failure for failure in result["failures"]), result["msg"]
+        assert (post["failed_setting"], post["exit_code"]) == ("ExecStartPost", 5)
+        assert check["unmet_conditions"] == ["ExecCondition=/bin/sh -c exit 1"]
+        assert not good(host, name="un-check", state="started", allow_skipped=True)["changed"]
+
+    def test_failed_reload(self, host: Host) -> None:
+        host.write("/run/systemd/system/un-beside.service.d/a.conf", "[Service]\nExecStartPost=\n")
+        host.run("systemctl daemon-reload; systemctl start un-beside", check=True)
+        failure = self.fails(host, "un-beside", state="reloaded")
+        assert (failure["failed_setting"], failure["exit_code"]) == ("ExecReload", 6)
+        assert "reload failed" in failure["msg"]
+        host.run("rm -r /run/systemd/system/un-beside.service.d")
+
     def test_start_limit_and_reset_failed(self, host: Host) -> None:
         for dummy in range(3):
             result = run(host, name="un-limited", state="started")
@@ -483,6 +512,10 @@ class TestWaiting:
         for unit in result["units"]:
             assert unit["job"]["id"] > 0
             assert unit["job"]["result"] is None
+
+    def test_systemd_is_replaced_meanwhile(self, host: Host) -> None:
+        host.run("(sleep 1.2; systemctl daemon-reexec) >/dev/null 2>&1 &", check=True)
+        assert good(host, name="un-awaited", state="started")["changed"]
 
     def test_settle(self, host: Host) -> None:
         good(host, name="un-late", state="started", settle="0")
@@ -536,6 +569,13 @@ class TestWaiting:
         auto = good(host, name="un-fresh", state="restarted")
         assert auto["steps"][0] == "daemon-reload"
         assert "99999" in host.run("systemctl show un-fresh -p ExecStart").stdout
+        # What systemd could not make sense of when it read it, and holds in memory, is read again too.
+        host.write(f"{SYSTEM}/un-fresh.service", UNITS["un-broken.service"])
+        host.run("systemctl add-wants multi-user.target un-fresh; systemctl stop un-fresh", check=True)
+        host.write(f"{SYSTEM}/un-fresh.service", UNITS["un-static.service"])
+        host.run("systemctl add-wants multi-user.target un-t@3; systemctl mask --runtime un-t@3", check=True)
+        host.run("rm /run/systemd/system/un-t@3.service", check=True)
+        assert good(host, name=["un-fresh", "un-t@3"], state="started")["steps"][0] == "daemon-reload"
         always = good(host, name="un-fresh", state="started", daemon_reload="always")
         assert always["steps"] == ["daemon-reload"]
         assert always["changed"]

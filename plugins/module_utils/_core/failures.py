@@ -40,11 +40,13 @@ _EXIT_STATUSES = {
 }  # fmt: skip
 
 
+_MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
+# What systemd says of a unit that it does not even try to start, because that was tried too often.
+_TOO_OFTEN = "repeated too quickly"
+
+
 class UnitsFailed(SystemdError):
     """Units are not as they were asked to be; `failures` in the data hold one entry each."""
-
-    # By then at least one job has been carried out.
-    changed = True
 
 
 def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
@@ -53,27 +55,30 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
     `failed`. A unit that is down, has not failed and is needed by nobody is forgotten by systemd at once, and what is
     read here is then of a unit freshly loaded; before systemd 249, a service with conditions that came to that may have
-    been skipped or may have run, which only a oneshot is supposed to do.
+    been skipped or may have run, which only a oneshot is supposed to do. With ExecCondition= it is so in all versions.
     """
     wanted = []
     for status in statuses:
         face = _interface(status.id)
         wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
-        wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "Type"), (status.path, face, "Result")]
+        wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "ExecCondition")]
+        wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
     values = manager.properties(wanted)
     told = []
     for index, status in enumerate(statuses):
-        condition, assertion, tested, conditions, type_, result = values[6 * index : 6 * index + 6]
+        condition, assertion, tested, conditions, commands, type_, result = values[7 * index : 7 * index + 7]
         if status.active_state != "inactive":
             told.append("failed")
         elif tested and condition is False:
             told.append("condition")
         elif tested and assertion is False:
             told.append("assertion")
+        elif result == "exec-condition":
+            told.append("condition")
         elif type_ == "oneshot" and result == "success":
             told.append("finished")
         else:
-            told.append("condition" if not tested and conditions else "failed")
+            told.append("condition" if not tested and (conditions or commands) else "failed")
     return told
 
 
@@ -110,7 +115,10 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
-    return UnitsFailed("\n".join(screens), failures=failures)
+    error = UnitsFailed("\n".join(screens), failures=failures)
+    # A job that systemd refused has changed nothing; any other one may have.
+    error.changed = bool(ctx.jobs)
+    return error
 
 
 def _interface(name: str) -> str:
@@ -135,15 +143,21 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         entry["status_text"] = special["StatusText"]
     if special.get("NRestarts"):
         entry["n_restarts"] = special["NRestarts"]
-    _exit(entry, special)
-    left_inactive = unit.get("InactiveExitTimestampMonotonic", 0)
-    if entry["job"]["result"] == "failed" and left_inactive < ctx.jobs_begun * 1e6 and unit.get("StartLimitBurst"):
-        # Systemd refused to start it at all; what its Result tells is of an earlier time.
-        entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
+    if entry["job"]["result"] != "refused":
+        _exit(entry, special)
+    if entry["job"]["result"] == "canceled":
+        others = {*unit.get("Conflicts", ()), *unit.get("ConflictedBy", ())}
+        mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
+        if mine:
+            entry["conflicts"] = mine
     for kind in ("Conditions", "Asserts"):
         unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
         if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
             entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
+    if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
+        commands = _unmet_commands(unit, special)
+        if commands:
+            entry["unmet_conditions"] = entry.get("unmet_conditions", []) + commands
     if entry["job"]["result"] == "dependency" and detailed:
         needed = sorted({*unit.get("Requires", ()), *unit.get("BindsTo", ()), *unit.get("Requisite", ())})
         entry["failed_dependencies"] = [
@@ -163,7 +177,32 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         if value:
             first["invocation_id"] = bytes(value).hex()
             first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
+    if _was_not_tried(ctx, entry, unit):
+        entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
     return entry
+
+
+def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
+    """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
+    if entry["job"]["result"] != "failed" or entry["active_state"] not in ("failed", "inactive"):
+        return False
+    if not unit.get("StartLimitBurst") or unit.get("InactiveExitTimestampMonotonic", 0) >= ctx.jobs_begun * 1e6:
+        return False
+    if entry["result"] != "resources":
+        return True
+    # A unit that lacks what it needs (a file of EnvironmentFile=, a free address) fails without ever leaving `inactive`.
+    begun = (time.time() - time.monotonic() + ctx.jobs_begun) * 1e6
+    return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
+
+
+def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[str]:
+    """The commands of ExecCondition= that kept a service from being started; all of them, where systemd has forgotten."""
+    rows = list(service.get("ExecCondition", ()))
+    if service.get("Result") == "exec-condition":
+        rows = [row for row in rows if row[8] == 1 and row[9]]
+    elif unit.get("ConditionTimestamp"):
+        rows = []
+    return [f"ExecCondition={' '.join(row[1])}" for row in rows]
 
 
 def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
@@ -174,12 +213,21 @@ def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
     code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
     if commands:
         entry["command"] = " ".join(commands[0][1])
-    if not (code == 1 and status) and code not in (2, 3):
-        for kind in ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload"):
+    # Where a command beside the main process fails, systemd terminates that.
+    swept = (code in (2, 3) and entry["result"] == "exit-code") or (
+        code == 2 and status == signal.SIGTERM and entry["result"] in ("signal", "core-dump")
+    )
+    if swept or not ((code == 1 and status) or code in (2, 3)):
+        kinds = ["ExecCondition", "ExecStartPre", *([] if swept else ["ExecStart"]), "ExecStartPost"]
+        # A reload that failed earlier is not why the unit is down now.
+        kinds += ["ExecReload"] if "reload" in entry["job"]["type"] else []
+        # What mount and swap units run is their main process.
+        for kind in (*kinds, *_MAIN_OF_OTHERS):
             for row in service.get(kind, ()):
                 if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
                     entry["command"] = " ".join(row[1])
-                    entry["failed_setting"] = kind
+                    if kind not in _MAIN_OF_OTHERS:
+                        entry["failed_setting"] = kind
                     code, status, pid = row[8], row[9], row[7]
     if not code:
         return
@@ -275,6 +323,11 @@ def _headline(entry: dict[str, t.Any], timeout: float) -> str:
             f"{name}: {kind} did not end within {timeout:g} s; systemd goes on with the job. "
             "Give more time in `timeout`, or do not wait with `wait: false`"
         )
+    if entry.get("conflicts"):
+        return (
+            f"{name}: {kind} was canceled by that of {short(entry['conflicts'])} in the same task, with which it "
+            "conflicts (Conflicts=); leave out one of them"
+        )
     if result == "canceled":
         return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
     if "start_limit" in entry:
@@ -283,6 +336,8 @@ def _headline(entry: dict[str, t.Any], timeout: float) -> str:
             f"{name} was not started again: it was started {limit['burst']} times within "
             f"{format_timespan(limit['interval_usec'])} already (StartLimitBurst=); `reset_failed: true` forgets that"
         )
+    if result == "unsupported":
+        return f"{name}: systemd cannot {kind} a unit of this type on this host"
     if result == "dependency":
         return f"{name} was not started, because a unit that it requires is not up"
     if entry.get("unmet_conditions"):

@@ -216,7 +216,7 @@ def _find(
             )
         if status.load_state == "not-found" and status.active_state == "inactive":
             if not check_mode:
-                raise not_found(name, manager)
+                raise not_found([name], manager)
             warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
         elif status.load_state in ("loaded", "not-found"):
             statuses[status.id] = status

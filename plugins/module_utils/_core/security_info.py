@@ -57,7 +57,7 @@ def _find(manager: t.Any, names: t.Sequence[str]) -> list[str]:
             found[status.id] = None
         elif name in names:
             if status.load_state == "not-found":
-                raise not_found(name, manager)
+                raise not_found([name], manager)
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
             raise BadInput(f"name: {name} is {status.load_state}, so that it cannot be assessed; {hint}")
     return list(found)

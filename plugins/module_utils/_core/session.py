@@ -52,4 +52,7 @@ def manager_for(params: dict[str, t.Any], on_bus: bool = False) -> t.Any:
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
 
-    return (open_on_bus if on_bus else open_manager)(scope, user, import_jeepney)
+    opened = open_on_bus if on_bus else open_manager
+    manager = opened(scope, user, import_jeepney)
+    manager.connect_again = lambda: opened(scope, user, import_jeepney)
+    return manager

@@ -55,25 +55,34 @@ class UnitFileLinks(Step):
         self.runtime = runtime
         self.force = force
         self._before: dict[str, str] | None = None
+        # The links that were made and removed.
+        self._touched: set[str] = set()
 
     def describe(self) -> str:
         return f"{self.verb} {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
         self._before = read_links(self.directories)
-        names = list(self.names)
-        if self.verb in ("disable", "unmask"):
-            # Both places, unless only the run-time one was asked for: what is off shall not be on until the reboot.
-            changes = getattr(ctx.manager, self.verb)(names, True)
-            if not self.runtime:
-                changes += getattr(ctx.manager, self.verb)(names, False)
-        else:
-            changes = getattr(ctx.manager, self.verb)(names, self.runtime, self.force)
+        try:
+            changes = self._change(ctx)
+        except SystemdError:
+            # Some of it may have been done.
+            after = read_links(self.directories)
+            self._touched = {path for path, _target in self._before.items() ^ after.items()}
+            raise
+        self._touched = {change.path for change in changes}
         ctx.links += changes
         return bool(changes)
 
+    def _change(self, ctx: Context) -> list[t.Any]:
+        names, change = list(self.names), getattr(ctx.manager, self.verb)
+        if self.verb not in ("disable", "unmask"):
+            return list(change(names, self.runtime, self.force))
+        # Both places, unless only the run-time one was asked for: what is off shall not be on until the reboot.
+        return [*change(names, True), *([] if self.runtime else change(names, False))]
+
     def undo(self, ctx: Context) -> None:
-        if self._before is not None and restore_links(self._before, self.directories):
+        if self._before is not None and restore_links(self._before, self.directories, self._touched):
             ctx.stale = True
 
     def undone(self) -> str:

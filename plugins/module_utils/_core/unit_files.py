@@ -451,7 +451,7 @@ class _Task:
                 units, wish, manager.link_directories(), self.module.check_mode, True, offline=manager.offline
             )
         except MissingUnit as e:
-            raise not_found(e.name, manager) from e
+            raise not_found(e.names, manager) from e
 
     def _affected(self, manager: t.Any, unit: Unit) -> list[Unit]:
         """The loaded units that the file applies to: the unit, or the instances of a template, or all with a prefix."""

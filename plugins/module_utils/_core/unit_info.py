@@ -16,8 +16,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
     unit_file_and_dropins,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -34,6 +34,10 @@ DEPENDENCIES = (
 )  # fmt: skip
 _FILES = ("FragmentPath", "DropInPaths", "SourcePath")
 _ACTIVE = ("active", "reloading", "refreshing")
+# States of all versions that are asked for most; whether another one exists costs a program to find out.
+_COMMON_STATES = frozenset(
+    ("loaded", "not-found", "masked", "active", "inactive", "failed", "activating", "deactivating", "running", "exited", "dead")
+)
 
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
@@ -43,9 +47,19 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
     timeout = timeout_of(params)
+    try:
+        return _gather(params, names, timeout)
+    except BusTimeout as e:
+        raise SystemdError(
+            f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
+        ) from e
+
+
+def _gather(params: dict[str, t.Any], names: list[str], timeout: float) -> dict[str, t.Any]:
     with manager_for(params) as manager:
         if manager.offline:
-            return _gather_offline(manager, names, params)
+            return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
+        _check_states(params["states"])
         manager.connection.default_timeout = timeout
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
@@ -68,12 +82,41 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     return {"changed": False, "units": entries}
 
 
+def _check_states(states: t.Sequence[str]) -> None:
+    """Refuse what is no state in this version of systemd, which nothing would ever be in.
+
+    :raises BadInput: naming it.
+    """
+    if _COMMON_STATES.issuperset(states):
+        return
+    # No call of the bus tells which sub states there are in this version.
+    import subprocess
+
+    try:
+        told = subprocess.run(
+            ["systemctl", "--state=help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return
+    known: set[str] = set()
+    for block in told.stdout.split("\n\n"):
+        title, _end, listed = block.partition("\n")
+        if "unit file states" not in title:
+            known.update(listed.split())
+    unknown = [state for state in states if state not in known]
+    if "active" in known and unknown:
+        raise BadInput(
+            f"states: {', '.join(map(repr, unknown))} is no load, active or sub state of units; "
+            "`systemctl --state=help` prints them all"
+        )
+
+
 def _gather_offline(manager: t.Any, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
     for option in ("properties", "processes", "dependencies", "states"):
         if params[option]:
             where = "root" if params.get("root") else "scope"
             raise BadInput(f"{option}: nothing runs where `{where}` points, so there is nothing to ask; leave it out")
-    units = read(manager, resolve(manager, names or ["*"], allow_empty=True), file_states=True)
+    units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
     entries = [_summary(unit) for unit in units]
     for unit, entry in zip(units, entries):
         _add_files_on_disk(manager, unit, entry)
@@ -154,7 +197,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     if unknown:
         version = manager.manager_property("Version")
         raise BadInput(
-            f"properties: {', '.join(unknown)} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            f"properties: {', '.join(map(repr, unknown))} is no property of {', '.join(sorted(samples))} in systemd {version}; "
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     wanted = [

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Plan, Step, short
@@ -17,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.steps import 
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.units import ENABLED, MASKED, Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, is_template
 
 # state -> the job type that leads to it.
 JOB_TYPES = {
@@ -30,12 +31,19 @@ JOB_TYPES = {
     "try_reload_or_restarted": "reload-or-try-restart",
 }
 
+# Load states of units whose files systemd could not make sense of.
+_BROKEN = ("bad-setting", "error")
 # Enabling does nothing to these, and systemctl enable says so without failing.
+_GENERATED = "it is generated from other configuration (/etc/fstab, a script in /etc/init.d), which decides about that"
 _NOTHING_TO_ENABLE = {
     "static": "its file has no [Install] section; other units start it",
-    "generated": "it is generated from other configuration at boot",
+    "generated": _GENERATED,
     "alias": "it is an alias of another unit",
 }
+
+
+# Seconds of the health gate; nobody waits for longer, only by mistake.
+_LONGEST = 366 * 86400.0
 
 
 class Wish:
@@ -86,6 +94,10 @@ class Wish:
             raise BadInput("preset: presets decide whether a unit is enabled; leave out `enabled` or `preset`")
         if self.preset and self.masked:
             raise BadInput("preset: a masked unit has no preset to apply; leave out `masked` or `preset`")
+        if self.settle > _LONGEST:
+            raise BadInput(
+                f"settle: {self.settle_told} would never end; give the time that units have to stay up, such as 10s"
+            )
 
 
 def job_for(unit: Unit, state: str | None) -> str | None:
@@ -126,20 +138,26 @@ def plan_units(
     :raises BadInput: a unit cannot be what is wished, with the reason.
     """
     wish.check()
-    planner = _Planner(wish, check_mode)
+    planner = _Planner(wish, check_mode, files_written)
     for unit in units:
         planner.add(unit)
+    if planner.missing:
+        raise MissingUnit(planner.missing)
     return planner.plan(directories, files_written, offline)
 
 
 class _Planner:
-    def __init__(self, wish: Wish, check_mode: bool) -> None:
+    def __init__(self, wish: Wish, check_mode: bool, files_written: bool = False) -> None:
         self.wish = wish
         self.check_mode = check_mode
+        self.files_written = files_written
         self.warnings: list[str] = []
         # Units that do not exist: those that an earlier task is expected to create, those that are not wanted anyway.
         self.expected: list[str] = []
         self.absent: list[str] = []
+        self.missing: list[str] = []
+        # Units that systemd could not read, and that an earlier task is expected to mend.
+        self.broken: list[str] = []
         self.changes: list[Change] = []
         self.links: dict[str, list[str]] = {"unmask": [], "enable": [], "disable": [], "preset": [], "mask": []}
         self.failed: list[str] = []
@@ -149,22 +167,26 @@ class _Planner:
         self.up: set[str] = set()
         self.stale = False
         self._seen: set[str] = set()
+        self._names: set[str] = set()
 
     def add(self, unit: Unit) -> None:
         """Decide what one unit needs."""
         wish = self.wish
-        if unit.id in self._seen:
+        again = unit.id in self._seen
+        # Each name of a unit has a mask of its own; anything else is done to a unit once, whatever it is called.
+        if again and (not wish.masked or unit.name in self._names):
             return
         self._seen.add(unit.id)
+        self._names.add(unit.name)
         after: list[str] = []
         if unit.missing and not self._accept_missing(unit):
             return
         changed = self._links(unit, after)
-        if wish.state is not None:
+        if wish.state is not None and not again:
             changed = self._job(unit, after) or changed
         elif unit.status:
             after.insert(0, f"{unit.active_state} ({unit.sub_state})")
-        if wish.reset_failed and unit.active_state == "failed":
+        if wish.reset_failed and not again and unit.active_state == "failed":
             self.failed.append(unit.id)
             changed = True
         if changed:
@@ -178,7 +200,8 @@ class _Planner:
             self.expected.append(unit.name)
             return True
         if wants_it:
-            raise MissingUnit(unit.name)
+            self.missing.append(unit.name)
+            return False
         if wish.masked:
             return True
         self.absent.append(unit.name)
@@ -191,6 +214,8 @@ class _Planner:
         changed = False
         masked = state in MASKED
         if masked and wish.masked is False:
+            if unit.masked_by:
+                raise BadInput(_stays_masked(unit, wish.runtime))
             self.links["unmask"].append(unit.name)
             changed, state = True, "unmasked"
         elif masked and (wish.enabled or wish.preset):
@@ -206,6 +231,8 @@ class _Planner:
                 )
             self.links["mask"].append(unit.name)
             changed, state = True, "masked-runtime" if wish.runtime else "masked"
+        if wish.enabled and not state and not unit.missing and not self.files_written:
+            self._no_file(unit)
         if wish.enabled is not None and not wish.masked:
             want = self._enablement(unit, state)
             if want:
@@ -215,6 +242,8 @@ class _Planner:
         if wish.preset:
             if is_template(unit.name):
                 raise BadInput(f"preset: {unit.name} is a template; name the instances that the presets speak of")
+            if not unit.status and not unit.preset and instance_of(unit.name) and state:
+                raise BadInput(f"preset: what presets say of the instance {unit.name} is not told here; use `enabled`")
             wanted = unit.preset
             if (wanted == "enabled" and state not in ENABLED and state not in _NOTHING_TO_ENABLE) or (
                 wanted == "disabled" and state in ENABLED
@@ -249,11 +278,27 @@ class _Planner:
                 done = all(also in (*ENABLED, "static", "indirect", "alias", "") for also in unit.also)
                 return "" if done else "enable"
             return "enable"
+        if state == "generated":
+            self.warnings.append(f"{unit.name} cannot be disabled: {_GENERATED}")
+        if is_template(unit.name) and unit.has_instances:
+            return "disable"
         if wish.runtime:
             return "disable" if state == "enabled-runtime" else ""
         if state == "indirect":
             return "disable" if any(also in ENABLED for also in unit.also) else ""
         return "disable" if state in ENABLED else ""
+
+    def _no_file(self, unit: Unit) -> None:
+        """A unit that is there, but has no file that systemd could read, is to be enabled."""
+        if self.check_mode:
+            (self.broken if unit.load_state in _BROKEN else self.expected).append(unit.name)
+        elif unit.load_state == "loaded":
+            raise BadInput(
+                f"enabled: {unit.name} has no unit file that could be enabled, since systemd made it by itself; "
+                "leave out `enabled`"
+            )
+        elif unit.load_state == "not-found":
+            raise BadInput(f"enabled: the unit file of {unit.name} is gone; put it back, or leave out `enabled`")
 
     def _job(self, unit: Unit, after: list[str]) -> bool:
         state = self.wish.state
@@ -262,10 +307,12 @@ class _Planner:
                 f"name: {unit.name} is a template and cannot be {state}; "
                 f"name an instance such as {unit.name.replace('@.', '@1.')}"
             )
-        masked = unit.load_state == "masked" or unit.file_state in MASKED
+        # What was masked when systemd read it, and has changed since, is read again before the job.
+        masked = (unit.load_state == "masked" and not unit.stale) or unit.file_state in MASKED
         if masked and state != "stopped" and self.wish.masked is not False and job_for(unit, state):
             raise BadInput(f"state: {unit.name} is masked; add `masked: false` to unmask it in the same task")
         job = job_for(unit, state)
+        self._can_have(unit, job)
         if job == "reload":
             self._can_reload(unit)
         if job is None:
@@ -273,6 +320,8 @@ class _Planner:
             return False
         if unit.active_state in ("active", "reloading", "refreshing"):
             self.up.add(unit.id)
+        if unit.load_state in _BROKEN and not unit.stale and job != "stop" and self.check_mode:
+            self.broken.append(unit.name)
         after.insert(0, {"stop": "inactive", "start": "active"}.get(job, f"active, by {job}"))
         self.stale = self.stale or unit.stale
         if joins(unit, job):
@@ -280,6 +329,25 @@ class _Planner:
             return False
         self.jobs.setdefault(job, []).append(unit.id)
         return True
+
+    def _can_have(self, unit: Unit, job: str | None) -> None:
+        """Refuse jobs that systemd would refuse, before anything is done."""
+        gone = unit.load_state == "not-found" and not unit.missing and not self.files_written
+        if gone and job not in (None, "stop"):
+            if self.check_mode:
+                self.expected.append(unit.name)
+                return
+            raise BadInput(
+                f"state: {unit.name} runs, but its unit file is gone, so it can only be stopped; "
+                "put the file back (pidone.systemd.unit_file), or use `stopped`"
+            )
+        refused = {"start": unit.refuses[:1], "stop": unit.refuses[1:], "restart": unit.refuses}
+        refused["try-restart"] = unit.refuses
+        if any(refused.get(job or "", ())) and not unit.stale:
+            raise BadInput(
+                f"state: {unit.name} cannot be {self.wish.state} by hand "
+                "(RefuseManualStart=, RefuseManualStop= in its file); act on the unit that needs it instead"
+            )
 
     def _can_reload(self, unit: Unit) -> None:
         # What systemd itself would answer, said before anything is done, and in check mode as well.
@@ -330,16 +398,35 @@ class _Planner:
             jobs()
         plan = Plan(steps, self.changes)
         if self.expected:
-            plan.warnings.append(f"not there yet, and taken for made by an earlier task: {short(self.expected)}")
+            plan.warnings.append(
+                f"not there yet, and taken for made by an earlier task: {short(list(dict.fromkeys(self.expected)))}"
+            )
         if self.absent:
             plan.warnings.append(f"no such unit on this host, so it is as wanted already: {short(self.absent)}")
+        if self.broken:
+            plan.warnings.append(
+                f"systemd cannot read their files, which are taken for mended by an earlier task: {short(list(dict.fromkeys(self.broken)))}"
+            )
         plan.warnings += self.warnings
         return plan
 
 
-class MissingUnit(BadInput):
-    """A unit that does not exist; who knows the host completes the message."""
+def _stays_masked(unit: Unit, runtime: bool) -> str:
+    """The error for a mask that unmasking leaves in its place."""
+    name = os.path.basename(unit.masked_by)
+    if name != unit.name:
+        return f"masked: {unit.name} is masked together with its template, by {unit.masked_by}; unmask {name}"
+    if runtime and unit.masked_by.startswith("/etc/"):
+        return f"masked: {unit.masked_by} masks the unit for good, which `runtime: true` leaves; leave out `runtime`"
+    return (
+        f"masked: {unit.masked_by} masks the unit, which unmasking leaves, since it was not made by masking; "
+        "write a unit file, which takes its place (pidone.systemd.unit_file), or leave out `masked`"
+    )
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"name: there is no unit {name} on this host")
-        self.name = name
+
+class MissingUnit(BadInput):
+    """Units that do not exist; who knows the host completes the message."""
+
+    def __init__(self, names: t.Sequence[str]) -> None:
+        super().__init__(f"name: there is no unit {short(names)} on this host")
+        self.names = list(names)

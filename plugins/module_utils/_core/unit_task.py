@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
     read_for_jobs,
     resolve,
     see_in_the_way,
+    see_masks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
@@ -89,17 +90,21 @@ def plan_for(
     units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
     if wish.masked:
         see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force)
+    if wish.masked is False:
+        see_masks(manager, units, wish.runtime)
     if wish.state:
-        acting = [u for u in units if u.status and u.status.load_state == "loaded" and job_for(u, wish.state)]
+        # Also what could not be read, or was masked: it may have been mended since.
+        acting = [u for u in units if u.status and u.load_state != "not-found" and job_for(u, wish.state)]
         reloads = wish.state == "reloaded"
         if acting:
-            read_for_jobs(manager, acting, wish.daemon_reload == "auto" and not files_written, reloads)
+            stale = wish.daemon_reload == "auto" and not files_written
+            read_for_jobs(manager, acting, stale, reloads, refusals=check_mode)
     try:
         plan = plan_units(
             units, wish, manager.link_directories(), check_mode, files_written=files_written, offline=manager.offline
         )
     except MissingUnit as e:
-        raise not_found(e.name, manager) from e
+        raise not_found(e.names, manager) from e
     return units, plan
 
 

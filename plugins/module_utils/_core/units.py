@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -25,6 +26,9 @@ ENABLED = ("enabled", "enabled-runtime")
 MASKED = ("masked", "masked-runtime")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
 _MANY = 30
+# Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
+_NAMES = 20
+_HINTS = 5
 
 
 class Unit:
@@ -39,9 +43,12 @@ class Unit:
         "default_instance",
         "file_state",
         "has_links",
+        "has_instances",
         "in_the_way",
+        "masked_by",
         "name",
         "preset",
+        "refuses",
         "stale",
         "status",
         "also",
@@ -56,6 +63,12 @@ class Unit:
         self.can_reload = True
         # The file or link that keeps a mask from being made, looked for only where one is to be made.
         self.in_the_way = ""
+        # The mask that is left when the unit has been unmasked, looked for only where it is to be.
+        self.masked_by = ""
+        # Whether it refuses to be started, and to be stopped, by hand.
+        self.refuses: tuple[bool, ...] = (False, False)
+        # Of a template: whether instances of it are enabled.
+        self.has_instances = False
         # Of [Install], read only where UnitFileState leaves the question open: whether enabling makes links of the
         # unit's own, the states of the units in Also=, and DefaultInstance=.
         self.has_links = False
@@ -107,6 +120,8 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
         return list(dict.fromkeys(names))
     import fnmatch
 
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import python_pattern
+
     found: dict[str, None] = {}
     files: set[str] | None = None
     for name in names:
@@ -116,7 +131,7 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
         if files is None:
             files = unit_files_on_disk(manager)
         loaded = [] if manager.offline else [s.id for s in manager.list_units([name]) if s.load_state != "not-found"]
-        matches = {*loaded, *fnmatch.filter(files, name)}
+        matches = {*loaded, *fnmatch.filter(files, python_pattern(name))}
         if not matches and not allow_empty:
             raise BadInput(
                 f"name: the pattern {name!r} matches no unit on this host; correct it, "
@@ -167,6 +182,8 @@ def read(
         unit.file_state = state
     if runtime:
         _see_runtime_links(manager, units)
+    if any(is_template(name) for name in names):
+        _see_instances(manager, units, runtime)
     if presets:
         for unit, preset in zip(units, manager.presets([unit.name for unit in units])):
             unit.preset = preset
@@ -176,8 +193,14 @@ def read(
     return units
 
 
-def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_reload: bool) -> None:
-    """Fill in what only units that will get a job are asked for: NeedDaemonReload, CanReload."""
+def read_for_jobs(
+    manager: t.Any, units: t.Sequence[Unit], stale: bool, can_reload: bool, refusals: bool = False
+) -> None:
+    """Fill in what only units that will get a job are asked for: NeedDaemonReload, CanReload.
+
+    :param refusals: ask whether they refuse jobs, however many they are; of a few it is asked in any case.
+    """
+    refusals = refusals or len(units) < _MANY
     wanted = []
     fresh: set[str] = set()
     if stale and len(units) >= _MANY:
@@ -191,12 +214,20 @@ def read_for_jobs(manager: t.Any, units: t.Sequence[Unit], stale: bool, can_relo
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
             wanted.append((path, UNIT, "CanReload"))
+        if refusals:
+            wanted += [(path, UNIT, "RefuseManualStart"), (path, UNIT, "RefuseManualStop")]
     values = iter(manager.properties(wanted) if wanted else ())
     for unit in units:
         if stale:
             unit.stale = unit.id not in fresh and bool(next(values))
         if can_reload:
             unit.can_reload = bool(next(values))
+        if refusals:
+            unit.refuses = (bool(next(values)), bool(next(values)))
+    # Old versions do not say so of a mask that is gone.
+    masked = [unit for unit in units if stale and unit.load_state == "masked"]
+    for unit, state in zip(masked, manager.unit_file_states([unit.id for unit in masked])):
+        unit.stale = unit.stale or state not in MASKED
 
 
 def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool) -> None:
@@ -216,6 +247,43 @@ def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtim
         path = f"{until_reboot}/{unit.name}" if runtime else path
         if os.path.lexists(path) and not (force and os.path.islink(path)) and os.path.realpath(path) != "/dev/null":
             unit.in_the_way = path
+
+
+def see_masks(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+    """Find masks that unmasking leaves: those of packages, of the template, and for good where `runtime` is asked for."""
+    removed = manager.link_directories()[1 if runtime else 0 :]
+    directories = manager.unit_path() if any(unit.file_state in MASKED for unit in units) else []
+    for unit in units:
+        if unit.file_state not in MASKED:
+            continue
+        for name in (unit.name, template_of(unit.name)):
+            paths = [f"{directory}/{name}" for directory in directories if name]
+            left = [
+                path
+                for path in paths
+                if os.path.lexists(path)
+                and not (name == unit.name and os.path.dirname(path) in removed and _is_mask(path))
+            ]
+            if left:
+                unit.masked_by = left[0] if _is_mask(left[0]) else ""
+                break
+
+
+def _is_mask(path: str) -> bool:
+    """Whether a unit file is a mask: /dev/null, or empty (systemd.unit(5))."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return stat.S_ISCHR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size)
+
+
+def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+    """Which templates have instances that are enabled; until the reboot, where `runtime` is asked for."""
+    links = read_links(manager.link_directories()[1 if runtime else 0 :])
+    templates = {template_of(os.path.basename(path)) for path in links}
+    for unit in units:
+        unit.has_instances = unit.name in templates and is_template(unit.name)
 
 
 def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
@@ -265,14 +333,22 @@ def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
     return []
 
 
-def not_found(name: str, manager: t.Any) -> SystemdError:
-    """The error for a unit that does not exist, with the names it may have been meant to be."""
+def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
+    """The error for units that do not exist, with the names they may have been meant to be."""
     import difflib
 
-    close = difflib.get_close_matches(name, unit_files_on_disk(manager), 3, 0.7)
-    hint = f"; did you mean {', '.join(close)}?" if close else ""
-    if not close and name.endswith(".service.service"):
+    there = unit_files_on_disk(manager)
+    one = len(names) == 1
+    meant = []
+    for name in names[:_HINTS]:
+        close = difflib.get_close_matches(name, there, 3 if one else 1, 0.7)
+        if close:
+            meant.append(", ".join(close) + ("" if one else f" for {name}"))
+    hint = f"; did you mean {', '.join(meant)}?" if meant else ""
+    if not meant and names[0].endswith(".service.service"):
         hint = "; the suffix is there twice"
+    told = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+    what = "is no unit" if one else "are no units"
     return BadInput(
-        f"name: there is no unit {name} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}"
+        f"name: there {what} {told} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}"
     )

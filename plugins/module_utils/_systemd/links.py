@@ -31,12 +31,20 @@ def read_links(directories: t.Sequence[str]) -> dict[str, str]:
     for directory in directories:
         for entry in _scan(directory):
             if entry.is_symlink():
-                links[entry.path] = os.readlink(entry.path)
+                _add(links, entry.path)
             elif entry.name.endswith((".wants", ".requires", ".upholds")):
                 for link in _scan(entry.path):
                     if link.is_symlink():
-                        links[link.path] = os.readlink(link.path)
+                        _add(links, link.path)
     return links
+
+
+def _add(links: dict[str, str], path: str) -> None:
+    try:
+        links[path] = os.readlink(path)
+    except FileNotFoundError:
+        # Somebody else removed it after the directory was read.
+        pass
 
 
 def is_masked(name: str) -> bool:
@@ -54,8 +62,10 @@ def leads_to(path: str, target: str, name: str) -> bool:
     return any(name in (each, template_of(each)) for each in names)
 
 
-def restore_links(before: dict[str, str], directories: t.Sequence[str]) -> bool:
-    """Make the links in the directories what they were; returns whether anything was to be done.
+def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.Container[str]) -> bool:
+    """Make links in the directories what they were; returns whether anything was to be done.
+
+    :param only: paths of the links that may be touched; what others changed meanwhile is theirs.
 
     Directories that hold no link any more, and did not before, are removed as systemctl disable does.
     """
@@ -64,6 +74,8 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str]) -> bool:
     # Links in a user's home directory are the user's, also where root puts them back.
     owner = _owner(directories[0])
     for path in now.keys() - before.keys():
+        if path not in only:
+            continue
         os.unlink(path)
         touched = True
         parent = os.path.dirname(path)
@@ -73,7 +85,7 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str]) -> bool:
             except OSError:
                 pass
     for path, target in before.items():
-        if now.get(path) != target:
+        if path in only and now.get(path) != target:
             parent = os.path.dirname(path)
             if not os.path.isdir(parent):
                 os.makedirs(parent, exist_ok=True)
@@ -97,5 +109,6 @@ def _scan(directory: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
             return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # What somebody may not look into, he may not change either.
         return []

@@ -79,6 +79,8 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
     return SystemdError(f"cannot {doing}: {error.text or error.name}", dbus_error=error.name)
 
 
+# Seconds that the new process may take until it answers, after daemon-reexec.
+_NEW_PROCESS = 30.0
 _NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 
 # Job type -> the Manager's method that makes it and waits for nothing.
@@ -106,6 +108,8 @@ class Manager:
         self.scope = scope
         self.uid = uid
         self._removed: list[t.Any] | None = None
+        # How to connect anew, should the manager be replaced by a new process of its own (daemon-reexec) meanwhile.
+        self.connect_again: t.Callable[[], Manager] | None = None
 
     def __enter__(self) -> Manager:
         return self
@@ -314,11 +318,42 @@ class Manager:
             del (self._removed or [])[:]
             return not pending
 
-        try:
-            self.connection.wait(all_ended, deadline, "the end of the jobs")
-        except BusTimeout:
-            pass
-        return results
+        while True:
+            try:
+                self.connection.wait(all_ended, deadline, "the end of the jobs")
+            except BusTimeout:
+                pass
+            except BusUnreachable:
+                self._reconnect(deadline)
+                # Jobs outlive that, with their numbers. How those ended that are gone now, their units tell.
+                for number in pending - {job["id"] for job in self.list_jobs()}:
+                    pending.discard(number)
+                    results[number] = "done"
+                continue
+            return results
+
+    def _reconnect(self, deadline: float) -> None:
+        """Connect to the process that took the manager's place, and follow its jobs.
+
+        :raises BusUnreachable: it does not answer.
+        """
+        deadline = min(deadline, time.monotonic() + _NEW_PROCESS)
+        self.connection.close()
+        while True:
+            try:
+                if self.connect_again is None:
+                    raise BusUnreachable("systemd closed the connection")
+                self.connection = self.connect_again().connection
+                self._removed = None
+                self.watch_jobs()
+                return
+            except (BusUnreachable, BusTimeout) as e:
+                if self.connect_again is None or time.monotonic() > deadline:
+                    raise BusUnreachable(
+                        f"systemd closed the connection while jobs were awaited, and does not answer any more ({e.msg}); "
+                        "the jobs may go on, so run the task again"
+                    ) from e
+            time.sleep(0.1)
 
     def reset_failed(self, names: t.Sequence[str]) -> None:
         """Clear the `failed` state and the restart counters of the units."""
@@ -403,7 +438,7 @@ def find_user(user: str | None) -> tuple[int, str]:
             entry = pwd.getpwuid(os.geteuid())
         else:
             entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except KeyError:
+    except (KeyError, ValueError):
         raise BadInput(f"user: there is no user {user!r} on this host; create it first, or correct the name") from None
     return entry.pw_uid, entry.pw_dir
 

@@ -13,6 +13,10 @@ TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _VALID = _LETTERS | frozenset(":-_.\\@")
 _GLOB = frozenset("*?[")
+# Classes of characters in patterns, as far as names have them.
+_CLASSES = {
+    "digit": "0-9", "lower": "a-z", "upper": "A-Z", "alpha": "a-zA-Z", "alnum": "a-zA-Z0-9", "xdigit": "0-9a-fA-F",
+}  # fmt: skip
 # UNIT_NAME_MAX of systemd: one less than the longest file name Linux takes, with room for the NUL.
 _LONGEST = 255
 
@@ -28,9 +32,16 @@ def is_glob(name: str) -> bool:
     return not _GLOB.isdisjoint(name)
 
 
+def python_pattern(name: str) -> str:
+    """A pattern for fnmatch(3), as systemd takes it, for Python's fnmatch: sets are negated with `!`, classes spelled out."""
+    for word, members in _CLASSES.items():
+        name = name.replace(f"[:{word}:]", members)
+    return name.replace("[^", "[!")
+
+
 def is_template(name: str) -> bool:
     """Whether the name is a template: `app@.service`."""
-    return "@." in name and name.partition("@")[2].startswith(".") and unit_type(name) != ""
+    return name.partition("@")[2] == f".{unit_type(name)}" and unit_type(name) != ""
 
 
 def template_of(name: str) -> str:

@@ -213,3 +213,121 @@ def test_changes_say_what_becomes_of_each_unit() -> None:
 def test_start_takes_the_place_of_a_stop_that_waits() -> None:
     assert steps(unit(active="active", job=(7, "stop")), state="started") == ["start a.service"]
     assert steps(unit(active="active", job=(7, "reload")), state="started") == []
+
+
+def test_each_name_of_a_unit_has_a_mask_of_its_own() -> None:
+    one, two = unit("a.service", active="active", file="disabled"), unit("a.service", active="active", file="disabled")
+    two.name = "alias.service"
+    for units in ((one, two), (two, one)):
+        names = ", ".join(each.name for each in units)
+        assert steps(*units, masked=True, state="stopped") == ["stop a.service", f"mask {names}", "daemon-reload"]
+    assert steps(one, one, masked=True)[0] == "mask a.service"
+
+
+@pytest.mark.parametrize(
+    ("path", "runtime", "words"),
+    [
+        ("/usr/lib/systemd/system/a@1.service", False, ["a@1.service", "unit_file"]),
+        ("/etc/systemd/system/a@.service", False, ["a@1.service", "template", "unmask a@.service"]),
+        ("/etc/systemd/system/a@1.service", True, ["a@1.service", "`runtime`"]),
+    ],
+)
+def test_masks_that_unmasking_leaves(path: str, runtime: bool, words: list[str]) -> None:
+    it = unit("a@1.service", load="masked", file="masked", masked_by=path)
+    for check_mode in (False, True):
+        with pytest.raises(BadInput, match="^masked: ") as caught:
+            steps(it, masked=False, runtime=runtime, check_mode=check_mode)
+        for word in words:
+            assert word in caught.value.msg
+
+
+def test_to_disable_a_template_is_to_disable_its_instances() -> None:
+    template = Unit("a@.service", None)
+    template.file_state = "indirect"
+    assert steps(template, enabled=False) == []
+    template.has_instances = True
+    assert steps(template, enabled=False) == ["disable a@.service", "daemon-reload"]
+
+
+def test_generated_units_cannot_be_disabled_either() -> None:
+    for enabled in (True, False):
+        plan = plan_units([unit(file="generated")], Wish(enabled=enabled))
+        assert not plan.steps
+        assert "generated" in plan.warnings[0]
+    assert not plan_units([unit(file="static")], Wish(enabled=False)).warnings
+
+
+@pytest.mark.parametrize(
+    ("it", "wish", "words"),
+    [
+        (unit("-.mount", active="active", file=""), {"enabled": True}, ["enabled:", "no unit file"]),
+        (unit(active="active", load="not-found", file=""), {"enabled": True}, ["enabled:", "gone"]),
+        (unit(active="active", load="not-found"), {"state": "restarted"}, ["state:", "gone", "stopped"]),
+    ],
+)
+def test_units_without_a_file(it: Unit, wish: dict[str, t.Any], words: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        steps(it, **wish)
+    for word in words:
+        assert word in caught.value.msg
+    plan = plan_units([it], Wish(**wish), check_mode=True)
+    assert plan.changed
+    assert plan.warnings == [f"not there yet, and taken for made by an earlier task: {it.name}"]
+    # Where the task itself writes the file, it is there by then.
+    assert steps(it, files_written=True, **wish)
+
+
+def test_a_unit_whose_file_is_gone_can_be_stopped() -> None:
+    assert steps(unit(active="active", load="not-found"), state="stopped") == ["stop a.service"]
+
+
+@pytest.mark.parametrize("load", ["masked", "bad-setting", "error"])
+def test_what_was_mended_since_is_read_again(load: str) -> None:
+    assert steps(unit(load=load, stale=True), state="started") == ["daemon-reload", "start a.service"]
+
+
+def test_what_cannot_be_read_is_told_in_check_mode() -> None:
+    plan = plan_units([unit(load="bad-setting")], Wish(state="started"), check_mode=True)
+    assert "cannot read" in plan.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "active", "refuses", "refused"),
+    [
+        ("started", "inactive", (True, False), True),
+        ("started", "inactive", (False, True), False),
+        ("stopped", "active", (False, True), True),
+        ("stopped", "active", (True, False), False),
+        ("restarted", "active", (False, True), True),
+        ("try_restarted", "active", (True, False), True),
+        ("reloaded", "active", (True, True), False),
+    ],
+)
+def test_units_that_refuse(state: str, active: str, refuses: tuple[bool, bool], refused: bool) -> None:
+    it = unit(active=active, refuses=refuses)
+    if not refused:
+        assert steps(it, state=state)
+        return
+    with pytest.raises(BadInput, match="^state: a.service cannot be .* by hand"):
+        steps(it, state=state)
+    it.stale = True
+    assert steps(it, state=state), "what the file says now is not known"
+
+
+def test_all_units_that_do_not_exist_are_told() -> None:
+    gone = [unit(f"a{number}.service", load="not-found", file="") for number in range(3)]
+    with pytest.raises(MissingUnit) as caught:
+        steps(*gone, unit("b.service"), state="started")
+    assert caught.value.names == ["a0.service", "a1.service", "a2.service"]
+
+
+def test_a_watch_without_an_end() -> None:
+    with pytest.raises(BadInput, match="^settle: infinity"):
+        steps(unit(), state="started", settle=1.8e13, settle_told="infinity")
+
+
+def test_presets_of_instances_that_are_not_told() -> None:
+    instance = Unit("a@1.service", None)
+    instance.file_state = "disabled"
+    with pytest.raises(BadInput, match="^preset: .*a@1.service"):
+        steps(instance, preset=True)

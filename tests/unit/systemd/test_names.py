@@ -56,6 +56,21 @@ def test_names_that_are_none(written: str, words: list[str]) -> None:
         assert word in caught.value.msg
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("app@.service", True),
+        ("app@1.service", False),
+        ("app@.x.service", False),
+        ("app@..service", False),
+        ("app.service", False),
+        ("app@.x", False),
+    ],
+)
+def test_templates(name: str, expected: bool) -> None:
+    assert names.is_template(name) is expected
+
+
 def test_patterns_where_they_may_be() -> None:
     assert names.check_name("app@*.service", globs=True) == "app@*.service"
     assert names.check_name("app[12]?", globs=True) == "app[12]?"
