@@ -47,6 +47,7 @@ options:
   state:
     description:
       - V(started) and V(stopped) do nothing to a unit that is so already. A unit that waits to be restarted after a failure does not count as started.
+      - A unit that is stopped while a socket, timer or path that triggers it stays up gets a warning. Name these as well to stop them together.
       - V(restarted) restarts a unit, or starts it when it is not running.
       - V(reloaded) makes a unit read its configuration again. It never starts one; a unit that is not running, or that cannot reload, is an error.
       - V(try_restarted) restarts a unit that is running, and leaves others alone.

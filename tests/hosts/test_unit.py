@@ -43,6 +43,8 @@ UNITS = {
     "un-environment.service": f"[Service]\nEnvironmentFile=/nope/un\nExecStart={SLEEP}\n",
     "un-beside.service": f"[Service]\nExecStart={SLEEP}\nExecStartPost=/bin/sh -c 'exit 5'\nExecReload=/bin/sh -c 'exit 6'\n",
     "un-check.service": f"[Service]\nExecCondition=/bin/sh -c 'exit 1'\nExecStart={SLEEP}\n",
+    "un-woken.service": f"[Service]\nExecStart={SLEEP}\n",
+    "un-woken.socket": "[Socket]\nListenStream=/run/un-woken\n",
     "un-awaited.service": "[Service]\nType=oneshot\nExecStart=/bin/sleep 2\n",
 }
 
@@ -207,6 +209,12 @@ class TestStates:
         assert run(host, check=True, name="un-again", state="started")["changed"]
         assert run(host, name="un-again", state="started")["failed"]
         assert converge(host, name="un-again", state="stopped")["changed"]
+
+    def test_what_starts_it_again_is_told(self, host: Host) -> None:
+        good(host, name=["un-woken.socket", "un-woken"], state="started")
+        assert any("un-woken.socket may start it again" in text for text in good(host, name="un-woken", state="stopped").get("warnings", []))
+        good(host, name="un-woken", state="started")
+        assert not good(host, name=["un-woken", "un-woken.socket"], state="stopped").get("warnings")
 
     def test_order_in_one_task(self, host: Host) -> None:
         host.run("systemctl mask un-plain 2>/dev/null; systemctl mask --runtime un-nothing 2>/dev/null", check=True)

@@ -322,6 +322,10 @@ class _Planner:
             self.up.add(unit.id)
         if unit.load_state in _BROKEN and not unit.stale and job != "stop" and self.check_mode:
             self.broken.append(unit.name)
+        if unit.triggers:
+            self.warnings.append(
+                f"{unit.name} is stopped, but {short(unit.triggers)} may start it again; stop that as well, or mask the unit"
+            )
         after.insert(0, {"stop": "inactive", "start": "active"}.get(job, f"active, by {job}"))
         self.stale = self.stale or unit.stale
         if joins(unit, job):

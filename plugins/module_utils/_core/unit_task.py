@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.units import 
     resolve,
     see_in_the_way,
     see_masks,
+    see_triggers,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
@@ -99,6 +100,8 @@ def plan_for(
         if acting:
             stale = wish.daemon_reload == "auto" and not files_written
             read_for_jobs(manager, acting, stale, reloads, refusals=check_mode)
+        if acting and wish.state == "stopped" and not wish.masked:
+            see_triggers(manager, acting)
     try:
         plan = plan_units(
             units, wish, manager.link_directories(), check_mode, files_written=files_written, offline=manager.offline

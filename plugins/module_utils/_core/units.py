@@ -51,6 +51,7 @@ class Unit:
         "refuses",
         "stale",
         "status",
+        "triggers",
         "also",
     )
 
@@ -67,6 +68,8 @@ class Unit:
         self.masked_by = ""
         # Whether it refuses to be started, and to be stopped, by hand.
         self.refuses: tuple[bool, ...] = (False, False)
+        # Units that are up and start it again, looked for only where it is to be stopped.
+        self.triggers: list[str] = []
         # Of a template: whether instances of it are enabled.
         self.has_instances = False
         # Of [Install], read only where UnitFileState leaves the question open: whether enabling makes links of the
@@ -228,6 +231,19 @@ def read_for_jobs(
     masked = [unit for unit in units if stale and unit.load_state == "masked"]
     for unit, state in zip(masked, manager.unit_file_states([unit.id for unit in masked])):
         unit.stale = unit.stale or state not in MASKED
+
+
+def see_triggers(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Find the sockets, timers and paths that stay up while the units are stopped, and start them again one day."""
+    found = [
+        triggers or ()
+        for triggers in manager.properties([(object_path(unit.id), UNIT, "TriggeredBy") for unit in units])
+    ]
+    stopped = {unit.id for unit in units}
+    names = sorted({name for triggers in found for name in triggers} - stopped)
+    active = {status.id for status in manager.status(names) if status.active_state == "active"} if names else set()
+    for unit, triggers in zip(units, found):
+        unit.triggers = sorted(active.intersection(triggers))
 
 
 def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool) -> None:
