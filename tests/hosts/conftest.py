@@ -9,8 +9,8 @@
 ``lab``       a factory: ``lab("trixie")`` is the session's host of that kind; ``lab("trixie", "second")`` another one.
 ``fresh``     a factory for hosts of the test's own, removed after it: ``fresh("trixie")`` (about 0.6 s).
 
-Tests share hosts: each uses unit names of its own and removes what it made. With ``-n 3 --dist loadgroup`` each kind runs
-in a process of its own.
+Tests share hosts: each uses unit names of its own and removes what it made. With ``-n 4 --dist loadgroup`` the tests of one
+file on one version of systemd run in one process, and all tests on another kind of host in one process.
 """
 
 from __future__ import annotations
@@ -101,8 +101,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for kind in kinds
             if kind in chosen or (kind not in DEFAULT_KINDS and set(chosen) <= set(DEFAULT_KINDS))
         ]
-    params = [pytest.param(kind, marks=pytest.mark.xdist_group(kind), id=kind) for kind in kinds]
+    # What a process has booted it keeps. The versions of systemd boot in a second or two, so that the tests of each file
+    # may run in any process, and none has to wait for a longest one; the others are booted once.
+    groups = [f"{kind}/{metafunc.module.__name__}" if kind in DEFAULT_KINDS else kind for kind in kinds]
+    params = [
+        pytest.param(kind, marks=pytest.mark.xdist_group(group), id=kind) for kind, group in zip(kinds, groups, strict=True)
+    ]
     metafunc.parametrize("host", params, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes one process long (other kinds of hosts, whole migrations), so that none of it is left for the
+    end."""
+
+    def is_short(item: pytest.Item) -> bool:
+        chosen = getattr(item, "callspec", None)
+        return chosen is not None and chosen.params.get("host") in DEFAULT_KINDS
+
+    items.sort(key=is_short)
 
 
 @pytest.hookimpl(trylast=True)
