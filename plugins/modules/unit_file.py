@@ -56,11 +56,13 @@ options:
     type: str
   state:
     description:
-      - V(present) makes the file what O(sections) or O(content) say.
+      - V(present) makes the file what O(sections) or O(content) say. A symbolic link in its place is an error.
       - V(absent) removes the file. A drop-in directory that is empty then goes with it, but other drop-ins of the unit stay.
+        With O(dropin) a link in the place of the file is removed as well, such as one to C(/dev/null) that hides a drop-in of a package.
       - If no other file of the unit is left (a package's, for example), V(absent) also stops the unit and the instances of a template, unless
         O(on_change=nothing)
         is given, and removes the links that enable it or give it other names. If there is one, the unit falls back to that and O(on_change) applies.
+        Instances of a template that have a file of their own are left as they are.
     type: str
     choices: [present, absent]
     default: present

@@ -269,6 +269,23 @@ class TestDropins:
         assert f"try-restart {unit}-one.service" in done["steps"]
         assert show(host, f"{unit}-one", "Nice")["Nice"] == "4"
         assert show(host, f"{unit}-two", "Nice", "ActiveState") == {"Nice": "4", "ActiveState": "inactive"}
+        # One of the same name for one unit goes before that for all, which is as wanted all the same.
+        good(host, name=f"{unit}-one", dropin="all", sections={"Service": {"Nice": 5}}, on_change="restart")
+        done = good(host, name=f"{unit}-.service", dropin="all", sections={"Service": {"Nice": 4}}, on_change="restart")
+        assert done["changed"] is False, done["steps"]
+        assert show(host, f"{unit}-one", "Nice")["Nice"] == "5"
+
+    @one_version
+    def test_links_in_the_place_of_dropins(self, host: Host, unit: str) -> None:
+        directory = f"{SYSTEM}/{unit}.service.d"
+        host.run(f"mkdir {directory}; ln -s /dev/null {directory}/a.conf; ln -s /etc/hostname {directory}/b.conf", check=True)
+        for name, target in (("a", "/dev/null"), ("b", "/etc/hostname")):
+            result = task(host, name=unit, dropin=name, sections={"Service": {"Nice": 1}})
+            assert result["msg"].startswith(f"dropin: {directory}/{name}.conf is a link to {target};"), result["msg"]
+        converge(host, name=unit, dropin="a", state="absent")
+        good(host, name=unit, dropin="b", state="absent")
+        assert host.run(["ls", directory]).stdout == ""
+        assert host.exists("/etc/hostname")
 
 
 class TestActivation:
@@ -440,8 +457,12 @@ class TestAbsent:
 
     def test_template_with_instances(self, host: Host, unit: str) -> None:
         good(host, name=f"{unit}@.service", sections=service() | {"Install": {"WantedBy": "multi-user.target"}})
-        host.run(f"systemctl enable --now {unit}@1 {unit}@2", check=True)
+        own = f"{unit}@own.service"
+        host.write(f"{SYSTEM}/{own}", f"[Service]\nExecStart={SLEEP}\n[Install]\nWantedBy=multi-user.target\n")
+        host.run(f"systemctl enable --now {unit}@1 {unit}@2 {own}", check=True)
         converge(host, name=f"{unit}@.service", state="absent")
+        assert show(host, own, "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
+        converge(host, name=own, state="absent")
         assert unit not in host.run(f"find {SYSTEM}; systemctl list-units --all --plain --no-legend '{unit}*'").stdout
 
     def test_package_has_a_file_of_its_own(self, host: Host, unit: str) -> None:
@@ -464,6 +485,13 @@ class TestAbsent:
     def test_mount_of_somebody_else_is_not_unmounted(self, host: Host) -> None:
         assert good(host, name="run-lock.mount", state="absent")["changed"] is False
         assert good(host, name="-.mount", state="absent")["changed"] is False
+
+    @one_version
+    def test_unit_that_systemd_has_without_a_file(self, host: Host) -> None:
+        good(host, name="system.slice", sections={"Unit": {"Description": "mine"}})
+        done = converge(host, name="system.slice", state="absent")
+        assert [s.split()[0] for s in done["steps"]] == ["remove", "daemon-reload"]
+        assert show(host, "system.slice", "ActiveState")["ActiveState"] == "active"
 
     def test_linked_masked_and_alias(self, host: Host, unit: str) -> None:
         host.write(f"/root/{unit}.service", f"[Service]\nExecStart={SLEEP}\n")
@@ -627,6 +655,8 @@ class TestScopes:
         assert unit not in host.run("find /srv/tree").stdout
         assert not host.exists(f"{SYSTEM}/{unit}.service")
         refused(host, "root", "not an existing directory", name=unit, root="/srv/nowhere", sections=sections)
+        host.run("rm -r /srv/tree/etc/systemd; ln -s /etc/systemd /srv/tree/etc/systemd", check=True)
+        refused(host, "root: ", "leads to /etc/systemd/system, out of the tree", name=unit, root="/srv/tree", sections=sections)
 
 
 class TestBadInput:
@@ -666,6 +696,8 @@ class TestBadInput:
             ({"root": "relative"}, ["root"]),
             ({"owner": "nobody-here"}, ["owner", "no user"]),
             ({"group": "nobody-here"}, ["group", "no group"]),
+            ({"mode": "u=rq"}, ["mode", "'0644'"]),
+            ({"scope": "user", "user": "deploy", "owner": "root"}, ["owner", "written as that user"]),
             ({"timeout": "soon"}, ["timeout"]),
             ({"settle": "soon"}, ["settle"]),
         ],
@@ -679,6 +711,8 @@ class TestBadInput:
     def test_without_permission(self, host: Host, unit: str) -> None:
         result = refused(host, "become: true", name=unit, sections=service(), options={"remote_user": "nosudo"})
         assert result["msg"].startswith("not permitted to write to /etc/systemd")
+        host.run(f"mkdir -m 700 {SYSTEM}/{unit}.target.wants", check=True)
+        refused(host, "cannot read", "become: true", name=unit, state="absent", options={"remote_user": "nosudo"})
 
     @one_version
     def test_absent_of_what_never_was(self, host: Host) -> None:

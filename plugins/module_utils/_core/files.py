@@ -74,10 +74,17 @@ class Saved(t.NamedTuple):
 
     @classmethod
     def of(cls, path: str) -> Saved | None:
-        """Read a file; None where there is none."""
+        """Read a file; None where there is none. A mask, which is a link to /dev/null, reads as an empty one.
+
+        :raises OSError: it cannot be read, or is no file.
+        """
         try:
-            with open(path, "rb") as file:
-                content, status = file.read(), os.fstat(file.fileno())
+            # To open a pipe would otherwise be to wait until somebody writes to it.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) and status.st_rdev != os.makedev(1, 3):
+                    raise OSError(errno.EINVAL, "it is not a regular file", path)
+                content = file.read()
         except FileNotFoundError:
             return None
         return cls(
@@ -123,17 +130,27 @@ class WriteFile(Step):
 
     def apply(self, ctx: Context) -> bool:
         with _explained(f"write {self._path}"), self._tools.acting():
-            self._made = _make_directories(os.path.dirname(self._path))
-            if self._tools.label is not None:
-                for directory in self._made:
-                    self._tools.label(directory)
-            if self._before is not None and self._tools.backup is not None:
-                self.backup_file = self._tools.backup(self._path)
-            self._written = True
-            _replace(self._path, self._content, self._finish, self._tools.unsafe_writes)
-            if self._before is None and self._tools.label is not None:
-                self._tools.label(self._path)
+            try:
+                self._write()
+            except BaseException:
+                for directory in reversed(self._made):
+                    _remove_empty(directory)
+                raise
         return True
+
+    def _write(self) -> None:
+        self._made = _make_directories(os.path.dirname(self._path))
+        if self._tools.label is not None:
+            for directory in self._made:
+                self._tools.label(directory)
+        if self._before is not None and self._tools.backup is not None:
+            self.backup_file = self._tools.backup(self._path)
+        self._written = True
+        _replace(self._path, self._content, self._finish, self._tools.unsafe_writes)
+        if self._before is None and self._tools.label is not None:
+            self._tools.label(self._path)
+            # What is asked for goes before what the policy has.
+            self._tools.attributes(self._path, False)
 
     def _finish(self, temporary: str) -> None:
         if self._before is None:
@@ -315,9 +332,19 @@ def check_writable(path: str) -> None:
     directory = os.path.dirname(path)
     while not os.path.lexists(directory):
         directory = os.path.dirname(directory)
+    if not os.path.isdir(directory):
+        raise SystemdError(
+            f"cannot write to {directory}: it is {'a link that leads nowhere' if os.path.islink(directory) else 'no directory'}; "
+            "remove it first"
+        )
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         if os.geteuid() == 0:
             raise SystemdError(f"cannot write to {directory}: it is read-only")
+        if path.startswith("/run/user/") and directory == "/run/user":
+            raise SystemdError(
+                f"there is no {'/'.join(path.split('/')[:4])}, which is there only while the user's manager runs; "
+                "let it run first, with pidone.systemd.user_manager and `linger: true`, or leave out `runtime`"
+            )
         if os.getuid() == 0:
             raise SystemdError(
                 f"the user whose units they are may not write to {directory}, where {os.path.dirname(path)} would have to be made; "
@@ -332,8 +359,9 @@ def check_writable(path: str) -> None:
 def _replace(path: str, content: bytes, finish: t.Callable[[str], None], in_place: bool = False) -> None:
     """Put content where `path` is, in one move, with `finish` called on the new file before it is there."""
     directory, name = os.path.split(path)
-    # No suffix that systemd knows, so that it never takes this one for a unit or a drop-in.
-    temporary = f"{directory}/.{name[:200]}.{os.getpid()}.pidone-tmp"
+    # No suffix that systemd knows, so that it never takes this one for a unit or a drop-in. Not the process id, which comes
+    # again in containers: what a crash left behind would be in the way.
+    temporary = f"{directory}/.{name[:200]}.{os.urandom(4).hex()}.pidone-tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -369,10 +397,15 @@ def _make_directories(path: str) -> list[str]:
     while not os.path.isdir(path):
         missing.append(path)
         path = os.path.dirname(path)
-    made = missing[::-1]
-    for directory in made:
-        os.mkdir(directory)
+    made = []
+    for directory in reversed(missing):
+        try:
+            os.mkdir(directory)
+        except FileExistsError:
+            # Another task was faster. That it is no directory is found by whoever writes to it.
+            continue
         os.chmod(directory, 0o755)
+        made.append(directory)
     return made
 
 

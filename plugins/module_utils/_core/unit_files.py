@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._core.engine import Change, Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._core.files import (
@@ -208,17 +209,34 @@ class _Task:
             self.path = self.paths.dropin(self.name, self.dropin, params["runtime"])
         else:
             self.path = self.paths.unit(self.name, params["runtime"])
-        self._check_owner()
+        self._check_in_tree()
+        self._check_owner(user[2] if user else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
-            backup=self.module.backup_local if params["backup"] else None,
+            backup=self._back_up if params["backup"] else None,
             label=lambda path: self.module.set_default_selinux_context(path, False),
             user=user,
             unsafe_writes=bool(params["unsafe_writes"]),
         )
 
-    def _check_owner(self) -> None:
-        """Refuse owners that do not exist before anything is written, and in check mode too."""
+    def _check_in_tree(self) -> None:
+        """Refuse to be led out of a tree: links of an image are meant to be seen from inside."""
+        root = self.paths.root
+        if not root:
+            return
+        directory = os.path.dirname(self.path)
+        real, tree = os.path.realpath(directory), os.path.realpath(root)
+        if not real.startswith(tree.rstrip("/") + "/"):
+            raise BadInput(
+                f"root: {directory} leads to {real}, out of the tree, by a link that holds only inside of it; "
+                "make it a relative link, or run the task inside the tree (for example with the connection community.general.chroot)"
+            )
+
+    def _check_owner(self, user: str) -> None:
+        """Refuse attributes that cannot be given before anything is written, and in check mode too.
+
+        :param user: the user as whom files are touched, where root does not do it as itself.
+        """
         owner, group = self.params["owner"], self.params["group"]
         if owner and not owner.isdigit():
             import pwd
@@ -234,15 +252,51 @@ class _Task:
                 grp.getgrnam(group)
             except KeyError:
                 raise BadInput(f"group: there is no group {group!r} on this host") from None
+        if owner and user and owner not in (user, str(self.uid)):
+            raise BadInput(
+                f"owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
+            )
+        if self.params["mode"] is not None:
+            # Of a file that is not there yet, ansible-core looks at the mode only when it is set.
+            try:
+                with self._asking(True):
+                    self.module.set_mode_if_different("/", self.params["mode"], False)
+            except SystemdError as e:
+                raise BadInput(
+                    f"mode: {self.params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
+                ) from e
 
     def _set_attributes(self, path: str, check: bool) -> bool:
         arguments = self.module.load_file_common_arguments(self.params, path=self.path)
         arguments["path"] = path
-        mode, self.module.check_mode = self.module.check_mode, check
-        try:
+        with self._asking(check):
             return bool(self.module.set_fs_attributes_if_different(arguments, False))
+
+    @contextmanager
+    def _asking(self, check: bool) -> t.Iterator[None]:
+        """Call functions of ansible-core's on files: in check mode or not, and failing as everything here does.
+
+        They end the program by themselves otherwise: nothing would be put back, and the file named that was on its way.
+        """
+
+        def fail(msg: str, **facts: t.Any) -> t.NoReturn:
+            why = facts.get("details") or facts.get("exception")
+            raise SystemdError(f"{self.path}: {msg}" + (f": {why}" if why else ""))
+
+        module = self.module
+        mode, module.check_mode = module.check_mode, check
+        own, module.fail_json = module.fail_json, fail
+        try:
+            yield
         finally:
-            self.module.check_mode = mode
+            module.check_mode, module.fail_json = mode, own
+
+    def _back_up(self, path: str) -> str:
+        try:
+            return str(self.module.backup_local(path))
+        except Exception as e:
+            # ansible-core raises no class of its own.
+            raise SystemdError(f"cannot keep a copy of {path}: {e.__cause__ or e}") from e
 
     def _wanted(self) -> tuple[str, UnitText]:
         """The file's text from `sections` or `content`, rendered and parsed."""
@@ -275,6 +329,13 @@ class _Task:
 
     def plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
         """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
+        try:
+            return self._plan(manager)
+        except OSError as e:
+            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
+            raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{hint}") from e
+
+    def _plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
         with self.tools.acting():
             before = self._present_file()
             steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
@@ -302,6 +363,10 @@ class _Task:
         path = self.path
         if os.path.islink(path):
             target = os.readlink(path)
+            if self.dropin is not None:
+                if self.absent:
+                    return None
+                raise BadInput(f"dropin: {path} is a link to {target}; remove the link first, with `state: absent`")
             if target == "/dev/null":
                 if self.absent:
                     return None
@@ -315,11 +380,7 @@ class _Task:
             return None
         if os.path.isdir(path):
             raise BadInput(f"name: {path} is a directory; remove it first")
-        try:
-            return Saved.of(path)
-        except OSError as e:
-            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-            raise SystemdError(f"cannot read {path}: {e.strerror}{hint}") from e
+        return Saved.of(path)
 
     def _wanted_file(self, before: Saved | None) -> tuple[list[Step], list[dict[str, str]], bool | None]:
         wrote = decide(before.content if before else None, self.raw, self.params["content"] is not None)
@@ -342,7 +403,7 @@ class _Task:
             return [RemoveFile(self.path, before, self.tools)], [diff], True
         if os.path.islink(self.path):
             target = os.readlink(self.path)
-            if target == "/dev/null":
+            if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
             return [RemoveLinks({self.path: target}, self.tools)], [], True
@@ -370,7 +431,8 @@ class _Task:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 
-        scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)
+        # Not in `module.tmpdir`: with pipelining that is made for it, in a home directory, with a warning.
+        scratch = tempfile.mkdtemp(prefix="pidone-verify-")
         try:
             table = load_table(self.paths.root) or load_table()
             verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.home)
@@ -463,8 +525,28 @@ class _Task:
             pattern = self.name.replace("-.", "-*.")
         else:
             return [unit]
-        found = manager.list_units([pattern])
-        return [Unit(status.id, status) for status in sorted(found) if status.load_state != "not-found"]
+        found = [status for status in sorted(manager.list_units([pattern])) if status.load_state != "not-found"]
+        # A template's drop-ins apply to instances with a file of their own as well; its file does not.
+        own = self._own_instances() if found and self.dropin is None else ()
+        return [Unit(status.id, status) for status in found if status.id not in own]
+
+    def _own_instances(self) -> set[str]:
+        """The names of files that take the place of the template for one instance; other names of it and masks do not."""
+        prefix, _at, suffix = self.name.partition("@")
+        own = set()
+        with self.tools.acting():
+            for directory in self.paths.search:
+                try:
+                    names = os.listdir(directory)
+                except OSError:
+                    continue
+                for name in names:
+                    if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
+                        path = f"{directory}/{name}"
+                        target = os.readlink(path) if os.path.islink(path) else ""
+                        if target != "/dev/null" and os.path.basename(target) != self.name:
+                            own.add(name)
+        return own
 
     def _is_stale(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit]) -> bool:
         """Whether systemd has not read the files as they are, since an earlier run did not get to its reload.
@@ -485,7 +567,8 @@ class _Task:
             if need or (seen and self.absent):
                 return True
             if self.dropin is not None:
-                unseen = unseen or (each.load_state == "loaded" and not seen)
+                hidden = any(self._is_hidden_by(dropin) for dropin in dropins or ())
+                unseen = unseen or (each.load_state == "loaded" and not seen and not hidden)
             else:
                 # An instance may have a file of its own beside its template's.
                 mine = not fragment or os.path.basename(fragment) == self.name
@@ -494,6 +577,14 @@ class _Task:
             return False
         # A user's manager may have been told to look elsewhere (XDG_CONFIG_HOME).
         return self.paths.directory(self.params["runtime"]) in manager.unit_path()
+
+    def _is_hidden_by(self, dropin: str) -> bool:
+        """Whether a unit's drop-in takes the place of ours: one of the same name that is for fewer units.
+
+        Such as that of `app@1.service.d` for that of `app@.service.d`, and `a-b.service.d` for `a-.service.d`.
+        """
+        (directory, name), (own_directory, own_name) = os.path.split(dropin), os.path.split(self.path)
+        return name == own_name and len(os.path.basename(directory)) > len(os.path.basename(own_directory))
 
     def _foresee(self, manager: t.Any, unit: Unit, wrote: bool | None) -> bool:
         """Make of the unit what it will be once the file is there; returns whether its links have to be made anew."""
@@ -527,10 +618,11 @@ class _Task:
         return relink
 
     def _old_install(self) -> list[tuple[str, str]]:
-        before = Saved.of(self.path)
-        if before is None:
-            found = self.paths.find(self.name) if self.dropin is None else None
-            before = Saved.of(found) if found else None
+        with self.tools.acting():
+            before = Saved.of(self.path)
+            if before is None:
+                found = self.paths.find(self.name) if self.dropin is None else None
+                before = Saved.of(found) if found else None
         text = before.content.decode("utf-8", "surrogateescape") if before else ""
         return parse(text).meaning().get("Install", [])
 
@@ -570,6 +662,10 @@ class _Task:
             mine = [each for each in affected if steps or each.load_state == "not-found"]
             up = [each for each in mine if each.active_state in (*_UP, "deactivating")]
             if up:
+                # What systemd makes by itself (-.slice, system.slice, -.mount) is there without a file too.
+                lasting = manager.properties([(object_path(each.id), UNIT, "Perpetual") for each in up])
+                up = [each for each, perpetual in zip(up, lasting) if not perpetual]
+            if up:
                 # Also units that run although their file is long gone, which to a plan for states do not exist.
                 names = [each.id for each in up]
                 stop = [Jobs("stop", names, names)]
@@ -597,11 +693,15 @@ class _Task:
             else link_directories(self.params["scope"], self.home, self.uid)
         )
         steps: list[Step] = []
+        own = self._own_instances() if is_template(self.name) else set()
         with self.tools.acting():
             links = {
                 path: target
                 for path, target in read_links(directories).items()
-                if path != self.path and target != "/dev/null" and leads_to(path, target, self.name)
+                if path != self.path
+                and target != "/dev/null"
+                and leads_to(path, target, self.name)
+                and own.isdisjoint((os.path.basename(path), os.path.basename(target)))
             }
             if links:
                 steps.append(RemoveLinks(links, self.tools))

@@ -440,7 +440,8 @@ def find_user(user: str | None) -> tuple[int, str]:
             entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
     except (KeyError, ValueError):
         raise BadInput(f"user: there is no user {user!r} on this host; create it first, or correct the name") from None
-    return entry.pw_uid, entry.pw_dir
+    # Paths are compared with those that systemd tells, which have no slash twice.
+    return entry.pw_uid, entry.pw_dir.rstrip("/") or "/"
 
 
 def open_on_bus(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:

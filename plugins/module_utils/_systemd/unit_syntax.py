@@ -131,7 +131,9 @@ def parse(text: str) -> UnitText:
     found = UnitText([], [], [], [], lines)
     section: str | None = None
     known = True
-    pending = ""
+    # The lines of a value that goes on, and how long they are together.
+    pending: list[str] = []
+    length = 0
     first = 0
     for number, raw in enumerate(lines, 1):
         bare = raw.lstrip(BLANKS)
@@ -143,18 +145,19 @@ def parse(text: str) -> UnitText:
         line = raw[1:] if number == 1 and raw.startswith("\ufeff") else raw
         if not first:
             first = number
-        joined = pending + line
-        if len(joined) > _LONGEST_LINE:
+        length += len(line)
+        if length > _LONGEST_LINE:
             found.problems.append(Problem(number, "", "this line is longer than the 1 MiB that systemd takes"))
-            pending, first = "", 0
+            pending, length, first = [], 0, 0
             continue
         if _is_continued(line):
-            pending = joined[:-1] + " "
+            pending.append(line[:-1] + " ")
             continue
+        joined = "".join((*pending, line))
         section, known = _logical_line(found, joined.strip(BLANKS), first, number, section, known)
-        pending, first = "", 0
+        pending, length, first = [], 0, 0
     if first:
-        _logical_line(found, pending.strip(BLANKS), first, len(lines), section, known)
+        _logical_line(found, "".join(pending).strip(BLANKS), first, len(lines), section, known)
     return found
 
 

@@ -185,7 +185,7 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
         return raw, own
     found = paths.find(name)
     base = None
-    if found is not None:
+    if found is not None and os.path.isfile(found):
         try:
             with open(found, encoding="utf-8", errors="surrogateescape") as file:
                 base = file.read()
@@ -257,7 +257,10 @@ class _Run:
             self._options.remove("--recursive-errors=no")
             return self.verify(scratch, names)
         messages = []
-        for line in re.sub("\x1b\\[[0-9;]*m", "", said).splitlines():
+        # A message may hold anything that str.splitlines() takes for the end of a line.
+        for line in re.sub("\x1b\\[[0-9;]*m", "", said).split("\n"):
+            if not line:
+                continue
             found = re.match("<([0-9]+)>(.*)", line)
             # The number is facility * 8 + priority, as in syslog(3).
             messages.append((int(found.group(1)) & 7, found.group(2)) if found else (4, line))

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import signal
+import types
 import typing as t
 from pathlib import Path
 
@@ -20,13 +24,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.files import 
     Saved,
     SetAttributes,
     WriteFile,
+    check_writable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import (
+    _Task,
     can_reload_after,
     decide,
     file_state_after,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 
 
@@ -75,6 +83,35 @@ def roll_back(ctx: Context, *steps: Step) -> SystemdError:
     return caught.value
 
 
+@contextlib.contextmanager
+def within(seconds: int) -> t.Iterator[None]:
+    """Fail where what is done would take for ever."""
+
+    def late(*_arguments: object) -> None:
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class TestSaved:
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.service")
+        with within(5), pytest.raises(OSError, match="not a regular file"):
+            Saved.of(str(tmp_path / "a.service"))
+
+    def test_a_mask_reads_as_an_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.service").symlink_to("/dev/null")
+        saved = Saved.of(str(tmp_path / "a.service"))
+        assert saved is not None
+        assert saved.content == b""
+
+
 class TestSteps:
     def test_new_file(self, ctx: Context, tmp_path: Path) -> None:
         path = tmp_path / "a.service.d/x.conf"
@@ -108,10 +145,24 @@ class TestSteps:
 
         tools = FileTools(attributes, label=lambda name: seen.append((os.path.basename(name), path.exists())))
         write(path, b"x", tools).apply(ctx)
-        assert [exists for _name, exists in seen] == [False, False, True]
+        assert [exists for _name, exists in seen] == [False, False, True, True]
         assert seen[0][0] == "a.service.d"
         assert seen[1][0].endswith(".pidone-tmp")
-        assert seen[2][0] == "x.conf"
+        assert seen[2][0] == seen[3][0] == "x.conf"
+
+    def test_a_label_that_is_asked_for_goes_before_that_of_the_place(self, ctx: Context, tmp_path: Path) -> None:
+        labels: dict[str, str] = {}
+        path = str(tmp_path / "a.service")
+
+        def attributes(name: str, _check: bool) -> bool:
+            labels[name] = "asked for"
+            return True
+
+        def label(name: str) -> None:
+            labels[name] = "of the place"
+
+        write(Path(path), b"x", FileTools(attributes, label=label)).apply(ctx)
+        assert labels[path] == "asked for"
 
     def test_old_file_is_untouched_when_writing_fails(self, ctx: Context, tmp_path: Path) -> None:
         path = tmp_path / "a.service"
@@ -124,6 +175,25 @@ class TestSteps:
         with pytest.raises(SystemExit):
             write(path, b"new", FileTools(fail)).apply(ctx)
         assert listing(tmp_path) == before
+        with pytest.raises(SystemExit):
+            write(tmp_path / "b.service.d/x.conf", b"new", FileTools(fail)).apply(ctx)
+        assert listing(tmp_path) == before
+
+    def test_two_tasks_make_the_same_directory(
+        self, ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mkdir = os.mkdir
+
+        def slower(path: str) -> None:
+            mkdir(path)
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+
+        monkeypatch.setattr(os, "mkdir", slower)
+        step = write(tmp_path / "a.service.d/x.conf", b"x")
+        step.apply(ctx)
+        assert list(listing(tmp_path)) == ["a.service.d", "a.service.d/x.conf"]
+        step.undo(ctx)
+        assert list(listing(tmp_path)) == ["a.service.d"], "it is the other task's"
 
     def test_errors_of_the_system_are_explained(self, ctx: Context, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -203,11 +273,133 @@ class TestSteps:
             RemoveFile(path, saved, TOOLS).apply(ctx)
         assert list(listing(tmp_path)) == ["b.service.d", "b.service.d/y.conf"]
 
-    def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(self, ctx: Context, tmp_path: Path) -> None:
-        (tmp_path / f".a.service.{os.getpid()}.pidone-tmp").symlink_to(tmp_path / "victim")
+    def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(
+        self, ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "urandom", bytes)
+        (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
         with pytest.raises(SystemdError):
             write(tmp_path / "a.service", b"x").apply(ctx)
         assert not (tmp_path / "victim").exists()
+
+    def test_what_a_crash_left_under_the_same_process_id_is_not_in_the_way(self, ctx: Context, tmp_path: Path) -> None:
+        names: list[str] = []
+
+        def attributes(name: str, _check: bool) -> bool:
+            names.append(name)
+            return False
+
+        for dummy in range(2):
+            write(tmp_path / "a.service", b"x", FileTools(attributes)).apply(ctx)
+        assert names[0] != names[1]
+
+
+class TestWritable:
+    def test_a_link_that_leads_nowhere_and_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.service.d").symlink_to("nowhere")
+        (tmp_path / "b.service.d").touch()
+        with pytest.raises(SystemdError, match=r"a\.service\.d: it is a link that leads nowhere"):
+            check_writable(str(tmp_path / "a.service.d/x.conf"))
+        with pytest.raises(SystemdError, match=r"b\.service\.d: it is no directory"):
+            check_writable(str(tmp_path / "b.service.d/x.conf"))
+
+    def test_run_time_directory_of_a_user_who_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+        monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+        monkeypatch.setattr(os.path, "lexists", lambda path: path in ("/run", "/run/user"))
+        monkeypatch.setattr(os.path, "isdir", lambda path: path in ("/run", "/run/user"))
+        with pytest.raises(SystemdError, match="no /run/user/4711, .*pidone.systemd.user_manager"):
+            check_writable("/run/user/4711/systemd/user/a.service")
+
+
+def task(root: str = "", **facts: t.Any) -> t.Any:
+    """A task without its options, with what the test needs."""
+    made = _Task.__new__(_Task)
+    made.tools, made.uid, made.dropin, made.name = TOOLS, 0, None, "a@.service"
+    made.paths = UnitPaths("system", root=root)
+    for name, value in facts.items():
+        setattr(made, name, value)
+    return made
+
+
+class TestTask:
+    def test_instances_with_a_file_of_their_own(self, tmp_path: Path) -> None:
+        etc, usr = tmp_path / "etc/systemd/system", tmp_path / "usr/lib/systemd/system"
+        for directory in (etc, usr):
+            directory.mkdir(parents=True)
+        for path in (etc / "a@.service", etc / "a@1.service", usr / "a@2.service", etc / "ab@3.service", etc / "a@4.socket"):
+            path.touch()
+        (etc / "a@5.service").symlink_to(usr / "a@.service")
+        (etc / "a@6.service").symlink_to("/dev/null")
+        (etc / "a@7.service").symlink_to("/opt/a@7.service")
+        assert task(str(tmp_path))._own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
+
+    def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
+        asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
+        assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
+        assert not asked._is_hidden_by("/etc/systemd/system/a@1.service.d/y.conf")
+        assert not asked._is_hidden_by("/etc/systemd/system/service.d/x.conf")
+        assert not asked._is_hidden_by("/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
+
+    def test_a_tree_is_not_left_by_its_own_links(self, tmp_path: Path) -> None:
+        tree = tmp_path / "tree"
+        (tree / "etc").mkdir(parents=True)
+        (tmp_path / "etc/system").mkdir(parents=True)
+        asked = task(str(tree), path=f"{tree}/etc/systemd/system/a.service")
+        asked._check_in_tree()
+        (tree / "usr/share").mkdir(parents=True)
+        (tree / "etc/systemd").symlink_to("../usr/share")
+        asked._check_in_tree()
+        (tree / "etc/systemd").unlink()
+        (tree / "etc/systemd").symlink_to(tmp_path / "etc")
+        with pytest.raises(BadInput, match="root: .*out of the tree"):
+            asked._check_in_tree()
+
+    def test_functions_of_ansible_core_fail_as_ours(self) -> None:
+        def fail_json(**_facts: t.Any) -> t.NoReturn:
+            raise SystemExit(1)
+
+        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json)
+        asked = task(module=module, path="/etc/a.service")
+        with pytest.raises(SystemdError) as caught, asked._asking(True):
+            assert module.check_mode is True
+            module.fail_json(path="/etc/.a.service.1.pidone-tmp", msg="chown failed", exception=OSError(1, "no"))
+        assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
+        assert (module.check_mode, module.fail_json) == (False, fail_json)
+
+    def test_a_copy_that_cannot_be_kept(self) -> None:
+        def backup_local(path: str) -> str:
+            raise Exception("Could not make backup") from OSError(28, "No space left on device")
+
+        asked = task(module=types.SimpleNamespace(backup_local=backup_local))
+        with pytest.raises(SystemdError, match="cannot keep a copy of /etc/a: .*No space left"):
+            asked._back_up("/etc/a")
+
+    def test_verifying_makes_no_directory_in_a_home_directory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[str] = []
+
+        def fake(*arguments: t.Any) -> verify.Verdict:
+            seen.append(arguments[6])
+            assert os.stat(arguments[6]).st_mode & 0o777 == 0o700
+            return verify.Verdict([], [])
+
+        monkeypatch.setattr(verify, "verify", fake)
+        text = "[Service]\nExecStart=/a\n"
+        # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
+        module = types.SimpleNamespace()
+        task(
+            module=module, params={"verify": "normal"}, text=parse(text), raw=text, home="", warnings=[], path="/etc/a"
+        )._verify()
+        assert len(seen) == 1
+        assert not os.path.exists(seen[0])
+
+    def test_home_directory_with_a_slash_at_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import pwd
+
+        homes = {"alice": "/home/alice/", "system": "/"}
+        monkeypatch.setattr(pwd, "getpwnam", lambda name: types.SimpleNamespace(pw_uid=1, pw_dir=homes[name]))
+        assert manager.find_user("alice") == (1, "/home/alice")
+        assert manager.find_user("system") == (1, "/")
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"

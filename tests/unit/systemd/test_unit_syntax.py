@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import typing as t
 
 import pytest
@@ -107,6 +108,21 @@ class TestParse:
 
     def test_overlong_line(self) -> None:
         assert "1 MiB" in parse("[A]\nB=" + "x" * (1024 * 1024) + "\n").problems[0].message
+        assert "1 MiB" in parse("[A]\nB=\\\n" + "xxxxxxx\\\n" * (1024 * 128) + "\n").problems[0].message
+
+    def test_a_value_on_very_many_lines_is_read_in_one_go(self) -> None:
+        def late(*_arguments: object) -> None:
+            raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, late)
+        signal.alarm(10)
+        try:
+            (item,) = parse("[A]\nB=\\\n" + "x\\\n" * 500_000 + "y\n").assignments
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+        assert (item.line, item.last) == (2, 500_003)
+        assert item.value == "x " * 500_000 + "y"
 
 
 class TestMeaning:

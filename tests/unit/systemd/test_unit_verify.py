@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +106,15 @@ class TestVerify:
         errors, warnings = verdict(tmp_path, self.RAW)
         assert [(e.line, e.text) for e in errors] == [(6, "Restart=x")]
         assert warnings == []
+
+    def test_messages_end_where_lines_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = "<4>/x/a.service:6: Failed to parse Nice=\u2028a\x85b, ignoring: Invalid argument\n<6>x\n".encode()
+        monkeypatch.setattr("subprocess.run", lambda *_arguments, **_options: SimpleNamespace(stdout=said))
+        messages = module._Run(UnitPaths("system"), "", "/run/x").verify("/x", ["a.service"])
+        assert messages == [
+            (4, "/x/a.service:6: Failed to parse Nice=\u2028a\x85b, ignoring: Invalid argument"),
+            (6, "x"),
+        ]
 
     def test_a_continued_value_is_named_by_its_first_line(self, said: type[FakeRun], tmp_path: Path) -> None:
         said.said = [(3, "DIR/a.service:5: Failed to resolve unit specifiers in '%Z': Invalid slot")]
