@@ -147,7 +147,7 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
 def unit_files_on_disk(manager: t.Any) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""
-    names = {os.path.basename(path) for path in read_links(manager.link_directories())}
+    names = {os.path.basename(path) for path in read_links(manager.link_directories(), True)}
     for directory in manager.unit_path():
         try:
             names.update(os.listdir(directory))
@@ -296,7 +296,7 @@ def _is_mask(path: str) -> bool:
 
 def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     """Which templates have instances that are enabled; until the reboot, where `runtime` is asked for."""
-    links = read_links(manager.link_directories()[1 if runtime else 0 :])
+    links = read_links(manager.link_directories()[1 if runtime else 0 :], True)
     templates = {template_of(os.path.basename(path)) for path in links}
     for unit in units:
         unit.has_instances = unit.name in templates and is_template(unit.name)
@@ -304,7 +304,7 @@ def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> No
 
 def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
-    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:])}
+    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:], True)}
     for unit in units:
         if unit.file_state == "disabled" and instance_of(unit.name) and unit.name in links:
             unit.file_state = "enabled-runtime"

@@ -25,15 +25,19 @@ def link_directories(scope: str, home: str = "", uid: int = 0, root: str = "") -
     return [f"{root}/etc/systemd/{kind}", f"{root}/run/systemd/{kind}"]
 
 
-def read_links(directories: t.Sequence[str]) -> dict[str, str]:
-    """All links in the directories and in their `.wants`, `.requires` and `.upholds`: path -> target."""
+def read_links(directories: t.Sequence[str], readable: bool = False) -> dict[str, str]:
+    """All links in the directories and in their `.wants`, `.requires` and `.upholds`: path -> target.
+
+    :param readable: pass over directories that may not be read, for those who only look.
+    :raises PermissionError: without that.
+    """
     links: dict[str, str] = {}
     for directory in directories:
-        for entry in _scan(directory):
+        for entry in _scan(directory, readable):
             if entry.is_symlink():
                 _add(links, entry.path)
             elif entry.name.endswith((".wants", ".requires", ".upholds")):
-                for link in _scan(entry.path):
+                for link in _scan(entry.path, readable):
                     if link.is_symlink():
                         _add(links, link.path)
     return links
@@ -105,10 +109,13 @@ def _owner(path: str) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def _scan(directory: str) -> list[os.DirEntry[str]]:
+def _scan(directory: str, readable: bool) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
             return list(entries)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        # What somebody may not look into, he may not change either.
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError:
+        if readable:
+            return []
+        raise
