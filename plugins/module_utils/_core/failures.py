@@ -19,7 +19,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
     last_lines_of,
     sync_journal,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    UNIT,
+    NotPermitted,
+    UnitStatus,
+    explain,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
@@ -178,7 +183,11 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
             first["invocation_id"] = bytes(value).hex()
             first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
     if _was_not_tried(ctx, entry, unit):
-        entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
+        reason = _hindered_by(manager.status(unit.get("Triggers", ())), unit_type(name))
+        if reason:
+            entry["reason"] = reason
+        else:
+            entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
     return entry
 
 
@@ -193,6 +202,16 @@ def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]
     # A unit that lacks what it needs (a file of EnvironmentFile=, a free address) fails without ever leaving `inactive`.
     begun = (time.time() - time.monotonic() + ctx.jobs_begun) * 1e6
     return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
+
+
+def _hindered_by(triggered: t.Sequence[UnitStatus], kind: str) -> str:
+    """Why a socket, timer or path is refused on account of the unit that it starts; empty where that is not the reason."""
+    for status in triggered:
+        if status.load_state != "loaded":
+            return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
+        if kind == "socket" and status.active_state not in ("inactive", "failed"):
+            return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
+    return ""
 
 
 def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[str]:
@@ -330,6 +349,8 @@ def _headline(entry: dict[str, t.Any], timeout: float) -> str:
         )
     if result == "canceled":
         return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
+    if "reason" in entry:
+        return f"{name} was not started: {entry['reason']}"
     if "start_limit" in entry:
         limit = entry["start_limit"]
         return (

@@ -121,6 +121,11 @@ def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: boo
     return reloads
 
 
+def _is_empty_directory(path: str) -> bool:
+    """Whether it is one that can be removed; a link to one cannot."""
+    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
+
+
 class _NoManager:
     """Stands for the manager of a user that does not run: it reads its files when it starts."""
 
@@ -408,7 +413,7 @@ class _Task:
                 return [], [], None
             return [RemoveLinks({self.path: target}, self.tools)], [], True
         directory = os.path.dirname(self.path)
-        if self.dropin is not None and os.path.isdir(directory) and not os.listdir(directory):
+        if self.dropin is not None and _is_empty_directory(directory):
             return [RemoveDirectory(directory, self.tools)], [], None
         return [], [], None
 
@@ -560,10 +565,16 @@ class _Task:
             for what in ("NeedDaemonReload", "FragmentPath", "DropInPaths")
         ]
         values = manager.properties(wanted)
+        with self.tools.acting():
+            # Of drop-ins, systemd tells the path without links: ~/.config may be one.
+            paths = {self.path, f"{os.path.realpath(os.path.dirname(self.path))}/{os.path.basename(self.path)}"}
         unseen = False
         for index, each in enumerate(loaded):
             need, fragment, dropins = values[3 * index : 3 * index + 3]
-            seen = self.path in (fragment, *(dropins or ()))
+            seen = not paths.isdisjoint((fragment, *(dropins or ())))
+            if each.load_state == "masked" and self.dropin is not None:
+                # It reads none, and with one NeedDaemonReload is always true.
+                continue
             if need or (seen and self.absent):
                 return True
             if self.dropin is not None:
@@ -706,6 +717,6 @@ class _Task:
             if links:
                 steps.append(RemoveLinks(links, self.tools))
             directory = f"{self.path}.d"
-            if os.path.isdir(directory) and not os.listdir(directory):
+            if _is_empty_directory(directory):
                 steps.append(RemoveDirectory(directory, self.tools))
         return steps

@@ -185,7 +185,7 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
         return raw, own
     found = paths.find(name)
     base = None
-    if found is not None and os.path.isfile(found):
+    if found is not None:
         try:
             with open(found, encoding="utf-8", errors="surrogateescape") as file:
                 base = file.read()

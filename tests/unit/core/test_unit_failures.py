@@ -39,6 +39,14 @@ class Manager:
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         return [self.unit.get(name, self.special.get(name)) for _path, _face, name in wanted]
 
+    def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+        """Names of these tests say what the unit is, as in `active.service`."""
+        states = [name.partition(".")[0] for name in names]
+        return [
+            UnitStatus(name, "", "not-found" if state == "lost" else "loaded", state, "", "", "/", 0, "", "/")
+            for name, state in zip(names, states)
+        ]
+
 
 @pytest.fixture
 def journal(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, t.Any]]:
@@ -94,6 +102,25 @@ def test_failures_that_are_no_matter_of_limits(journal: list[dict[str, t.Any]], 
     entry, error = report(**told)
     assert "start_limit" not in entry
     assert "StartLimitBurst" not in error.msg
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize(
+    ("name", "triggered", "words"),
+    [
+        ("a.timer", "lost.service", "lost.service, which it starts, is not-found"),
+        ("a.path", "lost.service", "lost.service, which it starts, is not-found"),
+        ("a.socket", "active.service", "active.service, which it starts, runs already"),
+        ("a.socket", "inactive.service", None),
+        ("a.timer", "active.service", None),
+    ],
+)
+def test_refused_on_account_of_the_unit_that_it_starts(name: str, triggered: str, words: str | None) -> None:
+    told: dict[str, t.Any] = {"InactiveExitTimestampMonotonic": BEFORE, "Result": "success", "Triggers": [triggered]}
+    entry, error = report(name=name, state="inactive", **told)
+    assert ("start_limit" in entry) == (words is None)
+    assert entry.get("reason", "").startswith(words or "")
+    assert (f"{name} was not started: {words}" in error.msg) == (words is not None)
 
 
 @pytest.mark.usefixtures("journal")

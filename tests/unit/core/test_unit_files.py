@@ -334,6 +334,55 @@ class TestTask:
         (etc / "a@7.service").symlink_to("/opt/a@7.service")
         assert task(str(tmp_path))._own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
 
+    @pytest.mark.parametrize(
+        ("state", "need", "dropins", "stale"),
+        [
+            ("loaded", False, ["dotfiles/systemd/a.service.d/x.conf"], False),
+            ("loaded", True, ["dotfiles/systemd/a.service.d/x.conf"], True),
+            ("loaded", False, [], True),
+            ("masked", True, ["dotfiles/systemd/a.service.d/x.conf"], False),
+        ],
+        ids=["through a link", "old", "unseen", "masked"],
+    )
+    def test_what_systemd_has_not_read(
+        self, tmp_path: Path, state: str, need: bool, dropins: list[str], stale: bool
+    ) -> None:
+        directory = tmp_path / "dotfiles/systemd/a.service.d"
+        directory.mkdir(parents=True)
+        (directory / "x.conf").touch()
+        (tmp_path / "config").symlink_to("dotfiles")
+        told = [need, "/usr/lib/systemd/user/a.service", [f"{tmp_path}/{path}" for path in dropins]]
+        paths = UnitPaths("user", str(tmp_path), 0)
+        looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
+        unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
+        asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
+        asked.path = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        assert asked._is_stale(looked_in, unit, [unit]) is stale
+
+    def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "a.service.d").symlink_to("elsewhere")
+        asked = task(path=f"{tmp_path}/a.service.d/x.conf", dropin="x.conf", absent=True)
+        assert asked._absent_file(None) == ([], [], None)
+        (tmp_path / "a.service.d").unlink()
+        (tmp_path / "a.service.d").mkdir()
+        ((step,), _diffs, _wrote) = asked._absent_file(None)
+        assert step.describe() == f"remove {tmp_path}/a.service.d"
+
+    def test_files_of_a_user_are_read_as_the_user(self, tmp_path: Path) -> None:
+        class Tools(FileTools):
+            inside = False
+
+            @contextlib.contextmanager
+            def acting(self) -> t.Iterator[None]:
+                self.inside = True
+                yield
+
+        asked = task(tools=Tools(TOOLS.attributes), path=f"{tmp_path}/a.service")
+        Path(asked.path).write_text("[Install]\nWantedBy=b.target\n")
+        assert asked._old_install() == [("WantedBy", "b.target")]
+        assert asked.tools.inside
+
     def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
         asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
         assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
