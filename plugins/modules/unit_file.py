@@ -127,7 +127,8 @@ options:
     description:
       - What is done to a unit that runs when its file changed in more than comments, or when it changed earlier and systemd has not read it since.
       - For a template these are all its instances that run, for a prefix all such units.
-      - V(restart) restarts it.
+      - V(restart) restarts it. That is an error for a unit that refuses it (C(RefuseManualStop)), and for a socket whose service runs, unless the service
+        requires the socket and so is restarted with it.
       - V(reload) makes it read its configuration again, and is an error for a unit that cannot reload. Note that a change of C(ExecStart) or the like
         needs a restart.
       - V(reload_or_restart) reloads it if it can and restarts it otherwise.

@@ -57,6 +57,7 @@ _ON_CHANGE = {
     "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
 }
 _UP = ("active", "reloading", "refreshing", "activating")
+_YES = ("1", "yes", "y", "true", "t", "on")
 _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
@@ -648,6 +649,8 @@ class _Task:
                 states[each] = _ON_CHANGE[self.on_change][0 if each is unit and self.started else 1]
                 if states[each] == "reloaded":
                     self._check_can_reload(manager, each)
+                else:
+                    self._check_can_restart(manager, each)
             elif each is unit and self.started:
                 states[each] = "started"
         return states
@@ -662,6 +665,27 @@ class _Task:
                 f"on_change: {unit.id} has no way to reload (ExecReload=, or Type=notify-reload); "
                 "use `reload_or_restart` or `restart`"
             )
+
+    def _check_can_restart(self, manager: t.Any, unit: Unit) -> None:
+        """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
+        names = ("RefuseManualStop", "Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
+        now, triggers, *along = manager.properties([(object_path(unit.id), UNIT, name) for name in names])
+        said = self.text.values("Unit", "RefuseManualStop")
+        refuses = said[-1].lower() in _YES if said else now and self.dropin is not None and not self.absent
+        if refuses and self.on_change == "restart":
+            raise BadInput(
+                f"on_change: {unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, "
+                "and it has the change after the next boot"
+            )
+        if self.kind != "socket":
+            return
+        # No socket is opened while its service runs. One that requires the socket, or is part of it, is restarted with it.
+        for service in manager.status(triggers or ()):
+            if service.active_state == "active" and not any(service.id in (each or ()) for each in along):
+                raise BadInput(
+                    f"on_change: systemd cannot restart {unit.id} while {service.id} runs, which it starts; "
+                    "stop that first, with pidone.systemd.unit, or use `nothing`"
+                )
 
     def _plan_removal(self, manager: t.Any, steps: list[Step]) -> tuple[Plan, list[Unit]]:
         """The plan for a unit that will have no file at all any more."""

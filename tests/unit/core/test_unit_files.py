@@ -32,8 +32,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files im
     decide,
     file_state_after,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._core.units import Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 
@@ -358,6 +360,40 @@ class TestTask:
         asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
         asked.path = f"{tmp_path}/config/systemd/a.service.d/x.conf"
         assert asked._is_stale(looked_in, unit, [unit]) is stale
+
+    def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
+        told = {"Triggers": ["a.service"]}
+        service = types.SimpleNamespace(id="a.service", active_state="active")
+        looked_in = types.SimpleNamespace(
+            properties=lambda wanted: [told.get(name, []) for _path, _interface, name in wanted],
+            status=lambda names: [service] if names else [],
+        )
+        socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
+        asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
+        with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
+            asked._states(looked_in, socket, [socket], True)
+        told["RequiredBy"] = ["a.service"]
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        told["RequiredBy"], service.active_state = [], "inactive"
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+
+    @pytest.mark.parametrize(
+        ("dropin", "text", "now", "refused"),
+        [
+            (None, "[Unit]\nRefuseManualStop=yes\n", False, True),
+            (None, "[Unit]\nDescription=x\n", True, False),
+            ("x", "[Unit]\nDescription=x\n", True, True),
+            ("x", "[Unit]\nRefuseManualStop=off\n", True, False),
+        ],
+    )
+    def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
+        looked_in = types.SimpleNamespace(properties=lambda wanted: [now, [], [], [], [], []])
+        unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
+        asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
+        with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
+            asked._states(looked_in, unit, [unit], True)
+        asked.on_change = "reload_or_restart"
+        asked._states(looked_in, unit, [unit], True)
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
