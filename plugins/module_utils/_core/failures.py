@@ -183,7 +183,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
             first["invocation_id"] = bytes(value).hex()
             first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
     if _was_not_tried(ctx, entry, unit):
-        reason = _hindered_by(manager.status(unit.get("Triggers", ())), unit_type(name))
+        reason = _hindered_by(manager.status(unit.get("Triggers", ())), listens=special.get("Accept") is False)
         if reason:
             entry["reason"] = reason
         else:
@@ -204,12 +204,15 @@ def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]
     return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
 
 
-def _hindered_by(triggered: t.Sequence[UnitStatus], kind: str) -> str:
-    """Why a socket, timer or path is refused on account of the unit that it starts; empty where that is not the reason."""
+def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
+    """Why a socket, timer or path is refused on account of the unit that it starts; empty where that is not the reason.
+
+    :param listens: it is a socket that its service takes over (one with Accept=yes keeps it, however many services run).
+    """
     for status in triggered:
         if status.load_state != "loaded":
             return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
-        if kind == "socket" and status.active_state not in ("inactive", "failed"):
+        if listens and status.active_state not in ("inactive", "failed"):
             return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
     return ""
 

@@ -33,7 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT, find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     is_template,
@@ -678,6 +678,10 @@ class _Task:
                 "and it has the change after the next boot"
             )
         if self.kind != "socket":
+            return
+        (accepts,) = manager.properties([(object_path(unit.id), f"{BUS_NAME}.Socket", "Accept")])
+        if accepts:
+            # The services that run are of connections that were made; they are not what it starts next.
             return
         # No socket is opened while its service runs. One that requires the socket, or is part of it, is restarted with it.
         for service in manager.status(triggers or ()):

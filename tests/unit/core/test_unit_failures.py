@@ -65,7 +65,7 @@ def report(
     **told: t.Any,
 ) -> tuple[dict[str, t.Any], t.Any]:
     """The entry of one unit that failed, and the error."""
-    special_names = ("Result", "Type", "ExecMainCode", "ExecMainStatus", "ExecMainPID")
+    special_names = ("Result", "Type", "ExecMainCode", "ExecMainStatus", "ExecMainPID", "Accept")
     special = {key: told.pop(key) for key in list(told) if key in special_names or key.startswith("Exec")}
     unit = {"ActiveState": state, "SubState": state, "LoadState": "loaded", "InvocationID": b"\1" * 16, **LIMIT, **told}
     ctx = Context(Manager(unit, special))
@@ -113,10 +113,13 @@ def test_failures_that_are_no_matter_of_limits(journal: list[dict[str, t.Any]], 
         ("a.socket", "active.service", "active.service, which it starts, runs already"),
         ("a.socket", "inactive.service", None),
         ("a.timer", "active.service", None),
+        ("accepting.socket", "active.service", None),
     ],
 )
 def test_refused_on_account_of_the_unit_that_it_starts(name: str, triggered: str, words: str | None) -> None:
     told: dict[str, t.Any] = {"InactiveExitTimestampMonotonic": BEFORE, "Result": "success", "Triggers": [triggered]}
+    if name.endswith(".socket"):
+        told["Accept"] = name == "accepting.socket"
     entry, error = report(name=name, state="inactive", **told)
     assert ("start_limit" in entry) == (words is None)
     assert entry.get("reason", "").startswith(words or "")

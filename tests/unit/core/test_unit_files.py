@@ -362,7 +362,7 @@ class TestTask:
         assert asked._is_stale(looked_in, unit, [unit]) is stale
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
-        told = {"Triggers": ["a.service"]}
+        told: dict[str, t.Any] = {"Triggers": ["a.service"]}
         service = types.SimpleNamespace(id="a.service", active_state="active")
         looked_in = types.SimpleNamespace(
             properties=lambda wanted: [told.get(name, []) for _path, _interface, name in wanted],
@@ -374,7 +374,9 @@ class TestTask:
             asked._states(looked_in, socket, [socket], True)
         told["RequiredBy"] = ["a.service"]
         assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
-        told["RequiredBy"], service.active_state = [], "inactive"
+        told["RequiredBy"], told["Accept"] = [], True
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        told["Accept"], service.active_state = False, "inactive"
         assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
