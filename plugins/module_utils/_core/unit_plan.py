@@ -219,7 +219,7 @@ class _Planner:
             self.links["unmask"].append(unit.name)
             changed, state = True, "unmasked"
         elif masked and (wish.enabled or wish.preset):
-            raise BadInput(f"enabled: {unit.name} is masked; add `masked: false` to unmask it in the same task")
+            raise BadInput(f"enabled: {unit.name} is masked; {self._how_to_unmask()}")
         if wish.masked and not (state == "masked" or (wish.runtime and masked)):
             if state == "transient":
                 raise BadInput(f"masked: {unit.name} is a transient unit, which has no unit file to mask")
@@ -288,6 +288,12 @@ class _Planner:
             return "disable" if any(also in ENABLED for also in unit.also) else ""
         return "disable" if state in ENABLED else ""
 
+    def _how_to_unmask(self) -> str:
+        # Modules that write files have no such option.
+        if self.files_written:
+            return "unmask it first, with pidone.systemd.unit and `masked: false`"
+        return "add `masked: false` to unmask it in the same task"
+
     def _no_file(self, unit: Unit) -> None:
         """A unit that is there, but has no file that systemd could read, is to be enabled."""
         if self.check_mode:
@@ -310,7 +316,7 @@ class _Planner:
         # What was masked when systemd read it, and has changed since, is read again before the job.
         masked = (unit.load_state == "masked" and not unit.stale) or unit.file_state in MASKED
         if masked and state != "stopped" and self.wish.masked is not False and job_for(unit, state):
-            raise BadInput(f"state: {unit.name} is masked; add `masked: false` to unmask it in the same task")
+            raise BadInput(f"state: {unit.name} is masked; {self._how_to_unmask()}")
         job = job_for(unit, state)
         self._can_have(unit, job)
         if job == "reload":

@@ -339,3 +339,10 @@ def test_what_starts_a_stopped_unit_again_is_told() -> None:
     assert plan.describe() == ["stop a.service"]
     assert plan.warnings == ["a.service is stopped, but a.socket may start it again; stop that as well, or mask the unit"]
     assert not plan_units([unit(active="inactive", triggers=["a.socket"])], Wish(state="stopped")).warnings
+
+
+@pytest.mark.parametrize("wish", [{"state": "started"}, {"enabled": True}])
+def test_who_writes_files_is_told_which_module_unmasks(wish: dict[str, t.Any]) -> None:
+    for files_written, words in ((False, "in the same task"), (True, "with pidone.systemd.unit")):
+        with pytest.raises(BadInput, match=words):
+            steps(unit(load="masked", file="masked"), files_written=files_written, **wish)
