@@ -74,7 +74,7 @@ class RunInScope(Step):
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
             facts["started"], facts["ended"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
-            self._read(ctx)
+            stopped = self._read(ctx) or stopped
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
             # What the command left running goes with its scope, as it does with a service.
             self._kill(ctx)
@@ -84,7 +84,7 @@ class RunInScope(Step):
         facts.update(command.facts())
         if command.problem:
             raise RunFailed(f"{request.command_line} could not be run: {command.problem}", rc=None)
-        if stopped or facts["result"] == "timeout":
+        if stopped:
             facts["result"] = "timeout"
             limit = format_timespan(int((request.timeout or 0) * 1e6))
             raise RunFailed(
@@ -95,7 +95,7 @@ class RunInScope(Step):
         return True
 
     def _wait(self, ctx: Context, command: _Command, begun: float) -> bool:
-        """Wait for the end of the command; returns whether it was stopped because its time was over."""
+        """Wait for the end of the command; returns whether it was stopped here, since systemd did not."""
         changes = ctx.manager.watch_unit(self._request.name)
         timeout, stopped, pause = self._request.timeout, False, 0.005
         while not command.is_over():
@@ -108,16 +108,20 @@ class RunInScope(Step):
                 pass
             del changes[:]
             pause = min(pause * 2, 0.1)
-        # systemd itself stops a scope whose RuntimeMaxSec is over.
-        return stopped or (timeout is not None and time.monotonic() >= begun + timeout)
+        return stopped
 
-    def _read(self, ctx: Context) -> None:
+    def _read(self, ctx: Context) -> bool:
+        """Read what the command used; returns whether systemd stopped the scope because its time was over.
+
+        Its clock began with the scope, before the command, so that no other clock can tell.
+        """
         path = object_path(self._request.name)
-        values = ctx.manager.properties([(path, _SCOPE, name) for name in RESOURCES])
+        wanted = [(path, UNIT, "InvocationID"), (path, _SCOPE, "Result"), *((path, _SCOPE, name) for name in RESOURCES)]
+        invocation, result, *values = ctx.manager.properties(wanted)
         resources = {k: None if v in (None, 2**64 - 1) else v for k, v in zip(RESOURCES, values)}
-        invocation = ctx.manager.properties([(path, UNIT, "InvocationID")])[0]
         self._outcome.facts.update(resources=resources, restarts=0)
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
+        return bool(result == "timeout")
 
     def _kill(self, ctx: Context) -> None:
         try:
