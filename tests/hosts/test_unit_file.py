@@ -306,6 +306,24 @@ class TestActivation:
         done = converge(host, name=unit, sections=service("two") | install, activate=True, enabled=False)
         assert show(host, unit, "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "disabled"}
 
+    @one_version
+    def test_a_socket_whose_service_runs(self, host: Host, unit: str) -> None:
+        name, sections = f"{unit}.socket", {"Socket": {"ListenStream": f"/run/{unit}", "SocketMode": "0660"}}
+        good(host, name=unit, sections=service())
+        good(host, name=name, sections=sections, started=True)
+        good(host, name=unit, sections=service(), started=True)
+        changed = {"Socket": {**sections["Socket"], "SocketMode": "0600"}}
+        refused(host, "on_change: ", f"{unit}.service runs", name=name, sections=changed, on_change="restart")
+        assert show(host, name, "ActiveState")["ActiveState"] == "active"
+        # One that accepts connections may be restarted whatever their services do.
+        good(host, name=unit, state="absent")
+        good(host, name=f"{unit}@.service", content=f"[Service]\nExecStart={SLEEP}\nStandardInput=socket\n")
+        good(host, name=name, sections={"Socket": {**sections["Socket"], "Accept": "yes"}}, on_change="restart")
+        host.run(f"python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/{unit}\")'; sleep 0.3", check=True)
+        assert f"{unit}@0" in host.run(f"systemctl list-units --plain --no-legend '{unit}@*' --state active").stdout
+        done = good(host, name=name, sections={"Socket": {**changed["Socket"], "Accept": "yes"}}, on_change="restart")
+        assert f"try-restart {name}" in done["steps"]
+
     def test_install_section_changes(self, host: Host, unit: str) -> None:
         good(host, name=unit, sections=service())
         done = good(host, name=unit, sections=service(), enabled=True)
