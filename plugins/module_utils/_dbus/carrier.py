@@ -157,7 +157,8 @@ def open_folder(base: str) -> int | str:
         return e.strerror or str(e)
     found = os.fstat(folder)
     mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid == me and mode == 0o700:
+    # Directories made where the parent has the set-group-ID bit inherit it; it gives nobody access.
+    if found.st_uid == me and mode & ~stat.S_ISGID == 0o700:
         return folder
     os.close(folder)
     return f"{path} belongs to uid {found.st_uid} with mode {mode:04o}, not to uid {me} with 0700"

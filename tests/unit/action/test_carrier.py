@@ -10,6 +10,7 @@ import hashlib
 import io
 import marshal
 import os
+import stat
 import sys
 import time
 import typing as t
@@ -338,7 +339,16 @@ def test_a_linked_directory_is_not_used(
     assert archive_of(second, wanted).exists()
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o755, 0o701])
+def test_a_directory_that_hands_its_group_down_is_used(monkeypatch: pytest.MonkeyPatch, first: Path) -> None:
+    first.chmod(0o2755)
+    wanted = task()
+    wanted.run(monkeypatch, bring=True)
+    assert stat.S_IMODE(folder(first).stat().st_mode) == 0o2700, "the system does not hand it down: nothing was tested"
+    assert archive_of(first, wanted).exists()
+    wanted.run(monkeypatch)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o755, 0o701, 0o2770])
 def test_a_directory_open_to_others_is_not_used(
     monkeypatch: pytest.MonkeyPatch, first: Path, second: Path, mode: int
 ) -> None:
