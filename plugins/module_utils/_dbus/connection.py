@@ -25,6 +25,8 @@ _CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
 _CHUNK = 1 << 13
 # Seconds to wait in one go; poll(2) takes no more than 24 days, and deadlines may be much further away, or `infinity`.
 _LONGEST = 1e6
+# Seconds for an answer where nobody says. Systemd answers nobody while it reloads, and gives each generator 90 s.
+_PATIENCE = 90.0
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 
 
@@ -53,7 +55,7 @@ class Connection:
     """
 
     def __init__(
-        self, sock: socket.socket, low_level: t.Any, destination: str | None = None, default_timeout: float = 90.0
+        self, sock: socket.socket, low_level: t.Any, destination: str | None = None, default_timeout: float = _PATIENCE
     ) -> None:
         self._sock = sock
         self._dbus = low_level
@@ -262,7 +264,7 @@ def connect(
     low_level: t.Any,
     auth: t.Any,
     destination: str | None = None,
-    timeout: float = 10.0,
+    timeout: float = _PATIENCE,
     with_fds: bool = False,
 ) -> Connection:
     """Connect to a Unix socket, authenticate as the effective user, and say Hello where it is a bus.
@@ -273,7 +275,9 @@ def connect(
     :param timeout: seconds for all of it.
     :param with_fds: ask the peer to take file descriptors; `takes_fds` of the connection says whether it agreed.
     :raises BusUnreachable: with the errno in ``data`` where there is one.
+    :raises BusTimeout: somebody listens there, but does not answer.
     """
+    deadline = time.monotonic() + timeout
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     sock.settimeout(timeout)
     try:
@@ -284,17 +288,20 @@ def connect(
         sock.sendall(b"\0" + auth.make_auth_external() + ask + auth.BEGIN)
         answer = b""
         while answer.count(b"\r\n") < (2 if with_fds else 1):
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
             data = sock.recv(1024)
             if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "closed during authentication")
             answer += data
             if not answer.startswith(b"OK "[: len(answer)]):
                 raise PermissionError(errno.EACCES, "authentication refused")
+    except socket.timeout as e:
+        sock.close()
+        raise _busy(path, timeout) from e
     except OSError as e:
         sock.close()
-        code = getattr(e, "errno", None)
-        text = (os.strerror(code) if code else str(e)) or "no answer in time"
-        raise BusUnreachable(f"cannot connect to {path}: {text}", errno=code) from e
+        text = os.strerror(e.errno) if e.errno else str(e)
+        raise BusUnreachable(f"cannot connect to {path}: {text}", errno=e.errno) from e
     connection = Connection(sock, low_level, destination)
     lines = answer.split(b"\r\n", 2 if with_fds else 1)
     connection.takes_fds = with_fds and lines[1] == b"AGREE_UNIX_FD"
@@ -302,8 +309,21 @@ def connect(
     connection._buffer += lines[-1]
     if destination is not None:
         try:
-            connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello"), time.monotonic() + timeout)
+            connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello"), deadline)
+        except BusTimeout as e:
+            connection.close()
+            raise _busy(path, timeout) from e
+        except CallFailed as e:
+            connection.close()
+            raise BusUnreachable(f"cannot connect to {path}: {e.msg}") from e
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _busy(path: str, timeout: float) -> BusTimeout:
+    return BusTimeout(
+        f"{path} did not answer within {timeout:g} s, so who listens there is busy (systemd while it reloads) or hangs; "
+        "run the task again when the host has calmed down"
+    )

@@ -482,8 +482,8 @@ def open_on_bus(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.An
 def _answers(connection: Connection) -> bool:
     """Whether systemd is at the other end; a bus may be there without it."""
     try:
-        connection.call(get_property(MANAGER_PATH, MANAGER, "Version"), time.monotonic() + 10)
-    except SystemdError:
+        connection.call(get_property(MANAGER_PATH, MANAGER, "Version"))
+    except (BusUnreachable, CallFailed):
         return False
     return True
 
@@ -494,7 +494,8 @@ def open_manager(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.A
     :param scope: `system` or `user`.
     :param user: whose manager, for scope `user`; None for the effective user's own.
     :param jeepney: returns the modules `jeepney.low_level` and `jeepney.auth`.
-    :raises SystemdError: no manager can be reached, with why and what to do.
+    :raises SystemdError: no manager can be reached, with why and what to do. A private socket that is there but does not
+        answer ends it, since the same process is behind the bus.
     """
     me = os.geteuid()
     if scope == "system":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -175,7 +176,7 @@ def test_a_peer_that_goes_away(pair: tuple[Connection, socket.socket]) -> None:
 class Server:
     """A listening socket that answers one connection's authentication and notes what it was sent, write by write."""
 
-    def __init__(self, path: str, greeting: bytes = b"OK 0123\r\n", hello: bool = False) -> None:
+    def __init__(self, path: str, greeting: bytes = b"OK 0123\r\n", hello: bytes = b"") -> None:
         self.first = b""
         self.then: list[t.Any] = []
         self._listener = socket.socket(socket.AF_UNIX)
@@ -184,14 +185,15 @@ class Server:
         self._thread = threading.Thread(target=self._serve, args=(greeting, hello), daemon=True)
         self._thread.start()
 
-    def _serve(self, greeting: bytes, hello: bool) -> None:
+    def _serve(self, greeting: bytes, hello: bytes) -> None:
         peer, _address = self._listener.accept()
         self.first = peer.recv(4096)
         peer.sendall(greeting)
         if hello:
             self.then = dbus.Parser().feed(peer.recv(4096))
-            peer.sendall(answer(1, ":1.1"))
-        peer.recv(1)
+            peer.sendall(hello)
+        while peer.recv(4096):
+            pass
 
     def close(self) -> None:
         self._listener.close()
@@ -207,7 +209,7 @@ def test_authentication_is_one_write(tmp_path: Path) -> None:
 
 
 def test_hello_on_a_bus_alone(tmp_path: Path) -> None:
-    server = Server(str(tmp_path / "bus"), hello=True)
+    server = Server(str(tmp_path / "bus"), hello=answer(1, ":1.1"))
     with connect(str(tmp_path / "bus"), dbus, jeepney.auth, "org.example") as connection:
         assert connection.is_bus
         (hello,) = server.then
@@ -222,6 +224,41 @@ def test_refused_and_missing(tmp_path: Path) -> None:
     server = Server(str(tmp_path / "strict"), b"REJECTED EXTERNAL\r\n")
     with pytest.raises(BusUnreachable, match="cannot connect"):
         connect(str(tmp_path / "strict"), dbus, jeepney.auth)
+    server.close()
+
+
+def test_who_listens_and_does_not_answer(tmp_path: Path) -> None:
+    path = str(tmp_path / "private")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        with pytest.raises(BusTimeout, match=f"^{path} did not answer within 0.2 s"):
+            connect(path, dbus, jeepney.auth, timeout=0.2)
+
+        def trickle() -> None:
+            with server.accept()[0] as slow, contextlib.suppress(OSError):
+                for byte in b"OK 0123456789" * 20:
+                    slow.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        # The first one that was left waiting comes before it.
+        server.accept()[0].close()
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        with pytest.raises(BusTimeout, match="within 0.3 s"):
+            connect(path, dbus, jeepney.auth, timeout=0.3)
+        thread.join()
+
+
+def test_hello_is_refused_or_not_answered(tmp_path: Path) -> None:
+    refused = error(1, "org.freedesktop.DBus.Error.LimitsExceeded", "too many")
+    server = Server(str(tmp_path / "full"), hello=refused)
+    with pytest.raises(BusUnreachable, match=r"cannot connect to .*full: too many"):
+        connect(str(tmp_path / "full"), dbus, jeepney.auth, "org.example")
+    server.close()
+    server = Server(str(tmp_path / "mute"))
+    with pytest.raises(BusTimeout, match="mute did not answer within 0.2 s"):
+        connect(str(tmp_path / "mute"), dbus, jeepney.auth, "org.example", timeout=0.2)
     server.close()
 
 
