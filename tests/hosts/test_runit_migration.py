@@ -14,6 +14,9 @@ import pytest
 
 from tests.lab.nspawn import NspawnHost
 
+# One host goes through all of it, test after test.
+pytestmark = pytest.mark.xdist_group("runit-migration")
+
 MODULE = "pidone.systemd.init_handover"
 UNIT = "[Service]\nExecStart=/usr/bin/sleep 1000\nRestart=always\n[Install]\nWantedBy=multi-user.target\n"
 PACKAGED = "/usr/lib/systemd/system/ssh.service"
