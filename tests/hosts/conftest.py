@@ -41,7 +41,7 @@ class _Lab:
             if host is not None:
                 host.remove()
             name = "-".join(word for word in (f"t{os.getpid()}", kind, label) if word)
-            (host,) = registry.up({name: kind}, owner=os.getpid())
+            (host,) = registry.up({name: kind}, owner=os.getpid(), keep_bytecode=True)
             self.hosts[kind, label] = host
         return host
 

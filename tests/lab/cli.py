@@ -25,7 +25,7 @@ def _up(args: argparse.Namespace) -> int:
     for word in args.hosts:
         name, _sep, kind = word.partition("=")
         wanted[name] = kind or name
-    for host in registry.up(wanted, args.owner):
+    for host in registry.up(wanted, args.owner, keep_bytecode=args.keep_bytecode):
         print(f"{host.name}\t{host.address}")
     return 0
 
@@ -115,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command("up", _up, "bring hosts up, in parallel")
     sub.add_argument("hosts", nargs="+", metavar="NAME[=KIND]")
     sub.add_argument("--owner", type=int, metavar="PID", help="take them down (lab gc) when this process is gone")
+    sub.add_argument(
+        "--keep-bytecode", action="store_true", help="compile each Ansible module once per host: for tests, not for measuring"
+    )
     command("list", _list, "list the hosts")
     sub = command("enter", _enter, "an interactive shell on a host")
     sub.add_argument("host")

@@ -18,7 +18,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from tests.lab import cgroup, images, network, paths
+from tests.lab import bytecode, cgroup, images, network, paths
 from tests.lab.proc import LabError, Process, run, wait_until
 from tests.lab.recipes import Kind
 
@@ -97,6 +97,22 @@ class Host:
     def prepare(self, image: Path) -> None:
         """Make the host's own root file system from the image."""
         raise NotImplementedError
+
+    def own_files(self, address: str) -> dict[str, str]:
+        """What each host has besides its image, as ``{path without leading slash: content}``.
+
+        *address* is its own as it sees it.
+        """
+        files = {
+            "etc/ssh/lab_authorized_keys": paths.KEY.with_suffix(".pub").read_text(),
+            "etc/machine-id": f"{secrets.token_hex(16)}\n",
+            "etc/hostname": f"{self.name}\n",
+            "etc/hosts": f"127.0.0.1 localhost\n{address} {self.name}\n",
+        }
+        if self.state.get("keep_bytecode"):
+            files[bytecode.MODULE] = Path(bytecode.__file__).read_text()
+            files[bytecode.HOOK] = bytecode.HOOK_TEXT
+        return files
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process that runs the host."""

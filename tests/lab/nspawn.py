@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -39,10 +37,8 @@ class NspawnHost(Host):
         )
         if mount.returncode:
             run("cp", "-a", "--reflink=auto", f"{image}/.", self.root)
-        shutil.copyfile(paths.KEY.with_suffix(".pub"), self.root / "etc/ssh/lab_authorized_keys")
-        (self.root / "etc/machine-id").write_text(f"{secrets.token_hex(16)}\n")
-        (self.root / "etc/hostname").write_text(f"{self.name}\n")
-        (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{self.address} {self.name}\n")
+        for path, text in self.own_files(self.address).items():
+            (self.root / path).write_text(text)
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the supervisor of this host, detached from us."""

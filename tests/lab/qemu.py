@@ -9,12 +9,11 @@ The root file system is the initial RAM disk: nothing is kept on disk, and a reb
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 from pathlib import Path
 
-from tests.lab import cgroup, cpio, network, paths
+from tests.lab import cgroup, cpio, network
 from tests.lab.host import Host
 from tests.lab.proc import LabError
 
@@ -29,15 +28,7 @@ class QemuHost(Host):
         with open(self.directory / "initrd", "wb") as out:
             with open(image / "root.cpio", "rb") as source:
                 shutil.copyfileobj(source, out, 1 << 20)
-            cpio.pack_files(
-                {
-                    "etc/ssh/lab_authorized_keys": paths.KEY.with_suffix(".pub").read_text(),
-                    "etc/machine-id": f"{secrets.token_hex(16)}\n",
-                    "etc/hostname": f"{self.name}\n",
-                    "etc/hosts": f"127.0.0.1 localhost\n10.0.2.15 {self.name}\n",
-                },
-                out,
-            )
+            cpio.pack_files(self.own_files("10.0.2.15"), out)
         (self.directory / "vmlinuz").symlink_to(image / "vmlinuz")
         with open(self.directory / "disk", "wb") as disk:
             disk.truncate(256 << 20)  # sparse: a block device for IO limits

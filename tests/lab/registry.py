@@ -49,11 +49,11 @@ def get(name: str) -> Host:
     return host
 
 
-def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
+def up(wanted: dict[str, str], owner: int | None = None, *, keep_bytecode: bool = False) -> list[Host]:
     """Bring hosts up, ``{name: kind}``, in parallel; those already up are left as they are.
 
     *owner* is a process id: when that process is gone, ``gc`` takes the hosts down. If one host fails, those that this
-    call started are taken down again.
+    call started are taken down again. With *keep_bytecode* new hosts compile each module once (see bytecode.py).
     """
     gc()
     _raise_limits()
@@ -66,7 +66,7 @@ def up(wanted: dict[str, str], owner: int | None = None) -> list[Host]:
     result: dict[str, Host] = {}
     fresh = []
     for name, kind in wanted.items():
-        host, made = _reserve(name, kind, owner)
+        host, made = _reserve(name, kind, owner, keep_bytecode)
         result[name] = host
         if made:
             fresh.append(host)
@@ -93,7 +93,7 @@ def _raise_limits() -> None:
         limit.write_text(str(INOTIFY_INSTANCES))
 
 
-def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
+def _reserve(name: str, kind: str, owner: int | None, keep_bytecode: bool) -> tuple[Host, bool]:
     """Claim the name and an address; return the host and whether it is new."""
     with paths.lab_lock():
         existing = hosts()
@@ -123,6 +123,7 @@ def _reserve(name: str, kind: str, owner: int | None) -> tuple[Host, bool]:
                 "cgroup": f"pidone-lab-{unique}",
                 "owner": list(Process.of(owner)) if owner else None,
                 "starter": list(Process.of(os.getpid())),
+                "keep_bytecode": keep_bytecode,
             }
         )
         host.directory.mkdir(parents=True)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.lab import cpio, recipes, supervisor
+from tests.lab import bytecode, cpio, recipes, supervisor
 from tests.lab.images import kind_of
 from tests.lab.proc import LabError, Process, wait_until
 
@@ -105,3 +107,58 @@ def test_cpio(tmp_path: Path) -> None:
     out = io.BytesIO()
     cpio.pack_files({"etc/x": "héllo\n"}, out)
     assert _entries(out.getvalue()) == {"etc/x": (0o100644, "héllo\n".encode())}
+
+
+class TestBytecode:
+    """What a host compiled it does not compile again, and nothing else differs."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bytecode, "STORE", str(tmp_path / "store"))
+
+    def test_a_source_is_compiled_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = bytecode.compile_source("/tmp/one.zip/m.py", b"def f():\n    return __file__\n")
+        monkeypatch.delattr(bytecode, "_compile")
+        again = bytecode.compile_source("/tmp/two.zip/m.py", b"def f():\n    return __file__\n")
+        assert first.co_code == again.co_code
+        inner = [each for each in again.co_consts if hasattr(each, "co_filename")]
+        assert [first.co_filename, again.co_filename] == ["/tmp/one.zip/m.py", "/tmp/two.zip/m.py"]
+        assert [each.co_filename for each in inner] == ["/tmp/two.zip/m.py"]
+        assert len(os.listdir(tmp_path / "store")) == 1
+
+    def test_another_source_is_another(self) -> None:
+        codes = [bytecode.compile_source("/tmp/one.zip/m.py", text) for text in (b"A = 1\n", b"A = 2\n", b"A = 2 \n")]
+        assert [code.co_consts[0] for code in codes] == [1, 2, 2]
+
+    @pytest.mark.parametrize("content", [b"", b"nonsense", b"N", b"\xe3"])
+    def test_a_spoilt_file_is_made_anew(self, tmp_path: Path, content: bytes) -> None:
+        good = bytecode.compile_source("/tmp/one.zip/m.py", b"A = 1\n")
+        (file,) = (tmp_path / "store").iterdir()
+        whole = file.read_bytes()
+        file.write_bytes(content)
+        assert bytecode.compile_source("/tmp/one.zip/m.py", b"A = 1\n") == good
+        assert file.read_bytes() == whole
+
+    def test_errors_are_as_ever(self, tmp_path: Path) -> None:
+        with pytest.raises(SyntaxError) as caught:
+            bytecode.compile_source("/tmp/one.zip/m.py", b"A = (\n")
+        assert caught.value.filename == "/tmp/one.zip/m.py"
+        assert not (tmp_path / "store").exists()
+        (tmp_path / "store").write_text("in the way")
+        assert bytecode.compile_source("/tmp/one.zip/m.py", b"A = 1\n").co_consts[0] == 1
+
+    def test_python_starts_with_it(self, tmp_path: Path) -> None:
+        packages = tmp_path / "packages"
+        packages.mkdir()
+        shutil.copy(bytecode.__file__, packages / Path(bytecode.MODULE).name)
+        with zipfile.ZipFile(tmp_path / "module.zip", "w") as archive:
+            archive.writestr("inside.py", "import sys\nWHERE = sys._getframe().f_code.co_filename\n")
+        script = (
+            f"{bytecode.HOOK_TEXT.strip()}; lab_bytecode.STORE = {str(tmp_path / 'store')!r}; "
+            "sys.path.insert(0, 'module.zip'); import inside; print(inside.WHERE)"
+        )
+        for _turn in range(2):
+            command = [sys.executable, "-c", f"import sys; sys.path.insert(0, 'packages'); {script}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+            assert done.stdout == f"module.zip{os.sep}inside.py\n"
+        assert len(os.listdir(tmp_path / "store")) == 1
