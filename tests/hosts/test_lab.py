@@ -102,6 +102,7 @@ def test_nothing_is_left(fresh: t.Callable[[str], Host], host: Host) -> None:
     assert network.namespace(host.name) in spaces
     mounts = Path("/proc/self/mountinfo").read_text()
     assert str(extra.directory) not in mounts
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{extra.state['cgroup']}"))
     assert not extra.alive()
     assert host.alive()
     assert extra.name not in registry.hosts()

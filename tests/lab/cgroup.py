@@ -9,20 +9,25 @@ no writable cgroup2 hierarchy is mounted, all this does nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
 
-def hierarchy() -> Path | None:
-    """Mount point of the outer machine's cgroup2 hierarchy, if it is there and writable."""
+def _mounts() -> list[tuple[str, Path]]:
+    """Type (``cgroup2``, or ``cgroup`` for the first version) and mount point of the outer machine's hierarchies."""
+    found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _sep, rest = line.partition(" - ")
-        if rest.split()[0] == "cgroup2":
-            point = Path(fields.split()[4])
-            if os.access(point / "cgroup.procs", os.W_OK):
-                return point
-    return None
+        found.append((rest.split()[0], Path(fields.split()[4])))
+    return [mount for mount in found if mount[0] in ("cgroup", "cgroup2")]
+
+
+def hierarchy() -> Path | None:
+    """Mount point of the outer machine's cgroup2 hierarchy, if it is there and writable."""
+    points = (point for kind, point in _mounts() if kind == "cgroup2" and os.access(point / "cgroup.procs", os.W_OK))
+    return next(points, None)
 
 
 def _path(name: str) -> Path | None:
@@ -31,9 +36,9 @@ def _path(name: str) -> Path | None:
 
 
 def names(prefix: str) -> list[str]:
-    """What follows *prefix* in the names of the cgroups that begin with it."""
-    top = hierarchy()
-    return [path.name[len(prefix) :] for path in top.glob(f"{prefix}*")] if top else []
+    """What follows *prefix* in the names of the cgroups that begin with it, in whichever hierarchy."""
+    found = {path.name[len(prefix) :] for _kind, point in _mounts() for path in point.glob(f"{prefix}*")}
+    return sorted(found)
 
 
 def enter(name: str) -> None:
@@ -54,10 +59,16 @@ def kill_below(name: str) -> None:
 
 
 def end(name: str) -> None:
-    """Kill everything in the cgroup *name* and remove it."""
+    """Kill everything in the cgroup *name* and remove it, also where systemd-nspawn made one of that name.
+
+    It does so in the hierarchy of systemd that a machine with cgroups of the first version has beside (name=systemd).
+    """
     path = _path(name)
     if path and path.is_dir():
         _end(path)
+    for kind, point in _mounts():
+        if kind == "cgroup":
+            _remove_empty(point / name)
 
 
 def _end(path: Path, timeout: float = 5.0) -> None:
@@ -67,3 +78,10 @@ def _end(path: Path, timeout: float = 5.0) -> None:
         time.sleep(0.01)
     for folder, _dirs, _files in os.walk(path, topdown=False):
         os.rmdir(folder)
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove the cgroup at *path*, if there is one, as far as nothing runs in it."""
+    for folder, _dirs, _files in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)

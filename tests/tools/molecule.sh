@@ -12,9 +12,11 @@ export ANSIBLE_COLLECTIONS_PATH=$PWD/../build/collections
 [ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1 PY_COLORS=0
 if [ $# -eq 0 ]; then
     shopt -s nullglob
-    scenarios=()
+    longest=runit_whole_system  # first, or it would run alone at the end
+    scenarios=("$longest")
     for file in molecule/*/molecule.yml; do
-        scenarios+=("$(basename "$(dirname "$file")")")
+        name=$(basename "$(dirname "$file")")
+        [ "$name" = "$longest" ] || scenarios+=("$name")
     done
     set -- "${scenarios[@]}"
 fi
