@@ -82,8 +82,8 @@ def _inventory(args: argparse.Namespace) -> int:
 
 
 def _images(args: argparse.Namespace) -> int:
-    for name in args.kinds or list(KINDS):
-        print(images.build(images.kind_of(name)))
+    for image in images.build_all([images.kind_of(name) for name in args.kinds or KINDS]):
+        print(image)
     return 0
 
 

@@ -61,8 +61,7 @@ def up(wanted: dict[str, str], owner: int | None = None, *, keep_bytecode: bool 
         images.kind_of(kind)
         if not _NAME.fullmatch(name):
             raise LabError(f"{name!r} is not a host name (a-z, 0-9, -; at most 42 characters)")
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(images.build, {images.kind_of(kind) for kind in wanted.values()}))
+    images.build_all([images.kind_of(kind) for kind in dict.fromkeys(wanted.values())])
     result: dict[str, Host] = {}
     fresh = []
     for name, kind in wanted.items():

@@ -11,12 +11,13 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.lab import bytecode, cpio, recipes, supervisor
+from tests.lab import bytecode, cpio, images, recipes, supervisor
 from tests.lab.images import kind_of
 from tests.lab.proc import LabError, Process, wait_until
 
@@ -162,3 +163,27 @@ class TestBytecode:
             done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
             assert done.stdout == f"module.zip{os.sep}inside.py\n"
         assert len(os.listdir(tmp_path / "store")) == 1
+
+
+class TestBuilds:
+    """Images are built side by side, and none is left behind when one fails."""
+
+    def test_all_end_with_the_first_that_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PIDONE_LAB_CACHE", str(tmp_path / "cache"))
+        (tmp_path / "mmdebstrap").write_text(
+            '#!/bin/sh\nfor last; do :; done\nmkdir "$last"\ncase $* in *bullseye*) echo no room; exit 1;; esac\nexec sleep 30\n'
+        )
+        (tmp_path / "mmdebstrap").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        begun = time.monotonic()
+        with pytest.raises(LabError, match="building the bullseye image failed:\nno room"):
+            images.build_all([recipes.KINDS[name] for name in ("bullseye", "bookworm", "trixie")])
+        assert time.monotonic() - begun < 20
+        assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+    def test_nothing_begins_after_the_end(self) -> None:
+        builds = images._Builds()
+        assert builds.run(["echo", "one"], 1).stdout == "one\n"
+        builds.end()
+        with pytest.raises(LabError, match="interrupted"):
+            builds.run(["echo", "two"], 1)
