@@ -206,7 +206,8 @@ def playbook(
     """Run a playbook (YAML text, or the data) against *hosts*; ``hosts: all`` in it means them.
 
     *variables* are inventory variables of every host; *env* is added to the environment of ansible-playbook (a change of
-    it costs the start of another server, 0.4 s); *extra_args* are arguments of ansible-playbook.
+    it costs the start of another server, 0.4 s); *extra_args* are arguments of ansible-playbook. AssertionError if it takes
+    too long, or warns of something deprecated.
     """
     key = tuple(sorted((env or {}).items()))
     server = _servers.get(key)
@@ -222,10 +223,13 @@ def playbook(
         inventory_file.write_text(json.dumps(inventory))
         args = ["ansible-playbook", "-i", str(inventory_file), *extra_args, str(book)]
         try:
-            return server.run(args, timeout)
+            done = server.run(args, timeout)
         except AssertionError:
             _servers.pop(key, None)
             raise
+    if "[DEPRECATION WARNING]" in done.stdout + done.stderr:
+        raise AssertionError(f"Ansible will not take something for much longer: {done.text()}")
+    return done
 
 
 def task(

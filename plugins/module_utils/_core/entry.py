@@ -19,7 +19,13 @@ def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
     try:
         result = task(module)
     except SystemdError as e:
+        _warn(module, e.data)
         module.fail_json(msg=e.msg, **e.data)
+    _warn(module, result)
+    module.exit_json(**result)
+
+
+def _warn(module: t.Any, result: dict[str, t.Any]) -> None:
+    """Give the warnings of *result* to Ansible, which will no longer take them as part of a result."""
     for warning in result.pop("warnings", ()):
         module.warn(warning)
-    module.exit_json(**result)
