@@ -42,6 +42,19 @@ def test_own_network(host: Host) -> None:
     assert host.address not in outer
 
 
+def test_neighbours_stay_where_they_are(host: Host, fresh: t.Callable[[str], Host]) -> None:
+    def gateway() -> str:
+        return Path(f"/sys/class/net/{network.BRIDGE}/address").read_text().strip()
+
+    before = gateway()
+    third = int(host.address.split(".")[2])
+    assert before == f"02:70:64:{third:02x}:00:01"
+    fresh(host.kind.name)
+    assert gateway() == before
+    prefix = host.address.rpartition(".")[0]
+    assert f"{prefix}.1 dev host0 lladdr {before}" in host.run("ip neigh", check=True).stdout
+
+
 def test_files(host: Host) -> None:
     host.write("/srv/lab test/it's", "one\ntwo\n", mode=0o600, owner="deploy")
     assert host.read("/srv/lab test/it's") == "one\ntwo\n"

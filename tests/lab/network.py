@@ -38,7 +38,10 @@ def ensure_bridge() -> str:
         else:
             raise LabError(f"no free /24 in {NET}.0.0/16 is left for the lab")
         if BRIDGE not in found:
-            run("ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+            # With an address of its own: otherwise it takes the lowest of its ports', and with each host that comes or goes
+            # the others may go on sending to one that it no longer answers to.
+            words = ("address", _hardware(prefix, 1), "type", "bridge", "stp_state", "0", "forward_delay", "0")
+            run("ip", "link", "add", BRIDGE, *words)
         run("ip", "address", "add", f"{prefix}.1/24", "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
         return prefix
@@ -67,11 +70,15 @@ def attach(name: str, octet: int) -> str:
     detach(name)
     run("ip", "netns", "add", space)
     # The hardware address follows the network address: neighbours that still know a former host by it stay right.
-    third = int(prefix.rpartition(".")[2])
-    mac = f"02:70:64:{third:02x}:00:{octet:02x}"
+    mac = _hardware(prefix, octet)
     run("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "address", mac, "netns", space)
     run("ip", "link", "set", outer, "master", BRIDGE, "up")
     return address
+
+
+def _hardware(prefix: str, octet: int) -> str:
+    """The hardware address of who has the network address ``PREFIX.OCTET``."""
+    return f"02:70:64:{int(prefix.rpartition('.')[2]):02x}:00:{octet:02x}"
 
 
 def configure(space: str, address: str) -> None:

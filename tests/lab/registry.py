@@ -137,7 +137,7 @@ def down(names: t.Iterable[str]) -> list[str]:
     with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(_remove, gone))
     with paths.lab_lock():
-        if gone and not hosts():
+        if not hosts():
             network.remove_bridge()
     return [host.name for host in gone]
 
