@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one family of errors of this collection; only ``_core/entry.py`` turns them into a failed result."""
+"""The one family of errors of this collection; only ``_engine/entry.py`` turns them into a failed result."""
 
 from __future__ import annotations
 

@@ -152,9 +152,9 @@ steps:
   sample: [write /etc/systemd/system/app.service, enable app.service]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.init_handover import converge
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.task import converge
 
 
 def main() -> None:

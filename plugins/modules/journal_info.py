@@ -164,10 +164,10 @@ entries:
       returned: when O(fields) are asked for
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.journal_info import gather
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import PRIORITIES
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info import gather
 
 
 def main() -> None:

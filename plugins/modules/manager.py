@@ -109,14 +109,14 @@ steps:
   sample: [set-default multi-user.target, daemon-reload]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manager import (
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import (
     LOG_LEVELS,
     LOG_TARGETS,
     converge,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 
 
 def main() -> None:

@@ -151,10 +151,10 @@ manager:
           returned: when O(unit_times=true)
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.service_manager import gather
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import gather
 
 
 def main() -> None:

@@ -307,10 +307,10 @@ steps:
     - set CPUQuota of app@1.service, app@2.service for good
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.resource_control import converge
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.task import converge
 
 
 def main() -> None:

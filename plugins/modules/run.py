@@ -428,10 +428,10 @@ steps:
   sample: ["run a transient service: /opt/app/bin/reindex --all"]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.transient import run as run_transient
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import run as run_transient
 
 
 def main() -> None:

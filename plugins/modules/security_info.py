@@ -85,9 +85,9 @@ units:
       returned: when O(details=true)
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.security_info import gather
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.security.info import gather
 
 
 def main() -> None:

@@ -455,11 +455,11 @@ rolled_back:
   elements: str
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.timer_task import converge
-from ansible_collections.pidone.systemd.plugins.module_utils._core.timers import TIMER_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import TIMER_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.task import converge
 
 
 def main() -> None:

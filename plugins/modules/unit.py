@@ -428,11 +428,11 @@ rolled_back:
   elements: str
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_plan import JOB_TYPES
-from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_task import converge
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import JOB_TYPES
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import converge
 
 
 def main() -> None:

@@ -379,10 +379,10 @@ rolled_back:
   elements: str
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_files import converge
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import converge
 
 
 def main() -> None:

@@ -191,10 +191,10 @@ units:
           returned: always
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
-from ansible_collections.pidone.systemd.plugins.module_utils._core.unit_info import gather
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import gather
 
 
 def main() -> None:

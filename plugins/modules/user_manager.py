@@ -99,9 +99,9 @@ steps:
   sample: [enable-linger alice, wait for the manager of alice]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._core.user_managers import converge
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import converge
 
 
 def main() -> None:

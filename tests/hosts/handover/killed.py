@@ -24,9 +24,9 @@ LAST = int(sys.argv[2])
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
 POINTS = {
     "_collect.runit_control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
-    "_core.handover_steps": ["unlink", "link", "_remove_file"],
-    "_core.handover_record": ["Records.save", "Records.forget"],
-    "_core.files": ["_replace", "_remove"],
+    "_tasks.handover.steps": ["unlink", "link", "_remove_file"],
+    "_tasks.handover.records": ["Records.save", "Records.forget"],
+    "_engine.files": ["_replace", "_remove"],
     "_systemd.manager": ["Manager.enqueue", "Manager.enable", "Manager.disable", "Manager.reload"],
 }
 count = 0
@@ -59,7 +59,7 @@ for module_name, names in POINTS.items():
             holder = getattr(holder, part)
         setattr(holder, last, watched(name, getattr(holder, last)))
 
-handover = importlib.import_module(PREFIX + "_core.handover")
+handover = importlib.import_module(PREFIX + "_tasks.handover.task")
 # Each run is of one service; others that were killed are for later.
 handover._Task._interrupted = lambda task: []
 errors = importlib.import_module(PREFIX + "_errors")

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._core.journal_info import gather, point_of_time
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import journal
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info import gather, point_of_time
 
 DEFAULTS: dict[str, t.Any] = {
     **dict.fromkeys(["user", "invocation", "boot", "since", "until", "priority", "match", "grep", "directory"]),

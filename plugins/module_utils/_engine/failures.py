@@ -1,0 +1,382 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a unit is not up: everything that one would look up by hand, in one screen and as data.
+
+Loaded only when something failed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
+    last_lines_of,
+    sync_journal,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    UNIT,
+    NotPermitted,
+    UnitStatus,
+    explain,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+
+# Units told of in full, and lines of log for each; of further units the state alone is told.
+_MOST_UNITS = 5
+_LOG_LINES = 10
+
+# Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
+_EXIT_STATUSES = {
+    200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
+    207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
+    213: "SECUREBITS", 214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
+    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK", 226: "NAMESPACE",
+    227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
+    232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING",
+    238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
+    242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
+}  # fmt: skip
+
+
+_MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
+# What systemd says of a unit that it does not even try to start, because that was tried too often.
+_TOO_OFTEN = "repeated too quickly"
+
+
+class UnitsFailed(SystemdError):
+    """Units are not as they were asked to be; `failures` in the data hold one entry each."""
+
+
+def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
+    """Why units are down after a start that systemd calls done.
+
+    Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
+    `failed`. A unit that is down, has not failed and is needed by nobody is forgotten by systemd at once, and what is
+    read here is then of a unit freshly loaded; before systemd 249, a service with conditions that came to that may have
+    been skipped or may have run, which only a oneshot is supposed to do. With ExecCondition= it is so in all versions.
+    """
+    wanted = []
+    for status in statuses:
+        face = _interface(status.id)
+        wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
+        wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "ExecCondition")]
+        wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
+    values = manager.properties(wanted)
+    told = []
+    for index, status in enumerate(statuses):
+        condition, assertion, tested, conditions, commands, type_, result = values[7 * index : 7 * index + 7]
+        if status.active_state != "inactive":
+            told.append("failed")
+        elif tested and condition is False:
+            told.append("condition")
+        elif tested and assertion is False:
+            told.append("assertion")
+        elif result == "exec-condition":
+            told.append("condition")
+        elif type_ == "oneshot" and result == "success":
+            told.append("finished")
+        else:
+            told.append("condition" if not tested and (conditions or commands) else "failed")
+    return told
+
+
+def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> SystemdError:
+    """The error for jobs that were refused or did not end well.
+
+    :param bad: (unit, its Job or None, the job's result, `unfinished`, or the CallFailed with which it was refused).
+    """
+    failures = []
+    for number, (name, job, result) in enumerate(bad):
+        entry: dict[str, t.Any] = {"unit": name, "job": {"id": job.id if job else None, "type": job_type}}
+        if isinstance(result, CallFailed):
+            error = explain(result, f"{job_type} {name}")
+            if isinstance(error, NotPermitted):
+                return error
+            entry["job"]["result"] = "refused"
+            entry["reason"] = error.msg
+        else:
+            entry["job"]["result"] = result
+        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+    return _report(failures, ctx, job_type)
+
+
+def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str) -> UnitsFailed:
+    """The error for units that were started but did not stay up."""
+    failures = []
+    for number, name in enumerate(names):
+        entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
+        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+    return _report(failures, ctx, job_type)
+
+
+def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> UnitsFailed:
+    screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
+    if len(failures) > _MOST_UNITS:
+        screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
+    error = UnitsFailed("\n".join(screens), failures=failures)
+    # A job that systemd refused has changed nothing; any other one may have.
+    error.changed = bool(ctx.jobs)
+    return error
+
+
+def _interface(name: str) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
+
+
+def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
+    """Fill in what systemd knows of the unit."""
+    manager, name = ctx.manager, entry["unit"]
+    path = object_path(name)
+    unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
+    entry.update(
+        load_state=unit.get("LoadState", ""),
+        active_state=unit.get("ActiveState", ""),
+        sub_state=unit.get("SubState", ""),
+        result=special.get("Result", ""),
+    )
+    load_error = unit.get("LoadError") or ("", "")
+    if load_error[0]:
+        entry["load_error"] = load_error[1]
+    if special.get("StatusText"):
+        entry["status_text"] = special["StatusText"]
+    if special.get("NRestarts"):
+        entry["n_restarts"] = special["NRestarts"]
+    if entry["job"]["result"] != "refused":
+        _exit(entry, special)
+    if entry["job"]["result"] == "canceled":
+        others = {*unit.get("Conflicts", ()), *unit.get("ConflictedBy", ())}
+        mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
+        if mine:
+            entry["conflicts"] = mine
+    for kind in ("Conditions", "Asserts"):
+        unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
+        if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
+            entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
+    if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
+        commands = _unmet_commands(unit, special)
+        if commands:
+            entry["unmet_conditions"] = entry.get("unmet_conditions", []) + commands
+    if entry["job"]["result"] == "dependency" and detailed:
+        needed = sorted({*unit.get("Requires", ()), *unit.get("BindsTo", ()), *unit.get("Requisite", ())})
+        entry["failed_dependencies"] = [
+            {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
+            for status in manager.status(needed)
+            if status.active_state not in ("active", "reloading", "activating")
+        ]
+    invocation = bytes(unit.get("InvocationID") or b"").hex()
+    if invocation and entry["job"]["result"] not in ("dependency", "refused"):
+        entry["invocation_id"] = invocation
+        if detailed:
+            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.scope)
+    elif detailed and entry.get("failed_dependencies"):
+        first = entry["failed_dependencies"][0]
+        path = object_path(first["unit"])
+        value, begun = manager.properties([(path, UNIT, "InvocationID"), (path, UNIT, "InactiveExitTimestamp")])
+        if value:
+            first["invocation_id"] = bytes(value).hex()
+            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
+    if _was_not_tried(ctx, entry, unit):
+        reason = _hindered_by(manager.status(unit.get("Triggers", ())), listens=special.get("Accept") is False)
+        if reason:
+            entry["reason"] = reason
+        else:
+            entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
+    return entry
+
+
+def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
+    """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
+    if entry["job"]["result"] != "failed" or entry["active_state"] not in ("failed", "inactive"):
+        return False
+    if not unit.get("StartLimitBurst") or unit.get("InactiveExitTimestampMonotonic", 0) >= ctx.jobs_begun * 1e6:
+        return False
+    if entry["result"] != "resources":
+        return True
+    # A unit that lacks what it needs (a file of EnvironmentFile=, a free address) fails without ever leaving `inactive`.
+    begun = (time.time() - time.monotonic() + ctx.jobs_begun) * 1e6
+    return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
+
+
+def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
+    """Why a socket, timer or path is refused on account of the unit that it starts; empty where that is not the reason.
+
+    :param listens: it is a socket that its service takes over (one with Accept=yes keeps it, however many services run).
+    """
+    for status in triggered:
+        if status.load_state != "loaded":
+            return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
+        if listens and status.active_state not in ("inactive", "failed"):
+            return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
+    return ""
+
+
+def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[str]:
+    """The commands of ExecCondition= that kept a service from being started; all of them, where systemd has forgotten."""
+    rows = list(service.get("ExecCondition", ()))
+    if service.get("Result") == "exec-condition":
+        rows = [row for row in rows if row[8] == 1 and row[9]]
+    elif unit.get("ConditionTimestamp"):
+        rows = []
+    return [f"ExecCondition={' '.join(row[1])}" for row in rows]
+
+
+def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
+    """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
+    import signal
+
+    commands = list(service.get("ExecStart", ()))
+    code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
+    if commands:
+        entry["command"] = " ".join(commands[0][1])
+    # Where a command beside the main process fails, systemd terminates that.
+    swept = (code in (2, 3) and entry["result"] == "exit-code") or (
+        code == 2 and status == signal.SIGTERM and entry["result"] in ("signal", "core-dump")
+    )
+    if swept or not ((code == 1 and status) or code in (2, 3)):
+        kinds = ["ExecCondition", "ExecStartPre", *([] if swept else ["ExecStart"]), "ExecStartPost"]
+        # A reload that failed earlier is not why the unit is down now.
+        kinds += ["ExecReload"] if "reload" in entry["job"]["type"] else []
+        # What mount and swap units run is their main process.
+        for kind in (*kinds, *_MAIN_OF_OTHERS):
+            for row in service.get(kind, ()):
+                if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
+                    entry["command"] = " ".join(row[1])
+                    if kind not in _MAIN_OF_OTHERS:
+                        entry["failed_setting"] = kind
+                    code, status, pid = row[8], row[9], row[7]
+    if not code:
+        return
+    entry["pid"] = pid
+    if code == 1:
+        entry["exit_code"] = status
+        if status in _EXIT_STATUSES:
+            entry["exit_status"] = _EXIT_STATUSES[status]
+    else:
+        try:
+            entry["signal"] = signal.Signals(status).name
+        except ValueError:
+            entry["signal"] = str(status)
+        entry["core_dumped"] = code == 3
+    begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
+    if "failed_setting" not in entry and ended > begun:
+        entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
+
+
+def _is_unmet(row: t.Sequence[t.Any], unit: dict[str, t.Any]) -> bool:
+    """Whether a condition was not met; of a unit that systemd has forgotten since, whether it may have been that one."""
+    if unit.get("ConditionTimestamp"):
+        return bool(row[4] < 0)
+    path_tests = {"ConditionPathExists": os.path.lexists, "ConditionPathIsDirectory": os.path.isdir}
+    test = path_tests.get(row[0])
+    return test is None or test(row[3]) is bool(row[2])
+
+
+def _condition(row: t.Sequence[t.Any]) -> str:
+    """A row of Conditions or Asserts, (type, trigger, negate, parameter, state), as it stands in the unit file."""
+    return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
+
+
+def _journal(invocation: str, unit: str, begun: int, scope: str) -> list[dict[str, t.Any]]:
+    """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
+    # The last words of a service that died just now may still be on their way.
+    sync_journal()
+    try:
+        return last_lines_of(invocation, unit, begun, _LOG_LINES, scope)
+    except SystemdError:
+        return []
+
+
+def _screen(entry: dict[str, t.Any], timeout: float) -> str:
+    lines = [_headline(entry, timeout)]
+    job = entry["job"]
+    number = f" (job {job['id']})" if job["id"] is not None and job["result"] == "unfinished" else ""
+    lines.append(f"  job       {job['type']}: {job['result']}{number}")
+    state = f"{entry['active_state']} ({entry['sub_state']})" if entry["active_state"] else entry["load_state"]
+    if entry["result"] not in ("", "success"):
+        state += f", Result: {entry['result']}"
+    if "exit_code" in entry or "signal" in entry:
+        which = f"{entry['failed_setting']}= process" if "failed_setting" in entry else "main process"
+        state += f", {which} {entry['pid']} {_ended(entry)}"
+    if entry.get("n_restarts"):
+        state += f", restarted {entry['n_restarts']} times"
+    lines.append(f"  unit      {state}")
+    if entry.get("command"):
+        lines.append(f"  command   {entry['command']}")
+    if entry.get("status_text"):
+        lines.append(f"  status    {entry['status_text']}")
+    for key, word in (("unmet_conditions", "condition"), ("unmet_assertions", "assertion")):
+        for unmet in entry.get(key, ()):
+            lines.append(f"  {word:9} {unmet} is not met")
+    if entry.get("load_error"):
+        lines.append(f"  load      {entry['load_error']}")
+    log, whose = entry.get("journal"), f"this invocation ({entry.get('invocation_id', '')[:8]}...)"
+    for dependency in entry.get("failed_dependencies", ()):
+        lines.append(f"  needs     {dependency['unit']}, which is {dependency['active_state']}")
+        if dependency.get("journal"):
+            log, whose = dependency["journal"], dependency["unit"]
+    if log:
+        lines.append(f"  log of {whose}:")
+        for record in log:
+            clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
+            lines.append(f"    {clock} {record['message']}")
+    return "\n".join(lines)
+
+
+def _ended(entry: dict[str, t.Any]) -> str:
+    if "signal" in entry:
+        return f"was killed by {entry['signal']}{' (core dumped)' if entry.get('core_dumped') else ''}"
+    name = f"/{entry['exit_status']}" if "exit_status" in entry else ""
+    return f"exited with status {entry['exit_code']}{name}"
+
+
+def _headline(entry: dict[str, t.Any], timeout: float) -> str:
+    name, kind, result = entry["unit"], entry["job"]["type"], entry["job"]["result"]
+    if result == "refused":
+        return f"{name}: {entry['reason']}"
+    if result == "unfinished":
+        return (
+            f"{name}: {kind} did not end within {timeout:g} s; systemd goes on with the job. "
+            "Give more time in `timeout`, or do not wait with `wait: false`"
+        )
+    if entry.get("conflicts"):
+        return (
+            f"{name}: {kind} was canceled by that of {short(entry['conflicts'])} in the same task, with which it "
+            "conflicts (Conflicts=); leave out one of them"
+        )
+    if result == "canceled":
+        return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
+    if "reason" in entry:
+        return f"{name} was not started: {entry['reason']}"
+    if "start_limit" in entry:
+        limit = entry["start_limit"]
+        return (
+            f"{name} was not started again: it was started {limit['burst']} times within "
+            f"{format_timespan(limit['interval_usec'])} already (StartLimitBurst=); `reset_failed: true` forgets that"
+        )
+    if result == "unsupported":
+        return f"{name}: systemd cannot {kind} a unit of this type on this host"
+    if result == "dependency":
+        return f"{name} was not started, because a unit that it requires is not up"
+    if entry.get("unmet_conditions"):
+        return (
+            f"{name} was skipped: a condition of the unit is not met on this host "
+            "(with `allow_skipped: true` that is accepted)"
+        )
+    if entry.get("unmet_assertions"):
+        return f"{name} was not started: an assertion of the unit is not met on this host"
+    if result == "done" and kind != "stop":
+        ran = f", ran {entry['ran_seconds']:g} s" if "ran_seconds" in entry else ""
+        ended = " and exited" if "exit_code" in entry else " and was killed" if "signal" in entry else ""
+        return f"{name} did not stay up: it was {_past(kind)}{ran}{ended}"
+    return f"{name}: {kind} failed"
+
+
+def _past(kind: str) -> str:
+    return {"start": "started", "reload": "reloaded"}.get(kind, "restarted" if "restart" in kind else kind)

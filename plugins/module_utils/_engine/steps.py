@@ -1,0 +1,277 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that plans for units are made of."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links, restore_links
+
+# Job types after which a unit shall be up.
+_UP = ("start", "restart", "reload", "reload-or-restart", "try-restart", "reload-or-try-restart")
+
+
+class Reload(Step):
+    """daemon-reload, once for everything that the steps before it wrote.
+
+    `counts` is true where nothing else in the plan is a change, but systemd's view of the files becomes another.
+    """
+
+    def __init__(self, counts: bool = True) -> None:
+        super().__init__()
+        self.counts = counts
+
+    def describe(self) -> str:
+        return "daemon-reload"
+
+    def apply(self, ctx: Context) -> bool:
+        ctx.manager.reload()
+        return self.counts
+
+
+class UnitFileLinks(Step):
+    """Enable, disable, mask, unmask or preset units: everything that is done by making and removing links.
+
+    :param verb: the Manager's method.
+    :param directories: where such links live, for the way back.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        names: t.Sequence[str],
+        directories: t.Sequence[str],
+        runtime: bool = False,
+        force: bool = False,
+    ) -> None:
+        super().__init__(names)
+        self.verb = verb
+        self.directories = directories
+        self.runtime = runtime
+        self.force = force
+        self._before: dict[str, str] | None = None
+        # The links that were made and removed.
+        self._touched: set[str] = set()
+
+    def describe(self) -> str:
+        return f"{self.verb} {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        self._before = read_links(self.directories)
+        try:
+            changes = self._change(ctx)
+        except SystemdError:
+            # Some of it may have been done.
+            after = read_links(self.directories)
+            self._touched = {path for path, _target in self._before.items() ^ after.items()}
+            raise
+        self._touched = {change.path for change in changes}
+        ctx.links += changes
+        return bool(changes)
+
+    def _change(self, ctx: Context) -> list[t.Any]:
+        names, change = list(self.names), getattr(ctx.manager, self.verb)
+        if self.verb not in ("disable", "unmask"):
+            return list(change(names, self.runtime, self.force))
+        # Both places, unless only the run-time one was asked for: what is off shall not be on until the reboot.
+        return [*change(names, True), *([] if self.runtime else change(names, False))]
+
+    def undo(self, ctx: Context) -> None:
+        if self._before is not None and restore_links(self._before, self.directories, self._touched):
+            ctx.stale = True
+
+    def undone(self) -> str:
+        opposite = {"enable": "disabled again", "disable": "enabled again", "mask": "unmasked again"}
+        return f"{short(self.names)} {opposite.get(self.verb, 'links put back')}"
+
+
+class ResetFailed(Step):
+    """Clear the failed state; there is no way back, and nothing that would need one."""
+
+    def describe(self) -> str:
+        return f"reset-failed {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        ctx.manager.reset_failed(self.names)
+        return True
+
+
+class Jobs(Step):
+    """Jobs of one type, enqueued together and awaited together.
+
+    :param type: systemd's job type: `start`, `stop`, `restart`, `reload`, ...
+    :param up: the units among `names` that are up before; undoing brings these up again and stops the others.
+    :param counts: false where a job of somebody else is only joined.
+    :param allow_skipped: whether a unit whose condition is not met is accepted as it is.
+    """
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - systemd's own word
+        names: t.Sequence[str],
+        up: t.Container[str] = (),
+        counts: bool = True,
+        allow_skipped: bool = False,
+    ) -> None:
+        super().__init__(names)
+        self.type = type
+        self.counts = counts
+        self._up = up
+        self._allow_skipped = allow_skipped
+        self._applied = False
+        # Units that are down although their start succeeded: oneshots that ran to their end, skipped ones.
+        self.finished: set[str] = set()
+        self.skipped: set[str] = set()
+        # When the last job ended, on the clock of time.monotonic().
+        self.ended = 0.0
+
+    def describe(self) -> str:
+        return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        self._applied = True
+        ctx.jobs_begun = time.monotonic()
+        answers = self.enqueue(ctx)
+        refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
+        jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
+        results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
+        self.ended = time.monotonic()
+        ctx.jobs += [(job, results.get(job.id)) for job in jobs]
+        if refused:
+            self._fail(ctx, [(name, None, answer) for name, answer in refused.items()])
+        if ctx.wait:
+            self._check(ctx, jobs, results)
+        return self.counts and any(name not in self.skipped for name in self.names)
+
+    def enqueue(self, ctx: Context) -> list[t.Any]:
+        """Enqueue the jobs; in the order of the names, each job or why systemd refused it."""
+        answers: list[t.Any] = ctx.manager.enqueue([(name, self.type) for name in self.names])
+        return answers
+
+    def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
+        """Done is not healthy: look at what the units are now."""
+        bad: list[tuple[str, t.Any, t.Any]] = []
+        down = []
+        for job, status in zip(jobs, ctx.manager.status([job.unit for job in jobs])):
+            result = results.get(job.id)
+            if result not in ("done", "skipped"):
+                bad.append((job.unit, job, result or "unfinished"))
+            elif self.type in _UP and not is_up(status):
+                down.append((job, status))
+        if down:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
+
+            for (job, _status), why in zip(down, why_down(ctx.manager, [status for _job, status in down])):
+                skipped = why == "condition" or results[job.id] == "skipped"
+                if skipped and self._allow_skipped:
+                    self.skipped.add(job.unit)
+                elif why == "finished" and not skipped:
+                    self.finished.add(job.unit)
+                else:
+                    bad.append((job.unit, job, results[job.id]))
+        if bad:
+            self._fail(ctx, bad)
+
+    def _fail(self, ctx: Context, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> t.NoReturn:
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_jobs
+
+        raise report_jobs(ctx, self.type, bad)
+
+    def undo(self, ctx: Context) -> None:
+        if not self._applied:
+            return
+        down = [name for name in self.names if name not in self._up]
+        # What was up comes up again at the very end, after files and links have been put back.
+        again = "restart" if self.type in _UP else "start"
+        ctx.bring_up += [(name, again) for name in self.names if name in self._up]
+        if down and self.type in _UP:
+            jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in down]) if hasattr(job, "id")]
+            ctx.manager.wait_for_jobs(jobs, ctx.deadline())
+            ctx.manager.reset_failed(down)
+
+    def undone(self) -> str:
+        down = [name for name in self.names if name not in self._up]
+        return f"{short(down)} stopped again" if down and self.type in _UP else ""
+
+
+class Settle(Step):
+    """The health gate: the units must stay up for a while, without a restart in between.
+
+    :param jobs: the step whose units are watched.
+    :param seconds: for how long.
+    """
+
+    counts = False
+
+    def __init__(self, jobs: Jobs, seconds: float, told: str) -> None:
+        super().__init__(jobs.names)
+        self._jobs = jobs
+        self._seconds = seconds
+        self._told = told
+
+    def describe(self) -> str:
+        return f"watch for {self._told}"
+
+    def apply(self, ctx: Context) -> bool:
+        if not ctx.wait:
+            return False
+        names = [n for n in self.names if n not in self._jobs.finished and n not in self._jobs.skipped]
+        services = [name for name in names if name.endswith(".service")]
+        # A start or restart by hand begins to count restarts anew; a reload does not.
+        fresh = self._jobs.type in ("start", "restart", "try-restart")
+        before = [0] * len(services) if fresh else self._restarts(ctx, services)
+        pause = 0.02
+        while True:
+            asked = time.monotonic()
+            left = self._jobs.ended + self._seconds - asked
+            down = [status for status in ctx.manager.status(names) if not is_up(status)]
+            if down:
+                self._check_down(ctx, down)
+                names = [name for name in names if name not in self._jobs.finished]
+            if left <= 0:
+                break
+            # The more there is to look at, the less often, so that looking does not slow what is looked at.
+            time.sleep(min(max(pause, 10 * (time.monotonic() - asked)), left))
+            pause = min(pause * 2, 0.5)
+        restarted = [
+            n for n, was, now in zip(services, before, self._restarts(ctx, services)) if (now or 0) > (was or 0)
+        ]
+        if restarted:
+            self._fail(ctx, restarted)
+        return False
+
+    def _check_down(self, ctx: Context, down: t.Sequence[t.Any]) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
+
+        bad = []
+        for status, why in zip(down, why_down(ctx.manager, down)):
+            if why == "finished":
+                self._jobs.finished.add(status.id)
+            else:
+                bad.append(status.id)
+        if bad:
+            self._fail(ctx, bad)
+
+    def _restarts(self, ctx: Context, services: t.Sequence[str]) -> list[t.Any]:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+
+        face = "org.freedesktop.systemd1.Service"
+        values: list[t.Any] = ctx.manager.properties([(object_path(name), face, "NRestarts") for name in services])
+        return values
+
+    def _fail(self, ctx: Context, names: t.Sequence[str]) -> t.NoReturn:
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
+
+        raise report_unhealthy(ctx, names, self._jobs.type)
+
+
+def is_up(status: t.Any) -> bool:
+    """Whether a unit runs: active or reloading, or still activating for another reason than a restart after a failure."""
+    if status.active_state in ("active", "reloading", "refreshing"):
+        return True
+    return status.active_state == "activating" and not status.sub_state.startswith("auto-restart")

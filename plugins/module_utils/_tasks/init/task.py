@@ -1,0 +1,589 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `init_handover` module's task: a host that boots another init system boots systemd, and the way back.
+
+`prepared` runs under the old init and writes everything that the first boot of systemd needs; `confirmed` runs under systemd,
+compares what runs with what ran, and makes it last; `given_back` undoes both. What has to outlive the reboot is in one record.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Change,
+    Context,
+    Plan,
+    Step,
+    carry_out,
+    short,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import listeners
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    is_masked,
+    link_directories,
+    read_links,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
+    TRIAL,
+    UNITS,
+    ChooseSystemd,
+    Forget,
+    GoBack,
+    Init,
+    SwitchInit,
+    trial_units,
+)
+
+RECORD = "/var/lib/pidone.systemd/init-handover.json"
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring the host's init to the state that the module's options ask for; returns the module's result."""
+    task = _Task(module)
+    states = {
+        "prepared": task.prepare,
+        "confirmed": task.confirm,
+        "given_back": task.give_back,
+        "finished": task.finish,
+    }
+    return states[module.params["state"]]()
+
+
+class Record:
+    """What is kept on the host: the phase, the files and links as they were, and what ran before."""
+
+    def __init__(self, data: dict[str, t.Any], path: str = RECORD) -> None:
+        self.path = path
+        self.phase: str = data.get("phase", "")
+        self.services: list[dict[str, t.Any]] = data.get("services", [])
+        self.files: dict[str, t.Any] = data.get("files", {})
+        self.links: dict[str, str] = data.get("links", {})
+        self.units: list[str] = data.get("units", [])
+        self.listeners: dict[str, t.Any] = data.get("listeners", {})
+        self.old: str = data.get("old", "")
+        # What the task asked for: `files`, `enable`, `disable`, `trial`.
+        self.asked: dict[str, t.Any] = data.get("asked", {})
+
+    @classmethod
+    def load(cls, path: str = RECORD) -> Record:
+        """The record; one with an empty phase where there is none."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                return cls(json.load(file), path)
+        except FileNotFoundError:
+            return cls({}, path)
+        except (OSError, ValueError) as e:
+            raise SystemdError(
+                f"cannot read {path}, the record of an earlier run: {e}; remove it if it is damaged"
+            ) from e
+
+    def save(self) -> None:
+        """Write it, so that it survives whatever comes next."""
+        directory = os.path.dirname(self.path)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        temporary = f"{self.path}.{os.getpid()}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({key: value for key, value in self.__dict__.items() if key != "path"}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path)
+
+    def forget(self) -> None:
+        """Remove it."""
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            pass
+
+
+class Keep(Step):
+    """Write the record in a new phase."""
+
+    counts = False
+
+    def __init__(self, record: Record, phase: str) -> None:
+        super().__init__((record.path,))
+        self._record, self._phase = record, phase
+
+    def describe(self) -> str:
+        return f"note {self._phase} in {self._record.path}"
+
+    def apply(self, ctx: Context) -> bool:
+        self._record.phase = self._phase
+        self._record.save()
+        return False
+
+
+class PutBack(Step):
+    """Make files and links what they were before, from the record.
+
+    :param trial: whether the links of the trial go too.
+    """
+
+    def __init__(self, record: Record, trial: bool = True) -> None:
+        super().__init__(tuple(record.files or record.units))
+        self._record = record
+        self._trial = TRIAL if trial else ()
+
+    def describe(self) -> str:
+        return f"put back {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        for path, was in self._record.files.items():
+            _restore(path, was)
+        directories = link_directories("system")
+        mine = {*self._record.units, *self._trial}
+        for path, target in read_links(directories).items():
+            if (
+                _leads(path, target) in mine
+                and self._record.links.get(path) != target
+                and path not in self._record.files
+            ):
+                os.unlink(path)
+                _prune(os.path.dirname(path))
+        for path, target in self._record.links.items():
+            if not os.path.lexists(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                os.symlink(target, path)
+        return True
+
+
+class RemoveTrial(Step):
+    """Stop and remove the units of the first boot."""
+
+    def __init__(self) -> None:
+        super().__init__(TRIAL)
+
+    def describe(self) -> str:
+        return "remove the units of the trial"
+
+    def apply(self, ctx: Context) -> bool:
+        if not ctx.manager.offline:
+            jobs = ctx.manager.enqueue([(TRIAL[1], "stop")])
+            ctx.manager.wait_for_jobs([job for job in jobs if hasattr(job, "id")], ctx.deadline())
+        changed = _remove_trial()
+        ctx.manager.reload()
+        return changed
+
+
+class _Task:
+    def __init__(self, module: t.Any) -> None:
+        self.module = module
+        self.params = module.params
+        self.check = module.check_mode
+        self.init = Init()
+        self.record = Record.load()
+        self.accept = list(self.params["accept"])
+        self.timeout = timeout_of(self.params)
+        self.settle = parse_timespan(self.params["settle"], "settle") / 1e6
+        self.trial = parse_timespan(self.params["trial"], "trial") // 1_000_000
+        self.warnings: list[str] = []
+        with open("/proc/1/comm", encoding="utf-8", errors="replace") as file:
+            self.first = file.read().strip()
+        if os.geteuid() != 0:
+            raise SystemdError("another init system is only for root to choose: add `become: true` to the task or play")
+
+    @property
+    def booted(self) -> bool:
+        """Whether systemd is PID 1."""
+        return os.path.isdir("/run/systemd/system") and self.first == "systemd"
+
+    def result(self, plan: Plan | None, **more: t.Any) -> dict[str, t.Any]:
+        """What every state returns."""
+        old = self.init.old_program()
+        result: dict[str, t.Any] = {
+            "changed": bool(plan and plan.changed),
+            "phase": self.record.phase,
+            "runs": self.first,
+            "boots": self.init.boots(),
+            "reboot": False,
+            # Under the old init, the command `reboot` may go by way of /sbin/init, which is systemd's already.
+            "reboot_command": "systemctl reboot" if self.booted else f"{old} 6" if old else "reboot",
+            "services": [],
+            "warnings": self.warnings,
+            **more,
+        }
+        if plan and plan.steps:
+            result["steps"] = plan.describe()
+            if self.module._diff:
+                result["diff"] = plan.diff()
+        return result
+
+    # -- under the old init
+
+    def prepare(self) -> dict[str, t.Any]:
+        """Write what the first boot of systemd needs."""
+        if self.booted:
+            if not self.record.phase:
+                raise SystemdError(
+                    "systemd is PID 1 on this host already, and not by the doing of this module: "
+                    "hand over its services with pidone.systemd.service_handover"
+                )
+            return self.result(None, reboot=self.record.phase == "given_back")
+        waits = self.record.phase == "prepared" and self.init.boots() == "systemd"
+        files, enable, disable = self._wanted()
+        asked = {"files": files, "enable": enable, "disable": disable, "trial": self.trial}
+        if waits and asked == self.record.asked and all(_has(path, text) for path, text in files.items()):
+            return self.result(None, reboot=True, services=self._told("planned"))
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
+
+        if self.record.phase == "prepared" and not waits:
+            self.warnings.append(
+                "an earlier first boot of systemd was not confirmed, and the host went back; this is another try"
+            )
+        fresh = self._new_record(files)
+        fresh.asked = asked
+        dropped = Record({})
+        if self.record.phase in ("prepared", "begun"):
+            # An earlier run: what was there before it began is in its record, and what it wrote for services that are
+            # not to be moved any more has to go.
+            old = self.record
+            fresh.files.update(old.files)
+            known = {*old.units, *TRIAL}
+            new = {path: target for path, target in fresh.links.items() if _leads(path, target) not in known}
+            fresh.links = {**new, **old.links}
+            dropped.files = {path: was for path, was in old.files.items() if path not in files}
+            dropped.units = [name for name in old.units if name not in fresh.units]
+            dropped.links = old.links
+        self.record = fresh
+        self._verify(files)
+        plan = self._plan_preparation(files, enable, disable, dropped)
+        ctx = Context(open_offline("system", None), self.timeout)
+        if not self.check:
+            carry_out(plan, ctx, rollback=True)
+        return self.result(plan, reboot=True, services=self._told("planned"))
+
+    def _wanted(self) -> tuple[dict[str, str], list[str], list[str]]:
+        """Files to write (path -> text), units to enable, and units to disable."""
+        files: dict[str, str] = {}
+        enable: list[str] = []
+        disable: list[str] = []
+        for service in self.params["services"]:
+            units = service.get("units") or []
+            for unit in units:
+                files[f"{UNITS}/{unit['name']}"] = unit["content"]
+            for dropin in service.get("dropins") or []:
+                files[f"{UNITS}/{dropin['unit']}.d/{dropin['name']}"] = dropin["content"]
+            names = [unit["name"] for unit in units if _installs(unit["content"])]
+            packaged = service.get("packaged")
+            if packaged:
+                names.append(packaged["name"])
+            if not units and not packaged:
+                raise BadInput(f"services: {service.get('name')} has no unit; exclude it, or write one by hand")
+            (enable if _is_wanted(service) else disable).extend(names)
+        return files, enable, disable
+
+    def _new_record(self, files: t.Mapping[str, str]) -> Record:
+        services = []
+        for service in self.params["services"]:
+            pid = (service.get("state") or {}).get("pid")
+            names = [unit["name"] for unit in service.get("units") or []]
+            packaged = service.get("packaged")
+            services.append(
+                {
+                    "name": service["name"],
+                    "path": service.get("path", ""),
+                    "units": names or [packaged["name"]],
+                    "packaged": bool(packaged),
+                    "accept": list(service.get("accept") or ()),
+                    "wanted": _is_wanted(service),
+                    "before": snapshot(pid) if pid else None,
+                }
+            )
+        units = [name for service in services for name in service["units"]]
+        every = {*units, *TRIAL}
+        kept = {
+            path: target
+            for path, target in read_links(link_directories("system")).items()
+            if _leads(path, target) in every
+        }
+        return Record(
+            {
+                "phase": "begun",
+                "services": services,
+                "units": units,
+                "files": {path: _picture(path) for path in files},
+                "links": kept,
+                "listeners": listeners(),
+                "old": self.init.old_program(),
+            }
+        )
+
+    def _verify(self, files: t.Mapping[str, str]) -> None:
+        import shutil
+        import tempfile
+
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
+
+        texts: dict[str, tuple[UnitText, str]] = {}
+        for path, raw in files.items():
+            text = parse(raw)
+            if text.problems:
+                raise BadInput(explain(text.problems, path, "does not parse; nothing has been changed"))
+            if os.path.dirname(path) == UNITS:
+                texts[os.path.basename(path)] = (text, raw)
+        table = load_table()
+        if table is None:
+            # In check mode the package may not have been installed.
+            if not self.check:
+                raise SystemdError("there is no systemd on this host; install the package systemd first")
+            self.warnings.append("systemd is not installed yet, so the units have not been checked")
+            return
+        if not texts:
+            return
+        scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)
+        try:
+            verdicts = verify_units(texts, UnitPaths("system"), table, scratch)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        for name, (errors, warnings) in verdicts.items():
+            if errors:
+                raise BadInput(
+                    explain(errors, name, "was not accepted by this host's systemd, and nothing has been changed")
+                )
+            self.warnings += [f"{name}: {warning}" for warning in warnings]
+
+    def _plan_preparation(
+        self, files: t.Mapping[str, str], enable: list[str], disable: list[str], dropped: Record
+    ) -> Plan:
+        tools = FileTools(lambda path, check: False, label=lambda path: self.module.set_context_if_different(
+            path, self.module.selinux_default_context(path), False))  # fmt: skip
+        steps: list[Step] = [Keep(self.record, "begun")]
+        if dropped.files or dropped.units:
+            steps.append(PutBack(dropped, trial=False))
+        diffs = []
+        everything = {**files, **{f"{UNITS}/{name}": text for name, text in trial_units(self.init, self.trial).items()}}
+        for path, text in everything.items():
+            content = text.encode()
+            before = None if os.path.islink(path) else Saved.of(path)
+            if before is not None and before.content == content:
+                continue
+            steps.append(WriteFile(path, content, before, tools))
+            if path in files:
+                old = before.content.decode("utf-8", "replace") if before else ""
+                diffs.append({"before": old, "after": text, "before_header": path, "after_header": path})
+        directories = link_directories("system")
+        masked = [name for name in enable if is_masked(name) and f"{UNITS}/{name}" not in files]
+        if masked:
+            steps.append(UnitFileLinks("unmask", masked, directories))
+        if disable:
+            steps.append(UnitFileLinks("disable", disable, directories))
+        steps.append(UnitFileLinks("enable", [*enable, TRIAL[0], TRIAL[1]], directories, force=True))
+        steps += [SwitchInit(self.init), Keep(self.record, "prepared")]
+        plan = Plan(steps, [Change("/sbin/init", self.init.boots(), "systemd")])
+        plan.file_diffs = diffs
+        return plan
+
+    # -- under systemd
+
+    def confirm(self) -> dict[str, t.Any]:
+        """Compare what runs with what ran, and stay with systemd if it is as good."""
+        if not self.booted:
+            if self.record.phase in ("prepared", "begun"):
+                back = self.init.boots() != "systemd"
+                raise SystemdError(
+                    f"{self.first} is PID 1, not systemd: "
+                    + ("the first boot of systemd was not confirmed in time, or did not get far, and the host went back"
+                       if back else "reboot the host first"),
+                    fell_back=back, **self._facts(),
+                )  # fmt: skip
+            raise SystemdError(f"{self.first} is PID 1 and nothing has been prepared; use `state: prepared` first")
+        if self.record.phase in ("confirmed", "finished"):
+            return self.result(None, services=self._told("already"))
+        if self.record.phase not in ("prepared", "begun"):
+            raise SystemdError(f"nothing is to be confirmed ({self.record.phase or 'no record'} in {RECORD})")
+        from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
+        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.verify import verify
+
+        with open_manager("system", None, import_jeepney) as manager:
+            ctx = Context(manager, self.timeout)
+            services, host = verify(self.record.services, self.record.listeners, ctx, self.settle, self.accept)
+            bad = [one for one in services if one["outcome"] == "failed"]
+            worse = [one for one in host if one["worse"]]
+            if bad or worse:
+                raise SystemdError(_screen(bad, worse), services=services, host=host, **self._facts())
+            plan = Plan([ChooseSystemd(self.init), RemoveTrial(), Keep(self.record, "confirmed")])
+            if not self.check:
+                carry_out(plan, ctx)
+        return self.result(plan, services=services, host=host)
+
+    def _facts(self) -> dict[str, t.Any]:
+        result = self.result(None)
+        return {key: result[key] for key in ("phase", "runs", "boots", "reboot_command")}
+
+    def finish(self) -> dict[str, t.Any]:
+        """Keep the old init no longer, so that its package can go."""
+        if not self.booted or self.record.phase not in ("confirmed", "finished"):
+            raise SystemdError(
+                f"only a host that boots systemd, and has been confirmed, can be finished ({self.first} is PID 1, "
+                f"{self.record.phase or 'no record'} in {RECORD})"
+            )
+        if self.record.phase == "finished":
+            return self.result(None, services=self._told("already"))
+        plan = Plan([Forget(self.init), Keep(self.record, "finished")])
+        if not self.check:
+            carry_out(plan, Context(None))
+        return self.result(plan, services=self._told("already"))
+
+    # -- back
+
+    def give_back(self) -> dict[str, t.Any]:
+        """Have the old init boot again, with all files and links as they were."""
+        if not self.record.phase and not self.init.is_kept():
+            return self.result(None)
+        if not self.booted and self.record.phase == "given_back":
+            if not self.check:
+                self.record.forget()
+            self.record.phase = ""
+            return self.result(None)
+        if self.record.phase == "given_back":
+            return self.result(None, reboot=True, services=self._told("planned"))
+        if not self.init.is_kept():
+            raise SystemdError(
+                f"the old init is no longer kept ({self.init.kept} is not there); install its package again by hand"
+            )
+        steps: list[Step] = [GoBack(self.init), PutBack(self.record)]
+        files = _trial_files()
+        if files:
+            steps.append(_RemoveTrialFiles(files))
+        steps.append(Keep(self.record, "given_back"))
+        plan = Plan(steps, [Change("/sbin/init", self.init.boots(), os.path.basename(self.init.old_program()))])
+        services = self._told("given_back")
+        booted = self.booted
+        if not self.check:
+            carry_out(plan, Context(None))
+            if not booted:
+                self.record.forget()
+                self.record.phase = ""
+        return self.result(plan, reboot=booted, services=services)
+
+    def _told(self, outcome: str) -> list[dict[str, t.Any]]:
+        """The services of the record as they stand, in the form in which all are returned."""
+        return [
+            {
+                "name": one["name"],
+                "outcome": outcome,
+                "message": "",
+                "units": one["units"],
+                "before": one["before"],
+                "after": one.get("after"),
+                "differences": [],
+                "parity": None,
+                "seconds": None,
+            }
+            for one in self.record.services
+        ]
+
+
+class _RemoveTrialFiles(Step):
+    """Remove the units of the first boot, whoever is PID 1."""
+
+    def describe(self) -> str:
+        return "remove the units of the trial"
+
+    def apply(self, ctx: Context) -> bool:
+        return _remove_trial()
+
+
+def _is_wanted(service: t.Mapping[str, t.Any]) -> bool:
+    """Whether the service would have come up with the next boot of the old init."""
+    state = service.get("state") or {}
+    return bool(state.get("enabled")) and not state.get("down")
+
+
+def _installs(text: str) -> bool:
+    return any(line.strip() == "[Install]" for line in text.splitlines())
+
+
+def _leads(path: str, target: str) -> str:
+    """The unit that a link is about: the one that it pulls in, or has another name for."""
+    if os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds")):
+        return os.path.basename(path)
+    return os.path.basename(path) if target == "/dev/null" else os.path.basename(target)
+
+
+def _has(path: str, text: str) -> bool:
+    """Whether a file has this text already."""
+    saved = None if os.path.islink(path) else Saved.of(path)
+    return saved is not None and saved.content == text.encode()
+
+
+def _picture(path: str) -> dict[str, str] | None:
+    """A file or link as it is, for the record; None where there is none."""
+    if os.path.islink(path):
+        return {"link": os.readlink(path)}
+    saved = Saved.of(path)
+    return (
+        None
+        if saved is None
+        else {"content": base64.b64encode(saved.content).decode("ascii"), "mode": f"{saved.mode:o}"}
+    )
+
+
+def _restore(path: str, was: t.Mapping[str, str] | None) -> None:
+    if was is None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        if path.endswith(".conf"):
+            _prune(os.path.dirname(path))
+        return
+    temporary = f"{path}.{os.getpid()}.pidone-tmp"
+    if "link" in was:
+        os.symlink(was["link"], temporary)
+    else:
+        with open(temporary, "wb") as file:
+            file.write(base64.b64decode(was["content"]))
+        os.chmod(temporary, int(was["mode"], 8))
+    os.replace(temporary, path)
+
+
+def _prune(directory: str) -> None:
+    try:
+        os.rmdir(directory)
+    except OSError:
+        pass
+
+
+def _trial_files() -> list[str]:
+    return [f"{UNITS}/{name}" for name in TRIAL if os.path.lexists(f"{UNITS}/{name}")]
+
+
+def _remove_trial() -> bool:
+    changed = False
+    for path, target in read_links(link_directories("system")).items():
+        if _leads(path, target) in TRIAL:
+            os.unlink(path)
+            _prune(os.path.dirname(path))
+            changed = True
+    for path in _trial_files():
+        os.unlink(path)
+        changed = True
+    return changed
+
+
+def _screen(bad: t.Sequence[dict[str, t.Any]], worse: t.Sequence[dict[str, t.Any]]) -> str:
+    lines = ["what runs under systemd is not what ran before; the host is still on trial and boots the old init next"]
+    for one in bad:
+        first, *rest = one["message"].splitlines() or [""]
+        lines.append(f"  {one['name']}: {first}")
+        lines += [f"  {line}" for line in rest]
+    lines += [f"  {one['what']}: {one['before']} -> {one['after'] or 'nothing'} ({one['reason']})" for one in worse]
+    return "\n".join(lines)

@@ -1,0 +1,305 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `manager` and `manager_info` modules' tasks: the service manager itself."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Change,
+    Context,
+    Plan,
+    Step,
+    carry_out,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+
+LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+LOG_TARGETS = ["console", "journal", "kmsg", "journal-or-kmsg", "auto", "null"]
+
+
+class SetDefaultTarget(Step):
+    """Set what is booted into."""
+
+    def __init__(self, before: str, after: str) -> None:
+        super().__init__((after,))
+        self._before, self._after = before, after
+        self._done = False
+
+    def describe(self) -> str:
+        return f"set-default {self._after}"
+
+    def apply(self, ctx: Context) -> bool:
+        ctx.links += ctx.manager.set_default_target(self._after)
+        self._done = True
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        if self._done and self._before:
+            ctx.manager.set_default_target(self._before)
+
+
+class SetEnvironment(Step):
+    """Set and unset variables that every process started from now on gets."""
+
+    def __init__(self, before: dict[str, str], assign: dict[str, str], unset: t.Sequence[str]) -> None:
+        super().__init__((*assign, *unset))
+        self._before, self._assign, self._unset = before, assign, list(unset)
+
+    def describe(self) -> str:
+        words = [f"set {name}" for name in self._assign] + [f"unset {name}" for name in self._unset]
+        return ", ".join(words)
+
+    def apply(self, ctx: Context) -> bool:
+        ctx.manager.change_environment(self._unset, self._assign)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        names = {*self._assign, *self._unset}
+        back = {name: value for name, value in self._before.items() if name in names}
+        ctx.manager.change_environment(sorted(names - back.keys()), back)
+
+
+class SetLogging(Step):
+    """Set LogLevel or LogTarget, until the manager is started anew."""
+
+    def __init__(self, name: str, before: str, after: str) -> None:
+        super().__init__((name,))
+        self._name, self._before, self._after = name, before, after
+
+    def describe(self) -> str:
+        return f"set {self._name} to {self._after}"
+
+    def apply(self, ctx: Context) -> bool:
+        ctx.manager.set_manager_property(self._name, self._after)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        ctx.manager.set_manager_property(self._name, self._before)
+
+
+class Reexecute(Step):
+    """Replace the manager's process by a new one, and wait until that one answers."""
+
+    def __init__(self, params: dict[str, t.Any]) -> None:
+        super().__init__()
+        self._params = params
+
+    def describe(self) -> str:
+        return "daemon-reexec"
+
+    def apply(self, ctx: Context) -> bool:
+        # The manager goes away instead of answering; what answers next is the new one.
+        try:
+            ctx.manager.call("Reexecute", doing="re-execute the manager", timeout=ctx.timeout)
+        except (BusUnreachable, BusTimeout):
+            pass
+        ctx.manager.connection.close()
+        deadline = ctx.deadline()
+        while True:
+            try:
+                ctx.manager = manager_for(self._params)
+                if ctx.manager.manager_property("Version"):
+                    return True
+            except (BusUnreachable, BusTimeout) as e:
+                if time.monotonic() > deadline:
+                    raise SystemdError(f"the manager did not answer again after daemon-reexec: {e.msg}") from e
+            time.sleep(0.1)
+
+
+class Isolate(Jobs):
+    """Start a unit and stop everything that it does not need."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("start", [name])
+
+    def describe(self) -> str:
+        return f"isolate {self.names[0]}"
+
+    def enqueue(self, ctx: Context) -> list[t.Any]:
+        answers: list[t.Any] = ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
+        return answers
+
+    def undo(self, ctx: Context) -> None:
+        """What was stopped is not known one by one, so there is no way back."""
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring the manager to what the module's options ask for; returns the module's result."""
+    params = module.params
+    timeout = timeout_of(params)
+    for option in ("default_target", "isolate"):
+        if params[option] is not None:
+            params[option] = _target(params[option], option)
+    with manager_for(params) as manager:
+        if manager.offline:
+            _check_offline(params)
+        ctx = Context(manager, timeout)
+        plan = _plan(manager, params)
+        changed = plan.changed
+        if not module.check_mode:
+            try:
+                changed = carry_out(plan, ctx)
+            finally:
+                if ctx.manager is not manager:
+                    ctx.manager.connection.close()
+    result: dict[str, t.Any] = {"changed": changed, "warnings": plan.warnings}
+    if plan.steps:
+        result["steps"] = plan.describe()
+    if module._diff and plan.steps:
+        result["diff"] = plan.diff()
+    return result
+
+
+def _target(name: str, option: str) -> str:
+    full = check_name(name if unit_type(name) else f"{name}.target", option)
+    if unit_type(full) != "target" and option == "default_target":
+        raise BadInput(f"{option}: {full} is no target; name one such as multi-user.target")
+    return full
+
+
+def _check_offline(params: dict[str, t.Any]) -> None:
+    where = "root" if params.get("root") else "scope"
+    if where == "scope":
+        raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
+    for option in ("reexec", "environment", "log_level", "log_target", "isolate"):
+        if params[option]:
+            raise BadInput(f"{option}: nothing runs where `root` points; only `default_target` can be set there")
+
+
+def _plan(manager: t.Any, params: dict[str, t.Any]) -> Plan:
+    steps: list[Step] = []
+    changes: list[Change] = []
+    target = params["default_target"]
+    if target is not None:
+        before = manager.default_target()
+        if before != target:
+            if not manager.unit_file_states([target])[0]:
+                raise BadInput(f"default_target: there is no unit {target} on this host")
+            steps.append(SetDefaultTarget(before, target))
+            changes.append(Change("default target", before or "none", target))
+    if manager.offline:
+        return Plan(steps, changes)
+    _plan_environment(manager, params["environment"] or {}, steps, changes)
+    for option, name in (("log_level", "LogLevel"), ("log_target", "LogTarget")):
+        wanted, before = params[option], manager.manager_property(name)
+        if wanted is not None and before != wanted:
+            steps.append(SetLogging(name, before, wanted))
+            changes.append(Change(name, before, wanted))
+    if params["reexec"]:
+        steps.append(Reexecute(params))
+    elif params["daemon_reload"] == "always" or (
+        params["daemon_reload"] == "auto"
+        and (any(isinstance(step, SetDefaultTarget) for step in steps) or manager.any_stale())
+    ):
+        steps.append(Reload())
+    if params["isolate"] is not None:
+        status = manager.status([params["isolate"]])[0]
+        if status.load_state == "not-found":
+            raise BadInput(f"isolate: there is no unit {params['isolate']} on this host")
+        if not manager.properties([(status.path, UNIT, "AllowIsolate")])[0]:
+            raise BadInput(
+                f"isolate: {status.id} does not allow it, as everything it does not need would be stopped; "
+                "a unit that is meant for it has AllowIsolate=yes"
+            )
+        if status.active_state != "active":
+            steps.append(Isolate(status.id))
+            changes.append(Change(status.id, f"{status.active_state} ({status.sub_state})", "active, isolated"))
+    return Plan(steps, changes)
+
+
+def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:
+    before = manager.environment()
+    assign, unset = {}, []
+    for name, value in wanted.items():
+        if not name.replace("_", "a").isalnum() or name[0].isdigit() or not name.isascii():
+            raise BadInput(f"environment: {name!r} is no name of a variable; use letters, digits and _")
+        if isinstance(value, (dict, list)):
+            raise BadInput(
+                f"environment: {name}: {value!r} is no text; join it into one, as the variable is to hold it"
+            )
+        if value is None:
+            if name in before:
+                unset.append(name)
+        elif before.get(name) != str(value):
+            assign[name] = str(value)
+    if assign or unset:
+        steps.append(SetEnvironment(before, assign, unset))
+        for name in (*assign, *unset):
+            changes.append(Change(f"environment {name}", before.get(name, "not set"), assign.get(name, "not set")))
+
+
+_FACTS = {
+    "version": "Version",
+    "features": "Features",
+    "state": "SystemState",
+    "architecture": "Architecture",
+    "virtualization": "Virtualization",
+    "tainted": "Tainted",
+    "log_level": "LogLevel",
+    "log_target": "LogTarget",
+    "n_units": "NNames",
+    "n_failed_units": "NFailedUnits",
+    "n_jobs": "NJobs",
+    "n_installed_jobs": "NInstalledJobs",
+    "n_failed_jobs": "NFailedJobs",
+}
+_BOOT = {
+    "firmware": "FirmwareTimestampMonotonic",
+    "loader": "LoaderTimestampMonotonic",
+    "kernel": "KernelTimestampMonotonic",
+    "initrd": "InitRDTimestampMonotonic",
+    "userspace": "UserspaceTimestampMonotonic",
+    "security_start": "SecurityStartTimestampMonotonic",
+    "security_finish": "SecurityFinishTimestampMonotonic",
+    "generators_start": "GeneratorsStartTimestampMonotonic",
+    "generators_finish": "GeneratorsFinishTimestampMonotonic",
+    "units_load_start": "UnitsLoadStartTimestampMonotonic",
+    "units_load_finish": "UnitsLoadFinishTimestampMonotonic",
+    "finish": "FinishTimestampMonotonic",
+}
+_ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """Read facts about the manager; returns the module's result."""
+    params = module.params
+    with manager_for(params) as manager:
+        if manager.offline:
+            raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
+        manager.connection.default_timeout = timeout_of(params)
+        values = manager.manager_properties([*_FACTS.values(), *_BOOT.values()])
+        facts: dict[str, t.Any] = dict(zip(_FACTS, values))
+        facts["features"] = (facts["features"] or "").split()
+        facts["tainted"] = [word for word in (facts["tainted"] or "").split(":") if word]
+        facts["default_target"] = manager.default_target()
+        facts["environment"] = manager.environment()
+        facts["failed_units"] = [status.id for status in manager.list_units(states=["failed"])]
+        facts["jobs"] = manager.list_jobs()
+        boot = {name: value for name, value in zip(_BOOT, values[len(_FACTS) :]) if value}
+        facts["boot"] = {"timestamps": boot, "finished": "finish" in boot}
+        if params["unit_times"]:
+            facts["boot"]["units"] = _unit_times(manager)
+    return {"changed": False, "manager": facts}
+
+
+def _unit_times(manager: t.Any) -> list[dict[str, t.Any]]:
+    """Per unit, when it began to be activated last and how long that took, the slowest first; as systemd-analyze blame."""
+    units = manager.list_units()
+    values = iter(manager.properties([(status.path, UNIT, name) for status in units for name in _ACTIVATION]))
+    times = []
+    for status in units:
+        begun, up, ended = (next(values) or 0 for dummy in _ACTIVATION)
+        # Oneshots are done without ever having been up.
+        done = up if up >= begun else ended
+        if begun and done >= begun:
+            times.append({"name": status.id, "activating_usec": begun, "active_usec": done, "took_usec": done - begun})
+    return sorted(times, key=lambda entry: (-entry["took_usec"], entry["name"]))

@@ -1,0 +1,304 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for resource properties: from what is and what is wanted to what has to be done about each."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+    INFINITY,
+    PROPERTIES,
+    drop_in_lines,
+    from_texts,
+    same,
+    shown,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import Assignment, UnitFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
+    LASTING,
+    ControlDirectories,
+    RemoveDropIns,
+    SetProperties,
+    Setting,
+    control_file,
+    control_files,
+)
+
+_UP = ("active", "reloading", "refreshing", "activating")
+# What systemd tells the kernel only when it starts a unit.
+_FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")
+# What ProtectClock=, RootImage=, MountImages= and credentials add to the devices that are allowed.
+_IMPLIED_DEVICES = frozenset(
+    ("char-rtc", "/dev/loop-control", "/dev/mapper/control", "block-loop", "block-blkext", "block-device-mapper")
+    + ("/dev/tpmrm0", "char-tpm", "/dev/fuse")
+)
+
+
+class Unset:
+    """The wish that a property be what the unit's files say without us."""
+
+
+UNSET = Unset()
+
+
+class Unreadable(str):
+    """A text in a unit file that this collection cannot read, such as one with specifiers; it equals nothing."""
+
+
+class Subject:
+    """One unit: what systemd has loaded, and what its files say.
+
+    :param live: property -> canonical value.
+    :param texts: property -> what the files assign to it, in order; `lasting` without what the next boot takes away.
+    """
+
+    def __init__(self, status: UnitStatus, live: dict[str, t.Any], control_group: str) -> None:
+        self.id = status.id
+        self.status = status
+        self.live = live
+        self.control_group = control_group
+        self.fragment = ""
+        self.private_devices = False
+        self.texts: dict[str, list[Assignment]] = {}
+        self.lasting: dict[str, list[Assignment]] = {}
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it was made at run time, so that it is gone when it ends."""
+        return os.path.basename(os.path.dirname(self.fragment)) == "transient" or self.id.endswith(".scope")
+
+    def is_so(self, name: str, value: t.Any) -> bool:
+        """Whether systemd has loaded this value, not counting what it adds of itself.
+
+        PrivateDevices= makes of DevicePolicy=auto `closed`, and some settings add what they need to DeviceAllow=
+        (systemd.exec(5)); no file says either.
+        """
+        live = self.live[name]
+        if same(live, value):
+            return True
+        if name == "DevicePolicy":
+            return bool(self.private_devices and (live, value) == ("closed", "auto"))
+        if name == "DeviceAllow" and isinstance(value, tuple):
+            return set(live) >= set(value) and {path for path, _modes in set(live) - set(value)} <= _IMPLIED_DEVICES
+        return False
+
+    @property
+    def is_up(self) -> bool:
+        return self.status.active_state in _UP
+
+
+class Host:
+    """What the planner knows beside the units: directories, files, the manager's defaults and version."""
+
+    def __init__(
+        self, files: UnitFiles, directories: ControlDirectories, defaults: dict[str, t.Any], version: str
+    ) -> None:
+        self.files = files
+        self.directories = directories
+        self.defaults = defaults
+        self.version = version
+
+    def file_value(self, subject: Subject, name: str, texts: dict[str, list[Assignment]]) -> t.Any:
+        """What files come to: a canonical value, Unreadable, or None where only systemd knows the default."""
+        found = texts.get(name)
+        if found:
+            try:
+                value = from_texts(name, [assignment.text for assignment in found])
+            except BadInput:
+                return Unreadable(found[-1].text)
+        else:
+            value = PROPERTIES[name].default
+        if value is None:
+            if name == "TasksMax" and subject.id.endswith(".slice"):
+                return INFINITY
+            return self.defaults.get(name)
+        return value
+
+
+class Decision(t.NamedTuple):
+    """What becomes of one property of one unit.
+
+    :param value: the canonical value to be set, or None where systemd will find it out itself.
+    :param set: whether a value is set; otherwise drop-ins are removed, and a daemon-reload does the rest.
+    :param remove: paths of drop-ins that have to go.
+    """
+
+    name: str
+    value: t.Any
+    set: bool
+    remove: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host) -> Decision | None:
+    """What has to be done about one property; None where it is as wanted.
+
+    :param wanted: a canonical value, or UNSET.
+    :param persist: `true`, `runtime` or `false`.
+    :raises BadInput: it cannot be as wanted, since a file that is read later says something else.
+    """
+    if persist == "true" and subject.is_transient:
+        if decide(subject, name, wanted, "runtime", host) is None:
+            return None
+        raise BadInput(
+            f"persist: {subject.id} was made at run time and is gone when it ends, so nothing of it can last; "
+            "use `persist: runtime`"
+        )
+    if persist == "false":
+        value = host.file_value(subject, name, subject.texts) if wanted is UNSET else wanted
+        if value is None or isinstance(value, Unreadable) or subject.is_so(name, value):
+            return None
+        return Decision(name, value, True)
+    directories = host.directories
+    if subject.is_transient:
+        places = [directories.transient]
+    elif persist == "true":
+        places = [directories.persistent, directories.runtime]
+    else:
+        places = [directories.runtime]
+    ours = [f"{place}/{subject.id}.d/{file}" for place in places for file in control_files(name)]
+    if wanted is UNSET:
+        there = tuple(path for path in ours if host.files.own(path, subject.id, name) is not None)
+        value = host.file_value(
+            subject, name, host.files.assignments(subject.id, gone=there) if there else subject.texts
+        )
+        if not there and (value is None or isinstance(value, Unreadable) or subject.is_so(name, value)):
+            return None
+        return Decision(name, value, False, there)
+    now = host.file_value(subject, name, subject.texts)
+    after_boot = host.file_value(subject, name, subject.lasting)
+    if same(now, wanted) and (persist == "runtime" or same(after_boot, wanted)):
+        return None if subject.is_so(name, wanted) else Decision(name, wanted, True)
+    path = f"{places[0]}/{subject.id}.d/{control_file(name)}"
+    lines = [(name, line.partition("=")[2]) for line in drop_in_lines(name, wanted)]
+    there = tuple(p for p in ours if p != path and host.files.own(p, subject.id, name) is not None)
+    # Other drop-ins of systemctl's own go only where they would be in the way.
+    for gone in ((), there) if there else ((),):
+        then = host.files.assignments(subject.id, gone=gone, put=path, lines=lines)
+        lasting = host.files.assignments(subject.id, True, gone, path, lines) if persist == "true" else then
+        if all(same(host.file_value(subject, name, texts), wanted) for texts in (then, lasting)):
+            return Decision(name, wanted, True, gone)
+    last = [texts[name][-1].path for texts in (then, lasting) if texts.get(name)]
+    winner = next((each for each in last if each != path), "a file")
+    if persist == "true":
+        raise BadInput(
+            f"properties: {name}: {winner} sets it too for {subject.id} and is read later than "
+            f"{path}, so that {shown(name, wanted)} would be gone with the next daemon-reload; change that file, "
+            "or use `persist: false`"
+        )
+    if subject.is_so(name, wanted) and host.files.own(path, subject.id, name) is not None:
+        return None
+    warning = f"{name} of {subject.id} lasts until the next daemon-reload only, since {winner} sets it too"
+    return Decision(name, wanted, True, warning=warning)
+
+
+def plan_resources(
+    subjects: t.Sequence[Subject],
+    wanted: dict[str, t.Any],
+    persist: str,
+    host: Host,
+    tools: FileTools,
+    trial: t.Callable[[list[Setting]], Step] | None = None,
+) -> Plan:
+    """The plan for all units.
+
+    :param wanted: property -> canonical value or UNSET.
+    :param trial: makes the step that watches the units before anything becomes lasting.
+    :raises BadInput: something cannot be as wanted; nothing has been changed then.
+    """
+    changes: list[Change] = []
+    warnings: list[str] = []
+    lasting: list[Setting] = []
+    tried: list[Setting] = []
+    back: list[Setting] = []
+    removed: list[str] = []
+    reload = False
+    later: dict[str, list[str]] = {}
+    mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
+    for subject in subjects:
+        decisions = [d for name, value in wanted.items() if (d := decide(subject, name, value, persist, host))]
+        if not decisions:
+            continue
+        _refuse_idle(subject, decisions, persist, trial is not None)
+        places = host.directories
+        volatile = places.transient if subject.is_transient else places.runtime
+        directory = volatile if mode != "persistent" else places.persistent
+        sets = {d.name: d.value for d in decisions if d.set}
+        known = {d.name: d.value for d in decisions if d.value is not None and not isinstance(d.value, Unreadable)}
+        if sets:
+            lasting.append(Setting(subject.id, directory, volatile, subject.live, sets))
+        freed = {d.name: known[d.name] for d in decisions if not d.set and d.name in known}
+        if freed and subject.is_up:
+            back.append(Setting(subject.id, volatile, volatile, subject.live, freed))
+        if known:
+            tried.append(Setting(subject.id, volatile, volatile, subject.live, known))
+        removed += [path for d in decisions for path in d.remove]
+        reload = reload or any(d.remove or not d.set for d in decisions)
+        warnings += [d.warning for d in decisions if d.warning]
+        for decision in decisions:
+            if decision.name in _FROM_START and subject.is_up:
+                later.setdefault(decision.name, []).append(subject.id)
+        changes.append(_change(subject, decisions, persist, host))
+    warnings += [
+        f"{name} takes effect when {short(units)} {'is' if len(units) == 1 else 'are'} started next"
+        for name, units in later.items()
+    ]
+    steps: list[Step] = []
+    if trial is not None and tried:
+        steps += [SetProperties(tried, "live", tools), trial(tried)]
+    elif back:
+        # The daemon-reload alone would leave the kernel's filter of addresses and devices as it is.
+        steps.append(SetProperties(back, "live", tools, "take back"))
+    if lasting and not (tried and trial is not None and mode == "live"):
+        steps.append(SetProperties(lasting, mode, tools))
+    if removed:
+        steps.append(RemoveDropIns(list(dict.fromkeys(removed)), tools))
+    if reload:
+        steps.append(Reload())
+    plan = Plan(steps, changes)
+    plan.warnings += warnings
+    return plan
+
+
+def _refuse_idle(subject: Subject, decisions: t.Sequence[Decision], persist: str, trial: bool) -> None:
+    names = ", ".join(d.name for d in decisions)
+    if subject.is_up:
+        return
+    state = f"{subject.status.active_state} ({subject.status.sub_state})"
+    if trial:
+        raise BadInput(
+            f"trial: {subject.id} is {state}, so that {names} cannot be tried on it; start it first, "
+            "or leave out `trial`"
+        )
+    if persist == "false":
+        raise BadInput(
+            f"persist: {subject.id} is {state}, and systemd would forget {names} at once; "
+            "use `persist: runtime` or `persist: true`"
+        )
+
+
+def _change(subject: Subject, decisions: t.Sequence[Decision], persist: str, host: Host) -> Change:
+    before, after = [], []
+    for decision in decisions:
+        name, live = decision.name, subject.live[decision.name]
+        files = host.file_value(subject, name, subject.texts if persist != "true" else subject.lasting)
+        aside = ""
+        if files is not None and not subject.is_so(name, files):
+            aside = f" ({shown_or_text(name, files)} in files)"
+        before.append(f"{name}={shown(name, live)}{aside}")
+        after.append(f"{name}={shown_or_text(name, decision.value)}")
+    lasting = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
+    return Change(subject.id, ", ".join(before), f"{', '.join(after)} ({LASTING[lasting]})")
+
+
+def shown_or_text(name: str, value: t.Any) -> str:
+    """A canonical value, or an unreadable one, for people."""
+    return str(value) if isinstance(value, Unreadable) else shown(name, value)

@@ -1,0 +1,380 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `resource_control` module's task: resource properties of loaded units, by typed value."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
+    agrees,
+    attribute_of,
+    cgroup_directory,
+    read_value,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_name,
+    is_template,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+    CGROUP_TYPES,
+    INFINITY,
+    MANAGER_DEFAULTS,
+    PROPERTIES,
+    bus_names,
+    canonical,
+    check_devices,
+    from_bus,
+    is_live,
+    is_resource_property,
+    is_unset,
+    percent_of,
+    same,
+    shown,
+    similar,
+    to_data,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import UnitFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
+    UNSET,
+    Host,
+    Subject,
+    Unreadable,
+    decide,
+    plan_resources,
+    shown_or_text,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
+    ControlDirectories,
+    Setting,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring the units' properties to what the module's options ask for; returns the module's result."""
+    params = module.params
+    wanted = wanted_from(params["properties"])
+    names = [check_name(name, globs=True) for name in params["name"]]
+    timeout = timeout_of(params)
+    limits = _trial_limits(params)
+    if not names and not params["allow_empty"]:
+        raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
+    with manager_for(params) as manager:
+        if manager.offline:
+            raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
+        manager.connection.default_timeout = timeout
+        warnings: list[str] = []
+        statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+        host = _host(manager, wanted)
+        _check_version(wanted, host.version)
+        subjects = read(manager, statuses, list(wanted), host)
+        if params["persist"] == "true":
+            subjects = _lasting(subjects, matched, wanted, host, warnings)
+        ctx = Context(manager, timeout)
+        watch = None
+        if limits is not None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import (
+                Interruption,
+                Trial,
+            )
+
+            interruption = Interruption()
+
+            def watch(tried: list[Setting]) -> Step:
+                groups = {subject.id: subject.control_group for subject in subjects}
+                units = [(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried]
+                return Trial(units, limits, interruption)
+
+        plan = plan_resources(subjects, wanted, params["persist"], host, _file_tools(manager), watch)
+        before = {subject.id: subject for subject in subjects}
+        changed = plan.changed
+        if plan.steps and not module.check_mode:
+            changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
+            host.files.forget()
+            subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
+    units = _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings)
+    result: dict[str, t.Any] = {
+        "changed": changed,
+        "units": units,
+        "warnings": warnings + plan.warnings + ctx.warnings,
+    }
+    trials = [step for step in plan.steps if hasattr(step, "observed")]
+    if trials and not module.check_mode:
+        result["trial"] = trials[0].observed
+    if plan.steps:
+        result["steps"] = plan.describe()
+    if module._diff and plan.steps:
+        result["diff"] = plan.diff()
+    return result
+
+
+def wanted_from(properties: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Canonical values of what a user wrote, UNSET for the empty ones.
+
+    :raises BadInput: a name is no resource property, systemd cannot change it on a loaded unit, or a value is none for it.
+    """
+    if not properties:
+        raise BadInput("properties: there are none; name at least one, such as `CPUQuota: 50%`")
+    wanted: dict[str, t.Any] = {}
+    for name, value in properties.items():
+        if not is_resource_property(name):
+            near = similar(str(name))
+            hint = (
+                f"did you mean {' or '.join(near)}?" if near else "see systemd.resource-control(5) for those there are"
+            )
+            raise BadInput(
+                f"properties: {name!r} is no resource property that systemd can change on a loaded unit; {hint}"
+            )
+        if not is_live(name):
+            raise BadInput(
+                f"properties: {name}: systemd cannot change it on a loaded unit; write it into a drop-in with "
+                "pidone.systemd.unit_file and restart the unit"
+            )
+        if is_unset(value):
+            wanted[name] = UNSET
+        else:
+            wanted[name] = canonical(name, value)
+            check_devices(name, wanted[name])
+    return wanted
+
+
+def _check_version(wanted: dict[str, t.Any], version: str) -> None:
+    digits = version.partition(" ")[0].partition(".")[0].partition("~")[0]
+    number = int(digits) if digits.isdigit() else 1000
+    for name, value in wanted.items():
+        if value is UNSET:
+            continue
+        if number < 252 and PROPERTIES[name].kind == "cpu_weight" and value == 0:
+            raise BadInput(f"properties: {name}: systemd {number} does not know `idle`, which came with 252; write 1")
+        if number < 248 and percent_of(name, value) % 10:
+            raise BadInput(
+                f"properties: {name}: systemd {number} takes one decimal of a percentage, not the two of {shown(name, value)}"
+            )
+
+
+def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    if params["trial"] is None:
+        return None
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_percent
+
+    usec = parse_timespan(params["trial"], "trial")
+    if not 0 < usec < INFINITY:
+        raise BadInput(f"trial: {params['trial']!r} is no time to try anything in; write one such as 30s")
+    return {
+        "seconds": usec / 1e6,
+        "told": format_timespan(usec),
+        "throttled": parse_percent(params["trial_throttled"], "trial_throttled") / 10000,
+        "stalled": parse_percent(params["trial_stalled"], "trial_stalled") / 10000,
+    }
+
+
+def _apply(plan: Plan, ctx: Context, diff: bool, interruption: t.Any) -> bool:
+    try:
+        if interruption is None:
+            return carry_out(plan, ctx, rollback=True)
+        with interruption:
+            return carry_out(plan, ctx, rollback=True)
+    except SystemdError as e:
+        e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if diff else {}))
+        raise
+
+
+def _find(
+    manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
+) -> tuple[list[UnitStatus], set[str]]:
+    """The states of all units that are named, each once, refusing those that have no resource properties.
+
+    Also the names of those that only a pattern names.
+    """
+    found = resolve(manager, names, allow_empty)
+    for name in found:
+        if is_template(name):
+            stem, _at, suffix = name.partition("@")
+            raise BadInput(
+                f"name: {name} is a template, which has nothing to limit; name its instances ({stem}@1{suffix}, "
+                f"{stem}@*{suffix}), or write the properties into the template with pidone.systemd.unit_file"
+            )
+    given = {name for name in names if name in found}
+    statuses: dict[str, UnitStatus] = {}
+    plain: set[str] = set()
+    for name, status in zip(found, manager.status(found)):
+        if name in given:
+            plain.add(status.id)
+        if unit_type(status.id) not in CGROUP_TYPES:
+            if name not in given:
+                continue
+            raise BadInput(
+                f"name: {name} is a {unit_type(name)} unit, which has no processes and so no resource properties; "
+                f"only units of type {', '.join(CGROUP_TYPES)} have"
+            )
+        if status.load_state == "not-found" and status.active_state == "inactive":
+            if not check_mode:
+                raise not_found([name], manager)
+            warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
+        elif status.load_state in ("loaded", "not-found"):
+            statuses[status.id] = status
+        elif name in given:
+            hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
+            raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
+    return list(statuses.values()), statuses.keys() - plain
+
+
+def _lasting(
+    subjects: t.Sequence[Subject], matched: set[str], wanted: dict[str, t.Any], host: Host, warnings: list[str]
+) -> list[Subject]:
+    """The units without those of which nothing can last: which of these are there just now is no business of a pattern."""
+    kept, passed = [], []
+    for subject in subjects:
+        if (
+            subject.id in matched
+            and subject.is_transient
+            and any(decide(subject, name, value, "runtime", host) for name, value in wanted.items())
+        ):
+            passed.append(subject.id)
+        else:
+            kept.append(subject)
+    if passed:
+        warnings.append(
+            f"{short(passed)} {'was' if len(passed) == 1 else 'were'} made at run time, so that nothing can last there; "
+            "a pattern passes over such units unless `persist: runtime` is given"
+        )
+    return kept
+
+
+def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:
+    statuses: list[UnitStatus] = manager.status(names)
+    return statuses
+
+
+def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
+    asked = [name for name in wanted if name in MANAGER_DEFAULTS]
+    values = manager.manager_properties(["UnitPath", "Version", *(MANAGER_DEFAULTS[name] for name in asked)])
+    files = UnitFiles(values[0] or (), wanted)
+    return Host(files, ControlDirectories.of(files.paths), dict(zip(asked, values[2:])), str(values[1] or ""))
+
+
+def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host) -> list[Subject]:
+    """Fetch the properties of all units in one round trip, and look into their files.
+
+    :raises BadInput: a property is not known to this version or for this type of unit.
+    """
+    fields = [(name, bus_names(name)) for name in names]
+    asked = []
+    for status in statuses:
+        face = _interface(status.id)
+        asked += [(status.path, UNIT, "Names"), (status.path, face, "ControlGroup")]
+        asked += [(status.path, face, bus) for _name, buses in fields for bus in buses]
+        if "DevicePolicy" in names:
+            asked.append((status.path, face, "PrivateDevices"))
+    values = iter(manager.properties(asked))
+    subjects = []
+    for status in statuses:
+        aliases, control_group = [name for name in next(values) or () if name != status.id], next(values) or ""
+        if aliases:
+            host.files.aliases[status.id] = sorted(aliases)
+        live = {}
+        for name, buses in fields:
+            found = [next(values) for dummy in buses]
+            if found[0] is None:
+                raise BadInput(
+                    f"properties: {name}: systemd {host.version.partition(' ')[0]} has no such property for units of type "
+                    f"{unit_type(status.id)} ({status.id}); leave it out on hosts like this one"
+                )
+            live[name] = from_bus(name, found)
+        subject = Subject(status, live, control_group)
+        subject.private_devices = "DevicePolicy" in names and bool(next(values))
+        subject.fragment = host.files.fragment(status.id)
+        subject.texts = host.files.assignments(status.id)
+        subject.lasting = host.files.assignments(status.id, lasting=True)
+        subjects.append(subject)
+    return subjects
+
+
+def _interface(name: str) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
+
+
+def _file_tools(manager: t.Any) -> FileTools:
+    """Files of a user's units are touched as that user: root could be led anywhere by a link in a home directory."""
+    user = None
+    if manager.scope == "user" and os.geteuid() == 0 and manager.uid:
+        import pwd
+
+        entry = pwd.getpwuid(manager.uid)
+        user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
+    return FileTools(attributes=lambda path, check: False, user=user)
+
+
+def _report(
+    subjects: t.Sequence[Subject],
+    before: dict[str, Subject],
+    plan: Plan,
+    wanted: dict[str, t.Any],
+    host: Host,
+    check_mode: bool,
+    persist: str,
+    warnings: list[str],
+) -> list[dict[str, t.Any]]:
+    touched = {change.name for change in plan.changes}
+    planned: dict[str, dict[str, t.Any]] = {}
+    if check_mode and touched:
+        for subject in subjects:
+            decisions = (decide(subject, name, value, persist, host) for name, value in wanted.items())
+            planned[subject.id] = {decision.name: decision.value for decision in decisions if decision}
+    units = []
+    refused: dict[tuple[str, str, str], list[str]] = {}
+    for subject in subjects:
+        directory = cgroup_directory(subject.control_group)
+        properties = {}
+        for name in wanted:
+            was = before[subject.id].live[name]
+            now = planned.get(subject.id, {}).get(name, subject.live[name])
+            if isinstance(now, Unreadable):
+                now = None
+            elif wanted[name] is not UNSET and same(now, wanted[name]):
+                # As it was asked for: `50%` rather than the bytes that this is.
+                now = wanted[name]
+            files = host.file_value(subject, name, subject.texts)
+            text, kernel = read_value(directory, name)
+            loaded = subject.live[name]
+            found = subject.texts.get(name)
+            agreed = agrees(name, loaded, kernel)
+            if not agreed and wanted[name] is not UNSET and same(loaded, wanted[name]):
+                refused.setdefault((name, shown(name, wanted[name]), text or ""), []).append(subject.id)
+            drift = not agreed or (files is not None and not subject.is_so(name, files))
+            properties[name] = {
+                "before": shown(name, was),
+                "after": shown(name, now),
+                "before_value": to_data(name, was),
+                "after_value": to_data(name, now),
+                "files": shown_or_text(name, files),
+                "path": found[-1].path if found else None,
+                "loaded": shown(name, loaded),
+                "cgroup": text,
+                "drift": drift,
+            }
+        units.append(
+            {
+                "name": subject.id,
+                "changed": subject.id in touched,
+                "active_state": subject.status.active_state,
+                "drift": any(entry["drift"] for entry in properties.values()),
+                "properties": properties,
+            }
+        )
+    for (name, value, text), names in refused.items():
+        # CPUs that the host does not have, for example: of those the kernel takes none.
+        warnings.append(
+            f"{name}: systemd has {value} for {short(names)}, but the kernel does not: its {attribute_of(name)} is {text!r}"
+        )
+    return units

@@ -1,0 +1,403 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task of `run` asks for: its options checked, and turned into names and typed properties."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+
+# Option -> the timer directive it is.
+TRIGGERS = {
+    "on_active": "OnActiveSec",
+    "on_boot": "OnBootSec",
+    "on_startup": "OnStartupSec",
+    "on_unit_active": "OnUnitActiveSec",
+    "on_unit_inactive": "OnUnitInactiveSec",
+    "on_calendar": "OnCalendar",
+}
+# Option -> the directive that it is another way to write.
+_OPTIONS = {
+    "description": "Description",
+    "working_directory": "WorkingDirectory",
+    "run_as": "User",
+    "run_as_group": "Group",
+    "slice": "Slice",
+}
+# The field of the journal by which a unit of the same name is told to be the same.
+_MARK = "PIDONE_SYSTEMD_RUN"
+# With these the command is looked for in another tree than this process sees.
+_OTHER_ROOTS = ("RootDirectory", "RootImage")
+
+
+class Request:
+    """A run, ready to be sent.
+
+    `name` is the service or scope; `timer` its timer, or empty. `properties` and `timer_properties` are what
+    StartTransientUnit takes. `shown` is the name for plans, which a made-up name would make differ every time.
+    """
+
+    def __init__(self, name: str, timer: str, made_up: bool, argv: list[str]) -> None:
+        self.name, self.timer, self.made_up, self.argv = name, timer, made_up, argv
+        self.scope = unit_type(name) == "scope"
+        self.program = argv[0]
+        self.properties: list[t.Any] = []
+        self.timer_properties: list[t.Any] = []
+        self.timeout: float | None = None
+        self.stdin: bytes | None = None
+        self.wait = True
+        self.strip = True
+        self.oneshot = False
+        self.captured: list[str] = []
+        # Whether systemd restarts the command, and whether this version then forgets the descriptors it was given.
+        self.restarted = False
+        self.forgetful = False
+        self.when = ""
+        self.mark = ""
+        self.failed: list[str] = []
+        self.warnings: list[str] = []
+
+    @property
+    def shown(self) -> str:
+        """The unit that is started, for people."""
+        if not self.made_up:
+            return self.timer or self.name
+        return "a transient timer" if self.timer else "a transient scope" if self.scope else "a transient service"
+
+    @property
+    def command_line(self) -> str:
+        """The command as a shell would read it, shortened."""
+        import shlex
+
+        text = " ".join(shlex.quote(word) for word in self.argv)
+        return text if len(text) <= 120 else text[:117] + "..."
+
+
+def check_options(params: dict[str, t.Any]) -> None:
+    """Refuse what can be seen to be wrong without looking at the host."""
+    if params["scope"] == "global":
+        raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
+    check_scope(params)
+    triggers = [option for option in TRIGGERS if params[option]]
+    if params["unit_type"] == "scope":
+        for option in (*triggers, "timer_properties", "remain_after_exit"):
+            if params[option]:
+                raise BadInput(f"{option}: is for services; a scope's command is started at once, by this task")
+        if not params["wait"]:
+            raise BadInput("wait: a scope's command is a child of this task, so the task has to wait; leave it true")
+    if params["timer_properties"] and not triggers:
+        raise BadInput(f"timer_properties: there is no timer; say when it elapses with one of {', '.join(TRIGGERS)}")
+    if params["stdin"] is not None and (triggers or not params["wait"]):
+        raise BadInput(
+            "stdin: is only there for a command that the task waits for; "
+            "set StandardInputText among the `properties` instead"
+        )
+    if params["run_as"] is not None and params["scope"] == "user":
+        raise BadInput("run_as: the manager of a user can start processes as that user only; leave it out")
+
+
+def words_of(command: t.Any) -> list[str]:
+    """The arguments of a command told as a list, or as a string with quotes as in a shell, but no shell.
+
+    :raises BadInput: it is neither, or empty.
+    """
+    if isinstance(command, str):
+        import shlex
+
+        try:
+            words = shlex.split(command)
+        except ValueError as e:
+            raise BadInput(
+                f"command: cannot be taken apart: {str(e).lower()}; write it as a list of arguments"
+            ) from None
+    elif isinstance(command, (list, tuple)):
+        words = []
+        for index, word in enumerate(command):
+            if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+                raise BadInput(f"command[{index}]: {word!r} is no argument; put it in quotes")
+            words.append(str(word))
+    else:
+        raise BadInput("command: write a list of arguments, or one string")
+    if not words or not words[0]:
+        raise BadInput("command: is empty; write the program and its arguments")
+    for index, word in enumerate(words):
+        if "\0" in word:
+            raise BadInput(f"command[{index}]: {word[:40]!r} holds a NUL character")
+    return words
+
+
+def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request:
+    """What the options come to on this host.
+
+    :param check_mode: what is not there yet may be made by an earlier task of the play then: a warning instead of an error.
+    :raises BadInput: the options cannot be used.
+    """
+    triggers = {TRIGGERS[option]: params[option] for option in TRIGGERS if params[option]}
+    suffix = "scope" if params["unit_type"] == "scope" else "service"
+    name, made_up = _name(params["name"], suffix, bool(triggers))
+    words = words_of(params["command"])
+    timer = f"{name.rpartition('.')[0]}.timer" if triggers else ""
+    request = Request(name, timer, made_up, words)
+    request.wait = params["wait"] and not timer
+    request.strip = params["strip_empty_ends"]
+    if params["timeout"] is not None:
+        usec = parse_timespan(params["timeout"], "timeout")
+        if not usec:
+            raise BadInput("timeout: is 0; leave it out for no limit")
+        request.timeout = usec / 1e6 if usec != INFINITY else None
+    if params["stdin"] is not None:
+        text = params["stdin"] + ("\n" if params["stdin_add_newline"] else "")
+        request.stdin = text.encode("utf-8", "surrogateescape")
+
+    given = dict(params["properties"] or {})
+    find = _Finder(request, given, check_mode)
+    request.program = find(words[0], "command")
+    table = _Table(suffix, "properties")
+    directives = _directives(params, request, given)
+    for directive, value in directives.items():
+        request.properties += table.to_bus(directive, value, find)
+    # The option comes after the property of that name, and of two variables systemd takes the later one.
+    variables = exec_properties.to_bus("Environment", params["environment"], "environment")
+    if not request.scope:
+        request.properties += variables
+        flags = [] if params["expand_argument_vars"] else ["no-env-expand"]
+        argv = [request.program, *words[1:]] if "/" in words[0] else words
+        request.properties.append(exec_properties.command_property("ExecStart", request.program, argv, flags))
+        request.captured = [
+            stream for stream, name in (("stdout", "StandardOutput"), ("stderr", "StandardError")) if name not in given
+        ]
+    request.restarted = given.get("Restart") not in (None, "no", False)
+    if request.restarted and request.wait:
+        version = "".join(char if char.isdigit() else " " for char in manager.manager_property("Version") or "").split()
+        request.forgetful = bool(version) and int(version[0]) < 254
+    _check_places(request, given, directives, params, check_mode)
+    if timer:
+        _add_timer(request, params, triggers)
+    if not made_up and not request.scope:
+        _add_mark(request)
+    return request
+
+
+def _name(wanted: str | None, suffix: str, timer: bool) -> tuple[str, bool]:
+    """The full name of the service or scope, and whether it was made up."""
+    if wanted is None:
+        return f"ansible-run-{os.urandom(8).hex()}.{suffix}", True
+    kind = unit_type(wanted)
+    if timer and kind == "timer":
+        wanted = wanted[: -len("timer")] + suffix
+    elif kind and kind != suffix:
+        raise BadInput(f"name: {wanted!r} is no {suffix}; leave out the suffix")
+    name = check_name(wanted if unit_type(wanted) else f"{wanted}.{suffix}")
+    if is_template(name):
+        raise BadInput(f"name: {name} is a template; a transient unit needs a whole name")
+    return name, False
+
+
+class _Finder:
+    """Finds programs as systemd would; where it cannot look, it takes what is written."""
+
+    def __init__(self, request: Request, given: dict[str, t.Any], check_mode: bool) -> None:
+        self._request = request
+        self._elsewhere = any(given.get(name) for name in _OTHER_ROOTS)
+        self._check_mode = check_mode
+
+    def __call__(self, program: str, option: str) -> str:
+        if self._elsewhere:
+            if not program.startswith("/"):
+                raise BadInput(f"{option}: {program!r} has to be an absolute path, as it is in another root directory")
+            return program
+        try:
+            return exec_properties.find_program(program, option)
+        except BadInput as e:
+            if not self._check_mode:
+                raise
+            self._request.warnings.append(e.msg)
+            return program
+
+
+class _Table:
+    """What this host's systemd knows of directives of a type of unit."""
+
+    def __init__(self, kind: str, option: str) -> None:
+        self._kind, self._option = kind, option
+        self._table: t.Any = None
+
+    def to_bus(self, name: str, value: t.Any, find: t.Any = None) -> list[t.Any]:
+        """The typed properties for a directive.
+
+        :raises BadInput: systemd here knows no such directive for this type of unit, or the value is none for it.
+        """
+        option = f"{self._option}: {name}"
+        type_ = self._type(name, option)
+        if resource_properties.is_resource_property(name):
+            if value is None:
+                return []
+            found: list[t.Any] = resource_properties.to_bus(name, value, self._option)
+            canonical = resource_properties.canonical(name, value, self._option)
+            resource_properties.check_devices(name, canonical, self._option)
+            return found
+        return exec_properties.to_bus(name, value, option, type_, find)
+
+    def _type(self, name: str, option: str) -> str:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
+
+        if self._table is None:
+            self._table = directives.load_table() or {}
+        if not self._table:
+            return ""
+        sections = ["Unit", self._kind.capitalize()]
+        for section in sections:
+            if name in self._table[section]:
+                return str(self._table[section][name])
+        foreign = [section for section in self._table if name in self._table[section]]
+        if foreign:
+            hint = f"it is for units with a section [{foreign[0]}]"
+            if foreign[0] == "Timer" and self._option == "properties":
+                hint = "it belongs into `timer_properties`"
+            elif foreign == ["Install"]:
+                hint = "transient units are not enabled"
+            raise BadInput(f"{option}: is no directive of a {self._kind}; {hint}")
+        known = [key for section in sections for key in self._table[section]]
+        near = directives.nearest(name, known)
+        hint = f"did you mean {near}?" if near else "it may need a newer version; see systemd.directives(7)"
+        raise BadInput(f"{option}: systemd on this host knows no such directive of a {self._kind}; {hint}")
+
+
+def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t.Any]) -> dict[str, t.Any]:
+    """Options and properties as directives."""
+    for key in given:
+        if not isinstance(key, str):
+            raise BadInput(f"properties: {key!r} is no directive; write one such as MemoryMax")
+    found: dict[str, t.Any] = {}
+    for option, directive in _OPTIONS.items():
+        value = params[option]
+        if value is None:
+            continue
+        if directive in given:
+            raise BadInput(f"{option}: {directive} is among the `properties` too; write it once")
+        if request.scope and option in ("working_directory", "run_as", "run_as_group"):
+            continue  # these are the doing of the task there
+        if option == "slice" and unit_type(value) != "slice":
+            value = check_name(f"{value}.slice", "slice")
+        found[directive] = value
+    found.setdefault("Description", _plain(request.command_line))
+    if params["collect"]:
+        found["CollectMode"] = "inactive-or-failed"
+    if not request.scope:
+        # Of this type, the job fails if the command cannot be executed, and a timer's service is not waited for.
+        found["Type"] = "exec"
+        if params["remain_after_exit"]:
+            found["RemainAfterExit"] = True
+    found.update(given)
+    request.oneshot = found.get("Type") == "oneshot"
+    if request.timeout is not None:
+        directive = "TimeoutStartSec" if request.oneshot else "RuntimeMaxSec"
+        if directive in given:
+            raise BadInput(f"timeout: {directive} is among the `properties` too; write it once")
+        # systemd itself stops it, also where nobody is there any more to do so.
+        found[directive] = f"{int(request.timeout * 1e6)}us"
+    return found
+
+
+def _plain(text: str) -> str:
+    """The text in one line, without what no terminal should see."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _check_places(
+    request: Request,
+    given: dict[str, t.Any],
+    directives: dict[str, t.Any],
+    params: dict[str, t.Any],
+    check_mode: bool,
+) -> None:
+    """Whether user, group and working directory exist."""
+    if any(given.get(name) for name in _OTHER_ROOTS):
+        return
+    dynamic = given.get("DynamicUser") not in (None, False, "no", "false", "off", "0", 0)
+    user = params["run_as"] or directives.get("User")
+    group = params["run_as_group"] or directives.get("Group")
+    problems = []
+    if user and not dynamic and not _is_user(str(user)):
+        option = "run_as" if params["run_as"] else "properties: User"
+        problems.append(f"{option}: there is no user {str(user)!r} on this host; create it first, or correct the name")
+    if group and not dynamic and not _is_group(str(group)):
+        option = "run_as_group" if params["run_as_group"] else "properties: Group"
+        problems.append(
+            f"{option}: there is no group {str(group)!r} on this host; create it first, or correct the name"
+        )
+    directory = str(params["working_directory"] or directives.get("WorkingDirectory") or "")
+    option = "working_directory" if params["working_directory"] else "properties: WorkingDirectory"
+    if directory and directory not in ("~", "-~") and not directory.startswith("-"):
+        if not directory.startswith("/"):
+            raise BadInput(f"{option}: {directory!r} is not an absolute path")
+        if not os.path.isdir(directory):
+            what = "is no directory" if os.path.exists(directory) else "does not exist on this host"
+            problems.append(f"{option}: {directory} {what}; create it first, or correct the path")
+    if problems and not check_mode:
+        raise BadInput(problems[0])
+    request.warnings += problems
+
+
+def _is_user(name: str) -> bool:
+    import pwd
+
+    try:
+        if not name.isdigit():
+            pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _is_group(name: str) -> bool:
+    import grp
+
+    try:
+        if not name.isdigit():
+            grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _add_timer(request: Request, params: dict[str, t.Any], triggers: dict[str, t.Any]) -> None:
+    given = dict(params["timer_properties"] or {})
+    table = _Table("timer", "timer_properties")
+    told = []
+    for option, directive in TRIGGERS.items():
+        values = params[option]
+        if not values:
+            continue
+        if directive in given:
+            raise BadInput(f"{option}: {directive} is among the `timer_properties` too; write it once")
+        request.timer_properties += exec_properties.to_bus(directive, values, option)
+        told.append(f"{option} {', '.join(values) if isinstance(values, list) else values}")
+    request.when = "; ".join(told)
+    if "Unit" in given:
+        raise BadInput("timer_properties: Unit cannot be set here, the timer starts the command's own service")
+    found: dict[str, t.Any] = {"Description": f"Timer of {_plain(request.command_line)}", "RemainAfterElapse": False}
+    if params["collect"]:
+        found["CollectMode"] = "inactive-or-failed"
+    found.update(given)
+    for directive, value in found.items():
+        request.timer_properties += table.to_bus(directive, value)
+
+
+def _add_mark(request: Request) -> None:
+    """Let a unit tell from what it was made, so that a second run of the same task can know it."""
+    import hashlib
+    import json
+
+    told = [request.properties, request.timer_properties, request.stdin]
+    digest = hashlib.sha256(json.dumps(told, default=lambda value: bytes(value).hex()).encode()).hexdigest()
+    request.mark = f"{_MARK}={digest[:32]}"
+    request.properties.append(("LogExtraFields", ("aay", [request.mark.encode()])))

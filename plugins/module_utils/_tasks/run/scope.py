@@ -1,0 +1,276 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A command in a transient scope: a child of this process that systemd watches over, where `run` is asked for one."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+    RESOURCES,
+    Outcome,
+    Output,
+    RunFailed,
+    ended,
+    iso_time,
+    printed,
+    screen,
+    start_transient,
+)
+
+_SCOPE = "org.freedesktop.systemd1.Scope"
+# Seconds after the time allowed until this process ends the scope because systemd has not.
+_GRACE = 2.0
+
+
+class RunInScope(Step):
+    """Run a command as a child of this process, within a scope of its own."""
+
+    def __init__(self, request: Request, params: dict[str, t.Any], outcome: Outcome) -> None:
+        super().__init__((request.name,))
+        self._request, self._params, self._outcome = request, params, outcome
+
+    def describe(self) -> str:
+        return f"run {self._request.shown}: {self._request.command_line}"
+
+    def apply(self, ctx: Context) -> bool:
+        request, facts, params = self._request, self._outcome.facts, self._params
+        output = Output(["stdout", "stderr"])
+        try:
+            command = _Command(request, params, output.ends)
+            if command.problem:
+                command.kill()
+                raise SystemdError(f"{request.command_line} could not be run: {command.problem}; nothing was started")
+            properties = [*request.properties, ("PIDs", ("au", [command.pid]))]
+            if ctx.manager.connection.is_bus:
+                # Until it has been asked what it used.
+                properties.append(("AddRef", ("b", True)))
+            job = None
+            try:
+                job = start_transient(ctx.manager, request.name, properties)
+                result = ctx.manager.wait_for_jobs([job], time.monotonic() + 30).get(job.id)
+                if result != "done":
+                    from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_jobs
+
+                    raise report_jobs(ctx, "start", [(request.name, job, result or "unfinished")])
+                output.begin()
+                begun, wall = time.monotonic(), time.time()
+                command.begin()
+                stopped = self._wait(ctx, command, begun)
+            except BaseException:
+                command.kill()
+                if job is not None:
+                    self._kill(ctx)
+                raise
+            facts["run_time"] = round(time.monotonic() - begun, 6)
+            facts["started"], facts["ended"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
+            stopped = self._read(ctx) or stopped
+            facts["job"] = {"id": job.id, "type": "start", "result": "done"}
+            # What the command left running goes with its scope, as it does with a service.
+            self._kill(ctx)
+        finally:
+            output.end()
+        facts.update(printed(output, request, ("stdout", "stderr")))
+        facts.update(command.facts())
+        if command.problem:
+            raise RunFailed(f"{request.command_line} could not be run: {command.problem}", rc=None)
+        if stopped:
+            facts["result"] = "timeout"
+            limit = format_timespan(int((request.timeout or 0) * 1e6))
+            raise RunFailed(
+                screen(f"{request.command_line} did not end within {limit} and was stopped", request, facts)
+            )
+        if facts["rc"]:
+            raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
+        return True
+
+    def _wait(self, ctx: Context, command: _Command, begun: float) -> bool:
+        """Wait for the end of the command; returns whether it was stopped here, since systemd did not."""
+        changes = ctx.manager.watch_unit(self._request.name)
+        timeout, stopped, pause = self._request.timeout, False, 0.005
+        while not command.is_over():
+            if timeout is not None and not stopped and time.monotonic() > begun + timeout + _GRACE:
+                stopped = True
+                ctx.manager.enqueue([(self._request.name, "stop")])
+            try:
+                ctx.manager.connection.wait(command.is_over, time.monotonic() + pause)
+            except BusTimeout:
+                pass
+            del changes[:]
+            pause = min(pause * 2, 0.1)
+        return stopped
+
+    def _read(self, ctx: Context) -> bool:
+        """Read what the command used; returns whether systemd stopped the scope because its time was over.
+
+        Its clock began with the scope, before the command, so that no other clock can tell.
+        """
+        path = object_path(self._request.name)
+        wanted = [(path, UNIT, "InvocationID"), (path, _SCOPE, "Result"), *((path, _SCOPE, name) for name in RESOURCES)]
+        invocation, result, *values = ctx.manager.properties(wanted)
+        resources = {k: None if v in (None, 2**64 - 1) else v for k, v in zip(RESOURCES, values)}
+        self._outcome.facts.update(resources=resources, restarts=0)
+        self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
+        return bool(result == "timeout")
+
+    def _kill(self, ctx: Context) -> None:
+        try:
+            jobs = [job for job in ctx.manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+            ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
+        except SystemdError:
+            pass
+
+
+class _Command:
+    """The command's process, which waits to be begun, so that it is in its scope from its first instruction on."""
+
+    def __init__(self, request: Request, params: dict[str, t.Any], ends: dict[str, int]) -> None:
+        self._status: int | None = None
+        self.problem = ""
+        gate, self._gate = os.pipe()
+        self._report, report = os.pipe()
+        stdin = os.open(os.devnull, os.O_RDONLY)
+        if request.stdin is not None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import memory_file
+
+            os.close(stdin)
+            stdin = memory_file(request.stdin)
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                os.close(self._gate)
+                # All that could need the rights of this process comes first: the scope may be of a user's manager.
+                environment = _become(params, stdin, ends)
+                words = expanded(request.argv, environment) if params["expand_argument_vars"] else request.argv
+                os.write(report, b"\0")
+                if os.read(gate, 1):
+                    os.execve(request.program, words, environment)  # noqa: S606
+            except BaseException as e:
+                os.write(report, str(e).encode()[:4000])
+            finally:
+                os._exit(127)
+        for descriptor in (gate, report, stdin):
+            os.close(descriptor)
+        # By the time that systemd hears of it, it is of the user it is to be of.
+        ready = os.read(self._report, 4000)
+        self.problem = ready.lstrip(b"\0").decode("utf-8", "replace")
+
+    def begin(self) -> None:
+        """Let it run."""
+        os.write(self._gate, b".")
+        os.close(self._gate)
+        self._gate = -1
+        # Closed by a successful exec.
+        self.problem = os.read(self._report, 4000).decode("utf-8", "replace")
+        os.close(self._report)
+
+    def is_over(self) -> bool:
+        """Whether it has ended; never waits."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = status
+        return self._status is not None
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        if self._gate >= 0:
+            os.close(self._gate)
+            self._gate = -1
+        if self._status is None:
+            os.kill(self.pid, 9)
+            self._status = os.waitpid(self.pid, 0)[1]
+
+    def facts(self) -> dict[str, t.Any]:
+        """How it ended."""
+        import signal
+
+        status = self._status or 0
+        facts: dict[str, t.Any] = {"rc": None, "signal": None, "core_dumped": False, "result": "success"}
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            facts.update(rc=-number, core_dumped=os.WCOREDUMP(status), result="signal")
+            try:
+                facts["signal"] = signal.Signals(number).name
+            except ValueError:
+                facts["signal"] = str(number)
+        elif not self.problem:
+            facts["rc"] = os.WEXITSTATUS(status)
+            facts["result"] = "exit-code" if facts["rc"] else "success"
+        else:
+            facts["result"] = "resources"
+        return facts
+
+
+def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[str]:
+    """The words with variables replaced as systemd does it for services (systemd.service(5), "Command lines").
+
+    `$NAME` alone becomes as many words as its value has, `${NAME}` anywhere its value, and `$$` is a dollar sign.
+    """
+    import re
+    import shlex
+
+    def value(match: re.Match[str]) -> str:
+        return environment.get(match[1], "") if match[1] else "$"
+
+    found: list[str] = []
+    for word in words:
+        if word[:1] == "$" and word[1:2] not in ("", "$", "{"):
+            text = environment.get(word[1:], "")
+            try:
+                found += shlex.split(text)
+            except ValueError:
+                found += text.split()
+        else:
+            found.append(re.sub(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)\})", value, word))
+    return found
+
+
+def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[str, str]:
+    """Become in the child what the command is to be run as; returns its environment."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    os.dup2(stdin, 0)
+    os.dup2(ends["stdout"], 1)
+    os.dup2(ends["stderr"], 2)
+    environment = dict(os.environ)
+    user, group = params["run_as"], params["run_as_group"]
+    if params["scope"] == "user" and os.geteuid() == 0:
+        user = params["user"]
+    if user or group:
+        import grp
+        import pwd
+
+        gid = None
+        if group:
+            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        if user:
+            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+            gid = entry.pw_gid if gid is None else gid
+            os.initgroups(entry.pw_name, gid)
+            os.setgid(gid)
+            os.setuid(entry.pw_uid)
+            environment.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name, SHELL=entry.pw_shell)
+            if params["scope"] == "user":
+                environment["XDG_RUNTIME_DIR"] = f"/run/user/{entry.pw_uid}"
+        elif gid is not None:
+            os.setgid(gid)
+    directory = params["working_directory"]
+    if directory:
+        os.chdir(environment.get("HOME", "/") if directory == "~" else directory)
+    variables = params["environment"] or {}
+    environment.update({name: str(value) for name, value in variables.items() if value is not None})
+    return environment

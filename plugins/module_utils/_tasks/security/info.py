@@ -1,0 +1,116 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `security_info` module's task: what systemd-analyze(1) says of the exposure of services, as data.
+
+The table is read rather than its JSON, because systemd 247 has no JSON, and that of later versions leaves out the overall
+level of a unit. Columns are taken from where the table's own head line has them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
+
+_SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """Read what the module's options ask for; returns the module's result."""
+    params = module.params
+    timeout = timeout_of(params)
+    names = [check_name(name, globs=True) for name in params["name"] or ()]
+    for name in names:
+        if unit_type(name) not in ("service", ""):
+            raise BadInput(f"name: {name} is no service; only services are assessed")
+    with manager_for({"scope": "system"}) as manager:
+        if params["name"] is None:
+            found = [s.id for s in manager.list_units(["*.service"]) if s.load_state == "loaded"]
+        else:
+            found = _find(manager, names)
+    units = assess(found, timeout) if found else []
+    if not params["details"]:
+        for unit in units:
+            del unit["directives"]
+    units.sort(key=lambda unit: (-unit["exposure"], unit["name"]))
+    return {"changed": False, "units": units}
+
+
+def _find(manager: t.Any, names: t.Sequence[str]) -> list[str]:
+    """The services that are named, each once under its own name; patterns skip what cannot be assessed."""
+    for name in names:
+        if is_template(name):
+            stem, _at, suffix = name.partition("@")
+            raise BadInput(
+                f"name: {name} is a template, of which nothing runs; name its instances ({stem}@1{suffix}, {stem}@*{suffix})"
+            )
+    resolved = [name for name in resolve(manager, names, allow_empty=True) if unit_type(name) == "service"]
+    found: dict[str, None] = {}
+    for name, status in zip(resolved, manager.status(resolved)):
+        if status.load_state == "loaded":
+            found[status.id] = None
+        elif name in names:
+            if status.load_state == "not-found":
+                raise not_found([name], manager)
+            hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
+            raise BadInput(f"name: {name} is {status.load_state}, so that it cannot be assessed; {hint}")
+    return list(found)
+
+
+def assess(names: t.Sequence[str], timeout: float) -> list[dict[str, t.Any]]:
+    """The exposure of each service, all in one run of systemd-analyze.
+
+    :param timeout: seconds it may take.
+    :raises SystemdError: systemd-analyze is missing, fails, or takes too long.
+    """
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "COLUMNS": "500"}
+    command = ["systemd-analyze", "--no-pager", "security", "--", *names]
+    timeout = min(timeout, 1e6)  # poll(2) takes no more than 24 days
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError as e:
+        raise SystemdError("systemd-analyze is not there, which assesses services; install the package systemd") from e
+    except subprocess.TimeoutExpired as e:
+        raise SystemdError(
+            f"assessing took longer than {timeout:g} s; name fewer services, or give more time in `timeout`"
+        ) from e
+    units = parse_assessment(done.stdout.decode("utf-8", "replace"))
+    if len(units) < len(names) and done.stderr.strip():
+        raise SystemdError(f"systemd-analyze security failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return units
+
+
+def parse_assessment(text: str) -> list[dict[str, t.Any]]:
+    """What `systemd-analyze security UNIT...` prints, one table and one overall line for each unit."""
+    units: list[dict[str, t.Any]] = []
+    directives: list[dict[str, t.Any]] = []
+    columns = (0, 0, 0)
+    for line in text.splitlines():
+        if line.split() == ["NAME", "DESCRIPTION", "EXPOSURE"]:
+            columns = (line.index("NAME"), line.index("DESCRIPTION"), line.index("EXPOSURE"))
+            continue
+        head, _colon, overall = line.partition(": ")
+        words = head.split()
+        if words[1:5] == ["Overall", "exposure", "level", "for"]:
+            level = overall.split()
+            units.append({"name": words[5], "exposure": float(level[0]), "level": level[1], "directives": directives})
+            directives = []
+        elif line.strip() and columns[1]:
+            exposure = line[columns[2] :].strip()
+            directives.append(
+                {
+                    "name": line[columns[0] : columns[1]].strip().rstrip("="),
+                    "set": _SET.get(line[:1]),
+                    "description": line[columns[1] : columns[2]].strip(),
+                    "exposure": float(exposure) if exposure else None,
+                }
+            )
+    return units

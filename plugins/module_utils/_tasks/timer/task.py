@@ -1,0 +1,883 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `timer` module's task: timers and their services as wanted, any number of them in one go."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Change,
+    Context,
+    Plan,
+    Step,
+    carry_out,
+    short,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
+    AsUser,
+    FileTools,
+    RemoveFile,
+    RemoveLinks,
+    Saved,
+    WriteFile,
+    check_writable,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope, manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
+    Jobs,
+    Reload,
+    ResetFailed,
+    UnitFileLinks,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
+    TIMER,
+    Elapses,
+    iso,
+    local_time,
+    now_usec,
+    read_elapses,
+    upcoming,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import (
+    TimerWish,
+    changed_sections,
+    gone,
+    marker_of,
+    read_wishes,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import job_for
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+
+# From as many units on, one look at all directories is cheaper than systemd's at the files of each.
+_MANY = 30
+_UP = ("active", "activating", "reloading")
+_HOLD = b"[Timer]\nPersistent=yes\n"
+# No trigger but one that is as far away as systemd reckons.
+_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
+_PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
+
+
+class TimerFile:
+    """One unit file of a timer: what it is, and what it shall be.
+
+    `wanted` is None for one that shall be gone; `changed` holds the sections that will say something else, and is None
+    where there is nothing to do.
+    """
+
+    __slots__ = ("before", "changed", "link", "name", "path", "wanted")
+
+    def __init__(self, name: str, path: str, before: Saved | None, link: str, wanted: str | None) -> None:
+        self.name = name
+        self.path = path
+        self.before = before
+        # Where it is a link, its target.
+        self.link = link
+        self.wanted = wanted
+        self.changed: set[str] | None = None
+        if wanted is not None:
+            self.changed = changed_sections(before.content if before else None, wanted)
+        elif before or link:
+            self.changed = set()
+
+
+class TimerState:
+    """What is known of one timer: the wish, its files, and how the timer is now."""
+
+    def __init__(self, wish: TimerWish, files: t.Sequence[TimerFile]) -> None:
+        self.wish = wish
+        self.files = list(files)
+        self.status: UnitStatus | None = None
+        # Links that enable it or give it other names: path -> target, and the paths that there shall be.
+        self.links: dict[str, str] = {}
+        self.wanted_links: list[str] = []
+        # Where systemd keeps the last elapse of the timer, if it is persistent; and that file, where it is there and matters.
+        self.stamp_path = ""
+        self.stamp: tuple[str, Saved] | None = None
+        # Whether systemd would find that the new calendar should have elapsed already, and run the service at once.
+        self.missed = False
+        # Whether what it starts has not been up since the boot, so that spans since its last run have nothing to count from.
+        self.never_ran = False
+        # Whether a task that was killed has left it held back.
+        self.held = False
+        # Whether systemd has not read the timer's own file, or its service's, as they are.
+        self.stale = False
+        self.stale_service = False
+
+    @property
+    def touched(self) -> list[TimerFile]:
+        """The files that are written or removed."""
+        return [file for file in self.files if file.changed is not None]
+
+    @property
+    def up(self) -> bool:
+        return self.status is not None and self.status.active_state in _UP
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.links)
+
+    @property
+    def will_be_enabled(self) -> bool:
+        kept = self.links and not self.installs_elsewhere
+        return self.wish.enabled and bool(self.wanted_links or kept)
+
+    @property
+    def exists(self) -> bool:
+        there = any(file.name == self.wish.name and (file.before or file.link) for file in self.files)
+        return there or (self.status is not None and self.status.load_state != "not-found") or self.up
+
+    @property
+    def installs_elsewhere(self) -> bool:
+        """Whether the [Install] section of a timer that is there becomes another one."""
+        return any("Install" in (file.changed or ()) and file.before is not None for file in self.files)
+
+    @property
+    def schedule_changed(self) -> bool:
+        """Whether the timer has to begin anew for its settings to count."""
+        return (
+            any("Timer" in (file.changed or ()) for file in self.files if file.name == self.wish.name)
+            or self.stale
+            or self.held
+        )
+
+    def describe(self) -> str:
+        """The state in words: `active (waiting), enabled`."""
+        if not self.exists:
+            return "not found"
+        words = [f"{self.status.active_state} ({self.status.sub_state})"] if self.status else []
+        return ", ".join([*words, "enabled" if self.enabled else "disabled"])
+
+
+class StartAnew(Jobs):
+    """Start timers so that they count from now on, and neither from an earlier start or elapse nor from the boot.
+
+    Drop-ins make them persistent for a moment, with a stamp that says that they elapsed just now; systemd keeps that in mind
+    when they lose it again. Of those that have spans since the boot, the triggers are far away at the start: spans that are
+    over elapse when a timer is started, but not when systemd reloads.
+
+    :param timers: the wishes, with the paths of their stamps.
+    :param directory: of unit files that are gone after a reboot.
+    """
+
+    def __init__(self, timers: t.Sequence[tuple[TimerWish, str]], directory: str, tools: FileTools) -> None:
+        super().__init__("start", [wish.name for wish, _stamp in timers])
+        self._timers = list(timers)
+        self._directory = directory
+        self._tools = tools
+
+    def describe(self) -> str:
+        return f"start {short(self.names)}, to count from now"
+
+    def apply(self, ctx: Context) -> bool:
+        steps: list[WriteFile] = []
+        try:
+            for wish, stamp in self._timers:
+                text = _HOLD + (_FAR_AWAY if wish.since_boot else b"")
+                steps.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
+                steps[-1].apply(ctx)
+                step = WriteFile(stamp, b"", None, self._tools)
+                if not wish.persistent:
+                    steps.append(step)
+                step.apply(ctx)
+            ctx.manager.reload()
+            return super().apply(ctx)
+        finally:
+            for step in steps:
+                step.undo(ctx)
+            ctx.manager.reload()
+
+
+def held_by(directory: str, name: str) -> str:
+    """The drop-in that holds a timer back, as long as `StartAnew` is at work; or for longer, where that was killed."""
+    return f"{directory}/{name}.d/zzz-pidone-hold.conf"
+
+
+class Touch(Step):
+    """Tell systemd that a persistent timer has not missed a run until now."""
+
+    def __init__(self, path: str, before: Saved, tools: FileTools) -> None:
+        super().__init__((path,))
+        self._path = path
+        self._before = before
+        self._tools = tools
+
+    def describe(self) -> str:
+        return f"touch {self._path}"
+
+    def apply(self, ctx: Context) -> bool:
+        with self._tools.acting():
+            os.utime(self._path)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        with self._tools.acting():
+            os.utime(self._path, ns=self._before.times)
+
+
+def plan_timers(
+    states: t.Sequence[TimerState], directories: t.Sequence[str], tools: FileTools, offline: bool = False
+) -> Plan:
+    """The steps that bring timers from what they are to what is wished: for all of them together one reload, one job each.
+
+    A new schedule is no reason to run the service. But systemd reckons the next elapse from the last one, or from when the
+    timer was activated, and so finds that the new calendar should have elapsed, already when it reloads. So such a timer is
+    stopped before, and systemd is made to count from now on (`StartAnew`, `Touch`).
+
+    :param directories: where links of unit files are made, for good and until the reboot.
+    """
+    write: list[Step] = []
+    remove: list[Step] = []
+    stop: list[str] = []
+    start: list[str] = []
+    enable: list[str] = []
+    disable: list[str] = []
+    failed: list[str] = []
+    touch: list[Step] = []
+    anew: list[tuple[TimerWish, str]] = []
+    unlink: dict[str, str] = {}
+    stale = False
+    plan = Plan()
+    for state in states:
+        wish, name = state.wish, state.wish.name
+        after: list[str] = []
+        for file in state.touched:
+            plan.file_diffs.append(_file_diff(file))
+            if file.link:
+                unlink[file.path] = file.link
+            elif file.wanted is None:
+                remove.append(RemoveFile(file.path, t.cast(Saved, file.before), tools))
+            else:
+                write.append(WriteFile(file.path, file.wanted.encode("utf-8", "surrogateescape"), file.before, tools))
+        changed = bool(state.touched)
+        stale = stale or state.stale or state.stale_service
+        if wish.absent:
+            if state.touched or state.links or state.stamp:
+                if state.up:
+                    stop.append(name)
+                if state.status and state.status.active_state == "failed":
+                    failed.append(name)
+                unlink.update(state.links)
+                if state.stamp:
+                    remove.append(RemoveFile(*state.stamp, tools))
+                plan.changes.append(Change(name, state.describe(), "removed"))
+            continue
+        wanted = set(state.wanted_links)
+        if wish.enabled and not wanted.issubset(state.links):
+            enable.append(name)
+            changed = True
+        if wish.enabled and state.installs_elsewhere and state.links.keys() - wanted:
+            # Links that [Install] no longer asks for; those that others made are made no more either.
+            disable.append(name)
+            enable += [name] if wanted and name not in enable else []
+            changed = True
+        if not wish.enabled and state.links:
+            disable.append(name)
+            changed = True
+        enabled = state.will_be_enabled
+        if wish.enabled and not enabled:
+            plan.warnings.append(f"{name}: cannot be enabled, as its [Install] section is empty")
+        if not offline:
+            job = _job(state)
+            if job in ("stop", "restart"):
+                stop.append(name)
+            if job == "restart" and state.missed and state.stamp:
+                touch.append(Touch(*state.stamp, tools))
+            counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
+            if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
+                anew.append((wish, state.stamp_path))
+            elif job in ("start", "restart"):
+                start.append(name)
+            will = {"stop": "inactive", "start": "active", "restart": "active, by restart"}
+            if job:
+                after.append(will[job])
+            elif state.status:
+                after.append(f"{state.status.active_state} ({state.status.sub_state})")
+            changed = changed or bool(job)
+        after.append("enabled" if enabled else "disabled")
+        after += [f"{file.name} {_verb(file)}" for file in state.touched if file.before or file.wanted is None]
+        if changed:
+            plan.changes.append(Change(name, state.describe(), ", ".join(after)))
+    links = [
+        AsUser(UnitFileLinks(verb, names, directories), tools)
+        for verb, names in (("disable", disable), ("enable", enable))
+        if names
+    ]
+    if unlink:
+        remove.append(RemoveLinks(unlink, tools))
+    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *links]
+    if anew:
+        # It reloads for all.
+        plan.steps.append(StartAnew(anew, directories[1], tools))
+    elif not offline and (write or remove or links or stale):
+        plan.steps.append(Reload(counts=stale))
+    if failed:
+        plan.steps.append(ResetFailed(failed))
+    if start:
+        plan.steps.append(Jobs("start", start))
+    return plan
+
+
+def _needs_a_run(state: TimerState) -> bool:
+    """Whether spans since the last run are what it goes on with, and ones since the boot are to bring about the first."""
+    wish = state.wish
+    keys = {key for key, _span in wish.spans}
+    relative = {"OnUnitActiveSec", "OnUnitInactiveSec"} & keys
+    return wish.since_boot and bool(relative) and not wish.calendars and "OnActiveSec" not in keys
+
+
+def _job(state: TimerState) -> str | None:
+    """The job that a timer which shall be there needs."""
+    wish = state.wish
+    unit = Unit(wish.name, state.status)
+    if wish.started is False:
+        return job_for(unit, "stopped")
+    job = job_for(unit, "started") if wish.started else None
+    return "restart" if job is None and state.up and state.schedule_changed else job
+
+
+def _verb(file: TimerFile) -> str:
+    return "removed" if file.wanted is None else "rewritten"
+
+
+def _file_diff(file: TimerFile) -> dict[str, str]:
+    before = file.before.content.decode("utf-8", "replace") if file.before else ""
+    return {"before": before, "after": file.wanted or "", "before_header": file.path, "after_header": file.path}
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring timers to what the module's options ask for; returns the module's result."""
+    local_time()
+    task = _Task(module)
+    with manager_for(module.params) as manager:
+        states = task.read(manager)
+        task.verify(states)
+        plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
+        plan.warnings += task.warnings
+        if plan.file_diffs:
+            task.check_writable(states)
+        ctx = Context(manager, task.timeout)
+        changed = plan.changed
+        try:
+            if not module.check_mode:
+                changed = carry_out(plan, ctx, module.params["rollback"])
+        except SystemdError as e:
+            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
+            raise
+        result: dict[str, t.Any] = {
+            "changed": changed,
+            "timers": task.report(manager, states, plan),
+            "warnings": grouped(plan.warnings + ctx.warnings),
+        }
+    if plan.steps:
+        result["steps"] = plan.describe()
+        if module._diff:
+            result["diff"] = plan.diff()
+    if ctx.links:
+        result["links"] = [change._asdict() for change in ctx.links]
+    return result
+
+
+def grouped(warnings: t.Sequence[str]) -> list[str]:
+    """Warnings that say the same of many timers as one: `a.service, b.service and 98 more: ...`."""
+    found: dict[str, list[str]] = {}
+    for warning in warnings:
+        about, colon, what = warning.partition(": ")
+        subjects = found.setdefault(what if colon and " " not in about else warning, [])
+        if colon and " " not in about and about not in subjects:
+            subjects.append(about)
+    return [f"{short(subjects)}: {what}" if subjects else what for what, subjects in found.items()]
+
+
+class _Task:
+    """The options of a task, checked, and what has to be read for a plan."""
+
+    def __init__(self, module: t.Any) -> None:
+        self.module = module
+        self.params = params = module.params
+        self.timeout = timeout_of(params)
+        check_scope(params)
+        self.wishes = read_wishes(params)
+        self.warnings: list[str] = []
+        self.root = (params["root"] or "").rstrip("/")
+        self.offline = params["root"] is not None or params["scope"] == "global"
+        for wish in self.wishes:
+            if self.offline and wish.started:
+                where = "root" if params["root"] is not None else "scope"
+                raise BadInput(f"{wish.where}started: nothing runs where `{where}` points; leave out `started`")
+            if wish.started is None:
+                wish.started = not self.offline
+        self._place()
+
+    def _place(self) -> None:
+        """Where the files are, and as whom they are touched."""
+        params = self.params
+        self.uid, self.home, user = 0, "", None
+        if params["scope"] == "user":
+            self.uid, self.home = find_user(params["user"])
+            if os.geteuid() == 0 and self.uid != 0:
+                import pwd
+
+                entry = pwd.getpwuid(self.uid)
+                user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
+        self.paths = UnitPaths(params["scope"], self.home, self.uid, self.root)
+        self.directory = self.paths.directory()
+        self.tools = FileTools(
+            attributes=lambda _path, _check: False,
+            label=lambda path: self.module.set_default_selinux_context(path, False),
+            user=user,
+        )
+
+    # -- reading
+
+    def read(self, manager: t.Any) -> list[TimerState]:
+        """All that a plan has to know of the timers, those to be purged included."""
+        with self.tools.acting():
+            if self.params["purge"]:
+                self.wishes += [gone(name) for name in self._to_purge()]
+            states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
+            self._drop_unknown(states)
+            for state in states:
+                state.stamp_path = self._stamp_path(state.wish.name)
+                if state.wish.absent:
+                    state.stamp = self._stamp(state)
+        self._check_runs(states)
+        links = read_links(manager.link_directories())
+        for state in states:
+            self._read_links(state, links, manager.link_directories())
+        if not manager.offline:
+            self._read_states(manager, states)
+        self._look_for_others(states)
+        for state in states:
+            self.warnings += state.wish.warnings
+            self._look_for_the_past(state.wish)
+        return states
+
+    def _look_for_the_past(self, wish: TimerWish) -> None:
+        """Warn of calendars that will never elapse, being of the past or of days that there are not."""
+        for calendar in wish.calendars if wish.started else ():
+            try:
+                if calendar.next(now_usec()) is None:
+                    self.warnings.append(f"{wish.where}OnCalendar: '{calendar}' will never elapse any more")
+            except BadInput as e:
+                # It names a time zone that Python knows nothing of.
+                self.warnings.append(f"{wish.where}{e.msg}")
+
+    def _to_purge(self) -> list[str]:
+        """Timers that were once written with this marker and are not listed any more."""
+        listed = {wish.name for wish in self.wishes}
+        try:
+            names = sorted(
+                name for name in os.listdir(self.directory) if name.endswith(".timer") and name not in listed
+            )
+        except FileNotFoundError:
+            return []
+        found = []
+        for name in names:
+            path = f"{self.directory}/{name}"
+            if os.path.isfile(path) and not os.path.islink(path):
+                with open(path, "rb") as file:
+                    if marker_of(file.read(1000)) == self.params["marker"]:
+                        found.append(name)
+        return found
+
+    def _files(self, wish: TimerWish) -> list[TimerFile]:
+        texts = {} if wish.absent else wish.texts(self.params["marker"])
+        files = [self._file(wish, wish.name, texts.get(wish.name))]
+        service = self._file(wish, wish.service, texts.get(wish.service))
+        mine = service.before is not None and marker_of(service.before.content) is not None
+        if service.wanted is not None and not mine:
+            self._check_free(wish, service)
+        if service.wanted is not None or (mine and wish.unit != wish.service) or (mine and wish.absent):
+            files.append(service)
+        return files
+
+    def _file(self, wish: TimerWish, name: str, wanted: str | None) -> TimerFile:
+        path = f"{self.directory}/{name}"
+        link = os.readlink(path) if os.path.islink(path) else ""
+        if link and wanted is not None:
+            hint = (
+                "it is masked; unmask it first, with pidone.systemd.unit and `masked: false`"
+                if link == "/dev/null"
+                else "remove the link first, or name the timer otherwise"
+            )
+            raise BadInput(f"{wish.where}name: {path} is a link to {link}; {hint}")
+        if link:
+            # A mask is nothing of ours to remove, nor is a service of somebody else.
+            link = "" if link == "/dev/null" or name != wish.name else link
+            return TimerFile(name, path, None, link, None)
+        try:
+            before = Saved.of(path)
+        except OSError as e:
+            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
+            raise SystemdError(f"cannot read {path}: {e.strerror}{hint}") from e
+        return TimerFile(name, path, before, "", wanted)
+
+    def _check_free(self, wish: TimerWish, service: TimerFile) -> None:
+        """Refuse to take the place of a service that is somebody else's."""
+        if self.params["force"]:
+            return
+        found = service.path if service.before else self.paths.find(service.name)
+        if found is not None:
+            raise BadInput(
+                f"{wish.where}name: there is a {service.name} already, which this module did not write ({found}); to have the "
+                f"timer start that, give `unit: {service.name}` in place of `command` and `service`; otherwise choose another "
+                "name, or set `force: true` to replace it"
+            )
+
+    def _drop_unknown(self, states: t.Sequence[TimerState]) -> None:
+        """With `unsupported: drop`, leave out what this systemd does not know, of files that would be written."""
+        if self.params["unsupported"] != "drop" or not any(file.wanted for state in states for file in state.touched):
+            return
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+
+        table = load_table(self.root) or load_table()
+        if table is None:
+            return
+        for state in states:
+            if state.wish.absent or not state.touched:
+                continue
+            dropped = state.wish.drop_unknown(table)
+            if dropped:
+                state.files = self._files(state.wish)
+                self.warnings.append(
+                    f"{state.wish.name}: systemd here does not know, and is not given: {', '.join(dropped)}"
+                )
+
+    def _stamp(self, state: TimerState) -> tuple[str, Saved] | None:
+        """The file in which systemd keeps when a persistent timer elapsed last."""
+        if self.params["scope"] == "global":
+            return None
+        saved = Saved.of(state.stamp_path)
+        return (state.stamp_path, saved) if saved is not None else None
+
+    def _stamp_path(self, name: str) -> str:
+        place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
+        return f"{place}/systemd/timers/stamp-{name}"
+
+    def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
+        wish, own = state.wish, f"{self.directory}/{state.wish.name}"
+        names = [wish.name]
+        if wish.absent and any(file.name == wish.service for file in state.touched):
+            names.append(wish.service)
+        state.links = {
+            path: target
+            for path, target in links.items()
+            if path != own and target != "/dev/null" and any(leads_to(path, target, name) for name in names)
+        }
+        install = wish.installs()
+        for key, suffix in _PULLS.items():
+            state.wanted_links += [
+                f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))
+            ]
+        state.wanted_links += [f"{directories[0]}/{other}" for other in _words(install.get("Alias"))]
+        if any("%" in path for path in state.wanted_links):
+            # Only systemd can tell where they will be.
+            state.wanted_links = list(state.links) or state.wanted_links
+
+    def _read_states(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        others = {s.wish.unit: s.wish for s in states if not s.wish.absent and s.wish.service_sections is None}
+        names = [state.wish.name for state in states]
+        statuses = manager.status([*names, *others])
+        for state, status in zip(states, statuses):
+            state.status = status
+        for (name, wish), status in zip(others.items(), statuses[len(names) :]):
+            if status.load_state == "masked":
+                raise BadInput(f"{wish.where}unit: {name} is masked, so no timer can start it; unmask it first")
+            if status.load_state in ("bad-setting", "error"):
+                self._check_loads(manager, name, wish)
+            if status.load_state == "not-found" and self.paths.find(name) is None:
+                self._missing(
+                    f"{wish.where}unit",
+                    f"there is no unit {name} on this host",
+                    "write it first, correct the name, or give `command` for a service of the timer's own",
+                )
+        self._read_freshness(manager, states)
+        for state in states:
+            state.held = not state.wish.absent and os.path.exists(held_by(self.paths.runtime, state.wish.name))
+        self._read_missed(
+            manager, [state for state in states if state.wish.calendars and _job(state) in ("start", "restart")]
+        )
+
+        self._read_first_runs(manager, [state for state in states if _needs_a_run(state) and _job(state) == "restart"])
+
+    def _read_first_runs(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        """Of timers that wait for a run to count from, whether there was one since the boot."""
+        asked = []
+        for state in states:
+            asked.append((object_path(state.wish.unit), UNIT, "InactiveExitTimestampMonotonic"))
+            asked.append((object_path(state.wish.name), TIMER, "LastTriggerUSecMonotonic"))
+        values = iter(manager.properties(asked) if asked else ())
+        for state in states:
+            runs = [next(values), next(values)]
+            state.never_ran = not any(runs)
+
+    def _check_loads(self, manager: t.Any, name: str, wish: TimerWish) -> None:
+        """Refuse a unit that systemd cannot load, unless its file is another one by now."""
+        path = object_path(name)
+        stale, error = manager.properties([(path, UNIT, "NeedDaemonReload"), (path, UNIT, "LoadError")])
+        if not stale:
+            why = error[1] if error and error[1] else "its file is not valid"
+            raise BadInput(
+                f"{wish.where}unit: systemd cannot load {name}, so no timer can start it: {why}; correct its file "
+                f"(`systemd-analyze verify {name}` tells more)"
+            )
+
+    def _read_missed(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        """Of timers that are to be started, whether systemd would run the service for that although it is not to.
+
+        It is to where a persistent timer was down. Systemd 252 runs it too where a timer that is not persistent was down.
+        """
+        known = [state for state in states if state.status and state.status.load_state == "loaded"]
+        now = now_usec()
+        paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in known]
+        for state, since in zip(known, manager.properties(paths) if paths else ()):
+            if state.wish.persistent:
+                with self.tools.acting():
+                    state.stamp = self._stamp(state)
+                if state.stamp and not state.up:
+                    continue
+                since = state.stamp[1].times[1] // 1000 if state.stamp else since
+            state.missed = bool(since) and any(when <= now for when in self._upcoming(state.wish, 1, min(since, now)))
+
+    def _read_freshness(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+        """Whether systemd has read the files that are right already; an earlier run may not have got to its reload."""
+        pairs = [
+            (state, file) for state in states if not state.wish.absent for file in state.files if file.changed is None
+        ]
+        fresh: set[str] = set()
+        if len(pairs) >= _MANY:
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+
+            fresh = surely_fresh(manager, [file.name for _state, file in pairs])
+        pairs = [(state, file) for state, file in pairs if file.name not in fresh]
+        asked = ("NeedDaemonReload", "FragmentPath")
+        values = iter(manager.properties([(object_path(f.name), UNIT, what) for _state, f in pairs for what in asked]))
+        for state, file in pairs:
+            need, fragment = next(values), next(values)
+            if need or (fragment != file.path and self._should_count(manager, file.path)):
+                if file.name == state.wish.name:
+                    state.stale = True
+                else:
+                    state.stale_service = True
+
+    def _should_count(self, manager: t.Any, path: str) -> bool:
+        """Whether systemd would read the file: it is in no other's shadow, and in a directory that is looked into."""
+        return self.paths.shadows(path) is None and self.directory in manager.unit_path()
+
+    def _look_for_others(self, states: t.Sequence[TimerState]) -> None:
+        """Say what keeps files from having an effect, or what is left where a timer is not ours to remove."""
+        for state in states:
+            wish = state.wish
+            if wish.absent:
+                found = self.paths.find(wish.name, without=(state.files[0].path,)) if not state.files[0].link else None
+                if found is not None and not state.touched:
+                    # It is not ours, and neither are its links.
+                    state.links, state.stamp = {}, None
+                if found is not None and not wish.purged:
+                    self.warnings.append(
+                        f"{wish.name} is left as {found}, which is not this module's to remove; "
+                        "stop, disable or mask it with pidone.systemd.unit"
+                    )
+                continue
+            for file in state.files:
+                better = self.paths.shadows(file.path)
+                if better is not None and file.wanted is not None:
+                    self.warnings.append(f"{file.path} has no effect while there is {better}, which systemd prefers")
+
+    # -- checking
+
+    def _missing(self, option: str, problem: str, remedy: str) -> None:
+        """Refuse what is not there; in check mode an earlier task may be the one to make it."""
+        if not self.module.check_mode:
+            raise BadInput(f"{option}: {problem}; {remedy}")
+        self.warnings.append(f"{option}: {problem}; check mode takes it for made by an earlier task")
+
+    def _check_runs(self, states: t.Sequence[TimerState]) -> None:
+        """Look for the programs and the accounts of the services."""
+        known: dict[tuple[str, str], bool] = {}
+        for state in states:
+            wish = state.wish
+            for option, prefixes, program in wish.programs():
+                problem = program_problem(program, wish.search_path() or SEARCH_PATH, self.root)
+                if problem and "-" in prefixes:
+                    self.warnings.append(f"{option}: {problem}; this is no failure to systemd, because of the -")
+                elif problem:
+                    self._missing(option, problem, "install it first, or correct the path")
+            for kind, name in wish.accounts():
+                if (kind, name) not in known:
+                    known[kind, name] = _is_account(kind, name, self.root)
+                if not known[kind, name]:
+                    self._missing(
+                        f"{wish.where}service",
+                        f"{kind}={name}: there is no {kind.lower()} {name!r} on this host",
+                        "create it first, or correct the name",
+                    )
+            # The devices of a tree that nobody has booted are made when it is.
+            for key, path in wish.devices() if not self.root else ():
+                if not os.path.exists(path):
+                    self._missing(
+                        f"{wish.where}service",
+                        f"{key}: there is no device {path} on this host",
+                        "name a block device, or a file or directory on its file system (see lsblk)",
+                    )
+
+    def verify(self, states: t.Sequence[TimerState]) -> None:
+        """Have the files that will be written checked by systemd; raises where they must not be put in place."""
+        mode = self.params["verify"]
+        new = {f.name: (f, s) for s in states for f in s.touched if f.wanted is not None}
+        if mode == "nothing" or not new:
+            return
+        import shutil
+        import tempfile
+
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
+
+        texts = {
+            name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()
+        }
+        for name, (text, _raw) in texts.items():
+            if text.problems:
+                raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))
+        scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)
+        try:
+            table = load_table(self.root) or load_table()
+            verdicts = verify_units(texts, self.paths, table, scratch, self.home)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        for name, (errors, warnings) in verdicts.items():
+            # Said already, and better.
+            warnings = [warning for warning in warnings if " is not executable: " not in warning.message]
+            if mode == "strict":
+                errors, warnings = [*errors, *warnings], []
+            if errors:
+                _file, state = new[name]
+                listed = [{"line": e.line or None, "text": e.text, "message": e.message} for e in errors]
+                option = "service" if name == state.wish.service else "timer"
+                what = f"{state.wish.where}{option}: {name}"
+                raise BadInput(
+                    explain(errors, what, "was not accepted by this host's systemd, and nothing has been written"),
+                    problems=listed,
+                )
+            self.warnings += [f"{name}: {warning}" for warning in warnings]
+
+    def check_writable(self, states: t.Sequence[TimerState]) -> None:
+        """Say before anything is done that the directory cannot be written to."""
+        with self.tools.acting():
+            check_writable(states[0].files[0].path)
+
+    # -- reporting
+
+    def report(self, manager: t.Any, states: t.Sequence[TimerState], plan: Plan) -> list[dict[str, t.Any]]:
+        """Each timer as it is now or, in check mode, as it would be."""
+        planned = self.module.check_mode
+        changes = {change.name: change for change in plan.changes}
+        done = bool(plan.steps) and not planned
+        if done and not manager.offline:
+            names = [state.wish.name for state in states]
+            for state, status in zip(states, manager.status(names)):
+                state.status = status
+        asked = [] if manager.offline else [s for s in states if s.up and not s.wish.absent]
+        if planned:
+            # Of those that would change, systemd does not know yet.
+            asked = [s for s in asked if s.wish.name not in changes]
+        elapses = read_elapses(manager, {s.wish.name: s.status.sub_state for s in asked if s.status}) if asked else {}
+        now = now_usec()
+        return [self._entry(state, changes.get(state.wish.name), elapses.get(state.wish.name), now) for state in states]
+
+    def _entry(self, state: TimerState, change: Change | None, elapses: Elapses | None, now: int) -> dict[str, t.Any]:
+        wish = state.wish
+        entry: dict[str, t.Any] = {
+            "name": wish.name,
+            "changed": change is not None,
+            "state": "absent" if wish.absent else "present",
+        }
+        if wish.purged:
+            entry["purged"] = True
+        if change is not None:
+            entry["before"], entry["after"] = change.before, change.after
+            entry["files"] = [file.path for file in state.touched]
+        if wish.absent:
+            return entry
+        entry["unit"] = wish.unit
+        entry["path"] = state.files[0].path
+        if wish.service_sections is not None:
+            entry["service_path"] = f"{self.directory}/{wish.service}"
+        entry["enabled"] = state.will_be_enabled
+        if not self.offline:
+            if state.status is not None:
+                entry["active_state"] = state.status.active_state
+                entry["sub_state"] = state.status.sub_state
+            planned = self.module.check_mode and change is not None
+            expected = self._estimate(state, now) if planned and wish.started else None
+            entry["next_elapse"] = iso(elapses.next if elapses else expected)
+            entry["last_elapse"] = iso(elapses.last if elapses else None)
+        if self.params["next"]:
+            entry["next_elapses"] = [iso(usec) for usec in self._upcoming(wish, self.params["next"], now)]
+        return entry
+
+    def _upcoming(self, wish: TimerWish, count: int, now: int) -> list[int]:
+        try:
+            return upcoming(wish.calendars, count, now)
+        except BadInput:
+            # Warned of already.
+            return []
+
+    def _estimate(self, state: TimerState, now: int) -> int | None:
+        """When a timer would elapse that is started now, as far as it can be told."""
+        import time
+
+        wish = state.wish
+        missed_since = None
+        if wish.persistent and not state.up:
+            try:
+                missed_since = min(int(os.stat(state.stamp_path).st_mtime * 1e6), now)
+            except OSError:
+                pass
+        times = self._upcoming(wish, 1, now if missed_since is None else missed_since)
+        boot = now - time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        for key, span in wish.spans:
+            if key in ("OnActiveSec", "OnBootSec"):
+                times.append((now if key == "OnActiveSec" else boot) + span)
+        return max(min(times), now) if times else None
+
+
+def _words(value: t.Any) -> list[str]:
+    """The words of a directive that takes a list, given as text or as a list."""
+    return [word for item in (value if isinstance(value, list) else [value or ""]) for word in str(item).split()]
+
+
+def _is_account(kind: str, name: str, root: str) -> bool:
+    if root:
+        # Numbers and names of a tree are in its own files; what else it may ask (LDAP), nobody knows here.
+        path = f"{root}/etc/{'passwd' if kind == 'User' else 'group'}"
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return name.isdigit() or any(line.split(":", 1)[0] == name for line in file)
+        except OSError:
+            return True
+    if name.isdigit():
+        # Numbers need no account.
+        return True
+    try:
+        if kind == "User":
+            import pwd
+
+            pwd.getpwnam(name)
+        else:
+            import grp
+
+            grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True

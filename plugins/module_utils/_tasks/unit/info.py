@@ -1,0 +1,233 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `unit_info` module's task."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    MANAGER,
+    MANAGER_PATH,
+    UNIT,
+    UnitStatus,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
+    ENABLED,
+    Unit,
+    read,
+    resolve,
+    unit_file_and_dropins,
+)
+
+DEPENDENCIES = (
+    "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
+    "ConsistsOf", "UpheldBy", "Conflicts", "ConflictedBy", "Before", "After", "OnFailure", "OnSuccess", "Triggers",
+    "TriggeredBy",
+)  # fmt: skip
+_FILES = ("FragmentPath", "DropInPaths", "SourcePath")
+_ACTIVE = ("active", "reloading", "refreshing")
+# States of all versions that are asked for most; whether another one exists costs a program to find out.
+_COMMON_STATES = frozenset(
+    (
+        "loaded",
+        "not-found",
+        "masked",
+        "active",
+        "inactive",
+        "failed",
+        "activating",
+        "deactivating",
+        "running",
+        "exited",
+        "dead",
+    )
+)
+
+_Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
+
+
+def gather(module: t.Any) -> dict[str, t.Any]:
+    """Read what the module's options ask for; returns the module's result."""
+    params = module.params
+    names = [check_name(name, globs=True) for name in params["name"] or ()]
+    timeout = timeout_of(params)
+    try:
+        return _gather(params, names, timeout)
+    except BusTimeout as e:
+        raise SystemdError(
+            f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
+        ) from e
+
+
+def _gather(params: dict[str, t.Any], names: list[str], timeout: float) -> dict[str, t.Any]:
+    with manager_for(params) as manager:
+        if manager.offline:
+            return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
+        _check_states(params["states"])
+        manager.connection.default_timeout = timeout
+        if params["name"] is None:
+            names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
+        units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+        if params["states"]:
+            wanted = set(params["states"])
+            units = [u for u in units if u.status and wanted & {u.load_state, u.active_state, u.sub_state}]
+        entries = [_summary(unit) for unit in units]
+        loaded = [(unit.status, entry) for unit, entry in zip(units, entries) if unit.status]
+        _add_files(manager, loaded)
+        for unit, entry in zip(units, entries):
+            if not unit.status:
+                _add_files_on_disk(manager, unit, entry)
+        if params["dependencies"]:
+            _add_dependencies(manager, loaded)
+        if params["properties"]:
+            _add_properties(manager, loaded, params["properties"])
+        if params["processes"]:
+            _add_processes(manager, loaded)
+    return {"changed": False, "units": entries}
+
+
+def _check_states(states: t.Sequence[str]) -> None:
+    """Refuse what is no state in this version of systemd, which nothing would ever be in.
+
+    :raises BadInput: naming it.
+    """
+    if _COMMON_STATES.issuperset(states):
+        return
+    # No call of the bus tells which sub states there are in this version.
+    import subprocess
+
+    try:
+        told = subprocess.run(
+            ["systemctl", "--state=help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return
+    known: set[str] = set()
+    for block in told.stdout.split("\n\n"):
+        title, _end, listed = block.partition("\n")
+        if "unit file states" not in title:
+            known.update(listed.split())
+    unknown = [state for state in states if state not in known]
+    if "active" in known and unknown:
+        raise BadInput(
+            f"states: {', '.join(map(repr, unknown))} is no load, active or sub state of units; "
+            "`systemctl --state=help` prints them all"
+        )
+
+
+def _gather_offline(manager: t.Any, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
+    for option in ("properties", "processes", "dependencies", "states"):
+        if params[option]:
+            where = "root" if params.get("root") else "scope"
+            raise BadInput(f"{option}: nothing runs where `{where}` points, so there is nothing to ask; leave it out")
+    units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+    entries = [_summary(unit) for unit in units]
+    for unit, entry in zip(units, entries):
+        _add_files_on_disk(manager, unit, entry)
+    return {"changed": False, "units": entries}
+
+
+def _summary(unit: Unit) -> dict[str, t.Any]:
+    entry: dict[str, t.Any] = {
+        "name": unit.name,
+        "id": unit.id,
+        "exists": not unit.missing,
+        "active": unit.active_state in _ACTIVE,
+        "failed": unit.active_state == "failed",
+        "enabled": unit.file_state in ENABLED,
+        "unit_file_state": unit.file_state or "",
+    }
+    if unit.status:
+        entry["description"] = unit.status.description
+        entry["load_state"] = unit.status.load_state
+        entry["active_state"] = unit.status.active_state
+        entry["sub_state"] = unit.status.sub_state
+        if unit.status.job_id:
+            entry["job"] = {"id": unit.status.job_id, "type": unit.status.job_type}
+    return entry
+
+
+def _add_files(manager: t.Any, loaded: _Loaded) -> None:
+    values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in loaded for name in _FILES]))
+    for _status, entry in loaded:
+        entry["fragment_path"] = next(values) or ""
+        entry["dropin_paths"] = list(next(values) or ())
+        source = next(values)
+        if source:
+            entry["source_path"] = source
+
+
+def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> None:
+    files = unit_file_and_dropins(manager, unit.name)
+    entry["fragment_path"] = files[0] if files else ""
+    entry["dropin_paths"] = files[1:]
+
+
+def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
+    wanted = [(status.path, UNIT, name) for status, _entry in loaded for name in DEPENDENCIES]
+    values = iter(manager.properties(wanted))
+    for _status, entry in loaded:
+        found = {name: next(values) for name in DEPENDENCIES}
+        entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
+
+
+def _interface(status: UnitStatus) -> str:
+    return f"org.freedesktop.systemd1.{unit_type(status.id).capitalize()}"
+
+
+def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
+    if "all" in names:
+        calls = []
+        for status, _entry in loaded:
+            for face in (UNIT, _interface(status)):
+                calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
+        replies = iter(manager.connection.call_many(calls))
+        for _status, entry in loaded:
+            both: dict[str, t.Any] = {}
+            for reply in (next(replies), next(replies)):
+                if not isinstance(reply, CallFailed):
+                    both.update(reply[0])
+            entry["properties"] = {key: to_data(key, *value) for key, value in sorted(both.items())}
+        return
+    # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
+    faces: dict[tuple[str, str], str] = {}
+    samples = {_interface(status): status for status, _entry in loaded}
+    probes = [(face, name, where) for face in samples for name in names for where in (face, UNIT)]
+    answers = manager.properties([(samples[face].path, where, name) for face, name, where in probes])
+    for (face, name, where), answer in zip(probes, answers):
+        if answer is not None:
+            faces.setdefault((face, name), where)
+    unknown = sorted(name for name in names if loaded and not any((face, name) in faces for face in samples))
+    if unknown:
+        version = manager.manager_property("Version")
+        raise BadInput(
+            f"properties: {', '.join(map(repr, unknown))} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
+        )
+    wanted = [
+        (entry, name, get_property(status.path, faces[_interface(status), name], name))
+        for status, entry in loaded
+        for name in names
+        if (_interface(status), name) in faces
+    ]
+    for _status, entry in loaded:
+        entry["properties"] = {}
+    replies = manager.connection.call_many([call for _entry, _name, call in wanted])
+    for (entry, name, _call), reply in zip(wanted, replies):
+        if not isinstance(reply, CallFailed):
+            entry["properties"][name] = to_data(name, *reply[0])
+
+
+def _add_processes(manager: t.Any, loaded: _Loaded) -> None:
+    calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (status.id,)) for status, _entry in loaded]
+    for (_status, entry), reply in zip(loaded, manager.connection.call_many(calls)):
+        rows = [] if isinstance(reply, CallFailed) else reply[0]
+        entry["processes"] = [{"pid": pid, "command": command, "cgroup": group} for group, pid, command in rows]

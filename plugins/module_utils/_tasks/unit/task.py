@@ -1,0 +1,149 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `unit` module's task: from its options to its result."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import (
+    MissingUnit,
+    Wish,
+    job_for,
+    plan_units,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
+    ENABLED,
+    Unit,
+    not_found,
+    read,
+    read_for_jobs,
+    resolve,
+    see_in_the_way,
+    see_masks,
+    see_triggers,
+)
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring the units to what the module's options ask for; returns the module's result."""
+    params = module.params
+    wish = wish_from(params)
+    wish.check()
+    names = [check_name(name, globs=True) for name in params["name"]]
+    if not names and not params["allow_empty"]:
+        raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
+    timeout = timeout_of(params)
+    with manager_for(params) as manager:
+        if manager.offline and (wish.state or wish.reset_failed):
+            where = "root" if params.get("root") else "scope"
+            option = "state" if wish.state else "reset_failed"
+            raise BadInput(
+                f"{option}: nothing runs where `{where}` points, so units there can only be enabled, disabled, masked, "
+                f"unmasked or preset; leave out `{option}`"
+            )
+        units, plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
+        ctx = Context(manager, timeout, params["wait"])
+        changed = plan.changed
+        try:
+            if not module.check_mode:
+                changed = carry_out(plan, ctx, params["rollback"])
+                if plan.steps:
+                    units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
+        except SystemdError as e:
+            # What the plan was is as useful to a failed task as to one that went well.
+            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
+            raise
+    return result_of(plan, units, ctx, changed, module._diff)
+
+
+def wish_from(params: dict[str, t.Any]) -> Wish:
+    """The wish that a module's options spell."""
+    settle = parse_timespan(params["settle"], "settle")
+    return Wish(
+        state=params["state"],
+        enabled=params["enabled"],
+        masked=params["masked"],
+        preset=params["preset"],
+        runtime=params["runtime"],
+        force=params["force"],
+        reset_failed=params["reset_failed"],
+        daemon_reload=params["daemon_reload"],
+        settle=settle / 1e6,
+        settle_told=format_timespan(settle),
+        allow_skipped=params["allow_skipped"],
+    )
+
+
+def plan_for(
+    manager: t.Any, names: t.Sequence[str], wish: Wish, check_mode: bool, files_written: bool = False
+) -> tuple[list[Unit], Plan]:
+    """Read the units and plan for them; returns both.
+
+    :param files_written: steps that come before the plan write unit files.
+    """
+    units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
+    if wish.masked:
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force)
+    if wish.masked is False:
+        see_masks(manager, units, wish.runtime)
+    if wish.state:
+        # Also what could not be read, or was masked: it may have been mended since.
+        acting = [u for u in units if u.status and u.load_state != "not-found" and job_for(u, wish.state)]
+        reloads = wish.state == "reloaded"
+        if acting:
+            stale = wish.daemon_reload == "auto" and not files_written
+            read_for_jobs(manager, acting, stale, reloads, refusals=check_mode)
+        if acting and wish.state == "stopped" and not wish.masked:
+            see_triggers(manager, acting)
+    try:
+        plan = plan_units(
+            units, wish, manager.link_directories(), check_mode, files_written=files_written, offline=manager.offline
+        )
+    except MissingUnit as e:
+        raise not_found(e.names, manager) from e
+    return units, plan
+
+
+def result_of(plan: Plan, units: t.Sequence[Unit], ctx: Context, changed: bool, diff: bool) -> dict[str, t.Any]:
+    """The module's result: what changed, each unit as it is now, the steps, the jobs."""
+    touched = {change.name: change for change in plan.changes}
+    jobs = {job.unit: (job, result) for job, result in ctx.jobs}
+    result: dict[str, t.Any] = {
+        "changed": changed,
+        "units": [_unit_result(unit, touched, jobs) for unit in units],
+        "warnings": plan.warnings + ctx.warnings,
+    }
+    if plan.steps:
+        result["steps"] = plan.describe()
+    if ctx.links:
+        result["links"] = [change._asdict() for change in ctx.links]
+    if diff and (plan.changes or plan.steps):
+        result["diff"] = plan.diff()
+    return result
+
+
+def _unit_result(unit: Unit, touched: dict[str, t.Any], jobs: dict[str, t.Any]) -> dict[str, t.Any]:
+    entry: dict[str, t.Any] = {"name": unit.name, "changed": unit.name in touched}
+    if unit.status:
+        status = unit.status
+        entry["load_state"] = status.load_state
+        entry["active_state"] = status.active_state
+        entry["sub_state"] = status.sub_state
+        if status.id != unit.name:
+            entry["id"] = status.id
+    if unit.file_state is not None:
+        entry["unit_file_state"] = unit.file_state
+        entry["enabled"] = unit.file_state in ENABLED
+    if unit.name in touched:
+        entry["before"], entry["after"] = touched[unit.name].before, touched[unit.name].after
+    if unit.id in jobs:
+        job, result = jobs[unit.id]
+        entry["job"] = {"id": job.id, "type": job.type, "result": result}
+    return entry

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `user_manager` module's task."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Change,
+    Context,
+    Plan,
+    Step,
+    carry_out,
+    short,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import (
+    answers,
+    lingers,
+    set_linger,
+    wait_for,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
+
+
+class SetLinger(Step):
+    """Have logind keep users' managers without a login, or no longer."""
+
+    def __init__(self, users: dict[str, int], on: bool, jeepney: t.Any) -> None:
+        super().__init__(tuple(users))
+        self._uids, self._on, self._jeepney = list(users.values()), on, jeepney
+
+    def describe(self) -> str:
+        return f"{'enable' if self._on else 'disable'}-linger {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        set_linger(self._uids, self._on, self._jeepney)
+        return True
+
+    def undo(self, ctx: Context) -> None:
+        set_linger(self._uids, not self._on, self._jeepney)
+
+    def undone(self) -> str:
+        return f"{'disable' if self._on else 'enable'}-linger {short(self.names)}"
+
+
+class AwaitManagers(Step):
+    """Wait until users' managers answer: lingering comes back long before they do."""
+
+    counts = False
+
+    def __init__(self, users: dict[str, int], jeepney: t.Any) -> None:
+        super().__init__(tuple(users))
+        self._users, self._jeepney = users, jeepney
+
+    def describe(self) -> str:
+        return f"wait for the manager of {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        late = wait_for(list(self._users.values()), True, ctx.deadline(), self._jeepney)
+        if late:
+            names = [name for name, uid in self._users.items() if uid in late]
+            units = ", ".join(f"user@{uid}.service" for uid in late)
+            raise SystemdError(
+                f"the manager of {short(names)} did not answer within {ctx.timeout:g} s; look at {units}, "
+                "or give more time in `timeout`"
+            )
+        return False
+
+
+def converge(module: t.Any) -> dict[str, t.Any]:
+    """Bring users' managers to what the module's options ask for; returns the module's result."""
+    params = module.params
+    on = params["linger"]
+    timeout = timeout_of(params)
+    warnings: list[str] = []
+    users = _find(params["name"], module.check_mode, warnings)
+    jeepney = import_jeepney()
+    with open_manager("system", None, lambda: jeepney) as manager:
+        plan = _plan(manager, users, on, jeepney)
+        ctx = Context(manager, timeout)
+        changed = plan.changed
+        if not module.check_mode:
+            changed = carry_out(plan, ctx, rollback=True)
+    result: dict[str, t.Any] = {"changed": changed, "warnings": warnings, "users": []}
+    for name, uid in users.items():
+        entry = {"name": name, "uid": uid, "linger": lingers(name), "active": uid >= 0 and answers(uid, jeepney)}
+        if entry["active"]:
+            entry["runtime_path"] = f"/run/user/{uid}"
+        result["users"].append(entry)
+    if plan.steps:
+        result["steps"] = plan.describe()
+        if module._diff:
+            result["diff"] = plan.diff()
+    return result
+
+
+def _find(names: t.Sequence[str], check_mode: bool, warnings: list[str]) -> dict[str, int]:
+    """Names and numbers of the users; a user that check mode expects of an earlier task has the number -1."""
+    import pwd
+
+    found: dict[str, int] = {}
+    for name in names:
+        try:
+            entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        except KeyError:
+            if not check_mode:
+                raise BadInput(
+                    f"name: there is no user {name!r} on this host; create it first, or correct the name"
+                ) from None
+            warnings.append(f"not there yet, and taken for made by an earlier task: user {name}")
+            found[name] = -1
+        else:
+            found[entry.pw_name] = entry.pw_uid
+    return found
+
+
+def _plan(manager: t.Any, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
+    turn = {name: uid for name, uid in users.items() if lingers(name) is not on}
+    steps: list[Step] = [SetLinger(turn, on, jeepney)] if turn else []
+    changes = [Change(name, _word(not on), _word(on)) for name in turn]
+    if on:
+        down = {name: uid for name, uid in users.items() if uid < 0 or not answers(uid, jeepney)}
+        # A user who lingers already and whose manager is down all the same: logind does not start it again.
+        known = [name for name in down if name not in turn]
+        states = manager.status([f"user@{down[name]}.service" for name in known])
+        stopped = [name for name, status in zip(known, states) if not is_up(status)]
+        if stopped:
+            steps.append(Jobs("start", [f"user@{down[name]}.service" for name in stopped]))
+            changes += [Change(name, "manager down", "manager up") for name in stopped]
+        if down:
+            steps.append(AwaitManagers(down, jeepney))
+    return Plan(steps, changes)
+
+
+def _word(on: bool) -> str:
+    return "lingers" if on else "does not linger"

@@ -1,0 +1,556 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is compared, in which order services go, and what is kept of them."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
+
+BEFORE: dict[str, t.Any] = {
+    "pid": 100,
+    "started": 1,
+    "command": ["web", "-p", "80"],
+    "program": "/usr/bin/web",
+    "uid": 33,
+    "user": "www-data",
+    "gid": 33,
+    "group": "www-data",
+    "group_ids": [8, 33],
+    "groups": ["mail", "www-data"],
+    "cwd": "/srv",
+    "root": "/",
+    "environment": ["PATH", "PWD", "LANG_OF_APP"],
+    "umask": "0022",
+    "limits": {"NOFILE": ["1024", "4096"], "CORE": ["0", "unlimited"]},
+    "nice": 0,
+    "cgroup": "/system.slice/runit.service",
+    "session": 90,
+    "process_group": 90,
+    "stdio": ["/dev/null", "pipe:[1]", "pipe:[1]"],
+    "sockets": ["tcp 0.0.0.0:80", "unix /run/web.sock"],
+    "processes": 2,
+}
+UNDER_SYSTEMD: dict[str, t.Any] = {
+    "pid": 200,
+    "command": ["/usr/bin/web", "-p", "80"],
+    "environment": ["PATH", "LANG_OF_APP", "INVOCATION_ID", "JOURNAL_STREAM", "USER"],
+    "cgroup": "/system.slice/web.service",
+    "session": 200,
+    "process_group": 200,
+    "stdio": ["/dev/null", "socket:[2]", "socket:[2]"],
+}
+
+
+def after(**changed: t.Any) -> dict[str, t.Any]:
+    return {**copy.deepcopy(BEFORE), **UNDER_SYSTEMD, **changed}
+
+
+def test_what_systemd_does_to_every_service_is_expected() -> None:
+    found = compare(BEFORE, after())
+    assert all(one["expected"] and not one["worse"] for one in found)
+    assert [one["what"] for one in found] == ["command", "environment", "cgroup", "session", "stdout", "stderr"]
+    assert compare(BEFORE, copy.deepcopy(BEFORE)) == []
+
+
+WORSE: list[tuple[str, dict[str, t.Any]]] = [
+    ("command", {"command": ["web", "-p", "81"]}),
+    ("command", {"command": ["web", "-p"]}),
+    ("command", {"command": ["/usr/bin/web", "-p", "/80"]}),
+    ("program", {"program": "/usr/bin/other"}),
+    ("user", {"uid": 0, "user": "root"}),
+    ("group", {"gid": 0, "group": "root", "group_ids": [8], "groups": ["mail"]}),
+    ("groups", {"group_ids": [33], "groups": ["www-data"]}),
+    ("groups", {"group_ids": [4, 8, 33], "groups": ["adm", "mail", "www-data"]}),
+    ("cwd", {"cwd": "/"}),
+    ("root", {"root": "/srv"}),
+    ("environment", {"environment": ["PATH", "INVOCATION_ID"]}),
+    ("umask", {"umask": "0000"}),
+    ("limits", {"limits": {"NOFILE": ["1024", "2048"], "CORE": ["0", "unlimited"]}}),
+    ("limits", {"limits": {"NOFILE": ["1024", "4096"], "CORE": ["0", "0"]}}),
+    ("nice", {"nice": -3}),
+    ("sockets", {"sockets": ["tcp 0.0.0.0:80"]}),
+    ("sockets", {"sockets": ["tcp 127.0.0.1:80", "unix /run/web.sock"]}),
+]
+
+
+@pytest.mark.parametrize(("what", "changed"), WORSE)
+def test_worse(what: str, changed: dict[str, t.Any]) -> None:
+    (one,) = (each for each in compare(BEFORE, after(**changed)) if each["worse"])
+    assert one["what"] == what
+    assert one["expected"] is False
+    accepted = compare(BEFORE, after(**changed), accept={what})
+    assert [each["what"] for each in accepted if not each["expected"]][:1] == [what]
+    assert not any(each["worse"] for each in accepted)
+
+
+def test_every_kind_can_be_worse_and_be_accepted() -> None:
+    assert {what for what, _changed in WORSE} == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"limits": {"NOFILE": ["1024", "524288"], "CORE": ["0", "unlimited"]}},
+        {"limits": {"NOFILE": ["unlimited", "unlimited"], "CORE": ["0", "unlimited"]}},
+        {"environment": ["PATH", "LANG_OF_APP", "MORE"]},
+        {"sockets": ["tcp 0.0.0.0:80", "tcp 0.0.0.0:81", "unix /run/web.sock"]},
+    ],
+)
+def test_more_is_told_and_no_reason_to_go_back(changed: dict[str, t.Any]) -> None:
+    (one,) = (each for each in compare(BEFORE, after(**changed)) if not each["expected"])
+    assert not one["worse"]
+
+
+def test_an_environment_that_cannot_be_seen_is_not_compared() -> None:
+    assert "environment" not in [one["what"] for one in compare(BEFORE, after(environment=[]))]
+    assert "environment" not in [one["what"] for one in compare({**BEFORE, "environment": []}, after())]
+
+
+def test_own_group_among_the_others_is_the_same() -> None:
+    assert not [one for one in compare(BEFORE, after(group_ids=[8], groups=["mail"])) if not one["expected"]]
+
+
+def test_the_service_directory_is_no_choice_of_the_service() -> None:
+    before = {**BEFORE, "cwd": "/etc/sv/web"}
+    assert all(one["expected"] for one in compare(before, after(cwd="/"), directory="/etc/sv/web"))
+    assert any(one["worse"] for one in compare(before, after(cwd="/srv"), directory="/etc/sv/web"))
+    assert any(one["worse"] for one in compare(before, after(cwd="/"), directory="/etc/sv/other"))
+
+
+def test_paths_of_scripts_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a/run", "b/run"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    before = {**BEFORE, "command": ["/bin/sh", "./run"], "cwd": str(tmp_path / "a")}
+
+    def worse(script: str) -> list[str]:
+        command = ["/bin/sh", script]
+        return [one["what"] for one in compare(before, after(command=command, cwd=before["cwd"])) if one["worse"]]
+
+    assert worse(str(tmp_path / "a/run")) == []
+    assert worse(str(tmp_path / "b/run")) == ["command"]
+
+
+def test_ports_that_the_host_chose() -> None:
+    ports = (32768, 60999)
+    before = {**BEFORE, "sockets": ["tcp 0.0.0.0:40000", "tcp 0.0.0.0:50000", "udp 0.0.0.0:41000", "unix /tmp/w.100"]}
+    # One port has another in its place; the other has not, and so was chosen by somebody.
+    now = after(sockets=["tcp 0.0.0.0:40001", "tcp 0.0.0.0:50000", "unix /tmp/w.200"])
+    assert missing_sockets(before, now, ports) == []
+    assert all(one["expected"] for one in compare(before, now, ephemeral=ports))
+    now = after(sockets=["tcp 0.0.0.0:50000"])
+    assert missing_sockets(before, now, ports) == ["tcp 0.0.0.0:40000"]
+
+
+# -- order
+
+
+def pulls(**directives: str) -> dict[str, list[str]]:
+    return {key: value.split() for key, value in directives.items()}
+
+
+OWNER = {"x.service": "x", "y.service": "y"}
+
+
+def test_who_wants_goes_before_the_wanted_is_known() -> None:
+    said = {"x.service": pulls(Wants="y.service other.service", After="y.service"), "y.service": {}}
+    assert edges_of(said, OWNER, ()) == [Edge("x", "y", apart=True)]
+    assert arrange(["y", "x"], edges_of(said, OWNER, ())) == [["x"], ["y"]]
+    # Known to systemd, it would be started with x.
+    assert arrange(["x", "y"], edges_of(said, OWNER, {"y.service"})) == [["y", "x"]]
+    assert arrange(["x", "y"], edges_of(said, OWNER, {"y.service"}, back=True)) == [["y", "x"]]
+
+
+def test_the_required_goes_first_and_comes_back_last() -> None:
+    said = {
+        "x.service": pulls(Requires="y.service", After="y.service", Wants="y.service"),
+        "y.service": pulls(Before="x.service"),
+    }
+    assert edges_of(said, OWNER, ()) == [Edge("y", "x")]
+    assert edges_of(said, OWNER, (), back=True) == [Edge("x", "y")]
+
+
+def test_order_alone_holds_nobody_back() -> None:
+    assert edges_of({"x.service": pulls(After="y.service")}, OWNER, ()) == [Edge("y", "x", soft=True)]
+    assert edges_of({"x.service": pulls(Before="y.service")}, OWNER, ()) == [Edge("x", "y", soft=True)]
+    assert edges_of({"x.service": pulls(After="y.service")}, OWNER, (), back=True) == [Edge("x", "y", soft=True)]
+
+
+def test_arrange() -> None:
+    assert arrange([], []) == []
+    assert arrange(["b", "a"], []) == [["b", "a"]]
+    assert arrange(["a", "b", "c"], [Edge("c", "b"), Edge("b", "a")]) == [["c", "b", "a"]]
+    chain = [Edge("c", "b", True), Edge("b", "a", True), Edge("d", "a")]
+    assert arrange(["a", "b", "c", "d"], chain) == [["c", "d"], ["b"], ["a"]]
+    # Circles: nothing is lost.
+    circle = [Edge("a", "b"), Edge("b", "c"), Edge("c", "a")]
+    assert sorted(itertools.chain(*arrange(["a", "b", "c"], circle))) == ["a", "b", "c"]
+
+
+# -- records
+
+
+def test_records(tmp_path: Path) -> None:
+    records = Records(str(tmp_path / "handover"))
+    assert records.names() == []
+    assert records.load("web") is None
+    records.hold()
+    with pytest.raises(SystemdError, match="another handover"):
+        Records(records.directory).hold()
+    record = Record("web", {"phase": "begun", "links": {"/etc/service/web": "../sv/web"}, "held_down": True})
+    records.save(record)
+    assert os.stat(tmp_path / "handover" / "web.json").st_mode & 0o077 == 0
+    assert records.names() == ["web"]
+    loaded = records.load("web")
+    assert loaded is not None
+    assert loaded.as_data() == record.as_data()
+    records.forget("web")
+    records.forget("web")
+    assert records.names() == []
+    records.release()
+    Records(records.directory).hold()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": 99}'])
+def test_a_record_that_cannot_be_read_is_no_reason_to_begin_anew(tmp_path: Path, content: str) -> None:
+    (tmp_path / "web.json").write_text(content)
+    with pytest.raises(SystemdError, match=r"web\.json"):
+        Records(str(tmp_path)).load("web")
+
+
+# -- steps, with a supervisor and a manager that are not there
+
+
+class World:
+    """A host on which one service is defined: who runs it, and what would be wrong."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.link = directory / "scanned" / "web"
+        self.link.parent.mkdir()
+        self.link.symlink_to("../sv/web")
+        (directory / "sv" / "web").mkdir(parents=True)
+        self.unit = directory / "units" / "web.service"
+        self.unit.parent.mkdir()
+        self.old = True
+        self.known = False
+        self.new = "inactive"
+        self.enabled = False
+        self.copies: list[int] = []
+        # Whether the old process does not end when it is told to.
+        self.stubborn = False
+
+    def look(self) -> None:
+        # runsvdir starts what is linked.
+        self.copies.append(int(self.old) + (self.new == "active"))
+
+
+class Supervised:
+    path = ""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.path = str(world.directory / "sv" / "web")
+        self.log = None
+        self.source = "runit"
+        self.held = False
+
+    def is_supervised(self) -> bool:
+        return self.world.old
+
+    def status(self) -> dict[str, t.Any]:
+        if self.world.link.is_symlink() and not self.held:
+            self.world.old = True
+            self.world.look()
+        running = self.world.old
+        return {"supervised": running, "running": running, "pid": None, "since": 0, "wanted": "up", "once": False}
+
+    def control(self, commands: bytes) -> None:
+        """Whoever is told to be up is up already."""
+
+    def leave(self) -> None:
+        assert not self.world.link.is_symlink(), "would be started again"
+        self.world.old = self.world.stubborn
+
+    def lock(self) -> bool:
+        self.held = not self.world.old
+        return self.held
+
+    def unlock(self) -> None:
+        self.held = False
+
+    def wait(self, what: t.Callable[[dict[str, t.Any]], bool], deadline: float) -> bool:
+        return what({**self.status(), "pid": 1})
+
+
+class Status(t.NamedTuple):
+    id: str
+    active_state: str
+    sub_state: str
+    path: str = ""
+
+
+class Job(t.NamedTuple):
+    id: int
+    unit: str
+    type: str
+
+
+class Manager:
+    def __init__(self, world: World, fails: bool) -> None:
+        self.world = world
+        self.fails = fails
+
+    def status(self, names: t.Sequence[str]) -> list[Status]:
+        return [Status(name, self.world.new, "") for name in names]
+
+    def properties(self, wanted: t.Sequence[t.Any]) -> list[t.Any]:
+        return [None for _one in wanted]
+
+    def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
+        return ["enabled" if self.world.unit.exists() else "" for _name in names]
+
+    def reload(self) -> None:
+        self.world.known = self.world.unit.exists()
+
+    def enable(self, names: t.Sequence[str]) -> list[str]:
+        assert self.world.unit.exists()
+        assert not self.world.link.is_symlink(), "both would start with the host"
+        self.world.enabled = True
+        return ["link"]
+
+    def disable(self, names: t.Sequence[str]) -> list[str]:
+        self.world.enabled = False
+        return ["unlink"]
+
+    def link_directories(self) -> list[str]:
+        return []
+
+    def reset_failed(self, names: t.Sequence[str]) -> None:
+        """Nothing is kept of failures."""
+
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[Job]:
+        for _name, kind in wanted:
+            if kind == "start":
+                assert self.world.known, "systemd does not know the unit"
+                self.world.new = "failed" if self.fails else "active"
+            else:
+                self.world.new = "inactive"
+            self.world.look()
+        return [Job(number, name, kind) for number, (name, kind) in enumerate(wanted)]
+
+    def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
+        return {job.id: "failed" if self.fails and job.type == "start" else "done" for job in jobs}
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no step catches it, and nothing is undone."""
+
+
+def run(world: World, records: Records, back: bool = False, fails: bool = False, kill_at: int = 0) -> int:
+    """One run of the steps for the service, from the record that is there; returns how many points there were."""
+    record = records.load("web")
+    if record is None:
+        record = Record("web", {"path": str(world.directory / "sv" / "web")})
+        record.links = {str(world.link): "../sv/web"}
+        record.was = {"running": True, "wanted": "up", "supervised": True, "enabled": True}
+        record.units, record.enabled = ["web.service"], ["web.service"]
+        record.files, record.written = {str(world.unit): None}, {str(world.unit): "[Service]\n"}
+    moving = steps.Moving(
+        "web", t.cast(t.Any, Supervised(world)), record, [steps.UnitWish("web.service", "[Service]\n")]
+    )
+    moving.main, moving.enable, moving.start = "web.service", ["web.service"], ["web.service"]
+    moving.files = {str(world.unit): "[Service]\n"}
+    tools = FileTools(lambda _path, _check: False)
+    manager = Manager(world, fails)
+    ctx = Context(manager, 1.0)
+    count = 0
+
+    def point() -> None:
+        nonlocal count
+        count += 1
+        world.look()
+        if count == kill_at:
+            raise Killed
+
+    patched: list[tuple[t.Any, str, t.Any]] = []
+    for holder, name in (
+        *((steps, name) for name in ("unlink", "link", "WriteFile", "_remove_file")),
+        *((records, name) for name in ("save", "forget")),
+        *((moving.supervised, name) for name in ("leave", "lock", "unlock")),
+        *((manager, name) for name in ("reload", "enable", "disable", "enqueue")),
+    ):
+        original = getattr(holder, name)
+
+        def call(*args: t.Any, _original: t.Any = original, **kwargs: t.Any) -> t.Any:
+            result = _original(*args, **kwargs)
+            point()
+            return result
+
+        patched.append((holder, name, original))
+        setattr(holder, name, call)
+    try:
+        if back:
+            record.phase = "giving_back"
+            records.save(record)
+            each: list[t.Any] = [steps.StopUnits(moving, records), steps.TakeUnits(moving, records, tools)]
+            each += [steps.GiveBack(moving, records), steps.SeeItBack(moving, records)]
+        else:
+            record.phase = "begun"
+            records.save(record)
+            put = steps.PutUnits(moving, records, tools)
+            put.write(ctx)
+            manager.reload()
+            each = [
+                steps.LetGo(moving, records, tools),
+                put,
+                steps.EnableUnits(moving, records),
+                steps.StartUnits(moving),
+            ]
+            each += [steps.Compare(moving, records), steps.Finish(moving, records)]
+        carry_out(Plan(each), ctx, True)
+    except SystemdError as error:
+        assert fails
+        assert moving.restored, error.msg
+        records.forget("web")
+    finally:
+        for holder, name, original in patched:
+            setattr(holder, name, original)
+        if moving.supervised.lock.__self__.held:  # type: ignore[attr-defined]
+            # The kernel gives back what a dead process held.
+            moving.supervised.unlock()
+    return count
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(steps.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(steps, "_see_it_run", lambda moving, deadline: None)
+    monkeypatch.setattr(steps, "StartUnits", _Start)
+    return World(tmp_path)
+
+
+class _Start(steps.StartUnits):
+    """Without what asks systemd why it failed."""
+
+    def _fail(self, ctx: Context, bad: t.Any) -> t.NoReturn:
+        raise SystemdError("failed")
+
+
+def is_old(world: World) -> bool:
+    return (
+        world.old
+        and world.new != "active"
+        and world.link.is_symlink()
+        and not world.unit.exists()
+        and not world.enabled
+    )
+
+
+def is_new(world: World) -> bool:
+    return (
+        not world.old
+        and world.new == "active"
+        and not world.link.is_symlink()
+        and world.unit.exists()
+        and world.enabled
+    )
+
+
+#: More than there are points in any run; the test sees to that.
+MOST = 25
+
+
+@pytest.mark.parametrize("kill_at", range(MOST))
+@pytest.mark.parametrize(("back", "fails"), [(False, False), (False, True), (True, False)])
+def test_killed_anywhere_and_run_again(world: World, kill_at: int, back: bool, fails: bool) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    if back:
+        run(world, records)
+        assert is_new(world)
+    killed = False
+    try:
+        points = run(world, records, back, fails, kill_at)
+        assert points < kill_at or not kill_at
+        assert (14 if fails else 7) <= points < MOST
+    except Killed:
+        killed = True
+    if killed or fails:
+        run(world, records, back, fails)
+    assert is_old(world) if back or fails else is_new(world)
+    assert max(world.copies) <= 1, "two copies at once"
+    record = records.load("web")
+    assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+def test_what_does_not_stop_stays(world: World) -> None:
+    world.stubborn = True
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    run(world, records, fails=True)
+    assert is_old(world)
+    assert world.known is False
+    assert max(world.copies) == 1
+
+
+def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
+    moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
+    moving.before = before
+    listening = {21: ["tcp 0.0.0.0:80"], 22: ["tcp 0.0.0.0:80"], 23: []}
+    killed: list[int] = []
+    now = [0.0]
+
+    def kill(pid: int, _signal: int) -> None:
+        killed.append(pid)
+        listening.clear()
+
+    monkeypatch.setattr(steps.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(steps.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(steps.processes, "is_running", lambda pid, _started: pid in listening)
+    monkeypatch.setattr(
+        steps.processes, "sockets_of", lambda pids: sorted({one for pid in pids for one in listening.get(pid, ())})
+    )
+    monkeypatch.setattr(steps.os, "kill", kill)
+    # 22 leads a session of its own, such as somebody's login
+    stats = [
+        steps.processes.Stat(pid, "x", "S", 1, 1, session, 0, 5) for pid, session in ((21, 10), (22, 22), (23, 10))
+    ]
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._wait_for_sockets(stats, 100.0)
+    assert killed == [21]
+    assert 5.0 <= now[0] < 6.0
+    assert "(21) still listened" in moving.notes[0]
+
+    listening[24], before["sockets"] = [], []
+    moving.notes.clear()
+    left = steps.processes.Stat(24, "worker", "S", 1, 1, 10, 0, 5)
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._wait_for_sockets([left], 100.0)
+    assert moving.notes == ["1 of its processes did not end with it and live on, beside its unit: 24 (worker)"]
+    assert killed == [21], "what does not stand in the way is told, and left alone"
+
+
+def test_a_runsvdir_ends_with_all_that_it_supervises(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[t.Any] = []
+    supervised = t.cast(t.Any, type("Supervised", (), {"control": lambda _self, letters: told.append(letters)})())
+    moving = steps.Moving("runsvdir-alice", supervised, Record("runsvdir-alice"), [])
+    monkeypatch.setattr(steps.os, "kill", lambda pid, number: told.append((pid, number.name)))
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_supervisors(7)
+    assert told == [b"o", (7, "SIGHUP")], (
+        "not SIGTERM, which leaves its runsv behind, nor before it would be started again"
+    )

@@ -1,0 +1,397 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `run` makes of its options, of what is there, and of how a command ended; the rest is in tests/hosts/test_run.py."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
+    Request,
+    build,
+    check_options,
+    words_of,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import expanded
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+    RESOURCES,
+    Outcome,
+    Output,
+    Refused,
+    RunFailed,
+    RunService,
+    _existing,
+    as_text,
+    exit_facts,
+    iso_time,
+)
+
+DEFAULTS: dict[str, t.Any] = {
+    "command": "true",
+    "unit_type": "service",
+    "stdin_add_newline": True,
+    "strip_empty_ends": True,
+    "expand_argument_vars": False,
+    "wait": True,
+    "remain_after_exit": False,
+    "collect": True,
+    "scope": "system",
+}
+OTHERS = (
+    "name description properties timer_properties working_directory run_as run_as_group environment slice stdin creates removes "
+    "timeout user"
+).split()
+
+
+def options(**given: t.Any) -> dict[str, t.Any]:
+    return {**dict.fromkeys((*OTHERS, *run_request.TRIGGERS)), **DEFAULTS, **given}
+
+
+class Manager:
+    """As much of a manager as is asked; `units` are what is there, `values` their properties."""
+
+    scope, uid = "system", None
+
+    def __init__(self, units: dict[str, tuple[str, str]] | None = None, **values: t.Any) -> None:
+        self.units = units or {}
+        self.values = {"Version": "257", **values}
+        self.connection = type("Connection", (), {"is_bus": True})()
+        self.sent: list[t.Any] = []
+
+    def manager_property(self, name: str) -> t.Any:
+        return self.values.get(name)
+
+    def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+        rows = []
+        for name in names:
+            active, sub = self.units.get(name, ("inactive", "dead"))
+            load = "loaded" if name in self.units else "not-found"
+            rows.append(UnitStatus(name, "", load, active, sub, "", f"/{name}", 0, "", "/"))
+        return rows
+
+    def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
+        return [self.values.get(name) for _path, _interface, name in wanted]
+
+    def watch_unit(self, name: str) -> list[t.Any]:
+        return []
+
+    def start_transient(self, name: str, properties: t.Any, others: t.Any = ()) -> Job:
+        self.sent.append((name, dict(properties)))
+        return Job(7, "/job/7", name, "start")
+
+    def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
+        return {job.id: self.values.get("job", "done") for job in jobs}
+
+
+@pytest.fixture(autouse=True)
+def _table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A systemd of few words."""
+    service = dict.fromkeys(
+        "Type Environment User Nice RuntimeMaxSec TimeoutStartSec Restart RemainAfterExit Slice".split(), "X"
+    )
+    table = {
+        "Unit": {"Description": "STRING", "CollectMode": "STRING", "After": "UNIT"},
+        "Service": {**service, "WorkingDirectory": "PATH", "MemoryMax": "LIMIT", "NewIdea": "BOOLEAN"},
+        "Timer": {"AccuracySec": "SECONDS", "RemainAfterElapse": "BOOLEAN"},
+        "Socket": {"ListenStream": "SOCKET"},
+        "Install": {"WantedBy": "UNIT"},
+        "Scope": {"MemoryMax": "LIMIT"},
+    }
+    monkeypatch.setattr(directives, "load_table", lambda: table)
+
+
+def request(**given: t.Any) -> Request:
+    params = options(**given)
+    check_options(params)
+    return build(params, Manager(), False)
+
+
+def test_words() -> None:
+    assert words_of("a 'b  c' $d") == ["a", "b  c", "$d"]
+    assert words_of(["a", 1, 2.5, ""]) == ["a", "1", "2.5", ""]
+    for bad in ("", "  ", [], [""], ["a", None], ["a", True], {"a": 1}, "a 'b", 7, ["a\0"]):
+        with pytest.raises(BadInput, match="^command"):
+            words_of(bad)
+
+
+def test_a_service() -> None:
+    made = request(
+        command=["sh", "-c", "echo $1"],
+        properties={"Nice": 3, "NewIdea": True, "MemoryMax": "1K", "Environment": ["A=1"]},
+        environment={"A": 2},
+        slice="some",
+        timeout="1min",
+    )
+    assert made.made_up and made.name.startswith("ansible-run-") and made.name.endswith(".service")
+    sent = made.properties
+    for wanted in (
+        ("Nice", ("i", 3)),
+        ("NewIdea", ("b", True)),
+        ("MemoryMax", ("t", 1024)),
+        ("Slice", ("s", "some.slice")),
+        ("RuntimeMaxUSec", ("t", 60_000_000)),
+        ("CollectMode", ("s", "inactive-or-failed")),
+        ("Type", ("s", "exec")),
+    ):
+        assert wanted in sent
+    assert [value[1] for name, value in sent if name == "Environment"] == [["A=1"], ["A=2"]]
+    (command,) = (value for name, value in sent if name == "ExecStart")
+    assert command[1][0][1:] == (["sh", "-c", "echo $$1"], False)
+    assert made.captured == ["stdout", "stderr"]
+    assert made.mark == ""
+
+
+def test_options_that_become_other_directives() -> None:
+    assert ("TimeoutStartUSec", ("t", 10**6)) in request(timeout="1s", properties={"Type": "oneshot"}).properties
+    assert ("RemainAfterExit", ("b", True)) in request(remain_after_exit=True).properties
+    assert not any(name == "CollectMode" for name, _value in request(collect=False).properties)
+    assert request(stdin="a").stdin == b"a\n"
+    assert request(stdin="a", stdin_add_newline=False).stdin == b"a"
+    scope = request(unit_type="scope", run_as="root", environment={"A": 1})
+    assert [name for name, _value in scope.properties] == ["Description", "CollectMode"]
+
+
+def test_what_is_shown_has_no_control_characters() -> None:
+    made = request(command=["echo", "a\nb\x1b[1m"])
+    (shown,) = (value[1] for name, value in made.properties if name == "Description")
+    assert shown.isprintable()
+
+
+def test_variables_in_the_words_of_a_scope() -> None:
+    words = ["$FOO", "${FOO}x", "$NONE", "a${NONE}b", "$$", "a$FOO", "$TWO", "$BAD", "$"]
+    environment = {"FOO": "bar", "TWO": "p 'q r'", "BAD": "it's so"}
+    assert expanded(words, environment) == ["bar", "barx", "ab", "$", "a$FOO", "p", "q r", "it's", "so", "$"]
+
+
+def test_a_timer() -> None:
+    made = request(name="x", on_active="5h", on_calendar=["daily", "*:0/5"], timer_properties={"AccuracySec": 1})
+    assert (made.name, made.timer, made.wait) == ("x.service", "x.timer", False)
+    assert made.when == "on_active 5h; on_calendar daily, *:0/5"
+    assert [value[1] for name, value in made.timer_properties if name == "TimersCalendar"] == [
+        [("OnCalendar", "daily")],
+        [("OnCalendar", "*:0/5")],
+    ]
+    assert ("RemainAfterElapse", ("b", False)) in made.timer_properties
+    assert request(name="x.timer", on_active="5h").timer == "x.timer"
+
+
+def test_a_mark_tells_options_apart() -> None:
+    marks = [
+        request(name="x", **given).mark
+        for given in ({}, {}, {"stdin": "a"}, {"properties": {"Nice": 1}}, {"on_active": "1h"}, {"on_active": "2h"})
+    ]
+    assert marks[0] == marks[1]
+    assert len({*marks}) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"properties": {"Nicee": 1}}, "did you mean Nice?"),
+        ({"properties": {"Whatever": 1}}, "newer version"),
+        ({"properties": {"ListenStream": 1}}, "[Socket]"),
+        ({"properties": {"WantedBy": "x.target"}}, "not enabled"),
+        ({"properties": {"AccuracySec": 1}}, "timer_properties"),
+        ({"properties": {1: 1}}, "properties: 1"),
+        ({"properties": {"User": "x"}, "run_as": "root"}, "run_as: User"),
+        ({"properties": {"RuntimeMaxSec": "x"}, "timeout": "1s"}, "timeout: RuntimeMaxSec"),
+        ({"timeout": "0"}, "timeout: is 0"),
+        ({"unit_type": "scope", "on_active": "1s"}, "on_active:"),
+        ({"unit_type": "scope", "properties": {"Nice": 1}}, "[Service]"),
+        ({"stdin": "x", "on_active": "1s"}, "stdin:"),
+        ({"timer_properties": {"AccuracySec": 1}}, "timer_properties: there is no timer"),
+        ({"on_active": "1s", "timer_properties": {"Unit": "x.service"}}, "Unit cannot be set"),
+        ({"scope": "user", "run_as": "root"}, "run_as:"),
+        ({"name": "x.target"}, "name: 'x.target' is no service"),
+        ({"working_directory": "x"}, "absolute"),
+    ],
+)
+def test_bad_input(given: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        request(**given)
+    assert words in caught.value.msg
+
+
+def test_check_mode_warns_of_what_is_not_there_yet() -> None:
+    made = build(options(command="/rt/none", run_as="rt-none", working_directory="/rt"), Manager(), True)
+    assert [text.partition(":")[0] for text in made.warnings] == ["command", "run_as", "working_directory"]
+
+
+class TestExisting:
+    """Units that have the name already."""
+
+    def test_nothing_there(self) -> None:
+        assert _existing(Manager(), request(name="x")) is None
+
+    def test_made_up_names_are_free(self) -> None:
+        assert _existing(Manager({"ansible-run-1.service": ("active", "running")}), request()) is None
+
+    def test_the_same(self) -> None:
+        made = request(name="x")
+        manager = Manager({"x.service": ("active", "running")}, Transient=True, LogExtraFields=[made.mark.encode()])
+        facts = _existing(manager, made)
+        assert facts is not None
+        assert (facts["changed"], facts["failed"], facts["sub_state"]) == (False, False, "running")
+
+    def test_another_one(self) -> None:
+        for fields in ([b"PIDONE_SYSTEMD_RUN=0"], [], None):
+            manager = Manager({"x.service": ("activating", "start")}, Transient=True, LogExtraFields=fields)
+            with pytest.raises(BadInput, match="other options"):
+                _existing(manager, request(name="x"))
+
+    def test_with_a_file(self) -> None:
+        with pytest.raises(BadInput, match="/etc/x.service"):
+            _existing(Manager({"x.service": ("inactive", "dead")}, FragmentPath="/etc/x.service"), request(name="x"))
+
+    def test_failed_ones_are_reset(self) -> None:
+        made = request(name="x")
+        assert _existing(Manager({"x.service": ("failed", "failed")}, Transient=True), made) is None
+        assert made.failed == ["x.service"]
+
+    def test_a_waiting_timer_holds_the_name_of_its_service(self) -> None:
+        units = {"x.service": ("inactive", "dead"), "x.timer": ("active", "waiting")}
+        with pytest.raises(BadInput, match=r"x\.timer is there already"):
+            _existing(Manager(units, Transient=True), request(name="x"))
+
+
+class TestEnds:
+    """How a command ended."""
+
+    def run(self, **values: t.Any) -> tuple[dict[str, t.Any], str]:
+        """The facts, and the failure if it is one."""
+        values = {"ActiveState": "inactive", "SubState": "dead", "Job": (0, "/"), "Transient": True, **values}
+        outcome = Outcome()
+        manager = Manager(**values)
+        made = request(command="true", timeout="1s")
+        try:
+            RunService(made, options(), outcome).apply(Context(manager))
+        except RunFailed as e:
+            assert e.changed
+            return outcome.facts, e.msg
+        return outcome.facts, ""
+
+    def test_well(self) -> None:
+        facts, failure = self.run(
+            Result="success", ExecMainCode=1, ExecMainStatus=0, CPUUsageNSec=5, MemoryPeak=2**64 - 1
+        )
+        assert not failure
+        assert (facts["rc"], facts["result"], facts["stdout"]) == (0, "success", "")
+        assert facts["resources"] == {**dict.fromkeys(RESOURCES), "CPUUsageNSec": 5}
+
+    def test_well_although_not_zero(self) -> None:
+        facts, failure = self.run(Result="success", ExecMainCode=1, ExecMainStatus=3)
+        assert not failure and facts["rc"] == 3
+
+    def test_still_there_on_purpose(self) -> None:
+        values = {"ActiveState": "active", "SubState": "exited", "Result": "success", "ExecMainCode": 1}
+        assert self.run(**values)[1] == ""
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ({"Result": "exit-code", "ExecMainCode": 1, "ExecMainStatus": 4}, "exited with status 4"),
+            ({"Result": "signal", "ExecMainCode": 2, "ExecMainStatus": 15}, "killed by SIGTERM"),
+            ({"Result": "core-dump", "ExecMainCode": 3, "ExecMainStatus": 6}, "SIGABRT (core dumped)"),
+            ({"Result": "oom-kill", "ExecMainCode": 2, "ExecMainStatus": 9}, "not enough memory"),
+            ({"Result": "timeout", "ExecMainCode": 2, "ExecMainStatus": 15}, "did not end within 1s"),
+            ({"Result": "watchdog"}, "Result: watchdog"),
+            ({}, "is not known"),
+        ],
+    )
+    def test_badly(self, values: dict[str, t.Any], words: str) -> None:
+        assert words in self.run(**values)[1]
+
+
+def test_what_has_the_name_is_not_stopped_when_systemd_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("org.freedesktop.systemd1.UnitExists", "org.freedesktop.DBus.Error.AccessDenied"):
+        manager = Manager()
+
+        def refuse(*args: t.Any, error: str = name) -> t.NoReturn:
+            raise CallFailed(error, "no")
+
+        monkeypatch.setattr(manager, "start_transient", refuse)
+        step = RunService(request(name="x"), options(), Outcome())
+        monkeypatch.setattr(step, "_stop", lambda: pytest.fail("stopped"))
+        with pytest.raises(Refused):
+            step.apply(Context(manager))
+
+
+def test_what_may_have_been_started_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    manager, stopped = Manager(), list[int]()
+
+    def lose(*args: t.Any) -> t.NoReturn:
+        raise BusUnreachable("lost")
+
+    monkeypatch.setattr(manager, "start_transient", lose)
+    step = RunService(request(name="x"), options(), Outcome())
+    monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
+    with pytest.raises(BusUnreachable):
+        step.apply(Context(manager))
+    assert stopped == [1]
+
+
+def test_facts_of_an_exit() -> None:
+    facts = exit_facts(
+        {
+            "Result": "signal",
+            "ExecMainCode": 2,
+            "ExecMainStatus": 63,
+            "ExecMainStartTimestamp": 1_000_001,
+            "ExecMainExitTimestamp": 3_500_001,
+            "ExecMainStartTimestampMonotonic": 10,
+            "ExecMainExitTimestampMonotonic": 2_500_010,
+        }
+    )
+    assert (facts["rc"], facts["signal"], facts["run_time"]) == (-63, "63", 2.5)
+    assert facts["started"] == "1970-01-01T00:00:01.000001Z"
+    assert exit_facts({})["run_time"] is None
+
+
+def test_times() -> None:
+    assert iso_time(1795393611_000042) == "2026-11-23T00:26:51.000042Z"
+    assert iso_time(0) is None
+    assert iso_time(2**64 - 1) is None
+
+
+def test_text_and_what_is_none() -> None:
+    assert as_text("stdout", "ä\n\n".encode(), True) == {"stdout": "ä"}
+    assert as_text("stdout", b"a\r\n", False) == {"stdout": "a\r\n"}
+    assert as_text("stderr", b"\xffa", True) == {"stderr": "\ufffda", "stderr_base64": "/2E="}
+
+
+class TestOutput:
+    """Reading pipes beside other things."""
+
+    def test_more_than_a_pipe_holds_and_a_holder_that_stays(self) -> None:
+        output = Output(["stdout", "stderr"])
+        out, err = (os.dup(output.ends[stream]) for stream in ("stdout", "stderr"))
+        output.begin()
+        data = os.urandom(1_000_000)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(out, view) :]
+        os.write(err, b"e")
+        os.close(err)
+        output.end()  # although `out` is still open
+        os.close(out)
+        assert output.data("stdout") == data
+        assert output.data("stderr") == b"e"
+
+    def test_nothing_is_left_open(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))
+        for begin in (True, False):
+            output = Output(["stdout"])
+            if begin:
+                output.begin()
+            output.end()
+        assert len(os.listdir("/proc/self/fd")) == before

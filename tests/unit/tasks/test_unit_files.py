@@ -1,0 +1,551 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps on files, and what the change of a unit file amounts to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import types
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
+    FileTools,
+    RemoveDirectory,
+    RemoveFile,
+    RemoveLinks,
+    Saved,
+    SetAttributes,
+    WriteFile,
+    check_writable,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import (
+    _Task,
+    can_reload_after,
+    decide,
+    file_state_after,
+)
+
+
+class FakeManager:
+    def __init__(self) -> None:
+        self.reloads = 0
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+
+class Fails(Step):
+    def describe(self) -> str:
+        return "fail"
+
+    def apply(self, ctx: Context) -> bool:
+        raise SystemdError("it failed")
+
+
+@pytest.fixture
+def ctx() -> Context:
+    return Context(FakeManager())
+
+
+TOOLS = FileTools(lambda _path, _check: False)
+
+
+def write(path: Path, content: bytes, tools: FileTools = TOOLS) -> WriteFile:
+    return WriteFile(str(path), content, Saved.of(str(path)), tools)
+
+
+def listing(directory: Path) -> dict[str, t.Any]:
+    """Everything below a directory: content or link target, mode and time."""
+    found: dict[str, t.Any] = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "directory"
+        times = status.st_mtime_ns if path.is_file() and not path.is_symlink() else None
+        found[str(path.relative_to(directory))] = (what, status.st_mode, times)
+    return found
+
+
+def roll_back(ctx: Context, *steps: Step) -> SystemdError:
+    with pytest.raises(SystemdError) as caught:
+        carry_out(Plan([*steps, Fails()]), ctx, rollback=True)
+    return caught.value
+
+
+@contextlib.contextmanager
+def within(seconds: int) -> t.Iterator[None]:
+    """Fail where what is done would take for ever."""
+
+    def late(*_arguments: object) -> None:
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class TestSaved:
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.service")
+        with within(5), pytest.raises(OSError, match="not a regular file"):
+            Saved.of(str(tmp_path / "a.service"))
+
+    def test_a_mask_reads_as_an_empty_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.service").symlink_to("/dev/null")
+        saved = Saved.of(str(tmp_path / "a.service"))
+        assert saved is not None
+        assert saved.content == b""
+
+
+class TestSteps:
+    def test_new_file(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service.d/x.conf"
+        old = os.umask(0o077)
+        try:
+            assert write(path, b"x").apply(ctx) is True
+        finally:
+            os.umask(old)
+        assert path.read_bytes() == b"x"
+        assert path.stat().st_mode & 0o7777 == 0o644
+        assert path.parent.stat().st_mode & 0o7777 == 0o755
+        assert list(listing(tmp_path)) == ["a.service.d", "a.service.d/x.conf"]
+
+    def test_replaced_file_keeps_its_mode_and_is_replaced_not_overwritten(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        path.chmod(0o600)
+        with path.open("rb") as reader:
+            write(path, b"new").apply(ctx)
+            assert reader.read() == b"old"
+        assert path.read_bytes() == b"new"
+        assert path.stat().st_mode & 0o7777 == 0o600
+
+    def test_attributes_and_label_come_before_and_after_the_move(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service.d/x.conf"
+        seen: list[tuple[str, bool]] = []
+
+        def attributes(name: str, _check: bool) -> bool:
+            seen.append((os.path.basename(name), path.exists()))
+            return True
+
+        tools = FileTools(attributes, label=lambda name: seen.append((os.path.basename(name), path.exists())))
+        write(path, b"x", tools).apply(ctx)
+        assert [exists for _name, exists in seen] == [False, False, True, True]
+        assert seen[0][0] == "a.service.d"
+        assert seen[1][0].endswith(".pidone-tmp")
+        assert seen[2][0] == seen[3][0] == "x.conf"
+
+    def test_a_label_that_is_asked_for_goes_before_that_of_the_place(self, ctx: Context, tmp_path: Path) -> None:
+        labels: dict[str, str] = {}
+        path = str(tmp_path / "a.service")
+
+        def attributes(name: str, _check: bool) -> bool:
+            labels[name] = "asked for"
+            return True
+
+        def label(name: str) -> None:
+            labels[name] = "of the place"
+
+        write(Path(path), b"x", FileTools(attributes, label=label)).apply(ctx)
+        assert labels[path] == "asked for"
+
+    def test_old_file_is_untouched_when_writing_fails(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        before = listing(tmp_path)
+
+        def fail(_path: str, _check: bool) -> bool:
+            raise SystemExit(1)  # as fail_json does
+
+        with pytest.raises(SystemExit):
+            write(path, b"new", FileTools(fail)).apply(ctx)
+        assert listing(tmp_path) == before
+        with pytest.raises(SystemExit):
+            write(tmp_path / "b.service.d/x.conf", b"new", FileTools(fail)).apply(ctx)
+        assert listing(tmp_path) == before
+
+    def test_two_tasks_make_the_same_directory(
+        self, ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mkdir = os.mkdir
+
+        def slower(path: str) -> None:
+            mkdir(path)
+            raise FileExistsError(errno.EEXIST, "File exists", path)
+
+        monkeypatch.setattr(os, "mkdir", slower)
+        step = write(tmp_path / "a.service.d/x.conf", b"x")
+        step.apply(ctx)
+        assert list(listing(tmp_path)) == ["a.service.d", "a.service.d/x.conf"]
+        step.undo(ctx)
+        assert list(listing(tmp_path)) == ["a.service.d"], "it is the other task's"
+
+    def test_errors_of_the_system_are_explained(self, ctx: Context, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(SystemdError, match="cannot write .*file/a.service"):
+            WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS).apply(ctx)
+
+    def test_backup(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        copies: list[str] = []
+
+        def backup(name: str) -> str:
+            copies.append(Path(name).read_text())
+            return name + "~"
+
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup))
+        step.apply(ctx)
+        assert (copies, step.backup_file) == (["old"], str(path) + "~")
+
+    def test_undo_puts_back_everything(self, ctx: Context, tmp_path: Path) -> None:
+        for name in ("kept.service", "gone.service", "mode.service"):
+            (tmp_path / name).write_bytes(b"old")
+            os.utime(tmp_path / name, ns=(1, 2_000_000_000))
+        (tmp_path / "kept.service").chmod(0o640)
+        (tmp_path / "multi.target.wants").mkdir()
+        (tmp_path / "multi.target.wants/gone.service").symlink_to("../gone.service")
+        (tmp_path / "empty.service.d").mkdir()
+        before = listing(tmp_path)
+
+        def change(path: str, _check: bool) -> bool:
+            os.chmod(path, 0o755)
+            return True
+
+        saved = Saved.of(str(tmp_path / "gone.service"))
+        mode = Saved.of(str(tmp_path / "mode.service"))
+        assert saved is not None and mode is not None
+        links = {str(tmp_path / "multi.target.wants/gone.service"): "../gone.service"}
+        error = roll_back(
+            ctx,
+            write(tmp_path / "kept.service", b"new"),
+            write(tmp_path / "new.service.d/x.conf", b"new"),
+            SetAttributes(str(tmp_path / "mode.service"), mode, FileTools(change)),
+            RemoveFile(str(tmp_path / "gone.service"), saved, TOOLS),
+            RemoveLinks(links, TOOLS),
+            RemoveDirectory(str(tmp_path / "empty.service.d"), TOOLS),
+        )
+        assert listing(tmp_path) == before
+        assert ctx.manager.reloads == 1
+        assert error.data["changed"] is False
+        assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
+
+    def test_systemd_reads_its_files_again_after_each_way_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        saved = Saved.of(str(path))
+        assert saved is not None
+        (tmp_path / "link").symlink_to("a.service")
+        steps = (
+            write(path, b"new"),
+            write(tmp_path / "b.service", b"new"),
+            RemoveFile(str(path), saved, TOOLS),
+            RemoveLinks({str(tmp_path / "link"): "a.service"}, TOOLS),
+        )
+        for step in steps:
+            ctx = Context(FakeManager())
+            roll_back(ctx, step)
+            assert ctx.manager.reloads == 1, step.describe()
+
+    def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
+        for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        for name in ("a", "b"):
+            path = f"{tmp_path}/{name}.service.d/x.conf"
+            saved = Saved.of(path)
+            assert saved is not None
+            RemoveFile(path, saved, TOOLS).apply(ctx)
+        assert list(listing(tmp_path)) == ["b.service.d", "b.service.d/y.conf"]
+
+    def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(
+        self, ctx: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "urandom", bytes)
+        (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
+        with pytest.raises(SystemdError):
+            write(tmp_path / "a.service", b"x").apply(ctx)
+        assert not (tmp_path / "victim").exists()
+
+    def test_what_a_crash_left_under_the_same_process_id_is_not_in_the_way(self, ctx: Context, tmp_path: Path) -> None:
+        names: list[str] = []
+
+        def attributes(name: str, _check: bool) -> bool:
+            names.append(name)
+            return False
+
+        for dummy in range(2):
+            write(tmp_path / "a.service", b"x", FileTools(attributes)).apply(ctx)
+        assert names[0] != names[1]
+
+
+class TestWritable:
+    def test_a_link_that_leads_nowhere_and_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "a.service.d").symlink_to("nowhere")
+        (tmp_path / "b.service.d").touch()
+        with pytest.raises(SystemdError, match=r"a\.service\.d: it is a link that leads nowhere"):
+            check_writable(str(tmp_path / "a.service.d/x.conf"))
+        with pytest.raises(SystemdError, match=r"b\.service\.d: it is no directory"):
+            check_writable(str(tmp_path / "b.service.d/x.conf"))
+
+    def test_run_time_directory_of_a_user_who_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+        monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+        monkeypatch.setattr(os.path, "lexists", lambda path: path in ("/run", "/run/user"))
+        monkeypatch.setattr(os.path, "isdir", lambda path: path in ("/run", "/run/user"))
+        with pytest.raises(SystemdError, match="no /run/user/4711, .*pidone.systemd.user_manager"):
+            check_writable("/run/user/4711/systemd/user/a.service")
+
+
+def task(root: str = "", **facts: t.Any) -> t.Any:
+    """A task without its options, with what the test needs."""
+    made = _Task.__new__(_Task)
+    made.tools, made.uid, made.dropin, made.name = TOOLS, 0, None, "a@.service"
+    made.paths = UnitPaths("system", root=root)
+    for name, value in facts.items():
+        setattr(made, name, value)
+    return made
+
+
+class TestTask:
+    def test_instances_with_a_file_of_their_own(self, tmp_path: Path) -> None:
+        etc, usr = tmp_path / "etc/systemd/system", tmp_path / "usr/lib/systemd/system"
+        for directory in (etc, usr):
+            directory.mkdir(parents=True)
+        for path in (
+            etc / "a@.service",
+            etc / "a@1.service",
+            usr / "a@2.service",
+            etc / "ab@3.service",
+            etc / "a@4.socket",
+        ):
+            path.touch()
+        (etc / "a@5.service").symlink_to(usr / "a@.service")
+        (etc / "a@6.service").symlink_to("/dev/null")
+        (etc / "a@7.service").symlink_to("/opt/a@7.service")
+        assert task(str(tmp_path))._own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
+
+    @pytest.mark.parametrize(
+        ("state", "need", "dropins", "stale"),
+        [
+            ("loaded", False, ["dotfiles/systemd/a.service.d/x.conf"], False),
+            ("loaded", True, ["dotfiles/systemd/a.service.d/x.conf"], True),
+            ("loaded", False, [], True),
+            ("masked", True, ["dotfiles/systemd/a.service.d/x.conf"], False),
+        ],
+        ids=["through a link", "old", "unseen", "masked"],
+    )
+    def test_what_systemd_has_not_read(
+        self, tmp_path: Path, state: str, need: bool, dropins: list[str], stale: bool
+    ) -> None:
+        directory = tmp_path / "dotfiles/systemd/a.service.d"
+        directory.mkdir(parents=True)
+        (directory / "x.conf").touch()
+        (tmp_path / "config").symlink_to("dotfiles")
+        told = [need, "/usr/lib/systemd/user/a.service", [f"{tmp_path}/{path}" for path in dropins]]
+        paths = UnitPaths("user", str(tmp_path), 0)
+        looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
+        unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
+        asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
+        asked.path = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        assert asked._is_stale(looked_in, unit, [unit]) is stale
+
+    def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
+        told: dict[str, t.Any] = {"Triggers": ["a.service"]}
+        service = types.SimpleNamespace(id="a.service", active_state="active")
+        looked_in = types.SimpleNamespace(
+            properties=lambda wanted: [told.get(name, []) for _path, _interface, name in wanted],
+            status=lambda names: [service] if names else [],
+        )
+        socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
+        asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
+        with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
+            asked._states(looked_in, socket, [socket], True)
+        told["RequiredBy"] = ["a.service"]
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        told["RequiredBy"], told["Accept"] = [], True
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        told["Accept"], service.active_state = False, "inactive"
+        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+
+    @pytest.mark.parametrize(
+        ("dropin", "text", "now", "refused"),
+        [
+            (None, "[Unit]\nRefuseManualStop=yes\n", False, True),
+            (None, "[Unit]\nDescription=x\n", True, False),
+            ("x", "[Unit]\nDescription=x\n", True, True),
+            ("x", "[Unit]\nRefuseManualStop=off\n", True, False),
+        ],
+    )
+    def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
+        looked_in = types.SimpleNamespace(properties=lambda wanted: [now, [], [], [], [], []])
+        unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
+        asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
+        with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
+            asked._states(looked_in, unit, [unit], True)
+        asked.on_change = "reload_or_restart"
+        asked._states(looked_in, unit, [unit], True)
+
+    def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "a.service.d").symlink_to("elsewhere")
+        asked = task(path=f"{tmp_path}/a.service.d/x.conf", dropin="x.conf", absent=True)
+        assert asked._absent_file(None) == ([], [], None)
+        (tmp_path / "a.service.d").unlink()
+        (tmp_path / "a.service.d").mkdir()
+        ((step,), _diffs, _wrote) = asked._absent_file(None)
+        assert step.describe() == f"remove {tmp_path}/a.service.d"
+
+    def test_files_of_a_user_are_read_as_the_user(self, tmp_path: Path) -> None:
+        class Tools(FileTools):
+            inside = False
+
+            @contextlib.contextmanager
+            def acting(self) -> t.Iterator[None]:
+                self.inside = True
+                yield
+
+        asked = task(tools=Tools(TOOLS.attributes), path=f"{tmp_path}/a.service")
+        Path(asked.path).write_text("[Install]\nWantedBy=b.target\n")
+        assert asked._old_install() == [("WantedBy", "b.target")]
+        assert asked.tools.inside
+
+    def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
+        asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
+        assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
+        assert not asked._is_hidden_by("/etc/systemd/system/a@1.service.d/y.conf")
+        assert not asked._is_hidden_by("/etc/systemd/system/service.d/x.conf")
+        assert not asked._is_hidden_by("/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
+
+    def test_a_tree_is_not_left_by_its_own_links(self, tmp_path: Path) -> None:
+        tree = tmp_path / "tree"
+        (tree / "etc").mkdir(parents=True)
+        (tmp_path / "etc/system").mkdir(parents=True)
+        asked = task(str(tree), path=f"{tree}/etc/systemd/system/a.service")
+        asked._check_in_tree()
+        (tree / "usr/share").mkdir(parents=True)
+        (tree / "etc/systemd").symlink_to("../usr/share")
+        asked._check_in_tree()
+        (tree / "etc/systemd").unlink()
+        (tree / "etc/systemd").symlink_to(tmp_path / "etc")
+        with pytest.raises(BadInput, match="root: .*out of the tree"):
+            asked._check_in_tree()
+
+    def test_functions_of_ansible_core_fail_as_ours(self) -> None:
+        def fail_json(**_facts: t.Any) -> t.NoReturn:
+            raise SystemExit(1)
+
+        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json)
+        asked = task(module=module, path="/etc/a.service")
+        with pytest.raises(SystemdError) as caught, asked._asking(True):
+            assert module.check_mode is True
+            module.fail_json(path="/etc/.a.service.1.pidone-tmp", msg="chown failed", exception=OSError(1, "no"))
+        assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
+        assert (module.check_mode, module.fail_json) == (False, fail_json)
+
+    def test_a_copy_that_cannot_be_kept(self) -> None:
+        def backup_local(path: str) -> str:
+            raise Exception("Could not make backup") from OSError(28, "No space left on device")
+
+        asked = task(module=types.SimpleNamespace(backup_local=backup_local))
+        with pytest.raises(SystemdError, match="cannot keep a copy of /etc/a: .*No space left"):
+            asked._back_up("/etc/a")
+
+    def test_verifying_makes_no_directory_in_a_home_directory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[str] = []
+
+        def fake(*arguments: t.Any) -> verify.Verdict:
+            seen.append(arguments[6])
+            assert os.stat(arguments[6]).st_mode & 0o777 == 0o700
+            return verify.Verdict([], [])
+
+        monkeypatch.setattr(verify, "verify", fake)
+        text = "[Service]\nExecStart=/a\n"
+        # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
+        module = types.SimpleNamespace()
+        task(
+            module=module, params={"verify": "normal"}, text=parse(text), raw=text, home="", warnings=[], path="/etc/a"
+        )._verify()
+        assert len(seen) == 1
+        assert not os.path.exists(seen[0])
+
+    def test_home_directory_with_a_slash_at_its_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import pwd
+
+        homes = {"alice": "/home/alice/", "system": "/"}
+        monkeypatch.setattr(pwd, "getpwnam", lambda name: types.SimpleNamespace(pw_uid=1, pw_dir=homes[name]))
+        assert manager.find_user("alice") == (1, "/home/alice")
+        assert manager.find_user("system") == (1, "/")
+
+
+BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestDecide:
+    @pytest.mark.parametrize(
+        ("before", "wanted", "comments_count", "result"),
+        [
+            (None, BASE, False, True),
+            (BASE, BASE, True, None),
+            (BASE, "[Service]\nExecStart=/a\n", False, None),
+            (BASE, "[Service]\nExecStart=/a\n", True, False),
+            (BASE, "# b\n[Service]\nExecStart=/a\n", True, False),
+            (BASE, "# a\n\n[Service]\nExecStart = /a\n", True, None),
+            (BASE, "# a\n[Service]\nExecStart=/b\n", True, True),
+            ("", "[Service]\n", False, True),
+            ("junk\n", "[Service]\n", False, True),
+            ("[Service]\nExecStart=/\udcff\n", "[Service]\nExecStart=/\n", False, True),
+        ],
+    )
+    def test_decide(self, before: str | None, wanted: str, comments_count: bool, result: bool | None) -> None:
+        content = None if before is None else before.encode("utf-8", "surrogateescape")
+        assert decide(content, wanted, comments_count) is result
+
+    @pytest.mark.parametrize(
+        ("state", "install", "is_dropin", "after"),
+        [
+            ("", "WantedBy=a.target", False, "disabled"),
+            ("static", "WantedBy=a.target", False, "disabled"),
+            ("enabled", "WantedBy=a.target", False, "enabled"),
+            ("disabled", "", False, "static"),
+            ("disabled", "WantedBy=a\nWantedBy=", False, "static"),
+            ("disabled", "Also=b.service", False, "indirect"),
+            ("disabled", "", True, "disabled"),
+            ("static", "RequiredBy=a.target", True, "disabled"),
+            ("enabled", "", False, "enabled"),
+            ("masked", "WantedBy=a.target", False, "masked"),
+        ],
+    )
+    def test_file_state_after(self, state: str, install: str, is_dropin: bool, after: str) -> None:
+        assert file_state_after(state, parse(f"[Install]\n{install}\n"), is_dropin) == after
+
+    @pytest.mark.parametrize(
+        ("now", "text", "is_dropin", "after"),
+        [
+            (True, "ExecStart=/a", False, False),
+            (False, "ExecReload=/b", False, True),
+            (False, "Type=notify-reload", False, True),
+            (True, "User=u", True, True),
+            (True, "ExecReload=", True, False),
+            (False, "ExecReload=/b", True, True),
+        ],
+    )
+    def test_can_reload_after(self, now: bool, text: str, is_dropin: bool, after: bool) -> None:
+        assert can_reload_after(now, "service", parse(f"[Service]\n{text}\n"), is_dropin) is after

@@ -1,0 +1,350 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for units: from what is and what is wished to the steps between."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+
+
+def unit(
+    name: str = "a.service",
+    active: str = "inactive",
+    sub: str = "",
+    load: str = "loaded",
+    file: str | None = None,
+    job: tuple[int, str] = (0, ""),
+    **more: t.Any,
+) -> Unit:
+    sub = sub or {"inactive": "dead", "active": "running", "failed": "failed"}.get(active, active)
+    it = Unit(name, UnitStatus(name, "", load, active, sub, "", "/" + name, *job, "/"))
+    it.file_state = file
+    for key, value in more.items():
+        setattr(it, key, value)
+    return it
+
+
+def steps(*units: Unit, check_mode: bool = False, files_written: bool = False, **wish: t.Any) -> list[str]:
+    plan = plan_units(units, Wish(**wish), check_mode=check_mode, files_written=files_written)
+    assert bool(plan.changes) is plan.changed or not plan.changes
+    return plan.describe()
+
+
+@pytest.mark.parametrize(
+    ("state", "active", "expected"),
+    [
+        ("started", "inactive", ["start a.service"]),
+        ("started", "failed", ["start a.service"]),
+        ("started", "active", []),
+        ("started", "reloading", []),
+        ("stopped", "active", ["stop a.service"]),
+        ("stopped", "activating", ["stop a.service"]),
+        ("stopped", "inactive", []),
+        ("stopped", "failed", []),
+        ("restarted", "inactive", ["restart a.service"]),
+        ("restarted", "active", ["restart a.service"]),
+        ("reloaded", "active", ["reload a.service"]),
+        ("try_restarted", "active", ["try-restart a.service"]),
+        ("try_restarted", "inactive", []),
+        ("reload_or_restarted", "inactive", ["reload-or-restart a.service"]),
+        ("try_reload_or_restarted", "active", ["reload-or-try-restart a.service"]),
+        ("try_reload_or_restarted", "failed", []),
+    ],
+)
+def test_states(state: str, active: str, expected: list[str]) -> None:
+    assert steps(unit(active=active), state=state) == expected
+
+
+def test_waiting_for_a_restart_is_not_running() -> None:
+    assert steps(unit(active="activating", sub="auto-restart"), state="started") == ["restart a.service"]
+
+
+def test_a_job_of_somebody_else_is_joined_and_is_no_change() -> None:
+    plan = plan_units([unit(active="activating", sub="start", job=(7, "start"))], Wish(state="started"))
+    assert plan.describe() == ["wait for start a.service"]
+    assert not plan.changed
+
+
+def test_order() -> None:
+    down = unit(file="masked", load="masked")
+    assert steps(down, state="started", enabled=True, masked=False, settle=5.0, settle_told="5s") == [
+        "unmask a.service",
+        "enable a.service",
+        "daemon-reload",
+        "start a.service",
+        "watch for 5s",
+    ]
+    up = unit(active="active", file="enabled")
+    assert steps(up, state="stopped", masked=True) == ["stop a.service", "mask a.service", "daemon-reload"]
+    assert steps(up, state="stopped", enabled=False) == ["stop a.service", "disable a.service", "daemon-reload"]
+
+
+def test_many_units_are_one_step_of_each_kind_and_one_reload() -> None:
+    units = [unit(f"a@{number}.service", file="disabled", stale=True) for number in range(20)]
+    planned = steps(*units, state="started", enabled=True)
+    assert planned == [
+        "enable a@0.service, a@1.service and 18 more",
+        "daemon-reload",
+        "start a@0.service, a@1.service and 18 more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "expected"),
+    [
+        ({"enabled": True}, "disabled", "enable"),
+        ({"enabled": True}, "enabled", ""),
+        ({"enabled": True}, "enabled-runtime", "enable"),
+        ({"enabled": True, "runtime": True}, "enabled-runtime", ""),
+        ({"enabled": True}, "linked", "enable"),
+        ({"enabled": True}, "static", ""),
+        ({"enabled": True}, "generated", ""),
+        ({"enabled": False}, "enabled", "disable"),
+        ({"enabled": False}, "enabled-runtime", "disable"),
+        ({"enabled": False, "runtime": True}, "enabled", ""),
+        ({"enabled": False}, "static", ""),
+        ({"enabled": False}, "masked", ""),
+        ({"masked": True}, "enabled", "mask"),
+        ({"masked": True}, "masked", ""),
+        ({"masked": True}, "masked-runtime", "mask"),
+        ({"masked": True, "runtime": True}, "masked-runtime", ""),
+        ({"masked": False}, "masked", "unmask"),
+        ({"masked": False}, "enabled", ""),
+    ],
+)
+def test_enablement(wish: dict[str, bool], state: str, expected: str) -> None:
+    planned = steps(unit(file=state), **wish)
+    assert planned == ([f"{expected} a.service", "daemon-reload"] if expected else [])
+
+
+def test_indirect_units() -> None:
+    assert steps(unit(file="indirect", has_links=True), enabled=True)[0] == "enable a.service"
+    assert steps(unit(file="indirect", also=["disabled"]), enabled=True)[0] == "enable a.service"
+    assert steps(unit(file="indirect", also=["enabled"]), enabled=True) == []
+    assert steps(unit(file="indirect", also=["enabled"]), enabled=False)[0] == "disable a.service"
+
+
+def test_presets() -> None:
+    assert steps(unit(file="disabled", preset="enabled"), preset=True)[0] == "preset a.service"
+    assert steps(unit(file="enabled", preset="disabled"), preset=True)[0] == "preset a.service"
+    assert steps(unit(file="enabled", preset="enabled"), preset=True) == []
+    assert steps(unit(file="static", preset="enabled"), preset=True) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "stale", "written", "expected"),
+    [
+        ("auto", False, False, ["start a.service"]),
+        ("auto", True, False, ["daemon-reload", "start a.service"]),
+        ("auto", False, True, ["daemon-reload", "start a.service"]),
+        ("never", True, True, ["start a.service"]),
+        ("always", False, False, ["daemon-reload", "start a.service"]),
+    ],
+)
+def test_reload(mode: str, stale: bool, written: bool, expected: list[str]) -> None:
+    assert steps(unit(stale=stale), state="started", daemon_reload=mode, files_written=written) == expected
+
+
+def test_reset_failed_comes_first() -> None:
+    assert steps(unit(active="failed"), state="started", reset_failed=True) == [
+        "reset-failed a.service",
+        "start a.service",
+    ]
+    assert steps(unit(active="inactive"), reset_failed=True) == []
+
+
+@pytest.mark.parametrize(
+    ("it", "wish", "words"),
+    [
+        (unit(), {"state": "started", "masked": True}, ["masked:", "state"]),
+        (unit(), {"enabled": True, "masked": True}, ["masked:", "enabled"]),
+        (unit(), {"enabled": True, "preset": True}, ["preset:", "enabled"]),
+        (unit(file="transient"), {"enabled": True}, ["enabled:", "transient"]),
+        (unit(file="masked"), {"enabled": True}, ["enabled:", "masked: false"]),
+        (unit(file="disabled", in_the_way="/etc/a"), {"masked": True}, ["masked:", "/etc/a", "unit_file"]),
+        (unit(load="masked"), {"state": "started"}, ["state:", "masked: false"]),
+        (unit(), {"state": "reloaded"}, ["state:", "never starts", "reload_or_restarted"]),
+        (unit(active="active", can_reload=False), {"state": "reloaded"}, ["state:", "ExecReload"]),
+        (Unit("a@.service", None), {"state": "started"}, ["name:", "template", "a@1.service"]),
+        (unit(load="not-found"), {"state": "started"}, ["name:", "a.service"]),
+    ],
+)
+def test_refusals(it: Unit, wish: dict[str, t.Any], words: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        steps(it, **wish)
+    for word in words:
+        assert word in caught.value.msg
+
+
+def test_units_that_do_not_exist() -> None:
+    gone = unit(load="not-found", file="")
+    with pytest.raises(MissingUnit):
+        steps(gone, enabled=True)
+    plan = plan_units([gone], Wish(state="started", enabled=True), check_mode=True)
+    assert plan.describe() == ["enable a.service", "daemon-reload", "start a.service"]
+    assert "earlier task" in plan.warnings[0]
+    plan = plan_units([gone], Wish(state="stopped", enabled=False))
+    assert not plan.steps
+    assert "a.service" in plan.warnings[0]
+    assert steps(gone, masked=True)[0] == "mask a.service"
+
+
+def test_two_names_of_one_unit_are_one() -> None:
+    one, two = unit("a.service"), unit("a.service")
+    two.name = "alias.service"
+    assert steps(one, two, state="restarted") == ["restart a.service"]
+
+
+def test_changes_say_what_becomes_of_each_unit() -> None:
+    plan = plan_units(
+        [unit(file="disabled"), unit("b.service", active="active", file="enabled")], Wish("started", True)
+    )
+    assert [tuple(change) for change in plan.changes] == [("a.service", "inactive (dead), disabled", "active, enabled")]
+
+
+def test_start_takes_the_place_of_a_stop_that_waits() -> None:
+    assert steps(unit(active="active", job=(7, "stop")), state="started") == ["start a.service"]
+    assert steps(unit(active="active", job=(7, "reload")), state="started") == []
+
+
+def test_each_name_of_a_unit_has_a_mask_of_its_own() -> None:
+    one, two = unit("a.service", active="active", file="disabled"), unit("a.service", active="active", file="disabled")
+    two.name = "alias.service"
+    for units in ((one, two), (two, one)):
+        names = ", ".join(each.name for each in units)
+        assert steps(*units, masked=True, state="stopped") == ["stop a.service", f"mask {names}", "daemon-reload"]
+    assert steps(one, one, masked=True)[0] == "mask a.service"
+
+
+@pytest.mark.parametrize(
+    ("path", "runtime", "words"),
+    [
+        ("/usr/lib/systemd/system/a@1.service", False, ["a@1.service", "unit_file"]),
+        ("/etc/systemd/system/a@.service", False, ["a@1.service", "template", "unmask a@.service"]),
+        ("/etc/systemd/system/a@1.service", True, ["a@1.service", "`runtime`"]),
+    ],
+)
+def test_masks_that_unmasking_leaves(path: str, runtime: bool, words: list[str]) -> None:
+    it = unit("a@1.service", load="masked", file="masked", masked_by=path)
+    for check_mode in (False, True):
+        with pytest.raises(BadInput, match="^masked: ") as caught:
+            steps(it, masked=False, runtime=runtime, check_mode=check_mode)
+        for word in words:
+            assert word in caught.value.msg
+
+
+def test_to_disable_a_template_is_to_disable_its_instances() -> None:
+    template = Unit("a@.service", None)
+    template.file_state = "indirect"
+    assert steps(template, enabled=False) == []
+    template.has_instances = True
+    assert steps(template, enabled=False) == ["disable a@.service", "daemon-reload"]
+
+
+def test_generated_units_cannot_be_disabled_either() -> None:
+    for enabled in (True, False):
+        plan = plan_units([unit(file="generated")], Wish(enabled=enabled))
+        assert not plan.steps
+        assert "generated" in plan.warnings[0]
+    assert not plan_units([unit(file="static")], Wish(enabled=False)).warnings
+
+
+@pytest.mark.parametrize(
+    ("it", "wish", "words"),
+    [
+        (unit("-.mount", active="active", file=""), {"enabled": True}, ["enabled:", "no unit file"]),
+        (unit(active="active", load="not-found", file=""), {"enabled": True}, ["enabled:", "gone"]),
+        (unit(active="active", load="not-found"), {"state": "restarted"}, ["state:", "gone", "stopped"]),
+    ],
+)
+def test_units_without_a_file(it: Unit, wish: dict[str, t.Any], words: list[str]) -> None:
+    with pytest.raises(BadInput) as caught:
+        steps(it, **wish)
+    for word in words:
+        assert word in caught.value.msg
+    plan = plan_units([it], Wish(**wish), check_mode=True)
+    assert plan.changed
+    assert plan.warnings == [f"not there yet, and taken for made by an earlier task: {it.name}"]
+    # Where the task itself writes the file, it is there by then.
+    assert steps(it, files_written=True, **wish)
+
+
+def test_a_unit_whose_file_is_gone_can_be_stopped() -> None:
+    assert steps(unit(active="active", load="not-found"), state="stopped") == ["stop a.service"]
+
+
+@pytest.mark.parametrize("load", ["masked", "bad-setting", "error"])
+def test_what_was_mended_since_is_read_again(load: str) -> None:
+    assert steps(unit(load=load, stale=True), state="started") == ["daemon-reload", "start a.service"]
+
+
+def test_what_cannot_be_read_is_told_in_check_mode() -> None:
+    plan = plan_units([unit(load="bad-setting")], Wish(state="started"), check_mode=True)
+    assert "cannot read" in plan.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "active", "refuses", "refused"),
+    [
+        ("started", "inactive", (True, False), True),
+        ("started", "inactive", (False, True), False),
+        ("stopped", "active", (False, True), True),
+        ("stopped", "active", (True, False), False),
+        ("restarted", "active", (False, True), True),
+        ("try_restarted", "active", (True, False), True),
+        ("reloaded", "active", (True, True), False),
+    ],
+)
+def test_units_that_refuse(state: str, active: str, refuses: tuple[bool, bool], refused: bool) -> None:
+    it = unit(active=active, refuses=refuses)
+    if not refused:
+        assert steps(it, state=state)
+        return
+    with pytest.raises(BadInput, match="^state: a.service cannot be .* by hand"):
+        steps(it, state=state)
+    it.stale = True
+    assert steps(it, state=state), "what the file says now is not known"
+
+
+def test_all_units_that_do_not_exist_are_told() -> None:
+    gone = [unit(f"a{number}.service", load="not-found", file="") for number in range(3)]
+    with pytest.raises(MissingUnit) as caught:
+        steps(*gone, unit("b.service"), state="started")
+    assert caught.value.names == ["a0.service", "a1.service", "a2.service"]
+
+
+def test_a_watch_without_an_end() -> None:
+    with pytest.raises(BadInput, match="^settle: infinity"):
+        steps(unit(), state="started", settle=1.8e13, settle_told="infinity")
+
+
+def test_presets_of_instances_that_are_not_told() -> None:
+    instance = Unit("a@1.service", None)
+    instance.file_state = "disabled"
+    with pytest.raises(BadInput, match="^preset: .*a@1.service"):
+        steps(instance, preset=True)
+
+
+def test_what_starts_a_stopped_unit_again_is_told() -> None:
+    it = unit(active="active", triggers=["a.socket"])
+    plan = plan_units([it], Wish(state="stopped"))
+    assert plan.describe() == ["stop a.service"]
+    assert plan.warnings == [
+        "a.service is stopped, but a.socket may start it again; stop that as well, or mask the unit"
+    ]
+    assert not plan_units([unit(active="inactive", triggers=["a.socket"])], Wish(state="stopped")).warnings
+
+
+@pytest.mark.parametrize("wish", [{"state": "started"}, {"enabled": True}])
+def test_who_writes_files_is_told_which_module_unmasks(wish: dict[str, t.Any]) -> None:
+    for files_written, words in ((False, "in the same task"), (True, "with pidone.systemd.unit")):
+        with pytest.raises(BadInput, match=words):
+            steps(unit(load="masked", file="masked"), files_written=files_written, **wish)
