@@ -75,8 +75,6 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.
     """
     now = read_links(directories)
     touched = False
-    # Links in a user's home directory are the user's, also where root puts them back.
-    owner = _owner(directories[0])
     for path in now.keys() - before.keys():
         if path not in only:
             continue
@@ -93,20 +91,11 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.
             parent = os.path.dirname(path)
             if not os.path.isdir(parent):
                 os.makedirs(parent, exist_ok=True)
-                os.chown(parent, *owner)
             temporary = f"{path}.pidone-tmp"
             os.symlink(target, temporary)
-            os.lchown(temporary, *owner)
             os.replace(temporary, path)
             touched = True
     return touched
-
-
-def _owner(path: str) -> tuple[int, int]:
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    status = os.stat(path)
-    return status.st_uid, status.st_gid
 
 
 def _scan(directory: str, readable: bool) -> list[os.DirEntry[str]]:

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, RemoveFile, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
@@ -160,57 +161,52 @@ class SetProperties(Step):
 
     def _save(self, volatile: bool) -> dict[str, Saved | None]:
         saved = {}
-        with self._tools.acting():
-            for setting in self._settings:
-                for name in setting.after:
-                    path = _path(setting, name, volatile)
-                    try:
-                        saved[path] = Saved.of(path)
-                    except OSError as e:
-                        raise SystemdError(f"cannot read the drop-in {path}: {e.strerror or e}") from e
+        for setting in self._settings:
+            for name in setting.after:
+                path = _path(setting, name, volatile)
+                try:
+                    saved[path] = Saved.of(path)
+                except OSError as e:
+                    raise SystemdError(f"cannot read the drop-in {path}: {e.strerror or e}") from e
         return saved
 
     def _restore(self, saved: dict[str, Saved | None]) -> None:
-        with self._tools.acting():
-            for path, before in saved.items():
-                try:
-                    if before is not None:
-                        if Saved.of(path) != before:
-                            before.put_back(path)
-                        continue
-                    if os.path.lexists(path):
-                        os.unlink(path)
-                except OSError as e:
-                    hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-                    raise SystemdError(f"cannot put back {path}: {e.strerror or e}{hint}") from e
-                try:
-                    os.rmdir(os.path.dirname(path))
-                except OSError:
-                    # There never was one, or it has other files in it.
-                    pass
+        for path, before in saved.items():
+            try:
+                if before is not None:
+                    if Saved.of(path) != before:
+                        before.put_back(path)
+                    continue
+                if os.path.lexists(path):
+                    os.unlink(path)
+            except OSError as e:
+                raise SystemdError(f"cannot put back {path}: {e.strerror or e}{become_hint()}") from e
+            try:
+                os.rmdir(os.path.dirname(path))
+            except OSError:
+                # There never was one, or it has other files in it.
+                pass
 
     def _put_right(self, path: str, unit: str, name: str, value: t.Any) -> None:
-        with self._tools.acting():
-            written = Saved.of(path)
-            lines = drop_in_lines(name, value)
-            section = unit_type(unit).capitalize()
-            if written is not None:
-                found = [
-                    text for _key, text in parse_lines(written.content.decode("utf-8", "replace"), section, (name,))
-                ]
-                wanted = [line.partition("=")[2] for line in lines]
-                # A list has to begin with an empty assignment; a percentage has to remain one.
-                whole = bool(found) and (wanted[0] == "") is (found[0] == "") and not isinstance(value, Scaled)
-                if found == wanted or (whole and _means(name, found, value)):
-                    return
-            try:
-                if written is None:
-                    raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}")
-                content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
-                written._replace(content=content).put_back(path)
-            except OSError as e:
-                hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-                raise SystemdError(f"cannot put right what systemd wrote to {path}: {e.strerror or e}{hint}") from e
+        written = Saved.of(path)
+        lines = drop_in_lines(name, value)
+        section = unit_type(unit).capitalize()
+        if written is not None:
+            found = [text for _key, text in parse_lines(written.content.decode("utf-8", "replace"), section, (name,))]
+            wanted = [line.partition("=")[2] for line in lines]
+            # A list has to begin with an empty assignment; a percentage has to remain one.
+            whole = bool(found) and (wanted[0] == "") is (found[0] == "") and not isinstance(value, Scaled)
+            if found == wanted or (whole and _means(name, found, value)):
+                return
+        try:
+            if written is None:
+                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}")
+            content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
+            written._replace(content=content).put_back(path)
+        except OSError as e:
+            raise SystemdError(
+                f"cannot put right what systemd wrote to {path}: {e.strerror or e}{become_hint()}"
+            ) from e
 
 
 class RemoveDropIns(Step):
@@ -229,8 +225,7 @@ class RemoveDropIns(Step):
 
     def apply(self, ctx: Context) -> bool:
         for path in self.names:
-            with self._tools.acting():
-                saved = Saved.of(path)
+            saved = Saved.of(path)
             if saved is not None:
                 self._steps.append(RemoveFile(path, saved, self._tools))
                 self._steps[-1].apply(ctx)

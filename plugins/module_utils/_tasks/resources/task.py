@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out, short
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
@@ -65,14 +64,15 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     wanted = wanted_from(params["properties"])
     names = [check_name(name, globs=True) for name in params["name"]]
-    timeout = timeout_of(params)
+    session = open_session(params)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    with manager_for(params) as manager:
+    with session:
+        manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = timeout
+        manager.connection.default_timeout = session.timeout
         warnings: list[str] = []
         statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
         host = _host(manager, wanted)
@@ -80,7 +80,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         subjects = read(manager, statuses, list(wanted), host)
         if params["persist"] == "true":
             subjects = _lasting(subjects, matched, wanted, host, warnings)
-        ctx = Context(manager, timeout)
+        ctx = Context(manager, session.timeout)
         watch = None
         if limits is not None:
             from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import (
@@ -93,16 +93,19 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             def watch(tried: list[Setting]) -> Step:
                 groups = {subject.id: subject.control_group for subject in subjects}
                 units = [(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried]
-                return Trial(units, limits, interruption)
+                return Trial(units, limits, interruption, session.owner)
 
-        plan = plan_resources(subjects, wanted, params["persist"], host, _file_tools(manager), watch)
+        tools = FileTools(attributes=lambda path, check: False)
+        plan = plan_resources(subjects, wanted, params["persist"], host, tools, watch)
         before = {subject.id: subject for subject in subjects}
         changed = plan.changed
         if plan.steps and not module.check_mode:
             changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
             host.files.forget()
             subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
-    units = _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings)
+        units = _report(
+            subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings, session.owner
+        )
     result: dict[str, t.Any] = {
         "changed": changed,
         "units": units,
@@ -304,17 +307,6 @@ def _interface(name: str) -> str:
     return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
 
 
-def _file_tools(manager: t.Any) -> FileTools:
-    """Files of a user's units are touched as that user: root could be led anywhere by a link in a home directory."""
-    user = None
-    if manager.scope == "user" and os.geteuid() == 0 and manager.uid:
-        import pwd
-
-        entry = pwd.getpwuid(manager.uid)
-        user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
-    return FileTools(attributes=lambda path, check: False, user=user)
-
-
 def _report(
     subjects: t.Sequence[Subject],
     before: dict[str, Subject],
@@ -324,6 +316,7 @@ def _report(
     check_mode: bool,
     persist: str,
     warnings: list[str],
+    owner: int | None,
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
     planned: dict[str, dict[str, t.Any]] = {}
@@ -334,7 +327,7 @@ def _report(
     units = []
     refused: dict[tuple[str, str, str], list[str]] = {}
     for subject in subjects:
-        directory = cgroup_directory(subject.control_group)
+        directory = cgroup_directory(subject.control_group, owner)
         properties = {}
         for name in wanted:
             was = before[subject.id].live[name]

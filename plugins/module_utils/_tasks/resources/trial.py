@@ -55,10 +55,10 @@ class Interruption:
 class _Watched:
     """One unit under trial, and what its counters were when it began."""
 
-    def __init__(self, name: str, control_group: str, properties: t.Sequence[str]) -> None:
+    def __init__(self, name: str, control_group: str, properties: t.Sequence[str], owner: int | None) -> None:
         self.name = name
         self.properties = properties
-        self.directory = cgroup_directory(control_group)
+        self.directory = cgroup_directory(control_group, owner)
         self.restarts = 0
         self.ended = False
         self._group = self._identity()
@@ -115,6 +115,7 @@ class Trial(Step):
 
     :param units: `(unit, control group, properties that are tried)`.
     :param interruption: notes signals.
+    :param owner: the user whose manager the units are of; None for the system's.
     :param limits: `seconds`, `told` (the same for people), and the shares of the time that a unit may be `throttled` by
         its CPU quota and `stalled` by want of memory.
     """
@@ -126,18 +127,20 @@ class Trial(Step):
         units: t.Sequence[tuple[str, str, tuple[str, ...]]],
         limits: dict[str, t.Any],
         interruption: Interruption,
+        owner: int | None = None,
     ) -> None:
         super().__init__([name for name, _group, _properties in units])
         self._interruption = interruption
         self._units = units
         self._limits = limits
+        self._owner = owner
         self.observed: dict[str, t.Any] = {}
 
     def describe(self) -> str:
         return f"watch {short(self.names)} for {self._limits['told']}"
 
     def apply(self, ctx: Context) -> bool:
-        watched = [_Watched(*unit) for unit in self._units]
+        watched = [_Watched(*unit, self._owner) for unit in self._units]
         for unit, restarts in zip(watched, self._restarts(ctx)):
             unit.restarts = restarts
         begun = time.monotonic()

@@ -17,7 +17,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     short,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
-    AsUser,
     FileTools,
     RemoveFile,
     RemoveLinks,
@@ -25,7 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
     check_writable,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope, manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     Reload,
@@ -33,9 +32,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
@@ -215,13 +215,11 @@ class Touch(Step):
         return f"touch {self._path}"
 
     def apply(self, ctx: Context) -> bool:
-        with self._tools.acting():
-            os.utime(self._path)
+        os.utime(self._path)
         return True
 
     def undo(self, ctx: Context) -> None:
-        with self._tools.acting():
-            os.utime(self._path, ns=self._before.times)
+        os.utime(self._path, ns=self._before.times)
 
 
 def plan_timers(
@@ -308,9 +306,7 @@ def plan_timers(
         if changed:
             plan.changes.append(Change(name, state.describe(), ", ".join(after)))
     links = [
-        AsUser(UnitFileLinks(verb, names, directories), tools)
-        for verb, names in (("disable", disable), ("enable", enable))
-        if names
+        UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
     ]
     if unlink:
         remove.append(RemoveLinks(unlink, tools))
@@ -358,14 +354,15 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring timers to what the module's options ask for; returns the module's result."""
     local_time()
     task = _Task(module)
-    with manager_for(module.params) as manager:
+    with task.session as session:
+        manager = session.manager
         states = task.read(manager)
         task.verify(states)
         plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
         plan.warnings += task.warnings
         if plan.file_diffs:
             task.check_writable(states)
-        ctx = Context(manager, task.timeout)
+        ctx = Context(manager, session.timeout)
         changed = plan.changed
         try:
             if not module.check_mode:
@@ -404,8 +401,7 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.timeout = timeout_of(params)
-        check_scope(params)
+        self.session = open_session(params)
         self.wishes = read_wishes(params)
         self.warnings: list[str] = []
         self.root = (params["root"] or "").rstrip("/")
@@ -416,40 +412,29 @@ class _Task:
                 raise BadInput(f"{wish.where}started: nothing runs where `{where}` points; leave out `started`")
             if wish.started is None:
                 wish.started = not self.offline
-        self._place()
+        self._place(self.session)
 
-    def _place(self) -> None:
-        """Where the files are, and as whom they are touched."""
-        params = self.params
-        self.uid, self.home, user = 0, "", None
-        if params["scope"] == "user":
-            self.uid, self.home = find_user(params["user"])
-            if os.geteuid() == 0 and self.uid != 0:
-                import pwd
-
-                entry = pwd.getpwuid(self.uid)
-                user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
-        self.paths = UnitPaths(params["scope"], self.home, self.uid, self.root)
+    def _place(self, session: Session) -> None:
+        """Where the files are."""
+        self.paths = UnitPaths(session.scope, session.home, session.uid, self.root)
         self.directory = self.paths.directory()
         self.tools = FileTools(
             attributes=lambda _path, _check: False,
             label=lambda path: self.module.set_default_selinux_context(path, False),
-            user=user,
         )
 
     # -- reading
 
     def read(self, manager: t.Any) -> list[TimerState]:
         """All that a plan has to know of the timers, those to be purged included."""
-        with self.tools.acting():
-            if self.params["purge"]:
-                self.wishes += [gone(name) for name in self._to_purge()]
-            states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
-            self._drop_unknown(states)
-            for state in states:
-                state.stamp_path = self._stamp_path(state.wish.name)
-                if state.wish.absent:
-                    state.stamp = self._stamp(state)
+        if self.params["purge"]:
+            self.wishes += [gone(name) for name in self._to_purge()]
+        states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
+        self._drop_unknown(states)
+        for state in states:
+            state.stamp_path = self._stamp_path(state.wish.name)
+            if state.wish.absent:
+                state.stamp = self._stamp(state)
         self._check_runs(states)
         links = read_links(manager.link_directories())
         for state in states:
@@ -518,8 +503,7 @@ class _Task:
         try:
             before = Saved.of(path)
         except OSError as e:
-            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-            raise SystemdError(f"cannot read {path}: {e.strerror}{hint}") from e
+            raise SystemdError(f"cannot read {path}: {e.strerror}{become_hint()}") from e
         return TimerFile(name, path, before, "", wanted)
 
     def _check_free(self, wish: TimerWish, service: TimerFile) -> None:
@@ -561,7 +545,7 @@ class _Task:
         return (state.stamp_path, saved) if saved is not None else None
 
     def _stamp_path(self, name: str) -> str:
-        place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
+        place = f"{self.session.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
         return f"{place}/systemd/timers/stamp-{name}"
 
     def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
@@ -642,8 +626,7 @@ class _Task:
         paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in known]
         for state, since in zip(known, manager.properties(paths) if paths else ()):
             if state.wish.persistent:
-                with self.tools.acting():
-                    state.stamp = self._stamp(state)
+                state.stamp = self._stamp(state)
                 if state.stamp and not state.up:
                     continue
                 since = state.stamp[1].times[1] // 1000 if state.stamp else since
@@ -737,10 +720,8 @@ class _Task:
         new = {f.name: (f, s) for s in states for f in s.touched if f.wanted is not None}
         if mode == "nothing" or not new:
             return
-        import shutil
-        import tempfile
-
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
         texts = {
@@ -749,12 +730,9 @@ class _Task:
         for name, (text, _raw) in texts.items():
             if text.problems:
                 raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))
-        scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)
-        try:
+        with scratch_directory() as scratch:
             table = load_table(self.root) or load_table()
-            verdicts = verify_units(texts, self.paths, table, scratch, self.home)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            verdicts = verify_units(texts, self.paths, table, scratch, self.session.home)
         for name, (errors, warnings) in verdicts.items():
             # Said already, and better.
             warnings = [warning for warning in warnings if " is not executable: " not in warning.message]
@@ -773,8 +751,7 @@ class _Task:
 
     def check_writable(self, states: t.Sequence[TimerState]) -> None:
         """Say before anything is done that the directory cannot be written to."""
-        with self.tools.acting():
-            check_writable(states[0].files[0].path)
+        check_writable(states[0].files[0].path)
 
     # -- reporting
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
@@ -39,8 +39,8 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     names = [check_name(name, globs=True) for name in params["name"]]
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    timeout = timeout_of(params)
-    with manager_for(params) as manager:
+    with open_session(params) as session:
+        manager = session.manager
         if manager.offline and (wish.state or wish.reset_failed):
             where = "root" if params.get("root") else "scope"
             option = "state" if wish.state else "reset_failed"
@@ -49,7 +49,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
                 f"unmasked or preset; leave out `{option}`"
             )
         units, plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
-        ctx = Context(manager, timeout, params["wait"])
+        ctx = Context(manager, session.timeout, params["wait"])
         changed = plan.changed
         try:
             if not module.check_mode:
