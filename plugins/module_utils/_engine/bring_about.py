@@ -80,18 +80,18 @@ def ending_in_order() -> t.Iterator[None]:
             name = signal.Signals(number).name
             raise Interrupted(f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost")
 
-    before: dict[int, t.Any] = {}
+    before: dict[signal.Signals, t.Any] = {}
     try:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            before[number] = signal.signal(number, handler)
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            before[each] = signal.signal(each, handler)
     except ValueError:
         # Handlers are the main thread's.
         pass
     try:
         yield
     finally:
-        for number, former in before.items():
-            signal.signal(number, former)
+        for each, former in before.items():
+            signal.signal(each, former)
 
 
 class _PutBack(Step):

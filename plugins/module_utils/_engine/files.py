@@ -105,8 +105,10 @@ class WriteFile(_FileStep):
         made: list[str] = []
         try:
             for directory in missing_directories(os.path.dirname(self._path)):
-                self.note(ctx, DirectoryWas(directory, False))
-                if make_directory(directory):
+                was = DirectoryWas(directory, False)
+                self.note(ctx, was)
+                was.there = not make_directory(directory)
+                if not was.there:
                     made.append(directory)
                     if self._tools.label is not None:
                         self._tools.label(directory)

@@ -10,6 +10,7 @@ the task. Who finds one that nobody is at work on puts back what its notes say, 
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import stat
@@ -232,7 +233,7 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     for note in reversed(found.notes):
-        attempt(note.told(), lambda note=note: note.undo(ctx))
+        attempt(note.told(), functools.partial(note.undo, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
     ctx.stale = not ctx.manager.offline and bool(found.notes)
     finish_way_back(ctx, attempt)

@@ -105,16 +105,16 @@ class DirectoryWas(Note):
     kind = "directory"
 
     def __init__(self, path: str, there: bool) -> None:
-        self._path, self._there = path, there
+        self._path, self.there = path, there
 
     def undo(self, ctx: Context) -> None:
-        if self._there:
+        if self.there:
             os.makedirs(self._path, exist_ok=True)
         else:
             remove_empty(self._path)
 
     def as_data(self) -> dict[str, t.Any]:
-        return {"path": self._path, "there": self._there}
+        return {"path": self._path, "there": self.there}
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> DirectoryWas:
@@ -224,41 +224,59 @@ class JobsWere(Note):
         return cls(data["up"], str(data["again"]), data["down"], bool(data["for_now"]))
 
 
+class DropInsWere(Note):
+    """Drop-ins before systemd writes them (SetUnitProperties).
+
+    :param files: path -> how it is, None where there is none.
+    """
+
+    kind = "drop-ins"
+
+    def __init__(self, files: t.Mapping[str, Saved | None]) -> None:
+        self._files = dict(files)
+
+    def undo(self, ctx: Context) -> None:
+        put_back(self._files)
+
+    def as_data(self) -> dict[str, t.Any]:
+        return {"files": _saved_data(self._files)}
+
+    @classmethod
+    def from_data(cls, data: t.Mapping[str, t.Any]) -> DropInsWere:
+        return cls(_saved_from(data["files"]))
+
+
 class PropertiesWere(Note):
-    """Resource properties of units before they are set, and the drop-ins that systemd keeps them in.
+    """Resource properties of units before they are set.
 
     :param values: unit -> `[(property, (signature, value)), ...]`, as SetUnitProperties takes them.
-    :param files: paths of drop-ins -> how they are, None where there are none.
-    :param volatile: the same for those that SetUnitProperties writes on the way back, with `runtime`.
+    :param volatile: drop-ins that are gone after a reboot, which that writes on the way back: path -> how it is, or None.
     """
 
     kind = "properties"
     lasting = False
 
     def __init__(
-        self,
-        values: t.Mapping[str, t.Sequence[t.Any]],
-        files: t.Mapping[str, Saved | None],
-        volatile: t.Mapping[str, Saved | None],
+        self, values: t.Mapping[str, t.Sequence[t.Any]], volatile: t.Mapping[str, Saved | None]
     ) -> None:
-        self._values, self._files, self._volatile = dict(values), dict(files), dict(volatile)
+        self._values, self._volatile = dict(values), dict(volatile)
         # Units that refused the new values.
         self.refused: set[str] = set()
 
     def undo(self, ctx: Context) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 
-        # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile.
+        # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile, and what systemd forgets by
+        # it the kernel keeps.
         error = None
         units = list(self._values)
-        wanted = [(unit, list(self._values[unit])) for unit in units]
         try:
-            for unit, failed in zip(units, ctx.manager.set_properties(wanted, True)):
+            for unit, failed in zip(units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)):
                 # What took none of the new values may take none of the old ones either; nor does what is gone.
                 if failed is not None and unit not in self.refused and ctx.recovery is None:
                     error = error or explain(failed, f"set the former properties of {unit}")
         finally:
-            put_back({**self._volatile, **self._files})
+            put_back(self._volatile)
         if error is not None:
             raise error
 
@@ -266,19 +284,21 @@ class PropertiesWere(Note):
         return f"properties of {short(list(self._values))} as before"
 
     def as_data(self) -> dict[str, t.Any]:
-        def told(files: t.Mapping[str, Saved | None]) -> dict[str, t.Any]:
-            return {path: None if saved is None else saved.as_data() for path, saved in files.items()}
-
         values = {unit: [_plain(pair) for pair in pairs] for unit, pairs in self._values.items()}
-        return {"values": values, "files": told(self._files), "volatile": told(self._volatile)}
+        return {"values": values, "volatile": _saved_data(self._volatile)}
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> PropertiesWere:
-        def read(files: t.Mapping[str, t.Any]) -> dict[str, Saved | None]:
-            return {path: None if saved is None else Saved.from_data(saved) for path, saved in files.items()}
-
         values = {unit: [_unplain(pair) for pair in pairs] for unit, pairs in data["values"].items()}
-        return cls(values, read(data["files"]), read(data["volatile"]))
+        return cls(values, _saved_from(data["volatile"]))
+
+
+def _saved_data(files: t.Mapping[str, Saved | None]) -> dict[str, t.Any]:
+    return {path: None if saved is None else saved.as_data() for path, saved in files.items()}
+
+
+def _saved_from(data: t.Mapping[str, t.Any]) -> dict[str, Saved | None]:
+    return {path: None if saved is None else Saved.from_data(saved) for path, saved in data.items()}
 
 
 def put_back(files: t.Mapping[str, Saved | None]) -> None:
@@ -324,5 +344,5 @@ def _unplain(value: t.Any) -> t.Any:
 
 KINDS: dict[str, type[Note]] = {
     note.kind: note
-    for note in (FileWas, AttributesWere, DirectoryWas, LinkWas, LinksWere, JobsWere, PropertiesWere)
+    for note in (FileWas, AttributesWere, DirectoryWas, LinkWas, LinksWere, JobsWere, DropInsWere, PropertiesWere)
 }

@@ -333,6 +333,12 @@ class Manager:
                 continue
             return results
 
+    def take_over(self, other: Manager) -> None:
+        """Go on over another's connection, to the process that took the manager's place; jobs are followed anew there."""
+        self.connection.close()
+        self.connection = other.connection
+        self._removed = None
+
     def _reconnect(self, deadline: float) -> None:
         """Connect to the process that took the manager's place, and follow its jobs.
 
@@ -344,8 +350,7 @@ class Manager:
             try:
                 if self.connect_again is None:
                     raise BusUnreachable("systemd closed the connection")
-                self.connection = self.connect_again().connection
-                self._removed = None
+                self.take_over(self.connect_again())
                 self.watch_jobs()
                 return
             except (BusUnreachable, BusTimeout) as e:

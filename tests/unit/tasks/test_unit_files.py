@@ -200,20 +200,20 @@ class TestSteps:
     def test_errors_of_the_system_are_explained(self, ctx: Context, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(SystemdError, match="cannot write .*file/a.service"):
-            WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS).apply(ctx)
+            carry_out(Plan([WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS)]), ctx)
 
     def test_backup(self, ctx: Context, tmp_path: Path) -> None:
         path = tmp_path / "a.service"
         path.write_bytes(b"old")
-        copies: list[str] = []
-
-        def backup(name: str) -> str:
-            copies.append(Path(name).read_text())
-            return name + "~"
-
-        step = write(path, b"new", FileTools(lambda _path, _check: False, backup))
+        path.chmod(0o600)
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup=True))
         step.apply(ctx)
-        assert (copies, step.backup_file) == (["old"], str(path) + "~")
+        copy = Path(step.backup_file)
+        assert copy.read_bytes() == b"old"
+        assert copy.stat().st_mode & 0o777 == 0o600
+        assert copy.name.startswith(f"a.service.{os.getpid()}.") and copy.name.endswith("~")
+        step.undo(ctx)
+        assert not copy.exists()
 
     def test_undo_puts_back_everything(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("kept.service", "gone.service", "mode.service"):
@@ -239,8 +239,8 @@ class TestSteps:
             write(tmp_path / "new.service.d/x.conf", b"new"),
             SetAttributes(str(tmp_path / "mode.service"), mode, FileTools(change)),
             RemoveFile(str(tmp_path / "gone.service"), saved, TOOLS),
-            RemoveLinks(links, TOOLS),
-            RemoveDirectory(str(tmp_path / "empty.service.d"), TOOLS),
+            RemoveLinks(links),
+            RemoveDirectory(str(tmp_path / "empty.service.d")),
         )
         assert listing(tmp_path) == before
         assert ctx.manager.reloads == 1
@@ -257,7 +257,7 @@ class TestSteps:
             write(path, b"new"),
             write(tmp_path / "b.service", b"new"),
             RemoveFile(str(path), saved, TOOLS),
-            RemoveLinks({str(tmp_path / "link"): "a.service"}, TOOLS),
+            RemoveLinks({str(tmp_path / "link"): "a.service"}),
         )
         for step in steps:
             ctx = Context(FakeManager())
@@ -280,7 +280,7 @@ class TestSteps:
     ) -> None:
         monkeypatch.setattr(os, "urandom", bytes)
         (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
-        with pytest.raises(SystemdError):
+        with pytest.raises(FileExistsError):
             write(tmp_path / "a.service", b"x").apply(ctx)
         assert not (tmp_path / "victim").exists()
 

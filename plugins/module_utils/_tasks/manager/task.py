@@ -9,12 +9,12 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
@@ -106,7 +106,7 @@ class Reexecute(Step):
         deadline = ctx.deadline()
         while True:
             try:
-                ctx.manager = self._session.connect()
+                ctx.manager.take_over(self._session.connect())
                 if ctx.manager.manager_property("Version"):
                     return True
             except (BusUnreachable, BusTimeout) as e:
@@ -143,15 +143,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         manager = session.manager
         if manager.offline:
             _check_offline(params)
-        ctx = Context(manager, session.timeout)
-        plan = _plan(session, params)
-        changed = plan.changed
-        if not module.check_mode:
-            try:
-                changed = carry_out(plan, ctx)
-            finally:
-                if ctx.manager is not manager:
-                    ctx.manager.connection.close()
+        plan, _ctx, changed = bring_about(module, session, lambda: _plan(session, params))
     result: dict[str, t.Any] = {"changed": changed, "warnings": plan.warnings}
     if plan.steps:
         result["steps"] = plan.describe()

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
     attribute_of,
@@ -74,37 +74,37 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
         manager.connection.default_timeout = session.timeout
         warnings: list[str] = []
-        statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
-        host = _host(manager, wanted)
-        _check_version(wanted, host.version)
-        subjects = read(manager, statuses, list(wanted), host)
-        if params["persist"] == "true":
-            subjects = _lasting(subjects, matched, wanted, host, warnings)
-        ctx = Context(manager, session.timeout)
+        subjects: list[Subject] = []
+        host: Host | None = None
         watch = None
         if limits is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import (
-                Interruption,
-                Trial,
-            )
-
-            interruption = Interruption()
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import Trial
 
             def watch(tried: list[Setting]) -> Step:
                 groups = {subject.id: subject.control_group for subject in subjects}
                 units = [(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried]
-                return Trial(units, limits, interruption, session.owner)
+                return Trial(units, limits, session.owner)
 
-        tools = FileTools(attributes=lambda path, check: False)
-        plan = plan_resources(subjects, wanted, params["persist"], host, tools, watch)
+        def make_plan() -> Plan:
+            nonlocal host
+            warnings.clear()
+            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+            host = _host(manager, wanted)
+            _check_version(wanted, host.version)
+            subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
+            if params["persist"] == "true":
+                subjects[:] = _lasting(subjects, matched, wanted, host, warnings)
+            return plan_resources(subjects, wanted, params["persist"], host, watch)
+
+        plan, ctx, changed = bring_about(module, session, make_plan, rollback=True)
+        host = t.cast(Host, host)
         before = {subject.id: subject for subject in subjects}
-        changed = plan.changed
         if plan.steps and not module.check_mode:
-            changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
             host.files.forget()
-            subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
+            statuses = _statuses(manager, [subject.id for subject in subjects])
+            subjects = read(manager, statuses, list(wanted), host, session.owner)
         units = _report(
-            subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings, session.owner
+            subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings
         )
     result: dict[str, t.Any] = {
         "changed": changed,
@@ -181,17 +181,6 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
     }
 
 
-def _apply(plan: Plan, ctx: Context, diff: bool, interruption: t.Any) -> bool:
-    try:
-        if interruption is None:
-            return carry_out(plan, ctx, rollback=True)
-        with interruption:
-            return carry_out(plan, ctx, rollback=True)
-    except SystemdError as e:
-        e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if diff else {}))
-        raise
-
-
 def _find(
     manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
 ) -> tuple[list[UnitStatus], set[str]]:
@@ -266,9 +255,12 @@ def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
     return Host(files, ControlDirectories.of(files.paths), dict(zip(asked, values[2:])), str(values[1] or ""))
 
 
-def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host) -> list[Subject]:
-    """Fetch the properties of all units in one round trip, and look into their files.
+def read(
+    manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
+) -> list[Subject]:
+    """Fetch the properties of all units in one round trip, and look into their files and control groups.
 
+    :param owner: the user whose manager it is; None for the system's.
     :raises BadInput: a property is not known to this version or for this type of unit.
     """
     fields = [(name, bus_names(name)) for name in names]
@@ -299,6 +291,8 @@ def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str
         subject.fragment = host.files.fragment(status.id)
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
+        directory = cgroup_directory(control_group, owner)
+        subject.kernel = {name: read_value(directory, name) for name in names}
         subjects.append(subject)
     return subjects
 
@@ -316,7 +310,6 @@ def _report(
     check_mode: bool,
     persist: str,
     warnings: list[str],
-    owner: int | None,
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
     planned: dict[str, dict[str, t.Any]] = {}
@@ -327,7 +320,6 @@ def _report(
     units = []
     refused: dict[tuple[str, str, str], list[str]] = {}
     for subject in subjects:
-        directory = cgroup_directory(subject.control_group, owner)
         properties = {}
         for name in wanted:
             was = before[subject.id].live[name]
@@ -338,7 +330,7 @@ def _report(
                 # As it was asked for: `50%` rather than the bytes that this is.
                 now = wanted[name]
             files = host.file_value(subject, name, subject.texts)
-            text, kernel = read_value(directory, name)
+            text, kernel = subject.kernel[name]
             loaded = subject.live[name]
             found = subject.texts.get(name)
             agreed = agrees(name, loaded, kernel)

@@ -8,19 +8,19 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     short,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveFile,
     RemoveLinks,
-    Saved,
     WriteFile,
     check_writable,
 )
@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
@@ -179,22 +180,30 @@ class StartAnew(Jobs):
         return f"start {short(self.names)}, to count from now"
 
     def apply(self, ctx: Context) -> bool:
-        steps: list[WriteFile] = []
+        for_a_moment: list[WriteFile] = []
         try:
             for wish, stamp in self._timers:
                 text = _HOLD + (_FAR_AWAY if wish.since_boot else b"")
-                steps.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
-                steps[-1].apply(ctx)
+                for_a_moment.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
+                for_a_moment[-1].apply(ctx)
                 step = WriteFile(stamp, b"", None, self._tools)
-                if not wish.persistent:
-                    steps.append(step)
+                if wish.persistent:
+                    step.notes = self.notes
+                else:
+                    for_a_moment.append(step)
                 step.apply(ctx)
             ctx.manager.reload()
             return super().apply(ctx)
         finally:
-            for step in steps:
-                step.undo(ctx)
+            failed = None
+            for step in reversed(for_a_moment):
+                try:
+                    step.undo(ctx)
+                except SystemdError as e:
+                    failed = failed or e
             ctx.manager.reload()
+            if failed is not None:
+                raise failed
 
 
 def held_by(directory: str, name: str) -> str:
@@ -205,21 +214,18 @@ def held_by(directory: str, name: str) -> str:
 class Touch(Step):
     """Tell systemd that a persistent timer has not missed a run until now."""
 
-    def __init__(self, path: str, before: Saved, tools: FileTools) -> None:
+    def __init__(self, path: str, before: Saved) -> None:
         super().__init__((path,))
         self._path = path
         self._before = before
-        self._tools = tools
 
     def describe(self) -> str:
         return f"touch {self._path}"
 
     def apply(self, ctx: Context) -> bool:
+        self.note(ctx, AttributesWere(self._path, self._before))
         os.utime(self._path)
         return True
-
-    def undo(self, ctx: Context) -> None:
-        os.utime(self._path, ns=self._before.times)
 
 
 def plan_timers(
@@ -236,6 +242,7 @@ def plan_timers(
     write: list[Step] = []
     remove: list[Step] = []
     stop: list[str] = []
+    hold: list[str] = []
     start: list[str] = []
     enable: list[str] = []
     disable: list[str] = []
@@ -286,10 +293,12 @@ def plan_timers(
             plan.warnings.append(f"{name}: cannot be enabled, as its [Install] section is empty")
         if not offline:
             job = _job(state)
-            if job in ("stop", "restart"):
+            if job == "stop":
                 stop.append(name)
+            elif job == "restart":
+                hold.append(name)
             if job == "restart" and state.missed and state.stamp:
-                touch.append(Touch(*state.stamp, tools))
+                touch.append(Touch(*state.stamp))
             counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
             if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
                 anew.append((wish, state.stamp_path))
@@ -309,8 +318,12 @@ def plan_timers(
         UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
     ]
     if unlink:
-        remove.append(RemoveLinks(unlink, tools))
-    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *links]
+        remove.append(RemoveLinks(unlink))
+    stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
+    if hold:
+        stops.append(Jobs("stop", hold, hold))
+        stops[-1].for_now = True
+    plan.steps = [*write, *stops, *remove, *touch, *links]
     if anew:
         # It reloads for all.
         plan.steps.append(StartAnew(anew, directories[1], tools))
@@ -356,20 +369,19 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     task = _Task(module)
     with task.session as session:
         manager = session.manager
-        states = task.read(manager)
-        task.verify(states)
-        plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
-        plan.warnings += task.warnings
-        if plan.file_diffs:
-            task.check_writable(states)
-        ctx = Context(manager, session.timeout)
-        changed = plan.changed
-        try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, module.params["rollback"])
-        except SystemdError as e:
-            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
-            raise
+        states: list[TimerState] = []
+
+        def make_plan() -> Plan:
+            task.begin()
+            states[:] = task.read(manager)
+            task.verify(states)
+            plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
+            plan.warnings += task.warnings
+            if plan.file_diffs:
+                task.check_writable(states)
+            return plan
+
+        plan, ctx, changed = bring_about(module, session, make_plan, module.params["rollback"])
         result: dict[str, t.Any] = {
             "changed": changed,
             "timers": task.report(manager, states, plan),
@@ -402,17 +414,22 @@ class _Task:
         self.module = module
         self.params = params = module.params
         self.session = open_session(params)
-        self.wishes = read_wishes(params)
-        self.warnings: list[str] = []
         self.root = (params["root"] or "").rstrip("/")
         self.offline = params["root"] is not None or params["scope"] == "global"
+        self.begin()
+        self._place(self.session)
+
+    def begin(self) -> None:
+        """Have the wishes as they were asked for, and no warnings yet."""
+        params = self.params
+        self.wishes = read_wishes(params)
+        self.warnings: list[str] = []
         for wish in self.wishes:
             if self.offline and wish.started:
                 where = "root" if params["root"] is not None else "scope"
                 raise BadInput(f"{wish.where}started: nothing runs where `{where}` points; leave out `started`")
             if wish.started is None:
                 wish.started = not self.offline
-        self._place(self.session)
 
     def _place(self, session: Session) -> None:
         """Where the files are."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import (
@@ -48,18 +49,15 @@ def converge(module: t.Any) -> dict[str, t.Any]:
                 f"{option}: nothing runs where `{where}` points, so units there can only be enabled, disabled, masked, "
                 f"unmasked or preset; leave out `{option}`"
             )
-        units, plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
-        ctx = Context(manager, session.timeout, params["wait"])
-        changed = plan.changed
-        try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, params["rollback"])
-                if plan.steps:
-                    units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
-        except SystemdError as e:
-            # What the plan was is as useful to a failed task as to one that went well.
-            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
-            raise
+        units: list[Unit] = []
+
+        def make_plan() -> Plan:
+            units[:], plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
+            return plan
+
+        plan, ctx, changed = bring_about(module, session, make_plan, params["rollback"], params["wait"])
+        if plan.steps and not module.check_mode:
+            units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
     return result_of(plan, units, ctx, changed, module._diff)
 
 

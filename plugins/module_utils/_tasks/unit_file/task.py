@@ -9,19 +9,18 @@ import os
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
-    Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveDirectory,
     RemoveFile,
     RemoveLinks,
-    Saved,
     SetAttributes,
     WriteFile,
     check_writable,
@@ -76,17 +75,21 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     task = _Task(module)
     with task.session as session:
         manager = session.manager
-        plan, units, wrote = task.plan(manager)
-        ctx = Context(manager, session.timeout)
-        changed = plan.changed
+        units: list[Unit] = []
+        wrote: bool | None = None
+
+        def make_plan() -> Plan:
+            nonlocal wrote
+            plan, units[:], wrote = task.plan(manager)
+            return plan
+
         try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, task.params["rollback"])
-                if plan.steps and not manager.offline:
-                    units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
+            plan, ctx, changed = bring_about(module, session, make_plan, task.params["rollback"])
         except SystemdError as e:
-            e.data.update(steps=plan.describe(), path=task.path, **({"diff": plan.diff()} if module._diff else {}))
+            e.data.setdefault("path", task.path)
             raise
+        if plan.steps and not (module.check_mode or manager.offline):
+            units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
     result = result_of(plan, units, ctx, changed, module._diff)
     result.update(path=task.path, written=wrote is not None, meaning_changed=bool(wrote))
     for step in plan.steps:
@@ -204,7 +207,8 @@ class _Task:
         self._check_owner(session.account.name if session.account else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
-            backup=self._back_up if params["backup"] else None,
+            backup=bool(params["backup"]),
+            has_mode=params["mode"] is not None,
             label=lambda path: self.module.set_default_selinux_context(path, False),
             unsafe_writes=bool(params["unsafe_writes"]),
         )
@@ -281,13 +285,6 @@ class _Task:
         finally:
             module.check_mode, module.fail_json = mode, own
 
-    def _back_up(self, path: str) -> str:
-        try:
-            return str(self.module.backup_local(path))
-        except Exception as e:
-            # ansible-core raises no class of its own.
-            raise SystemdError(f"cannot keep a copy of {path}: {e.__cause__ or e}") from e
-
     def _wanted(self) -> tuple[str, UnitText]:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
@@ -308,6 +305,7 @@ class _Task:
 
     def plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
         """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
+        self.warnings = []
         try:
             return self._plan(manager)
         except OSError as e:
@@ -369,7 +367,7 @@ class _Task:
             return [], [], None
         old = before.content.decode("utf-8", "replace") if before else ""
         return (
-            [WriteFile(self.path, self.raw.encode("utf-8", "surrogateescape"), before, self.tools)],
+            [WriteFile(self.path, self.raw.encode("utf-8", "surrogateescape"), before, self.tools, wrote is False)],
             [self._file_diff(old, self.raw)],
             wrote,
         )
@@ -383,10 +381,10 @@ class _Task:
             if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
-            return [RemoveLinks({self.path: target}, self.tools)], [], True
+            return [RemoveLinks({self.path: target})], [], True
         directory = os.path.dirname(self.path)
         if self.dropin is not None and _is_empty_directory(directory):
-            return [RemoveDirectory(directory, self.tools)], [], None
+            return [RemoveDirectory(directory)], [], None
         return [], [], None
 
     def _file_diff(self, before: str, after: str) -> dict[str, str]:
@@ -704,8 +702,8 @@ class _Task:
             and own.isdisjoint((os.path.basename(path), os.path.basename(target)))
         }
         if links:
-            steps.append(RemoveLinks(links, self.tools))
+            steps.append(RemoveLinks(links))
         directory = f"{self.path}.d"
         if _is_empty_directory(directory):
-            steps.append(RemoveDirectory(directory, self.tools))
+            steps.append(RemoveDirectory(directory))
         return steps
