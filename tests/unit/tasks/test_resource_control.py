@@ -443,7 +443,7 @@ class TestTrial:
         (path / "memory.pressure").write_text(
             "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0 total=7\n"
         )
-        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group: str(path))
+        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group, owner: str(path))
         return path
 
     def run(
