@@ -108,9 +108,9 @@ class DirectoryWas(Note):
         self._path, self.there = path, there
 
     def undo(self, ctx: Context) -> None:
-        if self.there:
+        if self.there and not os.path.isdir(self._path):
             os.makedirs(self._path, exist_ok=True)
-        else:
+        elif not self.there:
             remove_empty(self._path)
 
     def as_data(self) -> dict[str, t.Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import unit_values
@@ -435,7 +436,7 @@ class TestTrial:
         (path / "memory.pressure").write_text(
             "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0 total=7\n"
         )
-        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group, owner=None: str(path))
+        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group, owner: str(path))
         return path
 
     def run(
@@ -517,13 +518,8 @@ class TestTrial:
         def signals(manager: WatchedManager) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            self.interruption = Interruption()
-            with self.interruption, pytest.raises(SystemdError, match="the trial was interrupted by SIGTERM"):
-                self.run(lambda manager: None, signals, seconds=30)
-        finally:
-            assert signal.getsignal(signal.SIGTERM) is before
+        with ending_in_order(), pytest.raises(SystemdError, match="interrupted by SIGTERM"):
+            self.run(lambda manager: None, signals, seconds=30)
 
     def test_stalled(self, group: Path) -> None:
         def stall(manager: WatchedManager) -> None:

@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
     check_writable,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
@@ -317,7 +318,12 @@ class TestWritable:
 def task(root: str = "", **facts: t.Any) -> t.Any:
     """A task without its options, with what the test needs."""
     made = _Task.__new__(_Task)
-    made.tools, made.uid, made.dropin, made.name = TOOLS, 0, None, "a@.service"
+    made.tools, made.session, made.dropin, made.name = (
+        TOOLS,
+        Session({"scope": "system"}, 1.0, False, False, False),
+        None,
+        "a@.service",
+    )
     made.paths = UnitPaths("system", root=root)
     for name, value in facts.items():
         setattr(made, name, value)
@@ -413,20 +419,6 @@ class TestTask:
         ((step,), _diffs, _wrote) = asked._absent_file(None)
         assert step.describe() == f"remove {tmp_path}/a.service.d"
 
-    def test_files_of_a_user_are_read_as_the_user(self, tmp_path: Path) -> None:
-        class Tools(FileTools):
-            inside = False
-
-            @contextlib.contextmanager
-            def acting(self) -> t.Iterator[None]:
-                self.inside = True
-                yield
-
-        asked = task(tools=Tools(TOOLS.attributes), path=f"{tmp_path}/a.service")
-        Path(asked.path).write_text("[Install]\nWantedBy=b.target\n")
-        assert asked._old_install() == [("WantedBy", "b.target")]
-        assert asked.tools.inside
-
     def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
         asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
         assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
@@ -460,13 +452,16 @@ class TestTask:
         assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
         assert (module.check_mode, module.fail_json) == (False, fail_json)
 
-    def test_a_copy_that_cannot_be_kept(self) -> None:
-        def backup_local(path: str) -> str:
-            raise Exception("Could not make backup") from OSError(28, "No space left on device")
-
-        asked = task(module=types.SimpleNamespace(backup_local=backup_local))
-        with pytest.raises(SystemdError, match="cannot keep a copy of /etc/a: .*No space left"):
-            asked._back_up("/etc/a")
+    def test_a_copy_that_cannot_be_kept(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Saved, "put_back", lambda saved, where: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            with pytest.raises(SystemdError, match=r"cannot keep a copy of .*/a\.service: No space left on device; make room"):
+                step.apply(ctx)
+        assert list(listing(tmp_path)) == ["a.service"]
+        assert path.read_bytes() == b"old"
 
     def test_verifying_makes_no_directory_in_a_home_directory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[str] = []
@@ -481,7 +476,7 @@ class TestTask:
         # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
         module = types.SimpleNamespace()
         task(
-            module=module, params={"verify": "normal"}, text=parse(text), raw=text, home="", warnings=[], path="/etc/a"
+            module=module, params={"verify": "normal"}, text=parse(text), raw=text, warnings=[], path="/etc/a"
         )._verify()
         assert len(seen) == 1
         assert not os.path.exists(seen[0])
@@ -490,7 +485,11 @@ class TestTask:
         import pwd
 
         homes = {"alice": "/home/alice/", "system": "/"}
-        monkeypatch.setattr(pwd, "getpwnam", lambda name: types.SimpleNamespace(pw_uid=1, pw_dir=homes[name]))
+        monkeypatch.setattr(
+            pwd,
+            "getpwnam",
+            lambda name: types.SimpleNamespace(pw_uid=1, pw_gid=1, pw_name=name, pw_dir=homes[name], pw_shell=""),
+        )
         assert manager.find_user("alice") == (1, "/home/alice")
         assert manager.find_user("system") == (1, "/")
 
