@@ -59,6 +59,19 @@ def is_masked(name: str) -> bool:
         return False
 
 
+# Directive of [Install] -> what ends the directory of the links that it asks for.
+PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
+
+
+def installed_links(directory: str, name: str, install: t.Callable[[str], t.Iterable[str]]) -> list[str]:
+    """The paths of the links that enabling a unit makes, as its [Install] section asks (systemd.unit(5)).
+
+    :param install: directive -> the names it lists; specifiers in them are left as they are.
+    """
+    paths = [f"{directory}/{other}.{suffix}/{name}" for key, suffix in PULLS.items() for other in install(key)]
+    return paths + [f"{directory}/{other}" for other in install("Alias")]
+
+
 def leads_to(path: str, target: str, name: str) -> bool:
     """Whether a link of those from `read_links` enables the unit, or is another name of it, or of an instance of it."""
     pulls_in = os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds"))

@@ -383,13 +383,13 @@ class TestTask:
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
         asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            asked._states(looked_in, socket, [socket], True)
+            asked._states(looked_in, socket, [socket], lambda _unit: True)
         told["RequiredBy"] = ["a.service"]
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -405,9 +405,9 @@ class TestTask:
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            asked._states(looked_in, unit, [unit], True)
+            asked._states(looked_in, unit, [unit], lambda _unit: True)
         asked.on_change = "reload_or_restart"
-        asked._states(looked_in, unit, [unit], True)
+        asked._states(looked_in, unit, [unit], lambda _unit: True)
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()

@@ -35,7 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
@@ -65,7 +65,6 @@ _UP = ("active", "activating", "reloading")
 _HOLD = b"[Timer]\nPersistent=yes\n"
 # No trigger but one that is as far away as systemd reckons.
 _FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
-_PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
 
 class TimerFile:
@@ -576,11 +575,7 @@ class _Task:
             if path != own and target != "/dev/null" and any(leads_to(path, target, name) for name in names)
         }
         install = wish.installs()
-        for key, suffix in _PULLS.items():
-            state.wanted_links += [
-                f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))
-            ]
-        state.wanted_links += [f"{directories[0]}/{other}" for other in _words(install.get("Alias"))]
+        state.wanted_links += installed_links(directories[0], wish.name, lambda key: _words(install.get(key)))
         if any("%" in path for path in state.wanted_links):
             # Only systemd can tell where they will be.
             state.wanted_links = list(state.links) or state.wanted_links

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 from contextlib import contextmanager
 
@@ -35,6 +36,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    installed_links,
     leads_to,
     link_directories,
     read_links,
@@ -433,6 +435,7 @@ class _Task:
         (unit,) = read(manager, [self.name], wants_links, runtime=self.params["runtime"])
         affected = self._affected(manager, unit)
         stale = not manager.offline and wrote is None and self._is_stale(manager, unit, affected)
+        older = self._older_than_the_file(manager, affected) if wrote is None else set()
         was = unit.describe()
         missing = unit.missing and not (self.absent or self.dropin)
         relink = self._foresee(manager, unit, wrote)
@@ -441,7 +444,7 @@ class _Task:
         # Steps for each wish, the unit itself first; one reload for all of them.
         plans = []
         plan = Plan()
-        by_state = self._states(manager, unit, affected, wrote is True or stale)
+        by_state = self._states(manager, unit, affected, lambda each: wrote is True or stale or each.id in older)
         own_state = by_state.pop(unit, None)
         if wants_links or own_state:
             plans.append(self._sub_plan(manager, [unit], own_state, self.enabled))
@@ -567,8 +570,8 @@ class _Task:
         if self.absent or self.enabled is None or unit.file_state is None:
             return False
         relink = False
-        if wrote and unit.file_state in ENABLED and self.enabled:
-            relink = self._old_install() != self.text.meaning().get("Install", [])
+        if unit.file_state in ENABLED and self.enabled:
+            relink = self._old_install() != self.text.meaning().get("Install", []) if wrote else self._lacks_links(manager)
         if unit.file_state in ENABLED and relink:
             unit.file_state = "disabled"
         if not (is_dropin and unit.missing):
@@ -590,6 +593,15 @@ class _Task:
             unit.also = list(manager.unit_file_states(also)) if also else []
         return relink
 
+    def _lacks_links(self, manager: t.Any) -> bool:
+        """Whether [Install] asks for links that are not there, as somebody else has put the file in place."""
+        if self.dropin is not None or is_template(self.name):
+            return False
+        directory = manager.link_directories()[1 if self.params["runtime"] else 0]
+        wanted = installed_links(directory, self.name, lambda key: " ".join(self.text.values("Install", key)).split())
+        # Only systemd can tell what specifiers come to.
+        return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
+
     def _old_install(self) -> list[tuple[str, str]]:
         before = Saved.of(self.path)
         if before is None:
@@ -598,14 +610,41 @@ class _Task:
         text = before.content.decode("utf-8", "surrogateescape") if before else ""
         return parse(text).meaning().get("Install", [])
 
-    def _states(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], act: bool) -> dict[Unit, str]:
-        """The state that each unit is to be brought to; units that are left alone are not in it."""
+    def _older_than_the_file(self, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
+        """The units that have been up since before the file was written: somebody else wrote it, or did not get to the restart."""
+        up = [each for each in affected if each.active_state in _UP]
+        if manager.offline or self.on_change == "nothing" or self.absent or not up:
+            return set()
+        try:
+            written = os.stat(self.path).st_mtime
+        except OSError:
+            return set()
+        now = time.time()
+        # The one becomes another when a unit leaves being down, the other by each reload too.
+        since = "InactiveExitTimestamp" if self.on_change == "restart" else "StateChangeTimestamp"
+        asked = [(object_path(each.id), UNIT, name) for each in up for name in (since, f"{since}Monotonic")]
+        times = iter(manager.properties(asked))
+        older = set()
+        for each, told, monotonic in zip(up, times, times):
+            # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
+            began = max((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+            if began < written <= now:
+                older.add(each.id)
+        return older
+
+    def _states(
+        self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+    ) -> dict[Unit, str]:
+        """The state that each unit is to be brought to; units that are left alone are not in it.
+
+        :param acts: whether what the file says is new to a unit.
+        """
         states: dict[Unit, str] = {}
         for each in affected:
             up = each.active_state in _UP
             if each is unit and self.started is False:
                 states[each] = "stopped"
-            elif act and up and self.on_change != "nothing":
+            elif up and self.on_change != "nothing" and acts(each):
                 states[each] = _ON_CHANGE[self.on_change][0 if each is unit and self.started else 1]
                 if states[each] == "reloaded":
                     self._check_can_reload(manager, each)
