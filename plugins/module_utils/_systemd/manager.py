@@ -205,9 +205,9 @@ class Manager:
                 break
         what = f"{calls[0].member}{f' ({len(calls)} calls)' if len(calls) > 1 else ''}"
         raise BusUnreachable(
-            f"{self.connection.who} was replaced by a new process (daemon-reexec) during {what}, so it is not known "
-            f"whether that took place ({lost.msg}); run the task again"
-        )
+            f"{self.connection.who} was replaced by a new process (daemon-reexec) during {what}, so it is not known whether "
+            "that took place; run the task again"
+        ) from lost
 
     def _is_gone(self, error: CallFailed) -> bool:
         """Whether a bus says that systemd is not there, where it was before."""
