@@ -105,8 +105,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # may run in any process, and none has to wait for a longest one; the others are booted once.
     groups = [f"{kind}/{metafunc.module.__name__}" if kind in DEFAULT_KINDS else kind for kind in kinds]
     params = [
-        pytest.param(kind, marks=pytest.mark.xdist_group(group), id=kind)
-        for kind, group in zip(kinds, groups, strict=True)
+        pytest.param(kind, marks=pytest.mark.xdist_group(group), id=kind) for kind, group in zip(kinds, groups, strict=True)
     ]
     metafunc.parametrize("host", params, indirect=True, scope="session")
 

@@ -57,11 +57,7 @@ def test_getting_started_guide(fresh: t.Callable[[str], Host], host: Host) -> No
     again = own.playbook(play).ok()
     # two tasks write the same file differently, and try_restarted does something every time
     changed = {result.task for result in again.results if result.changed}
-    assert changed <= {
-        "Its unit",
-        "The service, running, or everything as it was",
-        "Restart those that run, and only those",
-    }
+    assert changed <= {"Its unit", "The service, running, or everything as it was", "Restart those that run, and only those"}
     assert own.run("systemctl is-active hello.service nginx.service worker@19.service").stdout.split() == ["active"] * 3
 
 

@@ -658,8 +658,7 @@ BAD: list[tuple[dict[str, t.Any], list[str]]] = [
 @pytest.mark.lab_kinds("bookworm")
 def test_bad_input(host: Host) -> None:
     tasks = [
-        {"name": str(args), "pidone.systemd.run": {"command": "true", **args}, "ignore_errors": True}
-        for args, dummy in BAD
+        {"name": str(args), "pidone.systemd.run": {"command": "true", **args}, "ignore_errors": True} for args, dummy in BAD
     ]
     play = host.playbook([{"hosts": "all", "gather_facts": False, "tasks": tasks}])
     for args, words in BAD:

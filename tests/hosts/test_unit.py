@@ -212,10 +212,7 @@ class TestStates:
 
     def test_what_starts_it_again_is_told(self, host: Host) -> None:
         good(host, name=["un-woken.socket", "un-woken"], state="started")
-        assert any(
-            "un-woken.socket may start it again" in text
-            for text in good(host, name="un-woken", state="stopped").get("warnings", [])
-        )
+        assert any("un-woken.socket may start it again" in text for text in good(host, name="un-woken", state="stopped").get("warnings", []))
         good(host, name="un-woken", state="started")
         assert not good(host, name=["un-woken", "un-woken.socket"], state="stopped").get("warnings")
 
@@ -463,9 +460,7 @@ class TestFailures:
     def test_last_words_that_reach_the_journal_after_the_end(self, host: Host, name: str) -> None:
         # By then systemd has told journald nothing of the invocation any more.
         stop = "systemctl kill --signal STOP --kill-who main systemd-journald"
-        host.run(
-            f"systemctl reset-failed; {stop}; (sleep 3; pkill -CONT systemd-journal) >/dev/null 2>&1 &", check=True
-        )
+        host.run(f"systemctl reset-failed; {stop}; (sleep 3; pkill -CONT systemd-journal) >/dev/null 2>&1 &", check=True)
         failure = self.fails(host, name)
         assert " words" in failure["msg"]
 

@@ -20,9 +20,7 @@ SLEEP = "/bin/sleep 100000"
 one_version = pytest.mark.lab_kinds("trixie")
 
 
-def task(
-    host: Host, check: bool = False, diff: bool = False, options: dict[str, t.Any] | None = None, **args: t.Any
-) -> dict[str, t.Any]:
+def task(host: Host, check: bool = False, diff: bool = False, options: dict[str, t.Any] | None = None, **args: t.Any) -> dict[str, t.Any]:
     """Run `unit_file` once; the result, failed or not."""
     return host.ansible("pidone.systemd.unit_file", args, check=check, diff=diff, **(options or {}))
 
@@ -44,9 +42,7 @@ def converge(host: Host, again: bool = True, **args: t.Any) -> dict[str, t.Any]:
     assert not done["failed"], done["msg"]
     for key in ("changed", "steps", "diff", "written", "meaning_changed", "path"):
         assert planned.get(key) == done.get(key), key
-    assert [(u["name"], u.get("after")) for u in planned["units"]] == [
-        (u["name"], u.get("after")) for u in done["units"]
-    ]
+    assert [(u["name"], u.get("after")) for u in planned["units"]] == [(u["name"], u.get("after")) for u in done["units"]]
     assert done["changed"] is bool(done.get("steps")), "every step of these plans is a change, or comes with one"
     if again:
         repeated = task(host, **args)
@@ -109,11 +105,7 @@ def service(name: str = "", **directives: t.Any) -> dict[str, t.Any]:
 @pytest.fixture
 def unit(host: Host, request: pytest.FixtureRequest) -> t.Iterator[str]:
     """A name without suffix for the test's units; whatever is called so is gone afterwards."""
-    name = (
-        "uf-"
-        + re.sub(r"[^a-z0-9]+", "-", request.node.originalname.lower()).removeprefix("test-")[:40].strip("-")
-        + "x"
-    )
+    name = "uf-" + re.sub(r"[^a-z0-9]+", "-", request.node.originalname.lower()).removeprefix("test-")[:40].strip("-") + "x"
     yield name
     host.run(
         f"systemctl stop '{name}*' 2>/dev/null; "
@@ -126,16 +118,8 @@ def unit(host: Host, request: pytest.FixtureRequest) -> t.Iterator[str]:
 class TestWriting:
     def test_template_from_sections(self, host: Host, unit: str) -> None:
         sections = {
-            "Unit": {
-                "Description": "App worker %i",
-                "After": ["network-online.target"],
-                "Wants": ["network-online.target"],
-            },
-            "Service": {
-                "ExecStart": SLEEP,
-                "Restart": "on-failure",
-                "Environment": ["LOG=json", "GREETING=hello world"],
-            },
+            "Unit": {"Description": "App worker %i", "After": ["network-online.target"], "Wants": ["network-online.target"]},
+            "Service": {"ExecStart": SLEEP, "Restart": "on-failure", "Environment": ["LOG=json", "GREETING=hello world"]},
             "Install": {"WantedBy": "multi-user.target"},
         }
         done = converge(host, name=f"{unit}@.service", sections=sections)
@@ -146,25 +130,12 @@ class TestWriting:
             'Environment="GREETING=hello world"\n\n[Install]\nWantedBy=multi-user.target\n'
         )
         told = show(host, f"{unit}@7.service", "Description", "Environment", "Restart")
-        assert told == {
-            "Description": "App worker 7",
-            "Environment": 'LOG=json "GREETING=hello world"',
-            "Restart": "on-failure",
-        }
+        assert told == {"Description": "App worker 7", "Environment": 'LOG=json "GREETING=hello world"', "Restart": "on-failure"}
 
     @one_version
     def test_values_as_the_process_sees_them(self, host: Host, unit: str) -> None:
-        wanted = {
-            "A": "x y",
-            "B": 'say "hi" it\'s',
-            "C": "back\\slash\\n",
-            "D": "tab\there",
-            "E": "100%%",
-            "F": "$HOME;#",
-        }
-        sections = {
-            "Service": {"Type": "oneshot", "ExecStart": f"/bin/sh -c 'env -0 >/run/{unit}'", "Environment": wanted}
-        }
+        wanted = {"A": "x y", "B": 'say "hi" it\'s', "C": "back\\slash\\n", "D": "tab\there", "E": "100%%", "F": "$HOME;#"}
+        sections = {"Service": {"Type": "oneshot", "ExecStart": f"/bin/sh -c 'env -0 >/run/{unit}'", "Environment": wanted}}
         good(host, name=unit, sections=sections)
         host.run(f"systemctl start {unit}", check=True)
         seen = dict(pair.split("=", 1) for pair in host.read(f"/run/{unit}").split("\0") if "=" in pair)
@@ -223,13 +194,7 @@ class TestWriting:
         assert not host.exists(path)
 
     def test_runtime_and_shadows(self, host: Host, unit: str) -> None:
-        done = converge(
-            host,
-            name=unit,
-            sections=service("one") | {"Install": {"WantedBy": "basic.target"}},
-            runtime=True,
-            activate=True,
-        )
+        done = converge(host, name=unit, sections=service("one") | {"Install": {"WantedBy": "basic.target"}}, runtime=True, activate=True)
         assert done["path"] == f"/run/systemd/system/{unit}.service"
         assert host.exists(f"/run/systemd/system/basic.target.wants/{unit}.service")
         assert not host.exists(f"{SYSTEM}/{unit}.service")
@@ -286,13 +251,7 @@ class TestDropins:
 
     def test_unit_that_is_not_there_yet(self, host: Host, unit: str) -> None:
         converge(host, name=unit, dropin="early", sections={"Service": {"Nice": 5}}, on_change="restart")
-        refused(
-            host,
-            "Nicee= in [Service]; did you mean Nice=?",
-            name=unit,
-            dropin="early",
-            sections={"Service": {"Nicee": 5}},
-        )
+        refused(host, "Nicee= in [Service]; did you mean Nice=?", name=unit, dropin="early", sections={"Service": {"Nicee": 5}})
         good(host, name=unit, sections=service())
         assert show(host, unit, "Nice")["Nice"] == "5"
 
@@ -306,9 +265,7 @@ class TestDropins:
         assert (after[0] != before[0], after[1] == before[1]) == (True, True)
         good(host, name=f"{unit}-one", sections=service(), started=True)
         good(host, name=f"{unit}-two", sections=service())
-        done = converge(
-            host, name=f"{unit}-.service", dropin="all", sections={"Service": {"Nice": 4}}, on_change="restart"
-        )
+        done = converge(host, name=f"{unit}-.service", dropin="all", sections={"Service": {"Nice": 4}}, on_change="restart")
         assert f"try-restart {unit}-one.service" in done["steps"]
         assert show(host, f"{unit}-one", "Nice")["Nice"] == "4"
         assert show(host, f"{unit}-two", "Nice", "ActiveState") == {"Nice": "4", "ActiveState": "inactive"}
@@ -321,9 +278,7 @@ class TestDropins:
     @one_version
     def test_links_in_the_place_of_dropins(self, host: Host, unit: str) -> None:
         directory = f"{SYSTEM}/{unit}.service.d"
-        host.run(
-            f"mkdir {directory}; ln -s /dev/null {directory}/a.conf; ln -s /etc/hostname {directory}/b.conf", check=True
-        )
+        host.run(f"mkdir {directory}; ln -s /dev/null {directory}/a.conf; ln -s /etc/hostname {directory}/b.conf", check=True)
         for name, target in (("a", "/dev/null"), ("b", "/etc/hostname")):
             result = task(host, name=unit, dropin=name, sections={"Service": {"Nice": 1}})
             assert result["msg"].startswith(f"dropin: {directory}/{name}.conf is a link to {target};"), result["msg"]
@@ -349,10 +304,7 @@ class TestActivation:
         done = converge(host, name=unit, sections=service("two") | install, enabled=False, started=False)
         assert [s.split()[0] for s in done["steps"]] == ["disable", "daemon-reload", "stop"]
         done = converge(host, name=unit, sections=service("two") | install, activate=True, enabled=False)
-        assert show(host, unit, "ActiveState", "UnitFileState") == {
-            "ActiveState": "active",
-            "UnitFileState": "disabled",
-        }
+        assert show(host, unit, "ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "disabled"}
 
     @one_version
     def test_a_socket_whose_service_runs(self, host: Host, unit: str) -> None:
@@ -367,9 +319,7 @@ class TestActivation:
         good(host, name=unit, state="absent")
         good(host, name=f"{unit}@.service", content=f"[Service]\nExecStart={SLEEP}\nStandardInput=socket\n")
         good(host, name=name, sections={"Socket": {**sections["Socket"], "Accept": "yes"}}, on_change="restart")
-        host.run(
-            f"python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/{unit}\")'; sleep 0.3", check=True
-        )
+        host.run(f"python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/{unit}\")'; sleep 0.3", check=True)
         assert f"{unit}@0" in host.run(f"systemctl list-units --plain --no-legend '{unit}@*' --state active").stdout
         done = good(host, name=name, sections={"Socket": {**changed["Socket"], "Accept": "yes"}}, on_change="restart")
         assert f"try-restart {name}" in done["steps"]
@@ -471,9 +421,7 @@ class TestFailure:
     def test_rollback_of_a_change(self, host: Host, unit: str) -> None:
         good(host, name=unit, sections=service("good"), activate=True, mode="0640")
         before = host.run(f"stat -c '%a %Y' {SYSTEM}/{unit}.service; cat {SYSTEM}/{unit}.service").stdout
-        result = task(
-            host, name=unit, sections=service("bad", **self.FAILING), activate=True, settle="1s", rollback=True
-        )
+        result = task(host, name=unit, sections=service("bad", **self.FAILING), activate=True, settle="1s", rollback=True)
         assert result["failed"]
         assert result["changed"] is False
         assert f"{unit}.service" in result["msg"]
@@ -536,9 +484,7 @@ class TestAbsent:
         assert unit not in host.run(f"find {SYSTEM}; systemctl list-units --all --plain --no-legend '{unit}*'").stdout
 
     def test_package_has_a_file_of_its_own(self, host: Host, unit: str) -> None:
-        host.write(
-            f"/usr/lib/systemd/system/{unit}.service", f"[Unit]\nDescription=vendor\n[Service]\nExecStart={SLEEP}\n"
-        )
+        host.write(f"/usr/lib/systemd/system/{unit}.service", f"[Unit]\nDescription=vendor\n[Service]\nExecStart={SLEEP}\n")
         good(host, name=unit, sections=service("mine"), started=True)
         first = invocation(host, f"{unit}.service")
         converge(host, name=unit, state="absent", on_change="restart")
@@ -594,11 +540,7 @@ class TestVerify:
             content=text,
             activate=True,
         )
-        assert [(p["line"], p["text"]) for p in result["problems"]] == [
-            (4, "Restrat=always"),
-            (5, "PrivateTmp=perhaps"),
-            (6, "[Servcie]"),
-        ]
+        assert [(p["line"], p["text"]) for p in result["problems"]] == [(4, "Restrat=always"), (5, "PrivateTmp=perhaps"), (6, "[Servcie]")]
         assert "Description=old" in host.read(f"{SYSTEM}/{unit}.service")
 
     def test_directive_of_a_newer_version(self, host: Host, unit: str) -> None:
@@ -614,11 +556,7 @@ class TestVerify:
         [
             (".service", "[Service]\nType=simple\n", "has no ExecStart="),
             (".service", "[Service]\nExecStart=/bin/true\nExecStart=/bin/true\n", "more than one ExecStart="),
-            (
-                ".service",
-                "[Service]\nExecStart=/bin/true \\\n --x \\\n --y %Z\n",
-                "line 2: Failed to resolve unit specifiers",
-            ),
+            (".service", "[Service]\nExecStart=/bin/true \\\n --x \\\n --y %Z\n", "line 2: Failed to resolve unit specifiers"),
             (".service", '[Service]\nExecStart=/bin/true "x\n', "line 2: Unbalanced quoting"),
             (".service", "[Service]\nExecStart=/bin/true\nEnvironment=A=hello world\n", "give it as an item of a list"),
             ("@.service", "[Service]\nExecStart=/bin/true\nNice=99\n", "line 3: Nice priority out of range"),
@@ -642,9 +580,7 @@ class TestVerify:
         done = good(host, name=f"{unit}-lone.socket", sections={"Socket": {"ListenStream": "/run/x"}})
         assert any("not loaded" in warning for warning in done["warnings"])
         good(host, name=f"{unit}-lone.service", sections=service())
-        done = converge(
-            host, name=f"{unit}-lone.socket", sections={"Socket": {"ListenStream": "/run/y"}}, verify="strict"
-        )
+        done = converge(host, name=f"{unit}-lone.socket", sections={"Socket": {"ListenStream": "/run/y"}}, verify="strict")
         assert "warnings" not in done
 
     def test_new_units_resolve_and_are_not_blamed_for_others(self, host: Host, unit: str) -> None:
@@ -665,10 +601,7 @@ class TestScopes:
     @pytest.fixture
     def user(self, host: Host) -> t.Iterator[str]:
         host.run("loginctl enable-linger deploy", check=True)
-        host.run(
-            "for i in $(seq 100); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1",
-            check=True,
-        )
+        host.run("for i in $(seq 100); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1", check=True)
         yield "deploy"
         host.run("loginctl disable-linger deploy; rm -rf /home/deploy/.config/systemd", check=True)
 
@@ -684,9 +617,7 @@ class TestScopes:
         refused(host, "did you mean ExecStart=?", sections={"Service": {"ExecStrat": "/x"}}, **options)
         converge(host, dropin="x", sections={"Service": {"Nice": 3}}, on_change="restart", **options)
         converge(host, dropin="x", state="absent", **options)
-        result = task(
-            host, sections=service("bad", ExecStart="/bin/false"), activate=True, settle="1s", rollback=True, **options
-        )
+        result = task(host, sections=service("bad", ExecStart="/bin/false"), activate=True, settle="1s", rollback=True, **options)
         assert f"{path} as it was" in result["rolled_back"]
         converge(host, state="absent", **options)
         assert unit not in host.run(f"find /home/{user}/.config").stdout
@@ -696,9 +627,7 @@ class TestScopes:
         options = {"remote_user": user}
         done = good(host, options=options, name=unit, scope="user", sections=service(), started=True)
         assert done["units"][0]["active_state"] == "active"
-        assert (
-            good(host, options=options, name=unit, scope="user", sections=service(), started=True)["changed"] is False
-        )
+        assert good(host, options=options, name=unit, scope="user", sections=service(), started=True)["changed"] is False
         good(host, options=options, name=unit, scope="user", state="absent")
 
     @one_version
@@ -745,14 +674,7 @@ class TestScopes:
         assert not host.exists(f"{SYSTEM}/{unit}.service")
         refused(host, "root", "not an existing directory", name=unit, root="/srv/nowhere", sections=sections)
         host.run("rm -r /srv/tree/etc/systemd; ln -s /etc/systemd /srv/tree/etc/systemd", check=True)
-        refused(
-            host,
-            "root: ",
-            "leads to /etc/systemd/system, out of the tree",
-            name=unit,
-            root="/srv/tree",
-            sections=sections,
-        )
+        refused(host, "root: ", "leads to /etc/systemd/system, out of the tree", name=unit, root="/srv/tree", sections=sections)
 
 
 class TestBadInput:

@@ -116,9 +116,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("hosts", nargs="+", metavar="NAME[=KIND]")
     sub.add_argument("--owner", type=int, metavar="PID", help="take them down (lab gc) when this process is gone")
     sub.add_argument(
-        "--keep-bytecode",
-        action="store_true",
-        help="compile each Ansible module once per host: for tests, not for measuring",
+        "--keep-bytecode", action="store_true", help="compile each Ansible module once per host: for tests, not for measuring"
     )
     command("list", _list, "list the hosts")
     sub = command("enter", _enter, "an interactive shell on a host")

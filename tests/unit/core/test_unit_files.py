@@ -329,13 +329,7 @@ class TestTask:
         etc, usr = tmp_path / "etc/systemd/system", tmp_path / "usr/lib/systemd/system"
         for directory in (etc, usr):
             directory.mkdir(parents=True)
-        for path in (
-            etc / "a@.service",
-            etc / "a@1.service",
-            usr / "a@2.service",
-            etc / "ab@3.service",
-            etc / "a@4.socket",
-        ):
+        for path in (etc / "a@.service", etc / "a@1.service", usr / "a@2.service", etc / "ab@3.service", etc / "a@4.socket"):
             path.touch()
         (etc / "a@5.service").symlink_to(usr / "a@.service")
         (etc / "a@6.service").symlink_to("/dev/null")

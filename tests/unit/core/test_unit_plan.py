@@ -337,9 +337,7 @@ def test_what_starts_a_stopped_unit_again_is_told() -> None:
     it = unit(active="active", triggers=["a.socket"])
     plan = plan_units([it], Wish(state="stopped"))
     assert plan.describe() == ["stop a.service"]
-    assert plan.warnings == [
-        "a.service is stopped, but a.socket may start it again; stop that as well, or mask the unit"
-    ]
+    assert plan.warnings == ["a.service is stopped, but a.socket may start it again; stop that as well, or mask the unit"]
     assert not plan_units([unit(active="inactive", triggers=["a.socket"])], Wish(state="stopped")).warnings
 
 

@@ -172,9 +172,7 @@ class TestVerify:
             (4, "DIR/a.service.d/x.conf:2: Failed to parse PrivateTmp=z, ignoring: Invalid argument"),
         ]
         said.before = said.said[:1]
-        errors, warnings = verdict(
-            tmp_path, "[Service]\nPrivateTmp=z\n", "a.service", "x.conf", "[Service]\nExecStart=/gone\n"
-        )
+        errors, warnings = verdict(tmp_path, "[Service]\nPrivateTmp=z\n", "a.service", "x.conf", "[Service]\nExecStart=/gone\n")
         assert [error.line for error in errors] == [2, 0]
         assert warnings == []
 
@@ -229,9 +227,7 @@ class TestPaths:
         assert paths.shadows(paths.dropin("a.service", "x.conf")) is None
         assert paths.shadows(paths.dropin("a.service", "y.conf", runtime=True)) is None
 
-    @pytest.mark.parametrize(
-        ("value", "name"), [("10-a", "10-a.conf"), ("a.conf", "a.conf"), ("after-app", "after-app.conf")]
-    )
+    @pytest.mark.parametrize(("value", "name"), [("10-a", "10-a.conf"), ("a.conf", "a.conf"), ("after-app", "after-app.conf")])
     def test_dropin(self, value: str, name: str) -> None:
         assert check_dropin(value, "a.service") == name
 
