@@ -129,9 +129,7 @@ class Session:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
 
         opened = open_on_bus if self._on_bus else open_manager
-        manager = opened(self.scope, self.user, self._jeepney or import_jeepney)
-        manager.connect_again = self.connect
-        return manager
+        return opened(self.scope, self.user, self._jeepney or import_jeepney, self.timeout)
 
     def privileged(self, why: str) -> t.ContextManager[None]:
         """Have root's rights for a while, where root acts as a user; *why* is for the reader."""
