@@ -17,7 +17,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
@@ -432,6 +431,8 @@ def find_user(user: str | None) -> tuple[int, str]:
 
     :raises BadInput: there is no such user.
     """
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
+
     account = find_account(user)
     return account.uid, account.home
 

@@ -10,8 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, RemoveFile, Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
