@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 
@@ -26,3 +27,8 @@ class SystemdError(Exception):
 
 class BadInput(SystemdError):
     """An option's value cannot be used; nothing has been changed."""
+
+
+def become_hint() -> str:
+    """What is added to a message that something is not permitted; empty where root was at work, as itself or as a user."""
+    return "" if 0 in (os.getuid(), os.geteuid()) else "; this needs root, so add `become: true` to the task or play"

@@ -139,19 +139,19 @@ class TestLinks:
 
     @pytest.fixture
     def linked(self, host: Host, uid: int) -> t.Iterator[None]:
-        """The sockets of the user's manager lead to the system's."""
+        """The socket of the user's manager leads to the system's, and there is no bus."""
         mine(
             host,
             "cd $XDG_RUNTIME_DIR; mv systemd/private private.o; mv bus bus.o; "
-            "ln -s /run/systemd/private systemd/private; ln -s /run/dbus/system_bus_socket bus",
+            "ln -s /run/systemd/private systemd/private",
         )
         host.write("/etc/systemd/system/au-host.service", "[Service]\nExecStart=/bin/sleep infinity\n")
         host.run("systemctl daemon-reload; systemctl start au-host", check=True)
         yield
         host.run("systemctl stop au-host; rm /etc/systemd/system/au-host.service; systemctl daemon-reload")
-        mine(host, "cd $XDG_RUNTIME_DIR; rm systemd/private bus; mv private.o systemd/private; mv bus.o bus")
+        mine(host, "cd $XDG_RUNTIME_DIR; rm systemd/private; mv private.o systemd/private; mv bus.o bus")
 
-    @pytest.mark.parametrize("trigger", [{}, {"wait": False}, {"on_calendar": ["daily"], "name": "au-timer"}])
+    @pytest.mark.parametrize("trigger", [{"wait": False}, {"on_calendar": ["daily"], "name": "au-timer"}])
     def test_no_command_is_run_by_the_systems_manager(
         self, host: Host, linked: None, trigger: dict[str, t.Any]
     ) -> None:
@@ -267,6 +267,18 @@ class TestStandIn:
         assert not done["failed"], done["msg"]
         assert done["units"][0]["properties"]["MemoryMax"]["cgroup"] is None
         assert "root:" not in json.dumps(done)
+
+
+def test_a_command_in_a_scope_has_nothing_of_roots(host: Host, uid: int) -> None:
+    command = ["sh", "-c", "grep -E '^(Uid|Gid|Groups)' /proc/self/status; env"]
+    environment = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/of-root"}
+    args = {"command": command, "unit_type": "scope", "scope": "user", "user": USER}
+    done = host.ansible("pidone.systemd.run", args, environment=environment)
+    assert not done["failed"], done["msg"]
+    lines = done["stdout"].splitlines()
+    assert lines[:3] == ["Uid:" + f"\t{uid}" * 4, "Gid:" + f"\t{uid}" * 4, f"Groups:\t{uid} "]
+    assert {f"HOME={HOME}", f"USER={USER}", f"XDG_RUNTIME_DIR=/run/user/{uid}"} <= set(lines)
+    assert not any(line.startswith("DBUS_") for line in lines)
 
 
 def test_whatever_is_the_users_is_touched_as_the_user(host: Host, uid: int) -> None:

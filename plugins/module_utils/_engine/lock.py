@@ -99,8 +99,12 @@ class Lock:
 
 
 def _say(descriptor: int, what: dict[str, object]) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(what).encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(what).encode(), 0)
+    except OSError:
+        # Where there is no room for that, the lock itself still holds.
+        pass
 
 
 def _told(said: bytes) -> str:

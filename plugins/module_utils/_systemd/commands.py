@@ -105,4 +105,8 @@ def _problem_of(path: str, shown: str) -> str:
         return f"{shown} is a directory"
     if not os.path.exists(path):
         return f"{shown} is a link to {os.readlink(path)}, which is not there"
-    return "" if os.access(path, os.X_OK) else f"{shown} is not executable"
+    return (
+        ""
+        if os.access(path, os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+        else f"{shown} is not executable"
+    )

@@ -10,7 +10,6 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
@@ -527,7 +526,7 @@ def find_program(program: str, option: str) -> str:
     if program.startswith("/"):
         return program
     paths = [f"{directory}/{program}" for directory in SEARCH_PATH]
-    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), program)
+    return next((path for path in paths if not program_problem(path)), program)
 
 
 def _statuses(name: str, text: str, option: str) -> list[Property]:

@@ -22,7 +22,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     CallFailed,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS, TYPES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
@@ -678,6 +677,8 @@ def find_user(user: str | None) -> tuple[int, str]:
 
     :raises BadInput: there is no such user.
     """
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
+
     account = find_account(user)
     return account.uid, account.home
 
