@@ -107,7 +107,7 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
     :param unit_type: `service`, `timer`, ...
     :param table: from `load_table`. It lacks the directives that systemd dropped and only accepts to say so.
     """
-    errors = []
+    errors: list[Problem] = []
     allowed = sections_of(unit_type)
     refused = set()
     for name, line in text.sections:
