@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import typing as t
 import zoneinfo
@@ -271,7 +272,7 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
         changing = _hours_changed(zone)
         where = f"in {zone}"
     else:
-        changing = set(_CHANGING_HOURS)
+        changing = _CHANGING_HOURS
         where = "in a time zone with summer time"
     affected = sorted(changing & fields.hours)
     if not affected:
@@ -295,12 +296,13 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
     ]
 
 
-def _hours_changed(zone: str) -> set[int]:
+@functools.lru_cache(maxsize=64)
+def _hours_changed(zone: str) -> frozenset[int]:
     """The hours of the day that this zone's clock skips or repeats within the next two years."""
     try:
         info = zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return set(_CHANGING_HOURS)
+        return _CHANGING_HOURS
     hours: set[int] = set()
     moment = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
     before = moment.astimezone(info)
@@ -323,7 +325,7 @@ def _hours_changed(zone: str) -> set[int]:
                 start += dt.timedelta(minutes=30)
                 length -= dt.timedelta(minutes=30)
         before = after
-    return hours
+    return frozenset(hours)
 
 
 # -- whole crontabs

@@ -18,7 +18,23 @@ SEEDS = [
         "Thu,Fri 2012-*-1,5 11:12:13", "2003-03-05 05:40", "05:40:23.4200004/3.1700005", "weekly Pacific/Auckland", "Mon *-05~07/1", "*:*:*", "1..9-1..3-* 0/7:0/7:0/7",
     )
 ]  # fmt: skip
-TOKENS = [b"..", b"~", b"/", b"-", b":", b",", b"*", b"Mon", b"sunday", b"UTC", b"Europe/Berlin", b"@", b"2199", b"1970", b"hourly"]
+TOKENS = [
+    b"..",
+    b"~",
+    b"/",
+    b"-",
+    b":",
+    b",",
+    b"*",
+    b"Mon",
+    b"sunday",
+    b"UTC",
+    b"Europe/Berlin",
+    b"@",
+    b"2199",
+    b"1970",
+    b"hourly",
+]
 # A moment shortly before summer time ends, in microseconds.
 NOW = 1_761_436_800_000_000
 

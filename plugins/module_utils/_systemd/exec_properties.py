@@ -11,6 +11,7 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
@@ -21,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     check_sendable,
     count,
     is_digits,
+    is_variable,
     number_text,
     parse_hexadecimal,
     parse_number,
@@ -157,6 +159,8 @@ _MULTILINE = frozenset((
     "StandardInputText", "StandardInputData", "SetCredential", "SetCredentialEncrypted", "Environment", "ExecCondition",
     "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost",
 ))  # fmt: skip
+# What means something in a value of several words.
+_SPECIAL = re.compile("[ \\t\\n\\r\"'\\\\]")
 _ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
 }  # fmt: skip
@@ -279,31 +283,36 @@ def quote(word: str) -> str:
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
-def split_words(text: str, option: str, escapes: bool = True) -> list[str]:
+def split_words(text: str, option: str) -> list[str]:
     """The words of a value, taken apart as systemd does (systemd.syntax(7), "Quoting").
 
     :raises BadInput: a quote is not closed, or an escape is none.
     """
+    check_sendable(text, option)
     words: list[str] = []
     at, end = 0, len(text)
     while True:
-        while at < end and text[at] in " \t\n\r":
+        while at < end and text[at] in BLANKS:
             at += 1
         if at >= end:
             return words
         word, quoted = bytearray(), ""
-        while at < end and (quoted or text[at] not in " \t\n\r"):
+        while at < end and (quoted or text[at] not in BLANKS):
             char = text[at]
             if char == quoted:
                 quoted = ""
             elif char in "\"'" and not quoted:
                 quoted = char
-            elif char == "\\" and escapes:
+            elif char == "\\":
                 piece, at = _escape(text, at, option)
                 word += piece
                 continue
             else:
-                word += char.encode("utf-8", "surrogateescape")
+                # This one, and all up to the next that may mean something.
+                found = _SPECIAL.search(text, at + 1)
+                start, at = at, found.start() if found else end
+                word += text[start:at].encode()
+                continue
             at += 1
         if quoted:
             raise BadInput(f"{option}: the quote {quoted} is not closed in {shown(text)}")
@@ -703,13 +712,9 @@ def _environment(name: str, text: str, option: str) -> list[Property]:
     words = split_words(text, option)
     for word in words:
         variable = word.partition("=")[0]
-        if "=" not in word or not _is_variable(variable):
+        if "=" not in word or not is_variable(variable):
             raise BadInput(f"{option}: {shown(word)} is not NAME=VALUE; names have letters, digits and _")
     return [(name, ("as", words))]
-
-
-def _is_variable(name: str) -> bool:
-    return name.isascii() and name.replace("_", "a").isalnum() and name[0] not in "0123456789"
 
 
 def _environment_file(name: str, text: str, option: str) -> list[Property]:
@@ -733,7 +738,7 @@ def _log_fields(name: str, text: str, option: str) -> list[Property]:
     for word in words:
         field = word.partition("=")[0]
         # journal_field_valid() of systemd: those that begin with _ are journald's own.
-        if "=" not in word or not _is_variable(field) or field != field.upper() or field[0] == "_" or len(field) > 64:
+        if "=" not in word or not is_variable(field) or field != field.upper() or field[0] == "_" or len(field) > 64:
             raise BadInput(
                 f"{option}: {shown(word)} is not FIELD=VALUE; names of fields have up to 64 capitals, digits and _, and begin "
                 "with a capital"

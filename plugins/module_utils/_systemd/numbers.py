@@ -110,6 +110,11 @@ def has_surrogates(text: str) -> bool:
     return False
 
 
+def is_variable(name: str) -> bool:
+    """Whether it is a name that systemd takes for a variable of the environment."""
+    return name.isascii() and name.replace("_", "a").isalnum() and name[0] not in _DIGITS
+
+
 def words_of(text: str) -> t.List[str]:
     """The words of a text between blanks of systemd's."""
     for blank in "\t\n\r":

@@ -214,7 +214,9 @@ def to_bus(name: str, value: t.Any, option: str = "properties") -> list[tuple[st
 
 
 def canonical_to_bus(name: str, value: t.Any) -> list[tuple[str, tuple[str, t.Any]]]:
-    """The same as `to_bus` for a canonical value."""
+    """The same as `to_bus` for a canonical value; nothing for None, which leaves it to the manager's own settings."""
+    if value is None:
+        return []
     row = PROPERTIES[name]
     rows: list[tuple[str, tuple[str, t.Any]]] = _KINDS[row.kind][2](value, row)
     return rows

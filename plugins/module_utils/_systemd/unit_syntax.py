@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, has_surrogates, number_text
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, has_surrogates, is_variable, number_text
 
 # LONG_LINE_MAX of systemd, in bytes; a line has to be shorter.
 _LONGEST_LINE = 1024 * 1024
@@ -275,8 +275,11 @@ def _values(key: str, value: t.Any, where: str) -> list[str]:
             raise BadInput(f"{where}: takes a value or a list of values, not a mapping")
         pairs = []
         for name, text in value.items():
-            if not isinstance(name, str) or not name or "=" in name or any(c in name for c in BLANKS + "\"'\\"):
-                raise BadInput(f"{where}: {shown(name)} is not the name of a variable")
+            # env_name_is_valid() of systemd, which passes over others.
+            if not isinstance(name, str) or not is_variable(name):
+                raise BadInput(
+                    f"{where}: {shown(name)} is not the name of a variable; letters, digits and _ may be used, and no digit first"
+                )
             pairs.append(_variable(f"{name}={_scalar(key, text, f'{where}.{plain(name)}')}"))
         return pairs
     if not isinstance(value, (list, tuple)):
