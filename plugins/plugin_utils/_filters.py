@@ -74,7 +74,8 @@ def flag(value: t.Any, what: str) -> bool:
     """
     try:
         return boolean(value)
-    except TypeError:
+    except (TypeError, ValueError):
+        # Its own message quotes the value, which numbers of thousands of digits do not take.
         raise BadInput(f"{what}: {shown(value)} is neither true nor false") from None
 
 
@@ -112,7 +113,7 @@ def unit_state(unit: t.Any, key: str, prop: str) -> str | bool | None:
     if isinstance(unit, str):
         return str(unit)
     if not isinstance(unit, t.Mapping):
-        raise BadInput(f"input: {unit!r} is not a unit; give it one of the units that pidone.systemd.unit_info returns")
+        raise BadInput(f"input: {shown(unit)} is not a unit; give it one of the units that pidone.systemd.unit_info returns")
     properties = unit.get("properties")
     for place, name in ((unit, key), (unit, prop), (properties, prop)):
         if isinstance(place, t.Mapping) and name in place:

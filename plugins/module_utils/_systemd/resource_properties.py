@@ -679,6 +679,8 @@ def _one(kind: type) -> t.Callable[[t.Any, Property], t.Any]:
     def decode(value: t.Any, row: Property) -> t.Any:
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise TypeError(f"no {kind.__name__}")
+        if isinstance(value, int) and not 0 <= value <= INFINITY:
+            raise ValueError("no number of the bus")
         return value
 
     return decode
