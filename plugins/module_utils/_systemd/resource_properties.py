@@ -195,7 +195,10 @@ def from_texts(name: str, texts: t.Sequence[str], option: str = "properties") ->
     label = f"{option}: {name}"
     since: list[str] = []
     for text in texts:
-        since = [*since, text] if text else []
+        if text:
+            since.append(text)
+        else:
+            since = []
     if not since:
         return row.default
     if collects:
