@@ -148,7 +148,7 @@ def work(name: str, inputs: int, minutes: float, seed: int, engine: str, path: P
     atheris: t.Any = None
     if engine != "own":
         try:
-            import atheris  # type: ignore[no-redef, import-not-found, unused-ignore]
+            atheris = importlib.import_module("atheris")
         except ImportError:
             if engine == "atheris":
                 raise

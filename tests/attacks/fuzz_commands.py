@@ -19,8 +19,10 @@ from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 SEEDS = [
     as_bytes(text)
     for text in (
-        f"/bin/sh{BETWEEN}-c{BETWEEN}echo \"$HOME\" 50% 'x' \\ | tr a b", "-@/usr/bin/env env -i A=b 'c d' \"e\\tf\"", "!!+:/bin/true \\x41\\u00e9\\101", "a\\s\\\\b ; c", f"x{BETWEEN}",
-        f"tool{BETWEEN}\u00e9\udc80{BETWEEN}a\nb\tc\rd\x07{BETWEEN}", "'unclosed", "/bin/echo \\U0001F600 \\xff ${A} $$", "'a'\"b\"c",
+        f"/bin/sh{BETWEEN}-c{BETWEEN}echo \"$HOME\" 50% 'x' \\ | tr a b", "-@/usr/bin/env env -i A=b 'c d' \"e\\tf\"",
+        "!!+:/bin/true \\x41\\u00e9\\101", "a\\s\\\\b ; c", f"x{BETWEEN}",
+        f"tool{BETWEEN}\u00e9\udc80{BETWEEN}a\nb\tc\rd\x07{BETWEEN}", "'unclosed",
+        "/bin/echo \\U0001F600 \\xff ${A} $$", "'a'\"b\"c",
     )
 ]  # fmt: skip
 TOKENS = [

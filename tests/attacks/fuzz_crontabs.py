@@ -14,9 +14,17 @@ from tests.attacks.inputs import as_bytes, as_text
 SEEDS = [
     as_bytes(text)
     for text in (
-        "*/10 8-18 * * mon-fri", "@daily", "30 6 1,15 * fri", "0 0 1-7 * */2", "0 12 29 2 0,7", "5/15 * * jan-dec/3 sun",
-        "MAILTO=root\nSHELL=/bin/bash\nPATH = \"/a:/b\"\n# comment\n17 * * * * cd / && run-parts --report /etc/cron.hourly\n@reboot /bin/x%line one%line two\n",
-        "CRON_TZ=Europe/Berlin\n0 2 * * * root test -x /x || y \\% z\n-*/5 * * * * www-data a 'b c' \"$d\"\r\n", "1 5 cron.daily nice run-parts /etc/cron.daily\n@monthly 45 m true\n7 70 w x\n",
+        "*/10 8-18 * * mon-fri", "@daily", "30 6 1,15 * fri", "0 0 1-7 * */2", "0 12 29 2 0,7",
+        "5/15 * * jan-dec/3 sun",
+        (
+            "MAILTO=root\nSHELL=/bin/bash\nPATH = \"/a:/b\"\n# comment\n17 * * * * cd / && run-parts --report "
+            "/etc/cron.hourly\n@reboot /bin/x%line one%line two\n"
+        ),
+        (
+            "CRON_TZ=Europe/Berlin\n0 2 * * * root test -x /x || y \\% z\n-*/5 * * * * www-data a 'b c' "
+            "\"$d\"\r\n"
+        ),
+        "1 5 cron.daily nice run-parts /etc/cron.daily\n@monthly 45 m true\n7 70 w x\n",
         "'A B' = c\nHOME=/h%\n@hourly user echo hi\n",
     )
 ]  # fmt: skip

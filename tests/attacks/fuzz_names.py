@@ -14,8 +14,9 @@ from tests.attacks.inputs import as_bytes, as_text
 SEEDS = [
     as_bytes(text)
     for text in (
-        "nginx", "app@7.service", "app@.service", "srv-big\\x20data.mount", "/srv//big data/./x", "*.service", "a[!b-d]?.timer", "-.slice", "user@1000.service",
-        "dev-disk-by\\x2duuid-1.swap", "Tom & Ann/photos", ".hidden", "\u00e9\udc80", "x" * 247 + ".service", "a.b.c", "/",
+        "nginx", "app@7.service", "app@.service", "srv-big\\x20data.mount", "/srv//big data/./x", "*.service",
+        "a[!b-d]?.timer", "-.slice", "user@1000.service", "dev-disk-by\\x2duuid-1.swap", "Tom & Ann/photos",
+        ".hidden", "\u00e9\udc80", "x" * 247 + ".service", "a.b.c", "/",
     )
 ]  # fmt: skip
 TOKENS = [b"@", b".service", b".mount", b".slice", b"\\x2d", b"\\x", b"[:digit:]", b"*", b"/", b"..", b"-", b"a" * 60]

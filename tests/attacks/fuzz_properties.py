@@ -15,16 +15,20 @@ from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 
 # A directive of each kind of value.
 _EXEC = (
-    "Description RemainAfterExit PrivateTmp RestartSec TimeoutSec StartLimitBurst SuccessActionExitStatus Requires RuntimeDirectory RestrictAddressFamilies SuccessExitStatus "
-    "KillSignal UMask StandardOutput BindPaths AppArmorProfile CapabilityBoundingSet LoadCredential SetCredential OnBootSec SyslogLevel Nice Environment EnvironmentFile "
-    "StandardInputText StandardInputData LogExtraFields LogFilterPatterns SyslogFacility SecureBits CPUSchedulingPolicy IOSchedulingClass CPUAffinity NUMAMask NUMAPolicy "
-    "CoredumpFilter TimerSlackNSec MountFlags TemporaryFileSystem RestrictNamespaces SystemCallErrorNumber OpenFile OnCalendar ConditionPathExists LimitNOFILE LimitRTTIME "
-    "LimitCPU LimitNICE LimitAS"
+    "Description RemainAfterExit PrivateTmp RestartSec TimeoutSec StartLimitBurst SuccessActionExitStatus "
+    "Requires RuntimeDirectory RestrictAddressFamilies SuccessExitStatus KillSignal UMask StandardOutput "
+    "BindPaths AppArmorProfile CapabilityBoundingSet LoadCredential SetCredential OnBootSec SyslogLevel Nice "
+    "Environment EnvironmentFile StandardInputText StandardInputData LogExtraFields LogFilterPatterns "
+    "SyslogFacility SecureBits CPUSchedulingPolicy IOSchedulingClass CPUAffinity NUMAMask NUMAPolicy "
+    "CoredumpFilter TimerSlackNSec MountFlags TemporaryFileSystem RestrictNamespaces SystemCallErrorNumber "
+    "OpenFile OnCalendar ConditionPathExists LimitNOFILE LimitRTTIME LimitCPU LimitNICE LimitAS"
 ).split()
 _VALUES = (
-    "yes", "20", "0755", "5min", "infinity", "SIGTERM", "SIGRTMIN+3", "a b 'c d'", "A=b C=\"d\"", "%h/x:/y:rbind", "~CAP_KILL CAP_CHOWN", "1-3,8", "0x1F", "10ns", "64:128", "kill", "ENOSYS",
-    "info", "daemon", "append:/x", "private-dax 33", "-1", "/x:/y:read-only", "!|/path", "daily", "Zm9v", "name:Zm9v", "143 SIGTERM TEMPFAIL", "ipc net", "idle", "512M", "20%", "tcp:80 any",
-    "/dev/sda 10M", "10.0.0.0/8 localhost ::1/64", "~eth0 eth1", "cgroup:inet:filter:set", "char-pts rw", "cpu io", "machine.slice", "egress:/sys/fs/bpf/x", "kill",
+    "yes", "20", "0755", "5min", "infinity", "SIGTERM", "SIGRTMIN+3", "a b 'c d'", "A=b C=\"d\"", "%h/x:/y:rbind",
+    "~CAP_KILL CAP_CHOWN", "1-3,8", "0x1F", "10ns", "64:128", "kill", "ENOSYS", "info", "daemon", "append:/x",
+    "private-dax 33", "-1", "/x:/y:read-only", "!|/path", "daily", "Zm9v", "name:Zm9v", "143 SIGTERM TEMPFAIL",
+    "ipc net", "idle", "512M", "20%", "tcp:80 any", "/dev/sda 10M", "10.0.0.0/8 localhost ::1/64", "~eth0 eth1",
+    "cgroup:inet:filter:set", "char-pts rw", "cpu io", "machine.slice", "egress:/sys/fs/bpf/x", "kill",
 )  # fmt: skip
 _RESOURCES = tuple(resource_properties.PROPERTIES)
 SEEDS = [as_bytes(f"{name}{BETWEEN}{value}") for name in _EXEC for value in _VALUES[:6]]

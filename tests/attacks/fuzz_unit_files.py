@@ -19,10 +19,18 @@ from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 SEEDS = [
     as_bytes(text)
     for text in (
-        "[Unit]\nDescription=A daemon\nAfter=network.target\n\n[Service]\nExecStart=/usr/bin/d --x \\\n  --y\nEnvironment=\"A=b c\" D=e\n\n[Install]\nWantedBy=multi-user.target\n",
-        "# comment\n; another\n[Timer]\nOnCalendar=\nOnCalendar=daily\nPersistent=yes\n", "\ufeff[Service]\r\nExecStart=-/bin/true\r\n", "[Service\nx\n=\n[X-Own]\nA = b\n",
-        "[Service]\nExecStart=/bin/sh -c 'a \\\n# not part\n b'\nEnvironment='A=\"x\"' \"B=\\\\\"\nStandardInputText=%%\\x20\n", "Key=before\n[A]\nK\x1fv\x1fw",
-        "[Service]\nEnvironment=A=1\\\n\nUMask=0077", "[Unit]\nDescription=a\u2028b\x85c\nX-Note=\n",
+        (
+            "[Unit]\nDescription=A daemon\nAfter=network.target\n\n[Service]\nExecStart=/usr/bin/d --x \\\n  "
+            "--y\nEnvironment=\"A=b c\" D=e\n\n[Install]\nWantedBy=multi-user.target\n"
+        ),
+        "# comment\n; another\n[Timer]\nOnCalendar=\nOnCalendar=daily\nPersistent=yes\n",
+        "\ufeff[Service]\r\nExecStart=-/bin/true\r\n", "[Service\nx\n=\n[X-Own]\nA = b\n",
+        (
+            "[Service]\nExecStart=/bin/sh -c 'a \\\n# not part\n b'\nEnvironment='A=\"x\"' \"B=\\\\\"\n"
+            "StandardInputText=%%\\x20\n"
+        ),
+        "Key=before\n[A]\nK\x1fv\x1fw", "[Service]\nEnvironment=A=1\\\n\nUMask=0077",
+        "[Unit]\nDescription=a\u2028b\x85c\nX-Note=\n",
         f"Service{BETWEEN}ExecStart{BETWEEN}/bin/a b{BETWEEN}Environment{BETWEEN}A=b c{BETWEEN}",
     )
 ]  # fmt: skip

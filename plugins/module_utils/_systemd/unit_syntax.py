@@ -11,7 +11,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, has_surrogates, is_variable, number_text
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    BLANKS,
+    has_surrogates,
+    is_variable,
+    number_text,
+)
 
 # LONG_LINE_MAX of systemd, in bytes; a line has to be shorter.
 _LONGEST_LINE = 1024 * 1024

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import time
@@ -108,7 +109,7 @@ TEXT_PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "hexadecimal": lambda text: numbers.parse_hexadecimal(text, "value", "a mask"),
     "calendar": parse_calendar,
     "cron": convert,
-    **{f"crontab {kind}": lambda text, kind=kind: parse_crontab(text, kind) for kind in KINDS},
+    **{f"crontab {kind}": functools.partial(parse_crontab, kind=kind) for kind in KINDS},
     "unit file": lambda text: [str(problem) for problem in parse(text).problems],
     "directives": lambda text: [
         str(one) for one in check_directives(parse(text), "service", {"Unit": {}, "Service": {}})
