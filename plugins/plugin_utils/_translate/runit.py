@@ -25,7 +25,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Refused,
     unit_name,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import line_of, parse, text_of, walk
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import TooMuch, line_of, parse, text_of, walk
 
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(
@@ -40,6 +40,7 @@ class _Translator(Control):
 
     def run(self) -> None:
         definition = self.definition
+        definition.check_size()
         for problem in definition.problems:
             self.note(WARNING, "collect", "", 0, problem)
         if "run" not in definition.files:
@@ -187,6 +188,10 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
         units = translator.units()
     except Refused as why:
         translator.findings.append(Finding(WARNING, why.construct, "run", why.line, why.message))
+        translation = "refused"
+    except TooMuch as why:
+        message = f"{why}, too much to be translated; write the unit by hand"
+        translator.findings.append(Finding(WARNING, "size", "", 0, message))
         translation = "refused"
     except SystemdError:
         raise

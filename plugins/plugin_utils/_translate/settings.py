@@ -112,6 +112,8 @@ class Settings(Redirections):
             known = content is not None or self.definition.live
         else:
             known, content = self.definition.outside(path)
+        if self.withheld_settings(path, optional):
+            return
         if content is None:
             if any(mark in path for mark in programs.CODE_MARKS) or path.endswith((".sh", ".bash", "/activate")):
                 if path.endswith("/bin/activate"):
@@ -167,6 +169,31 @@ class Settings(Redirections):
             )
             return
         self.evaluate_file(path, content, optional, node)
+
+    def withheld_settings(self, path: str, optional: bool) -> bool:
+        """Have systemd read a file whose contents stayed on the host, which it does as root; False where it is no such file.
+
+        :raises Wrap: systemd would misread it, so that the script goes on doing it.
+        """
+        one = self.definition.withheld(path)
+        if one is None:
+            return False
+        names = one.get("variables")
+        if names is None:
+            raise Wrap(
+                ".",
+                f"{path} is not for every user, so it was left on the host, and it is no plain list of NAME=value lines; "
+                "the original script, which reads it, is run",
+                self.line,
+            )
+        self.settings_file(path, optional)
+        self._open({*names, *(one.get("mentioned") or ())}, {})
+        self.note(
+            INFO,
+            ".",
+            f"{path} is not for every user, so it stays on the host and is read there by EnvironmentFile=; all its variables are passed on",
+        )
+        return True
 
     @staticmethod
     def _interesting(content: str) -> bool:
