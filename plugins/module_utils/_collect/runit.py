@@ -63,7 +63,9 @@ _WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # Only files that a script sources or names as an environment directory are read; the rest of a host is none of our business.
 _SOURCED = re.compile(rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(/[A-Za-z0-9_./@:+-]+)", re.M)
-_SOURCED_NEAR = re.compile(rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(?:\./)?([A-Za-z0-9_.@+-]+)(?=[\s\"';&|)}]|\Z)", re.M)
+_SOURCED_NEAR = re.compile(
+    rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(?:\./)?([A-Za-z0-9_.@+-]+)(?=[\s\"';&|)}]|\Z)", re.M
+)
 _ENVDIR = re.compile(rb"(?:-e\s*|envdir\s+)[\"']?(/[A-Za-z0-9_./@:+-]+)")
 
 
@@ -365,7 +367,9 @@ class _Reading:
         data = content.data
         if data is None:
             one["private"] = True
-            self.problems.append(f"{inner}: is a link to a file of another owner that is not for everybody, so it was not read")
+            self.problems.append(
+                f"{inner}: is a link to a file of another owner that is not for everybody, so it was not read"
+            )
             return one
         # Nothing is known of where a checkout will be, so the modes of its directories say nothing.
         if not (content.public if self.live else content.info.st_mode & stat.S_IROTH):

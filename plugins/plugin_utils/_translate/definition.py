@@ -42,25 +42,28 @@ class Definition:
         self.problems: list[str] = [str(one) for one in raw.get("problems", [])]
         self._left = MOST_STATEMENTS
 
-    def spend(self) -> None:
-        """Count a statement that is interpreted.
+    def spend(self, steps: int = 1) -> None:
+        """Count a statement that is interpreted, or what takes as long as some.
 
         :raises TooMuch: there were more than a translation may take.
         """
-        self._left -= 1
+        self._left -= steps
         if self._left < 0:
             raise TooMuch(f"reading it takes more than {MOST_STATEMENTS} steps")
 
     def check_size(self) -> None:
         """
-        :raises TooMuch: the files that are translated are larger than any that are written by hand.
+        :raises TooMuch: the files are larger than any that are written by hand.
         """
-        total = 0
+        total = scripts = 0
         for path, one in self.files.items():
             size = len(str(one.get("content") or ""))
             total += size
+            scripts += size if self.executable(path) or path in _SCRIPTS else 0
             if size > LARGEST:
                 raise TooMuch(f"{path} has more than {LARGEST // 1024} KiB")
+        if scripts > LARGEST:
+            raise TooMuch(f"its scripts have more than {LARGEST // 1024} KiB together")
         if total > LARGEST_TOGETHER:
             raise TooMuch(f"its files have more than {LARGEST_TOGETHER // 1024 // 1024} MiB together")
 
