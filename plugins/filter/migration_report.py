@@ -34,13 +34,14 @@ RETURN = r"""
 _value:
   description:
     - C(lines), a short summary as a list of lines; C(markdown), the whole report as Markdown; C(data), the same as data;
-      C(summary), the data without the services.
+      C(summary), the data without the services; C(file), a name for files of it on the controller, without a suffix.
   type: dict
 """
 
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import report
 
@@ -49,7 +50,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report i
 def migration_report(value: t.Any) -> dict[str, t.Any]:
     if not isinstance(value, dict):
         raise BadInput(f"input: a report is made of a dictionary, not of {type(value).__name__}")
-    return report(value)._asdict()
+    return report(_answers.facts(value))._asdict()
 
 
 class FilterModule:

@@ -239,6 +239,13 @@ def anything(value: t.Any, where: str, depth: int = 0) -> t.Any:
     raise _wrong(value, where, "a plain value")
 
 
+def _truth(value: t.Any, where: str) -> bool:
+    """What conditions of playbooks may be."""
+    if value is not None and not isinstance(value, (bool, int, str)):
+        raise _wrong(value, where, "true or false")
+    return bool(value)
+
+
 _STATE = record(
     {},
     {
@@ -307,6 +314,87 @@ _SERVICE = record(
     },
     {"source": _SOURCE, "definition": _DEFINITION},
 )
+
+_DIFFERENCE = record(
+    {"what": text()},
+    {"before": anything, "after": anything, "reason": optional(text()), "expected": _truth, "worse": _truth},
+)
+_RESULT = record(
+    {"name": text()},
+    {
+        "outcome": optional(text()),
+        "message": optional(text(_LONGEST_TEXT)),
+        "before": anything,
+        "after": anything,
+        "differences": optional(list_of(_DIFFERENCE)),
+        "seconds": optional(seconds),
+    },
+)
+_ROW = record(
+    {"name": text()},
+    {
+        "origin": optional(text()),
+        "path": optional(text()),
+        "translation": optional(text()),
+        "state": anything,
+        "findings": optional(list_of(_FINDING)),
+        "drift": optional(text(_LONGEST_TEXT)),
+        "units": optional(list_of(record({"name": text(), "content": text(_LONGEST_TEXT)}, {}))),
+        "packaged": optional(record({"name": text(), "path": text()}, {})),
+    },
+)
+_FACTS = record(
+    {},
+    {
+        "host": optional(text()),
+        "mode": optional(text()),
+        "when": optional(text()),
+        "checked": _truth,
+        "failed": _truth,
+        "seconds": optional(seconds),
+        "services": optional(list_of(_ROW, _MOST_SERVICES)),
+        "results": optional(list_of(_RESULT, _MOST_SERVICES)),
+        "blocked": optional(list_of(record({"name": text(), "reasons": list_of(text())}, {}), _MOST_SERVICES)),
+        "left_out": optional(list_of(record({"name": text(), "reason": text()}, {"running": _truth}), _MOST_SERVICES)),
+        "listeners": optional(list_of(_DIFFERENCE)),
+        "notes": optional(list_of(optional(text(_LONGEST_TEXT)))),
+    },
+)
+_COUNTS = table_of(text(), number)
+_STOPPED = record({"stopped": text()}, {"host": text()})
+_SUMMARY = record(
+    {
+        "ok": boolean,
+        "mode": text(),
+        "checked": boolean,
+        "counts": _COUNTS,
+        "outcomes": _COUNTS,
+        "parity": record({"same": number, "of": number}, {}),
+        "blocked": table_of(text(), list_of(text()), _MOST_SERVICES),
+        "seconds": optional(seconds),
+    },
+    {"host": text(), "when": text(), "notes": list_of(text(_LONGEST_TEXT))},
+)
+
+
+def facts(value: t.Any, where: str = "input") -> dict[str, t.Any]:
+    """What a report is made of.
+
+    :raises BadInput: it is something else; the text names the place.
+    """
+    return t.cast("dict[str, t.Any]", _FACTS(value, where))
+
+
+def summaries(value: t.Any, where: str = "input") -> dict[str, t.Any]:
+    """What a report of a fleet is made of: by host a summary, why there is none (`stopped`), or null.
+
+    :raises BadInput: it is something else; the text names the place.
+    """
+
+    def check(one: t.Any, place: str) -> t.Any:
+        return (_STOPPED if isinstance(one, t.Mapping) and one.get("stopped") else _SUMMARY)(one, place)
+
+    return t.cast("dict[str, t.Any]", table_of(text(), optional(check), 100000)(value, where))
 
 
 def definitions(value: t.Any, where: str = "definitions") -> list[dict[str, t.Any]]:
