@@ -40,7 +40,6 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import report
@@ -48,8 +47,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report i
 
 @reporting
 def migration_report(value: t.Any) -> dict[str, t.Any]:
-    if not isinstance(value, dict):
-        raise BadInput(f"input: a report is made of a dictionary, not of {type(value).__name__}")
     return report(_answers.facts(value))._asdict()
 
 
