@@ -235,7 +235,7 @@ class Settings(Redirections):
         """A settings file that uses shell: its values are fixed, or it goes on being read by a shell."""
         if path in self.reading or len(self.reading) > 8:
             raise NeedShell("it sources itself")
-        self.definition.spend(len(content) // 16)
+        self.definition.spend(len(content) // 4)
         saved = self._save()
         self.reading.append(path)
         try:
