@@ -20,6 +20,7 @@ options:
         M(pidone.systemd.init_handover) returned; C(seconds) that it took; C(notes), lines to add; C(when), a date to show; C(checked), whether
         it was check mode; C(failed), whether the migration failed.
       - All but C(host) may be left out.
+      - Whatever hosts said is shown as text. In Markdown it is escaped, and control characters are written as their numbers.
     type: dict
     required: true
 """

@@ -306,9 +306,10 @@ def test_nothing_of_a_host_is_a_template(site: Path, monkeypatch: pytest.MonkeyP
         TrustedAsTemplate().tag({"host": HOST, "services": plan["services"], "blocked": plan["blocked"]})
     )
     seen = 0
-    for found in (trusted, result, plan, report):
-        for way in places(found):
-            value = found
+    whole: Json
+    for whole in (trusted, result, plan, report):
+        for way in places(whole):
+            value: Json = whole
             for key in way:
                 value = value[key]
             if isinstance(value, str):

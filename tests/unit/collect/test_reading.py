@@ -135,9 +135,12 @@ def test_only_a_fifo_is_opened_for_writing(host: Path, monkeypatch: pytest.Monke
     (supervise / "ok").symlink_to("/dev/null")
     opened: list[int] = []
     real = os.open
-    monkeypatch.setattr(
-        os, "open", lambda path, flags, *more, **named: opened.append(flags) or real(path, flags, *more, **named)
-    )  # type: ignore[func-returns-value]
+
+    def opening(path: t.Any, flags: int, *more: t.Any, **named: t.Any) -> int:
+        opened.append(flags)
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", opening)
     assert runit.is_supervised(str(supervise.parent)) is False
     (supervise / "ok").unlink()
     (supervise / "ok").write_text("")
