@@ -9,9 +9,11 @@ The rules are those of systemd.service(5), "Command lines".
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # What may stand before the program.
 PREFIXES = "-@:+!|"
@@ -86,23 +88,26 @@ def program_problem(program: str, search: t.Sequence[str] = SEARCH_PATH, root: s
     if not program or "%" in program:
         # Specifiers are systemd's to expand.
         return ""
+    tree = Tree(root)
     if program.startswith("/"):
-        return _problem_of(root + program, program)
+        return _problem_of(tree, root + program, program)
     if "/" in program:
         return f"{program!r} is neither an absolute path nor a bare name"
-    if any(not _problem_of(f"{root}{directory}/{program}", program) for directory in search):
+    if any(not _problem_of(tree, f"{root}/{directory.lstrip('/')}/{program}", program) for directory in search):
         return ""
     return f"there is no program {program!r} in {':'.join(search)}"
 
 
-def _problem_of(path: str, shown: str) -> str:
-    if path != shown and os.path.islink(path):
-        # A link of a tree leads somewhere within that tree.
-        return ""
-    if not os.path.lexists(path):
+def _problem_of(tree: Tree, path: str, shown: str) -> str:
+    if tree.status(path, False) is None:
         return f"there is no file {shown}"
-    if os.path.isdir(path):
+    found = tree.status(path)
+    if found is None:
+        target = tree.target(path)
+        # A link of a tree may lead to what is mounted there one day.
+        return "" if tree.root else f"{shown} is a link to {target}, which is not there"
+    if stat.S_ISDIR(found.st_mode):
         return f"{shown} is a directory"
-    if not os.path.exists(path):
-        return f"{shown} is a link to {os.readlink(path)}, which is not there"
-    return "" if os.access(path, os.X_OK) else f"{shown} is not executable"
+    # Of a tree nobody knows as whom it will be run.
+    executable = found.st_mode & 0o111 if tree.root else os.access(path, os.X_OK)
+    return "" if executable else f"{shown} is not executable"

@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 BUS_NAME = "org.freedesktop.systemd1"
 MANAGER_PATH = "/org/freedesktop/systemd1"
@@ -102,6 +103,7 @@ class Manager:
     """
 
     offline = False
+    tree = HOST
 
     def __init__(self, connection: Connection, scope: str = "system", uid: int | None = None) -> None:
         self.connection = connection

@@ -41,6 +41,11 @@ class Unreadable(SystemdError):
         self.path = path
         self.errno = number
 
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether a look at all files of a unit goes on without it: somebody else may read it, or it leads nowhere."""
+        return self.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
+
 
 def printable(path: str) -> str:
     """A path for a message: whole where it can be shown, else as Python writes it, and cut where it is endless."""

@@ -23,6 +23,7 @@ import stat
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
     ENTRIES,
     LIMIT,
@@ -73,11 +74,24 @@ class Tree:
             return "/".join([self.root, *names, *rest])
 
     def resolve(self, path: str) -> str:
-        """As `real`, with the last component resolved as well."""
+        """As `real`, with the last component resolved as well; of this host, paths stay as they are."""
         if not self.root:
-            return os.path.realpath(path)
+            return path
         with self._walk(path, True) as (names, rest):
-            return "/".join([self.root, *names, *rest]) if names or rest else self.root
+            return "/".join([self.root, *names, *rest])
+
+    def directories(self, paths: t.Sequence[str]) -> list[str]:
+        """Directories to be looked into, resolved: each once, and without those to which there is no way."""
+        if not self.root:
+            return list(paths)
+        found = []
+        for path in paths:
+            try:
+                found.append(self.resolve(path))
+            except Unreadable:
+                # Neither does systemd look there, in the tree.
+                continue
+        return list(dict.fromkeys(found))
 
     def target(self, path: str) -> str:
         """The target of a symbolic link as it is written; empty where there is none."""
@@ -96,6 +110,10 @@ class Tree:
                 return os.stat(name, dir_fd=directory, follow_symlinks=False)
         except (OSError, ValueError, Unreadable):
             return None
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something, links followed; a mask is something also where the tree has no /dev/null."""
+        return self.status(path) is not None or (bool(self.root) and self.is_null(path))
 
     def read(self, path: str, limit: int = LIMIT, follow: bool = True) -> bytes | None:
         """The content of a regular file; None where there is nothing. A mask, a link to /dev/null, reads as empty.
@@ -124,7 +142,7 @@ class Tree:
             with self._handle(path, follow) as handle:
                 return read_handle(handle, path, limit, head)
         except (FileNotFoundError, NotADirectoryError):
-            return (b"", os.stat(os.devnull)) if self.root and follow and self._is_null(path) else None
+            return (b"", os.stat(os.devnull)) if self.root and follow and self.is_null(path) else None
         except (OSError, ValueError) as e:
             raise unreadable(path, e) from e
 
@@ -205,10 +223,10 @@ class Tree:
         inside = self.resolve(path)[len(self.root) :]
         return os.path.realpath(path) == os.path.realpath(self.root).rstrip("/") + inside
 
-    def _is_null(self, path: str) -> bool:
-        """Whether a link leads to the tree's /dev/null, where that is no device, as nobody has booted it (systemd.unit(5))."""
+    def is_null(self, path: str) -> bool:
+        """Whether a link leads to /dev/null; that of a tree need not be there, as nobody has booted it (systemd.unit(5))."""
         try:
-            return self.resolve(path) == f"{self.root}/dev/null"
+            return (self.resolve(path) if self.root else os.path.realpath(path)) == f"{self.root}/dev/null"
         except Unreadable:
             return False
 
@@ -265,7 +283,7 @@ class _Way:
         """Go as far as there is something; with `follow` the last component is followed too, else it is left in `rest`."""
         if "\0" in self._path:
             raise ValueError("embedded null byte")
-        self.handles.append(os.open(self._tree.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        self.handles.append(self._open_root())
         links = 0
         while self._todo:
             part = self._todo.pop()
@@ -297,6 +315,15 @@ class _Way:
                 while self.names:
                     self._up()
             self._todo += _parts(target)
+
+    def _open_root(self) -> int:
+        root = self._tree.root
+        try:
+            if root.startswith("/"):
+                return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        raise BadInput(f"root: {root!r} is not an existing directory; give the absolute path of the tree")
 
     def close(self) -> None:
         """Close all descriptors."""

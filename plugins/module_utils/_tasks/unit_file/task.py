@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 from contextlib import contextmanager
 
@@ -49,7 +50,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     prefix_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
     UnitText,
@@ -133,9 +136,10 @@ def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: boo
     return reloads
 
 
-def _is_empty_directory(path: str) -> bool:
+def _is_empty_directory(path: str, tree: Tree) -> bool:
     """Whether it is one that can be removed; a link to one cannot."""
-    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
+    status = tree.status(path, False)
+    return status is not None and stat.S_ISDIR(status.st_mode) and not tree.names(path)
 
 
 class _NoManager:
@@ -222,11 +226,13 @@ class _Task:
                 user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
         root = (params["root"] or "").rstrip("/")
         self.paths = UnitPaths(params["scope"], self.home, self.uid, root)
+        self.tree = self.paths.tree
         if self.dropin is not None:
-            self.path = self.paths.dropin(self.name, self.dropin, params["runtime"])
+            self.place = self.paths.dropin(self.name, self.dropin, params["runtime"])
         else:
-            self.path = self.paths.unit(self.name, params["runtime"])
-        self._check_in_tree()
+            self.place = self.paths.unit(self.name, params["runtime"])
+        # Where it is in a tree, links on the way resolved: `place` is how systemd comes by it.
+        self.path = self.tree.real(self.place)
         self._check_owner(user[2] if user else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
@@ -235,19 +241,6 @@ class _Task:
             user=user,
             unsafe_writes=bool(params["unsafe_writes"]),
         )
-
-    def _check_in_tree(self) -> None:
-        """Refuse to be led out of a tree: links of an image are meant to be seen from inside."""
-        root = self.paths.root
-        if not root:
-            return
-        directory = os.path.dirname(self.path)
-        real, tree = os.path.realpath(directory), os.path.realpath(root)
-        if not real.startswith(tree.rstrip("/") + "/"):
-            raise BadInput(
-                f"root: {directory} leads to {real}, out of the tree, by a link that holds only inside of it; "
-                "make it a relative link, or run the task inside the tree (for example with the connection community.general.chroot)"
-            )
 
     def _check_owner(self, user: str) -> None:
         """Refuse attributes that cannot be given before anything is written, and in check mode too.
@@ -319,6 +312,10 @@ class _Task:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
         raw = tidy(self.params["content"]) if option == "content" else render(self.params["sections"])
+        if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
+            raise BadInput(
+                f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller"
+            )
         text = parse(raw)
         if text.problems:
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
@@ -378,8 +375,8 @@ class _Task:
     def _present_file(self) -> Saved | None:
         """The file as it is; refuses what is not a file of ours to replace."""
         path = self.path
-        if os.path.islink(path):
-            target = os.readlink(path)
+        target = self.tree.target(path)
+        if target:
             if self.dropin is not None:
                 if self.absent:
                     return None
@@ -395,7 +392,8 @@ class _Task:
                 what = f"a link to {target}"
                 raise BadInput(f"name: {path} is {what}; name the unit it stands for, or remove the link first")
             return None
-        if os.path.isdir(path):
+        status = self.tree.status(path, False)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             raise BadInput(f"name: {path} is a directory; remove it first")
         return Saved.of(path)
 
@@ -418,14 +416,14 @@ class _Task:
         if before is not None:
             diff = self._file_diff(before.content.decode("utf-8", "replace"), "")
             return [RemoveFile(self.path, before, self.tools)], [diff], True
-        if os.path.islink(self.path):
-            target = os.readlink(self.path)
+        target = self.tree.target(self.path)
+        if target:
             if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
             return [RemoveLinks({self.path: target}, self.tools)], [], True
         directory = os.path.dirname(self.path)
-        if self.dropin is not None and _is_empty_directory(directory):
+        if self.dropin is not None and _is_empty_directory(directory, self.tree):
             return [RemoveDirectory(directory, self.tools)], [], None
         return [], [], None
 
@@ -433,7 +431,7 @@ class _Task:
         return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
 
     def _look_for_shadows(self) -> None:
-        better = self.paths.shadows(self.path)
+        better = self.paths.shadows(self.place)
         if better is not None:
             self.warnings.append(f"{self.path} has no effect while there is {better}, which systemd prefers")
 
@@ -445,13 +443,13 @@ class _Task:
         import shutil
         import tempfile
 
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 
         # Not in `module.tmpdir`: with pipelining that is made for it, in a home directory, with a warning.
         scratch = tempfile.mkdtemp(prefix="pidone-verify-")
         try:
-            table = load_table(self.paths.root) or load_table()
+            table = table_for(self.tree, self.warnings)
             verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.home)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -462,7 +460,7 @@ class _Task:
             what = f"{self.name}.d/{self.dropin}" if self.dropin else self.name
             state = (
                 "and the file on the host is untouched"
-                if os.path.lexists(self.path)
+                if self.tree.status(self.path, False) is not None
                 else "and nothing has been written"
             )
             listed = [{"line": e.line or None, "text": e.text, "message": e.message} for e in errors]
@@ -554,13 +552,12 @@ class _Task:
         with self.tools.acting():
             for directory in self.paths.search:
                 try:
-                    names = os.listdir(directory)
-                except OSError:
+                    names = self.tree.names(directory)
+                except Unreadable:
                     continue
                 for name in names:
                     if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
-                        path = f"{directory}/{name}"
-                        target = os.readlink(path) if os.path.islink(path) else ""
+                        target = self.tree.target(f"{directory}/{name}")
                         if target != "/dev/null" and os.path.basename(target) != self.name:
                             own.add(name)
         return own
@@ -596,7 +593,7 @@ class _Task:
                 # An instance may have a file of its own beside its template's.
                 mine = not fragment or os.path.basename(fragment) == self.name
                 unseen = unseen or (each.load_state in ("loaded", "not-found") and mine and not seen)
-        if not unseen or self.absent or self.paths.shadows(self.path):
+        if not unseen or self.absent or self.paths.shadows(self.place):
             return False
         # A user's manager may have been told to look elsewhere (XDG_CONFIG_HOME).
         return self.paths.directory(self.params["runtime"]) in manager.unit_path()
@@ -642,11 +639,11 @@ class _Task:
 
     def _old_install(self) -> list[tuple[str, str]]:
         with self.tools.acting():
-            before = Saved.of(self.path)
-            if before is None:
+            text = self.tree.read_text(self.path)
+            if text is None:
                 found = self.paths.find(self.name) if self.dropin is None else None
-                before = Saved.of(found) if found else None
-        text = before.content.decode("utf-8", "surrogateescape") if before else ""
+                text = self.tree.read_text(found) if found else None
+        text = text or ""
         return parse(text).meaning().get("Install", [])
 
     def _states(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], act: bool) -> dict[Unit, str]:
@@ -740,14 +737,14 @@ class _Task:
         directories = (
             manager.link_directories()
             if manager is not None
-            else link_directories(self.params["scope"], self.home, self.uid)
+            else link_directories(self.params["scope"], self.home, self.uid, self.paths.root)
         )
         steps: list[Step] = []
         own = self._own_instances() if is_template(self.name) else set()
         with self.tools.acting():
             links = {
                 path: target
-                for path, target in read_links(directories).items()
+                for path, target in read_links(directories, tree=self.tree).items()
                 if path != self.path
                 and target != "/dev/null"
                 and leads_to(path, target, self.name)
@@ -756,6 +753,6 @@ class _Task:
             if links:
                 steps.append(RemoveLinks(links, self.tools))
             directory = f"{self.path}.d"
-            if _is_empty_directory(directory):
+            if _is_empty_directory(directory, self.tree):
                 steps.append(RemoveDirectory(directory, self.tools))
         return steps
