@@ -117,7 +117,6 @@ class OfflineManager:
     def _change(self, verb: str, names: t.Sequence[str], runtime: bool, force: bool = False) -> list[LinkChange]:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
 
-        self._check_links()
         options = [*(["--runtime"] if runtime else []), *(["--force"] if force else [])]
         before = read_links(self.link_directories(), tree=self.tree)
         self._systemctl(verb, names, "--quiet", *options)
@@ -148,6 +147,7 @@ class OfflineManager:
     def _systemctl(
         self, verb: str, names: t.Sequence[str], *options: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
+        self._check_links()
         where = f"--root={self.root or '/'}" if self.scope == "system" else "--global"
         command = ["systemctl", where, *options, verb, "--", *names]
         environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
