@@ -200,7 +200,7 @@ class TestPrograms:
         shell(
             host,
             f"""
-            cp -a /bin/sh /usr/bin/touch {TREE}/usr/bin/; rm -rf {TREE}/bin; ln -s usr/bin {TREE}/bin
+            cp -L /bin/sh /usr/bin/touch {TREE}/usr/bin/; rm -rf {TREE}/bin; ln -s usr/bin {TREE}/bin
             for file in $(ldd /bin/sh /usr/bin/touch | grep -o '/[^ ]*\\.so[^ ]*'); do
                 mkdir -p $(dirname {TREE}/$file); cp -L $file {TREE}/$file
             done

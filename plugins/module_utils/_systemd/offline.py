@@ -148,7 +148,8 @@ class OfflineManager:
         self, verb: str, names: t.Sequence[str], *options: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         self._check_links()
-        where = f"--root={self.root or '/'}" if self.scope == "system" else "--global"
+        # Of a tree that is behind a link itself, old versions find no units.
+        where = f"--root={os.path.realpath(self.root or '/')}" if self.scope == "system" else "--global"
         command = ["systemctl", where, *options, verb, "--", *names]
         environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
         if self.root:
