@@ -25,6 +25,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS, TYPES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 BUS_NAME = "org.freedesktop.systemd1"
 MANAGER_PATH = "/org/freedesktop/systemd1"
@@ -124,6 +125,7 @@ class Manager:
     """
 
     offline = False
+    tree = HOST
 
     def __init__(
         self, connection: Connection, scope: str = "system", uid: int | None = None, timeout: float | None = None

@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
 
@@ -189,10 +190,10 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
     base = None
     if found is not None:
         try:
-            with open(found, encoding="utf-8", errors="surrogateescape") as file:
-                base = file.read()
-        except OSError:
-            base = None
+            base = paths.tree.read_text(found)
+        except Unreadable as e:
+            if not e.is_passed_over:
+                raise
     _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
     own = f"{scratch}/{name}.d/{dropin}"
     os.mkdir(os.path.dirname(own))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 import typing as t
 from contextlib import contextmanager
@@ -48,7 +49,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     prefix_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
     UnitText,
@@ -137,9 +140,10 @@ def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: boo
     return reloads
 
 
-def _is_empty_directory(path: str) -> bool:
+def _is_empty_directory(path: str, tree: Tree) -> bool:
     """Whether it is one that can be removed; a link to one cannot."""
-    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
+    status = tree.status(path, False)
+    return status is not None and stat.S_ISDIR(status.st_mode) and not tree.names(path)
 
 
 class _Task:
@@ -200,11 +204,13 @@ class _Task:
         params = self.params
         root = (params["root"] or "").rstrip("/")
         self.paths = UnitPaths(session.scope, session.home, session.uid, root)
+        self.tree = self.paths.tree
         if self.dropin is not None:
-            self.path = self.paths.dropin(self.name, self.dropin, params["runtime"])
+            self.place = self.paths.dropin(self.name, self.dropin, params["runtime"])
         else:
-            self.path = self.paths.unit(self.name, params["runtime"])
-        self._check_in_tree()
+            self.place = self.paths.unit(self.name, params["runtime"])
+        # Where it is in a tree, links on the way resolved: `place` is how systemd comes by it.
+        self.path = self.tree.real(self.place)
         self._check_owner(session.account.name if session.account else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
@@ -213,19 +219,6 @@ class _Task:
             label=lambda path: self.module.set_default_selinux_context(path, False),
             unsafe_writes=bool(params["unsafe_writes"]),
         )
-
-    def _check_in_tree(self) -> None:
-        """Refuse to be led out of a tree: links of an image are meant to be seen from inside."""
-        root = self.paths.root
-        if not root:
-            return
-        directory = os.path.dirname(self.path)
-        real, tree = os.path.realpath(directory), os.path.realpath(root)
-        if not real.startswith(tree.rstrip("/") + "/"):
-            raise BadInput(
-                f"root: {directory} leads to {real}, out of the tree, by a link that holds only inside of it; "
-                "make it a relative link, or run the task inside the tree (for example with the connection community.general.chroot)"
-            )
 
     def _check_owner(self, user: str) -> None:
         """Refuse attributes that cannot be given before anything is written, and in check mode too.
@@ -290,6 +283,10 @@ class _Task:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
         raw = tidy(self.params["content"]) if option == "content" else render(self.params["sections"])
+        if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
+            raise BadInput(
+                f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller"
+            )
         text = parse(raw)
         if text.problems:
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
@@ -337,8 +334,8 @@ class _Task:
     def _present_file(self) -> Saved | None:
         """The file as it is; refuses what is not a file of ours to replace."""
         path = self.path
-        if os.path.islink(path):
-            target = os.readlink(path)
+        target = self.tree.target(path)
+        if target:
             if self.dropin is not None:
                 if self.absent:
                     return None
@@ -354,7 +351,8 @@ class _Task:
                 what = f"a link to {target}"
                 raise BadInput(f"name: {path} is {what}; name the unit it stands for, or remove the link first")
             return None
-        if os.path.isdir(path):
+        status = self.tree.status(path, False)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             raise BadInput(f"name: {path} is a directory; remove it first")
         return Saved.of(path)
 
@@ -377,14 +375,14 @@ class _Task:
         if before is not None:
             diff = self._file_diff(before.content.decode("utf-8", "replace"), "")
             return [RemoveFile(self.path, before, self.tools)], [diff], True
-        if os.path.islink(self.path):
-            target = os.readlink(self.path)
+        target = self.tree.target(self.path)
+        if target:
             if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
             return [RemoveLinks({self.path: target})], [], True
         directory = os.path.dirname(self.path)
-        if self.dropin is not None and _is_empty_directory(directory):
+        if self.dropin is not None and _is_empty_directory(directory, self.tree):
             return [RemoveDirectory(directory)], [], None
         return [], [], None
 
@@ -392,7 +390,7 @@ class _Task:
         return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
 
     def _look_for_shadows(self) -> None:
-        better = self.paths.shadows(self.path)
+        better = self.paths.shadows(self.place)
         if better is not None:
             self.warnings.append(f"{self.path} has no effect while there is {better}, which systemd prefers")
 
@@ -401,12 +399,12 @@ class _Task:
         mode = self.params["verify"]
         if mode == "nothing":
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 
         with scratch_directory() as scratch:
-            table = load_table(self.paths.root) or load_table()
+            table = table_for(self.tree, self.warnings)
             verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.session.home)
         errors, warnings = verdict
         if mode == "strict":
@@ -415,7 +413,7 @@ class _Task:
             what = f"{self.name}.d/{self.dropin}" if self.dropin else self.name
             state = (
                 "and the file on the host is untouched"
-                if os.path.lexists(self.path)
+                if self.tree.status(self.path, False) is not None
                 else "and nothing has been written"
             )
             listed = [{"line": e.line or None, "text": e.text, "message": e.message} for e in errors]
@@ -507,13 +505,12 @@ class _Task:
         own = set()
         for directory in self.paths.search:
             try:
-                names = os.listdir(directory)
-            except OSError:
+                names = self.tree.names(directory)
+            except Unreadable:
                 continue
             for name in names:
                 if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
-                    path = f"{directory}/{name}"
-                    target = os.readlink(path) if os.path.islink(path) else ""
+                    target = self.tree.target(f"{directory}/{name}")
                     if target != "/dev/null" and os.path.basename(target) != self.name:
                         own.add(name)
         return own
@@ -548,7 +545,7 @@ class _Task:
                 # An instance may have a file of its own beside its template's.
                 mine = not fragment or os.path.basename(fragment) == self.name
                 unseen = unseen or (each.load_state in ("loaded", "not-found") and mine and not seen)
-        if not unseen or self.absent or self.paths.shadows(self.path):
+        if not unseen or self.absent or self.paths.shadows(self.place):
             return False
         # A user's manager may have been told to look elsewhere (XDG_CONFIG_HOME).
         return self.paths.directory(self.params["runtime"]) in manager.unit_path()
@@ -602,11 +599,11 @@ class _Task:
         return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 
     def _old_install(self) -> list[tuple[str, str]]:
-        before = Saved.of(self.path)
-        if before is None:
+        text = self.tree.read_text(self.path)
+        if text is None:
             found = self.paths.find(self.name) if self.dropin is None else None
-            before = Saved.of(found) if found else None
-        text = before.content.decode("utf-8", "surrogateescape") if before else ""
+            text = self.tree.read_text(found) if found else None
+        text = text or ""
         return parse(text).meaning().get("Install", [])
 
     def _older_than_the_file(self, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
@@ -727,13 +724,13 @@ class _Task:
         directories = (
             manager.link_directories()
             if manager is not None
-            else link_directories(self.session.scope, self.session.home, self.session.uid)
+            else link_directories(self.session.scope, self.session.home, self.session.uid, self.paths.root)
         )
         steps: list[Step] = []
         own = self._own_instances() if is_template(self.name) else set()
         links = {
             path: target
-            for path, target in read_links(directories).items()
+            for path, target in read_links(directories, tree=self.tree).items()
             if path != self.path
             and target != "/dev/null"
             and leads_to(path, target, self.name)
@@ -742,6 +739,6 @@ class _Task:
         if links:
             steps.append(RemoveLinks(links))
         directory = f"{self.path}.d"
-        if _is_empty_directory(directory):
+        if _is_empty_directory(directory, self.tree):
             steps.append(RemoveDirectory(directory))
         return steps
