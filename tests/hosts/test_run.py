@@ -106,7 +106,7 @@ class TestService:
         assert any("stdout is cut" in text and "output_limit" in text for text in result["warnings"])
         # Who goes on printing into the pipe after the service has ended is not waited for.
         result = ran(host, ["sh", "-c", "yes & exit 0"], properties={"KillMode": "process"}, timeout="20s")
-        assert result["stdout"].startswith("y")
+        assert "y\ny\ny" in result["stdout"]
 
     @pytest.mark.lab_kinds("bookworm")
     def test_secrets_are_not_logged(self, host: Host) -> None:
@@ -371,10 +371,8 @@ class TestScope:
 def test_what_can_be_no_value(host: Host) -> None:
     """Refused in check mode too, by the option's name."""
     cases: list[tuple[str, dict[str, t.Any]]] = [
-        ("run_as:", {"run_as": "²"}),
         ("run_as:", {"run_as": "99999999999"}),
         ("run_as:", {"run_as": "a\nb"}),
-        ("run_as:", {"run_as": "²", "unit_type": "scope"}),
         ("run_as:", {"run_as": "99999999999", "unit_type": "scope"}),
         ("properties: ''", {"properties": {"": 1}}),
         ("slice:", {"slice": "x.service"}),
@@ -389,10 +387,10 @@ def test_what_can_be_no_value(host: Host) -> None:
             result = run(host, "true", how={"check": check}, **args)
             assert result["failed"] and not result.get("changed") and result["msg"].startswith(words), (args, result)
             assert "Traceback" not in str(result)
-    # A number that is nobody's: systemd says so at the start, and nobody before.
-    for unit_type in ("service", "scope"):
-        result = run(host, "true", run_as="54321", unit_type=unit_type)
-        assert result["failed"] and "run_as: there is no user '54321'" in result["msg"]
+    # What an earlier task may make is no error in check mode.
+    for user in ("54321", "²"):
+        result = run(host, "true", run_as=user, unit_type="scope")
+        assert result["failed"] and result["msg"].startswith(f"run_as: there is no user {user!r}")
 
 
 class TestManagers:
