@@ -357,7 +357,7 @@ class TestEnds:
         manager = Manager(**values)
         made = request(command="true", timeout="1s")
         try:
-            RunService(made, options(), outcome).apply(Context(manager))
+            RunService(made, Manager, outcome).apply(Context(manager))
         except RunFailed as e:
             assert e.changed
             return outcome.facts, e.msg
@@ -403,7 +403,7 @@ def test_what_has_the_name_is_not_stopped_when_systemd_refuses(monkeypatch: pyte
             raise CallFailed(error, "no")
 
         monkeypatch.setattr(manager, "start_transient", refuse)
-        step = RunService(request(name="x"), options(), Outcome())
+        step = RunService(request(name="x"), Manager, Outcome())
         monkeypatch.setattr(step, "_stop", lambda: pytest.fail("stopped"))
         with pytest.raises(Refused):
             step.apply(Context(manager))
@@ -416,7 +416,7 @@ def test_what_may_have_been_started_is_stopped(monkeypatch: pytest.MonkeyPatch) 
         raise BusUnreachable("lost")
 
     monkeypatch.setattr(manager, "start_transient", lose)
-    step = RunService(request(name="x"), options(), Outcome())
+    step = RunService(request(name="x"), Manager, Outcome())
     monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
     with pytest.raises(BusUnreachable):
         step.apply(Context(manager))
@@ -472,7 +472,7 @@ def test_a_manager_that_answers_nothing(monkeypatch: pytest.MonkeyPatch, timeout
     clock = [1000.0]
     monkeypatch.setattr(run_task.time, "monotonic", lambda: clock[0])
     manager, stopped = Silent(clock), list[int]()
-    step = RunService(request(timeout=timeout), options(), Outcome())
+    step = RunService(request(timeout=timeout), Manager, Outcome())
     monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
     with pytest.raises(RunFailed, match=words):
         step.apply(Context(manager))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
@@ -97,7 +96,6 @@ def check_options(params: dict[str, t.Any]) -> None:
     """Refuse what can be seen to be wrong without looking at the host."""
     if params["scope"] == "global":
         raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-    check_scope(params)
     _check_text(params)
     for option in _NOT_EMPTY:
         if params[option] == "":
