@@ -320,7 +320,8 @@ class TestTimer:
 
     @pytest.mark.lab_kinds("bookworm")
     def test_no_trigger_is_none_by_accident(self, host: Host) -> None:
-        for empty in ({"on_active": ""}, {"on_boot": ""}, {"on_calendar": []}, {"on_calendar": [""]}):
+        empties: list[dict[str, t.Any]] = [{"on_active": ""}, {"on_calendar": []}, {"on_calendar": [""]}]
+        for empty in empties:
             for check in (True, False):
                 result = run(host, "touch /run/rt-at-once", how={"check": check}, **empty)
                 assert result["failed"] and "is empty" in result["msg"], result
