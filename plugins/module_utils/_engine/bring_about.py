@@ -102,7 +102,12 @@ class _PutBack(Step):
 
 
 def bring_about(
-    module: t.Any, session: t.Any, make_plan: t.Callable[[], Plan], rollback: bool = False, wait: bool = True
+    module: t.Any,
+    session: t.Any,
+    make_plan: t.Callable[[], Plan],
+    rollback: bool = False,
+    wait: bool = True,
+    guarded: bool = False,
 ) -> tuple[Plan, Context, bool]:
     """Plan, and carry the plan out unless it is check mode; returns the plan, its context, and whether anything changed.
 
@@ -110,6 +115,7 @@ def bring_about(
     :param session: the Session, entered; its `timeout` is the time for other tasks to end, and for each step's jobs.
     :param make_plan: reads what is, and plans; called again where that may have become another before it could be acted on.
     :param wait: whether jobs are awaited.
+    :param guarded: whether a process puts things back at once if this one is killed, rather than the next task.
     :raises SystemdError: the plan could not be made or carried out; `steps` and `diff` of its data are the plan's.
     """
     guard = _Guard(module, session)
@@ -121,7 +127,7 @@ def bring_about(
         plan = make_plan()
         if plan.changed and guard.enter(seen):
             plan = make_plan()
-        return guard.carry_out(plan, wait, rollback)
+        return guard.carry_out(plan, wait, rollback, guarded)
     finally:
         guard.leave()
 
@@ -131,6 +137,7 @@ class _Guard:
 
     def __init__(self, module: t.Any, session: t.Any) -> None:
         self._module = module
+        self._session = session
         self._manager = session.manager
         self._places = places_of(session)
         self._timeout: float = session.timeout
@@ -230,31 +237,40 @@ class _Guard:
             os.close(descriptor)
         return False
 
-    def carry_out(self, plan: Plan, wait: bool, rollback: bool) -> tuple[Plan, Context, bool]:
+    def _outlive(self) -> None:
+        """In the process that outlives a killed task: put back what it had begun, unless the next task is faster."""
+        import syslog
+
+        self._lock = self._recovery = None
+        self._manager = self._session.connect()
+        try:
+            self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
+            self.recover()
+        finally:
+            self.leave()
+
+    def carry_out(self, plan: Plan, wait: bool, rollback: bool, guarded: bool) -> tuple[Plan, Context, bool]:
         """Do it, with the way back written down."""
         ctx = Context(self._manager, self._timeout, wait)
-        after: list[Step] = []
+        all_is_well: t.Callable[[], None] | None = None
         try:
-            if self._recovery is not None:
-                from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import (
-                    TakenOver,
-                    owed_restarts,
-                )
+            after = self._pay_what_is_owed(ctx, plan)
+            if not plan.changed:
+                changed = carry_out(plan, ctx, rollback, after)
+            else:
+                if self._places is not None:
+                    from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog
 
-                after = [TakenOver(self._recovery.taken_over)]
-                planned = {name for step in plan.steps for name in step.names}
-                self._put_back += [f"restarted {name}" for name in owed_restarts(ctx, self._recovery.owed, planned)]
-            if plan.changed and self._places is not None:
-                from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog
+                    header = {"module": self._module._name, "task": self._task(), "rollback": rollback}
+                    ctx.undo_log = UndoLog(self._places.logs, f"{self._places.name}.undo", header)
+                    if guarded:
+                        from ansible_collections.pidone.systemd.plugins.module_utils._engine.guardian import watch_over
 
-                header = {"module": self._module._name, "task": self._task(), "rollback": rollback}
-                ctx.undo_log = UndoLog(self._places.logs, f"{self._places.name}.undo", header)
-            if plan.changed:
+                        all_is_well = watch_over(self._outlive)
                 with ending_in_order():
                     changed = carry_out(plan, ctx, rollback, after)
-            else:
-                changed = carry_out(plan, ctx, rollback, after)
-        except SystemdError as e:
+        except Exception as cause:
+            e = explained(cause, "carry out the plan")
             if ctx.undo_log is not None:
                 if isinstance(e, Interrupted) and not rollback:
                     ctx.undo_log.leave()
@@ -265,11 +281,26 @@ class _Guard:
             e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if self._module._diff else {}))
             if self._put_back:
                 e.data["changed"] = True
-            raise
-        if ctx.undo_log is not None:
-            ctx.undo_log.forget()
-            ctx.undo_log = None
+            if e is cause:
+                raise
+            raise e from cause
+        else:
+            if ctx.undo_log is not None:
+                ctx.undo_log.forget()
+        finally:
+            if all_is_well is not None:
+                all_is_well()
         return plan, ctx, changed or bool(self._put_back)
+
+    def _pay_what_is_owed(self, ctx: Context, plan: Plan) -> list[Step]:
+        """Make restarts that an interrupted task may not have come to; returns the steps that are undone if the plan fails."""
+        if self._recovery is None:
+            return []
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import TakenOver, owed_restarts
+
+        planned = {name for step in plan.steps for name in step.names}
+        self._put_back += [f"restarted {name}" for name in owed_restarts(ctx, self._recovery.owed, planned)]
+        return [TakenOver(self._recovery.taken_over)]
 
     def leave(self) -> None:
         """Let others go on."""

@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 import typing as t
 from pathlib import Path
 
@@ -440,6 +441,47 @@ def test_a_file_that_could_not_be_written_counts_as_put_back(tmp_path: Path, mon
         step.apply(Context(Manager()))
     step.undo(Context(Manager()))
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    class KillsItself(Step):
+        def describe(self) -> str:
+            return "be killed"
+
+        def apply(self, ctx: Context) -> bool:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return True
+
+    steps: list[Step] = [WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS), KillsItself()]
+    reading, writing = os.pipe()
+    task = os.fork()
+    if not task:
+        session = type("Session", (), {"manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()})()
+        os.close(reading)
+        bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
+        os._exit(1)
+    os.close(writing)
+    # What waits for the task's output is not kept waiting by its guardian.
+    assert os.read(reading, 1) == b""
+    assert os.WIFSIGNALED(os.waitpid(task, 0)[1])
+    deadline = time.monotonic() + 20
+    while (path.read_bytes() != b"v1" or host.logs()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.read_bytes() == b"v1"
+    assert host.logs() == []
+
+
+def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    session = type("Session", (), {"manager": host.manager, "timeout": 5.0})()
+    plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
+    assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
+    os.wait()
+    assert path.read_bytes() == b"v2"
 
 
 # -- two at once

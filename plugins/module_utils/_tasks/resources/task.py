@@ -96,7 +96,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
                 subjects[:] = _lasting(subjects, matched, wanted, host, warnings)
             return plan_resources(subjects, wanted, params["persist"], host, watch)
 
-        plan, ctx, changed = bring_about(module, session, make_plan, rollback=True)
+        plan, ctx, changed = bring_about(module, session, make_plan, rollback=True, guarded=limits is not None)
         host = t.cast(Host, host)
         before = {subject.id: subject for subject in subjects}
         if plan.steps and not module.check_mode:
