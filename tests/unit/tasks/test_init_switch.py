@@ -231,7 +231,12 @@ def test_a_record_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert init_task.Record.load(path).phase == ""
     synced: list[str] = []
     original = durable.sync_directory
-    monkeypatch.setattr(durable, "sync_directory", lambda where: (synced.append(where), original(where)))
+
+    def sync(where: str) -> None:
+        synced.append(where)
+        original(where)
+
+    monkeypatch.setattr(durable, "sync_directory", sync)
     record = init_task.Record({"phase": "begun", "old": "/sbin/runit-init"}, path)
     record.save()
     assert synced[-1] == os.path.dirname(path)
