@@ -472,7 +472,7 @@ def test_killed_at_any_step_it_ends_in_one_of_two_states(runit: Runit) -> None:
     content = unit("NAME", "/usr/bin/python3 /usr/local/lib/alone.py /var/lib/ho/NAME")
     services = [json.loads(json.dumps({"name": name, "units": [content]}).replace("NAME", name)) for name in names]
 
-    for state, points in (("handed_over", 13), ("given_back", 9)):
+    for state, points in (("handed_over", 13), ("given_back", 10)):
         told = host.run(
             ["python3", "-c", KILL, state, str(points + 1), json.dumps(content)], check=True, timeout=240
         ).stdout
