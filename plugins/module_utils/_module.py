@@ -12,12 +12,46 @@ from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 
+# What ansible-core shows in place of options that have `no_log`.
+_NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
 
 class AnsibleModule(_AnsibleModule):
     """AnsibleModule that takes what the action plugin sends beside the options, before options are looked at.
 
     So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
+
+    :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
+        of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
+        everywhere.
     """
+
+    params: dict[str, t.Any]
+
+    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **kwargs: t.Any) -> None:
+        self._hidden = tuple(hidden)
+        super().__init__(*args, **kwargs)
+
+    def _without_hidden(self) -> dict[str, t.Any]:
+        """The options as they may be shown."""
+        hidden = {name: _NOT_SHOWN for name in self._hidden if self.params.get(name) is not None}
+        return {**self.params, **hidden}
+
+    def _log_invocation(self) -> None:
+        params = self.params
+        # ansible-core fails on a lone surrogate, before the option that holds it can be named.
+        self.params = {
+            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for name, value in self._without_hidden().items()
+        }
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = params
+
+    def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
+        kwargs.setdefault("invocation", {"module_args": self._without_hidden()})
+        super()._return_formatted(kwargs)
 
     def _load_params(self) -> None:
         super()._load_params()
