@@ -76,7 +76,7 @@ TEXTS = {
     "only suffix": ".service",
     "wrong suffix": "a.nonsense",
     "equals": "=",
-    "nested quotes": '"a \'b" c\'',
+    "nested quotes": "\"a 'b\" c'",
     "percent": "1000%",
     "Unicode space": "\u2003",
     "zero": "0",
@@ -97,7 +97,14 @@ NUMBERS: dict[str, t.Any] = {
     "digit of another kind": "\u00b2",
     "5,000 digits": "7" * 5000,
 }
-SWITCHES: dict[str, t.Any] = {"word": "perhaps", "two": 2, "list": [1], "dict": {"a": 1}, "empty": "", "long": "y" * 5000}
+SWITCHES: dict[str, t.Any] = {
+    "word": "perhaps",
+    "two": 2,
+    "list": [1],
+    "dict": {"a": 1},
+    "empty": "",
+    "long": "y" * 5000,
+}
 LISTS: dict[str, t.Any] = {
     "nothing in it": [],
     "none": [None],

@@ -45,7 +45,10 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
     host.run("systemctl daemon-reload", check=True)
     with ModulesOnHost(host) as found:
         yield found
-    host.run("systemctl stop bad-input.service; rm /etc/systemd/system/bad-input.service; systemctl daemon-reload", check=True)
+    host.run(
+        "systemctl stop bad-input.service; rm /etc/systemd/system/bad-input.service; systemctl daemon-reload",
+        check=True,
+    )
 
 
 def fault(one: BadInput, answer: dict[str, t.Any], check: bool) -> str:

@@ -38,6 +38,8 @@ _ECHOES = (
 )
 
 
+# Problems of a file that a message names.
+_TOLD = 20
 _UNCHECKED = Problem(0, "", "systemd-analyze is not installed here, values have not been checked")
 
 
@@ -156,10 +158,12 @@ def _judge(
         # What is said without the drop-in as well is not its doing.
         known = before()
         of_unit = [item for item in of_unit if item[1] not in known]
+    # Not every reason says that it is one (What= of a .swap that does not fit its name); that the unit is refused, this does.
+    fatal = any(echo in message for _priority, message in of_unit for echo in _ECHOES[:3])
     for priority, message in of_unit:
         if any(echo in message for echo in _ECHOES) and (errors or len(of_unit) > 1):
             continue
-        refused = "Refusing" in message or any(echo in message for echo in _ECHOES[:3])
+        refused = fatal or "Refusing" in message
         said = _without_prefix(message.replace(own, dropin or name), name)
         if refused and priority <= 4 and is_whole:
             errors.append(Problem(0, "", said))
@@ -174,7 +178,10 @@ def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
     :param what: the file, for the first line.
     :param done: what has been done about it ("nothing has been changed").
     """
-    return f"{what} {done}:\n" + "\n".join(f"  {problem!s}" for problem in problems)
+    told = [f"  {problem!s}" for problem in problems[:_TOLD]]
+    if len(problems) > _TOLD:
+        told.append(f"  and {len(problems) - _TOLD} more")
+    return f"{what} {done}:\n" + "\n".join(told)
 
 
 def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths) -> tuple[str | None, str]:

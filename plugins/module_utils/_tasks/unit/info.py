@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -51,6 +53,9 @@ _COMMON_STATES = frozenset(
     )
 )
 
+# Names of members on D-Bus, as far as systemd makes use of them.
+_PROPERTY = re.compile("[A-Za-z][A-Za-z0-9_]{0,254}")
+
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
@@ -59,6 +64,12 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
     timeout = timeout_of(params)
+    for index, name in enumerate(params["properties"] or ()):
+        if not _PROPERTY.fullmatch(name):
+            raise BadInput(
+                f"properties[{index}]: {shown(name)} is no name of a property; names are those of D-Bus, as `systemctl show` "
+                "prints most of them, and `all` reads all of them"
+            )
     try:
         return _gather(params, names, timeout)
     except BusTimeout as e:
