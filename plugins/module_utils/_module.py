@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_texts, presentable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_values, presentable, showable
 
 # Options that hold files of a host as they were found, so any bytes, and one that is handed on as it is.
 _AS_DATA = ("services", "definitions")
@@ -23,26 +23,27 @@ class AnsibleModule(_AnsibleModule):
 
     So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
 
-    It is also the border: no module sees text that cannot be text, and no failure, ansible-core's own included, shows more of
+    It is also the border: no module sees text that cannot be text or numbers that nothing holds, and no failure, ansible-core's own included, shows more of
     a value than fits into a line.
     """
 
     def __init__(self, *args: t.Any, **options: t.Any) -> None:
         super().__init__(*args, **options)
-        self._check_texts()
+        self._check_values()
 
     def _log_invocation(self) -> None:
         # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
-        self._check_texts()
+        self._check_values()
         super()._log_invocation()
 
-    def _check_texts(self) -> None:
+    def _check_values(self) -> None:
         try:
-            check_texts(self.params, _AS_DATA, _BINARY)
+            check_values(self.params, _AS_DATA, _BINARY)
         except BadInput as e:
             self.fail_json(e.msg)
 
     def fail_json(self, msg: t.Any, **facts: t.Any) -> t.NoReturn:
+        self.params = showable(self.params)
         super().fail_json(presentable(str(msg), self.params), **facts)
 
     def _load_params(self) -> None:

@@ -9,7 +9,9 @@ They are made, not listed: a new option of a module is attacked as soon as it is
 from __future__ import annotations
 
 import importlib
+import os
 import random
+import time
 import typing as t
 from pathlib import Path
 
@@ -152,7 +154,7 @@ class BadInput(t.NamedTuple):
         return f"{self.module}: {self.option}: {self.what}"
 
 
-class Captured(Exception):  # noqa: N818
+class Captured(Exception):
     """The argument spec of a module, thrown where it would be used."""
 
 
@@ -174,7 +176,7 @@ def argument_spec(module: str) -> dict[str, dict[str, t.Any]]:
     raise AssertionError(f"{module} made no AnsibleModule")
 
 
-def texts(chosen: random.Random | None = None) -> t.Iterator[tuple[str, str, bool]]:
+def texts() -> t.Iterator[tuple[str, str, bool]]:
     """What is wrong, the text, and whether no option may take it."""
     for what, text in NEVER.items():
         yield what, text, True
@@ -264,19 +266,26 @@ def strings(value: t.Any) -> t.Iterator[str]:
         yield str(value)
 
 
-def fault_of_message(message: str, args: t.Mapping[str, t.Any]) -> str:
+def fault_of_message(message: str, one: BadInput) -> str:
     """What is wrong with the message of a refusal; empty where nothing is."""
     if "Traceback" in message or "this is a defect" in message:
         return "it shows a defect"
     if len(message) > MESSAGE:
         return f"it is {len(message)} characters long"
-    for text in strings(dict(args)):
+    for text in strings(one.args):
         if len(text) > QUOTED and text[: QUOTED + 1] in message:
             return f"it quotes more than {QUOTED} characters of a value"
-    if not any(option in message for option in args):
+    # Of the content of a file, the file is named.
+    about = {*one.args, one.option, *strings(one.args.get("name", []))}
+    if not any(each and each in message for each in about):
         return "it names no option"
     try:
         message.encode()
     except UnicodeEncodeError:
         return "it is no Unicode"
     return ""
+
+
+def seed_of_today() -> int:
+    """What chooses the inputs: PIDONE_SEED, else the day, so that in time all have their turn."""
+    return int(os.environ.get("PIDONE_SEED") or time.time() // 86400)

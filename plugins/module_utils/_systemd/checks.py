@@ -63,6 +63,17 @@ def presentable(message: str, params: t.Any) -> str:
     return message.encode("utf-8", "backslashreplace").decode()
 
 
+def showable(value: t.Any) -> t.Any:
+    """Options as a result may hold them: without numbers that JSON cannot, as Python makes no text of them."""
+    if isinstance(value, int) and value.bit_length() > 4096:
+        return shown(value)
+    if isinstance(value, dict):
+        return {key: showable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [showable(each) for each in value]
+    return value
+
+
 def _long_texts(value: t.Any) -> t.Iterator[str]:
     if isinstance(value, str):
         if len(value) > _SHOWN * 2:
@@ -76,10 +87,10 @@ def _long_texts(value: t.Any) -> t.Iterator[str]:
             yield from _long_texts(each)
 
 
-def check_texts(params: t.Mapping[str, t.Any], as_data: t.Container[str] = (), binary: t.Container[str] = ()) -> None:
-    """Refuse what is text for nobody, in any option and at any depth: a NUL, and what is no Unicode.
+def check_values(params: t.Mapping[str, t.Any], as_data: t.Container[str] = (), binary: t.Container[str] = ()) -> None:
+    """Refuse what is a value for nobody, in any option and at any depth: a NUL, what is no Unicode, numbers beyond 64 bits.
 
-    Neither can be in a path, a name, an argument, a variable or a message on D-Bus, and all that takes them ends in an
+    None can be in a path, a name, an argument, a variable or a message on D-Bus, and all that takes them ends in an
     error of its own.
 
     :param as_data: options that hold the contents of files, which may be any.
@@ -88,10 +99,10 @@ def check_texts(params: t.Mapping[str, t.Any], as_data: t.Container[str] = (), b
     """
     for option, value in params.items():
         if option not in as_data:
-            _check_text(value, option, option in binary)
+            _check_value(value, option, option in binary)
 
 
-def _check_text(value: t.Any, option: str, nul: bool) -> None:
+def _check_value(value: t.Any, option: str, nul: bool) -> None:
     if isinstance(value, str):
         # Both are quick, of megabytes too.
         at = -1 if nul else value.find("\0")
@@ -104,14 +115,17 @@ def _check_text(value: t.Any, option: str, nul: bool) -> None:
                     f"{option}: character {found.start() + 1} is {found.group()!a}, a byte that is no UTF-8 or half of a "
                     "surrogate pair; write the text in UTF-8"
                 )
+    elif isinstance(value, int):
+        if value.bit_length() > 64:
+            raise BadInput(f"{option}: {shown(value)} is more than 64 bits hold, and no number that is asked for here")
     elif isinstance(value, dict):
         for key, each in value.items():
             place = f"{option}.{key}" if isinstance(key, str) and key.isidentifier() and len(key) < _SHOWN else option
-            _check_text(key, f"{option}: a key", nul)
-            _check_text(each, place, nul)
+            _check_value(key, f"{option}: a key", nul)
+            _check_value(each, place, nul)
     elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
-            _check_text(each, f"{option}[{index}]", nul)
+            _check_value(each, f"{option}[{index}]", nul)
 
 
 def check_line(text: str, option: str, what: str, example: str, most: int = 4096) -> str:

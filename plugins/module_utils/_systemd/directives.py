@@ -30,6 +30,9 @@ _OWN = {
 
 Table = t.Dict[str, t.Dict[str, str]]
 
+# Of how many unknown names in a file it is looked for what was meant; messages show no more.
+_MEANT = 20
+
 
 def parse_table(dump: str) -> Table:
     """The answer of `systemd --dump-configuration-items` as section -> directive -> type of value (`BOOLEAN`, ...)."""
@@ -101,7 +104,7 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
     :param unit_type: `service`, `timer`, ...
     :param table: from `load_table`. It lacks the directives that systemd dropped and only accepts to say so.
     """
-    errors = []
+    errors: list[Problem] = []
     allowed = sections_of(unit_type)
     refused = set()
     for name, line in text.sections:
@@ -111,7 +114,7 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
         if name in _OWN.values():
             why = f"a {unit_type} unit has no section [{name}]; it has {_listed(allowed)}"
         else:
-            near = nearest(name, allowed)
+            near = nearest(name, allowed) if len(errors) < _MEANT else None
             why = f"there is no section [{name}]" + (
                 f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}"
             )
@@ -120,7 +123,11 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
         if item.section not in allowed or item.key.startswith("X-"):
             continue
         if item.key not in table.get(item.section, {}):
-            problem = _unknown(item.key, item.section, allowed, table)
+            # What was meant is looked for among some hundred names, each of which takes its time.
+            if len(errors) < _MEANT:
+                problem = _unknown(item.key, item.section, allowed, table)
+            else:
+                problem = f"systemd here knows no {item.key}= in [{item.section}]"
             errors.append(Problem(item.line, text.line_text(item.line), problem))
     return errors
 

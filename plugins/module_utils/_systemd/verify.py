@@ -20,7 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Assignment, Problem, UnitText
 
 # Enough of a unit for drop-ins to be read, where the unit itself is not there yet.
 _STUBS = {
@@ -133,6 +133,7 @@ def _judge(
     :param before: returns what is said without the drop-in.
     """
     errors, warnings, loose = [], [], []
+    last = {item.last: item for item in text.assignments}
     gone = set()
     for priority, message in messages:
         found = re.match(re.escape(own) + r":(\d+): (.*)", message)
@@ -140,7 +141,7 @@ def _judge(
             loose.append((priority, message))
             continue
         line, said = int(found.group(1)), found.group(2)
-        problem = _problem(text, line, said)
+        problem = _problem(text, last.get(line), line, said)
         if "has been removed" in said:
             gone.add(problem.line)
             warnings.append(problem)
@@ -278,14 +279,16 @@ def _is_unknown(said: str) -> bool:
     return said.startswith(("Unknown key", "Unknown lvalue", "Unknown section"))
 
 
-def _problem(text: UnitText, line: int, said: str) -> Problem:
-    """A message at a line; systemd names the last line of a continued value, and we show where it begins."""
-    for item in text.assignments:
-        if item.last == line:
-            shown = f"{item.key}={item.value}"
-            if said.startswith("Invalid environment assignment"):
-                said += "; quote a NAME=value that has blanks in it, or give it as an item of a list"
-            return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
+def _problem(text: UnitText, item: Assignment | None, line: int, said: str) -> Problem:
+    """A message at a line; systemd names the last line of a continued value, and we show where it begins.
+
+    :param item: the assignment that ends at the line, if one does.
+    """
+    if item is not None:
+        shown = f"{item.key}={item.value}"
+        if said.startswith("Invalid environment assignment"):
+            said += "; quote a NAME=value that has blanks in it, or give it as an item of a list"
+        return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
     return Problem(line, text.line_text(line), said)
 
 

@@ -408,6 +408,8 @@ class _Task:
         try:
             return self._plan(manager)
         except OSError as e:
+            with self.tools.acting():
+                self._check_link()
             hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
             raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{hint}") from e
 
