@@ -46,19 +46,20 @@ def named(items: t.Sequence[str], most: int = 20) -> str:
     return told if len(items) <= most else f"{told} and {len(items) - most} more"
 
 
-def presentable(message: str, params: t.Any) -> str:
+def presentable(message: str, params: t.Any, most: int = _MESSAGE) -> str:
     """A message as it may be shown, whoever wrote it: values cut short, bounded, without control characters.
 
     :param params: the task's options, whose long values are looked for.
+    :param most: characters at most.
     """
     if len(message) > _SHOWN * 2:
         for text in _long_texts(params):
             for form in (text, text.strip(), repr(text)[1:-1]):
                 if form in message:
                     message = message.replace(form, f"{form[:_SHOWN]}... ({len(text)} characters)")
-    if len(message) > _MESSAGE:
-        head, tail = message[: _MESSAGE * 3 // 4], message[-_MESSAGE // 4 :]
-        message = f"{head} ... ({len(message) - _MESSAGE} characters left out) ... {tail}"
+    if len(message) > most:
+        head, tail = message[: most * 3 // 4], message[-most // 4 :]
+        message = f"{head} ... ({len(message) - most} characters left out) ... {tail}"
     message = _UNSHOWABLE.sub(lambda found: f"\\x{ord(found.group()):02x}", message)
     return message.encode("utf-8", "backslashreplace").decode()
 
@@ -75,16 +76,23 @@ def showable(value: t.Any) -> t.Any:
 
 
 def _long_texts(value: t.Any) -> t.Iterator[str]:
+    """All that a message may have been given of a value and that is long, the whole before its parts."""
     if isinstance(value, str):
         if len(value) > _SHOWN * 2:
             yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _long_texts(key)
-            yield from _long_texts(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _long_texts(each)
+    elif isinstance(value, int):
+        # Beyond that, Python makes no text of it, so that it is in no message.
+        if _SHOWN * 8 < value.bit_length() < 4096:
+            yield str(value)
+    elif isinstance(value, (dict, list, tuple)):
+        try:
+            text = repr(value)
+        except (ValueError, RecursionError):
+            text = ""
+        if len(text) > _SHOWN * 2:
+            yield text
+            for each in [*value, *value.values()] if isinstance(value, dict) else value:
+                yield from _long_texts(each)
 
 
 def check_values(params: t.Mapping[str, t.Any], as_data: t.Container[str] = (), binary: t.Container[str] = ()) -> None:
