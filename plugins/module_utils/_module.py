@@ -11,6 +11,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_values, presentable, showable
+
+# Options that hold files of a host as they were found, so any bytes, and one that is handed on as it is.
+_AS_DATA = ("services", "definitions")
+_BINARY = ("stdin",)
 
 # What ansible-core shows in place of options that have `no_log`.
 _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -21,6 +27,9 @@ class AnsibleModule(_AnsibleModule):
 
     So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
 
+    It is also the border: no module sees text that cannot be text or numbers that nothing holds, and no failure, ansible-core's
+    own included, shows more of a value than fits into a line.
+
     :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
         of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
         everywhere.
@@ -28,9 +37,10 @@ class AnsibleModule(_AnsibleModule):
 
     params: dict[str, t.Any]
 
-    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **kwargs: t.Any) -> None:
+    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **options: t.Any) -> None:
         self._hidden = tuple(hidden)
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **options)
+        self._check_values()
 
     def _without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
@@ -38,12 +48,10 @@ class AnsibleModule(_AnsibleModule):
         return {**self.params, **hidden}
 
     def _log_invocation(self) -> None:
+        # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
+        self._check_values()
         params = self.params
-        # ansible-core fails on a lone surrogate, before the option that holds it can be named.
-        self.params = {
-            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-            for name, value in self._without_hidden().items()
-        }
+        self.params = self._without_hidden()
         try:
             super()._log_invocation()
         finally:
@@ -52,6 +60,17 @@ class AnsibleModule(_AnsibleModule):
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
         kwargs.setdefault("invocation", {"module_args": self._without_hidden()})
         super()._return_formatted(kwargs)
+
+    def _check_values(self) -> None:
+        try:
+            check_values(self.params, _AS_DATA, _BINARY)
+        except BadInput as e:
+            self.fail_json(e.msg)
+
+    def fail_json(self, msg: t.Any, **facts: t.Any) -> t.NoReturn:
+        self.params = showable(self.params)
+        super().fail_json(presentable(str(msg), self.params), **facts)
+        raise AssertionError("fail_json returned")
 
     def _load_params(self) -> None:
         super()._load_params()

@@ -22,6 +22,7 @@ import typing as t
 
 import pytest
 
+from tests.attacks import summary_bad_inputs
 from tests.lab import registry, runner
 from tests.lab.host import Host
 
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "lab_kinds(*kinds): the kinds of hosts a test is for (default: the three of systemd)"
     )
+    config.pluginmanager.register(summary_bad_inputs, "summary_bad_inputs")
     config.addinivalue_line("markers", "xdist_group(name): tests that run in the same process")
 
     def interrupt(number: int, frame: object) -> t.NoReturn:
@@ -105,7 +107,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # may run in any process, and none has to wait for a longest one; the others are booted once.
     groups = [f"{kind}/{metafunc.module.__name__}" if kind in DEFAULT_KINDS else kind for kind in kinds]
     params = [
-        pytest.param(kind, marks=pytest.mark.xdist_group(group), id=kind) for kind, group in zip(kinds, groups, strict=True)
+        pytest.param(kind, marks=pytest.mark.xdist_group(group), id=kind)
+        for kind, group in zip(kinds, groups, strict=True)
     ]
     metafunc.parametrize("host", params, indirect=True, scope="session")
 

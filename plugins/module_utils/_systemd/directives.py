@@ -43,6 +43,9 @@ _OWN = {
 
 Table = t.Dict[str, t.Dict[str, str]]
 
+# Of how many unknown names in a file it is looked for what was meant; messages show no more.
+_MEANT = 20
+
 
 def parse_table(dump: str) -> Table:
     """The answer of `systemd --dump-configuration-items` as section -> directive -> type of value (`BOOLEAN`, ...)."""
@@ -173,7 +176,7 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
         if name in _OWN.values():
             why = f"a {unit_type} unit has no section [{name}]; it has {_listed(allowed)}"
         else:
-            near = nearest(name, allowed)
+            near = nearest(name, allowed) if len(errors) < _MEANT else None
             why = f"there is no section [{plain(name)}]" + (
                 f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}"
             )
@@ -184,7 +187,11 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
         if item.key not in table.get(item.section, {}) and len(errors) > MOST_PROBLEMS:
             errors.append(Problem(item.line, "", ""))
         elif item.key not in table.get(item.section, {}):
-            problem = _unknown(item.key, item.section, allowed, table)
+            # What was meant is looked for among some hundred names, each of which takes its time.
+            if len(errors) < _MEANT:
+                problem = _unknown(item.key, item.section, allowed, table)
+            else:
+                problem = f"systemd here knows no {plain(item.key)}= in [{plain(item.section)}]"
             errors.append(Problem(item.line, text.line_text(item.line), problem))
     return bounded(errors)
 

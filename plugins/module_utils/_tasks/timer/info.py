@@ -34,6 +34,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
     EVENTS,
     MONOTONIC,
     SWITCHES,
+    check_marker,
+    check_next,
     check_timer_name,
     marker_of,
     truth,
@@ -76,8 +78,9 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     local_time()
-    if params["next"] < 0:
-        raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
+    check_next(params["next"])
+    if params["marker"] is not None:
+        check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
     with open_session(params) as session:

@@ -375,7 +375,13 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 
         def make_plan() -> Plan:
             task.begin()
-            states[:] = task.read(manager)
+            try:
+                states[:] = task.read(manager)
+            except OSError as e:
+                raise SystemdError(
+                    f"cannot read {e.filename or task.directory}: {e.strerror or e}; the timer's files are in {task.directory}, "
+                    "so remove or mend what is in the way"
+                ) from e
             task.verify(states)
             plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
             plan.warnings += task.warnings

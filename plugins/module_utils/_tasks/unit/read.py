@@ -26,6 +26,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree impor
 # UnitFileState values of units that are enabled: links of their own make other units pull them in.
 ENABLED = ("enabled", "enabled-runtime")
 MASKED = ("masked", "masked-runtime")
+# Types of which systemd makes units by itself that it never stops.
+_PERPETUAL_TYPES = ("slice", "scope", "mount")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
 _MANY = 30
 # Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
@@ -49,6 +51,7 @@ class Unit:
         "in_the_way",
         "masked_by",
         "name",
+        "perpetual",
         "preset",
         "refuses",
         "stale",
@@ -70,6 +73,8 @@ class Unit:
         self.masked_by = ""
         # Whether it refuses to be started, and to be stopped, by hand.
         self.refuses: tuple[bool, ...] = (False, False)
+        # Whether systemd never stops it, as it made it by itself: -.slice, system.slice, init.scope, -.mount.
+        self.perpetual = False
         # Units that are up and start it again, looked for only where it is to be stopped.
         self.triggers: list[str] = []
         # Of a template: whether instances of it are enabled.
@@ -221,6 +226,8 @@ def read_for_jobs(
             wanted.append((path, UNIT, "CanReload"))
         if refusals:
             wanted += [(path, UNIT, "RefuseManualStart"), (path, UNIT, "RefuseManualStop")]
+            if unit_type(unit.id) in _PERPETUAL_TYPES:
+                wanted.append((path, UNIT, "Perpetual"))
     values = iter(manager.properties(wanted) if wanted else ())
     for unit in units:
         if stale:
@@ -229,6 +236,7 @@ def read_for_jobs(
             unit.can_reload = bool(next(values))
         if refusals:
             unit.refuses = (bool(next(values)), bool(next(values)))
+            unit.perpetual = unit_type(unit.id) in _PERPETUAL_TYPES and bool(next(values))
     # Old versions do not say so of a mask that is gone.
     masked = [unit for unit in units if stale and unit.load_state == "masked"]
     for unit, state in zip(masked, manager.unit_file_states([unit.id for unit in masked])):
@@ -361,7 +369,14 @@ def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
     """The error for units that do not exist, with the names they may have been meant to be."""
     import difflib
 
-    there = unit_files_on_disk(manager)
+    for name in names[:_NAMES]:
+        for directory in manager.unit_path():
+            path = f"{directory}/{name}"
+            if os.path.exists(path) and not os.path.isfile(path) and not _is_mask(path, manager.tree):
+                return BadInput(
+                    f"name: {name} is no unit, as {path} is not a regular file; remove it, or write the unit file there"
+                )
+    there = unit_files_on_disk(manager).difference(names)
     one = len(names) == 1
     meant = []
     for name in names[:_HINTS]:

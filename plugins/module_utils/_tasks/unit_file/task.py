@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 import typing as t
@@ -35,6 +36,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
+    check_account,
+    check_mode,
+    is_number,
+    shown,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,
     leads_to,
@@ -71,6 +78,11 @@ _ON_CHANGE = {
 }
 _UP = ("active", "reloading", "refreshing", "activating")
 _YES = ("1", "yes", "y", "true", "t", "on")
+# LONG_LINE_MAX of systemd.
+_LONGEST_LINE = 1 << 20
+_LABEL_PART = re.compile(r"[A-Za-z0-9_.:,-]{1,255}")
+# The letters that chattr(1) sets, without those that it only shows.
+_ATTRIBUTES = re.compile("[-+=]?[aAcCdDeFijmPsStTux]+")
 _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
@@ -168,12 +180,12 @@ class _Task:
             self.enabled = True if self.enabled is None else self.enabled
             self.started = True if self.started is None and not self._nothing_runs() else self.started
         self._check_options()
+        self.warnings: list[str] = []
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
         # A user's manager that does not run reads the file when it starts.
         self.session = open_session(params, may_be_down=self.enabled is None and self.started is None)
         self._place(self.session)
         self.raw, self.text = ("", parse("")) if self.absent else self._wanted()
-        self.warnings: list[str] = []
 
     def _nothing_runs(self) -> bool:
         return self.params["root"] is not None or self.params["scope"] == "global"
@@ -202,6 +214,10 @@ class _Task:
     def _place(self, session: Session) -> None:
         """Find out where the file is."""
         params = self.params
+        if params["root"] is not None and params["scope"] == "user":
+            raise BadInput(
+                "root: the units of users are in their home directories, which are in no tree; use scope `system`, or leave out `root`"
+            )
         root = (params["root"] or "").rstrip("/")
         self.paths = UnitPaths(session.scope, session.home, session.uid, root)
         self.tree = self.paths.tree
@@ -226,25 +242,31 @@ class _Task:
         :param user: the user as whom files are touched, where root does not do it as itself.
         """
         owner, group = self.params["owner"], self.params["group"]
-        if owner and not owner.isdigit():
+        if owner is not None:
+            check_account(owner, "owner")
+        if group is not None:
+            check_account(group, "group", "group")
+        self._check_attributes()
+        if owner and not is_number(owner):
             import pwd
 
             try:
                 pwd.getpwnam(owner)
             except KeyError:
-                raise BadInput(f"owner: there is no user {owner!r} on this host") from None
-        if group and not group.isdigit():
+                raise BadInput(f"owner: there is no user {owner!r} on this host; create it first") from None
+        if group and not is_number(group):
             import grp
 
             try:
                 grp.getgrnam(group)
             except KeyError:
-                raise BadInput(f"group: there is no group {group!r} on this host") from None
+                raise BadInput(f"group: there is no group {group!r} on this host; create it first") from None
         if owner and user and owner not in (user, str(self.session.uid)):
             raise BadInput(
                 f"owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
             )
         if self.params["mode"] is not None:
+            check_mode(self.params["mode"])
             # Of a file that is not there yet, ansible-core looks at the mode only when it is set.
             try:
                 with self._asking(True):
@@ -253,6 +275,31 @@ class _Task:
                 raise BadInput(
                     f"mode: {self.params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
                 ) from e
+
+    def _check_attributes(self) -> None:
+        """Refuse what ansible-core would pass on to chattr(1) or SELinux, or over in silence where there is neither."""
+        for option in ("seuser", "serole", "setype", "selevel"):
+            value = self.params.get(option)
+            if value is None:
+                continue
+            if not _LABEL_PART.fullmatch(value):
+                raise BadInput(
+                    f"{option}: {shown(value)} is no part of an SELinux context; write one such as system_u, object_r, systemd_unit_file_t or s0"
+                )
+            if not self.module.selinux_enabled():
+                self.warnings.append(f"{option}: is not applied, since SELinux is not enabled on this host")
+        attributes = self.params.get("attributes")
+        if attributes is None:
+            return
+        if not _ATTRIBUTES.fullmatch(attributes):
+            raise BadInput(
+                f"attributes: {shown(attributes)} is none of the attributes of chattr(1); write letters such as `d`, with + or - before them"
+            )
+        if self.module.get_bin_path("chattr") is None:
+            told = "chattr is not there, which sets attributes; install the package e2fsprogs"
+            if not self.module.check_mode:
+                raise BadInput(f"attributes: {told}, or leave out `attributes`")
+            self.warnings.append(f"attributes: {told}")
 
     def _set_attributes(self, path: str, check: bool) -> bool:
         arguments = self.module.load_file_common_arguments(self.params, path=self.path)
@@ -283,6 +330,18 @@ class _Task:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
         raw = tidy(self.params["content"]) if option == "content" else render(self.params["sections"])
+        too_long = next(
+            (
+                at
+                for at, line in enumerate(raw.splitlines(), 1)
+                if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE
+            ),
+            0,
+        )
+        if too_long:
+            raise BadInput(
+                f"{option}: line {too_long} is longer than 1 MiB, and systemd reads nothing of a file that has such a line; split it"
+            )
         if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
             raise BadInput(
                 f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller"
@@ -307,6 +366,7 @@ class _Task:
         try:
             return self._plan(manager)
         except OSError as e:
+            self._check_link()
             raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{become_hint()}") from e
 
     def _plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
@@ -314,6 +374,7 @@ class _Task:
         steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
         gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
         if steps:
+            self._check_link()
             check_writable(self.path)
         if wrote is not None and not self.absent:
             self._verify()
@@ -355,6 +416,21 @@ class _Task:
         if status is not None and stat.S_ISDIR(status.st_mode):
             raise BadInput(f"name: {path} is a directory; remove it first")
         return Saved.of(path)
+
+    def _check_link(self) -> None:
+        """Say of a directory of a user's that it leads, by a link, to where the user may not write."""
+        directory = os.path.dirname(self.path)
+        while not os.path.lexists(directory):
+            directory = os.path.dirname(directory)
+        real = os.path.realpath(directory)
+        account = self.session.account
+        if account is None or real == directory or not os.path.isdir(real):
+            return
+        if not os.access(real, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise BadInput(
+                f"scope: {directory} leads to {real} by a link, where {account.name} may not write; "
+                "remove the link, or let it lead to a directory of that user"
+            )
 
     def _wanted_file(self, before: Saved | None) -> tuple[list[Step], list[dict[str, str]], bool | None]:
         wrote = decide(before.content if before else None, self.raw, self.params["content"] is not None)
