@@ -213,15 +213,17 @@ def check_mode(mode: t.Any, option: str = "mode") -> None:
     """The mode of a file that others read and nobody executes: octal digits or symbolic.
 
     What was not quoted may not be what was written: YAML makes 420 of 0644, which is the same mode, but leaves 644 what it
-    is, which is 0o1204. Of a number, such modes are taken as somebody may want: the group may do no more than the owner,
-    and others no more than the group. Set-uid, set-gid and sticky bits mean nothing on a unit file, and are never taken.
+    is, which is 0o1204. Of numbers, only modes that somebody may want are taken: the group may do no more than the owner, and
+    others no more than the group. Set-uid, set-gid and sticky bits mean nothing on a unit file, and are never taken.
 
     :raises BadInput: it is not.
     """
     example = "write one such as '0644' or 'u=rw,go=r', in quotes"
     if isinstance(mode, int) and not isinstance(mode, bool):
-        owner, group, others = mode >> 6, mode >> 3 & 7, mode & 7
-        if not (0 < mode <= 0o777 and owner | group == owner and group | others == group and mode & 0o444):
+        parts = [mode >> 6, mode >> 3 & 7, mode & 7]
+        # Nobody may more than who stands before, or write what may not be read.
+        usual = all(before | part == before for before, part in zip(parts, parts[1:])) and not {1, 2, 3} & set(parts)
+        if not (0 < mode <= 0o777 and usual):
             octal = f", which is 0o{mode:o}" if 0 <= mode < 10**6 else ""
             raise BadInput(
                 f"{option}: {shown(mode)} is a number{octal}, as it was not quoted, and no mode of a unit file; {example}"
