@@ -24,6 +24,8 @@ BASE = "/srv/kp"
 #: Without PIDONE_FULL, one point of so many is taken; which one of them, the seed says.
 STEP = 10
 
+_TOLD = ("of", "taken", "good", "restart", "file", "stray")
+
 _installed: set[str] = set()
 
 
@@ -68,13 +70,20 @@ def _package(name: str) -> Path:
 
 
 class Server:
-    """on_host/serve.py on a host, over one connection."""
+    """on_host/serve.py on a host, over one connection.
 
-    def __init__(self, host: Host) -> None:
+    :param own: whether nobody else uses the host, so that what is slow and does not matter can be left out there.
+    """
+
+    def __init__(self, host: Host, own: bool = False) -> None:
         self.host = host
         install(host)
         self._process = subprocess.Popen(
-            [*host.ssh_command(), "--", f"cd {BASE} && exec python3 -m tests.attacks.on_host.serve 2>{BASE}/errors"],
+            [
+                *host.ssh_command(),
+                "--",
+                f"cd {BASE} && exec python3 -m tests.attacks.on_host.serve {'own' if own else ''} 2>{BASE}/errors",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -102,10 +111,11 @@ class Server:
         self._process.wait()
 
 
-def take(server: Server, scenario: str, variant: str) -> dict[str, t.Any]:
+def take(server: Server, scenario: str, variant: str = "", do: str = "attack") -> dict[str, t.Any]:
     """Cut a scenario's task short at all of its points, or at those that the seed chooses."""
     begin = 0 if is_full() else (seed() + zlib.crc32(f"{scenario} {variant}".encode())) % STEP
-    return server.ask({"scenario": scenario, "variant": variant, "begin": begin, "step": 1 if is_full() else STEP})
+    step = 1 if is_full() else STEP
+    return server.ask({"do": do, "scenario": scenario, "variant": variant, "begin": begin, "step": step})
 
 
 def told(answer: dict[str, t.Any]) -> str:
@@ -115,3 +125,22 @@ def told(answer: dict[str, t.Any]) -> str:
         lines.append(f"- point {one['at']}, {one['what']}")
         lines += [f"    {kind}: {text}" for kind, text in one["wrong"][:6]]
     return "\n".join(lines)
+
+
+def figures(answer: dict[str, t.Any]) -> dict[str, int]:
+    """An answer in numbers; a point with two things wrong counts in both."""
+    counted = {"of": answer["of"], "taken": answer["taken"], "good": answer["taken"] - len(answer["bad"])}
+    for one in answer["bad"]:
+        for kind in {kind.rpartition(": ")[2] for kind, _text in one["wrong"]}:
+            counted[kind] = counted.get(kind, 0) + 1
+    return counted
+
+
+def summary(added: dict[str, int]) -> str:
+    """The figures of a run in one line."""
+    line = (
+        f"kill points: {added['taken']} taken of {added['of']} (PIDONE_SEED={seed()}), {added['good']} good, "
+        f"{added.get('restart', 0)} lost restarts, {added.get('file', 0)} lost files, {added.get('stray', 0)} strays"
+    )
+    others = {key: number for key, number in added.items() if key not in _TOLD}
+    return line + "".join(f", {number} {key}" for key, number in sorted(others.items()))

@@ -56,7 +56,7 @@ _BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
 
 PROPERTIES = (
     "Id LoadState ActiveState SubState UnitFileState NeedDaemonReload FragmentPath DropInPaths MainPID Job "
-    "NextElapseUSecRealtime NextElapseUSecMonotonic Persistent CPUQuotaPerSecUSec MemoryMax MemoryHigh TasksMax CPUWeight"
+    "NextElapseUSecRealtime NextElapseUSecMonotonic Persistent ControlGroup CPUQuotaPerSecUSec MemoryMax MemoryHigh TasksMax CPUWeight"
 ).split()
 
 
@@ -214,6 +214,14 @@ def _comparable(values: dict[str, str]) -> dict[str, str]:
     """The same without what is another one in each run."""
     values = dict(values)
     values.pop("Job", None)
+    group = values.pop("ControlGroup", "")
+    for name in ("memory.max", "cpu.max") if group else ():
+        # Where the host has the controllers.
+        try:
+            with open(f"/sys/fs/cgroup{group}/{name}") as file:
+                values[f"kernel's {name}"] = file.read().strip()
+        except OSError:
+            pass
     pid = values.pop("MainPID", "0")
     if pid not in ("", "0"):
         try:

@@ -17,6 +17,7 @@ USERS = f"{HOME}/.config/systemd/user"
 _QUICK = {"settle": "50ms"}
 _FAR = "*-12-24 03:00"
 _FARTHER = "*-12-25 04:00"
+_DAILY = "*-*-* 00:00"
 
 
 class Scenario(t.NamedTuple):
@@ -103,6 +104,7 @@ _TREE = {
     f"{TREE}/usr/lib/systemd/system/kp-lib.service": service(),
     f"{TREE}/etc/systemd/system/.keep": "",
     f"{TREE}/var/lib/systemd/.keep": "",
+    f"{TREE}{JOB}": "#!/bin/sh\n",
 }
 _OF_USER = {"scope": "user", "user": "deploy"}
 _RESTART: tuple[str, dict[str, t.Any]] = ("unit", {"name": A, "state": "restarted", **_QUICK})
@@ -301,7 +303,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "timer-changed": Scenario(
         "timer",
-        {"timers": _named("kp-1", "kp-2", calendar="*-*-* *:00/5"), "marker": "kp", "verify": "nothing"},
+        {"timers": _named("kp-1", "kp-2", calendar=_DAILY), "marker": "kp", "verify": "nothing"},
         files=_timers("kp-1", "kp-2"),
         before="systemctl enable kp-1.timer kp-2.timer",
         up=("kp-1.timer", "kp-2.timer"),
@@ -310,17 +312,17 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "timer-persistent": Scenario(
         "timer",
-        {"timers": _named("kp-1", calendar="*-*-* *:00/5", Persistent=True), "marker": "kp", "verify": "nothing"},
+        {"timers": _named("kp-1", calendar=_DAILY, Persistent=True), "marker": "kp", "verify": "nothing"},
         files=_timers("kp-1", more="Persistent=yes"),
-        before="systemctl enable kp-1.timer",
-        again="mkdir -p /var/lib/systemd/timers",
+        # The new calendar should have elapsed since.
+        before="systemctl enable kp-1.timer; touch -d '2 days ago' /var/lib/systemd/timers/stamp-kp-1.timer",
         up=("kp-1.timer",),
         units=("kp-1.timer", "kp-1.service"),
     ),
     "timer-boot": Scenario(
         "timer",
         {
-            "timers": [{"name": "kp-1", "OnBootSec": "2s", "OnUnitActiveSec": "1h", "command": [JOB, "kp"]}],
+            "timers": [{"name": "kp-1", "OnBootSec": "1s", "OnCalendar": _FARTHER, "command": [JOB, "kp"]}],
             "marker": "kp",
             "verify": "nothing",
         },
@@ -433,4 +435,46 @@ SCENARIOS: dict[str, Scenario] = {
         units=("kp-run.scope",),
         steady=False,
     ),
+}
+
+
+class Pair(t.NamedTuple):
+    """Two tasks that are run at once: the first one with the state before both, and the second, which has to succeed."""
+
+    first: Scenario
+    second: tuple[str, dict[str, t.Any]]
+
+
+_V1 = {f"{SYSTEM}/{A}": service()}
+
+PAIRS: dict[str, Pair] = {
+    "one file, two contents": Pair(
+        Scenario("unit_file", _unit_file(service(2), activate=True), files=_V1, up=(A,), units=(A,)),
+        ("unit_file", _unit_file(service(3), activate=True)),
+    ),
+    "two files": Pair(
+        Scenario("unit_file", _unit_file(service(2), activate=True), files=_V1, up=(A,), units=(A, B)),
+        ("unit_file", {"name": B, "content": service(3), "activate": True, "verify": "nothing", **_QUICK}),
+    ),
+    "one list of timers, twice": Pair(
+        Scenario(
+            "timer",
+            {"timers": _named("kp-1", "kp-2", calendar=_DAILY), "marker": "kp", "purge": True, "verify": "nothing"},
+            files=_timers("kp-1", "kp-2", "kp-3"),
+            before="systemctl enable kp-1.timer kp-2.timer kp-3.timer",
+            up=("kp-1.timer", "kp-2.timer", "kp-3.timer"),
+            units=("kp-1.timer", "kp-2.timer", "kp-3.timer"),
+        ),
+        (
+            "timer",
+            {"timers": _named("kp-1", "kp-2", calendar=_DAILY), "marker": "kp", "purge": True, "verify": "nothing"},
+        ),
+    ),
+    "a file that is rolled back, and a restart": Pair(
+        SCENARIOS["file-rollback"], ("unit", {"name": A, "state": "restarted", **_QUICK})
+    ),
+    "a file that is rolled back, and another content": Pair(
+        SCENARIOS["file-rollback"], ("unit_file", _unit_file(service(3), activate=True))
+    ),
+    "limits and a file": Pair(SCENARIOS["limits-lasting"], ("unit_file", _unit_file(service(3), activate=True))),
 }

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cuts tasks short on a host, and looks at what the next ones make of it.
 
-Usage: python3 -m tests.attacks.on_host.serve
+Usage: python3 -m tests.attacks.on_host.serve [own]
 
 Reads requests, one a line, and answers each with a line; both are JSON objects. A request has `scenario`, `variant`, and which
 of its points are taken, `begin` and `step` (every tenth is a step of 10). The answer says `of` how many points, how many of
-them were `taken`, and what was `bad` at which; or `refused`, why the scenario proves nothing.
+them were `taken`, and what was `bad` at which; or `refused`, why the scenario proves nothing. `own` says that nobody else uses
+the host.
 
 The modules are imported once, and each task is a fork of this process, so that what a point costs is what systemd needs.
 """
@@ -42,6 +43,7 @@ _ERRORS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES)
 KINDS = {
     "kill": (FILE, BUS, PROCESS),
     "other": (FILE, BUS, PROCESS),
+    "other only": (FILE, BUS, PROCESS),
     "terminate": (FILE, BUS, PROCESS),
     "hang up": (FILE, BUS, PROCESS),
     "error": (FILE,),
@@ -145,6 +147,15 @@ class Running:
             [(kind, what) for kind, what in json.loads(points or "[]")],
             time.monotonic() - self.began,
         )
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends by itself in that time; `wait` has still to be called."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+            time.sleep(0.005)
+        return False
 
     def stopped(self, seconds: float = 10.0) -> bool:
         """Wait until it stopped itself; returns whether it did, rather than end."""
@@ -293,7 +304,7 @@ def _put(path: str, content: str) -> None:
             os.chown(each, pictures.UID, pictures.UID)
     with open(path, "w") as file:
         file.write(content)
-    os.chmod(path, 0o644)
+    os.chmod(path, 0o755 if "/bin/" in path else 0o644)
     if path.startswith(home):
         os.chown(path, pictures.UID, pictures.UID)
 
@@ -330,10 +341,12 @@ class Attack:
                 Difference(f"not rolled back: {each.kind}", f"{each.text}; {cut.result.get('msg', '')[-300:]}")
                 for each in pictures.compare(self.stage.before, self.stage.take())
             ]
-        if self.variant == "other" and self.scenario.other is not None:
+        if self.variant.startswith("other") and self.scenario.other is not None:
             module, args = self.scenario.other
             other = run(module, args)
             wrong += [Difference("error", f"the other task: {other.broken}")] if other.broken else []
+        if self.variant == "other only":
+            return wrong + self._check_either()
         return wrong + self._check_next()
 
     def _check_survived(self, done: Done) -> list[Difference]:
@@ -343,6 +356,11 @@ class Attack:
         _wait_for_manager(self.scenario.user)
         wrong += pictures.compare(self.stage.good, self.stage.take())
         return wrong
+
+    def _check_either(self) -> list[Difference]:
+        """The host is as before the task, or as after it."""
+        got = self.stage.take()
+        return min((pictures.compare(good, got) for good in (self.stage.before, self.stage.after)), key=len)
 
     def _check_next(self) -> list[Difference]:
         scenario = self.scenario
@@ -370,6 +388,8 @@ class Attack:
             "terminate": signal.SIGTERM,
             "hang up": signal.SIGHUP,
         }
+        if self.variant in ("kill", "other", "other only"):
+            return lambda kind, what: os.kill(os.getpid(), signal.SIGKILL)
         if self.variant in ending:
             return lambda kind, what: os.kill(os.getpid(), ending[self.variant])
         if self.variant == "re-execute":
@@ -399,48 +419,145 @@ class Server:
         self._name = ""
         self._stage: Stage | None = None
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str, scenario: Scenario) -> Stage:
         if self._stage is None or self._name != name:
             if self._stage is not None:
                 self._stage.leave()
             self._stage = None
-            scenario = scenarios.SCENARIOS[name]
             load({scenario.module, "unit", "unit_file"})
             self._stage, self._name = Stage(scenario), name
         return self._stage
 
+    def meet(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Begin a task while another one is stopped at one of its points, and let that go on a moment later."""
+        pair = scenarios.PAIRS[request["scenario"]]
+        module, args = pair.second
+        load({module})
+        began = time.monotonic()
+        stage = self.stage(request["scenario"], pair.first)
+        good = []
+        for second_first in (False, True):
+            stage.reset()
+            tasks = [(stage.scenario.module, stage.scenario.args), (module, args)]
+            for task in reversed(tasks) if second_first else tasks:
+                run(*task)
+            good.append(stage.take())
+        points = [what for _kind, what in stage.undisturbed.points]
+        chosen = _choose(request, points)
+        ready = time.monotonic()
+        bad = []
+        for at in chosen:
+            stage.reset()
+            wrong = _meet(stage, module, args, at)
+            got = stage.take()
+            wrong += min((pictures.compare(each, got) for each in good), key=len)
+            if wrong:
+                bad.append({"at": at, "what": points[at - 1], "wrong": wrong})
+        return _answer(request, points, chosen, bad, began, ready)
+
+    def hold(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Stop a task in the middle and leave it so: the next one says who is in the way, and reading does not wait.
+
+        The answer holds the stopped task's process id, what the next one said and after how many seconds, how long reading
+        took, and what is wrong after the stopped one was killed and the task was run once more.
+        """
+        scenario = scenarios.SCENARIOS[request["scenario"]]
+        stage = self.stage(request["scenario"], scenario)
+        load({"unit_info"})
+        stage.reset()
+        at = 1 + next(
+            number for number, (kind, what) in enumerate(stage.undisturbed.points) if what.startswith("called ")
+        )
+        holder = Running(
+            scenario.module, scenario.args, KINDS["kill"], at, lambda kind, what: os.kill(os.getpid(), signal.SIGSTOP)
+        )
+        if not holder.stopped():
+            raise Refused("the task did not stop itself")
+        reading = run("unit_info", {"name": ["kp-*"]})
+        waiting = run(scenario.module, {**scenario.args, "timeout": "1s"})
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+        again = stage.run()
+        wrong = pictures.compare(stage.good, stage.take())
+        if again.failed:
+            wrong.append(Difference("next run", str(again.result)))
+        return {
+            "pid": holder.pid,
+            "failed": waiting.failed,
+            "msg": waiting.broken or waiting.result.get("msg", ""),
+            "seconds": waiting.seconds,
+            "reading": reading.seconds if not reading.failed else None,
+            "wrong": wrong,
+        }
+
     def attack(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         """Take the points of a request."""
         began = time.monotonic()
-        attacked = Attack(self.stage(request["scenario"]), request["variant"])
+        name = request["scenario"]
+        attacked = Attack(self.stage(name, scenarios.SCENARIOS[name]), request["variant"])
         points = attacked.points
-        step = request["step"]
-        chosen = request.get("points") or range(1 + request["begin"] % step, len(points) + 1, step)
+        chosen = _choose(request, points)
         ready = time.monotonic()
         bad = []
         for at in chosen:
             wrong = attacked.take(at)
             if wrong:
                 bad.append({"at": at, "what": points[at - 1], "wrong": wrong})
-        ended = time.monotonic()
-        return {
-            "of": len(points),
-            "taken": len(chosen),
-            "bad": bad,
-            "prepared": round(ready - began, 2),
-            "seconds": round(ended - ready, 2),
-            **({"points": points} if request.get("tell") else {}),
-        }
+        return _answer(request, points, chosen, bad, began, ready)
 
 
-def prepare() -> None:
+def _choose(request: dict[str, t.Any], points: t.Sequence[str]) -> t.Sequence[int]:
+    step = request["step"]
+    return request.get("points") or range(1 + request["begin"] % step, len(points) + 1, step)
+
+
+def _answer(
+    request: dict[str, t.Any],
+    points: t.Sequence[str],
+    chosen: t.Sequence[int],
+    bad: list[dict[str, t.Any]],
+    began: float,
+    ready: float,
+) -> dict[str, t.Any]:
+    return {
+        "of": len(points),
+        "taken": len(chosen),
+        "bad": bad,
+        "prepared": round(ready - began, 2),
+        "seconds": round(time.monotonic() - ready, 2),
+        **({"points": points} if request.get("tell") else {}),
+    }
+
+
+def _meet(stage: Stage, module: str, args: dict[str, t.Any], at: int) -> list[Difference]:
+    """Two tasks at once; returns what they have to complain about."""
+    scenario = stage.scenario
+    first = Running(
+        scenario.module, scenario.args, KINDS["kill"], at, lambda kind, what: os.kill(os.getpid(), signal.SIGSTOP)
+    )
+    stopped = first.stopped()
+    second = Running(module, args)
+    # Long enough for one that does not wait to be done with everything, if that is possible at all.
+    ended = second.ended(0.4)
+    if stopped:
+        os.kill(first.pid, signal.SIGCONT)
+    wrong = []
+    for name, task, fails in (("first", first, scenario.fails), ("second", second, False)):
+        done = task.wait()
+        if done.broken or done.failed != fails:
+            text = done.broken or str(done.result.get("msg", done.result))
+            wrong.append(Difference("failed for the other's sake", f"{name} ({ended=}): {text[-500:]}"))
+    return wrong
+
+
+def prepare(own: bool) -> None:
     """What all scenarios need on the host: the program that timers run, a user's manager, room for results."""
     os.makedirs(SCRATCH, exist_ok=True)
     with open(pictures.JOB, "w") as file:
         file.write(f'#!/bin/sh\necho "$*" >>{pictures.TRACES}/ran\n')
     os.chmod(pictures.JOB, 0o755)
     # Most of what reloading takes goes into generators, and none of what they make is looked at.
-    for kind in ("system", "user"):
+    for kind in ("system", "user") if own else ():
         os.makedirs(f"/etc/systemd/{kind}-generators", exist_ok=True)
         for name in os.listdir(f"/usr/lib/systemd/{kind}-generators"):
             if not os.path.lexists(f"/etc/systemd/{kind}-generators/{name}"):
@@ -451,11 +568,12 @@ def prepare() -> None:
 
 
 def main() -> None:
-    prepare()
+    prepare("own" in sys.argv[1:])
     server = Server()
     for line in sys.stdin:
         try:
-            answer = server.attack(json.loads(line))
+            request = json.loads(line)
+            answer = getattr(server, request.get("do", "attack"))(request)
         except Refused as e:
             answer = {"refused": str(e)}
         except Exception:
