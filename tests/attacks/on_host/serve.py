@@ -120,8 +120,8 @@ class Running:
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
-        with open(self._told, "w") as file:
-            json.dump(points.told, file)
+        with open(self._told, "w") as told:
+            json.dump(points.told, told)
         os._exit(code)
 
     def wait(self, seconds: float = _SECONDS) -> Done:
@@ -360,7 +360,7 @@ class Attack:
     def _check_either(self) -> list[Difference]:
         """The host is as before the task, or as after it."""
         got = self.stage.take()
-        return min((pictures.compare(good, got) for good in (self.stage.before, self.stage.after)), key=len)
+        return _nearest((self.stage.before, self.stage.after), got)
 
     def _check_next(self) -> list[Difference]:
         scenario = self.scenario
@@ -412,6 +412,11 @@ def _wait_for_manager(user: bool) -> None:
         time.sleep(0.05)
 
 
+def _nearest(good: t.Iterable[Picture], got: Picture) -> list[Difference]:
+    """How the host differs from the one of several good ends that it is nearest to."""
+    return min([pictures.compare(each, got) for each in good], key=lambda found: len(found))
+
+
 class Server:
     """Takes requests; the last scenario's stage stays up."""
 
@@ -450,7 +455,7 @@ class Server:
             stage.reset()
             wrong = _meet(stage, module, args, at)
             got = stage.take()
-            wrong += min((pictures.compare(each, got) for each in good), key=len)
+            wrong += _nearest(good, got)
             if wrong:
                 bad.append({"at": at, "what": points[at - 1], "wrong": wrong})
         return _answer(request, points, chosen, bad, began, ready)
