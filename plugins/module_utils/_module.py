@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
@@ -23,6 +24,16 @@ class AnsibleModule(_AnsibleModule):
         sent = self.params.pop("_jeepney", None)
         if isinstance(sent, dict):
             luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
+
+    def run_command(self, args: t.Any, **options: t.Any) -> t.Any:
+        # Called by ansible-core's functions on files, as for lsattr(1). Where root acts as a user, a child would keep root's
+        # real user id.
+        if os.geteuid() == os.getuid() or not isinstance(args, list):
+            return super().run_command(args, **options)
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
+
+        done = run_program(args, 60.0)
+        return done.returncode, *(stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
 
     def log(self, msg: t.Any, log_args: t.Any = None) -> None:
         # syslog takes no NUL and ansible-core fails on one, before the option that holds it can be named.

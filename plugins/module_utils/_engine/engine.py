@@ -9,7 +9,9 @@ rollback is the steps' `undo` in reverse order; so none of the three can tell an
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import time
 import typing as t
 
@@ -37,34 +39,95 @@ class Context:
         # When the last jobs were enqueued, on the clock of `time.monotonic()`.
         self.jobs_begun = 0.0
         self.warnings: list[str] = []
+        # Where notes are written down, so that the next task can undo what this one leaves half-done; None for no such place.
+        self.undo_log: t.Any = None
+        # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
+        self.recovery: t.Any = None
 
     def deadline(self) -> float:
         """The deadline of jobs enqueued now, on the clock of `time.monotonic()`."""
         return time.monotonic() + self.timeout
 
 
+class LeftAlone(SystemdError):
+    """Something is not put back, as it is not what the step made of it any more."""
+
+
+class Note:
+    """What is before a step, written down before the step changes it; see `way_back.py`.
+
+    `kind` names the class in what is written. `lasting` says whether it still holds after a reboot.
+    """
+
+    kind = ""
+    lasting = True
+
+    def undo(self, ctx: Context) -> None:
+        """Put it back. What is as it was already, and what somebody else has changed since, is left alone.
+
+        :raises SystemdError, OSError: it cannot be put back.
+        """
+        raise NotImplementedError
+
+    def told(self) -> str:
+        """What is put back, in a few words; empty where there is nothing to say."""
+        return ""
+
+    def as_data(self) -> dict[str, t.Any]:
+        """The note for JSON; `from_data` reads it."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_data(cls, data: t.Mapping[str, t.Any]) -> Note:
+        """What `as_data` wrote."""
+        raise NotImplementedError
+
+
 class Step:
     """One kind of change, to one unit or file or to many at once.
 
     `names` are the units or files it touches. `counts` says whether carrying it out is a change in itself
-    (waiting until a unit is healthy is a step, but changes nothing).
+    (waiting until a unit is healthy is a step, but changes nothing). `for_now` says that it is undone after every failure,
+    asked for or not: it only made way for a later step.
     """
 
     counts = True
+    for_now = False
 
     def __init__(self, names: t.Sequence[str] = ()) -> None:
         self.names = tuple(names)
+        self.notes: list[Note] = []
+
+    def note(self, ctx: Context, note: Note) -> None:
+        """Note what is before a change that comes now, for the way back; on the host too, where there is an undo log.
+
+        :raises OSError: it cannot be written down; nothing may be changed then.
+        """
+        if ctx.undo_log is not None:
+            ctx.undo_log.add(note)
+        self.notes.append(note)
 
     def describe(self) -> str:
         """What the step does, in a few words for the plan: `enable app@0.service`."""
         raise NotImplementedError
 
     def apply(self, ctx: Context) -> bool:
-        """Do it; returns whether anything changed. Raises a SystemdError where it failed."""
+        """Do it; returns whether anything changed. What it raises where it failed, `carry_out` explains."""
         raise NotImplementedError
 
     def undo(self, ctx: Context) -> None:
-        """Put back what was before `apply`, also where that failed half way. Nothing by default."""
+        """Put back what was before `apply`, also where that failed half way: what it noted.
+
+        :raises SystemdError: something cannot be put back; all else is.
+        """
+        failed = None
+        for note in reversed(self.notes):
+            try:
+                note.undo(ctx)
+            except (SystemdError, OSError) as e:
+                failed = failed or explained(e, "put it back")
+        if failed is not None:
+            raise failed
 
     def undone(self) -> str:
         """What `undo` did, for the report of a rollback; empty where there is nothing to say."""
@@ -83,7 +146,7 @@ class Plan:
     """The steps that lead from what is to what is wanted, and the changes they amount to."""
 
     def __init__(self, steps: t.Sequence[Step] = (), changes: t.Sequence[Change] = ()) -> None:
-        self.steps = [step for step in steps if step is not None]
+        self.steps = list(steps)
         self.changes = list(changes)
         # Diffs of file contents, in Ansible's form (before, after, before_header, after_header).
         self.file_diffs: list[dict[str, str]] = []
@@ -118,8 +181,41 @@ def short(names: t.Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
 
 
+def explained(error: BaseException, doing: str) -> SystemdError:
+    """An error as one that a user can act on.
+
+    :param error: what was raised; a SystemdError stays what it is.
+    :param doing: what could not be done, in words that follow `cannot`.
+    """
+    if isinstance(error, SystemdError):
+        return error
+    if isinstance(error, OSError):
+        where = f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
+        why = f"{error.strerror or error}{where}"
+        if isinstance(error, PermissionError) and os.geteuid() != 0:
+            return SystemdError(f"not permitted to {doing}: {why}; this needs root, so add `become: true` to the task or play")
+        hints = {
+            errno.ENOSPC: "make room on that file system",
+            errno.EDQUOT: "make room, or raise the quota",
+            errno.EROFS: "the file system is mounted read-only; remount it, or write elsewhere",
+            errno.EIO: "the disk or file system is failing; see the kernel's log",
+        }
+        hint = hints.get(error.errno or 0)
+        return SystemdError(f"cannot {doing}: {why}{'; ' + hint if hint else ''}")
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return SystemdError(
+        f"cannot {doing}: {type(error).__name__}: {str(error)[:500]}; this is a defect of the collection pidone.systemd, "
+        "so please report it, together with `defect` of this result",
+        defect=[f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+
+
 def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
     """Apply the plan's steps in order; returns whether anything changed.
+
+    Whatever a step raises becomes one clear error, and what was begun is undone where that was asked for.
 
     :param rollback: whether to undo everything when a step fails.
     :param after: steps that were carried out before, and are undone too; the plan is what is left of a longer one.
@@ -127,18 +223,26 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
     """
     changed = False
     begun: list[Step] = list(after)
+    doing = ""
     try:
         for step in plan.steps:
             begun.append(step)
+            doing = step.describe()
             changed = step.apply(ctx) or changed
-    except SystemdError as e:
-        if not rollback:
+    except Exception as cause:
+        e = explained(cause, doing)
+        undo = begun if rollback else [step for step in begun if step.for_now]
+        undone = _roll_back(undo, ctx) if undo else []
+        if rollback:
+            e.msg += "\n  rolled back: " + ("; ".join(undone) or "nothing had been changed")
+            e.data.update(rolled_back=undone, changed=False)
+        else:
+            if undone:
+                e.msg += "\n  put back all the same: " + "; ".join(undone)
             e.data.setdefault("changed", changed or e.changed)
+        if e is cause:
             raise
-        undone = _roll_back(begun, ctx)
-        e.msg += "\n  rolled back: " + ("; ".join(undone) or "nothing had been changed")
-        e.data.update(rolled_back=undone, changed=False)
-        raise
+        raise e from cause
     return changed
 
 
@@ -149,21 +253,36 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
         # One thing that cannot be put back must not keep the others from it.
         try:
             action()
-        except (SystemdError, OSError) as e:
-            told.append(f"failed to put back: {e}")
+        except Exception as e:
+            told.append(f"failed to put back: {explained(e, 'put back ' + told_if_done).msg}")
         else:
             if told_if_done:
                 told.append(told_if_done)
 
+    revive = getattr(ctx.manager, "revive", None)
+    if revive is not None:
+        # The failure may have been that systemd was replaced by a new process.
+        revive(ctx.deadline())
     for step in reversed(begun):
         attempt(step.undone(), functools.partial(step.undo, ctx))
+    finish_way_back(ctx, attempt)
+    return told
+
+
+def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any]], None]) -> None:
+    """The end of a way back: systemd reads the files that are there again, and what was up comes up.
+
+    :param attempt: is given what is told when it is done, and what to do.
+    """
     if ctx.stale:
         attempt("daemon-reload", ctx.manager.reload)
+        ctx.stale = False
     if ctx.bring_up:
-        names = [name for name, _kind in ctx.bring_up]
+        wanted = list(dict.fromkeys(ctx.bring_up))
+        names = [name for name, _kind in wanted]
 
         def bring_up() -> None:
-            jobs = ctx.manager.enqueue(ctx.bring_up)
+            jobs = ctx.manager.enqueue(wanted)
             started = [job for job in jobs if hasattr(job, "id")]
             results = ctx.manager.wait_for_jobs(started, ctx.deadline())
             bad = [job.unit for job in started if results.get(job.id) != "done"]
@@ -171,4 +290,4 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
                 raise SystemdError(f"{short(bad or names)} did not come up again")
 
         attempt(f"brought {short(names)} up again", bring_up)
-    return told
+        ctx.bring_up = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import explained
 
 
 def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
@@ -18,9 +18,10 @@ def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
     """
     try:
         result = task(module)
-    except SystemdError as e:
-        _warn(module, e.data)
-        module.fail_json(msg=e.msg, **e.data)
+    except Exception as e:
+        error = explained(e, "do what was asked for")
+        _warn(module, error.data)
+        module.fail_json(msg=error.msg, **error.data)
     _warn(module, result)
     module.exit_json(**result)
 

@@ -1,13 +1,22 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules of this collection share: their common options, and the manager they talk to."""
+"""What the modules of this collection share: their common options, whom they talk to, and as whom they work."""
 
 from __future__ import annotations
 
+import os
+import time
 import typing as t
+from contextlib import ExitStack
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import (
+    Account,
+    acting_as,
+    find_account,
+    privileged,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
@@ -16,14 +25,6 @@ SCOPE_ARGUMENTS: dict[str, t.Any] = {
     "user": {"type": "str"},
 }
 ROOT_ARGUMENTS: dict[str, t.Any] = {"root": {"type": "path"}}
-
-
-def check_scope(params: dict[str, t.Any]) -> None:
-    """Refuse a user where the scope has none."""
-    if params.get("user") is not None and params["scope"] != "user":
-        raise BadInput(
-            f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`"
-        )
 
 
 def timeout_of(params: dict[str, t.Any]) -> float:
@@ -37,22 +38,130 @@ def timeout_of(params: dict[str, t.Any]) -> float:
     return seconds
 
 
-def manager_for(params: dict[str, t.Any], on_bus: bool = False) -> t.Any:
-    """The manager that the options `scope`, `user` and `root` name: a context manager, connected where there is need.
+class ManagerDown:
+    """Stands for the manager of a user that does not run: it reads its files when it starts."""
 
-    :param on_bus: connect over a bus where there is one, and such that file descriptors can be passed.
-    :raises SystemdError: the options contradict each other, or the manager cannot be reached.
+    offline = True
+
+    def __enter__(self) -> ManagerDown:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to close."""
+
+    def reload(self) -> None:
+        """Nothing to reload."""
+
+
+class Session:
+    """A task's dealings with one manager, and as whom it works; made by `open_session`, and connected while it is entered.
+
+    For scope `user`, root has the ids of that user within it, by which all is done: connecting, reading, writing.
+
+    `scope` and `root` are the options; `uid` and `home` are the user's for scope `user`, 0 and empty otherwise; `account` is
+    whose ids root takes, None where it stays itself; `timeout` are the seconds that the task may take and `deadline` its
+    end, on the clock of `time.monotonic()`; `manager` is there while the session is entered.
     """
-    scope, user, root = params["scope"], params.get("user"), params.get("root")
-    check_scope(params)
-    if root is not None or scope == "global":
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
 
-        return open_offline(scope, root)
-    from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
+    manager: t.Any
 
-    opened = open_on_bus if on_bus else open_manager
-    manager = opened(scope, user, import_jeepney)
-    manager.connect_again = lambda: opened(scope, user, import_jeepney)
-    return manager
+    def __init__(
+        self, params: dict[str, t.Any], timeout: float, on_bus: bool, may_be_down: bool, connects: bool
+    ) -> None:
+        self.scope: str = params["scope"]
+        self.user: str | None = params.get("user")
+        self.root: str | None = params.get("root")
+        if self.user is not None and self.scope != "user":
+            raise BadInput(
+                f"user: only scope `user` has a user, not `{self.scope}`; set `scope: user` or leave out `user`"
+            )
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.uid, self.home = 0, ""
+        self.account: Account | None = None
+        if self.scope == "user":
+            account = find_account(self.user)
+            self.uid, self.home = account.uid, account.home
+            if os.geteuid() == 0 and account.uid != 0:
+                self.account = account
+        self._on_bus, self._may_be_down, self._connects = on_bus, may_be_down, connects
+        self._stack = ExitStack()
+        self._jeepney: t.Any = None
+
+    @property
+    def owner(self) -> int | None:
+        """The user id whose manager's word is to be doubted; None for the system's manager."""
+        return self.uid if self.scope == "user" else None
+
+    @property
+    def down(self) -> bool:
+        """Whether the user's manager does not run, which is no error to this task."""
+        return isinstance(self.manager, ManagerDown)
+
+    def __enter__(self) -> Session:
+        self.manager = None
+        with ExitStack() as stack:
+            if self.account is not None and self._connects and self.root is None:
+                from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+
+                # It is kept for root: before there are other ids.
+                jeepney = import_jeepney()
+                self._jeepney = lambda: jeepney
+            stack.enter_context(acting_as(self.account))
+            if self._connects:
+                self.manager = stack.enter_context(self._manager())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def connect(self) -> t.Any:
+        """Another manager as that of this session, which the caller has to close.
+
+        :raises SystemdError: the options contradict each other, or the manager cannot be reached.
+        """
+        if self.root is not None or self.scope == "global":
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import open_offline
+
+            return open_offline(self.scope, self.root)
+        from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
+
+        opened = open_on_bus if self._on_bus else open_manager
+        manager = opened(self.scope, self.user, self._jeepney or import_jeepney)
+        manager.connect_again = self.connect
+        return manager
+
+    def privileged(self, why: str) -> t.ContextManager[None]:
+        """Have root's rights for a while, where root acts as a user; *why* is for the reader."""
+        return privileged(why)
+
+    def _manager(self) -> t.Any:
+        if not self._may_be_down or self.scope != "user":
+            return self.connect()
+        from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
+
+        try:
+            return self.connect()
+        except BusUnreachable:
+            return ManagerDown()
+
+
+def open_session(
+    params: dict[str, t.Any],
+    timeout: float | None = None,
+    on_bus: bool = False,
+    may_be_down: bool = False,
+    connects: bool = True,
+) -> Session:
+    """The session that the options `scope`, `user`, `root` and `timeout` ask for: a context manager.
+
+    :param timeout: seconds that the task may take, where that is not what the option says.
+    :param on_bus: connect over a bus where there is one, and such that file descriptors can be passed.
+    :param may_be_down: do without the manager of a user that does not run.
+    :param connects: whether a manager is needed at all.
+    :raises SystemdError: the options contradict each other, or there is no such user; once it is entered, the manager cannot
+        be reached.
+    """
+    return Session(params, timeout_of(params) if timeout is None else timeout, on_bus, may_be_down, connects)

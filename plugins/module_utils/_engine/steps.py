@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links, restore_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
 
 # Job types after which a unit shall be up.
 _UP = ("start", "restart", "reload", "reload-or-restart", "try-restart", "reload-or-try-restart")
@@ -54,23 +54,23 @@ class UnitFileLinks(Step):
         self.directories = directories
         self.runtime = runtime
         self.force = force
-        self._before: dict[str, str] | None = None
-        # The links that were made and removed.
-        self._touched: set[str] = set()
 
     def describe(self) -> str:
         return f"{self.verb} {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
-        self._before = read_links(self.directories)
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import LinksWere
+
+        before = read_links(self.directories)
+        was = LinksWere(self.directories, before, self.names)
+        self.note(ctx, was)
         try:
             changes = self._change(ctx)
         except SystemdError:
             # Some of it may have been done.
-            after = read_links(self.directories)
-            self._touched = {path for path, _target in self._before.items() ^ after.items()}
+            was.touched = {path for path, _target in before.items() ^ read_links(self.directories).items()}
             raise
-        self._touched = {change.path for change in changes}
+        was.touched = {change.path for change in changes}
         ctx.links += changes
         return bool(changes)
 
@@ -80,10 +80,6 @@ class UnitFileLinks(Step):
             return list(change(names, self.runtime, self.force))
         # Both places, unless only the run-time one was asked for: what is off shall not be on until the reboot.
         return [*change(names, True), *([] if self.runtime else change(names, False))]
-
-    def undo(self, ctx: Context) -> None:
-        if self._before is not None and restore_links(self._before, self.directories, self._touched):
-            ctx.stale = True
 
     def undone(self) -> str:
         opposite = {"enable": "disabled again", "disable": "enabled again", "mask": "unmasked again"}
@@ -110,6 +106,8 @@ class Jobs(Step):
     :param allow_skipped: whether a unit whose condition is not met is accepted as it is.
     """
 
+    undoable = True
+
     def __init__(
         self,
         type: str,  # noqa: A002 - systemd's own word
@@ -123,7 +121,6 @@ class Jobs(Step):
         self.counts = counts
         self._up = up
         self._allow_skipped = allow_skipped
-        self._applied = False
         # Units that are down although their start succeeded: oneshots that ran to their end, skipped ones.
         self.finished: set[str] = set()
         self.skipped: set[str] = set()
@@ -134,7 +131,13 @@ class Jobs(Step):
         return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
-        self._applied = True
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import JobsWere
+
+        up = [name for name in self.names if name in self._up]
+        down = [name for name in self.names if name not in self._up] if self.type in _UP else []
+        if self.undoable and (up or down):
+            # What was up comes up again at the very end, after files and links have been put back.
+            self.note(ctx, JobsWere(up, "restart" if self.type in _UP else "start", down, self.for_now))
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
@@ -181,18 +184,6 @@ class Jobs(Step):
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_jobs
 
         raise report_jobs(ctx, self.type, bad)
-
-    def undo(self, ctx: Context) -> None:
-        if not self._applied:
-            return
-        down = [name for name in self.names if name not in self._up]
-        # What was up comes up again at the very end, after files and links have been put back.
-        again = "restart" if self.type in _UP else "start"
-        ctx.bring_up += [(name, again) for name in self.names if name in self._up]
-        if down and self.type in _UP:
-            jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in down]) if hasattr(job, "id")]
-            ctx.manager.wait_for_jobs(jobs, ctx.deadline())
-            ctx.manager.reset_failed(down)
 
     def undone(self) -> str:
         down = [name for name in self.names if name not in self._up]

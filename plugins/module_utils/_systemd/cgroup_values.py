@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import INFINITY, PROPERTIES
 
 _ROOT = "/sys/fs/cgroup"
+# No link is followed, and nothing waited for.
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # Property -> attribute, and for the per-device ones the word in its lines.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "CPUQuota": ("cpu.max", ""),
@@ -33,10 +36,29 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
 }
 
 
-def cgroup_directory(control_group: str) -> str | None:
-    """The directory of a unit's control group (its property ControlGroup); None where it has none or the host no version 2."""
-    if not control_group or not os.path.exists(f"{_ROOT}/cgroup.controllers"):
+def cgroup_directory(control_group: str, owner: int | None = None) -> str | None:
+    """The directory of a unit's control group; None where it has none or the host no version 2.
+
+    :param control_group: the property ControlGroup.
+    :param owner: the user whose manager told it; None for the system's. What a user's manager tells is not to be believed:
+        only a directory below the slice of that user counts, and no link.
+    """
+    parts = control_group.split("/")[1:]
+    if not control_group.startswith("/") or not {"", ".", ".."}.isdisjoint(parts):
         return None
+    if not os.path.exists(f"{_ROOT}/cgroup.controllers"):
+        return None
+    if owner is not None:
+        if parts[:2] != ["user.slice", f"user-{owner}.slice"]:
+            return None
+        path = _ROOT
+        for part in parts:
+            path = f"{path}/{part}"
+            try:
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    return None
+            except OSError:
+                return None
     return _ROOT + control_group
 
 
@@ -51,10 +73,12 @@ def read_attribute(directory: str | None, attribute: str) -> str | None:
         return None
     try:
         # Unbuffered and undecoded: there are hundreds of these to read.
-        descriptor = os.open(f"{directory}/{attribute}", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"{directory}/{attribute}", _READING)
     except OSError:
         return None
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
         return os.read(descriptor, 1 << 16).decode("ascii", "replace").strip()
     except OSError:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
 
 # Where the executable of the service manager is, newest layout first.
@@ -61,28 +62,15 @@ def load_table(root: str = "") -> Table | None:
 
     :returns: the table, or None where there is no systemd to be asked.
     """
-    import subprocess
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 
     binary = find_binary(root)
     if binary is None:
         return None
 
-    def enter() -> None:
-        os.chroot(root)
-        os.chdir("/")
-
     try:
-        answer = subprocess.run(  # noqa: PLW1509
-            [binary, "--dump-configuration-items"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-            preexec_fn=enter if root else None,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        answer = run_program([binary, "--dump-configuration-items"], 30.0, clean=True, root=root)
+    except SystemdError:
         return None
     table = parse_table(answer.stdout.decode("utf-8", "replace")) if answer.returncode == 0 else {}
     return table if "Unit" in table else None

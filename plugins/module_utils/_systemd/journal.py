@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
+    ProgramMissing,
+    ProgramTooSlow,
+    run_program,
+)
 
 # Microseconds around the end of an invocation in which its last words are looked for.
 _LATE = 5_000_000
@@ -144,16 +148,12 @@ def read_journal(
 def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:
     """The lines that journalctl prints."""
     command = ["journalctl", "--no-pager", "--quiet", *arguments]
-    # Version 247 colours its errors wherever they go.
-    environment = {**os.environ, "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_COLORS": "0"}
-    timeout = min(timeout, 1e6)  # poll(2) takes no more than 24 days
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError as e:
+        with privileged("what systemd says of a user's units is in the system's journal"):
+            done = run_program(command, timeout)
+    except ProgramMissing as e:
         raise SystemdError("journalctl is not there, which reads the journal; install the package systemd") from e
-    except subprocess.TimeoutExpired as e:
+    except ProgramTooSlow as e:
         raise SystemdError(
             f"reading the journal took longer than {timeout:g} s; ask for less, or give more time in `timeout`"
         ) from e
@@ -166,8 +166,9 @@ def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:
 def sync_journal() -> None:
     """Have journald take in and write out what it was sent so far; where it cannot be asked, that is no error."""
     try:
-        subprocess.run(["journalctl", "--sync"], capture_output=True, timeout=5, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
+        with privileged("only root may ask journald for it"):
+            run_program(["journalctl", "--sync"], 5.0)
+    except SystemdError:
         pass
 
 

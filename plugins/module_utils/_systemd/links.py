@@ -59,6 +59,19 @@ def is_masked(name: str) -> bool:
         return False
 
 
+# Directive of [Install] -> what ends the directory of the links that it asks for.
+PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
+
+
+def installed_links(directory: str, name: str, install: t.Callable[[str], t.Iterable[str]]) -> list[str]:
+    """The paths of the links that enabling a unit makes, as its [Install] section asks (systemd.unit(5)).
+
+    :param install: directive -> the names it lists; specifiers in them are left as they are.
+    """
+    paths = [f"{directory}/{other}.{suffix}/{name}" for key, suffix in PULLS.items() for other in install(key)]
+    return paths + [f"{directory}/{other}" for other in install("Alias")]
+
+
 def leads_to(path: str, target: str, name: str) -> bool:
     """Whether a link of those from `read_links` enables the unit, or is another name of it, or of an instance of it."""
     pulls_in = os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds"))
@@ -75,8 +88,6 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.
     """
     now = read_links(directories)
     touched = False
-    # Links in a user's home directory are the user's, also where root puts them back.
-    owner = _owner(directories[0])
     for path in now.keys() - before.keys():
         if path not in only:
             continue
@@ -93,20 +104,11 @@ def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.
             parent = os.path.dirname(path)
             if not os.path.isdir(parent):
                 os.makedirs(parent, exist_ok=True)
-                os.chown(parent, *owner)
             temporary = f"{path}.pidone-tmp"
             os.symlink(target, temporary)
-            os.lchown(temporary, *owner)
             os.replace(temporary, path)
             touched = True
     return touched
-
-
-def _owner(path: str) -> tuple[int, int]:
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    status = os.stat(path)
-    return status.st_uid, status.st_gid
 
 
 def _scan(directory: str, readable: bool) -> list[os.DirEntry[str]]:

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as, find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Manager, explain
 
 _LINGER = "/var/lib/systemd/linger"
@@ -60,7 +61,10 @@ def answers(uid: int, jeepney: tuple[t.Any, t.Any]) -> bool:
     """Whether the manager of the user is up and has finished its own start."""
     low_level, auth = jeepney
     try:
-        with Manager(connect(f"/run/user/{uid}/systemd/private", low_level, auth, timeout=10.0), "user", uid) as manager:
+        # Whoever listens there may be anybody: as the user, no more than the user can be had.
+        with acting_as(find_account(str(uid))), Manager(
+            connect(f"/run/user/{uid}/systemd/private", low_level, auth, timeout=10.0), "user", uid
+        ) as manager:
             return manager.manager_property("SystemState") in ("running", "degraded", "maintenance")
     except (BusUnreachable, BusTimeout):
         return False

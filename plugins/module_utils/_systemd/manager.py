@@ -16,7 +16,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
     get_property,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
@@ -332,6 +333,12 @@ class Manager:
                 continue
             return results
 
+    def take_over(self, other: Manager) -> None:
+        """Go on over another's connection, to the process that took the manager's place; jobs are followed anew there."""
+        self.connection.close()
+        self.connection = other.connection
+        self._removed = None
+
     def _reconnect(self, deadline: float) -> None:
         """Connect to the process that took the manager's place, and follow its jobs.
 
@@ -343,8 +350,7 @@ class Manager:
             try:
                 if self.connect_again is None:
                     raise BusUnreachable("systemd closed the connection")
-                self.connection = self.connect_again().connection
-                self._removed = None
+                self.take_over(self.connect_again())
                 self.watch_jobs()
                 return
             except (BusUnreachable, BusTimeout) as e:
@@ -431,17 +437,8 @@ def find_user(user: str | None) -> tuple[int, str]:
 
     :raises BadInput: there is no such user.
     """
-    import pwd
-
-    try:
-        if user is None:
-            entry = pwd.getpwuid(os.geteuid())
-        else:
-            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except (KeyError, ValueError):
-        raise BadInput(f"user: there is no user {user!r} on this host; create it first, or correct the name") from None
-    # Paths are compared with those that systemd tells, which have no slash twice.
-    return entry.pw_uid, entry.pw_dir.rstrip("/") or "/"
+    account = find_account(user)
+    return account.uid, account.home
 
 
 def open_on_bus(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:

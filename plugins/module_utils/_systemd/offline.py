@@ -9,17 +9,19 @@ The links are made by `systemctl --root` and `systemctl --global`, which work on
 from __future__ import annotations
 
 import os
-import subprocess
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
 
 _STATES = (
     "enabled", "enabled-runtime", "linked", "linked-runtime", "alias", "masked", "masked-runtime", "static",
     "indirect", "disabled", "generated", "transient", "bad", "invalid",
 )  # fmt: skip
+# Seconds that systemctl may take; with thousands of units it takes a few.
+_SECONDS = 300.0
 
 
 class OfflineManager:
@@ -56,13 +58,13 @@ class OfflineManager:
         """UnitFileState of each name; an empty string where there is no unit file."""
         if not names:
             return []
-        told = self._systemctl("is-enabled", names, check=False).stdout.split("\n")
+        told = self._systemctl("is-enabled", names, check=False).split("\n")
         states = [line.strip() for line in told if line.strip() in (*_STATES, "not-found")]
         if len(states) != len(names):
             # Old versions say nothing on standard output of a unit that does not exist: ask one by one.
             states = []
             for name in names:
-                answer = self._systemctl("is-enabled", [name], check=False).stdout.strip()
+                answer = self._systemctl("is-enabled", [name], check=False).strip()
                 states.append(answer if answer in _STATES else "")
         return ["" if state == "not-found" else state for state in states]
 
@@ -70,7 +72,7 @@ class OfflineManager:
         """What the tree's presets say of each unit."""
         found = {}
         listed = self._systemctl("list-unit-files", names, "--no-legend", "--no-pager", "--full", check=False)
-        for line in listed.stdout.splitlines():
+        for line in listed.splitlines():
             words = line.split()
             if len(words) >= 3:
                 found[words[0]] = words[2]
@@ -78,7 +80,7 @@ class OfflineManager:
 
     def default_target(self) -> str:
         """The unit that is booted into; empty where none is set."""
-        return self._systemctl("get-default", [], check=False).stdout.strip()
+        return self._systemctl("get-default", [], check=False).strip()
 
     def set_default_target(self, name: str) -> list[LinkChange]:
         """Set the unit that is booted into."""
@@ -117,23 +119,19 @@ class OfflineManager:
         made = [LinkChange("symlink", path, to) for path, to in after.items() if before.get(path) != to]
         return made + [LinkChange("unlink", path, "") for path in before if path not in after]
 
-    def _systemctl(
-        self, verb: str, names: t.Sequence[str], *options: str, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def _systemctl(self, verb: str, names: t.Sequence[str], *options: str, check: bool = True) -> str:
+        """What systemctl prints."""
         where = f"--root={self.root or '/'}" if self.scope == "system" else "--global"
         command = ["systemctl", where, *options, verb, "--", *names]
-        environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"}
         try:
-            done = subprocess.run(  # noqa: S603
-                command, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL
-            )
-        except OSError as e:
-            raise SystemdError(
-                f"cannot run systemctl ({e.strerror}), which works on the files of a tree; install the package systemd"
-            ) from e
+            done = run_program(command, _SECONDS)
+        except ProgramMissing as e:
+            raise SystemdError(f"{e.msg}, and it works on the files of a tree; install the package systemd") from e
         if check and done.returncode:
-            raise SystemdError(f"systemctl {where} {verb} failed: {done.stderr.strip()}")
-        return done
+            raise SystemdError(
+                f"systemctl {where} {verb} failed: {done.stderr.decode('utf-8', 'surrogateescape').strip()}"
+            )
+        return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def open_offline(scope: str, root: str | None) -> OfflineManager:

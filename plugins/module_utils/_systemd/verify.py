@@ -13,12 +13,14 @@ import os
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import Table, check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     is_template,
     template_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
 
@@ -217,12 +219,8 @@ class _Run:
         self._mode = "--system" if paths.scope == "system" else "--user"
         self._env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LC_ALL": "C",
             "SYSTEMD_LOG_TARGET": "console-prefixed",
             "SYSTEMD_LOG_LEVEL": "info",
-            "SYSTEMD_LOG_COLOR": "0",
-            "SYSTEMD_COLORS": "0",
-            "SYSTEMD_PAGER": "",
             # A user's manager asks for one, and finds none of the user's here, who may not even be logged in.
             "XDG_RUNTIME_DIR": runtime,
             "HOME": home or runtime,
@@ -232,25 +230,14 @@ class _Run:
 
     def verify(self, scratch: str, names: t.Sequence[str]) -> list[tuple[int, str]] | None:
         """`(priority, message)` for all that is said; None where there is no systemd-analyze."""
-        import subprocess
-
         # An instance is checked by its own name: drop-ins of one instance apply to no other.
         command = ["systemd-analyze", self._mode, *self._options, "verify", *(f"{scratch}/{name}" for name in names)]
         try:
-            answer = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=self._env,
-                cwd="/",
-                timeout=60,
-                check=False,
-            )
-        except FileNotFoundError:
+            answer = run_program(command, 60.0, env_extra=self._env, merge=True, clean=True)
+        except ProgramMissing:
             return None
-        except (OSError, subprocess.SubprocessError) as e:
-            return [(4, f"{name}: systemd-analyze could not check it: {e}") for name in names]
+        except SystemdError as e:
+            return [(4, f"{name}: systemd-analyze could not check it: {e.msg}") for name in names]
         said = answer.stdout.decode("utf-8", "replace")
         if "unrecognized option '--recursive-errors" in said and "--recursive-errors=no" in self._options:
             # Before systemd 250.

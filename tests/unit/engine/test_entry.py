@@ -55,9 +55,25 @@ def test_warnings_are_no_part_of_a_failure() -> None:
     assert module.result == {"failed": True, "msg": "it did not work", "changed": True}
 
 
-def test_other_errors_are_not_hidden() -> None:
+def test_errors_of_the_system_name_what_and_where() -> None:
+    def fail(_module: t.Any) -> dict[str, t.Any]:
+        raise OSError(28, "No space left on device", "/etc/x")
+
+    module = Module()
+    with pytest.raises(Left):
+        run(module, fail)
+    assert module.result["msg"] == (
+        "cannot do what was asked for: No space left on device: /etc/x; make room on that file system"
+    )
+
+
+def test_a_defect_says_that_it_is_one_and_where() -> None:
     def fail(_module: t.Any) -> dict[str, t.Any]:
         raise RuntimeError("a defect")
 
-    with pytest.raises(RuntimeError, match="a defect"):
-        run(Module(), fail)
+    module = Module()
+    with pytest.raises(Left):
+        run(module, fail)
+    assert "RuntimeError: a defect; this is a defect of the collection" in module.result["msg"]
+    assert "Traceback" not in str(module.result)
+    assert module.result["defect"][-1].endswith(" fail")

@@ -34,7 +34,7 @@ class Journalctl:
         self.asked: list[list[str]] = []
         self.answers: list[list[dict[str, t.Any]]] = []
 
-    def __call__(self, command: list[str], **_options: t.Any) -> subprocess.CompletedProcess[bytes]:
+    def __call__(self, command: list[str], *_options: t.Any) -> subprocess.CompletedProcess[bytes]:
         self.asked.append([word for word in command[3:] if not word.startswith(("--output", "--lines", "--all"))])
         records = self.answers.pop(0) if self.answers else []
         out = "".join(json.dumps(record) + "\n" for record in records)
@@ -44,7 +44,7 @@ class Journalctl:
 @pytest.fixture
 def journalctl(monkeypatch: pytest.MonkeyPatch) -> Journalctl:
     stub = Journalctl()
-    monkeypatch.setattr(subprocess, "run", stub)
+    monkeypatch.setattr(journal, "run_program", stub)
     return stub
 
 

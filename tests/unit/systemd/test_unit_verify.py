@@ -109,7 +109,7 @@ class TestVerify:
 
     def test_messages_end_where_lines_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
         said = "<4>/x/a.service:6: Failed to parse Nice=\u2028a\x85b, ignoring: Invalid argument\n<6>x\n".encode()
-        monkeypatch.setattr("subprocess.run", lambda *_arguments, **_options: SimpleNamespace(stdout=said))
+        monkeypatch.setattr(module, "run_program", lambda *_arguments, **_options: SimpleNamespace(stdout=said))
         messages = module._Run(UnitPaths("system"), "", "/run/x").verify("/x", ["a.service"])
         assert messages == [
             (4, "/x/a.service:6: Failed to parse Nice=\u2028a\x85b, ignoring: Invalid argument"),
@@ -172,7 +172,9 @@ class TestVerify:
             (4, "DIR/a.service.d/x.conf:2: Failed to parse PrivateTmp=z, ignoring: Invalid argument"),
         ]
         said.before = said.said[:1]
-        errors, warnings = verdict(tmp_path, "[Service]\nPrivateTmp=z\n", "a.service", "x.conf", "[Service]\nExecStart=/gone\n")
+        errors, warnings = verdict(
+            tmp_path, "[Service]\nPrivateTmp=z\n", "a.service", "x.conf", "[Service]\nExecStart=/gone\n"
+        )
         assert [error.line for error in errors] == [2, 0]
         assert warnings == []
 
@@ -227,7 +229,9 @@ class TestPaths:
         assert paths.shadows(paths.dropin("a.service", "x.conf")) is None
         assert paths.shadows(paths.dropin("a.service", "y.conf", runtime=True)) is None
 
-    @pytest.mark.parametrize(("value", "name"), [("10-a", "10-a.conf"), ("a.conf", "a.conf"), ("after-app", "after-app.conf")])
+    @pytest.mark.parametrize(
+        ("value", "name"), [("10-a", "10-a.conf"), ("a.conf", "a.conf"), ("after-app", "after-app.conf")]
+    )
     def test_dropin(self, value: str, name: str) -> None:
         assert check_dropin(value, "a.service") == name
 

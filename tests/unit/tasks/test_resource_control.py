@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import unit_values
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
@@ -36,16 +36,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     control_files,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.task import wanted_from
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import (
-    Interruption,
-    Trial,
-    TrialFailed,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import Trial, TrialFailed
 
 INFINITY = 2**64 - 1
 NAME = "app@1.service"
 KEYS = ("CPUQuota", "MemoryMax", "IPAddressDeny", "TasksMax")
-TOOLS = FileTools(attributes=lambda path, check: False)
 
 
 def status(name: str = NAME, active: str = "active", sub: str = "running") -> UnitStatus:
@@ -219,12 +214,12 @@ class TestDecisions:
         host = disk.host()
         idle = disk.subject(host, status(active="inactive", sub="dead"))
         with pytest.raises(BadInput, match="persist: .* would forget CPUQuota at once"):
-            plan_resources([idle], {"CPUQuota": 200_000}, "false", host, TOOLS)
+            plan_resources([idle], {"CPUQuota": 200_000}, "false", host)
         with pytest.raises(BadInput, match="trial: .* start it first"):
-            plan_resources([idle], {"CPUQuota": 200_000}, "true", host, TOOLS, lambda tried: Step())
-        assert plan_resources([idle], {"CPUQuota": 200_000}, "true", host, TOOLS).changed
+            plan_resources([idle], {"CPUQuota": 200_000}, "true", host, lambda tried: Step())
+        assert plan_resources([idle], {"CPUQuota": 200_000}, "true", host).changed
         # Nothing to change, nothing to try.
-        assert not plan_resources([idle], {"CPUQuota": INFINITY}, "true", host, TOOLS, lambda tried: Step()).changed
+        assert not plan_resources([idle], {"CPUQuota": INFINITY}, "true", host, lambda tried: Step()).changed
 
 
 class TestPlans:
@@ -241,7 +236,7 @@ class TestPlans:
     ) -> Plan:
         host = disk.host()
         watch = (lambda tried: self.Watch()) if trial else None
-        return plan_resources([disk.subject(host, **live)], wanted, persist, host, TOOLS, watch)
+        return plan_resources([disk.subject(host, **live)], wanted, persist, host, watch)
 
     def test_steps(self, disk: Disk) -> None:
         gone = disk.drop_in(disk.etc, "50-MemoryMax.conf", "MemoryMax=5")
@@ -331,7 +326,7 @@ class TestSetting:
 
     def test_put_right(self, disk: Disk) -> None:
         manager = FakeManager(disk)
-        step = SetProperties(self.settings(disk, disk.etc), "persistent", TOOLS)
+        step = SetProperties(self.settings(disk, disk.etc), "persistent")
         assert carry_out(Plan([step]), Context(manager))
         files = disk.all()
         assert list(files) == [
@@ -355,14 +350,14 @@ class TestSetting:
             return answer
 
         manager.set_properties = set_properties  # type: ignore[method-assign]
-        SetProperties(self.settings(disk, disk.etc), "persistent", TOOLS).apply(Context(manager))
+        SetProperties(self.settings(disk, disk.etc), "persistent").apply(Context(manager))
         assert written == {path: Path(path).stat().st_mtime_ns for path in disk.all()}
 
     def test_live_leaves_no_files(self, disk: Disk) -> None:
         kept = disk.drop_in(disk.run, "50-MemoryMax.conf", "MemoryMax=77")
         before = disk.all()
         manager = FakeManager(disk)
-        SetProperties(self.settings(disk, disk.run), "live", TOOLS).apply(Context(manager))
+        SetProperties(self.settings(disk, disk.run), "live").apply(Context(manager))
         assert disk.all() == before
         assert manager.values[NAME, "MemoryMax"] == 512
         assert list(before) == [kept]
@@ -373,7 +368,7 @@ class TestSetting:
         disk.drop_in(disk.etc, "50-MemoryMax.conf", "MemoryMax=78")
         before = disk.all()
         manager = FakeManager(disk)
-        step = SetProperties(self.settings(disk, disk.etc if mode == "persistent" else disk.run), mode, TOOLS)
+        step = SetProperties(self.settings(disk, disk.etc if mode == "persistent" else disk.run), mode)
         with pytest.raises(SystemdError) as caught:
             carry_out(Plan([step, Fails()]), Context(manager), rollback=True)
         assert disk.all() == before
@@ -388,7 +383,7 @@ class TestSetting:
 
     def test_one_of_many_refuses(self, disk: Disk) -> None:
         manager = FakeManager(disk, refuse="b.service")
-        step = SetProperties(self.settings(disk, disk.etc, "a.service", "b.service"), "persistent", TOOLS)
+        step = SetProperties(self.settings(disk, disk.etc, "a.service", "b.service"), "persistent")
         with pytest.raises(SystemdError) as caught:
             carry_out(Plan([step]), Context(manager), rollback=True)
         assert "cannot set CPUQuota, MemoryMax, IPAddressDeny of b.service: Value out of range" in caught.value.msg
@@ -430,8 +425,6 @@ class WatchedManager:
 class TestTrial:
     """What is seen and what comes of it."""
 
-    interruption = Interruption()
-
     @pytest.fixture
     def group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / "group"
@@ -443,7 +436,7 @@ class TestTrial:
         (path / "memory.pressure").write_text(
             "some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\nfull avg10=0 total=7\n"
         )
-        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group: str(path))
+        monkeypatch.setattr(trial_module, "cgroup_directory", lambda group, owner: str(path))
         return path
 
     def run(
@@ -455,7 +448,6 @@ class TestTrial:
         step = Trial(
             [(NAME, "/x", properties)],
             {"seconds": seconds, "told": "400ms", "throttled": 0.5, "stalled": 0.2, **limits},
-            self.interruption,
         )
         step.apply(Context(manager))
         found: dict[str, t.Any] = step.observed[NAME]
@@ -526,13 +518,8 @@ class TestTrial:
         def signals(manager: WatchedManager) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-        before = signal.getsignal(signal.SIGTERM)
-        try:
-            self.interruption = Interruption()
-            with self.interruption, pytest.raises(SystemdError, match="the trial was interrupted by SIGTERM"):
-                self.run(lambda manager: None, signals, seconds=30)
-        finally:
-            assert signal.getsignal(signal.SIGTERM) is before
+        with ending_in_order(), pytest.raises(SystemdError, match="interrupted by SIGTERM"):
+            self.run(lambda manager: None, signals, seconds=30)
 
     def test_stalled(self, group: Path) -> None:
         def stall(manager: WatchedManager) -> None:

@@ -274,7 +274,7 @@ class TestEnds:
         manager = Manager(**values)
         made = request(command="true", timeout="1s")
         try:
-            RunService(made, options(), outcome).apply(Context(manager))
+            RunService(made, Manager, outcome).apply(Context(manager))
         except RunFailed as e:
             assert e.changed
             return outcome.facts, e.msg
@@ -320,7 +320,7 @@ def test_what_has_the_name_is_not_stopped_when_systemd_refuses(monkeypatch: pyte
             raise CallFailed(error, "no")
 
         monkeypatch.setattr(manager, "start_transient", refuse)
-        step = RunService(request(name="x"), options(), Outcome())
+        step = RunService(request(name="x"), Manager, Outcome())
         monkeypatch.setattr(step, "_stop", lambda: pytest.fail("stopped"))
         with pytest.raises(Refused):
             step.apply(Context(manager))
@@ -333,7 +333,7 @@ def test_what_may_have_been_started_is_stopped(monkeypatch: pytest.MonkeyPatch) 
         raise BusUnreachable("lost")
 
     monkeypatch.setattr(manager, "start_transient", lose)
-    step = RunService(request(name="x"), options(), Outcome())
+    step = RunService(request(name="x"), Manager, Outcome())
     monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
     with pytest.raises(BusUnreachable):
         step.apply(Context(manager))

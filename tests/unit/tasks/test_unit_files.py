@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
     check_writable,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
@@ -200,20 +201,20 @@ class TestSteps:
     def test_errors_of_the_system_are_explained(self, ctx: Context, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(SystemdError, match="cannot write .*file/a.service"):
-            WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS).apply(ctx)
+            carry_out(Plan([WriteFile(str(tmp_path / "file/a.service"), b"", None, TOOLS)]), ctx)
 
     def test_backup(self, ctx: Context, tmp_path: Path) -> None:
         path = tmp_path / "a.service"
         path.write_bytes(b"old")
-        copies: list[str] = []
-
-        def backup(name: str) -> str:
-            copies.append(Path(name).read_text())
-            return name + "~"
-
-        step = write(path, b"new", FileTools(lambda _path, _check: False, backup))
+        path.chmod(0o600)
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup=True))
         step.apply(ctx)
-        assert (copies, step.backup_file) == (["old"], str(path) + "~")
+        copy = Path(step.backup_file)
+        assert copy.read_bytes() == b"old"
+        assert copy.stat().st_mode & 0o777 == 0o600
+        assert copy.name.startswith(f"a.service.{os.getpid()}.") and copy.name.endswith("~")
+        step.undo(ctx)
+        assert not copy.exists()
 
     def test_undo_puts_back_everything(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("kept.service", "gone.service", "mode.service"):
@@ -239,8 +240,8 @@ class TestSteps:
             write(tmp_path / "new.service.d/x.conf", b"new"),
             SetAttributes(str(tmp_path / "mode.service"), mode, FileTools(change)),
             RemoveFile(str(tmp_path / "gone.service"), saved, TOOLS),
-            RemoveLinks(links, TOOLS),
-            RemoveDirectory(str(tmp_path / "empty.service.d"), TOOLS),
+            RemoveLinks(links),
+            RemoveDirectory(str(tmp_path / "empty.service.d")),
         )
         assert listing(tmp_path) == before
         assert ctx.manager.reloads == 1
@@ -257,7 +258,7 @@ class TestSteps:
             write(path, b"new"),
             write(tmp_path / "b.service", b"new"),
             RemoveFile(str(path), saved, TOOLS),
-            RemoveLinks({str(tmp_path / "link"): "a.service"}, TOOLS),
+            RemoveLinks({str(tmp_path / "link"): "a.service"}),
         )
         for step in steps:
             ctx = Context(FakeManager())
@@ -280,7 +281,7 @@ class TestSteps:
     ) -> None:
         monkeypatch.setattr(os, "urandom", bytes)
         (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
-        with pytest.raises(SystemdError):
+        with pytest.raises(FileExistsError):
             write(tmp_path / "a.service", b"x").apply(ctx)
         assert not (tmp_path / "victim").exists()
 
@@ -317,7 +318,12 @@ class TestWritable:
 def task(root: str = "", **facts: t.Any) -> t.Any:
     """A task without its options, with what the test needs."""
     made = _Task.__new__(_Task)
-    made.tools, made.uid, made.dropin, made.name = TOOLS, 0, None, "a@.service"
+    made.tools, made.session, made.dropin, made.name = (
+        TOOLS,
+        Session({"scope": "system"}, 1.0, False, False, False),
+        None,
+        "a@.service",
+    )
     made.paths = UnitPaths("system", root=root)
     for name, value in facts.items():
         setattr(made, name, value)
@@ -377,13 +383,13 @@ class TestTask:
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
         asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            asked._states(looked_in, socket, [socket], True)
+            asked._states(looked_in, socket, [socket], lambda _unit: True)
         told["RequiredBy"] = ["a.service"]
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert asked._states(looked_in, socket, [socket], True) == {socket: "try_restarted"}
+        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -399,9 +405,9 @@ class TestTask:
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            asked._states(looked_in, unit, [unit], True)
+            asked._states(looked_in, unit, [unit], lambda _unit: True)
         asked.on_change = "reload_or_restart"
-        asked._states(looked_in, unit, [unit], True)
+        asked._states(looked_in, unit, [unit], lambda _unit: True)
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
@@ -412,20 +418,6 @@ class TestTask:
         (tmp_path / "a.service.d").mkdir()
         ((step,), _diffs, _wrote) = asked._absent_file(None)
         assert step.describe() == f"remove {tmp_path}/a.service.d"
-
-    def test_files_of_a_user_are_read_as_the_user(self, tmp_path: Path) -> None:
-        class Tools(FileTools):
-            inside = False
-
-            @contextlib.contextmanager
-            def acting(self) -> t.Iterator[None]:
-                self.inside = True
-                yield
-
-        asked = task(tools=Tools(TOOLS.attributes), path=f"{tmp_path}/a.service")
-        Path(asked.path).write_text("[Install]\nWantedBy=b.target\n")
-        assert asked._old_install() == [("WantedBy", "b.target")]
-        assert asked.tools.inside
 
     def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
         asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
@@ -460,13 +452,16 @@ class TestTask:
         assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
         assert (module.check_mode, module.fail_json) == (False, fail_json)
 
-    def test_a_copy_that_cannot_be_kept(self) -> None:
-        def backup_local(path: str) -> str:
-            raise Exception("Could not make backup") from OSError(28, "No space left on device")
-
-        asked = task(module=types.SimpleNamespace(backup_local=backup_local))
-        with pytest.raises(SystemdError, match="cannot keep a copy of /etc/a: .*No space left"):
-            asked._back_up("/etc/a")
+    def test_a_copy_that_cannot_be_kept(self, ctx: Context, tmp_path: Path) -> None:
+        path = tmp_path / "a.service"
+        path.write_bytes(b"old")
+        step = write(path, b"new", FileTools(lambda _path, _check: False, backup=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Saved, "put_back", lambda saved, where: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            with pytest.raises(SystemdError, match=r"cannot keep a copy of .*/a\.service: No space left on device; make room"):
+                step.apply(ctx)
+        assert list(listing(tmp_path)) == ["a.service"]
+        assert path.read_bytes() == b"old"
 
     def test_verifying_makes_no_directory_in_a_home_directory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seen: list[str] = []
@@ -481,7 +476,7 @@ class TestTask:
         # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
         module = types.SimpleNamespace()
         task(
-            module=module, params={"verify": "normal"}, text=parse(text), raw=text, home="", warnings=[], path="/etc/a"
+            module=module, params={"verify": "normal"}, text=parse(text), raw=text, warnings=[], path="/etc/a"
         )._verify()
         assert len(seen) == 1
         assert not os.path.exists(seen[0])
@@ -490,7 +485,11 @@ class TestTask:
         import pwd
 
         homes = {"alice": "/home/alice/", "system": "/"}
-        monkeypatch.setattr(pwd, "getpwnam", lambda name: types.SimpleNamespace(pw_uid=1, pw_dir=homes[name]))
+        monkeypatch.setattr(
+            pwd,
+            "getpwnam",
+            lambda name: types.SimpleNamespace(pw_uid=1, pw_gid=1, pw_name=name, pw_dir=homes[name], pw_shell=""),
+        )
         assert manager.find_user("alice") == (1, "/home/alice")
         assert manager.find_user("system") == (1, "/")
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import typing as t
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange, find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
@@ -198,5 +197,5 @@ def test_states_that_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for wrong in ("runing", "enabled"):
         with pytest.raises(BadInput, match=f"^states: '{wrong}'"):
             _check_states(["failed", wrong])
-    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr(programs, "run_program", None)
     _check_states(["failed", "not-found"])

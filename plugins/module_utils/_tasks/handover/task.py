@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved, check_writable
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS
@@ -72,7 +72,8 @@ _MOST_LINES = 16
 def converge(module: t.Any) -> t.Dict[str, t.Any]:
     """Hand services over or give them back, as the module's options ask for; returns the module's result."""
     task = _Task(module)
-    with manager_for({"scope": "system"}) as manager:
+    with open_session({"scope": "system"}, task.timeout) as session:
+        manager = session.manager
         try:
             return task.run(manager)
         finally:

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 UNITS = "/etc/systemd/system"
 TRIAL = ("pidone-init-trial.service", "pidone-init-trial.timer", "pidone-init-fallback.service")
 _KEPT = ".before-systemd"
+# Seconds that dpkg's tools may take.
+_SECONDS = 300.0
 
 
 class Init:
@@ -100,7 +102,7 @@ class Init:
         """Whether dpkg puts its /sbin/init elsewhere; None where there is no dpkg, or no package has that file."""
         if self.root or shutil.which("dpkg-divert") is None:
             return None
-        told = _run(["dpkg-divert", "--truename", self.path]).stdout.strip()
+        told = _run(["dpkg-divert", "--truename", self.path]).stdout.decode("utf-8", "surrogateescape").strip()
         if told == self.kept:
             return True
         if told != self.path or _run(["dpkg-query", "--search", self.path], check=False).returncode:
@@ -232,15 +234,8 @@ def _sync(directory: str) -> None:
         os.close(descriptor)
 
 
-def _run(command: t.Sequence[str], check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(  # noqa: S603
-        list(command),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+def _run(command: t.Sequence[str], check: bool = True) -> t.Any:
+    done = run_program(command, _SECONDS)
     if check and done.returncode:
-        raise SystemdError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+        raise SystemdError(f"{' '.join(command)} failed: {done.stderr.decode('utf-8', 'replace').strip()}")
     return done

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     any_of,
@@ -25,27 +25,26 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
-    check_scope(params)
-    timeout = timeout_of(params)
+    session = open_session(params, connects=False)
     if params["lines"] < 0:
         raise BadInput(f"lines: {params['lines']} is less than nothing; give a number, or 0 for all entries")
     for option in ("since", "until"):
         if params[option] is not None:
             params[option] = point_of_time(params[option], option)
     lines = params["lines"] or None
-    options, terms = _options(params), _terms(params)
+    options, terms = _options(params), _terms(params, session)
     invocation = _invocation(params["invocation"])
     if terms is None:
         return {"changed": False, "entries": []}
     try:
         if invocation is None:
-            entries = read_journal([*options, *any_of(terms)], lines, params["fields"], timeout)
+            entries = read_journal([*options, *any_of(terms)], lines, params["fields"], session.timeout)
         else:
             scope = params["scope"]
             both = [[*term, *of] for term in terms for of in invocation_matches(invocation, scope)]
-            entries = read_journal([*options, *any_of(both)], lines, params["fields"], timeout)
+            entries = read_journal([*options, *any_of(both)], lines, params["fields"], session.timeout)
             asked = [*options, *any_of(terms)]
-            late = last_words_of(invocation, _where(params), asked, params["fields"], scope, timeout)
+            late = last_words_of(invocation, _where(params), asked, params["fields"], scope, session.timeout)
             if late:
                 entries = sorted([*entries, *late], key=lambda entry: entry["time"])[-(lines or 0) :]
     except SystemdError as e:
@@ -119,7 +118,7 @@ def _where(params: dict[str, t.Any]) -> list[str]:
     return [] if params["directory"] is None else [f"--directory={params['directory']}"]
 
 
-def _terms(params: dict[str, t.Any]) -> list[list[str]] | None:
+def _terms(params: dict[str, t.Any], session: Session) -> list[list[str]] | None:
     """Matches for journalctl, as alternatives of which each has to be met wholly; None where nothing can meet them."""
     common = []
     for name, value in (params["match"] or {}).items():
@@ -131,13 +130,10 @@ def _terms(params: dict[str, t.Any]) -> list[list[str]] | None:
             common.append(f"{name}={each}")
     if params["scope"] != "user":
         return [common]
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import find_user
-
-    uid = find_user(params["user"])[0]
     if not params["unit"]:
-        return [[*common, f"_UID={uid}"]] if params["user"] is not None else [common]
+        return [[*common, f"_UID={session.uid}"]] if params["user"] is not None else [common]
     names = _user_units([check_name(name, "unit", globs=True) for name in params["unit"]], _where(params))
-    return [[*common, *matches] for name in names for matches in user_unit_matches(name, uid)] or None
+    return [[*common, *matches] for name in names for matches in user_unit_matches(name, session.uid)] or None
 
 
 def _user_units(names: t.Sequence[str], where: t.Sequence[str]) -> list[str]:

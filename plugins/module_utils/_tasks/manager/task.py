@@ -9,14 +9,14 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
@@ -89,9 +89,9 @@ class SetLogging(Step):
 class Reexecute(Step):
     """Replace the manager's process by a new one, and wait until that one answers."""
 
-    def __init__(self, params: dict[str, t.Any]) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._params = params
+        self._session = session
 
     def describe(self) -> str:
         return "daemon-reexec"
@@ -106,7 +106,7 @@ class Reexecute(Step):
         deadline = ctx.deadline()
         while True:
             try:
-                ctx.manager = manager_for(self._params)
+                ctx.manager.take_over(self._session.connect())
                 if ctx.manager.manager_property("Version"):
                     return True
             except (BusUnreachable, BusTimeout) as e:
@@ -135,22 +135,15 @@ class Isolate(Jobs):
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the manager to what the module's options ask for; returns the module's result."""
     params = module.params
-    timeout = timeout_of(params)
+    session = open_session(params)
     for option in ("default_target", "isolate"):
         if params[option] is not None:
             params[option] = _target(params[option], option)
-    with manager_for(params) as manager:
+    with session:
+        manager = session.manager
         if manager.offline:
             _check_offline(params)
-        ctx = Context(manager, timeout)
-        plan = _plan(manager, params)
-        changed = plan.changed
-        if not module.check_mode:
-            try:
-                changed = carry_out(plan, ctx)
-            finally:
-                if ctx.manager is not manager:
-                    ctx.manager.connection.close()
+        plan, _ctx, changed = bring_about(module, session, lambda: _plan(session, params))
     result: dict[str, t.Any] = {"changed": changed, "warnings": plan.warnings}
     if plan.steps:
         result["steps"] = plan.describe()
@@ -175,7 +168,8 @@ def _check_offline(params: dict[str, t.Any]) -> None:
             raise BadInput(f"{option}: nothing runs where `root` points; only `default_target` can be set there")
 
 
-def _plan(manager: t.Any, params: dict[str, t.Any]) -> Plan:
+def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
+    manager = session.manager
     steps: list[Step] = []
     changes: list[Change] = []
     target = params["default_target"]
@@ -195,7 +189,7 @@ def _plan(manager: t.Any, params: dict[str, t.Any]) -> Plan:
             steps.append(SetLogging(name, before, wanted))
             changes.append(Change(name, before, wanted))
     if params["reexec"]:
-        steps.append(Reexecute(params))
+        steps.append(Reexecute(session))
     elif params["daemon_reload"] == "always" or (
         params["daemon_reload"] == "auto"
         and (any(isinstance(step, SetDefaultTarget) for step in steps) or manager.any_stale())
@@ -272,10 +266,11 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
-    with manager_for(params) as manager:
+    with open_session(params) as session:
+        manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = timeout_of(params)
+        manager.connection.default_timeout = session.timeout
         values = manager.manager_properties([*_FACTS.values(), *_BOOT.values()])
         facts: dict[str, t.Any] = dict(zip(_FACTS, values))
         facts["features"] = (facts["features"] or "").split()

@@ -9,9 +9,9 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
     INFINITY,
@@ -42,6 +42,10 @@ _IMPLIED_DEVICES = frozenset(
 )
 
 
+# What no kernel that has the controller takes otherwise than it is told.
+_TAKEN_AS_THEY_ARE = ("CPUQuota", "CPUQuotaPeriodSec", "MemoryHigh", "MemoryMax", "MemorySwapMax", "TasksMax")
+
+
 class Unset:
     """The wish that a property be what the unit's files say without us."""
 
@@ -69,6 +73,8 @@ class Subject:
         self.private_devices = False
         self.texts: dict[str, list[Assignment]] = {}
         self.lasting: dict[str, list[Assignment]] = {}
+        # Property -> what the kernel has: the attribute's text, and the canonical value.
+        self.kernel: dict[str, tuple[str | None, t.Any]] = {}
 
     @property
     def is_transient(self) -> bool:
@@ -205,7 +211,6 @@ def plan_resources(
     wanted: dict[str, t.Any],
     persist: str,
     host: Host,
-    tools: FileTools,
     trial: t.Callable[[list[Setting]], Step] | None = None,
 ) -> Plan:
     """The plan for all units.
@@ -220,11 +225,19 @@ def plan_resources(
     tried: list[Setting] = []
     back: list[Setting] = []
     removed: list[str] = []
+    mended: list[Setting] = []
     reload = False
     later: dict[str, list[str]] = {}
     mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
     for subject in subjects:
         decisions = [d for name, value in wanted.items() if (d := decide(subject, name, value, persist, host))]
+        drifted = _drifted(subject, [name for name in wanted if name not in {d.name for d in decisions}])
+        if drifted:
+            volatile = host.directories.transient if subject.is_transient else host.directories.runtime
+            mended.append(Setting(subject.id, volatile, volatile, subject.live, drifted))
+            texts = [f"{name}={shown(name, value)}" for name, value in drifted.items()]
+            before = [f"{text} ({attribute_of(name)} is {subject.kernel[name][0]!r})" for name, text in zip(drifted, texts)]
+            changes.append(Change(subject.id, ", ".join(before), ", ".join(texts)))
         if not decisions:
             continue
         _refuse_idle(subject, decisions, persist, trial is not None)
@@ -251,21 +264,36 @@ def plan_resources(
         f"{name} takes effect when {short(units)} {'is' if len(units) == 1 else 'are'} started next"
         for name, units in later.items()
     ]
-    steps: list[Step] = []
+    steps: list[Step] = [SetProperties(mended, "live", "tell the kernel")] if mended else []
     if trial is not None and tried:
-        steps += [SetProperties(tried, "live", tools), trial(tried)]
+        steps += [SetProperties(tried, "live"), trial(tried)]
     elif back:
         # The daemon-reload alone would leave the kernel's filter of addresses and devices as it is.
-        steps.append(SetProperties(back, "live", tools, "take back"))
+        steps.append(SetProperties(back, "live", "take back"))
     if lasting and not (tried and trial is not None and mode == "live"):
-        steps.append(SetProperties(lasting, mode, tools))
+        steps.append(SetProperties(lasting, mode))
     if removed:
-        steps.append(RemoveDropIns(list(dict.fromkeys(removed)), tools))
+        steps.append(RemoveDropIns(list(dict.fromkeys(removed))))
     if reload:
         steps.append(Reload())
     plan = Plan(steps, changes)
     plan.warnings += warnings
     return plan
+
+
+def _drifted(subject: Subject, names: t.Sequence[str]) -> dict[str, t.Any]:
+    """Limits that systemd no longer has and the kernel still enforces, or the other way round, with what systemd has.
+
+    A daemon-reload forgets what was set live and tells the kernel nothing. Only limits that every kernel takes as they are: what
+    it refuses (CPUs that are not there) would be told it for ever.
+    """
+    if not subject.is_up:
+        return {}
+    return {
+        name: subject.live[name]
+        for name in names
+        if name in _TAKEN_AS_THEY_ARE and not agrees(name, subject.live[name], subject.kernel[name][1])
+    }
 
 
 def _refuse_idle(subject: Subject, decisions: t.Sequence[Decision], persist: str, trial: bool) -> None:

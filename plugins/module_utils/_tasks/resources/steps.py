@@ -8,9 +8,16 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, RemoveFile, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
+    DropInsWere,
+    FileWas,
+    PropertiesWere,
+    put_back,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
@@ -93,14 +100,11 @@ class SetProperties(Step):
     :param verb: what `describe` calls it; other words than `set` say of themselves how long it lasts.
     """
 
-    def __init__(self, settings: t.Sequence[Setting], mode: str, tools: FileTools, verb: str = "set") -> None:
+    def __init__(self, settings: t.Sequence[Setting], mode: str, verb: str = "set") -> None:
         super().__init__([setting.unit for setting in settings])
         self._settings = list(settings)
         self._mode = mode
         self._verb = verb
-        self._tools = tools
-        self._saved: dict[str, Saved | None] = {}
-        self._begun = False
         self._refused: set[str] = set()
 
     def _properties(self) -> str:
@@ -111,48 +115,32 @@ class SetProperties(Step):
         return f"{self._verb} {self._properties()} of {short(self.names)}{lasting}"
 
     def apply(self, ctx: Context) -> bool:
-        self._saved = self._save(volatile=self._mode != "persistent")
-        self._begun = True
-        self._set(ctx, "after", self._mode != "persistent")
+        saved = self._save(volatile=self._mode != "persistent")
+        volatile = {path: before for path, before in self._save(volatile=True).items() if path not in saved}
+        was = PropertiesWere({setting.unit: _calls(setting, setting.before) for setting in self._settings}, volatile)
+        # Undone in reverse: files are put back when systemd has written the last of them.
+        self.note(ctx, DropInsWere(saved))
+        self.note(ctx, was)
+        try:
+            self._set(ctx)
+        finally:
+            was.refused = self._refused
         if self._mode == "live":
-            self._restore(self._saved)
+            put_back(saved)
         else:
             for setting in self._settings:
                 for name, value in setting.after.items():
                     self._put_right(_path(setting, name), setting.unit, name, value)
         return True
 
-    def undo(self, ctx: Context) -> None:
-        if not self._begun:
-            return
-        # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile.
-        volatile = self._save(volatile=True)
-        volatile.update(self._saved)
-        try:
-            self._set(ctx, "before", True)
-        finally:
-            self._restore(volatile)
-
     def undone(self) -> str:
         return f"{self._properties()} of {short(self.names)} as before"
 
-    def _set(self, ctx: Context, which: str, runtime: bool) -> None:
-        wanted = []
-        for setting in self._settings:
-            values: dict[str, t.Any] = getattr(setting, which)
-            calls = []
-            # In the order of their files, and nothing written twice without need: old versions note each drop-in as they
-            # write it, and would take their notes for out of date otherwise (NeedDaemonReload).
-            for name in sorted(setting.after, key=control_file):
-                found = canonical_to_bus(name, values[name])
-                if which == "after" and not told(name, setting.before[name]):
-                    found = found[-1:]
-                calls += found
-            wanted.append((setting.unit, calls))
+    def _set(self, ctx: Context) -> None:
+        wanted = [(setting.unit, _calls(setting, setting.after, setting.before)) for setting in self._settings]
         error = None
-        for setting, failed in zip(self._settings, ctx.manager.set_properties(wanted, runtime)):
-            # On the way back, a unit that took none of the new values may take none of the old ones either.
-            if failed is not None and setting.unit not in self._refused:
+        for setting, failed in zip(self._settings, ctx.manager.set_properties(wanted, self._mode != "persistent")):
+            if failed is not None:
                 self._refused.add(setting.unit)
                 error = error or explain(failed, f"set {', '.join(setting.after)} of {setting.unit}")
         if error is not None:
@@ -160,57 +148,35 @@ class SetProperties(Step):
 
     def _save(self, volatile: bool) -> dict[str, Saved | None]:
         saved = {}
-        with self._tools.acting():
-            for setting in self._settings:
-                for name in setting.after:
-                    path = _path(setting, name, volatile)
-                    try:
-                        saved[path] = Saved.of(path)
-                    except OSError as e:
-                        raise SystemdError(f"cannot read the drop-in {path}: {e.strerror or e}") from e
+        for setting in self._settings:
+            for name in setting.after:
+                path = _path(setting, name, volatile)
+                try:
+                    saved[path] = Saved.of(path)
+                except OSError as e:
+                    raise SystemdError(f"cannot read the drop-in {path}: {e.strerror or e}") from e
         return saved
 
-    def _restore(self, saved: dict[str, Saved | None]) -> None:
-        with self._tools.acting():
-            for path, before in saved.items():
-                try:
-                    if before is not None:
-                        if Saved.of(path) != before:
-                            before.put_back(path)
-                        continue
-                    if os.path.lexists(path):
-                        os.unlink(path)
-                except OSError as e:
-                    hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-                    raise SystemdError(f"cannot put back {path}: {e.strerror or e}{hint}") from e
-                try:
-                    os.rmdir(os.path.dirname(path))
-                except OSError:
-                    # There never was one, or it has other files in it.
-                    pass
-
     def _put_right(self, path: str, unit: str, name: str, value: t.Any) -> None:
-        with self._tools.acting():
-            written = Saved.of(path)
-            lines = drop_in_lines(name, value)
-            section = unit_type(unit).capitalize()
-            if written is not None:
-                found = [
-                    text for _key, text in parse_lines(written.content.decode("utf-8", "replace"), section, (name,))
-                ]
-                wanted = [line.partition("=")[2] for line in lines]
-                # A list has to begin with an empty assignment; a percentage has to remain one.
-                whole = bool(found) and (wanted[0] == "") is (found[0] == "") and not isinstance(value, Scaled)
-                if found == wanted or (whole and _means(name, found, value)):
-                    return
-            try:
-                if written is None:
-                    raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}")
-                content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
-                written._replace(content=content).put_back(path)
-            except OSError as e:
-                hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-                raise SystemdError(f"cannot put right what systemd wrote to {path}: {e.strerror or e}{hint}") from e
+        written = Saved.of(path)
+        lines = drop_in_lines(name, value)
+        section = unit_type(unit).capitalize()
+        if written is not None:
+            found = [text for _key, text in parse_lines(written.content.decode("utf-8", "replace"), section, (name,))]
+            wanted = [line.partition("=")[2] for line in lines]
+            # A list has to begin with an empty assignment; a percentage has to remain one.
+            whole = bool(found) and (wanted[0] == "") is (found[0] == "") and not isinstance(value, Scaled)
+            if found == wanted or (whole and _means(name, found, value)):
+                return
+        try:
+            if written is None:
+                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}")
+            content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
+            written._replace(content=content).put_back(path)
+        except OSError as e:
+            raise SystemdError(
+                f"cannot put right what systemd wrote to {path}: {e.strerror or e}{become_hint()}"
+            ) from e
 
 
 class RemoveDropIns(Step):
@@ -219,29 +185,38 @@ class RemoveDropIns(Step):
     :param paths: of the drop-ins.
     """
 
-    def __init__(self, paths: t.Sequence[str], tools: FileTools) -> None:
+    def __init__(self, paths: t.Sequence[str]) -> None:
         super().__init__(paths)
-        self._tools = tools
-        self._steps: list[RemoveFile] = []
 
     def describe(self) -> str:
         return f"remove {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
-        for path in self.names:
-            with self._tools.acting():
-                saved = Saved.of(path)
-            if saved is not None:
-                self._steps.append(RemoveFile(path, saved, self._tools))
-                self._steps[-1].apply(ctx)
-        return bool(self._steps)
-
-    def undo(self, ctx: Context) -> None:
-        for step in reversed(self._steps):
-            step.undo(ctx)
+        found = {path: saved for path, saved in ((path, Saved.of(path)) for path in self.names) if saved is not None}
+        for path, saved in found.items():
+            self.note(ctx, FileWas(path, saved, None))
+            remove(path)
+            remove_empty(os.path.dirname(path))
+        return bool(found)
 
     def undone(self) -> str:
         return f"{short(self.names)} as before"
+
+
+def _calls(
+    setting: Setting, values: dict[str, t.Any], before: dict[str, t.Any] | None = None
+) -> list[tuple[str, tuple[str, t.Any]]]:
+    """What SetUnitProperties is given for the setting's properties to become these values.
+
+    :param before: what they are; where systemd is told nothing of a list yet, it need not be emptied first.
+    """
+    calls: list[tuple[str, tuple[str, t.Any]]] = []
+    # In the order of their files, and nothing written twice without need: old versions note each drop-in as they
+    # write it, and would take their notes for out of date otherwise (NeedDaemonReload).
+    for name in sorted(setting.after, key=control_file):
+        found = canonical_to_bus(name, values[name])
+        calls += found[-1:] if before is not None and not told(name, before[name]) else found
+    return calls
 
 
 def _path(setting: Setting, name: str, volatile: bool = False) -> str:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
     attribute_of,
@@ -65,44 +64,48 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     wanted = wanted_from(params["properties"])
     names = [check_name(name, globs=True) for name in params["name"]]
-    timeout = timeout_of(params)
+    session = open_session(params)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    with manager_for(params) as manager:
+    with session:
+        manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = timeout
+        manager.connection.default_timeout = session.timeout
         warnings: list[str] = []
-        statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
-        host = _host(manager, wanted)
-        _check_version(wanted, host.version)
-        subjects = read(manager, statuses, list(wanted), host)
-        if params["persist"] == "true":
-            subjects = _lasting(subjects, matched, wanted, host, warnings)
-        ctx = Context(manager, timeout)
+        subjects: list[Subject] = []
+        host: Host | None = None
         watch = None
         if limits is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import (
-                Interruption,
-                Trial,
-            )
-
-            interruption = Interruption()
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import Trial
 
             def watch(tried: list[Setting]) -> Step:
                 groups = {subject.id: subject.control_group for subject in subjects}
                 units = [(setting.unit, groups[setting.unit], tuple(setting.after)) for setting in tried]
-                return Trial(units, limits, interruption)
+                return Trial(units, limits, session.owner)
 
-        plan = plan_resources(subjects, wanted, params["persist"], host, _file_tools(manager), watch)
+        def make_plan() -> Plan:
+            nonlocal host
+            warnings.clear()
+            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+            host = _host(manager, wanted)
+            _check_version(wanted, host.version)
+            subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
+            if params["persist"] == "true":
+                subjects[:] = _lasting(subjects, matched, wanted, host, warnings)
+            return plan_resources(subjects, wanted, params["persist"], host, watch)
+
+        plan, ctx, changed = bring_about(module, session, make_plan, rollback=True, guarded=limits is not None)
+        host = t.cast(Host, host)
         before = {subject.id: subject for subject in subjects}
-        changed = plan.changed
         if plan.steps and not module.check_mode:
-            changed = _apply(plan, ctx, module._diff, interruption if limits is not None else None)
             host.files.forget()
-            subjects = read(manager, _statuses(manager, [subject.id for subject in subjects]), list(wanted), host)
-    units = _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings)
+            statuses = _statuses(manager, [subject.id for subject in subjects])
+            subjects = read(manager, statuses, list(wanted), host, session.owner)
+        units = _report(
+            subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings
+        )
     result: dict[str, t.Any] = {
         "changed": changed,
         "units": units,
@@ -176,17 +179,6 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
         "throttled": parse_percent(params["trial_throttled"], "trial_throttled") / 10000,
         "stalled": parse_percent(params["trial_stalled"], "trial_stalled") / 10000,
     }
-
-
-def _apply(plan: Plan, ctx: Context, diff: bool, interruption: t.Any) -> bool:
-    try:
-        if interruption is None:
-            return carry_out(plan, ctx, rollback=True)
-        with interruption:
-            return carry_out(plan, ctx, rollback=True)
-    except SystemdError as e:
-        e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if diff else {}))
-        raise
 
 
 def _find(
@@ -263,9 +255,12 @@ def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
     return Host(files, ControlDirectories.of(files.paths), dict(zip(asked, values[2:])), str(values[1] or ""))
 
 
-def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host) -> list[Subject]:
-    """Fetch the properties of all units in one round trip, and look into their files.
+def read(
+    manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
+) -> list[Subject]:
+    """Fetch the properties of all units in one round trip, and look into their files and control groups.
 
+    :param owner: the user whose manager it is; None for the system's.
     :raises BadInput: a property is not known to this version or for this type of unit.
     """
     fields = [(name, bus_names(name)) for name in names]
@@ -296,23 +291,14 @@ def read(manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str
         subject.fragment = host.files.fragment(status.id)
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
+        directory = cgroup_directory(control_group, owner)
+        subject.kernel = {name: read_value(directory, name) for name in names}
         subjects.append(subject)
     return subjects
 
 
 def _interface(name: str) -> str:
     return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
-
-
-def _file_tools(manager: t.Any) -> FileTools:
-    """Files of a user's units are touched as that user: root could be led anywhere by a link in a home directory."""
-    user = None
-    if manager.scope == "user" and os.geteuid() == 0 and manager.uid:
-        import pwd
-
-        entry = pwd.getpwuid(manager.uid)
-        user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
-    return FileTools(attributes=lambda path, check: False, user=user)
 
 
 def _report(
@@ -334,7 +320,6 @@ def _report(
     units = []
     refused: dict[tuple[str, str, str], list[str]] = {}
     for subject in subjects:
-        directory = cgroup_directory(subject.control_group)
         properties = {}
         for name in wanted:
             was = before[subject.id].live[name]
@@ -345,7 +330,7 @@ def _report(
                 # As it was asked for: `50%` rather than the bytes that this is.
                 now = wanted[name]
             files = host.file_value(subject, name, subject.texts)
-            text, kernel = read_value(directory, name)
+            text, kernel = subject.kernel[name]
             loaded = subject.live[name]
             found = subject.texts.get(name)
             agreed = agrees(name, loaded, kernel)

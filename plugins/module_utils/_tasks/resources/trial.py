@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 import typing as t
 
@@ -23,7 +22,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
 _SERVICE = "org.freedesktop.systemd1.Service"
-_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 _MEMORY = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
 
@@ -31,34 +29,13 @@ class TrialFailed(SystemdError):
     """A unit did not do well under its new limits; `trial` in the data tells what was seen."""
 
 
-class Interruption:
-    """Within it, signals that would end the process are only noted, so that a trial can end in order."""
-
-    def __init__(self) -> None:
-        self.name = ""
-        self._before: dict[int, t.Any] = {}
-
-    def __enter__(self) -> Interruption:
-        for name in _SIGNALS:
-            number = getattr(signal, name)
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: t.Any) -> None:
-        self.name = signal.Signals(number).name
-
-
 class _Watched:
     """One unit under trial, and what its counters were when it began."""
 
-    def __init__(self, name: str, control_group: str, properties: t.Sequence[str]) -> None:
+    def __init__(self, name: str, control_group: str, properties: t.Sequence[str], owner: int | None) -> None:
         self.name = name
         self.properties = properties
-        self.directory = cgroup_directory(control_group)
+        self.directory = cgroup_directory(control_group, owner)
         self.restarts = 0
         self.ended = False
         self._group = self._identity()
@@ -114,7 +91,7 @@ class Trial(Step):
     want of tasks; at the end if it was held up for too great a share of the time.
 
     :param units: `(unit, control group, properties that are tried)`.
-    :param interruption: notes signals.
+    :param owner: the user whose manager the units are of; None for the system's.
     :param limits: `seconds`, `told` (the same for people), and the shares of the time that a unit may be `throttled` by
         its CPU quota and `stalled` by want of memory.
     """
@@ -125,19 +102,19 @@ class Trial(Step):
         self,
         units: t.Sequence[tuple[str, str, tuple[str, ...]]],
         limits: dict[str, t.Any],
-        interruption: Interruption,
+        owner: int | None = None,
     ) -> None:
         super().__init__([name for name, _group, _properties in units])
-        self._interruption = interruption
         self._units = units
         self._limits = limits
+        self._owner = owner
         self.observed: dict[str, t.Any] = {}
 
     def describe(self) -> str:
         return f"watch {short(self.names)} for {self._limits['told']}"
 
     def apply(self, ctx: Context) -> bool:
-        watched = [_Watched(*unit) for unit in self._units]
+        watched = [_Watched(*unit, self._owner) for unit in self._units]
         for unit, restarts in zip(watched, self._restarts(ctx)):
             unit.restarts = restarts
         begun = time.monotonic()
@@ -153,8 +130,6 @@ class Trial(Step):
             if last:
                 return False
             # The more there is to look at, the less often, so that looking does not slow what is looked at.
-            if self._interruption.name:
-                raise SystemdError(f"the trial was interrupted by {self._interruption.name}; nothing was made lasting")
             if gone.wait(min(max(pause, 10 * (time.monotonic() - asked)), max(until - time.monotonic(), 0.001))):
                 raise SystemdError(
                     "the trial was interrupted: whoever asked for it has hung up; nothing was made lasting"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
@@ -85,7 +84,6 @@ def check_options(params: dict[str, t.Any]) -> None:
     """Refuse what can be seen to be wrong without looking at the host."""
     if params["scope"] == "global":
         raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-    check_scope(params)
     triggers = [option for option in TRIGGERS if params[option]]
     if params["unit_type"] == "scope":
         for option in (*triggers, "timer_properties", "remain_after_exit"):

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -248,8 +249,13 @@ def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[
     os.dup2(ends["stderr"], 2)
     environment = dict(os.environ)
     user, group = params["run_as"], params["run_as_group"]
-    if params["scope"] == "user" and os.geteuid() == 0:
-        user = params["user"]
+    account = acting_for()
+    if account is not None:
+        # The ids that are changed below must be changed for good; the effective ones alone could be changed back.
+        os.seteuid(0)
+        user = account.name
+        # The addresses of root's buses.
+        environment = {name: value for name, value in environment.items() if not name.startswith("DBUS_")}
     if user or group:
         import grp
         import pwd

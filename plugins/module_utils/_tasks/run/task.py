@@ -10,8 +10,11 @@ the task's process ends: until then the unit can be asked what it used, and afte
 
 from __future__ import annotations
 
+import errno
 import functools
+import math
 import os
+import stat
 import time
 import typing as t
 
@@ -23,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     carry_out,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import mend_commands
@@ -57,6 +60,8 @@ _DESCRIPTORS = {
 # for a unit that nobody waits for to be started.
 _GRACE, _STOPPING, _STARTING = 2.0, 100.0, 30.0
 _TAIL = 10
+# Bytes of a unit file that systemd wrote, at most.
+_LARGEST_FILE = 1 << 20
 # From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
 _FIRST_OF_SYSTEMD = 200
 
@@ -175,16 +180,18 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)
+    session = open_session(params, timeout=math.inf, on_bus=True)
     skipped = _skip(params)
     if skipped:
         return {"changed": False, "rc": 0, "msg": skipped, "cmd": words_of(params["command"])}
-    with manager_for(params, on_bus=True) as manager:
+    with session:
+        manager = session.manager
         request = build(params, manager, module.check_mode)
         existing = _existing(manager, request)
         if existing is not None:
             return existing
         outcome = Outcome()
-        plan = _plan(manager, request, params, outcome)
+        plan = _plan(session, request, params, outcome)
         # Without `failed`, ansible-core would take every rc but 0 for a failure, also where the unit's settings do not.
         result: dict[str, t.Any] = {"failed": False, "warnings": [*request.warnings, *plan.warnings]}
         result.update(changed=plan.changed, name=request.name, cmd=request.argv, steps=plan.describe())
@@ -294,7 +301,7 @@ def _has_mark(manager: t.Any, service: t.Any, mark: str) -> bool:
 # -- the plan
 
 
-def _plan(manager: t.Any, request: Request, params: dict[str, t.Any], outcome: Outcome) -> Plan:
+def _plan(session: Session, request: Request, params: dict[str, t.Any], outcome: Outcome) -> Plan:
     steps: list[Step] = []
     if request.failed:
         steps.append(ResetFailed(request.failed))
@@ -305,7 +312,7 @@ def _plan(manager: t.Any, request: Request, params: dict[str, t.Any], outcome: O
     elif request.timer:
         steps.append(StartTimer(request, outcome))
     else:
-        steps.append(RunService(request, params, outcome))
+        steps.append(RunService(request, session.connect, outcome))
     command = request.command_line
     change = Change(request.shown, "not there", f"{request.when}: {command}" if request.when else f"ran {command}")
     if not request.when and not request.wait:
@@ -358,9 +365,9 @@ def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any 
 class RunService(Step):
     """Run a command as a transient service, and wait for its end where that is asked for."""
 
-    def __init__(self, request: Request, params: dict[str, t.Any], outcome: Outcome) -> None:
+    def __init__(self, request: Request, connect: t.Callable[[], t.Any], outcome: Outcome) -> None:
         super().__init__((request.name,))
-        self._request, self._params, self._outcome = request, params, outcome
+        self._request, self._connect, self._outcome = request, connect, outcome
         self._path = object_path(request.name)
         self._changes: list[t.Any] = []
 
@@ -469,7 +476,7 @@ class RunService(Step):
         deadline = time.monotonic() + 30
         while True:
             try:
-                manager = manager_for(self._params, on_bus=True)
+                manager = self._connect()
                 break
             except BusUnreachable:
                 if time.monotonic() > deadline:
@@ -496,7 +503,7 @@ class RunService(Step):
     def _stop(self) -> bool:
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
-            with manager_for(self._params) as manager:
+            with self._connect() as manager:
                 jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
                 return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
@@ -552,7 +559,9 @@ def mend_file(ctx: Context, request: Request) -> None:
     try:
         with open(path, "r+b", opener=_no_link) as file:
             before = os.fstat(file.fileno())
-            text = file.read().decode("utf-8", "surrogateescape")
+            if not stat.S_ISREG(before.st_mode) or before.st_size > _LARGEST_FILE:
+                raise OSError(errno.EINVAL, "it is not a file that systemd wrote", path)
+            text = file.read(_LARGEST_FILE).decode("utf-8", "surrogateescape")
             mended = mend_commands(text, request.properties).encode("utf-8", "surrogateescape")
             file.seek(0)
             file.write(mended)
@@ -570,7 +579,17 @@ def mend_file(ctx: Context, request: Request) -> None:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW)
+    """Open a file through directories that are no links either, without waiting for anybody."""
+    *directories, name = path.split("/")[1:]
+    at = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for directory in directories:
+            below = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _more_than(count: int, items: t.Sequence[t.Any]) -> bool:

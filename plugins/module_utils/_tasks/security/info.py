@@ -9,13 +9,16 @@ level of a unit. Columns are taken from where the table's own head line has them
 
 from __future__ import annotations
 
-import os
-import subprocess
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
+    ProgramMissing,
+    ProgramTooSlow,
+    run_program,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
 _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
@@ -29,7 +32,8 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     for name in names:
         if unit_type(name) not in ("service", ""):
             raise BadInput(f"name: {name} is no service; only services are assessed")
-    with manager_for({"scope": "system"}) as manager:
+    with open_session({"scope": "system"}, timeout) as session:
+        manager = session.manager
         if params["name"] is None:
             found = [s.id for s in manager.list_units(["*.service"]) if s.load_state == "loaded"]
         else:
@@ -69,16 +73,13 @@ def assess(names: t.Sequence[str], timeout: float) -> list[dict[str, t.Any]]:
     :param timeout: seconds it may take.
     :raises SystemdError: systemd-analyze is missing, fails, or takes too long.
     """
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "COLUMNS": "500"}
+    environment = {"LC_ALL": "C.UTF-8", "COLUMNS": "500"}
     command = ["systemd-analyze", "--no-pager", "security", "--", *names]
-    timeout = min(timeout, 1e6)  # poll(2) takes no more than 24 days
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=timeout, check=False, env=environment, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError as e:
+        done = run_program(command, timeout, env_extra=environment)
+    except ProgramMissing as e:
         raise SystemdError("systemd-analyze is not there, which assesses services; install the package systemd") from e
-    except subprocess.TimeoutExpired as e:
+    except ProgramTooSlow as e:
         raise SystemdError(
             f"assessing took longer than {timeout:g} s; name fewer services, or give more time in `timeout`"
         ) from e

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
@@ -78,10 +78,10 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
-    timeout = timeout_of(params)
-    with manager_for(params) as manager:
+    with open_session(params) as session:
+        manager = session.manager
         if not manager.offline:
-            manager.connection.default_timeout = timeout
+            manager.connection.default_timeout = session.timeout
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
         entries = [_summary(unit) for unit in units]
         if manager.offline:

@@ -8,34 +8,35 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     short,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
-    AsUser,
     FileTools,
     RemoveFile,
     RemoveLinks,
-    Saved,
     WriteFile,
     check_writable,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope, manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     Reload,
     ResetFailed,
     UnitFileLinks,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
@@ -64,7 +65,6 @@ _UP = ("active", "activating", "reloading")
 _HOLD = b"[Timer]\nPersistent=yes\n"
 # No trigger but one that is as far away as systemd reckons.
 _FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
-_PULLS = {"WantedBy": "wants", "RequiredBy": "requires", "UpheldBy": "upholds"}
 
 
 class TimerFile:
@@ -179,22 +179,30 @@ class StartAnew(Jobs):
         return f"start {short(self.names)}, to count from now"
 
     def apply(self, ctx: Context) -> bool:
-        steps: list[WriteFile] = []
+        for_a_moment: list[WriteFile] = []
         try:
             for wish, stamp in self._timers:
                 text = _HOLD + (_FAR_AWAY if wish.since_boot else b"")
-                steps.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
-                steps[-1].apply(ctx)
+                for_a_moment.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
+                for_a_moment[-1].apply(ctx)
                 step = WriteFile(stamp, b"", None, self._tools)
-                if not wish.persistent:
-                    steps.append(step)
+                if wish.persistent:
+                    step.notes = self.notes
+                else:
+                    for_a_moment.append(step)
                 step.apply(ctx)
             ctx.manager.reload()
             return super().apply(ctx)
         finally:
-            for step in steps:
-                step.undo(ctx)
+            failed = None
+            for step in reversed(for_a_moment):
+                try:
+                    step.undo(ctx)
+                except SystemdError as e:
+                    failed = failed or e
             ctx.manager.reload()
+            if failed is not None:
+                raise failed
 
 
 def held_by(directory: str, name: str) -> str:
@@ -205,23 +213,18 @@ def held_by(directory: str, name: str) -> str:
 class Touch(Step):
     """Tell systemd that a persistent timer has not missed a run until now."""
 
-    def __init__(self, path: str, before: Saved, tools: FileTools) -> None:
+    def __init__(self, path: str, before: Saved) -> None:
         super().__init__((path,))
         self._path = path
         self._before = before
-        self._tools = tools
 
     def describe(self) -> str:
         return f"touch {self._path}"
 
     def apply(self, ctx: Context) -> bool:
-        with self._tools.acting():
-            os.utime(self._path)
+        self.note(ctx, AttributesWere(self._path, self._before))
+        os.utime(self._path)
         return True
-
-    def undo(self, ctx: Context) -> None:
-        with self._tools.acting():
-            os.utime(self._path, ns=self._before.times)
 
 
 def plan_timers(
@@ -238,6 +241,7 @@ def plan_timers(
     write: list[Step] = []
     remove: list[Step] = []
     stop: list[str] = []
+    hold: list[str] = []
     start: list[str] = []
     enable: list[str] = []
     disable: list[str] = []
@@ -288,10 +292,12 @@ def plan_timers(
             plan.warnings.append(f"{name}: cannot be enabled, as its [Install] section is empty")
         if not offline:
             job = _job(state)
-            if job in ("stop", "restart"):
+            if job == "stop":
                 stop.append(name)
+            elif job == "restart":
+                hold.append(name)
             if job == "restart" and state.missed and state.stamp:
-                touch.append(Touch(*state.stamp, tools))
+                touch.append(Touch(*state.stamp))
             counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
             if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
                 anew.append((wish, state.stamp_path))
@@ -308,13 +314,15 @@ def plan_timers(
         if changed:
             plan.changes.append(Change(name, state.describe(), ", ".join(after)))
     links = [
-        AsUser(UnitFileLinks(verb, names, directories), tools)
-        for verb, names in (("disable", disable), ("enable", enable))
-        if names
+        UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
     ]
     if unlink:
-        remove.append(RemoveLinks(unlink, tools))
-    plan.steps = [*write, *([Jobs("stop", stop, stop)] if stop else []), *remove, *touch, *links]
+        remove.append(RemoveLinks(unlink))
+    stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
+    if hold:
+        stops.append(Jobs("stop", hold, hold))
+        stops[-1].for_now = True
+    plan.steps = [*write, *stops, *remove, *touch, *links]
     if anew:
         # It reloads for all.
         plan.steps.append(StartAnew(anew, directories[1], tools))
@@ -358,21 +366,21 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring timers to what the module's options ask for; returns the module's result."""
     local_time()
     task = _Task(module)
-    with manager_for(module.params) as manager:
-        states = task.read(manager)
-        task.verify(states)
-        plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
-        plan.warnings += task.warnings
-        if plan.file_diffs:
-            task.check_writable(states)
-        ctx = Context(manager, task.timeout)
-        changed = plan.changed
-        try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, module.params["rollback"])
-        except SystemdError as e:
-            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
-            raise
+    with task.session as session:
+        manager = session.manager
+        states: list[TimerState] = []
+
+        def make_plan() -> Plan:
+            task.begin()
+            states[:] = task.read(manager)
+            task.verify(states)
+            plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
+            plan.warnings += task.warnings
+            if plan.file_diffs:
+                task.check_writable(states)
+            return plan
+
+        plan, ctx, changed = bring_about(module, session, make_plan, module.params["rollback"])
         result: dict[str, t.Any] = {
             "changed": changed,
             "timers": task.report(manager, states, plan),
@@ -404,52 +412,45 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.timeout = timeout_of(params)
-        check_scope(params)
-        self.wishes = read_wishes(params)
-        self.warnings: list[str] = []
+        self.session = open_session(params)
         self.root = (params["root"] or "").rstrip("/")
         self.offline = params["root"] is not None or params["scope"] == "global"
+        self.begin()
+        self._place(self.session)
+
+    def begin(self) -> None:
+        """Have the wishes as they were asked for, and no warnings yet."""
+        params = self.params
+        self.wishes = read_wishes(params)
+        self.warnings: list[str] = []
         for wish in self.wishes:
             if self.offline and wish.started:
                 where = "root" if params["root"] is not None else "scope"
                 raise BadInput(f"{wish.where}started: nothing runs where `{where}` points; leave out `started`")
             if wish.started is None:
                 wish.started = not self.offline
-        self._place()
 
-    def _place(self) -> None:
-        """Where the files are, and as whom they are touched."""
-        params = self.params
-        self.uid, self.home, user = 0, "", None
-        if params["scope"] == "user":
-            self.uid, self.home = find_user(params["user"])
-            if os.geteuid() == 0 and self.uid != 0:
-                import pwd
-
-                entry = pwd.getpwuid(self.uid)
-                user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
-        self.paths = UnitPaths(params["scope"], self.home, self.uid, self.root)
+    def _place(self, session: Session) -> None:
+        """Where the files are."""
+        self.paths = UnitPaths(session.scope, session.home, session.uid, self.root)
         self.directory = self.paths.directory()
         self.tools = FileTools(
             attributes=lambda _path, _check: False,
             label=lambda path: self.module.set_default_selinux_context(path, False),
-            user=user,
         )
 
     # -- reading
 
     def read(self, manager: t.Any) -> list[TimerState]:
         """All that a plan has to know of the timers, those to be purged included."""
-        with self.tools.acting():
-            if self.params["purge"]:
-                self.wishes += [gone(name) for name in self._to_purge()]
-            states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
-            self._drop_unknown(states)
-            for state in states:
-                state.stamp_path = self._stamp_path(state.wish.name)
-                if state.wish.absent:
-                    state.stamp = self._stamp(state)
+        if self.params["purge"]:
+            self.wishes += [gone(name) for name in self._to_purge()]
+        states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
+        self._drop_unknown(states)
+        for state in states:
+            state.stamp_path = self._stamp_path(state.wish.name)
+            if state.wish.absent:
+                state.stamp = self._stamp(state)
         self._check_runs(states)
         links = read_links(manager.link_directories())
         for state in states:
@@ -518,8 +519,7 @@ class _Task:
         try:
             before = Saved.of(path)
         except OSError as e:
-            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-            raise SystemdError(f"cannot read {path}: {e.strerror}{hint}") from e
+            raise SystemdError(f"cannot read {path}: {e.strerror}{become_hint()}") from e
         return TimerFile(name, path, before, "", wanted)
 
     def _check_free(self, wish: TimerWish, service: TimerFile) -> None:
@@ -561,7 +561,7 @@ class _Task:
         return (state.stamp_path, saved) if saved is not None else None
 
     def _stamp_path(self, name: str) -> str:
-        place = f"{self.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
+        place = f"{self.session.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
         return f"{place}/systemd/timers/stamp-{name}"
 
     def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
@@ -575,11 +575,7 @@ class _Task:
             if path != own and target != "/dev/null" and any(leads_to(path, target, name) for name in names)
         }
         install = wish.installs()
-        for key, suffix in _PULLS.items():
-            state.wanted_links += [
-                f"{directories[0]}/{other}.{suffix}/{wish.name}" for other in _words(install.get(key))
-            ]
-        state.wanted_links += [f"{directories[0]}/{other}" for other in _words(install.get("Alias"))]
+        state.wanted_links += installed_links(directories[0], wish.name, lambda key: _words(install.get(key)))
         if any("%" in path for path in state.wanted_links):
             # Only systemd can tell where they will be.
             state.wanted_links = list(state.links) or state.wanted_links
@@ -642,8 +638,7 @@ class _Task:
         paths = [(object_path(state.wish.name), UNIT, "InactiveExitTimestamp") for state in known]
         for state, since in zip(known, manager.properties(paths) if paths else ()):
             if state.wish.persistent:
-                with self.tools.acting():
-                    state.stamp = self._stamp(state)
+                state.stamp = self._stamp(state)
                 if state.stamp and not state.up:
                     continue
                 since = state.stamp[1].times[1] // 1000 if state.stamp else since
@@ -737,10 +732,8 @@ class _Task:
         new = {f.name: (f, s) for s in states for f in s.touched if f.wanted is not None}
         if mode == "nothing" or not new:
             return
-        import shutil
-        import tempfile
-
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
         texts = {
@@ -749,12 +742,9 @@ class _Task:
         for name, (text, _raw) in texts.items():
             if text.problems:
                 raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))
-        scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)
-        try:
+        with scratch_directory() as scratch:
             table = load_table(self.root) or load_table()
-            verdicts = verify_units(texts, self.paths, table, scratch, self.home)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            verdicts = verify_units(texts, self.paths, table, scratch, self.session.home)
         for name, (errors, warnings) in verdicts.items():
             # Said already, and better.
             warnings = [warning for warning in warnings if " is not executable: " not in warning.message]
@@ -773,8 +763,7 @@ class _Task:
 
     def check_writable(self, states: t.Sequence[TimerState]) -> None:
         """Say before anything is done that the directory cannot be written to."""
-        with self.tools.acting():
-            check_writable(states[0].files[0].path)
+        check_writable(states[0].files[0].path)
 
     # -- reporting
 

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
@@ -58,21 +58,21 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
-    timeout = timeout_of(params)
     try:
-        return _gather(params, names, timeout)
+        return _gather(params, names)
     except BusTimeout as e:
         raise SystemdError(
             f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
         ) from e
 
 
-def _gather(params: dict[str, t.Any], names: list[str], timeout: float) -> dict[str, t.Any]:
-    with manager_for(params) as manager:
+def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
+    with open_session(params) as session:
+        manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
         _check_states(params["states"])
-        manager.connection.default_timeout = timeout
+        manager.connection.default_timeout = session.timeout
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
@@ -102,16 +102,14 @@ def _check_states(states: t.Sequence[str]) -> None:
     if _COMMON_STATES.issuperset(states):
         return
     # No call of the bus tells which sub states there are in this version.
-    import subprocess
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 
     try:
-        told = subprocess.run(
-            ["systemctl", "--state=help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except OSError:
+        told = run_program(["systemctl", "--state=help"], 30.0).stdout.decode("ascii", "replace")
+    except SystemdError:
         return
     known: set[str] = set()
-    for block in told.stdout.split("\n\n"):
+    for block in told.split("\n\n"):
         title, _end, listed = block.partition("\n")
         if "unit file states" not in title:
             known.update(listed.split())

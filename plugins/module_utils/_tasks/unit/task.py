@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import (
@@ -39,8 +40,8 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     names = [check_name(name, globs=True) for name in params["name"]]
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    timeout = timeout_of(params)
-    with manager_for(params) as manager:
+    with open_session(params) as session:
+        manager = session.manager
         if manager.offline and (wish.state or wish.reset_failed):
             where = "root" if params.get("root") else "scope"
             option = "state" if wish.state else "reset_failed"
@@ -48,18 +49,15 @@ def converge(module: t.Any) -> dict[str, t.Any]:
                 f"{option}: nothing runs where `{where}` points, so units there can only be enabled, disabled, masked, "
                 f"unmasked or preset; leave out `{option}`"
             )
-        units, plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
-        ctx = Context(manager, timeout, params["wait"])
-        changed = plan.changed
-        try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, params["rollback"])
-                if plan.steps:
-                    units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
-        except SystemdError as e:
-            # What the plan was is as useful to a failed task as to one that went well.
-            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if module._diff else {}))
-            raise
+        units: list[Unit] = []
+
+        def make_plan() -> Plan:
+            units[:], plan = plan_for(manager, resolve(manager, names, params["allow_empty"]), wish, module.check_mode)
+            return plan
+
+        plan, ctx, changed = bring_about(module, session, make_plan, params["rollback"], params["wait"])
+        if plan.steps and not module.check_mode:
+            units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
     return result_of(plan, units, ctx, changed, module._diff)
 
 

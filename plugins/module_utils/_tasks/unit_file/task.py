@@ -6,29 +6,27 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
-    Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
-    AsUser,
     FileTools,
     RemoveDirectory,
     RemoveFile,
     RemoveLinks,
-    Saved,
     SetAttributes,
     WriteFile,
     check_writable,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import manager_for, timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     Reload,
@@ -36,12 +34,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    installed_links,
     leads_to,
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     is_template,
@@ -75,18 +75,23 @@ _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring a unit file or drop-in to what the module's options ask for; returns the module's result."""
     task = _Task(module)
-    with task.manager() as manager:
-        plan, units, wrote = task.plan(manager)
-        ctx = Context(manager, task.timeout)
-        changed = plan.changed
+    with task.session as session:
+        manager = session.manager
+        units: list[Unit] = []
+        wrote: bool | None = None
+
+        def make_plan() -> Plan:
+            nonlocal wrote
+            plan, units[:], wrote = task.plan(manager)
+            return plan
+
         try:
-            if not module.check_mode:
-                changed = carry_out(plan, ctx, task.params["rollback"])
-                if plan.steps and not manager.offline:
-                    units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
+            plan, ctx, changed = bring_about(module, session, make_plan, task.params["rollback"])
         except SystemdError as e:
-            e.data.update(steps=plan.describe(), path=task.path, **({"diff": plan.diff()} if module._diff else {}))
+            e.data.setdefault("path", task.path)
             raise
+        if plan.steps and not (module.check_mode or manager.offline):
+            units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
     result = result_of(plan, units, ctx, changed, module._diff)
     result.update(path=task.path, written=wrote is not None, meaning_changed=bool(wrote))
     for step in plan.steps:
@@ -138,21 +143,6 @@ def _is_empty_directory(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
 
 
-class _NoManager:
-    """Stands for the manager of a user that does not run: it reads its files when it starts."""
-
-    offline = True
-
-    def __enter__(self) -> _NoManager:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Nothing to close."""
-
-    def reload(self) -> None:
-        """Nothing to reload."""
-
-
 class _Task:
     """The options of a task, checked, and the way from them to a plan."""
 
@@ -169,7 +159,6 @@ class _Task:
             raise BadInput(
                 f"name: {self.name} cannot have a unit file, as scopes are made by programs; give a `dropin`"
             )
-        self.timeout = timeout_of(params)
         self.settle = parse_timespan(params["settle"], "settle")
         self.enabled, self.started = params["enabled"], params["started"]
         if params["activate"]:
@@ -177,7 +166,9 @@ class _Task:
             self.started = True if self.started is None and not self._nothing_runs() else self.started
         self._check_options()
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
-        self._place()
+        # A user's manager that does not run reads the file when it starts.
+        self.session = open_session(params, may_be_down=self.enabled is None and self.started is None)
+        self._place(self.session)
         self.raw, self.text = ("", parse("")) if self.absent else self._wanted()
         self.warnings: list[str] = []
 
@@ -205,34 +196,22 @@ class _Task:
         if params["content"] is None and params["sections"] is None:
             raise BadInput("sections: what the file shall say is missing; give `sections` or `content`")
 
-    def _place(self) -> None:
-        """Find out where the file is, and as whom it is touched."""
+    def _place(self, session: Session) -> None:
+        """Find out where the file is."""
         params = self.params
-        if params["user"] is not None and params["scope"] != "user":
-            raise BadInput(
-                f"user: only scope `user` has a user, not `{params['scope']}`; set `scope: user` or leave out `user`"
-            )
-        self.uid, self.home, user = 0, "", None
-        if params["scope"] == "user":
-            self.uid, self.home = find_user(params["user"])
-            if os.geteuid() == 0 and self.uid != 0:
-                import pwd
-
-                entry = pwd.getpwuid(self.uid)
-                user = (entry.pw_uid, entry.pw_gid, entry.pw_name)
         root = (params["root"] or "").rstrip("/")
-        self.paths = UnitPaths(params["scope"], self.home, self.uid, root)
+        self.paths = UnitPaths(session.scope, session.home, session.uid, root)
         if self.dropin is not None:
             self.path = self.paths.dropin(self.name, self.dropin, params["runtime"])
         else:
             self.path = self.paths.unit(self.name, params["runtime"])
         self._check_in_tree()
-        self._check_owner(user[2] if user else "")
+        self._check_owner(session.account.name if session.account else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
-            backup=self._back_up if params["backup"] else None,
+            backup=bool(params["backup"]),
+            has_mode=params["mode"] is not None,
             label=lambda path: self.module.set_default_selinux_context(path, False),
-            user=user,
             unsafe_writes=bool(params["unsafe_writes"]),
         )
 
@@ -269,7 +248,7 @@ class _Task:
                 grp.getgrnam(group)
             except KeyError:
                 raise BadInput(f"group: there is no group {group!r} on this host") from None
-        if owner and user and owner not in (user, str(self.uid)):
+        if owner and user and owner not in (user, str(self.session.uid)):
             raise BadInput(
                 f"owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
             )
@@ -308,13 +287,6 @@ class _Task:
         finally:
             module.check_mode, module.fail_json = mode, own
 
-    def _back_up(self, path: str) -> str:
-        try:
-            return str(self.module.backup_local(path))
-        except Exception as e:
-            # ansible-core raises no class of its own.
-            raise SystemdError(f"cannot keep a copy of {path}: {e.__cause__ or e}") from e
-
     def _wanted(self) -> tuple[str, UnitText]:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
@@ -331,39 +303,27 @@ class _Task:
             )
         return raw, text
 
-    # -- the manager
-
-    def manager(self) -> t.Any:
-        """The manager to be asked; of a user's that does not run only a stand-in, where nothing is wanted of it."""
-        try:
-            return manager_for(self.params)
-        except BusUnreachable:
-            if self.params["scope"] != "user" or self.enabled is not None or self.started is not None:
-                raise
-            return _NoManager()
-
     # -- planning
 
     def plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
         """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
+        self.warnings = []
         try:
             return self._plan(manager)
         except OSError as e:
-            hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
-            raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{hint}") from e
+            raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{become_hint()}") from e
 
     def _plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
-        with self.tools.acting():
-            before = self._present_file()
-            steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
-            gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
-            if steps:
-                check_writable(self.path)
+        before = self._present_file()
+        steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
+        gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
+        if steps:
+            check_writable(self.path)
         if wrote is not None and not self.absent:
             self._verify()
         if wrote is not None or not self.absent:
             self._look_for_shadows()
-        if isinstance(manager, _NoManager):
+        if self.session.down:
             after = self._leftovers(None) if gone else []
             plan = Plan([*steps, *after])
             units: list[Unit] = []
@@ -409,7 +369,7 @@ class _Task:
             return [], [], None
         old = before.content.decode("utf-8", "replace") if before else ""
         return (
-            [WriteFile(self.path, self.raw.encode("utf-8", "surrogateescape"), before, self.tools)],
+            [WriteFile(self.path, self.raw.encode("utf-8", "surrogateescape"), before, self.tools, wrote is False)],
             [self._file_diff(old, self.raw)],
             wrote,
         )
@@ -423,10 +383,10 @@ class _Task:
             if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
-            return [RemoveLinks({self.path: target}, self.tools)], [], True
+            return [RemoveLinks({self.path: target})], [], True
         directory = os.path.dirname(self.path)
         if self.dropin is not None and _is_empty_directory(directory):
-            return [RemoveDirectory(directory, self.tools)], [], None
+            return [RemoveDirectory(directory)], [], None
         return [], [], None
 
     def _file_diff(self, before: str, after: str) -> dict[str, str]:
@@ -442,19 +402,13 @@ class _Task:
         mode = self.params["verify"]
         if mode == "nothing":
             return
-        import shutil
-        import tempfile
-
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 
-        # Not in `module.tmpdir`: with pipelining that is made for it, in a home directory, with a warning.
-        scratch = tempfile.mkdtemp(prefix="pidone-verify-")
-        try:
+        with scratch_directory() as scratch:
             table = load_table(self.paths.root) or load_table()
-            verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.home)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.session.home)
         errors, warnings = verdict
         if mode == "strict":
             errors, warnings = [*errors, *warnings], []
@@ -481,6 +435,7 @@ class _Task:
         (unit,) = read(manager, [self.name], wants_links, runtime=self.params["runtime"])
         affected = self._affected(manager, unit)
         stale = not manager.offline and wrote is None and self._is_stale(manager, unit, affected)
+        older = self._older_than_the_file(manager, affected) if wrote is None else set()
         was = unit.describe()
         missing = unit.missing and not (self.absent or self.dropin)
         relink = self._foresee(manager, unit, wrote)
@@ -489,7 +444,7 @@ class _Task:
         # Steps for each wish, the unit itself first; one reload for all of them.
         plans = []
         plan = Plan()
-        by_state = self._states(manager, unit, affected, wrote is True or stale)
+        by_state = self._states(manager, unit, affected, lambda each: wrote is True or stale or each.id in older)
         own_state = by_state.pop(unit, None)
         if wants_links or own_state:
             plans.append(self._sub_plan(manager, [unit], own_state, self.enabled))
@@ -498,12 +453,12 @@ class _Task:
             plans.append(self._sub_plan(manager, chosen, state, None))
         after: list[Step] = []
         if relink:
-            after.append(AsUser(UnitFileLinks("disable", [self.name], manager.link_directories()), self.tools))
+            after.append(UnitFileLinks("disable", [self.name], manager.link_directories()))
         jobs: list[Step] = []
         for each in plans:
             for step in each.steps:
                 if isinstance(step, UnitFileLinks):
-                    after.append(AsUser(step, self.tools))
+                    after.append(step)
                 else:
                     jobs.append(step)
             plan.changes += [c._replace(before=was) if c.name == self.name else c for c in each.changes]
@@ -551,18 +506,17 @@ class _Task:
         """The names of files that take the place of the template for one instance; other names of it and masks do not."""
         prefix, _at, suffix = self.name.partition("@")
         own = set()
-        with self.tools.acting():
-            for directory in self.paths.search:
-                try:
-                    names = os.listdir(directory)
-                except OSError:
-                    continue
-                for name in names:
-                    if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
-                        path = f"{directory}/{name}"
-                        target = os.readlink(path) if os.path.islink(path) else ""
-                        if target != "/dev/null" and os.path.basename(target) != self.name:
-                            own.add(name)
+        for directory in self.paths.search:
+            try:
+                names = os.listdir(directory)
+            except OSError:
+                continue
+            for name in names:
+                if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
+                    path = f"{directory}/{name}"
+                    target = os.readlink(path) if os.path.islink(path) else ""
+                    if target != "/dev/null" and os.path.basename(target) != self.name:
+                        own.add(name)
         return own
 
     def _is_stale(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit]) -> bool:
@@ -577,9 +531,8 @@ class _Task:
             for what in ("NeedDaemonReload", "FragmentPath", "DropInPaths")
         ]
         values = manager.properties(wanted)
-        with self.tools.acting():
-            # Of drop-ins, systemd tells the path without links: ~/.config may be one.
-            paths = {self.path, f"{os.path.realpath(os.path.dirname(self.path))}/{os.path.basename(self.path)}"}
+        # Of drop-ins, systemd tells the path without links: ~/.config may be one.
+        paths = {self.path, f"{os.path.realpath(os.path.dirname(self.path))}/{os.path.basename(self.path)}"}
         unseen = False
         for index, each in enumerate(loaded):
             need, fragment, dropins = values[3 * index : 3 * index + 3]
@@ -617,8 +570,8 @@ class _Task:
         if self.absent or self.enabled is None or unit.file_state is None:
             return False
         relink = False
-        if wrote and unit.file_state in ENABLED and self.enabled:
-            relink = self._old_install() != self.text.meaning().get("Install", [])
+        if unit.file_state in ENABLED and self.enabled:
+            relink = self._old_install() != self.text.meaning().get("Install", []) if wrote else self._lacks_links(manager)
         if unit.file_state in ENABLED and relink:
             unit.file_state = "disabled"
         if not (is_dropin and unit.missing):
@@ -640,23 +593,58 @@ class _Task:
             unit.also = list(manager.unit_file_states(also)) if also else []
         return relink
 
+    def _lacks_links(self, manager: t.Any) -> bool:
+        """Whether [Install] asks for links that are not there, as somebody else has put the file in place."""
+        if self.dropin is not None or is_template(self.name):
+            return False
+        directory = manager.link_directories()[1 if self.params["runtime"] else 0]
+        wanted = installed_links(directory, self.name, lambda key: " ".join(self.text.values("Install", key)).split())
+        # Only systemd can tell what specifiers come to.
+        return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
+
     def _old_install(self) -> list[tuple[str, str]]:
-        with self.tools.acting():
-            before = Saved.of(self.path)
-            if before is None:
-                found = self.paths.find(self.name) if self.dropin is None else None
-                before = Saved.of(found) if found else None
+        before = Saved.of(self.path)
+        if before is None:
+            found = self.paths.find(self.name) if self.dropin is None else None
+            before = Saved.of(found) if found else None
         text = before.content.decode("utf-8", "surrogateescape") if before else ""
         return parse(text).meaning().get("Install", [])
 
-    def _states(self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], act: bool) -> dict[Unit, str]:
-        """The state that each unit is to be brought to; units that are left alone are not in it."""
+    def _older_than_the_file(self, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
+        """The units that have been up since before the file was written: somebody else wrote it, or did not get to the restart."""
+        up = [each for each in affected if each.active_state in _UP]
+        if manager.offline or self.on_change == "nothing" or self.absent or not up:
+            return set()
+        try:
+            written = os.stat(self.path).st_mtime
+        except OSError:
+            return set()
+        now = time.time()
+        # The one becomes another when a unit leaves being down, the other by each reload too.
+        since = "InactiveExitTimestamp" if self.on_change == "restart" else "StateChangeTimestamp"
+        asked = [(object_path(each.id), UNIT, name) for each in up for name in (since, f"{since}Monotonic")]
+        times = iter(manager.properties(asked))
+        older = set()
+        for each, told, monotonic in zip(up, times, times):
+            # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
+            began = max((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+            if began < written <= now:
+                older.add(each.id)
+        return older
+
+    def _states(
+        self, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+    ) -> dict[Unit, str]:
+        """The state that each unit is to be brought to; units that are left alone are not in it.
+
+        :param acts: whether what the file says is new to a unit.
+        """
         states: dict[Unit, str] = {}
         for each in affected:
             up = each.active_state in _UP
             if each is unit and self.started is False:
                 states[each] = "stopped"
-            elif act and up and self.on_change != "nothing":
+            elif up and self.on_change != "nothing" and acts(each):
                 states[each] = _ON_CHANGE[self.on_change][0 if each is unit and self.started else 1]
                 if states[each] == "reloaded":
                     self._check_can_reload(manager, each)
@@ -740,22 +728,21 @@ class _Task:
         directories = (
             manager.link_directories()
             if manager is not None
-            else link_directories(self.params["scope"], self.home, self.uid)
+            else link_directories(self.session.scope, self.session.home, self.session.uid)
         )
         steps: list[Step] = []
         own = self._own_instances() if is_template(self.name) else set()
-        with self.tools.acting():
-            links = {
-                path: target
-                for path, target in read_links(directories).items()
-                if path != self.path
-                and target != "/dev/null"
-                and leads_to(path, target, self.name)
-                and own.isdisjoint((os.path.basename(path), os.path.basename(target)))
-            }
-            if links:
-                steps.append(RemoveLinks(links, self.tools))
-            directory = f"{self.path}.d"
-            if _is_empty_directory(directory):
-                steps.append(RemoveDirectory(directory, self.tools))
+        links = {
+            path: target
+            for path, target in read_links(directories).items()
+            if path != self.path
+            and target != "/dev/null"
+            and leads_to(path, target, self.name)
+            and own.isdisjoint((os.path.basename(path), os.path.basename(target)))
+        }
+        if links:
+            steps.append(RemoveLinks(links))
+        directory = f"{self.path}.d"
+        if _is_empty_directory(directory):
+            steps.append(RemoveDirectory(directory))
         return steps

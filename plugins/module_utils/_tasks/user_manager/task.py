@@ -8,15 +8,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     short,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import (
@@ -25,7 +25,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
     set_linger,
     wait_for,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager
 
 
 class SetLinger(Step):
@@ -81,12 +80,9 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     warnings: list[str] = []
     users = _find(params["name"], module.check_mode, warnings)
     jeepney = import_jeepney()
-    with open_manager("system", None, lambda: jeepney) as manager:
-        plan = _plan(manager, users, on, jeepney)
-        ctx = Context(manager, timeout)
-        changed = plan.changed
-        if not module.check_mode:
-            changed = carry_out(plan, ctx, rollback=True)
+    with open_session({"scope": "system"}, timeout) as session:
+        manager = session.manager
+        plan, _ctx, changed = bring_about(module, session, lambda: _plan(manager, users, on, jeepney), rollback=True)
     result: dict[str, t.Any] = {"changed": changed, "warnings": warnings, "users": []}
     for name, uid in users.items():
         entry = {"name": name, "uid": uid, "linger": lingers(name), "active": uid >= 0 and answers(uid, jeepney)}

@@ -1,0 +1,308 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a changing task becomes what it plans: alone on its manager, after what an interrupted one owes, with a way back on the host.
+
+Who only reads, and who finds everything as it is wanted, neither waits nor writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Context,
+    Plan,
+    Step,
+    carry_out,
+    explained,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+_RUN = "/run/pidone.systemd"
+_STATE = "/var/lib/pidone.systemd"
+
+
+class Places(t.NamedTuple):
+    """Where a manager's lock and undo log are: `name` is theirs, `run` is gone after a reboot, `state` stays."""
+
+    name: str
+    run: str
+    state: str
+
+    @property
+    def logs(self) -> tuple[str, str]:
+        """The directories of undo logs, in the order in which they are tried."""
+        return (f"{self.state}/undo", f"{self.run}/undo")
+
+    @property
+    def lock(self) -> str:
+        """The path of the lock."""
+        return f"{self.run}/{self.name}.lock"
+
+
+def places_of(session: t.Any) -> Places | None:
+    """Where those of a session's manager are; None for who may not write where they would be."""
+    scope, root = session.scope, session.root
+    if scope == "user":
+        run = f"/run/user/{session.uid}"
+        state = f"{session.home}/.local/state/pidone.systemd"
+        return Places("user", f"{run}/pidone.systemd" if os.path.isdir(run) else state, state)
+    if os.geteuid() != 0:
+        # Somebody whom polkit lets do it; there is no directory that is his and all others' who may.
+        return None
+    if root:
+        return Places(f"tree-{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]}", _RUN, _STATE)
+    return Places(scope, _RUN, _STATE)
+
+
+class Interrupted(SystemdError):
+    """A signal asked the task to end."""
+
+
+@contextmanager
+def ending_in_order() -> t.Iterator[None]:
+    """Within it, the first signal that would end the process raises Interrupted; those that follow are not heeded.
+
+    A connection that is lost (SIGHUP) then ends as any failure does. Of SIGKILL nobody hears: for that the undo log is there.
+    """
+    heard = False
+
+    def handler(number: int, frame: t.Any) -> None:
+        nonlocal heard
+        if not heard:
+            heard = True
+            name = signal.Signals(number).name
+            raise Interrupted(f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost")
+
+    before: dict[signal.Signals, t.Any] = {}
+    try:
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            before[each] = signal.signal(each, handler)
+    except ValueError:
+        # Handlers are the main thread's.
+        pass
+    try:
+        yield
+    finally:
+        for each, former in before.items():
+            signal.signal(each, former)
+
+
+class _PutBack(Step):
+    """In check mode: what a real run does first about a task that was cut short."""
+
+    def describe(self) -> str:
+        return "put back what an interrupted task had begun"
+
+
+def bring_about(
+    module: t.Any,
+    session: t.Any,
+    make_plan: t.Callable[[], Plan],
+    rollback: bool = False,
+    wait: bool = True,
+    guarded: bool = False,
+) -> tuple[Plan, Context, bool]:
+    """Plan, and carry the plan out unless it is check mode; returns the plan, its context, and whether anything changed.
+
+    :param module: the AnsibleModule.
+    :param session: the Session, entered; its `timeout` is the time for other tasks to end, and for each step's jobs.
+    :param make_plan: reads what is, and plans; called again where that may have become another before it could be acted on.
+    :param wait: whether jobs are awaited.
+    :param guarded: whether a process puts things back at once if this one is killed, rather than the next task.
+    :raises SystemdError: the plan could not be made or carried out; `steps` and `diff` of its data are the plan's.
+    """
+    guard = _Guard(module, session)
+    try:
+        if module.check_mode:
+            return guard.check(make_plan)
+        guard.recover()
+        seen = guard.seen()
+        plan = make_plan()
+        if plan.changed and guard.enter(seen):
+            plan = make_plan()
+        return guard.carry_out(plan, wait, rollback, guarded)
+    finally:
+        guard.leave()
+
+
+class _Guard:
+    """The lock and the undo log of one task."""
+
+    def __init__(self, module: t.Any, session: t.Any) -> None:
+        self._module = module
+        self._session = session
+        self._manager = session.manager
+        self._places = places_of(session)
+        self._timeout: float = session.timeout
+        self._lock: t.Any = None
+        self._put_back: list[str] = []
+        self._recovery: t.Any = None
+
+    # -- what others do
+
+    def _interrupted(self) -> list[str]:
+        """Paths of undo logs: of a task that is at work, or was cut short."""
+        if self._places is None:
+            return []
+        found = (f"{directory}/{self._places.name}.undo" for directory in self._places.logs)
+        return [path for path in found if os.path.lexists(path)]
+
+    def seen(self) -> bytes:
+        """What is to be the same when the lock is taken, for a plan to be good still."""
+        if self._places is None or not os.path.lexists(self._places.lock):
+            return b""
+        return self._make_lock().seen()
+
+    def _make_lock(self) -> t.Any:
+        if self._lock is None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
+
+            self._lock = Lock(t.cast(Places, self._places).lock)
+        return self._lock
+
+    def enter(self, seen: bytes) -> bool:
+        """Keep others from changing the manager's units; returns whether a plan made before may be out of date."""
+        if self._places is None or (self._lock is not None and self._lock.held):
+            return False
+        lock = self._make_lock()
+        before = lock.seen()
+        try:
+            waited = lock.acquire(self._timeout, self._module._name)
+        except OSError as e:
+            raise explained(e, f"make {self._places.lock}, by which tasks wait for each other") from e
+        if self._interrupted():
+            self._recover()
+            return True
+        return bool(waited or before != seen)
+
+    def recover(self) -> None:
+        """Put back what a task has begun that was cut short, before anything is looked at."""
+        if self._interrupted():
+            # It may be at work still.
+            self.enter(b"")
+            self._recover()
+
+    def _recover(self) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import forget, load, put_back
+
+        paths = self._interrupted()
+        found = load(paths[-1]) if paths else None
+        if found is not None:
+            ctx = Context(self._manager, self._timeout)
+            done, self._recovery = put_back(found, ctx, self._task())
+            forget(paths)
+            if found.notes:
+                self._put_back += done
+                told = f"{found.told()}; what it had begun was put back first: {'; '.join(done) or 'nothing was left of it'}"
+                self._module.warn(told)
+
+    def _task(self) -> str:
+        """What tells the same task again, and tells nothing of its secrets."""
+        params = {key: value for key, value in self._module.params.items() if key not in ("timeout", "rollback", "settle")}
+        text = json.dumps([self._module._name, params], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    # -- what this one does
+
+    def check(self, make_plan: t.Callable[[], Plan]) -> tuple[Plan, Context, bool]:
+        """The plan, and what would come before it."""
+        plan = make_plan()
+        if self._interrupted() and not self._at_work():
+            plan.steps.insert(0, _PutBack())
+            plan.warnings.append(
+                "an earlier task was cut short; a real run puts back first what it had begun, so that more may be to be done than is told"
+            )
+        return plan, Context(self._manager, self._timeout), plan.changed
+
+    def _at_work(self) -> bool:
+        """Whether somebody holds the lock."""
+        import fcntl
+
+        try:
+            descriptor = os.open(t.cast(Places, self._places).lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _outlive(self) -> None:
+        """In the process that outlives a killed task: put back what it had begun, unless the next task is faster."""
+        import syslog
+
+        self._lock = self._recovery = None
+        self._manager = self._session.connect()
+        try:
+            self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
+            self.recover()
+        finally:
+            self.leave()
+
+    def carry_out(self, plan: Plan, wait: bool, rollback: bool, guarded: bool) -> tuple[Plan, Context, bool]:
+        """Do it, with the way back written down."""
+        ctx = Context(self._manager, self._timeout, wait)
+        all_is_well: t.Callable[[], None] | None = None
+        try:
+            after = self._pay_what_is_owed(ctx, plan)
+            if not plan.changed:
+                changed = carry_out(plan, ctx, rollback, after)
+            else:
+                if self._places is not None:
+                    from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog
+
+                    header = {"module": self._module._name, "task": self._task(), "rollback": rollback}
+                    ctx.undo_log = UndoLog(self._places.logs, f"{self._places.name}.undo", header)
+                    if guarded:
+                        from ansible_collections.pidone.systemd.plugins.module_utils._engine.guardian import watch_over
+
+                        all_is_well = watch_over(self._outlive)
+                with ending_in_order():
+                    changed = carry_out(plan, ctx, rollback, after)
+        except Exception as cause:
+            e = explained(cause, "carry out the plan")
+            if ctx.undo_log is not None:
+                if isinstance(e, Interrupted) and not rollback:
+                    ctx.undo_log.leave()
+                    e.msg += "; the next task that changes this manager's units puts back what it had begun"
+                else:
+                    ctx.undo_log.forget()
+            # What the plan was is as useful to a failed task as to one that went well.
+            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if self._module._diff else {}))
+            if self._put_back:
+                e.data["changed"] = True
+            if e is cause:
+                raise
+            raise e from cause
+        else:
+            if ctx.undo_log is not None:
+                ctx.undo_log.forget()
+        finally:
+            if all_is_well is not None:
+                all_is_well()
+        return plan, ctx, changed or bool(self._put_back)
+
+    def _pay_what_is_owed(self, ctx: Context, plan: Plan) -> list[Step]:
+        """Make restarts that an interrupted task may not have come to; returns the steps that are undone if the plan fails."""
+        if self._recovery is None:
+            return []
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import TakenOver, owed_restarts
+
+        planned = {name for step in plan.steps for name in step.names}
+        self._put_back += [f"restarted {name}" for name in owed_restarts(ctx, self._recovery.owed, planned)]
+        return [TakenOver(self._recovery.taken_over)]
+
+    def leave(self) -> None:
+        """Let others go on."""
+        if self._lock is not None:
+            self._lock.release()

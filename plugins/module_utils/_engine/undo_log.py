@@ -1,0 +1,273 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a changing task is about to do is on the host before it does it, so that a task that was cut short can be undone.
+
+A file for each manager holds what was before, a note a line (`way_back.py`). It is there from before the first change to the end of
+the task. Who finds one that nobody is at work on puts back what its notes say, before anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import stat
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import remove, sync_directory
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Context,
+    LeftAlone,
+    Note,
+    Step,
+    explained,
+    finish_way_back,
+    short,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+_VERSION = 1
+# Bytes; unit files are small, and there are few of them in one task.
+_LIMIT = 1 << 26
+
+
+def boot_id() -> str:
+    """What differs after each boot (random(4))."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+class UndoLog:
+    """The file of one task that is at work.
+
+    :param places: directories that may hold it, the first one that can be written to is taken: a full or read-only /var must
+        not keep a task from freeing room.
+    :param name: of the file.
+    :param header: who is at work: `module`, `task` (what tells the same task again), `rollback`.
+    """
+
+    def __init__(self, places: t.Sequence[str], name: str, header: t.Mapping[str, t.Any]) -> None:
+        self._places = list(places)
+        self._name = name
+        about = {"version": _VERSION, "pid": os.getpid(), "since": time.time(), "boot": boot_id(), **header}
+        self._lines = [json.dumps(about)]
+        self._file: int | None = None
+        self.path = ""
+
+    def add(self, note: Note) -> None:
+        """Write a note down, so that it survives whatever comes next.
+
+        :raises OSError: it can be written nowhere.
+        """
+        self._lines.append(json.dumps({"kind": note.kind, "lasting": note.lasting, **note.as_data()}))
+        if self._file is not None:
+            try:
+                _write(self._file, f"{self._lines[-1]}\n")
+                return
+            except OSError:
+                # No room any more: all of it moves to the next place, where a reader looks first.
+                self._places.pop(0)
+        error: OSError | None = None
+        while self._places:
+            try:
+                self._begin(self._places[0])
+                return
+            except OSError as e:
+                error = error or e
+                self._places.pop(0)
+        self._lines.pop()
+        raise error or OSError(errno.ENOSPC, "no room to write down what was before")
+
+    def _begin(self, directory: str) -> None:
+        """Write all of it into a file in this directory, and forget the one before."""
+        path = f"{directory}/{self._name}"
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write(descriptor, "".join(f"{line}\n" for line in self._lines))
+            sync_directory(directory)
+        except BaseException:
+            os.close(descriptor)
+            remove(path)
+            raise
+        self.forget()
+        self._file, self.path = descriptor, path
+
+    def forget(self) -> None:
+        """The task has come to its end: nothing is owed any more."""
+        if self._file is None:
+            return
+        os.close(self._file)
+        self._file = None
+        if remove(self.path):
+            try:
+                sync_directory(os.path.dirname(self.path))
+            except OSError:
+                # It is gone for everybody but after a power cut.
+                pass
+
+    def leave(self) -> None:
+        """The task ends, and the next one shall put back what it did."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _write(descriptor: int, text: str) -> None:
+    data = memoryview(text.encode("ascii"))
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.fsync(descriptor)
+
+
+class Interrupted(t.NamedTuple):
+    """An undo log that nobody is at work on: its path, who wrote it, and its notes in their order."""
+
+    path: str
+    header: dict[str, t.Any]
+    notes: list[Note]
+
+    def told(self) -> str:
+        """Which task it was, for people."""
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(self.header.get("since", 0))))
+        return f"an earlier task of {self.header.get('module', 'pidone.systemd')} was cut short ({since})"
+
+
+def load(path: str) -> Interrupted | None:
+    """Read a log; None where it is gone, or holds no note as its task had not begun to change anything.
+
+    :raises SystemdError: it is none of this user's, or damaged.
+    """
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import KINDS
+
+    remedy = f"see what an earlier task may have left half-done, and remove {path}"
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                raise SystemdError(f"{path} is not a file that only this user can have written; {remedy}")
+            content = file.read(_LIMIT + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise SystemdError(f"cannot read {path}: {e.strerror or e}; {remedy}") from e
+    # A line without an end was being written when its task was cut short: what it is about had not begun.
+    lines = content.split(b"\n")[:-1]
+    if not lines:
+        return Interrupted(path, {}, [])
+    try:
+        header = json.loads(lines[0])
+        if header["version"] != _VERSION or len(content) > _LIMIT:
+            raise ValueError("it is of another version, or too large")
+        booted = header["boot"] != boot_id()
+        notes = []
+        for line in lines[1:]:
+            data = json.loads(line)
+            if data["lasting"] or not booted:
+                notes.append(KINDS[data["kind"]].from_data(data))
+    except (ValueError, KeyError, TypeError) as e:
+        raise SystemdError(f"cannot make sense of {path}: {e!r}; {remedy}") from e
+    return Interrupted(path, header, notes)
+
+
+class Recovery:
+    """What becomes of the jobs of a task that was cut short.
+
+    Restarts that it may not have come to are `owed`: they are made where the plan that follows makes no job for these units. What
+    the same task, run again, would only have to do again is left as it is; `taken_over` is how to undo it after all.
+    """
+
+    def __init__(self, same_task: bool) -> None:
+        self.same_task = same_task
+        self.owed: list[str] = []
+        self.taken_over: list[Note] = []
+
+    def takes_back(self, note: t.Any) -> bool:
+        """Whether the jobs are to be undone now."""
+        if note.again == "restart":
+            self.owed += [name for name in note.up if name not in self.owed]
+        elif note.for_now or not self.same_task:
+            return True
+        if self.same_task:
+            self.taken_over.append(note)
+        return False
+
+
+class TakenOver(Step):
+    """What an interrupted task has done and the same task, run again, would do: undone only where that one fails."""
+
+    counts = False
+
+    def __init__(self, notes: t.Sequence[Note]) -> None:
+        super().__init__()
+        self.notes = list(notes)
+
+    def describe(self) -> str:
+        return "take over what an interrupted task had begun"
+
+
+def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Recovery]:
+    """Undo what an interrupted task had begun; returns what was done, and what is owed. Its log is to be removed then.
+
+    :param task: tells whether it was the same one as this.
+    :raises SystemdError: something cannot be put back; the log stays.
+    """
+    told: list[str] = []
+    failed: list[SystemdError] = []
+    recovery = ctx.recovery = Recovery(found.header.get("task") == task)
+
+    def attempt(told_if_done: str, action: t.Callable[[], t.Any]) -> None:
+        try:
+            action()
+        except LeftAlone as e:
+            told.append(e.msg)
+        except (SystemdError, OSError) as e:
+            failed.append(explained(e, "put it back"))
+        else:
+            told.append(told_if_done)
+
+    for note in reversed(found.notes):
+        attempt(note.told(), functools.partial(note.undo, ctx))
+    # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
+    ctx.stale = not ctx.manager.offline and bool(found.notes)
+    finish_way_back(ctx, attempt)
+    ctx.recovery = None
+    if failed:
+        listed = "; ".join(dict.fromkeys(each.msg for each in failed[:5]))
+        raise SystemdError(
+            f"{found.told()}, and what it had begun cannot all be put back: {listed}; mend that and run the task again, or remove "
+            f"{found.path} to leave things as they are"
+        )
+    return [line for line in told if line], recovery
+
+
+def forget(paths: t.Sequence[str]) -> None:
+    """Remove logs: nothing is owed any more."""
+    for path in paths:
+        if remove(path):
+            sync_directory(os.path.dirname(path))
+
+
+def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str]) -> list[str]:
+    """Restart what an interrupted task may not have come to, and no step of the plan will; returns the units.
+
+    :raises SystemdError: one did not come up.
+    """
+    missing = [name for name in names if name not in planned]
+    if not missing:
+        return []
+    jobs = ctx.manager.enqueue([(name, "try-restart") for name in missing])
+    started = [job for job in jobs if hasattr(job, "id")]
+    results = ctx.manager.wait_for_jobs(started, ctx.deadline())
+    bad = [job.unit for job in started if results.get(job.id) != "done"]
+    if bad:
+        raise SystemdError(
+            f"an earlier task that was cut short had {short(bad)} still to restart, which failed now; see its log, and run the task again"
+        )
+    return missing

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running programs of the host: always with an end to the time and to the output, and as whom the task works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import (
+    acting_for,
+    environment_of,
+    give_up_root,
+)
+
+# Bytes that a program may print at most, on both streams together.
+_LARGEST = 1 << 24
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Speech that can be read by a program, and nothing that waits for a key.
+_PLAIN = {"LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_PAGER": ""}
+
+
+class ProgramMissing(SystemdError):
+    """There is no such program."""
+
+
+class ProgramTooSlow(SystemdError):
+    """It did not end in its time, and was killed."""
+
+
+def run_program(
+    args: t.Sequence[str],
+    timeout: float,
+    input: bytes | None = None,
+    env_extra: t.Mapping[str, str] | None = None,
+    merge: bool = False,
+    clean: bool = False,
+    root: str = "",
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program, and return what it printed with its exit status, whatever that is.
+
+    While this process acts as a user, the program is the user's for good, with an environment that holds nothing of root's:
+    it could be read there (proc_pid_environ(5)).
+
+    :param timeout: seconds; the program is killed after that, and all that it started in its session.
+    :param input: for its standard input, which is empty otherwise.
+    :param env_extra: variables beside those of this process.
+    :param merge: take standard error for standard output, in the order in which they were written.
+    :param clean: give it no variables of this process.
+    :param root: the tree that it is run in, by chroot(2).
+    :raises ProgramMissing: there is no such program.
+    :raises ProgramTooSlow: it did not end in time.
+    :raises SystemdError: it cannot be run, or printed more than 16 MiB.
+    """
+    account = acting_for() if os.geteuid() != os.getuid() else None
+    environment = dict(os.environ) if account is None and not clean else _bare()
+    environment.update(_PLAIN)
+    if account is not None:
+        environment.update(environment_of(account))
+    environment.update(env_extra or {})
+
+    def prepare() -> None:
+        if root:
+            os.chroot(root)
+            os.chdir("/")
+        if account is not None:
+            give_up_root()
+
+    stdin = subprocess.DEVNULL if input is None else _memory(input)
+    # A time that nobody waits for, where poll(2) takes no more than 24 days.
+    deadline = time.monotonic() + min(timeout, 1e6)
+    try:
+        process = subprocess.Popen(  # noqa: PLW1509, S603
+            list(args),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            env=environment,
+            # Where this process stands may be closed to the user.
+            cwd=None if account is None else "/",
+            preexec_fn=prepare if root or account is not None else None,
+            start_new_session=True,
+        )
+    except FileNotFoundError as e:
+        raise ProgramMissing(f"cannot run {args[0]}: there is no such program on this host") from e
+    except (OSError, subprocess.SubprocessError) as e:
+        raise SystemdError(f"cannot run {args[0]}: {getattr(e, 'strerror', None) or e}") from e
+    finally:
+        if stdin >= 0:
+            os.close(stdin)
+    try:
+        out, err = _read(process, args[0], timeout, deadline)
+    except BaseException:
+        _kill(process)
+        raise
+    finally:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    return subprocess.CompletedProcess(list(args), process.returncode, out, err)
+
+
+@contextmanager
+def scratch_directory() -> t.Iterator[str]:
+    """A new directory of whom the task works as, removed afterwards.
+
+    Not in `module.tmpdir`: with pipelining that is made for it, in a home directory, with a warning.
+    """
+    import shutil
+    import tempfile
+
+    # TMPDIR is for the user that the process has begun as.
+    path = tempfile.mkdtemp(prefix="pidone-", dir=None if acting_for() is None else "/tmp")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _bare() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("TZ",) if name in os.environ}
+    return {"PATH": os.environ.get("PATH") or _PATH, **kept}
+
+
+def _memory(data: bytes) -> int:
+    descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _read(process: subprocess.Popen[bytes], name: str, timeout: float, deadline: float) -> tuple[bytes, bytes]:
+    """What is printed until both streams end, and with them, as a rule, the program."""
+    import selectors
+
+    late = ProgramTooSlow(f"{name} did not end within {timeout:g} s and was killed")
+    parts: dict[t.Any, list[bytes]] = {stream: [] for stream in (process.stdout, process.stderr) if stream is not None}
+    size = 0
+    with selectors.DefaultSelector() as selector:
+        for stream in parts:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise late
+            for key, _events in selector.select(left):
+                data = os.read(key.fd, 1 << 16)
+                if not data:
+                    selector.unregister(key.fileobj)
+                size += len(data)
+                if size > _LARGEST:
+                    raise SystemdError(f"{name} printed more than {_LARGEST >> 20} MiB and was killed; ask for less")
+                parts[key.fileobj].append(data)
+    try:
+        process.wait(max(deadline - time.monotonic(), 0.01))
+    except subprocess.TimeoutExpired:
+        raise late from None
+    return b"".join(parts[process.stdout]), b"".join(parts.get(process.stderr, ()))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    import signal
+
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except OSError:
+        process.kill()
+    process.wait()

@@ -1,0 +1,631 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is written down before a change, and what the next task makes of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+import signal
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, replace, replace_link, tidy
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
+    FileTools,
+    RemoveFile,
+    RemoveLinks,
+    WriteFile,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, load
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+TOOLS = FileTools(lambda path, check: False)
+
+
+class Manager:
+    """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
+
+    offline = False
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def reload(self) -> None:
+        self.log.append("reload")
+
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+        self.log += [f"{kind} {name}" for name, kind in wanted]
+        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+
+    def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
+        return {job.id: "done" for job in jobs}
+
+    def reset_failed(self, names: t.Sequence[str]) -> None:
+        self.log.append(f"reset {' '.join(names)}")
+
+    def status(self, names: t.Sequence[str]) -> list[t.Any]:
+        return [type("Status", (), {"id": name, "active_state": "active", "sub_state": "running"})() for name in names]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing of ours may run after it."""
+
+
+class Dies(Step):
+    """A step in which the process is killed."""
+
+    def describe(self) -> str:
+        return "die"
+
+    def apply(self, ctx: Context) -> bool:
+        raise Killed
+
+
+class Fails(Step):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def describe(self) -> str:
+        return "fail"
+
+    def apply(self, ctx: Context) -> bool:
+        raise self._error
+
+
+class Host:
+    """A session and a module over directories of the test's own."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.places = Places("system", f"{directory}/run", f"{directory}/state")
+        monkeypatch.setattr(module, "places_of", lambda session: self.places)
+        self.warned: list[str] = []
+        self.manager = Manager()
+
+    def module(self, check_mode: bool = False, **params: t.Any) -> t.Any:
+        made = type("Module", (), {})()
+        made.check_mode, made._diff, made._name, made.params = check_mode, True, "unit_file", params
+        made.warn = self.warned.append
+        return made
+
+    def task(self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any) -> bool:
+        session = type("Session", (), {"manager": self.manager, "timeout": 5.0})()
+        changes = [Change("a", "", "")]
+        made = self.module(check, **params)
+        return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
+
+    def logs(self) -> list[str]:
+        return [path for directory in self.places.logs for path in Path(directory).glob("*")]  # type: ignore[misc]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(tmp_path, monkeypatch)
+
+
+def picture(directory: Path) -> dict[str, t.Any]:
+    """Every file and link below a directory, with content or target, and mode."""
+    found: dict[str, t.Any] = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_symlink():
+            found[str(path)] = os.readlink(path)
+        elif path.is_file():
+            found[str(path)] = (path.read_bytes(), path.stat().st_mode)
+        else:
+            found[str(path)] = "directory"
+    return found
+
+
+def test_a_task_that_ends_leaves_nothing(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "a.service.d" / "b.conf"
+    assert host.task(lambda: [WriteFile(str(path), b"new", None, TOOLS)])
+    assert path.read_bytes() == b"new"
+    assert host.logs() == []
+
+
+def test_a_task_that_changes_nothing_writes_nothing(host: Host, tmp_path: Path) -> None:
+    assert not host.task(list)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_task_is_put_back_by_the_next(host: Host, tmp_path: Path) -> None:
+    """All kinds of notes on files, in one task; the one that comes next is another one."""
+    units = tmp_path / "units"
+    (units / "x.wants").mkdir(parents=True)
+    (units / "old").write_bytes(b"old")
+    (units / "old").chmod(0o640)
+    (units / "gone").write_bytes(b"gone")
+    (units / "x.wants" / "u").symlink_to("/u")
+    before = picture(units)
+
+    def steps() -> list[Step]:
+        return [
+            WriteFile(f"{units}/new.d/deep/f", b"new", None, TOOLS),
+            WriteFile(f"{units}/old", b"changed", Saved.of(f"{units}/old"), FileTools(TOOLS.attributes, backup=True)),
+            RemoveFile(f"{units}/gone", t.cast(Saved, Saved.of(f"{units}/gone")), TOOLS),
+            RemoveLinks({f"{units}/x.wants/u": "/u"}),
+            Dies(),
+        ]
+
+    with pytest.raises(Killed):
+        host.task(steps)
+    assert picture(units) != before
+    assert len(host.logs()) == 1
+    assert host.task(list, other=1)
+    assert picture(units) == before
+    assert host.logs() == []
+    assert "reload" in host.manager.log
+    (warning,) = host.warned
+    assert "cut short" in warning
+    assert f"{units}/old as it was" in warning
+    assert not host.task(list, other=1)
+
+
+def test_the_same_task_ends_as_if_it_had_never_been_killed(host: Host, tmp_path: Path) -> None:
+    """A rollback of the second run goes back to what was before the first: the old file is not lost."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    def steps(last: Step) -> list[Step]:
+        return [WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS), last]
+
+    with pytest.raises(Killed):
+        host.task(lambda: steps(Dies()), rollback=True)
+    assert path.read_bytes() == b"v2"
+    with pytest.raises(SystemdError):
+        host.task(lambda: steps(Fails(SystemdError("no"))), rollback=True)
+    assert path.read_bytes() == b"v1"
+
+
+def test_what_others_changed_since_is_left_alone(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS), Dies()])
+    path.write_bytes(b"somebody's")
+    host.task(list)
+    assert path.read_bytes() == b"somebody's"
+    assert "somebody else" in host.warned[0]
+    assert host.logs() == []
+
+
+def test_what_a_kill_left_beside_a_file_is_removed(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "units" / ("n" * 250)
+    path.parent.mkdir()
+
+    def replace_and_die(*words: t.Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(os, "replace", replace_and_die)
+        patch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.durable.remove", lambda path: True)
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS)])
+    assert len(list(path.parent.iterdir())) == 1
+    stranger = path.parent / ".other.0123abcd.pidone-tmp"
+    stranger.write_text("another's")
+    host.task(list)
+    assert list(path.parent.iterdir()) == [stranger]
+
+
+def test_restarts_are_owed_to_other_tasks_and_left_to_the_same(host: Host) -> None:
+    steps: t.Callable[[], list[Step]] = lambda: [Jobs("restart", ["a.service"], ["a.service"]), Dies()]  # noqa: E731
+    with pytest.raises(Killed):
+        host.task(steps, name="a")
+    host.manager.log.clear()
+    assert host.task(lambda: [Jobs("restart", ["a.service"], ["a.service"])], name="a")
+    assert host.manager.log.count("restart a.service") == 1
+    assert "try-restart a.service" not in host.manager.log
+    with pytest.raises(Killed):
+        host.task(steps, name="a")
+    host.manager.log.clear()
+    assert host.task(list, name="other")
+    assert host.manager.log.count("try-restart a.service") == 1
+
+
+def test_what_was_started_is_stopped_only_if_the_same_task_fails(host: Host) -> None:
+    with pytest.raises(Killed):
+        host.task(lambda: [Jobs("start", ["a.service"]), Dies()], rollback=True)
+    host.manager.log.clear()
+    with pytest.raises(SystemdError):
+        host.task(lambda: [Fails(SystemdError("no"))], rollback=True)
+    assert host.manager.log == ["reload", "stop a.service", "reset a.service"]
+
+
+def test_what_was_stopped_for_a_while_comes_up_again(host: Host) -> None:
+    """Whatever comes next, and after a failure without a rollback too."""
+
+    def steps(last: Step) -> list[Step]:
+        stop = Jobs("stop", ["a.timer"], ["a.timer"])
+        stop.for_now = True
+        return [stop, last]
+
+    with pytest.raises(Killed):
+        host.task(lambda: steps(Dies()))
+    host.manager.log.clear()
+    host.task(list)
+    assert "start a.timer" in host.manager.log
+    host.manager.log.clear()
+    with pytest.raises(SystemdError) as caught:
+        host.task(lambda: steps(Fails(OSError(28, "No space left on device", "/x"))))
+    assert host.manager.log == ["stop a.timer", "start a.timer"]
+    assert "make room" in caught.value.msg
+    assert "brought a.timer up again" in caught.value.msg
+
+
+def test_after_a_reboot_only_what_lasts_is_put_back(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Jobs("restart", ["a.service"], ["a.service"]), Dies()])
+    host.manager.log.clear()
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log.boot_id", lambda: "next")
+    host.task(list)
+    assert not path.exists()
+    assert not any("a.service" in line for line in host.manager.log)
+
+
+def test_check_mode_says_so_and_does_nothing(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Dies()])
+    before = picture(tmp_path)
+    assert host.task(list, check=True)
+    assert picture(tmp_path) == before
+
+
+def test_a_torn_last_line_is_of_something_that_had_not_begun(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Dies()])
+    (log,) = host.logs()
+    with open(log, "ab") as file:
+        file.write(b'{"kind": "file", "pa')
+    found = load(str(log))
+    assert found is not None
+    assert [note.kind for note in found.notes] == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"[]\n", b"{}\n", b'{"version": 2, "boot": ""}\n', b"\xff\n", b'{"version": 1, "boot": ""}\n{}\n'])
+def test_a_damaged_log_is_one_clear_error(host: Host, content: bytes) -> None:
+    directory = Path(host.places.logs[0])
+    directory.mkdir(parents=True)
+    log = directory / "system.undo"
+    log.write_bytes(content)
+    with pytest.raises(SystemdError, match=r"cannot make sense of .*system\.undo.*remove"):
+        host.task(list)
+    assert log.exists()
+
+
+def test_a_log_of_somebody_else_is_not_believed(host: Host) -> None:
+    directory = Path(host.places.logs[0])
+    directory.mkdir(parents=True)
+    log = directory / "system.undo"
+    log.write_text('{"version": 1, "boot": ""}\n')
+    log.chmod(0o666)
+    with pytest.raises(SystemdError, match="not a file that only this user can have written"):
+        host.task(list)
+    log.unlink()
+    log.symlink_to("/etc/passwd")
+    with pytest.raises(SystemdError, match="cannot read"):
+        host.task(list)
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(SystemdError, match="not a file"):
+        host.task(list)
+
+
+def test_a_log_moves_where_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full /var must not keep anybody from a task that makes room."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine import undo_log
+
+    write, full = undo_log._write, f"{tmp_path}/full"
+
+    def no_room(descriptor: int, text: str) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(full) and "second" in text:
+            os.write(descriptor, b"{")
+            raise OSError(28, "No space left on device")
+        write(descriptor, text)
+
+    monkeypatch.setattr(undo_log, "_write", no_room)
+    log = UndoLog([full, f"{tmp_path}/run"], "system.undo", {"module": "unit", "task": ""})
+    log.add(way_back.DirectoryWas("/first", False))
+    assert log.path.startswith(full)
+    log.add(way_back.DirectoryWas("/second", False))
+    assert log.path.startswith(f"{tmp_path}/run")
+    assert list(Path(full).iterdir()) == []
+    log.add(way_back.DirectoryWas("/second third", False))
+    found = load(log.path)
+    assert found is not None
+    assert len(found.notes) == 3
+    log.forget()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_nothing_is_changed_where_nothing_can_be_written_down(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file in the way")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "undo").write_text("and another")
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(SystemdError):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS)])
+    assert not path.exists()
+
+
+def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> None:
+    saved = Saved(b"\xff\0text", 0o640, 0, 0, (1, 2), b"label")
+    notes: list[way_back.Note] = [
+        way_back.FileWas("/a\udcff", saved, b"x"),
+        way_back.FileWas("/a", None, None),
+        way_back.AttributesWere("/a", saved._replace(content=b"")),
+        way_back.DirectoryWas("/d", True),
+        way_back.LinkWas("/l", "/t"),
+        way_back.LinksWere(["/e"], {"/e/a": "/a"}, ["a.service"]),
+        way_back.JobsWere(["a.service"], "restart", ["b.service"], True),
+        way_back.PropertiesWere(
+            {"a.service": [("IPAddressDeny", ("a(iayu)", [(2, b"\x7f\0\0\1", 8)])), ("CPUWeight", ("t", 5))]},
+            {"/f": saved, "/g": None},
+        ),
+        way_back.DropInsWere({"/f": saved, "/g": None}),
+    ]
+    assert {note.kind for note in notes} == way_back.KINDS.keys()
+    log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
+    for note in notes:
+        log.add(note)
+    found = load(log.path)
+    assert found is not None
+    assert [note.as_data() for note in found.notes] == [note.as_data() for note in notes]
+    properties = t.cast(t.Any, found.notes[-2])
+    assert properties._values == t.cast(t.Any, notes[-2])._values
+
+
+def test_links_of_a_killed_task_are_those_of_its_units(tmp_path: Path) -> None:
+    (tmp_path / "m.wants").mkdir()
+    (tmp_path / "m.wants" / "kept.service").symlink_to("/u/kept.service")
+    before = {f"{tmp_path}/m.wants/kept.service": "/u/kept.service"}
+    note = way_back.LinksWere([str(tmp_path)], before, ["a@1.service"])
+    (tmp_path / "m.wants" / "a@1.service").symlink_to("/u/a@.service")
+    (tmp_path / "m.wants" / "others.service").symlink_to("/u/others.service")
+    note.undo(Context(Manager()))
+    assert sorted(path.name for path in (tmp_path / "m.wants").iterdir()) == ["kept.service", "others.service"]
+
+
+def test_a_stale_temporary_link_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "l.pidone-tmp").symlink_to("/x")
+    replace_link(f"{tmp_path}/l", "/y")
+    assert os.readlink(tmp_path / "l") == "/y"
+    tidy(f"{tmp_path}/l")
+
+
+def test_a_new_file_is_never_more_open_than_it_shall_be(tmp_path: Path) -> None:
+    modes: list[int] = []
+
+    def attributes(path: str, check: bool) -> bool:
+        modes.append(os.stat(path).st_mode & 0o777)
+        os.chmod(path, 0o600)
+        return True
+
+    WriteFile(f"{tmp_path}/f", b"secret", None, FileTools(attributes, has_mode=True)).apply(Context(Manager()))
+    assert modes == [0o600]
+
+
+def test_a_file_that_could_not_be_written_counts_as_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk it cannot be written again, and need not be."""
+    path = tmp_path / "f"
+    path.write_bytes(b"v1")
+    step = WriteFile(str(path), b"v2", Saved.of(str(path)), FileTools(TOOLS.attributes, backup=True))
+
+    def no_room(*words: t.Any, **more: t.Any) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.durable.replace", no_room)
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.files.replace", no_room)
+    with pytest.raises(SystemdError):
+        step.apply(Context(Manager()))
+    step.undo(Context(Manager()))
+    assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    class KillsItself(Step):
+        def describe(self) -> str:
+            return "be killed"
+
+        def apply(self, ctx: Context) -> bool:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return True
+
+    steps: list[Step] = [WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS), KillsItself()]
+    reading, writing = os.pipe()
+    task = os.fork()
+    if not task:
+        session = type("Session", (), {"manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()})()
+        os.close(reading)
+        bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
+        os._exit(1)
+    os.close(writing)
+    # What waits for the task's output is not kept waiting by its guardian.
+    assert os.read(reading, 1) == b""
+    assert os.WIFSIGNALED(os.waitpid(task, 0)[1])
+    deadline = time.monotonic() + 20
+    while (path.read_bytes() != b"v1" or host.logs()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.read_bytes() == b"v1"
+    assert host.logs() == []
+
+
+def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    session = type("Session", (), {"manager": host.manager, "timeout": 5.0})()
+    plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
+    assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
+    os.wait()
+    assert path.read_bytes() == b"v2"
+
+
+# -- two at once
+
+
+def _hold(path: str, ready: t.Any, let_go: t.Any) -> None:
+    lock = Lock(path)
+    lock.acquire(5, "pidone.systemd.timer")
+    ready.set()
+    let_go.wait(30)
+
+
+@pytest.fixture
+def holder(host: Host) -> t.Iterator[t.Any]:
+    context = multiprocessing.get_context("fork")
+    ready, let_go = context.Event(), context.Event()
+    process = context.Process(target=_hold, args=(host.places.lock, ready, let_go))
+    process.start()
+    assert ready.wait(10)
+    yield process, let_go
+    let_go.set()
+    process.join()
+
+
+def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    process, _let_go = holder
+    session = type("Session", (), {"manager": host.manager, "timeout": 0.2})()
+    with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
+        bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
+    assert not path.exists()
+
+
+def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
+    session = type("Session", (), {"manager": host.manager, "timeout": 0.01})()
+    assert bring_about(host.module(), session, Plan)[2] is False
+
+
+def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) -> None:
+    _process, let_go = holder
+    looked: list[int] = []
+
+    def make_plan() -> Plan:
+        looked.append(1)
+        let_go.set()
+        return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
+
+    session = type("Session", (), {"manager": host.manager, "timeout": 10.0})()
+    assert bring_about(host.module(), session, make_plan)[2] is True
+    assert len(looked) == 2
+
+
+def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tmp_path: Path) -> None:
+    looked: list[int] = []
+
+    def make_plan() -> Plan:
+        looked.append(1)
+        if len(looked) == 1:
+            other = Lock(host.places.lock)
+            other.acquire(1, "unit")
+            other.release()
+        return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
+
+    session = type("Session", (), {"manager": host.manager, "timeout": 10.0})()
+    bring_about(host.module(), session, make_plan)
+    assert len(looked) == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"\xff", b"[]", b'{"module": 5}', b'{"module": "\\u001b[2J{{ x }}", "pid": 1, "since": 1e400}'])
+def test_what_a_holder_says_of_itself_is_not_believed(tmp_path: Path, said: bytes) -> None:
+    path = tmp_path / "l"
+    path.write_bytes(said)
+    held = os.open(path, os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(Busy) as caught:
+        Lock(str(path)).acquire(0.01, "unit")
+    os.close(held)
+    assert caught.value.msg.startswith("another task")
+    assert "\x1b" not in caught.value.msg
+
+
+# -- signals
+
+
+@pytest.mark.parametrize("rollback", [True, False])
+def test_a_lost_connection_ends_in_order(host: Host, tmp_path: Path, rollback: bool) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    class HangsUp(Step):
+        def describe(self) -> str:
+            return "hang up"
+
+        def apply(self, ctx: Context) -> bool:
+            os.kill(os.getpid(), signal.SIGHUP)
+            raise AssertionError
+
+    def steps() -> list[Step]:
+        return [WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS), HangsUp()]
+
+    former = signal.getsignal(signal.SIGHUP)
+    with pytest.raises(SystemdError, match="interrupted by SIGHUP") as caught:
+        host.task(steps, rollback=rollback)
+    assert signal.getsignal(signal.SIGHUP) is former
+    if rollback:
+        assert "as it was" in caught.value.msg
+        assert host.logs() == []
+    else:
+        host.task(list)
+    assert path.read_bytes() == b"v1"
+
+
+def test_the_same_task_is_told_by_a_hash_that_holds_no_secret_options(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Dies()], stdin="s3cret", name="a")
+    (log,) = host.logs()
+    header = json.loads(Path(log).read_text().splitlines()[0])
+    assert "s3cret" not in json.dumps(header)
+    assert Path(log).stat().st_mode & 0o077 == 0
+
+
+def test_links_are_noted_before_systemd_is_asked(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Asked(Manager):
+        def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[t.Any]:
+            order.append("enable")
+            return []
+
+    ctx = Context(Asked())
+    ctx.undo_log = type("Log", (), {"add": lambda self, note: order.append(note.kind)})()
+    UnitFileLinks("enable", ["a.service"], [str(tmp_path)]).apply(ctx)
+    assert order == ["links", "enable"]
+
+
+def test_replace_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+
+    def refuse(temporary: str) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    with pytest.raises(OSError, match="not permitted"):
+        replace(f"{tmp_path}/f", b"new", refuse)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
