@@ -48,7 +48,7 @@ ROOTS = (
 )
 # Of these the names at the top are looked at: what is left there is nobody's.
 _SHARED = ("/tmp", "/var/tmp", "/run", "/var/lib", f"/run/user/{UID}")
-#: Records of what is going on, and locks; below them only files with something in them count.
+#: Records of what is going on, and locks.
 RECORDS = ("/var/lib/pidone.systemd", "/run/pidone.systemd", f"/run/user/{UID}/pidone.systemd")
 # Scopes of logins come and go.
 _OTHERS = re.compile(r"/transient/(?!kp-)[^/]+|/timers/stamp-(?!kp-)[^/]+$")
@@ -276,14 +276,14 @@ class Difference(t.NamedTuple):
 def compare(wanted: Picture, got: Picture) -> list[Difference]:
     """How one picture differs from the one it should be."""
     found = []
-    expected_files, there = _without_dates(wanted.files), _without_dates(got.files)
+    expected_files, there = _lasting(wanted.files), _lasting(got.files)
     for path in sorted(expected_files.keys() | there.keys()):
         was, now = expected_files.get(path), there.get(path)
         if was is None and now is not None:
             found.append(Difference("stray", f"{path} is there{_begin(now)}"))
         elif now is None:
             found.append(Difference("file", f"{path} is not there"))
-        elif was is not None and was.facts != now.facts and not _is_empty_record(path, was, now):
+        elif was is not None and was.facts != now.facts:
             found.append(Difference("file", f"{path}: {was.facts} expected, got {now.facts}"))
     for name in sorted(wanted.units.keys() | got.units.keys()):
         expected, values = wanted.units.get(name, {}), got.units.get(name, {})
@@ -294,10 +294,12 @@ def compare(wanted: Picture, got: Picture) -> list[Difference]:
     return found
 
 
-def _without_dates(found: Files) -> Files:
-    """The same, with copies of a file that say the same as one: each task that is run makes a backup."""
+def _lasting(found: Files) -> Files:
+    """The same without locks, and with copies of a file that say the same as one: each task that is run makes a backup."""
     named: Files = {}
     for path, entry in found.items():
+        if _is_lock(path, entry):
+            continue
         name = _BACKUP.sub(".BACKUP~", path)
         while name in named and named[name].facts != entry.facts:
             name += "+"
@@ -305,9 +307,11 @@ def _without_dates(found: Files) -> Files:
     return named
 
 
-def _is_empty_record(path: str, was: Entry, now: Entry) -> bool:
-    """Who last held a lock may stand in it."""
-    return path.endswith(".lock") and path.startswith(RECORDS) and was.mode == now.mode
+def _is_lock(path: str, entry: Entry | None) -> bool:
+    """Whether it is what tasks wait for, in which who last held it stands, or a directory that records are kept in."""
+    if not path.startswith(RECORDS):
+        return False
+    return path.endswith(".lock") or (entry is not None and stat.S_ISDIR(entry.mode))
 
 
 def _begin(entry: Entry) -> str:
@@ -321,8 +325,8 @@ def written(before: Files, after: Files) -> list[str]:
     return [
         path
         for path in sorted(before.keys() | after.keys())
-        if not path.startswith(RECORDS) or not path.endswith(".lock")
-        if _state(before.get(path)) != _state(after.get(path))
+        if not _is_lock(path, after.get(path) or before.get(path))
+        and _state(before.get(path)) != _state(after.get(path))
     ]
 
 

@@ -54,9 +54,12 @@ class Points:
         self._acting = False
         self._only_read = False
         self.told: list[tuple[str, str]] = []
+        # A child that outlives its task is not cut short with it.
+        self._pid = 0
 
     def install(self) -> None:
         """Watch this process from now on, and for good."""
+        self._pid = os.getpid()
         sys.addaudithook(self._audit)
         started = subprocess.Popen.__init__
         fsync, write = os.fsync, os.write
@@ -108,7 +111,7 @@ class Points:
 
     def point(self, kind: str, what: str) -> None:
         """Something is about to be done."""
-        if self._acting:
+        if self._acting or os.getpid() != self._pid:
             return
         self._only_read = what == "read"
         if kind not in self._kinds:
@@ -124,7 +127,7 @@ class Points:
     # -- files and processes
 
     def _audit(self, event: str, args: tuple[t.Any, ...]) -> None:
-        if self._acting:
+        if self._acting or os.getpid() != self._pid:
             return
         if event == "open":
             path, _mode, flags = args

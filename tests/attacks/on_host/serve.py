@@ -108,7 +108,8 @@ class Running:
         os.dup2(null, 0)
         sys.stdin = os.fdopen(0, closefd=False)
         basic: t.Any = sys.modules["ansible.module_utils.basic"]
-        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**args, "_ansible_remote_tmp": SCRATCH}}).encode()
+        internal = {"_ansible_remote_tmp": SCRATCH, "_ansible_module_name": f"pidone.systemd.{module}"}
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {**args, **internal}}).encode()
         basic._ANSIBLE_PROFILE = "legacy"
         points.install()
         code = 1
