@@ -1,11 +1,10 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests of attacks use the lab's fixtures; what became of all kill points is told at the end of the run."""
+"""Tests of attacks use the lab's fixtures, and tell what became of all kill points."""
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 import pytest
@@ -15,44 +14,12 @@ from tests.attacks import kill_points
 if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
 
-pytest_plugins = ["tests.lab.fixtures"]
-
-_PROPERTY = "kill points"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed once, so that processes of one run which begin before and after midnight have the same."""
-    os.environ.setdefault("PIDONE_SEED", str(kill_points.seed()))
+pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures"]
 
 
 @pytest.fixture(scope="module")
-def server(lab: Lab, request: pytest.FixtureRequest) -> t.Iterator[kill_points.Server]:
-    """Takes kill points on a host of the module's own, of the kind that the module names as KIND."""
-    made = kill_points.Server(lab(request.module.KIND, "attacks"), own=True)
+def server(lab: Lab) -> t.Iterator[kill_points.Server]:
+    """Takes kill points on a host that is used for nothing else."""
+    made = kill_points.Server(lab(kill_points.KIND, "attacks"), own=True)
     yield made
     made.close()
-
-
-@pytest.fixture
-def tally(request: pytest.FixtureRequest) -> t.Callable[[dict[str, t.Any]], None]:
-    """Adds what became of points to the figures at the end of the run."""
-
-    def add(answer: dict[str, t.Any]) -> None:
-        request.node.user_properties.append((_PROPERTY, kill_points.figures(answer)))
-
-    return add
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures of all processes' tests."""
-    added: dict[str, int] = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", "") != "call":
-                continue
-            for name, figures in getattr(report, "user_properties", ()):
-                if name == _PROPERTY:
-                    for key, number in figures.items():
-                        added[key] = added.get(key, 0) + number
-    if added:
-        terminalreporter.write_line(kill_points.summary(added))

@@ -17,12 +17,16 @@ import typing as t
 import zlib
 from pathlib import Path
 
+import pytest
+
 from tests.lab.host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "/srv/kp"
 #: Without PIDONE_FULL, one point of so many is taken; which one of them, the seed says.
 STEP = 10
+#: The host that points are taken on: of one version of systemd, for what is cut short is not its work.
+KIND = "bookworm"
 
 _TOLD = ("of", "taken", "good", "restart", "file", "stray")
 
@@ -109,6 +113,11 @@ class Server:
         """End it."""
         self._process.kill()
         self._process.wait()
+
+
+def group(number: int) -> pytest.MarkDecorator:
+    """The mark of a test that takes points: two processes share them, each with a host of its own."""
+    return pytest.mark.xdist_group(f"{KIND}/attacks-{number % 2}")
 
 
 def take(server: Server, scenario: str, variant: str = "", do: str = "attack") -> dict[str, t.Any]:

@@ -12,9 +12,6 @@ import pytest
 from tests.attacks import kill_points
 from tests.attacks.on_host.scenarios import SCENARIOS
 
-KIND = "bookworm"
-pytestmark = pytest.mark.xdist_group(f"{KIND}/attacks")
-
 _CAN_ROLL_BACK = ("unit", "unit_file", "timer")
 _ENDED = ("file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails")
 _REEXECUTED = (
@@ -37,7 +34,7 @@ _REEXECUTED = (
 )
 
 
-def _variants() -> t.Iterator[tuple[str, str]]:
+def variants() -> t.Iterator[tuple[str, str]]:
     """Each scenario with the ways in which its task is cut short."""
     for name, scenario in SCENARIOS.items():
         yield name, "kill"
@@ -55,7 +52,13 @@ def _variants() -> t.Iterator[tuple[str, str]]:
             yield name, "re-execute"
 
 
-@pytest.mark.parametrize(("scenario", "variant"), list(_variants()))
+_NUMBERS = {name: number for number, name in enumerate(SCENARIOS)}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "variant"),
+    [pytest.param(name, variant, marks=kill_points.group(_NUMBERS[name])) for name, variant in variants()],
+)
 def test_cut_short(
     server: kill_points.Server,
     tally: t.Callable[[dict[str, t.Any]], None],

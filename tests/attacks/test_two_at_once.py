@@ -12,11 +12,8 @@ import pytest
 from tests.attacks import kill_points
 from tests.attacks.on_host.scenarios import PAIRS
 
-KIND = "bookworm"
-pytestmark = pytest.mark.xdist_group(f"{KIND}/attacks")
 
-
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", [pytest.param(name, marks=kill_points.group(at)) for at, name in enumerate(PAIRS)])
 def test_two_at_once(
     server: kill_points.Server,
     tally: t.Callable[[dict[str, t.Any]], None],
@@ -31,6 +28,7 @@ def test_two_at_once(
     assert not answer["bad"], kill_points.told(answer)
 
 
+@kill_points.group(0)
 @pytest.mark.parametrize("scenario", ["file-changed", "timer-boot", "limits-lasting", "unit-disable-stop", "file-user"])
 def test_who_waits_in_vain_says_for_whom(server: kill_points.Server, scenario: str) -> None:
     """After its own `timeout`, a task says which process is in the way; whoever only reads does not wait."""
