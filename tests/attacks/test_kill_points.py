@@ -14,6 +14,16 @@ from tests.attacks.on_host.scenarios import SCENARIOS
 
 _CAN_ROLL_BACK = ("unit", "unit_file", "timer")
 _ENDED = ("file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails")
+_TWICE = (
+    "file-changed",
+    "file-rollback",
+    "file-install",
+    "timer-boot",
+    "timer-purge",
+    "limits-unset",
+    "unit-enable-start-fails",
+    "file-user",
+)
 _REEXECUTED = (
     "unit-enable-start",
     "unit-disable-stop",
@@ -43,6 +53,8 @@ def variants() -> t.Iterator[tuple[str, str]]:
         if name in _ENDED:
             yield name, "terminate"
             yield name, "hang up"
+        if name in _TWICE:
+            yield name, "twice"
         writes = scenario.module in ("unit_file", "timer") or scenario.args.get("root")
         if writes and not scenario.fails:
             yield name, "error"

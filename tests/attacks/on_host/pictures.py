@@ -258,11 +258,12 @@ def manager(user: bool = False) -> dict[str, str]:
     return {"Environment": " ".join(sorted(words)), "LogLevel": values.get("LogLevel", "")}
 
 
-def take(names: t.Sequence[str], user: bool = False) -> Picture:
-    """Take a picture."""
+def take(names: t.Sequence[str], user: bool = False, with_manager: bool = False) -> Picture:
+    """Take a picture of units, of files, and of what the manager says of itself if that matters."""
     # Units first: a service that was started late may still write.
     states = units(names, user)
-    states["manager"] = manager(user)
+    if with_manager:
+        states["manager"] = manager(user)
     return Picture(files(), states)
 
 

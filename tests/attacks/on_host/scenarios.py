@@ -108,6 +108,7 @@ _TREE = {
 }
 _OF_USER = {"scope": "user", "user": "deploy"}
 _RESTART: tuple[str, dict[str, t.Any]] = ("unit", {"name": A, "state": "restarted", **_QUICK})
+_STOP: tuple[str, dict[str, t.Any]] = ("unit", {"name": A, "state": "stopped"})
 _RESTART_USERS: tuple[str, dict[str, t.Any]] = (
     "unit",
     {"name": A, "state": "restarted", **_QUICK, **_OF_USER},
@@ -158,7 +159,7 @@ SCENARIOS: dict[str, Scenario] = {
         files={**_AB, "/etc/systemd/system-preset/00-kp.preset": f"enable {A}\ndisable {B}\n"},
         before=f"systemctl disable {A}; systemctl enable {B}",
         units=(A, B),
-        other=_RESTART,
+        other=_STOP,
     ),
     "unit-restart": Scenario(
         "unit",
