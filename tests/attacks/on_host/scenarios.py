@@ -193,10 +193,10 @@ SCENARIOS: dict[str, Scenario] = {
     "file-started-only": Scenario(
         "unit_file",
         _unit_file(service(2), started=True),
-        files={f"{SYSTEM}/{A}": service()},
-        up=(A,),
-        units=(A,),
-        other=("unit_file", {"name": B, "content": service(3), "verify": "nothing", **_QUICK}),
+        files={f"{SYSTEM}/{A}": service(), f"{SYSTEM}/{B}": service(3)},
+        up=(A, B),
+        units=(A, B),
+        other=("unit", {"name": B, "state": "restarted", **_QUICK}),
     ),
     "file-reload": Scenario(
         "unit_file",
