@@ -50,6 +50,10 @@ sanity: venv ## ansible-test sanity, without ignore entries
 unit: venv ## unit tests, no host needed (PYTEST="-k names")
 	@$(BIN)/pytest tests/unit -q -n 2 $(PYTEST)
 
+.PHONY: fuzz
+fuzz: venv ## feed parsers with nonsense (FUZZ="--inputs 1000000 --seed 7 calendars", FUZZ="--minutes 10")
+	@$(BIN)/python -m tests.attacks.fuzz $(FUZZ)
+
 .PHONY: hosts
 hosts: prerequisites venv ## tests on real hosts (HOSTS="bullseye trixie", PYTEST="-k unit_file -x")
 	@tests/tools/hosts.sh "$(HOSTS)" $(PYTEST)

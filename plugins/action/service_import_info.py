@@ -9,7 +9,8 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 
 # With definitions of an earlier run there is nothing to ask a host, so these are checked here.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -22,6 +23,11 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "definitions": {"type": "list", "elements": "dict"},
 }
 
+# Keys that have a meaning to Ansible and cannot change what it does, unlike ansible_facts or add_host.
+_RUN = (
+    "failed", "unreachable", "skipped", "msg", "rc", "exception", "warnings", "deprecations", "invocation", "module_stdout", "module_stderr",
+)  # fmt: skip
+
 
 class ActionModule(ActionBase):
     """Runs the module of the same name, then translates."""
@@ -32,19 +38,21 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        if self._task.args.get("definitions") is not None:
-            _checked, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-            definitions = options["definitions"]
-            result["changed"] = False
-        else:
-            result.update(self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars))
-            if result.get("failed") or "definitions" not in result:
-                return result
-            options = self._task.args
-            definitions = result.pop("definitions")
-        from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
-
         try:
+            if self._task.args.get("definitions") is not None:
+                _checked, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+                definitions = _answers.definitions(options["definitions"])
+                result["changed"] = False
+            else:
+                answer = self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars)
+                result.update(_of_its_run(answer))
+                if result.get("failed") or result.get("unreachable") or result.get("skipped"):
+                    return result
+                options = self._task.args
+                definitions = self._definitions(answer, task_vars or {})
+            # Here and not above: it needs tree-sitter, which only a translation does.
+            from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+
             result["services"] = translate(
                 definitions,
                 log=str(options.get("log") or "journald"),
@@ -53,3 +61,29 @@ class ActionModule(ActionBase):
         except SystemdError as error:
             result.update(failed=True, msg=error.msg, **error.data)
         return result
+
+    def _definitions(self, answer: dict[str, t.Any], task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+        """What the host collected.
+
+        :raises BadInput: it is not what the collector returns.
+        """
+        host = task_vars.get("inventory_hostname") or "the host"
+        try:
+            if "definitions" not in answer:
+                raise BadInput("definitions: there are none")
+            return _answers.definitions(answer["definitions"])
+        except BadInput as error:
+            raise BadInput(
+                f"{host} gave an answer that the module does not give, so nothing of it is used; {error.msg}"
+            ) from None
+
+
+def _of_its_run(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What Ansible itself tells of a module's run. Whatever else a host says is not passed on."""
+    found = {key: answer[key] for key in _RUN if key in answer}
+    for key in ("failed", "unreachable", "skipped"):
+        if key in found:
+            found[key] = bool(found[key])
+    # The module changes nothing.
+    found["changed"] = False
+    return found

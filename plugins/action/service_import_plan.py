@@ -10,6 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import Choice, plan
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -40,10 +41,12 @@ class ActionModule(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        services = options.pop("services")
+        given = options.pop("services")
         if options["host"] is None:
             options["host"] = str((task_vars or {}).get("inventory_hostname", ""))
         try:
+            # They are what a host answered, by way of the playbook.
+            services = _answers.services(given)
             outcome = plan(services, Choice(**options), write=not self._task.check_mode)
         except SystemdError as error:
             result.update(failed=True, msg=error.msg, **error.data)

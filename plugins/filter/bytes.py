@@ -56,7 +56,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import (
     INFINITY,
     exact_bytes,
@@ -73,7 +73,7 @@ def bytes_filter(value: t.Any, to: str = "number", of: t.Any = None) -> int | st
     words = number_or_text(value).strip()
     if words[-1:] in ("%", "\u2030", "\u2031"):
         if of is None:
-            raise BadInput(f"input: {words!r} is a part of something; say with of= what it is a part of")
+            raise BadInput(f"input: {shown(words)} is a part of something; say with of= what it is a part of")
         whole = parse_bytes(number_or_text(of, "of"), "of")
         if whole == INFINITY:
             raise BadInput("of: there is no part of infinity")

@@ -83,7 +83,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import KINDS, convert, parse_crontab
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import choice, reporting, text
 
@@ -98,7 +98,7 @@ def cron_to_calendar(
         return parse_crontab(text(value), choice(crontab, KINDS, "crontab"))
     schedule = convert(text(value), text(timezone or "", "timezone"), "input", "timezone")
     if schedule.boot:
-        raise BadInput(f"input: {value!r} is no time: {schedule.findings[0]['message']}")
+        raise BadInput(f"input: {shown(value)} is no time: {schedule.findings[0]['message']}")
     return schedule.calendars
 
 

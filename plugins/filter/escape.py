@@ -54,7 +54,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import in_
 
 @reporting
 def escape(value: t.Any, template: str | None = None) -> str:
-    escaped = names.escape(text(value))
+    escaped = names.escape(text(value), "input")
     return escaped if template is None else in_template(escaped, template)
 
 

@@ -47,7 +47,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import in_template, reporting, text, with_suffix
 
@@ -57,14 +57,14 @@ def escape_path(value: t.Any, suffix: t.Any = None, template: t.Any = None) -> s
     path = text(value)
     parts = path.split("/")
     if ".." in parts:
-        raise BadInput(f"input: {path!r} has '..' in it; systemd takes paths without detours only")
+        raise BadInput(f"input: {shown(path)} has '..' in it; systemd takes paths without detours only")
     if path and not path.startswith("/") and set(parts) <= {".", ""}:
-        raise BadInput(f"input: {path!r} is not an absolute path")
+        raise BadInput(f"input: {shown(path)} is not an absolute path")
+    escaped = names.escape_path(path, "input")
     if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in parts):
         raise BadInput("input: has a part of more than 255 bytes, which no path can have")
     if suffix is not None and template is not None:
         raise BadInput("suffix and template exclude each other; a template has its own suffix")
-    escaped = names.escape_path(path)
     if template is not None:
         return in_template(escaped, template)
     return escaped if suffix is None else with_suffix(escaped, suffix)

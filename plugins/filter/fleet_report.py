@@ -38,16 +38,14 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import fleet
 
 
 @reporting
 def fleet_report(value: t.Any) -> dict[str, t.Any]:
-    if not isinstance(value, dict):
-        raise BadInput(f"input: a report of a fleet is made of a dictionary, not of {type(value).__name__}")
-    return fleet(value)._asdict()
+    return fleet(_answers.summaries(value))._asdict()
 
 
 class FilterModule:

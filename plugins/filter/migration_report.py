@@ -20,6 +20,7 @@ options:
         M(pidone.systemd.init_handover) returned; C(seconds) that it took; C(notes), lines to add; C(when), a date to show; C(checked), whether
         it was check mode; C(failed), whether the migration failed.
       - All but C(host) may be left out.
+      - Whatever hosts said is shown as text. In Markdown it is escaped, and control characters are written as their numbers.
     type: dict
     required: true
 """
@@ -34,22 +35,20 @@ RETURN = r"""
 _value:
   description:
     - C(lines), a short summary as a list of lines; C(markdown), the whole report as Markdown; C(data), the same as data;
-      C(summary), the data without the services.
+      C(summary), the data without the services; C(file), a name for files of it on the controller, without a suffix.
   type: dict
 """
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import report
 
 
 @reporting
 def migration_report(value: t.Any) -> dict[str, t.Any]:
-    if not isinstance(value, dict):
-        raise BadInput(f"input: a report is made of a dictionary, not of {type(value).__name__}")
-    return report(value)._asdict()
+    return report(_answers.facts(value))._asdict()
 
 
 class FilterModule:

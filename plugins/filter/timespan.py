@@ -62,6 +62,7 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import (
     INFINITY,
     format_timespan,
@@ -76,8 +77,8 @@ def timespan(value: t.Any, to: str = "us", number: str = "s") -> int | float | s
     choice(number, ("s", "us"), "number")
     words = number_or_text(value)
     plain = words.strip()
-    if number == "us" and plain.isascii() and plain.isdigit():
-        usec = min(int(plain), INFINITY)
+    if number == "us" and is_digits(plain):
+        usec = min(count(plain), INFINITY)
     else:
         usec = parse_timespan(words, "input", bare=number)
     if to == "text":

@@ -48,7 +48,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import flag, reporting, text
 
@@ -60,7 +60,7 @@ def unescape(value: t.Any, path: t.Any = False) -> str:
         return names.unescape(escaped, "input").partition("\0")[0]
     plain = names.unescape_path(escaped, "input").partition("\0")[0]
     if escaped != "-" and any(part in ("", ".", "..") for part in plain[1:].split("/")):
-        raise BadInput(f"input: {escaped!r} is not an escaped path; it would be {plain!r}")
+        raise BadInput(f"input: {shown(escaped)} is not an escaped path; it would be {shown(plain)}")
     return plain
 
 

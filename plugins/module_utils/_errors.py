@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 
@@ -26,3 +27,34 @@ class SystemdError(Exception):
 
 class BadInput(SystemdError):
     """An option's value cannot be used; nothing has been changed."""
+
+
+def become_hint() -> str:
+    """What is added to a message that something is not permitted; empty where root was at work, as itself or as a user."""
+    return "" if 0 in (os.getuid(), os.geteuid()) else "; this needs root, so add `become: true` to the task or play"
+
+
+# How much of a value a message quotes.
+LONGEST_SHOWN = 100
+
+
+def plain(text: str, limit: int = LONGEST_SHOWN) -> str:
+    """Text as a message holds it without quotes: in one line, cut, control characters and lone surrogates escaped."""
+    cut = text[:limit]
+    if not cut.isprintable():
+        cut = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+    return cut if len(text) <= limit and len(cut) <= limit else cut[: limit - 3] + "..."
+
+
+def shown(value: t.Any, limit: int = LONGEST_SHOWN) -> str:
+    """Any value as a message quotes it: as Python writes it, cut to about `limit` characters. It never fails."""
+    if isinstance(value, str):
+        text = repr(str(value[: limit + 1]))
+        if len(value) <= limit and len(text) <= limit + 2:
+            return text
+        return text[: limit - 3] + "..." + text[0]
+    try:
+        text = repr(value)
+    except Exception:  # such as of numbers of more than 4,300 digits, and of lists in themselves
+        return f"a number of more than {limit} digits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return plain(text, limit)

@@ -17,6 +17,8 @@ description:
   - Collecting runs on the host and needs nothing there but Python; neither systemd nor D-Bus. Translating runs on the
     controller, and gives the same units for the same files.
   - Everything in the scripts is either expressed in the units or named in the findings.
+  - The host is not trusted. Its answer is checked before anything is done with it, and a service with more in it than anybody writes by hand (files of 256
+    KiB, scripts of 64 KiB, a thousand commands) is refused with a finding.
   - The module changes nothing and writes no units. See R(the table of constructs,
     ansible_collections.pidone.systemd.docsite.guide_runit_constructs) for what becomes of what.
 requirements:
@@ -249,7 +251,10 @@ services:
     definition:
       description:
         - The raw files, as O(definitions) takes them, with the links of scanned directories (C(links)).
-        - They may hold secrets, such as the files of an environment directory.
+        - Files that not every user of the host may read have C(private=true). Of them only scripts (C(run), C(finish), C(check), C(control), those of the
+          log) and settings of C(svlogd) have their contents, as those are what is translated. Of settings that a script sources there are the names
+          of the variables (C(variables)), of others, such as the files of an environment directory, nothing but mode and size.
+        - A link that somebody other than root made, or could have made, is not followed to what is neither theirs nor for everybody to read.
       type: dict
       returned: success
       sample: {name: web, path: /etc/sv/web, files: [{path: run, content: "#!/bin/sh\nexec web\n"}]}

@@ -82,6 +82,7 @@ options:
       - C(NAME.service) takes the place of the translation, together with C(NAME.socket), C(NAME.timer) and C(NAME.path) if they are there.
         Files C(NAME.service.d/*.conf) are returned as drop-ins.
       - What is in the subdirectory C(HOST) is for that host only, and wins.
+      - Links may lead to other files in the directory, and not out of it.
     type: path
     default: ""
   render_to:
@@ -89,10 +90,13 @@ options:
       - A directory on the controller where translated units are kept for review, in a subdirectory for each host.
       - Units that are not there yet are written. Units that are there win over a fresh translation, and where the two differ
         RV(services[].drift) says how.
+      - Units of scripts that not every user of the host may read are written with mode C(0600), others with C(0644).
     type: path
     default: ""
   host:
-    description: Name of the subdirectory for the host. By default, the name of the host in the inventory.
+    description:
+      - Name of the subdirectory for the host. By default, the name of the host in the inventory.
+      - What cannot be in the name of a directory is written as in URLs. The host C(dc1/web) has C(dc1%2Fweb).
     type: str
   idle:
     description: Whether to include services that are neither enabled nor supervised.

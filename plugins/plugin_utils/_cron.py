@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import typing as t
 import zoneinfo
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits, words_of
 
 KINDS = ("user", "system", "anacron")
 
@@ -36,6 +38,7 @@ _FIELDS = (
     ("day of week", 0, 7, _WEEKDAYS),
 )
 _DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# What cron takes for white space; line ends are not in lines.
 _BLANKS = " \t"
 # Hours that some clock of the world skips or repeats when summer time begins or ends.
 _CHANGING_HOURS = frozenset((0, 1, 2, 3))
@@ -70,33 +73,33 @@ def convert(expression: str, zone: str = "", option: str = "expression", zone_op
     :raises BadInput: with the field and the character cron would not take.
     """
     if not isinstance(expression, str):
-        raise BadInput(f"{option}: {expression!r} is not text; put cron expressions in quotes")
-    words = expression.split()
+        raise BadInput(f"{option}: {shown(expression)} is not text; put cron expressions in quotes")
+    words = words_of(expression)
     if zone:
         try:
             parse_calendar(f"*-*-* 00:00:00 {zone}")
         except BadInput:
             raise BadInput(
-                f"{zone_option or option}: {zone!r} is not a time zone known here; write one such as Europe/Berlin"
+                f"{zone_option or option}: {shown(zone)} is not a time zone known here; write one such as Europe/Berlin"
             ) from None
     if words and words[0].startswith("@"):
-        name = words[0].lower()
+        name = words[0].lower() if words[0].isascii() else words[0]
         if len(words) > 1:
-            raise BadInput(f"{option}: {expression!r} has text after {name}; {_FULL_LINES}")
+            raise BadInput(f"{option}: {shown(expression)} has text after {plain(name)}; {_FULL_LINES}")
         if name == "@reboot":
             return Schedule([], True, [_finding("info", "@reboot", _REBOOT)])
         if name not in _MACROS:
             known = ", ".join(["@reboot", *_MACROS])
-            raise BadInput(f"{option}: {words[0]!r} is no name that cron knows; {known} are")
+            raise BadInput(f"{option}: {shown(words[0])} is no name that cron knows; {known} are")
         words = _MACROS[name].split()
     elif len(words) != 5:
         if len(words) == 6 and all(_looks_like_a_field(word) for word in words):
             raise BadInput(
-                f"{option}: {expression!r} has six fields; cron has no field for seconds or years, it has five"
+                f"{option}: {shown(expression)} has six fields; cron has no field for seconds or years, it has five"
             )
         hint = f"; {_FULL_LINES}" if len(words) > 5 else ""
         raise BadInput(
-            f"{option}: {expression!r} has {len(words)} fields; cron's are five: "
+            f"{option}: {shown(expression)} has {len(words)} fields; cron's are five: "
             f"minute, hour, day of month, month, day of week{hint}"
         )
     fields = _parse(words, expression, option)
@@ -134,7 +137,7 @@ def _parse(words: list[str], expression: str, option: str) -> _Fields:
             try:
                 values |= _item(item, low, high, names, notes)
             except ValueError as error:
-                raise BadInput(f"{option}: {expression!r}: {name} {word!r}: {error}") from error
+                raise BadInput(f"{option}: {shown(expression)}: {name} {shown(word)}: {error}") from error
         sets.append(values)
     minutes, hours, days, months, weekdays = sets
     weekdays = {(day - 1) % 7 for day in weekdays}
@@ -169,9 +172,9 @@ def _item(item: str, low: int, high: int, names: t.Sequence[str], notes: list[di
     base, slash, step_text = item.partition("/")
     step = 1
     if slash:
-        if not _is_number(step_text):
-            raise ValueError(f"the step {step_text!r} is not a number")
-        step = int(step_text)
+        if not is_digits(step_text):
+            raise ValueError(f"the step {shown(step_text)} is not a number")
+        step = count(step_text)
         if not step:
             raise ValueError("the step is 0")
     if base == "*":
@@ -185,7 +188,7 @@ def _item(item: str, low: int, high: int, names: t.Sequence[str], notes: list[di
             hint = ""
             if names is _WEEKDAYS and last == 0:
                 hint = f"; write {first}-7, as Sunday is 0 and 7"
-            raise ValueError(f"the range {base!r} runs backwards{hint}")
+            raise ValueError(f"the range {shown(base)} runs backwards{hint}")
         return set(range(first, last + 1, step))
     if slash:
         notes.append(
@@ -202,23 +205,19 @@ def _item(item: str, low: int, high: int, names: t.Sequence[str], notes: list[di
 def _value(text: str, low: int, high: int, names: t.Sequence[str]) -> int:
     if text.lower() in names:
         return names.index(text.lower()) + (1 if names is _MONTHS else 0)
-    if not _is_number(text):
+    if not is_digits(text):
         if "~" in text:
             raise ValueError(
-                f"{text!r} is a random time; choose the first of the range, and RandomizedDelaySec= for its length"
+                f"{shown(text)} is a random time; choose the first of the range, and RandomizedDelaySec= for its length"
             )
         if any(char in text for char in "LWH#?"):
-            raise ValueError(f"{text!r} is no syntax of cron, but of Quartz, Jenkins and others")
+            raise ValueError(f"{shown(text)} is no syntax of cron, but of Quartz, Jenkins and others")
         known = f", and {names[0]} to {names[-1]}" if names else ""
-        raise ValueError(f"{text!r} is not a number{known and ' or a name'}; {low} to {high} are taken{known}")
-    value = int(text)
+        raise ValueError(f"{shown(text)} is not a number{known and ' or a name'}; {low} to {high} are taken{known}")
+    value = count(text)
     if not low <= value <= high:
-        raise ValueError(f"{value} is not in {low} to {high}")
+        raise ValueError(f"{plain(text)} is not in {low} to {high}")
     return value
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _calendars(fields: _Fields) -> list[str]:
@@ -273,7 +272,7 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
         changing = _hours_changed(zone)
         where = f"in {zone}"
     else:
-        changing = set(_CHANGING_HOURS)
+        changing = _CHANGING_HOURS
         where = "in a time zone with summer time"
     affected = sorted(changing & fields.hours)
     if not affected:
@@ -297,16 +296,23 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
     ]
 
 
-def _hours_changed(zone: str) -> set[int]:
+@functools.lru_cache(maxsize=64)
+def _hours_changed(zone: str) -> frozenset[int]:
     """The hours of the day that this zone's clock skips or repeats within the next two years."""
     try:
         info = zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return set(_CHANGING_HOURS)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return _CHANGING_HOURS
     hours: set[int] = set()
     moment = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
     before = moment.astimezone(info)
-    for _hour in range(2 * 366 * 24):
+    end = moment + dt.timedelta(days=2 * 366)
+    while moment < end:
+        # Days on which nothing changes are passed over: a crontab may have thousands of lines.
+        day = (moment + dt.timedelta(days=1)).astimezone(info)
+        if day.utcoffset() == before.utcoffset():
+            moment, before = moment + dt.timedelta(days=1), day
+            continue
         moment += dt.timedelta(hours=1)
         after = moment.astimezone(info)
         shift = t.cast(dt.timedelta, after.utcoffset()) - t.cast(dt.timedelta, before.utcoffset())
@@ -319,7 +325,7 @@ def _hours_changed(zone: str) -> set[int]:
                 start += dt.timedelta(minutes=30)
                 length -= dt.timedelta(minutes=30)
         before = after
-    return hours
+    return frozenset(hours)
 
 
 # -- whole crontabs
@@ -335,12 +341,12 @@ def parse_crontab(text: str, kind: str = "user") -> list[dict[str, t.Any]]:
     :raises BadInput: for a line that is none, with its number.
     """
     if kind not in KINDS:
-        raise BadInput(f"crontab: {kind!r} is not one of {', '.join(KINDS)}")
+        raise BadInput(f"crontab: {shown(kind)} is not one of {', '.join(KINDS)}")
     if not isinstance(text, str):
         raise BadInput("crontab: is not text")
     jobs = []
     environment: dict[str, str] = {}
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         line = raw.strip(_BLANKS)
         if not line or line.startswith("#"):
             continue
@@ -370,7 +376,7 @@ def _variable(line: str) -> tuple[str, str] | None:
         name = name.rstrip(_BLANKS)
         if not equals or not name or any(char in name for char in " \t"):
             return None
-    if line[0] in "@*" or _is_number(name[:1]):
+    if line[0] in "@*" or is_digits(name[:1]):
         return None
     value = value.strip(_BLANKS)
     if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
@@ -401,7 +407,7 @@ def _job(line: str, number: int, kind: str, environment: dict[str, str]) -> dict
         user, rest = _take(rest)
     if not rest:
         missing = "a user and a command" if kind == "system" and not user else "a command"
-        raise BadInput(f"{option}: {line!r} has no command; a line of this kind has the time, and {missing}")
+        raise BadInput(f"{option}: {shown(line)} has no command; a line of this kind has the time, and {missing}")
     zone = environment.get("CRON_TZ", "")
     schedule = convert(" ".join(words), zone, option)
     command, stdin = _split_command(rest)
@@ -442,11 +448,11 @@ def _anacron_job(line: str, number: int, environment: dict[str, str]) -> dict[st
     period, rest = _take(line)
     delay, rest = _take(rest)
     name, command = _take(rest)
-    if not command or not _is_number(delay):
+    if not command or not is_digits(delay):
         raise BadInput(
-            f"{option}: {line!r} is no job of anacron; it has a period in days, a delay in minutes, a name, a command"
+            f"{option}: {shown(line)} is no job of anacron; it has a period in days, a delay in minutes, a name, a command"
         )
-    hour, minute = divmod(int(delay), 60)
+    hour, minute = divmod(count(delay), 60)
     dates = {
         "1": "",
         "@daily": "",
@@ -458,19 +464,19 @@ def _anacron_job(line: str, number: int, environment: dict[str, str]) -> dict[st
         "@yearly": "y",
     }
     findings = []
-    if period not in dates and not _is_number(period):
+    if period not in dates and not is_digits(period):
         raise BadInput(
-            f"{option}: the period {period!r} is neither a number of days nor @daily, @weekly, @monthly or @yearly"
+            f"{option}: the period {shown(period)} is neither a number of days nor @daily, @weekly, @monthly or @yearly"
         )
     if hour > 23:
-        raise BadInput(f"{option}: the delay of {delay} minutes is a day or more")
+        raise BadInput(f"{option}: the delay of {plain(delay)} minutes is a day or more")
     days, date = "", "*-*-*"
     if period not in dates:
         findings.append(
             _finding(
                 "decision",
-                period,
-                f"anacron runs this when {period} days have passed since it last did; a calendar has no such period: it runs "
+                plain(period),
+                f"anacron runs this when {plain(period)} days have passed since it last did; a calendar has no such period: it runs "
                 "daily here, so choose dates, or OnUnitActiveSec=",
             )
         )
@@ -484,7 +490,7 @@ def _anacron_job(line: str, number: int, environment: dict[str, str]) -> dict[st
     findings.append(
         _finding(
             "info",
-            f"{period} {delay}",
+            f"{plain(period)} {plain(delay)}",
             "Persistent=true makes up for a run that was missed, as anacron does; the delay became the time of day, for "
             "anacron is itself started at a time of its own (START_HOURS_RANGE, RANDOM_DELAY)",
         )

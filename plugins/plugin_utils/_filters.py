@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import functools
+import math
 import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import TYPES, check_name, is_template
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import number_text
 
 _P = t.ParamSpec("_P")
 _R = t.TypeVar("_R")
@@ -38,7 +40,7 @@ def text(value: t.Any, what: str = "input") -> str:
     :raises BadInput: it is not.
     """
     if not isinstance(value, str):
-        raise BadInput(f"{what}: {value!r} is a {type(value).__name__}, not text")
+        raise BadInput(f"{what}: {shown(value)} is a {type(value).__name__}, not text")
     return str(value)
 
 
@@ -48,11 +50,11 @@ def number_or_text(value: t.Any, what: str = "input") -> str:
     :raises BadInput: it is neither text nor a number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise BadInput(f"{what}: {value!r} is a {type(value).__name__}, neither text nor a number")
+        raise BadInput(f"{what}: {shown(value)} is a {type(value).__name__}, neither text nor a number")
     if isinstance(value, float):
         # No exponents, which systemd does not read.
-        return f"{value:.9f}".rstrip("0").rstrip(".")
-    return str(value)
+        return f"{value:.9f}".rstrip("0").rstrip(".") if math.isfinite(value) else number_text(value, what)
+    return str(value) if isinstance(value, str) else number_text(value, what)
 
 
 def choice(value: t.Any, choices: t.Sequence[str], what: str) -> str:
@@ -61,7 +63,7 @@ def choice(value: t.Any, choices: t.Sequence[str], what: str) -> str:
     :raises BadInput: it is none of them.
     """
     if value not in choices:
-        raise BadInput(f"{what}: {value!r} is not one of {', '.join(choices)}")
+        raise BadInput(f"{what}: {shown(value)} is not one of {', '.join(choices)}")
     return str(value)
 
 
@@ -72,8 +74,9 @@ def flag(value: t.Any, what: str) -> bool:
     """
     try:
         return boolean(value)
-    except TypeError:
-        raise BadInput(f"{what}: {value!r} is neither true nor false") from None
+    except (TypeError, ValueError):
+        # Its own message quotes the value, which numbers of thousands of digits do not take.
+        raise BadInput(f"{what}: {shown(value)} is neither true nor false") from None
 
 
 def in_template(escaped: str, template: str) -> str:
@@ -83,7 +86,7 @@ def in_template(escaped: str, template: str) -> str:
     """
     prefix, _at, suffix = text(template, "template").partition("@")
     if not is_template(template) or "@" in suffix or check_name(template, "template") != template:
-        raise BadInput(f"template: {template!r} is not the name of a template; write one such as 'app@.service'")
+        raise BadInput(f"template: {shown(template)} is not the name of a template; write one such as 'app@.service'")
     if not escaped:
         raise BadInput("input: is empty, which an instance cannot be")
     return check_name(f"{prefix}@{escaped}{suffix}", "input")
@@ -97,7 +100,7 @@ def with_suffix(escaped: str, suffix: str) -> str:
     kind = text(suffix, "suffix")
     kind = kind[1:] if kind.startswith(".") else kind
     if kind not in TYPES:
-        raise BadInput(f"suffix: {suffix!r} is no type of unit; {', '.join(TYPES)} are")
+        raise BadInput(f"suffix: {shown(suffix)} is no type of unit; {', '.join(TYPES)} are")
     return check_name(f"{escaped}.{kind}", "input")
 
 
@@ -110,14 +113,14 @@ def unit_state(unit: t.Any, key: str, prop: str) -> str | bool | None:
     if isinstance(unit, str):
         return str(unit)
     if not isinstance(unit, t.Mapping):
-        raise BadInput(f"input: {unit!r} is not a unit; give it one of the units that pidone.systemd.unit_info returns")
-    if key in unit:
-        return t.cast("str | bool | None", unit[key])
-    if prop in unit:
-        return t.cast("str | bool | None", unit[prop])
+        raise BadInput(f"input: {shown(unit)} is not a unit; give it one of the units that pidone.systemd.unit_info returns")
     properties = unit.get("properties")
-    if isinstance(properties, t.Mapping) and prop in properties:
-        return t.cast("str | bool | None", properties[prop])
+    for place, name in ((unit, key), (unit, prop), (properties, prop)):
+        if isinstance(place, t.Mapping) and name in place:
+            state = place[name]
+            if state is not None and not isinstance(state, (str, bool)):
+                raise BadInput(f"input: its {name} is {shown(state)}, which is no state of a unit")
+            return state
     if "active_state" in unit:
         # pidone.systemd.unit asks for enablement, which is dear, only where its task is about it.
         raise BadInput(

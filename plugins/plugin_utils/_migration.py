@@ -12,6 +12,8 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import unit_name as as_unit_name
 
 # What a unit of a package may do in another way than the run script did: all but the program, its user and its sockets.
 LOOSE = ("command", "cwd", "environment", "group", "groups", "limits", "nice", "root", "umask")
@@ -60,7 +62,7 @@ def accepted(service: str, construct: str, patterns: t.Iterable[str]) -> bool:
 def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) -> Outcome:
     """Choose services and their units.
 
-    :param services: as `service_import_info` returns them.
+    :param services: as `service_import_info` returns them, checked (`_answers.services`).
     :param write: whether to write the units that `render_to` lacks.
     :raises BadInput: a directory cannot be read or written, or a pattern of `select` matches no service.
     """
@@ -147,16 +149,16 @@ def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write:
         "drift": "",
     }
     packaged = definition.get("unit")
-    unit_name = f"{name}.service"
-    override = _read(_override(choice, unit_name))
+    unit_name = f"{as_unit_name(name)}.service"
+    override = _override(choice, unit_name)
     if override is not None:
         _take(planned, "override", [{"name": unit_name, "content": override}])
-        planned["units"] += _other_overrides(choice, name, unit_name)
+        planned["units"] += _other_overrides(choice, as_unit_name(name))
     elif packaged and matches(name, choice.packaged):
         _take(planned, "packaged", [])
         planned["packaged"] = {"name": unit_name, "path": packaged}
     elif choice.render_to and planned["units"]:
-        _review(planned, choice, outcome, write)
+        _review(planned, choice, outcome, write, 0o600 if _is_private(definition) else 0o644)
     planned["dropins"] = _dropins(choice, unit_name)
     planned["open"] = _open(planned, choice)
     reasons = []
@@ -216,24 +218,26 @@ def _open(planned: dict[str, t.Any], choice: Choice) -> list[dict[str, t.Any]]:
     ]
 
 
-def _override(choice: Choice, name: str) -> str:
-    """Path of a file or directory among the overrides, that of the host first; empty where there is none."""
+def _is_private(definition: dict[str, t.Any]) -> bool:
+    """Whether what only some users of the host may read came here, and so into the units."""
+    files = [*(definition.get("files") or ()), *(definition.get("external") or ())]
+    return any(isinstance(one, dict) and one.get("private") and one.get("content") for one in files)
+
+
+def _override(choice: Choice, name: str) -> str | None:
+    """The text of a file among the overrides, that of the host first; None where there is none."""
     if not choice.overrides:
-        return ""
-    for directory in (
-        (os.path.join(choice.overrides, choice.host), choice.overrides) if choice.host else (choice.overrides,)
-    ):
-        path = os.path.join(directory, name)
-        if os.path.exists(path):
-            return path
-    return ""
+        return None
+    directory = Directory(choice.overrides, "overrides")
+    own = directory.read(file_name(choice.host), name) if choice.host else None
+    return directory.read(name) if own is None else own
 
 
-def _other_overrides(choice: Choice, name: str, unit_name: str) -> list[dict[str, str]]:
+def _other_overrides(choice: Choice, name: str) -> list[dict[str, str]]:
     """The other units that belong to a service written by hand, such as its timer or socket."""
     found = []
     for suffix in ("socket", "timer", "path"):
-        text = _read(_override(choice, f"{name}.{suffix}"))
+        text = _override(choice, f"{name}.{suffix}")
         if text is not None:
             found.append({"name": f"{name}.{suffix}", "content": text})
     return found
@@ -243,33 +247,31 @@ def _dropins(choice: Choice, unit_name: str) -> list[dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     if not choice.overrides:
         return []
-    for directory in (
-        (choice.overrides, os.path.join(choice.overrides, choice.host)) if choice.host else (choice.overrides,)
-    ):
-        place = os.path.join(directory, f"{unit_name}.d")
-        if not os.path.isdir(place):
-            continue
-        for file in sorted(os.listdir(place)):
+    directory = Directory(choice.overrides, "overrides")
+    for place in ((), (file_name(choice.host),)) if choice.host else ((),):
+        for file in directory.names(*place, f"{unit_name}.d"):
             if file.endswith(".conf"):
-                found[file] = {"unit": unit_name, "name": file, "content": _read(os.path.join(place, file)) or ""}
+                content = directory.read(*place, f"{unit_name}.d", file) or ""
+                found[file] = {"unit": unit_name, "name": file, "content": content}
     return [found[file] for file in sorted(found)]
 
 
-def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool) -> None:
-    """Take the units that are kept for review, and write those that are not there yet."""
-    directory = os.path.join(choice.render_to, choice.host) if choice.host else choice.render_to
+def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool, mode: int) -> None:
+    """Take the units that are kept for review, and write those that are not there yet, with this mode."""
+    directory = Directory(choice.render_to, "render_to")
+    place = (file_name(choice.host),) if choice.host else ()
     units: list[dict[str, str]] = []
     drift: list[str] = []
     all_there = True
     for unit in planned["units"]:
-        path = os.path.join(directory, unit["name"])
-        kept = _read(path)
+        path = directory.shown(*place, unit["name"])
+        kept = directory.read(*place, unit["name"])
         if kept is None:
             all_there = False
             outcome.written.append(path)
             outcome.diffs.append({"before": "", "after": unit["content"], "before_header": path, "after_header": path})
             if write:
-                _write(path, unit["content"])
+                directory.write(unit["content"], mode, *place, unit["name"])
             units.append(unit)
             continue
         units.append({"name": unit["name"], "content": kept})
@@ -281,26 +283,3 @@ def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: 
     planned["drift"] = "\n".join(drift)
     if all_there:
         planned["origin"] = "reviewed"
-
-
-def _read(path: str) -> str | None:
-    if not path:
-        return None
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as e:
-        raise BadInput(f"{path}: cannot be read on the controller: {e}") from e
-
-
-def _write(path: str, content: str) -> None:
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{os.getpid()}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except OSError as e:
-        raise BadInput(f"render_to: cannot write {path} on the controller: {e.strerror}") from e

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import block, code, inline, plain
+from ansible_collections.pidone.systemd.plugins.plugin_utils._places import file_name
+
 #: Words for what became of a service, in the order of the summary.
 OUTCOMES = {
     "handed_over": "handed over",
@@ -25,12 +28,13 @@ _PARITY = ("command", "program", "user", "group", "groups", "limits", "sockets")
 
 
 class Report(t.NamedTuple):
-    """A report in its forms; the summary is the data without services."""
+    """A report in its forms; the summary is the data without services. `file`: a name for files of it, without a suffix."""
 
     lines: list[str]
     markdown: str
     data: dict[str, t.Any]
     summary: dict[str, t.Any]
+    file: str = ""
 
 
 def kind(service: dict[str, t.Any]) -> str:
@@ -51,7 +55,15 @@ def report(facts: dict[str, t.Any]) -> Report:
     blocked = {str(one["name"]): list(one["reasons"]) for one in facts.get("blocked") or []}
     data = _data(facts, services, results, blocked)
     summary = {key: value for key, value in data.items() if key not in ("services", "listeners", "left_out")}
-    return Report(_lines(data), _markdown(data), data, summary)
+    return Report(_lines(data), _markdown(data), data, summary, _file(data))
+
+
+def _file(data: dict[str, t.Any]) -> str:
+    name = file_name(data["host"])
+    if name.endswith(".plan"):
+        # It would be the plan of another host.
+        name = name[: -len(".plan")] + "%2Eplan"
+    return name + (".plan" if data["mode"] == "plan" else "")
 
 
 def _data(
@@ -192,13 +204,17 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
         lines.append(f"parity: {_parity(data)}")
     lines += [f"host: {_difference(one)}" for one in data["listeners"] if one.get("worse")]
     lines += _lost(data) + data["notes"]
-    return [line.rstrip() for line in lines]
+    return [plain(line).rstrip() for line in lines]
 
 
 def _lost(data: dict[str, t.Any]) -> list[str]:
     """What is left out on a host whose old supervisor will not run any more."""
     names = [str(one["name"]) for one in data["left_out"] if one.get("running")]
-    return [f"left out, so there under systemd only with units of their own: {', '.join(names)}"] if names and data["mode"] == "system" else []
+    return (
+        [f"left out, so there under systemd only with units of their own: {', '.join(names)}"]
+        if names and data["mode"] == "system"
+        else []
+    )
 
 
 def _parity(data: dict[str, t.Any]) -> str:
@@ -229,18 +245,20 @@ def _short(value: t.Any) -> str:
 
 
 def _markdown(data: dict[str, t.Any]) -> str:
-    out = [f"# Leaving runit: {data['host']}", ""]
+    out = [f"# Leaving runit: {inline(data['host'])}", ""]
     about = {"plan": "A plan; nothing was changed on the host.", "handover": "Services handed over in place.",
              "system": "The whole system moved to systemd.", "rollback": "The way back to runit.",
              "finish": "The way back was removed."}  # fmt: skip
-    out.append(about.get(data["mode"], data["mode"]) + (" Check mode: nothing was changed." if data["checked"] else ""))
+    out.append(
+        about.get(data["mode"], inline(data["mode"])) + (" Check mode: nothing was changed." if data["checked"] else "")
+    )
     if data["when"]:
-        out.append(f"{data['when']}")
+        out.append(inline(data["when"]))
     ends = _ends(data)
     out += ["", f"**{_counts(data)}**" + (f"; {ends}" if ends else ""), ""]
     if data["parity"]["of"]:
         out += [f"Parity: {_parity(data)}.", ""]
-    out += [f"- {one}" for one in (*_lost(data), *data["notes"])]
+    out += [f"- {inline(one)}" for one in (*_lost(data), *data["notes"])]
     if data["notes"] or _lost(data):
         out.append("")
     if data["services"]:
@@ -249,24 +267,24 @@ def _markdown(data: dict[str, t.Any]) -> str:
             parity = {None: "", True: "same", False: "differs"}[row["parity"]]
             seconds = "" if row["seconds"] is None else f"{float(row['seconds']):.1f}"
             outcome = OUTCOMES.get(row["outcome"], row["outcome"]) or ("to be decided" if row["blocked"] else "")
-            out.append(f"| {_cell(row['name'])} | {row['kind']} | {outcome} | {parity} | {seconds} |")
+            out.append(f"| {inline(row['name'])} | {inline(row['kind'])} | {inline(outcome)} | {parity} | {seconds} |")
         out.append("")
     if data["blocked"]:
         out += ["## To be decided", ""]
         for name, reasons in data["blocked"].items():
-            out += [f"- **{name}**: {one}" for one in reasons]
+            out += [f"- **{inline(name)}**: {inline(one)}" for one in reasons]
         out.append("")
     if data["listeners"]:
         out += ["## What listens on the host", "", "| socket | before | after | |", "|---|---|---|---|"]
         for one in data["listeners"]:
-            remark = f"**{one.get('reason')}**" if one.get("worse") else one.get("reason") or ""
+            remark = f"**{inline(one.get('reason') or 'worse')}**" if one.get("worse") else inline(one.get("reason") or "")
             out.append(
-                f"| {_cell(one['what'])} | {_cell(one.get('before'))} | {_cell(one.get('after'))} | {_cell(remark)} |"
+                f"| {inline(one['what'])} | {inline(_short(one.get('before')))} | {inline(_short(one.get('after')))} | {remark} |"
             )
         out.append("")
     if data["left_out"]:
         out += ["## Left where they are", ""]
-        out += [f"- {one['name']}: {one['reason']}" for one in data["left_out"]]
+        out += [f"- {inline(one['name'])}: {inline(one['reason'])}" for one in data["left_out"]]
         out.append("")
     for row in data["services"]:
         out += _section(row)
@@ -274,43 +292,36 @@ def _markdown(data: dict[str, t.Any]) -> str:
 
 
 def _section(row: dict[str, t.Any]) -> list[str]:
-    out = [f"## {row['name']}", ""]
+    out = [f"## {inline(row['name'])}", ""]
     words = [
         f"From {row['path']}" if row["path"] else "",
         row["kind"],
         "reviewed" if row["origin"] == "reviewed" else "",
     ]
     if any(words):
-        out += [", ".join(word for word in words if word) + ".", ""]
+        out += [inline(", ".join(word for word in words if word) + "."), ""]
     if row["message"]:
-        out += ["```", row["message"].rstrip(), "```", ""]
+        out += [*block(row["message"]), ""]
     if row["differences"]:
         out += ["| what | before | after | |", "|---|---|---|---|"]
         for one in row["differences"]:
-            remark = (
-                f"expected: {one.get('reason') or ''}".rstrip(": ")
-                if one.get("expected")
-                else one.get("reason") or "**differs**"
-            )
+            remark = f"expected: {one.get('reason') or ''}".rstrip(": ") if one.get("expected") else one.get("reason")
+            remark = inline(remark) if remark else "**differs**"
             out.append(
-                f"| {_cell(one['what'])} | {_cell(_short(one.get('before')))} | {_cell(_short(one.get('after')))} | {_cell(remark)} |"
+                f"| {inline(one['what'])} | {inline(_short(one.get('before')))} | {inline(_short(one.get('after')))} | {remark} |"
             )
         out.append("")
     if row["findings"]:
-        out += [f"- {one['severity']}: {_finding(one)}" for one in row["findings"]]
+        out += [f"- {inline(one['severity'])}: {inline(_finding(one))}" for one in row["findings"]]
         out.append("")
     if row["drift"]:
-        out += ["```diff", row["drift"], "```", ""]
+        out += [*block(row["drift"], "diff"), ""]
     for unit in row["units"]:
         if "content" in unit:
-            out += [f"`{unit['name']}`", "", "```ini", unit["content"].rstrip(), "```", ""]
+            out += [code(unit["name"]), "", *block(unit["content"], "ini"), ""]
         else:
-            out += [f"`{unit['name']}` of the package, {unit['path']}", ""]
+            out += [f"{code(unit['name'])} of the package, {inline(unit['path'])}", ""]
     return out
-
-
-def _cell(value: t.Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
@@ -343,14 +354,14 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
         if name in stopped:
             state = stopped[name].upper()
             lines.append(f"  {name:<{width}}  {state}")
-            table.append(f"| {_cell(name)} | {state} | | |")
+            table.append(f"| {inline(name)} | {inline(state)} | | |")
             continue
         state = "to go" if not mine or name in ready else "ok" if mine["ok"] else "FAILED"
         told = "" if not mine else _ends(mine) or _counts({**mine, "services": [{"kind": "x"}]})
         parity = "" if not mine or not mine["parity"]["of"] else f"{mine['parity']['same']} of {mine['parity']['of']}"
         lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
-        table.append(f"| {_cell(name)} | {state} | {told} | {parity} |")
-    markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{', '.join(words)}**", "", *table]) + "\n"
+        table.append(f"| {inline(name)} | {state} | {inline(told)} | {parity} |")
+    markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{inline(', '.join(words))}**", "", *table]) + "\n"
     data = {
         "hosts": len(summaries),
         "done": len(done) - len(ready),
@@ -359,4 +370,4 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
         "outcomes": total,
         "summaries": dict(summaries),
     }
-    return Report([line.rstrip() for line in lines], markdown, data, {})
+    return Report([plain(line).rstrip() for line in lines], markdown, data, {})

@@ -446,7 +446,7 @@ class TestTrial:
             until(host, f"! systemctl show {unit} -p CPUQuotaPerSecUSec | grep -q 300ms")
             assert time.monotonic() - begun < 20
         if how == "signal":
-            assert "the trial was interrupted by SIGTERM" in until(host, "grep -h rolled_back /root/.ansible_async/*")
+            assert "the task was interrupted by SIGTERM" in until(host, "grep -h rolled_back /root/.ansible_async/*")
             host.run("rm -r /root/.ansible_async")
         assert files_of(host, "rc-one") == before
 

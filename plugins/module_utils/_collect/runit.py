@@ -9,7 +9,6 @@ Needs nothing but Python on the host, and changes nothing there.
 from __future__ import annotations
 
 import base64
-import errno
 import fnmatch
 import glob
 import os
@@ -17,6 +16,12 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import (
+    names_in,
+    opens_for_reading,
+    plain_settings,
+    read_file,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
 # Where service directories are defined, most specific first; `*` is one name.
@@ -46,14 +51,21 @@ _SCANNED = (
 # What of a service directory is not a definition.
 _SKIPPED = frozenset(("supervise", "main", ".git", ".svn"))
 _LARGEST = 256 * 1024
+_MOST_BYTES = 2 * 1024 * 1024
 _MOST_FILES = 400
+_MOST_DIRECTORIES = 10000
 _DEEPEST = 8
+# What is translated, and so has to be read whoever may read it; of other files that are not for everybody the contents stay here.
+_TRANSLATED = re.compile(r"(?:log/)?(?:run|finish|check|down|control/[^/]+)\Z|log/(?:.*/)?config\Z")
 
 _VARIABLE_PATH = re.compile(rb"/etc/(?:default|conf\.d|sysconfig)/(?:\$\{PWD##\*/\}|\$\(basename [^)]*\)|\$\{?NAME\}?)")
 _WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # Only files that a script sources or names as an environment directory are read; the rest of a host is none of our business.
 _SOURCED = re.compile(rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(/[A-Za-z0-9_./@:+-]+)", re.M)
+_SOURCED_NEAR = re.compile(
+    rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(?:\./)?([A-Za-z0-9_.@+-]+)(?=[\s\"';&|)}]|\Z)", re.M
+)
 _ENVDIR = re.compile(rb"(?:-e\s*|envdir\s+)[\"']?(/[A-Za-z0-9_./@:+-]+)")
 
 
@@ -144,10 +156,19 @@ class _Place:
     """One service directory: where it is for this process, where on the host, and the links that have it run."""
 
     def __init__(
-        self, name: str, outer: str, path: str, live: bool, links: t.Sequence[str] = (), assumed: bool = False
+        self,
+        name: str,
+        outer: str,
+        path: str,
+        live: bool,
+        links: t.Sequence[str] = (),
+        assumed: bool = False,
+        way: str = "",
     ) -> None:
         self.name = name
         self.outer = outer
+        # The way by which it was found, links and all, which says who may have it read.
+        self.way = way or outer
         self.path = path
         self.live = live
         self.links = list(links)
@@ -179,7 +200,7 @@ def _known_places(host: Host, elsewhere: t.Sequence[str]) -> t.List[_Place]:
                 at = host.root + inside
                 if not os.path.isdir(at) or not _is_service(at):
                     continue
-                place = found.setdefault(at, _Place(name, at, inside, True))
+                place = found.setdefault(at, _Place(name, at, inside, True, way=real + "/" + name))
                 link = host.inner(real) + "/" + name
                 if link not in place.links:
                     place.links.append(link)
@@ -191,19 +212,22 @@ def _known_places(host: Host, elsewhere: t.Sequence[str]) -> t.List[_Place]:
                 inside = host.resolve(host.inner(outer) + "/" + name)
                 at = host.root + inside
                 if at not in found and os.path.isdir(at) and _is_service(at):
-                    found[at] = _Place(name, at, inside, True)
+                    found[at] = _Place(name, at, inside, True, way=outer + "/" + name)
     return list(found.values())
 
 
 def _at_path(host: Host, path: str) -> t.List[_Place]:
     given = host.root + path if host.root and not path.startswith(host.root + "/") else path
-    outer = os.path.realpath(os.path.expanduser(given))
+    given = os.path.join(os.getcwd(), os.path.expanduser(given))
+    outer = os.path.realpath(given)
     if os.path.isfile(outer):
         directory = os.path.dirname(outer)
         name = os.path.basename(directory) if os.path.basename(outer) == "run" else os.path.basename(outer)
         place = _place(host, directory, name or "service")
         if os.path.basename(outer) != "run":
-            place.only_run = outer
+            place.only_run = given
+        elif os.path.basename(given) == "run":
+            place.way = os.path.dirname(given)
             place.path, place.live, place.assumed = "/etc/sv/" + place.name, False, True
         return [place]
     if not os.path.isdir(outer):
@@ -212,19 +236,21 @@ def _at_path(host: Host, path: str) -> t.List[_Place]:
         )
     found: t.List[_Place] = []
     seen: t.Set[str] = set()
-    _search(host, outer, 0, found, seen)
+    _search(host, given, 0, found, seen)
     return found
 
 
 def _search(host: Host, directory: str, depth: int, found: t.List[_Place], seen: t.Set[str], name: str = "") -> None:
     real = os.path.realpath(directory)
-    if real in seen or depth > _DEEPEST:
+    if real in seen or depth > _DEEPEST or len(seen) >= _MOST_DIRECTORIES:
         return
     seen.add(real)
     if os.path.isfile(os.path.join(directory, "run")) or os.path.islink(os.path.join(directory, "run")):
-        found.append(_place(host, real, name or os.path.basename(directory.rstrip("/")) or "service"))
+        place = _place(host, real, name or os.path.basename(directory.rstrip("/")) or "service")
+        place.way = directory
+        found.append(place)
         return
-    for entry in _listed(directory):
+    for entry in names_in(directory, host.root):
         inner = os.path.join(directory, entry)
         if entry in _SKIPPED or entry.startswith(".git") or not os.path.isdir(inner):
             continue
@@ -310,13 +336,84 @@ def links_in(directory: str, outer: str) -> t.List[str]:
     return [link for link in links if os.path.realpath(link) == outer]
 
 
+class _Reading:
+    """The files of one service as they are read, with what was in the way and how many bytes may still come."""
+
+    def __init__(self, host: Host, live: bool) -> None:
+        self.host = host
+        self.live = live
+        self.problems: t.List[str] = []
+        self.left = _MOST_BYTES
+
+    def names(self, directory: str) -> t.List[str]:
+        return names_in(directory, self.host.root)
+
+    def file(self, where: str, inner: str, secret: bool = True) -> t.Dict[str, t.Any]:
+        """One file: its mode and, unless it may hold a secret or is none of the directory's, what it holds.
+
+        :param secret: whether the contents stay here where not everybody may read them.
+        """
+        one: t.Dict[str, t.Any] = {"path": inner, "type": "file"}
+        try:
+            content = read_file(where, _LARGEST + 1, self.host.root)
+        except OSError as error:
+            self.problems.append(f"{inner}: {error.strerror}")
+            return one
+        if content is None:
+            self.problems.append(f"{inner}: is no regular file")
+            return one
+        one["mode"] = f"{stat.S_IMODE(content.info.st_mode):04o}"
+        one["size"] = content.info.st_size
+        data = content.data
+        if data is None:
+            one["private"] = True
+            self.problems.append(
+                f"{inner}: is a link to a file of another owner that is not for everybody, so it was not read"
+            )
+            return one
+        # Nothing is known of where a checkout will be, so the modes of its directories say nothing.
+        if not (content.public if self.live else content.info.st_mode & stat.S_IROTH):
+            one["private"] = True
+            if secret:
+                return one
+        if len(data) > _LARGEST:
+            one["binary" if data[:4] == b"\x7fELF" else "truncated"] = True
+            return one
+        if b"\0" in data[:4096] and inner.split("/")[0] != "env":
+            one["binary"] = True
+            return one
+        if len(data) > self.left:
+            one["truncated"] = True
+            self.problems.append(f"{inner}: was not read, since the files before it hold {_MOST_BYTES} bytes already")
+            return one
+        self.left -= len(data)
+        try:
+            one["content"] = data.decode("utf-8")
+        except UnicodeDecodeError:
+            one["content"] = base64.b64encode(data).decode("ascii")
+            one["encoding"] = "base64"
+        return one
+
+    def add_names(self, one: t.Dict[str, t.Any], where: str) -> None:
+        """Of settings that stay here, the names of the variables, if it is plain settings (`plain_settings`)."""
+        content = read_file(where, _LARGEST, self.host.root)
+        if content is None or content.data is None:
+            return
+        plain = plain_settings(content.data.decode("utf-8", "surrogateescape"))
+        if plain is not None:
+            one["variables"] = sorted(plain[0])
+            one["mentioned"] = sorted(plain[1])
+
+
 def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
-    problems: t.List[str] = []
+    reading = _Reading(host, place.live)
+    problems = reading.problems
     files: t.List[t.Dict[str, t.Any]] = []
     if place.only_run:
-        files.append(_file(place.only_run, "run", problems))
+        files.append(reading.file(place.only_run, "run", secret=False))
     else:
-        _read(host, place.outer, "", files, problems)
+        _read(reading, place.way, "", files)
+        _name_variables(reading, place.way, files)
     raw: t.Dict[str, t.Any] = {
         "name": place.name,
         "source": source,
@@ -330,7 +427,7 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.
         raw["assumed_path"] = True
     if place.live:
         texts = [_bytes(one) for one in files if one.get("content")]
-        raw["external"] = _elsewhere(host, place, texts)
+        raw["external"] = _elsewhere(reading, place, texts)
         texts += [_bytes(one) for one in raw["external"] if one.get("content")]
         words: t.Set[str] = set()
         for text in texts:
@@ -347,10 +444,9 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.
     return raw
 
 
-def _read(
-    host: Host, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], problems: t.List[str], depth: int = 0
-) -> None:
-    for name in _listed(outer):
+def _read(reading: _Reading, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], depth: int = 0) -> None:
+    host, problems = reading.host, reading.problems
+    for name in reading.names(outer):
         if name in _SKIPPED:
             continue
         where = os.path.join(outer, name)
@@ -358,21 +454,21 @@ def _read(
         if len(files) >= _MOST_FILES:
             problems.append(f"more than {_MOST_FILES} files in the service directory; the rest was not read")
             return
+        real = host.outer(host.inner(where))
         try:
-            info = os.lstat(where)
+            info = os.lstat(host.outer(host.inner(outer)) + "/" + name)
+            target = os.readlink(host.outer(host.inner(outer)) + "/" + name) if stat.S_ISLNK(info.st_mode) else ""
         except OSError as error:
             problems.append(f"{inner}: {error.strerror}")
             continue
         if stat.S_ISLNK(info.st_mode):
-            target = os.readlink(where)
-            real = host.root + host.resolve(host.inner(where)) if host.root else os.path.realpath(where)
             if os.path.isdir(real) and depth < 3:
                 if name in ("log", "env", "control", "conf"):
-                    _read(host, real, inner, files, problems, depth + 1)
+                    _read(reading, where, inner, files, depth + 1)
                 else:
                     files.append({"path": inner, "type": "link", "target": target})
             elif os.path.isfile(real):
-                one = _file(real, inner, problems)
+                one = reading.file(where, inner, not _TRANSLATED.match(inner))
                 one.update(type="link", target=target)
                 files.append(one)
             else:
@@ -380,41 +476,23 @@ def _read(
         elif stat.S_ISDIR(info.st_mode):
             if depth < 3:
                 files.append({"path": inner, "type": "directory", "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
-                _read(host, where, inner, files, problems, depth + 1)
+                _read(reading, where, inner, files, depth + 1)
         elif stat.S_ISREG(info.st_mode):
-            files.append(_file(where, inner, problems))
+            files.append(reading.file(where, inner, not _TRANSLATED.match(inner)))
         else:
             kind = "fifo" if stat.S_ISFIFO(info.st_mode) else "socket" if stat.S_ISSOCK(info.st_mode) else "device"
             files.append({"path": inner, "type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
 
 
-def _file(where: str, inner: str, problems: t.List[str]) -> t.Dict[str, t.Any]:
-    one: t.Dict[str, t.Any] = {"path": inner, "type": "file"}
-    try:
-        info = os.stat(where)
-        one["mode"] = f"{stat.S_IMODE(info.st_mode):04o}"
-        one["size"] = info.st_size
-        if info.st_size > _LARGEST:
-            with open(where, "rb") as stream:
-                if stream.read(4) == b"\x7fELF":
-                    one["binary"] = True
-                else:
-                    one["truncated"] = True
-            return one
-        with open(where, "rb") as stream:
-            data = stream.read(_LARGEST)
-    except OSError as error:
-        problems.append(f"{inner}: {error.strerror}")
-        return one
-    if b"\0" in data[:4096] and inner.split("/")[0] != "env":
-        one["binary"] = True
-        return one
-    try:
-        one["content"] = data.decode("utf-8")
-    except UnicodeDecodeError:
-        one["content"] = base64.b64encode(data).decode("ascii")
-        one["encoding"] = "base64"
-    return one
+def _name_variables(reading: _Reading, outer: str, files: t.Sequence[t.Dict[str, t.Any]]) -> None:
+    """The names of variables of files that stay here, of those alone that a script sources: another's line may be a secret."""
+    scripts = [_bytes(one) for one in files if one.get("content") and _TRANSLATED.match(one["path"])]
+    sourced = {os.fsdecode(name) for text in scripts for name in _SOURCED_NEAR.findall(text)}
+    # Also by its whole path.
+    sourced |= {os.path.basename(os.fsdecode(path)) for text in scripts for path in _SOURCED.findall(text)}
+    for one in files:
+        if one.get("private") and "content" not in one and one["path"] in sourced:
+            reading.add_names(one, os.path.join(outer, one["path"]))
 
 
 def _bytes(one: t.Dict[str, t.Any]) -> bytes:
@@ -423,26 +501,29 @@ def _bytes(one: t.Dict[str, t.Any]) -> bytes:
     return str(one["content"]).encode("utf-8", "surrogateescape")
 
 
-def _elsewhere(host: Host, place: _Place, texts: t.Sequence[bytes]) -> t.List[t.Dict[str, t.Any]]:
+def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> t.List[t.Dict[str, t.Any]]:
     """Settings files and environment directories elsewhere that the scripts name; also that they are not there."""
-    wanted: t.List[str] = []
-    directories: t.List[str] = []
+    host = reading.host
+    sourced: t.List[str] = []
+    listed: t.List[str] = []
     for text in texts:
-        wanted += [match.decode("ascii") for match in _SOURCED.findall(text)]
-        directories += [match.decode("ascii") for match in _ENVDIR.findall(text)]
+        sourced += [match.decode("ascii") for match in _SOURCED.findall(text)]
         if b"invoke-run" in text.split(b"\n", 1)[0] or _VARIABLE_PATH.search(text):
-            wanted += [f"/etc/{kind}/{place.name}" for kind in ("default", "conf.d", "sysconfig")]
-    for directory in directories:
-        outer = host.outer(directory)
-        wanted += [directory.rstrip("/") + "/" + name for name in _listed(outer) if not name.startswith(".")]
+            sourced += [f"/etc/{kind}/{place.name}" for kind in ("default", "conf.d", "sysconfig")]
+        for match in _ENVDIR.findall(text):
+            directory = match.decode("ascii").rstrip("/")
+            names = reading.names(host.root + directory)[:_MOST_FILES]
+            listed += [directory + "/" + name for name in names if not name.startswith(".")]
     found: t.List[t.Dict[str, t.Any]] = []
-    problems: t.List[str] = []
-    for path in dict.fromkeys(wanted):
+    for path in dict.fromkeys([*sourced, *listed]):
         if path.startswith(place.path + "/") or len(found) >= 64:
             continue
         outer = host.outer(path)
         if os.path.isfile(outer):
-            found.append(_file(outer, path, problems))
+            one = reading.file(host.root + path, path)
+            if one.get("private") and path in sourced:
+                reading.add_names(one, host.root + path)
+            found.append(one)
         elif not os.path.lexists(outer):
             found.append({"path": path, "type": "absent"})
     return found
@@ -481,10 +562,13 @@ class _Users:
 
     def _lines(self, path: str) -> t.List[t.List[str]]:
         try:
-            with open(self.host.root + path, encoding="utf-8", errors="replace") as stream:
-                return [line.rstrip("\n").split(":") for line in stream if line.strip() and not line.startswith("#")]
+            content = read_file(self.host.root + path, 64 * 1024 * 1024, self.host.root)
         except OSError:
             return []
+        if content is None or content.data is None:
+            return []
+        lines = content.data.decode("utf-8", "replace").split("\n")
+        return [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
 
     def _load(self) -> t.Dict[str, t.Dict[str, t.Any]]:
         users: t.Dict[str, t.Dict[str, t.Any]] = {}
@@ -531,12 +615,7 @@ def _see(service: t.Dict[str, t.Any], place: _Place, scanned: t.Container[str]) 
 
 def is_supervised(path: str) -> t.Optional[bool]:
     """Whether a runsv or supervise has a service directory: it alone has this fifo open for reading. None if that cannot be seen."""
-    try:
-        descriptor = os.open(f"{path}/supervise/ok", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        return False if error.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else None
-    os.close(descriptor)
-    return True
+    return opens_for_reading(f"{path}/supervise/ok")
 
 
 def read_status(path: str) -> t.Optional[t.Dict[str, t.Any]]:
@@ -545,10 +624,10 @@ def read_status(path: str) -> t.Optional[t.Dict[str, t.Any]]:
     :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).
     """
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(64)
+        content = read_file(os.path.abspath(path), 64)
     except OSError:
         return None
+    data = b"" if content is None or content.data is None else content.data
     if len(data) not in (18, 20):
         return None
     pid = int.from_bytes(data[12:16], "little")

@@ -9,11 +9,22 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 
 
 class BusUnreachable(SystemdError):
-    """No connection: the socket is missing, refuses, or closed under us."""
+    """No connection: the socket is missing, refuses, or closed under us. A new connection may be tried."""
 
 
 class BusTimeout(SystemdError):
     """The deadline passed before the peer answered or signalled."""
+
+
+class WrongPeer(SystemdError):
+    """Not who should listens at a socket, or a link is in its place. Nothing was sent; to try again would not help."""
+
+
+class BadMessage(SystemdError):
+    """The peer sent what is no D-Bus, too much, or not what was asked for; its connection is closed.
+
+    It is no BusUnreachable, because a peer that answers nonsense answers the same the next time.
+    """
 
 
 class CallFailed(SystemdError):

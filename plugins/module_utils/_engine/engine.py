@@ -15,7 +15,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
 
 
 class Context:
@@ -192,8 +192,8 @@ def explained(error: BaseException, doing: str) -> SystemdError:
     if isinstance(error, OSError):
         where = f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
         why = f"{error.strerror or error}{where}"
-        if isinstance(error, PermissionError) and os.geteuid() != 0:
-            return SystemdError(f"not permitted to {doing}: {why}; this needs root, so add `become: true` to the task or play")
+        if isinstance(error, PermissionError):
+            return SystemdError(f"not permitted to {doing}: {why}{become_hint()}")
         hints = {
             errno.ENOSPC: "make room on that file system",
             errno.EDQUOT: "make room, or raise the quota",

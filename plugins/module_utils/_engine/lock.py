@@ -32,6 +32,7 @@ class Lock:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file: int | None = None
+        self._said: dict[str, object] = {}
 
     @property
     def held(self) -> bool:
@@ -80,9 +81,8 @@ class Lock:
                         f"`timeout`; wait for its end and run this task again, or give more time (it holds {self.path})"
                     )
                 time.sleep(min(_PAUSE, left))
-            said = json.dumps({"module": who, "pid": os.getpid(), "since": time.time()}).encode()
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, said, 0)
+            self._said = {"module": who, "pid": os.getpid(), "since": time.time()}
+            _say(descriptor, self._said)
         except BaseException:
             os.close(descriptor)
             raise
@@ -92,8 +92,19 @@ class Lock:
     def release(self) -> None:
         """Let others have it."""
         if self._file is not None:
+            # Who looked while it was held has to look again.
+            _say(self._file, {**self._said, "until": time.time()})
             os.close(self._file)
             self._file = None
+
+
+def _say(descriptor: int, what: dict[str, object]) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(what).encode(), 0)
+    except OSError:
+        # Where there is no room for that, the lock itself still holds.
+        pass
 
 
 def _told(said: bytes) -> str:

@@ -11,13 +11,10 @@ import typing as t
 from contextlib import ExitStack
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import (
-    Account,
-    acting_as,
-    find_account,
-    privileged,
-)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import Account
 
 # Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
 SCOPE_ARGUMENTS: dict[str, t.Any] = {
@@ -80,6 +77,8 @@ class Session:
         self.uid, self.home = 0, ""
         self.account: Account | None = None
         if self.scope == "user":
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
+
             account = find_account(self.user)
             self.uid, self.home = account.uid, account.home
             if os.geteuid() == 0 and account.uid != 0:
@@ -101,13 +100,16 @@ class Session:
     def __enter__(self) -> Session:
         self.manager = None
         with ExitStack() as stack:
-            if self.account is not None and self._connects and self.root is None:
-                from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+            if self.account is not None:
+                from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
 
-                # It is kept for root: before there are other ids.
-                jeepney = import_jeepney()
-                self._jeepney = lambda: jeepney
-            stack.enter_context(acting_as(self.account))
+                if self._connects and self.root is None:
+                    from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+
+                    # It is kept for root: before there are other ids.
+                    jeepney = import_jeepney()
+                    self._jeepney = lambda: jeepney
+                stack.enter_context(acting_as(self.account))
             if self._connects:
                 self.manager = stack.enter_context(self._manager())
             self._stack = stack.pop_all()
@@ -129,12 +131,12 @@ class Session:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, open_on_bus
 
         opened = open_on_bus if self._on_bus else open_manager
-        manager = opened(self.scope, self.user, self._jeepney or import_jeepney)
-        manager.connect_again = self.connect
-        return manager
+        return opened(self.scope, self.user, self._jeepney or import_jeepney, self.timeout)
 
     def privileged(self, why: str) -> t.ContextManager[None]:
         """Have root's rights for a while, where root acts as a user; *why* is for the reader."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
+
         return privileged(why)
 
     def _manager(self) -> t.Any:

@@ -129,11 +129,6 @@ def environment_of(account: Account) -> dict[str, str]:
     }
 
 
-def become_hint() -> str:
-    """What may be added to a message that something is not permitted; empty where root was at work, as itself or as a user."""
-    return "" if 0 in (os.getuid(), os.geteuid()) else "; this needs root, so add `become: true` to the task or play"
-
-
 def _take(ids: _Ids) -> None:
     # Only root may set groups. The real user is root wherever this is called, which permits it.
     os.seteuid(0)

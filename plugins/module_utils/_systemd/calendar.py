@@ -13,7 +13,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count
 
 _SECOND = 1_000_000
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -230,7 +231,7 @@ def parse_calendar(text: str, option: str = "OnCalendar") -> Calendar:
     :raises BadInput: with the place where the text stops being a calendar event, and why.
     """
     if not isinstance(text, str):
-        raise BadInput(f"{option}: {text!r} is not text; put calendar events in quotes")
+        raise BadInput(f"{option}: {shown(text)} is not text; put calendar events in quotes")
     return _Reader(text, option).calendar()
 
 
@@ -345,11 +346,10 @@ class _Reader:
         self.end = len(text)
 
     def fail(self, why: str, at: int | None = None) -> BadInput:
-        shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
         where = (self.at if at is None else at) + 1
         place = f"at character {where}" if where <= len(self.text) else "at its end"
         return BadInput(
-            f"{self.option}: {shown!r} is not a calendar event: {place}, {why}; "
+            f"{self.option}: {shown(self.text)} is not a calendar event: {place}, {why}; "
             "write it like 'daily', 'Mon..Fri *-*-* 08:30' or '*:0/15'"
         )
 
@@ -361,6 +361,10 @@ class _Reader:
             self.at += 1
 
     def calendar(self) -> Calendar:
+        if not self.text.isascii():
+            # Some letters of other scripts are ASCII ones in lower or upper case, for Python.
+            at = next(index for index, char in enumerate(self.text) if char > "\x7f")
+            raise self.fail(f"{shown(self.text[at])} is where only ASCII characters can be", at)
         zone = self.zone()
         body = self.text[: self.end]
         if not body:
@@ -400,8 +404,8 @@ class _Reader:
         parts = word.split("/")
         if not _ZONE_CHARS.issuperset(word) or "" in parts:
             return ""
-        if os.path.isdir(ZONES) and not os.path.isfile(os.path.join(ZONES, word)):
-            raise self.fail(f"{word!r} is neither a part of it nor a time zone of {ZONES}", blank + 1)
+        if os.path.isdir(ZONES) and not _is_zone(os.path.join(ZONES, word)):
+            raise self.fail(f"{shown(word)} is neither a part of it nor a time zone of {ZONES}", blank + 1)
         self.end = blank
         return word
 
@@ -422,7 +426,9 @@ class _Reader:
             elif len(word) == 3 and word.capitalize() in _DAYS:
                 number = _DAYS.index(word.capitalize())
             else:
-                raise self.fail(f"{self.text[start : self.at]!r} is neither a day of the week nor a shorthand", start)
+                raise self.fail(
+                    f"{shown(self.text[start : self.at])} is neither a day of the week nor a shorthand", start
+                )
             if first > number:
                 raise self.fail("the range of days runs backwards; a week begins on Monday", start)
             days.update(range(first if first >= 0 else number, number + 1))
@@ -453,7 +459,7 @@ class _Reader:
         if self.at < self.end:
             raise self.fail("nothing but the time zone can follow the seconds since 1970")
         try:
-            when = _EPOCH + dt.timedelta(seconds=int(self.text[start : self.at]))
+            when = _EPOCH + dt.timedelta(seconds=count(self.text[start : self.at]))
         except OverflowError as error:
             raise self.fail("that is too far in the future", start) from error
         if when.year > _LAST_YEAR:
@@ -557,7 +563,7 @@ class _Reader:
         if start == self.at:
             found = f"{self.peek()!r}" if self.peek() else "nothing"
             raise self.fail(f"{found} is where a number has to be")
-        value = int(self.text[start : self.at])
+        value = count(self.text[start : self.at])
         if seconds:
             value *= _SECOND
             if self.peek() == "." and self.text[self.at + 1 : self.at + 2] != ".":
@@ -613,6 +619,15 @@ class _Reader:
                 shown += f"/{repeat / unit:g}" if repeat and not (stop >= 0 and repeat == unit) else ""
                 raise self.fail(f"the {name} {why}, not {shown}", start)
         return tuple(parts)
+
+
+def _is_zone(path: str) -> bool:
+    """Whether it is a file of a time zone: systemd, too, looks at how it begins."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"TZif"
+    except OSError:
+        return False
 
 
 def _full_year(year: int) -> int:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, check_sendable, number_text
 
 # What may stand before the program.
 PREFIXES = "-@:+!|"
@@ -29,13 +30,12 @@ def join_command(arguments: t.Sequence[t.Any], option: str) -> str:
     for index, argument in enumerate(arguments):
         where = f"{option}[{index}]"
         if isinstance(argument, bool) or not isinstance(argument, (str, int, float)):
-            raise BadInput(f"{where}: {argument!r} is not text; put it in quotes")
-        text = str(argument)
-        if "\0" in text:
-            raise BadInput(f"{where}: {text!r} holds a NUL, which no argument can")
+            raise BadInput(f"{where}: {shown(argument)} is not text; put it in quotes")
+        text = argument if isinstance(argument, str) else number_text(argument, where)
+        check_sendable(text, where)
         if index == 0 and (not text or text[0] in PREFIXES):
             raise BadInput(
-                f"{where}: {text!r} is no program; begin with its path, or give the command as one string, where "
+                f"{where}: {shown(text)} is no program; begin with its path, or give the command as one string, where "
                 f"systemd's prefixes ({' '.join(PREFIXES)}) may stand before it"
             )
         # Variables are not expanded in the program itself.
@@ -68,12 +68,12 @@ def split_program(line: str) -> tuple[str, str]:
     at = 0
     while at < len(line) and line[at] in PREFIXES:
         at += 1
-    prefixes, rest = line[:at], line[at:].lstrip(" \t")
+    prefixes, rest = line[:at], line[at:].lstrip(BLANKS)
     if rest[:1] in ('"', "'"):
         end = rest.find(rest[0], 1)
         word = rest[1:end] if end > 0 else ""
     else:
-        word = rest.split(None, 1)[0] if rest else ""
+        word = rest.replace("\t", " ").partition(" ")[0]
     return prefixes, "" if "\\" in word else word
 
 
@@ -89,20 +89,30 @@ def program_problem(program: str, search: t.Sequence[str] = SEARCH_PATH, root: s
     if program.startswith("/"):
         return _problem_of(root + program, program)
     if "/" in program:
-        return f"{program!r} is neither an absolute path nor a bare name"
+        return f"{shown(program)} is neither an absolute path nor a bare name"
     if any(not _problem_of(f"{root}{directory}/{program}", program) for directory in search):
         return ""
-    return f"there is no program {program!r} in {':'.join(search)}"
+    return f"there is no program {shown(program)} in {':'.join(search)}"
 
 
-def _problem_of(path: str, shown: str) -> str:
-    if path != shown and os.path.islink(path):
+def _problem_of(path: str, told: str) -> str:
+    if path != told and os.path.islink(path):
         # A link of a tree leads somewhere within that tree.
         return ""
     if not os.path.lexists(path):
-        return f"there is no file {shown}"
+        return f"there is no file {plain(told, 255)}"
     if os.path.isdir(path):
-        return f"{shown} is a directory"
+        return f"{plain(told, 255)} is a directory"
     if not os.path.exists(path):
-        return f"{shown} is a link to {os.readlink(path)}, which is not there"
-    return "" if os.access(path, os.X_OK) else f"{shown} is not executable"
+        return f"{plain(told, 255)} is a link to {plain(_target(path), 255)}, which is not there"
+    if os.access(path, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        return ""
+    return f"{plain(told, 255)} is not executable"
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        # It went, or became something else, since it was looked at.
+        return "something"

@@ -8,8 +8,13 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, plain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
+    MOST_PROBLEMS,
+    Problem,
+    UnitText,
+    bounded,
+)
 
 # Where the executable of the service manager is, newest layout first.
 BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
@@ -89,47 +94,54 @@ def check_directives(text: UnitText, unit_type: str, table: Table) -> list[Probl
     :param unit_type: `service`, `timer`, ...
     :param table: from `load_table`. It lacks the directives that systemd dropped and only accepts to say so.
     """
-    errors = []
+    errors: list[Problem] = []
     allowed = sections_of(unit_type)
     refused = set()
     for name, line in text.sections:
         if name in allowed or name.startswith("X-") or name in refused:
             continue
         refused.add(name)
+        if len(errors) > MOST_PROBLEMS:
+            # What was meant is dear to find out, and no more than these are told.
+            errors.append(Problem(line, "", ""))
+            continue
         if name in _OWN.values():
             why = f"a {unit_type} unit has no section [{name}]; it has {_listed(allowed)}"
         else:
             near = nearest(name, allowed)
-            why = f"there is no section [{name}]" + (
+            why = f"there is no section [{plain(name)}]" + (
                 f"; did you mean [{near}]?" if near else f", but {_listed(allowed)}"
             )
         errors.append(Problem(line, text.line_text(line), why))
     for item in text.assignments:
         if item.section not in allowed or item.key.startswith("X-"):
             continue
-        if item.key not in table.get(item.section, {}):
+        if item.key not in table.get(item.section, {}) and len(errors) > MOST_PROBLEMS:
+            errors.append(Problem(item.line, "", ""))
+        elif item.key not in table.get(item.section, {}):
             problem = _unknown(item.key, item.section, allowed, table)
             errors.append(Problem(item.line, text.line_text(item.line), problem))
-    return errors
+    return bounded(errors)
 
 
 def _unknown(key: str, section: str, allowed: t.Sequence[str], table: Table) -> str:
     elsewhere = [name for name in allowed if key in table.get(name, {})]
+    told = plain(key)
     if elsewhere:
         return f"{key}= belongs into [{elsewhere[0]}], not into [{section}]"
     near = nearest(key, table.get(section, {}))
     if near:
-        return f"systemd here knows no {key}= in [{section}]; did you mean {near}=?"
+        return f"systemd here knows no {told}= in [{section}]; did you mean {near}=?"
     for name in allowed:
         near = nearest(key, table.get(name, {}))
         if near:
-            return f"systemd here knows no {key}= in [{section}]; did you mean {near}= in [{name}]?"
+            return f"systemd here knows no {told}= in [{section}]; did you mean {near}= in [{name}]?"
     foreign = [name for name in table if key in table[name]]
     if foreign:
-        return f"{key}= is only for units that have a section {_listed(foreign)}"
+        return f"{told}= is only for units that have a section {_listed(foreign)}"
     return (
-        f"systemd here knows no {key}= in [{section}]; it may need a newer version (see systemd.directives(7)), "
-        "and a note of your own is written X-" + key
+        f"systemd here knows no {told}= in [{section}]; it may need a newer version (see systemd.directives(7)), "
+        "and a note of your own is written X-" + told
     )
 
 
@@ -137,6 +149,8 @@ def nearest(word: str, known: t.Iterable[str]) -> str | None:
     """The known word that this one was meant to be, if there is one."""
     from difflib import get_close_matches
 
+    if len(word) > 100:
+        return None
     lower = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), lower, 1, 0.8)
     return lower[close[0]] if close else None

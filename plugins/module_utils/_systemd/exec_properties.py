@@ -10,11 +10,23 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 
 from __future__ import annotations
 
-import os
+import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    BLANKS,
+    HIGHEST,
+    check_sendable,
+    count,
+    is_digits,
+    is_variable,
+    number_text,
+    parse_hexadecimal,
+    parse_number,
+    words_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
@@ -146,6 +158,8 @@ _MULTILINE = frozenset((
     "StandardInputText", "StandardInputData", "SetCredential", "SetCredentialEncrypted", "Environment", "ExecCondition",
     "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost",
 ))  # fmt: skip
+# What means something in a value of several words.
+_SPECIAL = re.compile("[ \\t\\n\\r\"'\\\\]")
 _ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
 }  # fmt: skip
@@ -169,14 +183,16 @@ def to_bus(
     """
     if value is None:
         return []
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"{option}: {shown(name)} is no directive; write one such as Description")
     name = _RENAMED.get(name, name)
     if name in _NOT_HERE:
         hint = _NOT_HERE[name] or "write the service with the module unit_file"
-        raise Unsettable(f"{option}: {name} cannot be set on a transient unit here; {hint}")
+        raise Unsettable(f"{option}: {plain(name)} cannot be set on a transient unit here; {hint}")
     kind = kind_of(name) or _KIND_OF_TYPE.get(type_, "")
     if not kind:
         raise Unsettable(
-            f"{option}: {name} cannot be set on a transient unit here; write a unit with the module unit_file"
+            f"{option}: {plain(name)} cannot be set on a transient unit here; write a unit with the module unit_file"
         )
     found: list[Property] = []
     for text in _assignments(name, kind, value, option):
@@ -185,7 +201,18 @@ def to_bus(
             found.append(command_property(name, *parse_command(text, option, find or find_program) if text else ()))
         else:
             found += _CONVERTERS[kind](name, text, option)
+    for _property, (_signature, sent) in found:
+        _check_texts(sent, option)
     return found
+
+
+def _check_texts(value: t.Any, option: str) -> None:
+    """Refuse what D-Bus cannot carry: an escape such as `\\xff` may have made half a character."""
+    if isinstance(value, str):
+        check_sendable(value, option)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_texts(item, option)
 
 
 def kind_of(name: str) -> str:
@@ -215,9 +242,9 @@ def _assignments(name: str, kind: str, value: t.Any, option: str) -> list[str]:
         pairs = []
         for key, item in value.items():
             if not isinstance(key, str) or not key or "=" in key:
-                raise BadInput(f"{option}: {key!r} is no name of a variable")
+                raise BadInput(f"{option}: {shown(key)} is no name of a variable")
             if item is not None:
-                pairs.append(quote(f"{key}={_text(item, f'{option}.{key}', name, True)}"))
+                pairs.append(quote(f"{key}={_text(item, f'{option}.{plain(key)}', name, True)}"))
         return pairs
     if not isinstance(value, (list, tuple)):
         return [_text(value, option, name)]
@@ -235,19 +262,17 @@ def _text(value: t.Any, option: str, name: str, multiline: bool = False) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) and name.endswith(("Mode", "UMask")) and value > 7:
-        raise BadInput(f"{option}: {value} is a number; write file modes as text in quotes, such as '0755'")
+        raise BadInput(f"{option}: {shown(value)} is a number; write file modes as text in quotes, such as '0755'")
     if isinstance(value, (int, float)):
-        return str(value)
+        return number_text(value, option)
     if not isinstance(value, str):
         raise BadInput(f"{option}: takes text, a number or a boolean, not {type(value).__name__}")
     # systemd writes some values into the unit's file as they are: a line break would begin another directive there.
-    for char in value:
-        if char == "\0" or (
-            char in "\n\r" and not multiline and name not in _MULTILINE and char in value.strip(" \t\n\r")
-        ):
-            what = "a line break" if char in "\n\r" else "a NUL character"
-            raise BadInput(f"{option}: {value[:40]!r} holds {what}, which it cannot")
-    return value if multiline or name in ("StandardInputText", "SetCredential") else value.strip(" \t\n\r")
+    check_sendable(value, option)
+    bare = value.strip(BLANKS)
+    if not multiline and name not in _MULTILINE and ("\n" in bare or "\r" in bare):
+        raise BadInput(f"{option}: {shown(value)} holds a line break, which it cannot; write it in one line")
+    return value if multiline or name in ("StandardInputText", "SetCredential") else bare
 
 
 def quote(word: str) -> str:
@@ -257,34 +282,39 @@ def quote(word: str) -> str:
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
-def split_words(text: str, option: str, escapes: bool = True) -> list[str]:
+def split_words(text: str, option: str) -> list[str]:
     """The words of a value, taken apart as systemd does (systemd.syntax(7), "Quoting").
 
     :raises BadInput: a quote is not closed, or an escape is none.
     """
+    check_sendable(text, option)
     words: list[str] = []
     at, end = 0, len(text)
     while True:
-        while at < end and text[at] in " \t\n\r":
+        while at < end and text[at] in BLANKS:
             at += 1
         if at >= end:
             return words
         word, quoted = bytearray(), ""
-        while at < end and (quoted or text[at] not in " \t\n\r"):
+        while at < end and (quoted or text[at] not in BLANKS):
             char = text[at]
             if char == quoted:
                 quoted = ""
             elif char in "\"'" and not quoted:
                 quoted = char
-            elif char == "\\" and escapes:
+            elif char == "\\":
                 piece, at = _escape(text, at, option)
                 word += piece
                 continue
             else:
-                word += char.encode("utf-8", "surrogateescape")
+                # This one, and all up to the next that may mean something.
+                found = _SPECIAL.search(text, at + 1)
+                start, at = at, found.start() if found else end
+                word += text[start:at].encode()
+                continue
             at += 1
         if quoted:
-            raise BadInput(f"{option}: the quote {quoted} is not closed in {text!r}")
+            raise BadInput(f"{option}: the quote {quoted} is not closed in {shown(text)}")
         words.append(word.decode("utf-8", "surrogateescape"))
 
 
@@ -303,12 +333,12 @@ def _escape(text: str, at: int, option: str) -> tuple[bytes, int]:
         if number and (number < 256 or (size or 0) > 2):
             try:
                 piece = bytes((number,)) if (size or 3) <= 3 else chr(number).encode()
-            except ValueError:
+            except (ValueError, OverflowError):
                 pass
             else:
                 return piece, at + 2 + size if size else at + 4
     raise BadInput(
-        f"{option}: at character {at + 1} of {text!r}, {text[at : at + 2]} is no escape; write \\\\ for a backslash"
+        f"{option}: at character {at + 1} of {shown(text)}, {plain(text[at : at + 2])} is no escape; write \\\\ for a backslash"
     )
 
 
@@ -320,46 +350,35 @@ def parse_boolean(text: str, option: str) -> bool:
     lower = text.lower()
     if lower in _YES or lower in _NO:
         return lower in _YES
-    raise BadInput(f"{option}: {text!r} is not a boolean; write true or false")
-
-
-def _number(text: str, option: str, low: int, high: int) -> int:
-    try:
-        # As systemd: 0x and 0 before a number tell its base.
-        number = int(text, 8 if len(text) > 1 and text[0] == "0" and text.isdigit() else 0)
-    except ValueError:
-        raise BadInput(f"{option}: {text!r} is not a whole number") from None
-    if not low <= number <= high:
-        raise BadInput(f"{option}: {text} is not between {low} and {high}")
-    return number
+    raise BadInput(f"{option}: {shown(text)} is not a boolean; write true or false")
 
 
 def _one_of(text: str, table: dict[str, int], option: str, what: str) -> int:
     if text in table:
         return table[text]
-    if text.isdigit() and int(text) in table.values():
-        return int(text)
-    raise BadInput(f"{option}: {text!r} is no {what}; there are {', '.join(table)}")
+    if is_digits(text) and count(text) in table.values():
+        return count(text)
+    raise BadInput(f"{option}: {shown(text)} is no {what}; there are {', '.join(table)}")
 
 
 def parse_signal(text: str, option: str) -> int:
     """Number of a signal, told by name with or without SIG, by number, or from SIGRTMIN on."""
     import signal
 
-    word = text.upper()
-    if word.isdigit() and 1 <= int(word) <= 64:
-        return int(word)
+    word = text.upper() if text.isascii() else ""
+    if is_digits(word) and 1 <= count(word) <= 64:
+        return count(word)
     word = word[3:] if word.startswith("SIG") else word
     base, sign, offset = word.partition("+" if "+" in word else "-")
-    if base in ("RTMIN", "RTMAX") and (offset.isdigit() if sign else True):
-        number = int(getattr(signal, f"SIG{base}")) + int(f"{sign}{offset}" if sign else 0)
+    if base in ("RTMIN", "RTMAX") and (is_digits(offset) if sign else True):
+        number = int(getattr(signal, f"SIG{base}")) + count(offset) * (-1 if sign == "-" else 1)
         if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
             return number
     else:
         found = getattr(signal, f"SIG{word}", None)
         if isinstance(found, signal.Signals):
             return int(found)
-    raise BadInput(f"{option}: {text!r} is no signal; write a name such as SIGTERM")
+    raise BadInput(f"{option}: {shown(text)} is no signal; write a name such as SIGTERM")
 
 
 # -- converters: (directive, text, option) -> properties
@@ -394,20 +413,27 @@ def _timeouts(name: str, text: str, option: str) -> list[Property]:
 
 def _nanoseconds(name: str, text: str, option: str) -> list[Property]:
     # A number without a unit counts nanoseconds here.
-    if text.isdigit():
-        return [(name, ("t", int(text)))]
+    digits = text
     for suffix in ("nsec", "ns"):
-        if text.endswith(suffix) and text[: -len(suffix)].strip().isdigit():
-            return [(name, ("t", int(text[: -len(suffix)])))]
-    return [(name, ("t", parse_timespan(text, option) * 1000))]
+        if text.endswith(suffix):
+            digits = text[: -len(suffix)].strip(BLANKS)
+            break
+    if is_digits(digits):
+        number = count(digits)
+    else:
+        usec = parse_timespan(text, option)
+        number = INFINITY if usec == INFINITY else usec * 1000
+    if number > INFINITY:
+        raise BadInput(f"{option}: {shown(text)} is longer than systemd can count in nanoseconds; write infinity")
+    return [(name, ("t", number))]
 
 
 def _unsigned(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("u", _number(text, option, 0, 2**32 - 1)))]
+    return [(name, ("u", parse_number(text, option, 0, HIGHEST["u"])))]
 
 
 def _exit_action(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", -1 if text == "" else _number(text, option, 0, 255)))]
+    return [(name, ("i", -1 if text == "" else parse_number(text, option, 0, 255)))]
 
 
 def _words(name: str, text: str, option: str) -> list[Property]:
@@ -428,9 +454,67 @@ def _directories(name: str, text: str, option: str) -> list[Property]:
 
 def _filter(name: str, text: str, option: str) -> list[Property]:
     allow = not text.startswith("~")
+    if name in ("SystemCallFilter", "SystemCallLog"):
+        check_system_calls(split_words(text if allow else text[1:], option), option, known_system_calls())
     if name == "RestrictAddressFamilies" and text == "none":
         return [(name, ("(bas)", (True, [])))]
     return [(name, ("(bas)", (allow, split_words(text if allow else text[1:], option))))]
+
+
+def known_system_calls() -> t.Container[str] | None:
+    """System calls and groups of them that this host's systemd knows; None where it cannot be asked.
+
+    Asking takes a process and about 20 ms, so it is done for a directive that has some, and not before.
+    """
+    import subprocess
+
+    try:
+        answer = subprocess.run(
+            ["systemd-analyze", "--no-pager", "syscall-filter"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": ":".join(SEARCH_PATH), "LC_ALL": "C"},
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    known = parse_system_calls(answer.stdout.decode("utf-8", "replace"))
+    # A systemd without seccomp says so and lists nothing; before @known there was no list of all.
+    return known if "@known" in known else None
+
+
+def parse_system_calls(listing: str) -> t.FrozenSet[str]:
+    """The names in an answer of `systemd-analyze syscall-filter`.
+
+    Those of the kernel that are in no group are listed as comments, among which there are sentences.
+    """
+    lines = (words_of(line.replace("#", " ")) for line in listing.split("\n"))
+    return frozenset(words[0] for words in lines if len(words) == 1)
+
+
+def check_system_calls(words: t.Sequence[str], option: str, known: t.Container[str] | None) -> None:
+    """Refuse names of system calls that systemd would pass over, so that the process is killed (SIGSYS) for using them.
+
+    :param known: from `known_system_calls`; where it is None, only how names are spelled is looked at.
+    :raises BadInput: there is one.
+    """
+    for word in words:
+        # `name:EPERM` says what is to happen for one of them.
+        name = word.partition(":")[0]
+        bare = name[name.startswith("@") :]
+        if not bare or not bare.isascii() or not bare.replace("_", "a").replace("-", "a").isalnum():
+            raise BadInput(
+                f"{option}: {shown(word)} is no name of a system call; write one such as read, or a group such as "
+                "@system-service"
+            )
+        if known is not None and name not in known:
+            what = "group of system calls" if name != bare else "system call"
+            raise BadInput(
+                f"{option}: {shown(word)} is no {what} that systemd here knows, and it would pass over it; see "
+                "`systemd-analyze syscall-filter` for those there are"
+            )
 
 
 def parse_command(text: str, option: str, resolve: t.Callable[[str, str], str]) -> tuple[str, list[str], list[str]]:
@@ -452,7 +536,7 @@ def parse_command(text: str, option: str, resolve: t.Callable[[str, str], str]) 
             flags.append(_EXEC_FLAGS[char])
     words = split_words(text.strip(), option)
     if len(words) < (2 if own_name else 1):
-        raise BadInput(f"{option}: there is no command in {text!r}")
+        raise BadInput(f"{option}: there is no command in {shown(text)}")
     path = resolve(words[0], option)
     return path, words[1:] if own_name else [path if "/" in words[0] else words[0], *words[1:]], flags
 
@@ -492,7 +576,8 @@ def mend_commands(text: str, properties: t.Sequence[Property]) -> str:
         return text
     kept = [
         line
-        for line in text.splitlines()
+        # No other line ends than systemd's: in a value there may be what Python takes for one.
+        for line in text.rstrip("\n").split("\n")
         if not line.startswith(tuple(f"{name}{end}" for name in wanted for end in ("=", "Ex=")))
     ]
     kept.append("[Service]")
@@ -527,21 +612,21 @@ def find_program(program: str, option: str) -> str:
     if program.startswith("/"):
         return program
     paths = [f"{directory}/{program}" for directory in SEARCH_PATH]
-    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), program)
+    return next((path for path in paths if not program_problem(path)), program)
 
 
 def _statuses(name: str, text: str, option: str) -> list[Property]:
     numbers, signals = [], []
     for word in split_words(text, option):
-        if word.isdigit():
-            numbers.append(_number(word, option, 0, 255))
+        if is_digits(word):
+            numbers.append(parse_number(word, option, 0, 255))
         elif word in _STATUS_NAMES:
             numbers.append(_STATUS_NAMES[word])
         else:
             try:
                 signals.append(parse_signal(word, option))
             except BadInput:
-                raise BadInput(f"{option}: {word!r} is neither an exit status (0 to 255) nor a signal") from None
+                raise BadInput(f"{option}: {shown(word)} is neither an exit status (0 to 255) nor a signal") from None
     return [(name, ("(aiai)", (numbers, signals)))]
 
 
@@ -559,7 +644,7 @@ def _signal(name: str, text: str, option: str) -> list[Property]:
 
 def _mode(name: str, text: str, option: str) -> list[Property]:
     if not text or any(digit not in "01234567" for digit in text) or int(text, 8) > 0o7777:
-        raise BadInput(f"{option}: {text!r} is not a file mode; write it like '0755'")
+        raise BadInput(f"{option}: {shown(text)} is not a file mode; write it like '0755'")
     return [(name, ("u", int(text, 8)))]
 
 
@@ -578,7 +663,7 @@ def _bind(name: str, text: str, option: str) -> list[Property]:
         source, _colon, rest = word[optional:].partition(":")
         target, _colon, how = rest.partition(":")
         if how not in ("", "rbind", "norbind"):
-            raise BadInput(f"{option}: {how!r} is no option of a bind mount; there are rbind and norbind")
+            raise BadInput(f"{option}: {shown(how)} is no option of a bind mount; there are rbind and norbind")
         rows.append((source, target or source, optional, 0 if how == "norbind" else 16384))  # MS_REC
     return [(name, ("a(ssbt)", rows))]
 
@@ -591,9 +676,9 @@ def _capabilities(name: str, text: str, option: str) -> list[Property]:
     inverted = text.startswith("~")
     mask = 0
     for word in split_words(text[inverted:], option):
-        short = word.lower()[4:] if word.lower().startswith("cap_") else ""
+        short = word.lower()[4:] if word.isascii() and word.lower().startswith("cap_") else ""
         if short not in _CAPABILITIES:
-            raise BadInput(f"{option}: {word!r} is no capability; write a name such as CAP_NET_BIND_SERVICE")
+            raise BadInput(f"{option}: {shown(word)} is no capability; write a name such as CAP_NET_BIND_SERVICE")
         mask |= 1 << _CAPABILITIES.index(short)
     return [(name, ("t", ~mask & (2**64 - 1) if inverted else mask))]
 
@@ -617,17 +702,17 @@ def _base64(text: str, option: str) -> bytes:
     import binascii
 
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode("".join(words_of(text)), validate=True)
     except (binascii.Error, ValueError) as e:
-        raise BadInput(f"{option}: is not base64: {e}") from None
+        raise BadInput(f"{option}: is not base64: {plain(str(e))}") from None
 
 
 def _environment(name: str, text: str, option: str) -> list[Property]:
     words = split_words(text, option)
     for word in words:
         variable = word.partition("=")[0]
-        if "=" not in word or not variable or not variable.replace("_", "a").isalnum() or variable[0].isdigit():
-            raise BadInput(f"{option}: {word!r} is not NAME=VALUE; names have letters, digits and _")
+        if "=" not in word or not is_variable(variable):
+            raise BadInput(f"{option}: {shown(word)} is not NAME=VALUE; names have letters, digits and _")
     return [(name, ("as", words))]
 
 
@@ -635,7 +720,7 @@ def _environment_file(name: str, text: str, option: str) -> list[Property]:
     optional = text.startswith("-")
     path = text[optional:]
     if path and not path.startswith("/"):
-        raise BadInput(f"{option}: {text!r} is not an absolute path")
+        raise BadInput(f"{option}: {shown(text)} is not an absolute path")
     return [("EnvironmentFiles", ("a(sb)", [(path, optional)] if path else []))]
 
 
@@ -651,8 +736,12 @@ def _log_fields(name: str, text: str, option: str) -> list[Property]:
     words = split_words(text, option)
     for word in words:
         field = word.partition("=")[0]
-        if "=" not in word or not field or any(not (c.isupper() or c.isdigit() or c == "_") for c in field):
-            raise BadInput(f"{option}: {word!r} is not FIELD=VALUE; names of fields have capitals, digits and _")
+        # journal_field_valid() of systemd: those that begin with _ are journald's own.
+        if "=" not in word or not is_variable(field) or field != field.upper() or field[0] == "_" or len(field) > 64:
+            raise BadInput(
+                f"{option}: {shown(word)} is not FIELD=VALUE; names of fields have up to 64 capitals, digits and _, and begin "
+                "with a capital"
+            )
     return [(name, ("aay", [word.encode("utf-8", "surrogateescape") for word in words]))]
 
 
@@ -698,9 +787,9 @@ def _cpu_mask(name: str, text: str, option: str) -> list[Property]:
     mask = 0
     for word in split_words(text.replace(",", " "), option):
         first, dash, last = word.partition("-")
-        low = _number(first, option, 0, 8191)
-        for cpu in range(low, (_number(last, option, low, 8191) if dash else low) + 1):
-            mask |= 1 << cpu
+        low = parse_number(first, option, 0, 8191)
+        high = parse_number(last, option, low, 8191) if dash else low
+        mask |= ((1 << (high - low + 1)) - 1) << low
     return [(name, ("ay", mask.to_bytes((mask.bit_length() + 7) // 8, "little")))]
 
 
@@ -712,10 +801,8 @@ def _coredump_filter(name: str, text: str, option: str) -> list[Property]:
         elif word in _COREDUMP:
             mask |= 1 << _COREDUMP[word]
         else:
-            try:
-                mask |= int(word, 16)
-            except ValueError:
-                raise BadInput(f"{option}: {word!r} is no type of memory; there are {', '.join(_COREDUMP)}") from None
+            what = f"a type of memory; there are {', '.join(_COREDUMP)}, and a mask in hexadecimal digits"
+            mask |= parse_hexadecimal(word, option, what)
     return [(name, ("t", mask))]
 
 
@@ -746,15 +833,15 @@ def _errno(name: str, text: str, option: str) -> list[Property]:
 
     if text == "kill":
         return [(name, ("i", 2**31 - 1))]
-    number = getattr(errno, text, None) if text.isupper() else None
-    return [(name, ("i", number if isinstance(number, int) else _number(text, option, 0, 4095)))]
+    number = getattr(errno, text, None) if text.isascii() and text.isupper() else None
+    return [(name, ("i", number if isinstance(number, int) else parse_number(text, option, 0, 4095)))]
 
 
 def _open_file(name: str, text: str, option: str) -> list[Property]:
     path, _colon, rest = text.partition(":")
     named, _colon, options = rest.partition(":")
     bits = 0
-    for word in options.replace(",", " ").split():
+    for word in words_of(options.replace(",", " ")):
         bits |= _one_of(word, {"read-only": 1, "append": 2, "truncate": 4, "graceful": 8}, option, "option of OpenFile")
     return [(name, ("a(sst)", [(path, named or path.rpartition("/")[2], bits)] if text else []))]
 
@@ -782,13 +869,7 @@ def _condition(name: str, text: str, option: str) -> list[Property]:
 def _integer(name: str, text: str, option: str) -> list[Property]:
     low, high = {"CPUSchedulingPriority": (0, 99), "OOMScoreAdjust": (-1000, 1000), "IOSchedulingPriority": (0, 7),
                  "Nice": (-20, 19)}[name]  # fmt: skip
-    try:
-        number = int(text)
-    except ValueError:
-        raise BadInput(f"{option}: {text!r} is not a whole number") from None
-    if not low <= number <= high:
-        raise BadInput(f"{option}: {text} is not between {low} and {high}")
-    return [(name, ("i", number))]
+    return [(name, ("i", parse_number(text, option, low, high)))]
 
 
 def _limit(name: str, text: str, option: str) -> list[Property]:
@@ -796,7 +877,7 @@ def _limit(name: str, text: str, option: str) -> list[Property]:
     low = _limit_value(name[5:], soft, option)
     high = _limit_value(name[5:], hard, option) if colon else low
     if low > high:
-        raise BadInput(f"{option}: the soft limit {soft} is above the hard limit {hard}")
+        raise BadInput(f"{option}: the soft limit {plain(soft)} is above the hard limit {plain(hard)}")
     return [(name, ("t", high)), (f"{name}Soft", ("t", low))]
 
 
@@ -806,13 +887,14 @@ def _limit_value(resource: str, text: str, option: str) -> int:
     if resource in _BYTE_LIMITS:
         return parse_bytes(text, option)
     if resource == "RTTIME":
-        return int(text) if text.isdigit() else parse_timespan(text, option)
+        # A number without a unit counts microseconds here.
+        return parse_timespan(text, option, bare="us")
     if resource == "CPU":
         return -(-parse_timespan(text, option) // 1_000_000)
     if resource == "NICE" and text[:1] in ("+", "-"):
         # A signed number is a nice level, the limit counts from the other end.
         return 20 - _signed_nice(text, option)
-    return _number(text, option, 0, INFINITY - 1)
+    return parse_number(text, option, 0, INFINITY - 1)
 
 
 def _signed_nice(text: str, option: str) -> int:

@@ -13,10 +13,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as, find_account
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Manager, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    Manager,
+    explain,
+    private_socket,
+    system_bus,
+)
 
 _LINGER = "/var/lib/systemd/linger"
-_BUS = "/run/dbus/system_bus_socket"
+# Seconds that a manager may take to answer, before it is taken for one that is not up yet.
+_ANSWER = 10.0
 
 
 def lingers(name: str) -> bool:
@@ -38,11 +44,15 @@ def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) ->
     """
     low_level, auth = jeepney
     try:
-        connection = connect(_BUS, low_level, auth, "org.freedesktop.login1")
+        path, peer = system_bus()
+        connection = connect(
+            path, low_level, auth, "org.freedesktop.login1", who="logind, over the bus,", peer_uid=peer
+        )
     except BusUnreachable as e:
         raise BusUnreachable(
             f"cannot reach logind: {e.msg}; it needs the system bus, so install dbus (or dbus-broker) and start it"
         ) from e
+    connection.known = {**connection.known, "SetUserLinger": ""}
     with connection:
         path, face = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
         calls = [Call(path, face, "SetUserLinger", "ubb", (uid, on, False)) for uid in uids]
@@ -57,13 +67,12 @@ def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) ->
             raise explain(reply, f"turn lingering {'on' if on else 'off'} for user {uid}")
 
 
-def answers(uid: int, jeepney: tuple[t.Any, t.Any]) -> bool:
+def answers(uid: int, jeepney: tuple[t.Any, t.Any], timeout: float = _ANSWER) -> bool:
     """Whether the manager of the user is up and has finished its own start."""
-    low_level, auth = jeepney
     try:
         # Whoever listens there may be anybody: as the user, no more than the user can be had.
         with acting_as(find_account(str(uid))), Manager(
-            connect(f"/run/user/{uid}/systemd/private", low_level, auth, timeout=10.0), "user", uid
+            private_socket(uid, jeepney, timeout), "user", uid, timeout
         ) as manager:
             return manager.manager_property("SystemState") in ("running", "degraded", "maintenance")
     except (BusUnreachable, BusTimeout):
@@ -75,8 +84,12 @@ def wait_for(uids: t.Sequence[int], up: bool, deadline: float, jeepney: tuple[t.
     left = list(uids)
     pause = 0.01
     while True:
-        left = [uid for uid in left if answers(uid, jeepney) is not up]
+        left = [uid for uid in left if answers(uid, jeepney, _in_time(deadline)) is not up]
         if not left or time.monotonic() > deadline:
             return left
         time.sleep(pause)
         pause = min(pause * 2, 0.25)
+
+
+def _in_time(deadline: float) -> float:
+    return min(_ANSWER, max(0.1, deadline - time.monotonic()))

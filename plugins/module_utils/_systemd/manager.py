@@ -15,11 +15,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
     connect,
     get_property,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import (
+    BadMessage,
+    BusTimeout,
+    BusUnreachable,
+    CallFailed,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS, TYPES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 
 BUS_NAME = "org.freedesktop.systemd1"
 MANAGER_PATH = "/org/freedesktop/systemd1"
@@ -80,9 +85,21 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
     return SystemdError(f"cannot {doing}: {error.text or error.name}", dbus_error=error.name)
 
 
+# Seconds for connecting and for an answer where nobody says.
+_PATIENCE = 90.0
 # Seconds that the new process may take until it answers, after daemon-reexec.
 _NEW_PROCESS = 30.0
+# Seconds for a reload where nobody says: tens of them on the largest hosts, and generators have 90.
+_RELOAD = 300.0
+# Seconds for a bus's Hello, while a private socket may be tried instead; a bus answers that whatever systemd does.
+_HELLO = 10.0
+_PING = get_property(MANAGER_PATH, MANAGER, "Version")
+# When a unit became active and inactive last.
+_SINCE = ("ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 _NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+# How a bus says that who was asked left it without an answer, and that nobody was there to be asked.
+_LEFT = ("org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected")
+_ABSENT = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
 
 # Job type -> the Manager's method that makes it and waits for nothing.
 _JOB_METHODS = {
@@ -99,18 +116,42 @@ _JOB_METHODS = {
 class Manager:
     """A connection to one service manager, the system's or a user's.
 
-    Every method that names several units asks for all of them in one round trip.
+    Every method that names several units asks for all of them in one round trip. Where the manager was replaced by a new
+    process of its own (daemon-reexec) meanwhile, a new connection is made. Questions are then asked again. Of a change it is
+    not known whether it was made, unless the old connection had died before; that is a BusUnreachable, on a living connection.
+
+    :param timeout: seconds that any answer may take; None where the user does not say, for what is usual.
     """
 
     offline = False
 
-    def __init__(self, connection: Connection, scope: str = "system", uid: int | None = None) -> None:
+    def __init__(
+        self, connection: Connection, scope: str = "system", uid: int | None = None, timeout: float | None = None
+    ) -> None:
         self.connection = connection
         self.scope = scope
         self.uid = uid
-        self._removed: list[t.Any] | None = None
-        # How to connect anew, should the manager be replaced by a new process of its own (daemon-reexec) meanwhile.
+        self.timeout = timeout
+        # How to connect anew within so many seconds, and how where whoever set it has no say in that.
+        self.reopen: t.Callable[[float], Manager] | None = None
         self.connect_again: t.Callable[[], Manager] | None = None
+        self._removed: list[t.Any] | None = None
+        # When the jobs under way were enqueued, by number, on the clock of time.monotonic(). Whether some of them may
+        # have ended without a word, as there was no connection, and how often systemd moved on the bus when that was seen.
+        self._begun: dict[int, float] = {}
+        self._missed = False
+        self._moves = 0
+        # Units whose changes are noted, with where; units that systemd is to remember as long as somebody is connected.
+        self._watched: dict[str, list[t.Any]] = {}
+        self._kept: set[str] = set()
+        self._adopt(connection)
+
+    def _adopt(self, connection: Connection) -> None:
+        self.connection = connection
+        connection.known = {**connection.known, **ANSWERS}
+        connection.property_types = TYPES
+        if self.timeout is not None:
+            connection.default_timeout = self.timeout
 
     def __enter__(self) -> Manager:
         return self
@@ -120,17 +161,154 @@ class Manager:
 
     # -- asking
 
-    def call(self, member: str, signature: str = "", *body: t.Any, doing: str = "", timeout: float = 90.0) -> t.Any:
+    def ask(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
+        """Calls that may be repeated, as they change nothing or to the same: bodies of replies, or CallFailed, in order.
+
+        :param deadline: on the clock of `time.monotonic()`; by default as far away as the connection's default says.
+        """
+        return self._exchange(calls, deadline, repeat=True)
+
+    def tell(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
+        """Calls that must not be made twice; the same otherwise.
+
+        :raises BusUnreachable: systemd was replaced meanwhile, and it is not known whether they took place.
+        """
+        return self._exchange(calls, deadline, repeat=False)
+
+    def _exchange(
+        self, calls: t.Sequence[Call], deadline: float | None, repeat: bool, fds: bool = False
+    ) -> list[t.Any]:
+        if deadline is None:
+            deadline = time.monotonic() + self.connection.default_timeout
+        if self.connection.is_dead():
+            # Nothing has been sent, so this is not too late for any call.
+            self._renew(deadline)
+        for repeated in (False, True):
+            lost: SystemdError | None
+            try:
+                if fds:
+                    return [self.connection.call_with_fds(calls[0], deadline)]
+                replies = self.connection.call_many(calls, deadline)
+                lost = next((r for r in replies if isinstance(r, CallFailed) and self._is_gone(r)), None)
+            except CallFailed as e:
+                if not self._is_gone(e):
+                    raise
+                lost = e
+            except BusUnreachable as e:
+                lost = e
+            if lost is None:
+                return replies
+            if repeated:
+                break
+            self._renew(deadline)
+            if not repeat:
+                break
+        what = f"{calls[0].member}{f' ({len(calls)} calls)' if len(calls) > 1 else ''}"
+        raise BusUnreachable(
+            f"{self.connection.who} was replaced by a new process (daemon-reexec) during {what}, so it is not known whether "
+            "that took place; run the task again"
+        ) from lost
+
+    def _is_gone(self, error: CallFailed) -> bool:
+        """Whether a bus says that systemd is not there, where it was before."""
+        if not self.connection.is_bus:
+            return False
+        return error.name in _LEFT or (error.name in _ABSENT and self.connection.owner is not None)
+
+    def revive(self, deadline: float | None = None) -> bool:
+        """Make sure of a connection that answers, and connect anew where this one does not; returns whether there is one.
+
+        One round trip where all is well, so this is for after a failure.
+
+        :param deadline: on the clock of `time.monotonic()`; in any case no more than the 30 s a new process may take.
+        """
+        latest = time.monotonic() + _NEW_PROCESS
+        deadline = latest if deadline is None else min(deadline, latest)
+        try:
+            if not self.connection.is_dead():
+                reply = self.connection.call_many([_PING], deadline)[0]
+                if not (isinstance(reply, CallFailed) and self._is_gone(reply)):
+                    return True
+        except BusTimeout:
+            return False
+        except (BusUnreachable, BadMessage):
+            pass
+        try:
+            self._renew(deadline)
+        except SystemdError:
+            return False
+        return True
+
+    def _renew(self, deadline: float) -> None:
+        """Connect to the process that took the manager's place, once it answers.
+
+        :raises BusUnreachable: it does not answer.
+        """
+        old = self.connection
+        deadline = min(deadline, time.monotonic() + _NEW_PROCESS)
+        while True:
+            # A bus may have outlived systemd; what it keeps for this connection is not to be lost.
+            again = None if old.is_bus and not old.is_dead() else self._open_again
+            new = old
+            try:
+                if again is not None:
+                    old.close()
+                    new = again(max(0.1, deadline - time.monotonic()))
+                try:
+                    new.call(_PING, deadline)
+                    break
+                except BaseException:
+                    if new is not old:
+                        new.close()
+                    raise
+            except (BusUnreachable, BusTimeout, CallFailed) as e:
+                if time.monotonic() >= deadline or (again is not None and not (self.reopen or self.connect_again)):
+                    raise BusUnreachable(
+                        f"{old.who} closed the connection, and does not answer any more ({e.msg}); what was under way may go "
+                        "on, so run the task again"
+                    ) from e
+            time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
+        self._missed = True
+        if new is old:
+            return
+        self._adopt(new)
+        new.default_timeout = old.default_timeout
+        self._removed = None
+        # What the old connection was told to keep.
+        calls = [Call(MANAGER_PATH, MANAGER, "RefUnit", "s", (name,)) for name in self._kept] if new.is_bus else []
+        for name, changes in self._watched.items():
+            new.want("PropertiesChanged", object_path(name), changes)
+            calls += [_changes_of(name)] if new.is_bus else []
+        # Where a unit is gone meanwhile, that is how it is.
+        new.call_many(calls, deadline)
+
+    def _open_again(self, seconds: float) -> Connection:
+        if self.reopen is not None:
+            return self.reopen(seconds).connection
+        if self.connect_again is not None:
+            return self.connect_again().connection
+        raise BusUnreachable("there is no way to connect again")
+
+    def call(
+        self,
+        member: str,
+        signature: str = "",
+        *body: t.Any,
+        doing: str = "",
+        timeout: float | None = None,
+        repeat: bool = False,
+    ) -> t.Any:
         """Call a method of the Manager interface; returns the reply's body.
 
         :param doing: what a user would call it, for the error ("reload unit files").
+        :param timeout: seconds; by default the connection's.
+        :param repeat: whether it may be made twice, should systemd be replaced meanwhile.
         """
-        try:
-            return self.connection.call(
-                Call(MANAGER_PATH, MANAGER, member, signature, body), time.monotonic() + timeout
-            )
-        except CallFailed as e:
-            raise explain(e, doing or f"call {member}") from e
+        deadline = None if timeout is None else time.monotonic() + timeout
+        reply = self._exchange([Call(MANAGER_PATH, MANAGER, member, signature, body)], deadline, repeat)[0]
+        if isinstance(reply, CallFailed):
+            raise explain(reply, doing or f"call {member}") from reply
+        return reply
 
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         """The state of each named unit, in this order; a unit that does not exist has LoadState `not-found`.
@@ -139,12 +317,16 @@ class Manager:
         """
         if not names:
             return []
-        rows = self.call("ListUnitsByNames", "as", list(names), doing="read the state of units")[0]
+        rows = self.call("ListUnitsByNames", "as", list(names), doing="read the state of units", repeat=True)[0]
+        if len(rows) != len(names):
+            raise self._nonsense(f"told the state of {len(rows)} units, where it was asked for {len(names)}")
         return [UnitStatus._make(row) for row in rows]
 
     def list_units(self, patterns: t.Sequence[str] = (), states: t.Sequence[str] = ()) -> list[UnitStatus]:
         """All units in memory that match one of the patterns (all without any) and one of the states."""
-        rows = self.call("ListUnitsByPatterns", "asas", list(states), list(patterns), doing="list units")[0]
+        rows = self.call("ListUnitsByPatterns", "asas", list(states), list(patterns), doing="list units", repeat=True)[
+            0
+        ]
         return [UnitStatus._make(row) for row in rows]
 
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
@@ -154,7 +336,7 @@ class Manager:
         """
         calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names]
         states = []
-        for name, reply in zip(names, self.connection.call_many(calls)):
+        for name, reply in zip(names, self.ask(calls)):
             if not isinstance(reply, CallFailed):
                 states.append(reply[0])
             elif reply.name in _DENIED:
@@ -165,7 +347,7 @@ class Manager:
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         """Values of `(object path, interface, property)`, in order, pipelined; None where there is no such property."""
-        replies = self.connection.call_many([get_property(*item) for item in wanted])
+        replies = self.ask([get_property(*item) for item in wanted])
         return [None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies]
 
     def all_properties(self, wanted: t.Sequence[tuple[str, str]]) -> list[dict[str, t.Any]]:
@@ -173,7 +355,7 @@ class Manager:
         calls = [Call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)) for path, face in wanted]
         return [
             {} if isinstance(reply, CallFailed) else {key: value[1] for key, value in reply[0].items()}
-            for reply in self.connection.call_many(calls)
+            for reply in self.ask(calls)
         ]
 
     def manager_property(self, name: str) -> t.Any:
@@ -200,10 +382,9 @@ class Manager:
     def set_manager_property(self, name: str, value: str) -> None:
         """Set a property of the manager that is a string."""
         call = Call(MANAGER_PATH, "org.freedesktop.DBus.Properties", "Set", "ssv", (MANAGER, name, ("s", value)))
-        try:
-            self.connection.call(call)
-        except CallFailed as e:
-            raise explain(e, f"set {name} to {value}") from e
+        (reply,) = self.ask([call])
+        if isinstance(reply, CallFailed):
+            raise explain(reply, f"set {name} to {value}")
 
     def environment(self) -> dict[str, str]:
         """The variables that the manager gives to every process it starts."""
@@ -216,10 +397,8 @@ class Manager:
 
     def default_target(self) -> str:
         """The unit that is booted into; empty where none is set."""
-        try:
-            return str(self.connection.call(Call(MANAGER_PATH, MANAGER, "GetDefaultTarget"))[0])
-        except CallFailed:
-            return ""
+        (reply,) = self.ask([Call(MANAGER_PATH, MANAGER, "GetDefaultTarget")])
+        return "" if isinstance(reply, CallFailed) else str(reply[0])
 
     def set_default_target(self, name: str) -> list[LinkChange]:
         """Set the unit that is booted into. Does not reload."""
@@ -232,7 +411,7 @@ class Manager:
 
     def list_jobs(self) -> list[dict[str, t.Any]]:
         """The queue of jobs: `id`, `unit`, `type` and `state` of each."""
-        rows = self.call("ListJobs", doing="list jobs")[0]
+        rows = self.call("ListJobs", doing="list jobs", repeat=True)[0]
         return [{"id": row[0], "unit": row[1], "type": row[2], "state": row[3]} for row in rows]
 
     # -- jobs
@@ -241,47 +420,56 @@ class Manager:
         """Begin to note which jobs end; must come before the jobs, which may end before their call is answered."""
         if self._removed is not None:
             return
-        self._removed = self.connection.want("JobRemoved")
+        self._removed = self.connection.want("JobRemoved", MANAGER_PATH)
+        self._moves = self.connection.moves
         if self.connection.is_bus:
             rule = f"type='signal',sender='{BUS_NAME}',path='{MANAGER_PATH}',interface='{MANAGER}',member='JobRemoved'"
             add = Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,))
-            for reply in self.connection.call_many([add, Call(MANAGER_PATH, MANAGER, "Subscribe")]):
+            follow = [self.connection.follow_owner(), add, Call(MANAGER_PATH, MANAGER, "Subscribe")]
+            for reply in self.connection.call_many(follow):
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):
                     raise explain(reply, "follow systemd's jobs")
 
     def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Job | CallFailed]:
         """Enqueue `(unit, job type)` all together; in order, each job or why systemd refused it."""
         self.watch_jobs()
-        replies = self.connection.call_many([_job_call(name, kind, mode, True) for name, kind in wanted])
+        begun = time.monotonic()
+        replies = self.tell([_job_call(name, kind, mode, True) for name, kind in wanted])
         # Before systemd 249 there is no such method.
         old = [at for at, reply in enumerate(replies) if isinstance(reply, CallFailed) and reply.name == _NO_METHOD]
         if old:
             calls = [_job_call(*wanted[at], mode, False) for at in old]
-            for at, reply in zip(old, self.connection.call_many(calls)):
+            for at, reply in zip(old, self.tell(calls)):
                 replies[at] = reply
         jobs: list[Job | CallFailed] = []
         for (name, kind), reply in zip(wanted, replies):
             if isinstance(reply, CallFailed):
                 jobs.append(reply)
             else:
-                jobs.append(Job(int(reply[0].rpartition("/")[2]), reply[0], name, kind))
+                jobs.append(self._job(reply[0], name, kind, begun))
         return jobs
 
-    def watch_unit(self, name: str) -> list[t.Any]:
-        """Begin to note what changes of a unit: returns the list that `(path, body)` of PropertiesChanged are added to.
+    def _job(self, path: str, name: str, kind: str, begun: float) -> Job:
+        number = path.rpartition("/")[2]
+        if not (number.isdecimal() and len(number) <= 10):
+            raise self._nonsense(f"says that {path} is the job to {kind} {name}")
+        self._begun[int(number)] = begun
+        return Job(int(number), path, name, kind)
 
-        On the private socket those of other units are among them.
-        """
-        changes = self.connection.want("PropertiesChanged")
+    def _nonsense(self, what: str) -> BadMessage:
+        self.connection.close()
+        return BadMessage(
+            f"{self.connection.who} {what}; it is no service manager: find out what listens there, and restart it"
+        )
+
+    def watch_unit(self, name: str) -> list[t.Any]:
+        """Begin to note what changes of a unit: returns the list that `(path, body)` of PropertiesChanged are added to."""
+        changes = self.connection.want("PropertiesChanged", object_path(name))
         if self.connection.is_bus:
-            rule = (
-                f"type='signal',sender='{BUS_NAME}',path='{object_path(name)}',"
-                "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
-            )
-            try:
-                self.connection.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,)))
-            except CallFailed as e:
-                raise explain(e, f"follow {name}") from e
+            (reply,) = self.connection.call_many([_changes_of(name)])
+            if isinstance(reply, CallFailed):
+                raise explain(reply, f"follow {name}")
+        self._watched[name] = changes
         return changes
 
     def start_transient(
@@ -297,74 +485,79 @@ class Manager:
         body = (name, "fail", list(properties), [(other, list(values)) for other, values in others])
         call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)
         passes = any(value[0] == "h" for _name, value in properties)
-        path = (self.connection.call_with_fds(call) if passes else self.connection.call(call))[0]
-        return Job(int(path.rpartition("/")[2]), path, name, "start")
+        if any(property_ == "AddRef" for property_, _value in properties):
+            self._kept.add(name)
+        begun = time.monotonic()
+        (reply,) = self._exchange([call], None, repeat=False, fds=passes)
+        if isinstance(reply, CallFailed):
+            raise reply
+        return self._job(reply[0], name, "start", begun)
 
     def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
         """Wait until all jobs ended or the deadline passed; job number -> result (`done`, `failed`, `timeout`, ...).
 
-        A job that has not ended by then is missing from the answer; it goes on in systemd.
+        A job that has not ended by then is missing from the answer; it goes on in systemd. Of one that ended while systemd
+        was replaced by a new process, the unit's state tells the result, or else it is `unknown`.
 
         :param deadline: on the clock of `time.monotonic()`.
         """
-        self.watch_jobs()
-        pending = {job.id for job in jobs}
+        pending = {job.id: job for job in jobs}
         results: dict[int, str] = {}
 
         def all_ended() -> bool:
             for _path, (number, _object, _unit, result) in self._removed or ():
-                if number in pending:
-                    pending.discard(number)
+                if pending.pop(number, None):
                     results[number] = result
             del (self._removed or [])[:]
             return not pending
 
-        while True:
-            try:
-                self.connection.wait(all_ended, deadline, "the end of the jobs")
-            except BusTimeout:
-                pass
-            except BusUnreachable:
-                self._reconnect(deadline)
-                # Jobs outlive that, with their numbers. How those ended that are gone now, their units tell.
-                for number in pending - {job["id"] for job in self.list_jobs()}:
-                    pending.discard(number)
-                    results[number] = "done"
-                continue
-            return results
+        def to_look_at() -> bool:
+            return all_ended() or self.connection.moves != self._moves
 
-    def take_over(self, other: Manager) -> None:
-        """Go on over another's connection, to the process that took the manager's place; jobs are followed anew there."""
-        self.connection.close()
-        self.connection = other.connection
-        self._removed = None
+        try:
+            while True:
+                try:
+                    self.watch_jobs()
+                    if self._missed or self.connection.moves != self._moves:
+                        self._missed, self._moves = False, self.connection.moves
+                        # Jobs outlive the process that made them, with their numbers.
+                        left = {job["id"] for job in self.list_jobs()}
+                        if self._missed:
+                            continue
+                        all_ended()
+                        gone = [job for number, job in pending.items() if number not in left]
+                        results.update(self._results(gone))
+                        for job in gone:
+                            del pending[job.id]
+                    if all_ended() or time.monotonic() >= deadline:
+                        return results
+                    if not self._missed:
+                        self.connection.wait(to_look_at, deadline, "the end of the jobs")
+                except BusTimeout:
+                    return results
+                except BusUnreachable:
+                    self._renew(deadline)
+        finally:
+            for job in jobs:
+                self._begun.pop(job.id, None)
 
-    def _reconnect(self, deadline: float) -> None:
-        """Connect to the process that took the manager's place, and follow its jobs.
-
-        :raises BusUnreachable: it does not answer.
-        """
-        deadline = min(deadline, time.monotonic() + _NEW_PROCESS)
-        self.connection.close()
-        while True:
-            try:
-                if self.connect_again is None:
-                    raise BusUnreachable("systemd closed the connection")
-                self.take_over(self.connect_again())
-                self.watch_jobs()
-                return
-            except (BusUnreachable, BusTimeout) as e:
-                if self.connect_again is None or time.monotonic() > deadline:
-                    raise BusUnreachable(
-                        f"systemd closed the connection while jobs were awaited, and does not answer any more ({e.msg}); "
-                        "the jobs may go on, so run the task again"
-                    ) from e
-            time.sleep(0.1)
+    def _results(self, jobs: t.Sequence[Job]) -> dict[int, str]:
+        """How jobs ended whose end nobody heard of, by what their units are now."""
+        wanted = []
+        for job in jobs:
+            path, kind = object_path(job.unit), f"{BUS_NAME}.{unit_type(job.unit).capitalize()}"
+            wanted += [(path, UNIT, name) for name in ("ActiveState", *_SINCE)]
+            wanted += [(path, kind, name) for name in ("Result", "ReloadResult")]
+        values = iter(self.properties(wanted))
+        return {
+            job.id: ended_how(job.type, self._begun.get(job.id, 0.0), *(next(values) for _ in range(len(_SINCE) + 3)))
+            for job in jobs
+        }
 
     def reset_failed(self, names: t.Sequence[str]) -> None:
         """Clear the `failed` state and the restart counters of the units."""
         calls = [Call(MANAGER_PATH, MANAGER, "ResetFailedUnit", "s", (name,)) for name in names]
-        for name, reply in zip(names, self.connection.call_many(calls)):
+        for name, reply in zip(names, self.ask(calls)):
             if isinstance(reply, CallFailed) and not reply.name.endswith(".NoSuchUnit"):
                 raise explain(reply, f"reset the failed state of {name}")
 
@@ -381,13 +574,17 @@ class Manager:
             Call(MANAGER_PATH, MANAGER, "SetUnitProperties", "sba(sv)", (name, runtime, list(properties)))
             for name, properties in wanted
         ]
-        return [reply if isinstance(reply, CallFailed) else None for reply in self.connection.call_many(calls)]
+        return [reply if isinstance(reply, CallFailed) else None for reply in self.tell(calls)]
 
     # -- unit files
 
-    def reload(self, timeout: float = 300.0) -> None:
-        """daemon-reload; systemd answers only when it is done, which takes tens of seconds on the largest hosts."""
-        self.call("Reload", doing="reload systemd's unit files (daemon-reload)", timeout=timeout)
+    def reload(self, timeout: float | None = None) -> None:
+        """daemon-reload; systemd answers only when it is done, which takes tens of seconds on the largest hosts.
+
+        :param timeout: seconds; by default what the manager was opened with, or 300.
+        """
+        timeout = timeout or self.timeout or _RELOAD
+        self.call("Reload", doing="reload systemd's unit files (daemon-reload)", timeout=timeout, repeat=True)
 
     def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Make the links that the units' [Install] sections ask for. Does not reload."""
@@ -415,6 +612,49 @@ class Manager:
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing)[1])
 
 
+def ended_how(
+    kind: str,
+    begun: float,
+    state: str | None,
+    entered: int | None,
+    left: int | None,
+    result: str | None,
+    reloaded: str | None,
+) -> str:
+    """The result of a job that nobody saw ending: `done`, `failed`, or `unknown` where the unit does not tell.
+
+    :param kind: the job's type.
+    :param begun: when it was enqueued, in seconds of the clock that systemd calls monotonic.
+    :param state: the unit's ActiveState.
+    :param entered: when it became active last, in microseconds of that clock, and likewise when it became inactive (*left*).
+    :param result: the unit's Result, for types that have one.
+    :param reloaded: its ReloadResult, which stays when the unit is active all the same.
+    """
+    if kind == "stop":
+        return "done" if state in ("inactive", "failed", None) else "unknown"
+    since = begun * 1e6
+    if state == "failed" or (state == "inactive" and result not in ("success", None)):
+        return "failed"
+    if state in ("active", "reloading"):
+        if kind == "start" or (kind != "reload" and (entered or 0) >= since):
+            return "done"
+        if "reload" in kind and reloaded is not None:
+            return "done" if reloaded == "success" else "failed"
+    elif state == "inactive" and kind != "reload" and (kind.endswith("try-restart") or (left or 0) >= since):
+        # What need not be up was not touched, and a oneshot ran to its end.
+        return "done"
+    return "unknown"
+
+
+def _changes_of(name: str) -> Call:
+    """The call that has a bus pass on what changes of a unit."""
+    rule = (
+        f"type='signal',sender='{BUS_NAME}',path='{object_path(name)}',"
+        "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+    )
+    return Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,))
+
+
 def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
     """The call that makes a job. Of StartUnitWithFlags the result says `skipped` where a condition is not met; StartUnit's
     says `done`."""
@@ -437,63 +677,151 @@ def find_user(user: str | None) -> tuple[int, str]:
 
     :raises BadInput: there is no such user.
     """
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
+
     account = find_account(user)
     return account.uid, account.home
 
 
-def open_on_bus(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:
+def open_on_bus(
+    scope: str,
+    user: str | None,
+    jeepney: t.Callable[[], tuple[t.Any, t.Any]],
+    timeout: float | None = None,
+) -> Manager:
     """Connect for what needs file descriptors to be passed, and rather over a bus.
 
     Only a client that has a name on a bus can keep a unit from being forgotten when it has ended (`AddRef`). Where there
-    is no bus, the private socket has to do; `connection.is_bus` tells.
+    is no bus, or it hangs, the private socket has to do; `connection.is_bus` tells.
 
     :raises SystemdError: no manager can be reached, as for `open_manager`.
     """
+    deadline = time.monotonic() + (timeout or _PATIENCE)
     me = os.geteuid()
-    if scope == "user":
-        uid = find_user(user)[0]
-        path = f"/run/user/{uid}/bus"
-    else:
-        uid, path = me, "/run/dbus/system_bus_socket"
-    if me in (0, uid):
-        low_level, auth = jeepney()
-        private = f"/run/user/{uid}/systemd/private" if scope == "user" else "/run/systemd/private"
-        for socket, name in ((path, BUS_NAME), (private, None)):
-            try:
-                # A user's own bus lets in nobody else, not even root.
-                if uid != me:
-                    os.seteuid(uid)
-                try:
-                    connection = connect(socket, low_level, auth, name, with_fds=True)
-                finally:
-                    if uid != me:
-                        os.seteuid(me)
-            except BusUnreachable:
-                continue
-            if connection.takes_fds and _answers(connection):
-                return Manager(connection, scope, uid if scope == "user" else None)
+    uid = find_user(user)[0] if scope == "user" else None
+    if me in (0, uid) or uid is None:
+        try:
+            # The rest of the time is for the private socket.
+            left = deadline - time.monotonic()
+            connection = _connect(uid, user, True, jeepney, min(left / 2, _HELLO), with_fds=True)
+            if connection.takes_fds and _answers(connection, (time.monotonic() + deadline) / 2):
+                return _managed(Manager(connection, scope, uid, timeout), open_on_bus, user, jeepney)
             connection.close()
-    return open_manager(scope, user, jeepney)
+        except (BusUnreachable, BusTimeout):
+            pass
+    if me in (0, uid):
+        try:
+            connection = _connect(uid, user, False, jeepney, deadline - time.monotonic(), with_fds=True)
+            if connection.takes_fds:
+                return _managed(Manager(connection, scope, uid, timeout), open_on_bus, user, jeepney)
+            connection.close()
+        except BusUnreachable:
+            pass
+    manager = open_manager(scope, user, jeepney, deadline - time.monotonic())
+    manager.timeout, manager.connection.default_timeout = timeout, timeout or _PATIENCE
+    return _managed(manager, open_on_bus, user, jeepney)
 
 
-def _answers(connection: Connection) -> bool:
-    """Whether systemd is at the other end; a bus may be there without it."""
+def _managed(manager: Manager, opener: t.Any, user: str | None, jeepney: t.Any) -> Manager:
+    """Tell a manager how to connect anew."""
+    # Whoever is the effective user by then.
+    whose = user if user is not None or manager.uid is None else str(manager.uid)
+    manager.reopen = lambda seconds: opener(manager.scope, whose, jeepney, seconds)
+    return manager
+
+
+def _answers(connection: Connection, deadline: float) -> bool:
+    """Whether systemd is at the other end; a bus may be there without it, or hang."""
     try:
-        connection.call(get_property(MANAGER_PATH, MANAGER, "Version"))
-    except (BusUnreachable, CallFailed):
+        connection.call(_PING, deadline)
+    except (BusUnreachable, BusTimeout, CallFailed):
         return False
     return True
 
 
-def open_manager(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.Any, t.Any]]) -> Manager:
+def _connect(
+    uid: int | None,
+    user: str | None,
+    bus: bool,
+    jeepney: t.Callable[[], tuple[t.Any, t.Any]],
+    timeout: float,
+    with_fds: bool = False,
+) -> Connection:
+    """Connect to the system's manager, or to that of a user, over its private socket or a bus.
+
+    Who listens must be who should. At a user's sockets that is the user, and no link is followed below /run/user/UID, which is
+    the user's to change: root must not take for the user's manager what the user says it is. At the system's private socket it
+    is root. The listener of the system's bus is systemd too, or the bus's daemon before it gave up being root; where it is
+    somebody else, the directory of its socket must be one that only root can have put it into.
+
+    :param uid: the user; None for the system's manager.
+    :param user: the user's name, if known.
+    :raises WrongPeer: somebody else listens there, or a link is on the way.
+    """
+    low_level, auth = jeepney()
+    name = BUS_NAME if bus else None
+    if uid is None:
+        if not bus:
+            return connect("/run/systemd/private", low_level, auth, None, timeout, with_fds, "systemd", peer_uid=0)
+        path, peer = system_bus()
+        return connect(path, low_level, auth, name, timeout, with_fds, "systemd, over the bus,", peer_uid=peer)
+    me = os.geteuid()
+    runtime = f"/run/user/{uid}"
+    path = f"{runtime}/bus" if bus else f"{runtime}/systemd/private"
+    who = f"the service manager of user {user or uid}{', over the bus,' if bus else ''}"
+    # A user's own bus lets in nobody else, not even root.
+    as_user = bus and uid != me
+    if as_user:
+        os.seteuid(uid)
+    try:
+        return connect(path, low_level, auth, name, timeout, with_fds, who, peer_uid=uid, inside=runtime)
+    finally:
+        if as_user:
+            os.seteuid(me)
+
+
+def private_socket(uid: int, jeepney: tuple[t.Any, t.Any], timeout: float) -> Connection:
+    """Connect to the manager of a user over its private socket, if it is there.
+
+    :raises SystemdError: it is not, or does not answer; see `connect`.
+    """
+    return _connect(uid, None, False, lambda: jeepney, timeout)
+
+
+def system_bus() -> tuple[str, int | None]:
+    """Path of the system bus's socket, and the uid that must listen there.
+
+    None where nobody but root can have let anybody listen there, or where a user other than root chose the bus.
+    """
+    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "")
+    path = address[len("unix:path=") :].partition(",")[0] if address.startswith("unix:path=") else ""
+    if path and os.geteuid():
+        return path, None
+    path = path or "/run/dbus/system_bus_socket"
+    try:
+        found = os.stat(os.path.dirname(path))
+    except OSError:
+        return path, 0
+    return path, 0 if found.st_uid or found.st_mode & 0o022 else None
+
+
+def open_manager(
+    scope: str,
+    user: str | None,
+    jeepney: t.Callable[[], tuple[t.Any, t.Any]],
+    timeout: float | None = None,
+) -> Manager:
     """Connect to the system's manager, or to a user's.
 
     :param scope: `system` or `user`.
-    :param user: whose manager, for scope `user`; None for the effective user's own.
+    :param user: whose manager, for scope `user`; None for the effective user's own. The effective user must be root or that
+        user.
     :param jeepney: returns the modules `jeepney.low_level` and `jeepney.auth`.
+    :param timeout: seconds that connecting may take, and each answer afterwards; None where nobody says, for 90.
     :raises SystemdError: no manager can be reached, with why and what to do. A private socket that is there but does not
         answer ends it, since the same process is behind the bus.
     """
+    deadline = time.monotonic() + (timeout or _PATIENCE)
     me = os.geteuid()
     if scope == "system":
         if not os.path.isdir("/run/systemd/system"):
@@ -501,39 +829,28 @@ def open_manager(scope: str, user: str | None, jeepney: t.Callable[[], tuple[t.A
                 "systemd is not running as the init system (PID 1) of this host, so there is no manager to ask; "
                 "for image builds and chroots give the tree in `root`"
             )
-        low_level, auth = jeepney()
-        failed = None
-        if me == 0:
-            try:
-                return Manager(connect("/run/systemd/private", low_level, auth))
-            except BusUnreachable as e:
-                failed = e
-        address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "")
-        bus = address[len("unix:path=") :].partition(",")[0] if address.startswith("unix:path=") else ""
+        uid, ways = None, (False, True) if me == 0 else (True,)
+    else:
+        uid, _home = find_user(user)
+        if me not in (0, uid):
+            who = user or str(uid)
+            raise NotPermitted(
+                f"user: only root or {who} may talk to the service manager of {who}; add `become: true` to the task"
+            )
+        ways = (False, True) if me == uid else (False,)
+    failed: list[BusUnreachable] = []
+    for bus in ways:
         try:
-            return Manager(connect(bus or "/run/dbus/system_bus_socket", low_level, auth, BUS_NAME))
+            connection = _connect(uid, user, bus, jeepney, deadline - time.monotonic())
         except BusUnreachable as e:
-            why = f"{failed.msg}; {e.msg}" if failed else e.msg
-            hint = "" if me == 0 else "; with `become: true` systemd's private socket is used and no bus is needed"
-            raise BusUnreachable(f"cannot reach systemd: {why}{hint}") from e
-    uid, _home = find_user(user)
+            failed.append(e)
+            continue
+        return _managed(Manager(connection, scope, uid, timeout), open_manager, user, jeepney)
+    if uid is None:
+        hint = "" if me == 0 else "; with `become: true` systemd's private socket is used and no bus is needed"
+        raise BusUnreachable(f"cannot reach systemd: {'; '.join(e.msg for e in failed)}{hint}") from failed[-1]
     who = user or str(uid)
-    if me not in (0, uid):
-        raise NotPermitted(
-            f"user: only root or {who} may talk to the service manager of {who}; add `become: true` to the task"
-        )
-    runtime = f"/run/user/{uid}"
-    low_level, auth = jeepney()
-    try:
-        return Manager(connect(f"{runtime}/systemd/private", low_level, auth), "user", uid)
-    except BusUnreachable as e:
-        failed = e
-    if me == uid:
-        try:
-            return Manager(connect(f"{runtime}/bus", low_level, auth, BUS_NAME), "user", uid)
-        except BusUnreachable:
-            pass
     raise BusUnreachable(
-        f"the service manager of user {who} is not running ({failed.msg}); it runs while the user is logged in, "
+        f"the service manager of user {who} is not running ({failed[0].msg}); it runs while the user is logged in, "
         f"or always after `loginctl enable-linger {who}`"
-    ) from failed
+    ) from failed[0]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -72,37 +73,67 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
     :raises BadInput: for a name that systemd would not take, with what is wrong and what to write instead.
     """
     if not isinstance(name, str) or not name:
-        raise BadInput(f"{option}: {name!r} is not a unit name; write one such as 'nginx.service'")
+        raise BadInput(f"{option}: {shown(name)} is not a unit name; write one such as 'nginx.service'")
     if "/" in name:
         hint = ""
-        if name.startswith("/") and "\0" not in name:
-            hint = f"; the unit of a path is named by escaping it, for example {escape_path(name)!r} and .mount"
-        raise BadInput(f"{option}: {name!r} holds a slash, which a unit name cannot{hint}")
-    shown = name if len(name) <= 60 else name[:57] + "..."
+        if name.startswith("/") and "\0" not in name and len(name) <= _LONGEST and not has_surrogates(name):
+            hint = f"; the unit of a path is named by escaping it, for example {shown(escape_path(name))} and .mount"
+        raise BadInput(f"{option}: {shown(name)} holds a slash, which a unit name cannot{hint}")
     pattern = globs and is_glob(name)
     for char in name:
         if char in _VALID or (pattern and char in "*?[]!^"):
             continue
         if char in _GLOB and not globs:
-            raise BadInput(f"{option}: {shown!r} is a pattern; this option takes plain unit names only")
-        what = "a line break" if char in "\r\n" else "a NUL" if char == "\0" else repr(char)
+            raise BadInput(f"{option}: {shown(name)} is a pattern; this option takes plain unit names only")
+        what = "a line break" if char in "\r\n" else "a NUL" if char == "\0" else shown(char)
         raise BadInput(
-            f"{option}: {shown!r} holds {what}, which a unit name cannot; "
+            f"{option}: {shown(name)} holds {what}, which a unit name cannot; "
             "letters, digits and any of : - _ . \\ @ may be used, anything else is written as systemd-escape(1) does"
         )
     full = name if unit_type(name) or pattern else f"{name}.service"
     if len(full) > _LONGEST:
-        raise BadInput(f"{option}: {shown!r} is {len(full)} characters long; a unit name has at most {_LONGEST}")
+        raise BadInput(f"{option}: {shown(name)} is {len(full)} characters long; a unit name has at most {_LONGEST}")
     stem = full.rpartition(".")[0]
     if not pattern and (not stem or stem.startswith("@")):
-        raise BadInput(f"{option}: {shown!r} has nothing before its {'@' if stem else 'suffix'}")
+        raise BadInput(f"{option}: {shown(name)} has nothing before its {'@' if stem else 'suffix'}")
     return full
 
 
-def escape(text: str) -> str:
-    """`systemd-escape TEXT`: `/` becomes `-`, other characters than letters, digits, `:`, `_` and `.` become `\\xNN`."""
+def check_slice(name: t.Any, option: str = "slice") -> str:
+    """The full name of a slice, `.slice` added where there is no suffix.
+
+    :raises BadInput: it is no unit name, or that of a unit of another type.
+    """
+    text = name if isinstance(name, str) else ""
+    full = check_name(name if unit_type(text) or not text else f"{text}.slice", option)
+    if unit_type(full) != "slice":
+        raise BadInput(f"{option}: {shown(name)} is no slice; write one such as machine.slice")
+    return full
+
+
+def check_file_name(name: str, option: str, pattern: str, what: str) -> None:
+    """Refuse a unit whose name systemd takes, but of which a file beside it would have too long a name.
+
+    :param pattern: the name of that file, with `{}` for the unit's: `{}.d`, `stamp-{}`.
+    :param what: what that file is, for the error: `its directory of drop-ins`.
+    :raises BadInput: it would have more than the 255 bytes that Linux takes.
+    """
+    file = pattern.format(name)
+    if len(file.encode("utf-8", "surrogatepass")) > _LONGEST:
+        most = _LONGEST - len(pattern.format(""))
+        raise BadInput(
+            f"{option}: {shown(name)} is {len(name)} characters long; {what} {pattern.format('NAME')} would have a longer name "
+            f"than the {_LONGEST} bytes that Linux takes, so choose a name of at most {most} characters"
+        )
+
+
+def escape(text: str, option: str = "text") -> str:
+    """`systemd-escape TEXT`: `/` becomes `-`, other characters than letters, digits, `:`, `_` and `.` become `\\xNN`.
+
+    :raises BadInput: there is half a character (a lone surrogate) in it that stands for no byte.
+    """
     out = []
-    for index, byte in enumerate(text.encode("utf-8", "surrogateescape")):
+    for index, byte in enumerate(_bytes(text, option)):
         char = chr(byte)
         if char == "/":
             out.append("-")
@@ -131,20 +162,28 @@ def unescape(text: str, option: str = "text") -> str:
                 or not all(d in "0123456789abcdefABCDEF" for d in digits)
             ):
                 raise BadInput(
-                    f"{option}: {text!r} is not escaped text: at character {at + 1}, \\ without xNN after it"
+                    f"{option}: {shown(text)} is not escaped text: at character {at + 1}, \\ without xNN after it"
                 )
             out.append(int(digits, 16))
             at += 3
         else:
-            out += char.encode("utf-8", "surrogateescape")
+            out += _bytes(char, option) if char > "\x7f" else char.encode()
         at += 1
     return out.decode("utf-8", "surrogateescape")
 
 
-def escape_path(path: str) -> str:
+def _bytes(text: str, option: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        char = text[error.start]
+        raise BadInput(f"{option}: {shown(text)} holds {shown(char)}, which is no character; leave it out") from None
+
+
+def escape_path(path: str, option: str = "text") -> str:
     """`systemd-escape --path PATH`: slashes at both ends and doubled ones go, the root itself is `-`."""
     parts = [part for part in path.split("/") if part and part != "."]
-    return escape("/".join(parts)) if parts else "-"
+    return escape("/".join(parts), option) if parts else "-"
 
 
 def unescape_path(text: str, option: str = "text") -> str:
@@ -155,8 +194,8 @@ def unescape_path(text: str, option: str = "text") -> str:
 def object_path(name: str) -> str:
     """The D-Bus object path of a loaded unit (sd_bus_path_encode(3)): every byte but letters and digits as `_NN`."""
     out = []
-    for index, byte in enumerate(name.encode()):
+    for index, byte in enumerate(name.encode("utf-8", "surrogatepass")):
         char = chr(byte)
-        plain = char in _LETTERS and not (index == 0 and char.isdigit())
+        plain = char in _LETTERS and not (index == 0 and char in "0123456789")
         out.append(char if plain else f"_{byte:02x}")
     return "/org/freedesktop/systemd1/unit/" + "".join(out)

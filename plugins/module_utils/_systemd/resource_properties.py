@@ -13,7 +13,19 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import shown as quoted
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_slice
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    BLANKS,
+    HIGHEST,
+    check_sendable,
+    count,
+    is_digits,
+    number_text,
+    parse_number,
+    words_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import (
     exact_bytes,
     parse_bytes,
@@ -28,6 +40,7 @@ CGROUP_TYPES = ("service", "slice", "scope", "socket", "mount", "swap")
 
 # Names that systemd knows ranges of addresses by, as (family, address, length of the prefix).
 _V4, _V6 = 2, 10
+_ADDRESS_BITS = {_V4: 32, _V6: 128}
 _NAMED_ADDRESSES: dict[str, tuple[tuple[int, bytes, int], ...]] = {
     "any": ((_V4, bytes(4), 0), (_V6, bytes(16), 0)),
     "localhost": ((_V4, b"\x7f" + bytes(3), 8), (_V6, bytes(15) + b"\x01", 128)),
@@ -147,6 +160,8 @@ def similar(name: str) -> list[str]:
     """Properties that a name that is none may have been meant to be, best first; names of D-Bus are translated."""
     import difflib
 
+    if len(name) > 100:
+        return []
     known = {key.lower(): key for key in PROPERTIES}
     for key, row in PROPERTIES.items():
         known.setdefault(row.bus.lower(), key)
@@ -156,7 +171,7 @@ def similar(name: str) -> list[str]:
 
 def is_unset(value: t.Any) -> bool:
     """Whether a value means that the property is to be what the unit's file says."""
-    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip(BLANKS))
 
 
 def canonical(name: str, value: t.Any, option: str = "properties") -> t.Any:
@@ -180,7 +195,10 @@ def from_texts(name: str, texts: t.Sequence[str], option: str = "properties") ->
     label = f"{option}: {name}"
     since: list[str] = []
     for text in texts:
-        since = [*since, text] if text else []
+        if text:
+            since.append(text)
+        else:
+            since = []
     if not since:
         return row.default
     if collects:
@@ -199,7 +217,9 @@ def to_bus(name: str, value: t.Any, option: str = "properties") -> list[tuple[st
 
 
 def canonical_to_bus(name: str, value: t.Any) -> list[tuple[str, tuple[str, t.Any]]]:
-    """The same as `to_bus` for a canonical value."""
+    """The same as `to_bus` for a canonical value; nothing for None, which leaves it to the manager's own settings."""
+    if value is None:
+        return []
     row = PROPERTIES[name]
     rows: list[tuple[str, tuple[str, t.Any]]] = _KINDS[row.kind][2](value, row)
     return rows
@@ -213,7 +233,11 @@ def bus_names(name: str) -> tuple[str, ...]:
 def from_bus(name: str, values: t.Sequence[t.Any]) -> t.Any:
     """The canonical value of what was read from the `bus_names`."""
     row = PROPERTIES[name]
-    return _KINDS[row.kind][3](values[0] if len(values) == 1 else tuple(values), row)
+    try:
+        return _KINDS[row.kind][3](values[0] if len(values) == 1 else tuple(values), row)
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
+        # The manager of a user is that user's, and may answer anything.
+        raise SystemdError(f"{name}: systemd answered {quoted(values)}, which is no value for it") from error
 
 
 def same(one: t.Any, other: t.Any) -> bool:
@@ -293,11 +317,14 @@ def check_devices(name: str, value: t.Any, option: str = "properties") -> None:
     :raises BadInput: with what to write instead.
     """
     for path in device_paths(name, value):
-        if os.path.exists(path):
+        try:
             mode = os.stat(path).st_mode
+        except (OSError, ValueError):
+            mode = 0
+        if mode:
             if name != "DeviceAllow" and not (stat.S_ISBLK(mode) or stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
                 raise BadInput(
-                    f"{option}: {name}: {path} is no block device, and systemd would ignore it; "
+                    f"{option}: {name}: {plain(path, 255)} is no block device, and systemd would ignore it; "
                     "name a block device, or a file or directory on its file system (see lsblk)"
                 )
             continue
@@ -305,7 +332,7 @@ def check_devices(name: str, value: t.Any, option: str = "properties") -> None:
             hint = "for one that comes and goes allow its class, such as char-ttyUSB or block-sd (see /proc/devices)"
         else:
             hint = "name a block device, or a file or directory on its file system (see lsblk)"
-        raise BadInput(f"{option}: {name}: there is no device {path} on this host; {hint}")
+        raise BadInput(f"{option}: {name}: there is no device {plain(path, 255)} on this host; {hint}")
 
 
 # -- values as users write them
@@ -315,7 +342,7 @@ def _texts(name: str, value: t.Any, label: str) -> list[str]:
     if isinstance(value, dict):
         if not PROPERTIES[name].kind.startswith("device"):
             raise BadInput(f"{label}: takes no dictionary; write it as text, such as systemctl set-property takes")
-        return [f"{path} {_text(item, label)}" for path, item in value.items()]
+        return [f"{_device(path, label)} {_text(item, label)}" for path, item in value.items()]
     if isinstance(value, (list, tuple)):
         if not _KINDS[PROPERTIES[name].kind][1]:
             if len(value) != 1:
@@ -326,33 +353,40 @@ def _texts(name: str, value: t.Any, label: str) -> list[str]:
     return [_text(value, label)]
 
 
+def _device(path: t.Any, label: str) -> str:
+    if not isinstance(path, str) or not path.startswith("/") or path != "".join(words_of(path)):
+        raise BadInput(f"{label}: {quoted(path)} is no path of a device; write one without blanks, such as /dev/sda")
+    return path
+
+
 def _text(value: t.Any, label: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        return str(value)
+        return number_text(value, label)
     if not isinstance(value, str):
-        raise BadInput(f"{label}: {value!r} is no text or number; write it as in a unit file")
-    if "\n" in value or "\0" in value:
-        raise BadInput(f"{label}: {value!r} holds a line break; give several values as a list")
-    return value.strip()
+        raise BadInput(f"{label}: {quoted(value)} is no text or number; write it as in a unit file")
+    bare = check_sendable(value, label).strip(BLANKS)
+    if "\n" in bare or "\r" in bare:
+        raise BadInput(f"{label}: {quoted(value)} holds a line break; give several values as a list")
+    return bare
 
 
-def _number(text: str, low: int, high: int, label: str, what: str = "a whole number") -> int:
-    plain = text[1:] if text[:1] == "+" else text
-    # str.isdigit() also takes digits of other scripts, which systemd does not.
-    if not plain or any(char not in "0123456789" for char in plain):
-        raise BadInput(f"{label}: {text!r} is not {what}")
-    number = int(plain)
-    if not low <= number <= high:
-        upto = f"to {high}" if high < INFINITY - 1 else "on"
-        raise BadInput(f"{label}: {number} is out of range; it goes from {low} {upto}")
-    return number
+def _range(word: str, low: int, high: int, label: str, what: str) -> tuple[int, int]:
+    """The two ends of `3-7`, or of `3`, which is a range of one."""
+    first, dash, last = word.partition("-")
+    if not is_digits(first) or (dash and not is_digits(last)):
+        raise BadInput(f"{label}: {quoted(word)} is not {what}")
+    start = parse_number(first, label, low, high, what, decimal=True)
+    stop = parse_number(last, label, low, high, what, decimal=True) if dash else start
+    if stop < start:
+        raise BadInput(f"{label}: the range {quoted(word)} runs backwards")
+    return start, stop
 
 
 def _parse_bool(text: str, row: Property, label: str) -> bool:
     if text.lower() not in (*_YES, *_NO):
-        raise BadInput(f"{label}: {text!r} is neither yes nor no")
+        raise BadInput(f"{label}: {quoted(text)} is neither yes nor no")
     return text.lower() in _YES
 
 
@@ -362,14 +396,14 @@ def _parse_quota(text: str, row: Property, label: str) -> int:
         return INFINITY
     value = parse_percent(text, label, None)
     if value <= 0:
-        raise BadInput(f"{label}: {text!r} is too little to run at all; write at least 0.01%")
+        raise BadInput(f"{label}: {quoted(text)} is too little to run at all; write at least 0.01%")
     return value * 100
 
 
 def _parse_timespan(text: str, row: Property, label: str) -> int:
     value = parse_timespan(text, label)
     if "CPUQuotaPeriod" in label and value != INFINITY and not 1000 <= value <= 1_000_000:
-        raise BadInput(f"{label}: {text!r} is out of range; it goes from 1ms to 1s")
+        raise BadInput(f"{label}: {quoted(text)} is out of range; it goes from 1ms to 1s")
     return value
 
 
@@ -377,20 +411,19 @@ def _parse_weight(text: str, row: Property, label: str) -> int:
     if row.kind == "cpu_weight" and text == "idle":
         return 0
     what = "a weight: a whole number" + (" or idle" if row.kind == "cpu_weight" else "")
-    return _number(text, row.detail[0], row.detail[1], label, what)
+    return parse_number(text, label, row.detail[0], row.detail[1], what)
 
 
 def _parse_numbers(texts: t.Sequence[str], row: Property, label: str) -> tuple[int, ...]:
-    found: set[int] = set()
-    what = "a list of numbers such as 0-3 8"
-    for word in " ".join(texts).replace(",", " ").split():
-        first, dash, last = word.partition("-")
-        low = _number(first, row.detail[0], row.detail[1], label, what)
-        high = _number(last, row.detail[0], row.detail[1], label, what) if dash else low
-        if high < low:
-            raise BadInput(f"{label}: the range {word!r} runs backwards")
-        found.update(range(low, high + 1))
-    return tuple(sorted(found))
+    mask = 0
+    for word in words_of(" ".join(texts).replace(",", " ")):
+        low, high = _range(word, row.detail[0], row.detail[1], label, "a list of numbers such as 0-3 8")
+        mask |= ((1 << (high - low + 1)) - 1) << low
+    return _numbers(mask)
+
+
+def _numbers(mask: int) -> tuple[int, ...]:
+    return tuple(number for number, bit in enumerate(reversed(f"{mask:b}")) if bit == "1")
 
 
 def _parse_memory(text: str, row: Property, label: str) -> int:
@@ -399,7 +432,7 @@ def _parse_memory(text: str, row: Property, label: str) -> int:
     else:
         value = parse_bytes(text, label)
     if value < row.detail[0]:
-        raise BadInput(f"{label}: {text!r} is too little; write at least one page of memory, such as 4K")
+        raise BadInput(f"{label}: {quoted(text)} is too little; write at least one page of memory, such as 4K")
     return value
 
 
@@ -409,29 +442,31 @@ def _parse_tasks(text: str, row: Property, label: str) -> int:
     if text.endswith(("%", "‰", "‱")):
         value: int = Scaled(tasks_of_host(), parse_percent(text, label), 1)
         if value < 1:
-            raise BadInput(f"{label}: {text!r} of this host's tasks is none; write more, or a number")
+            raise BadInput(f"{label}: {quoted(text)} of this host's tasks is none; write more, or a number")
         return value
-    return _number(text, 1, INFINITY - 1, label, "a number of tasks; write one such as 100, 10% or infinity")
+    return parse_number(text, label, 1, INFINITY - 1, "a number of tasks; write one such as 100, 10% or infinity")
 
 
 def _parse_per_device(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     for text in texts:
         path, _blank, rest = text.partition(" ")
-        rest = rest.strip()
+        rest = rest.strip(BLANKS)
         if not path.startswith("/") or not rest:
-            raise BadInput(f"{label}: {text!r} is not a device and a value; write it like '/dev/sda 10M'")
+            raise BadInput(f"{label}: {quoted(text)} is not a device and a value; write it like '/dev/sda 10M'")
         path = os.path.normpath(path)
         if row.kind == "device_timespan":
             found[path] = parse_timespan(rest, label)
         elif row.kind == "device_number":
             high = row.detail[1]
             limitless = rest == "infinity" and high == INFINITY
-            found[path] = INFINITY if limitless else _number(rest, row.detail[0], row.detail[1], label)
+            found[path] = INFINITY if limitless else parse_number(rest, label, row.detail[0], high)
         else:
             found[path] = _parse_decimal_bytes(rest, label)
             if not found[path]:
-                raise BadInput(f"{label}: {text!r} would let nothing through; write more, or infinity for no limit")
+                raise BadInput(
+                    f"{label}: {quoted(text)} would let nothing through; write more, or infinity for no limit"
+                )
     return tuple(sorted((path, value) for path, value in found.items() if value != INFINITY))
 
 
@@ -445,17 +480,21 @@ def _parse_decimal_bytes(text: str, label: str) -> int:
     if number[-1:] in "KMGTPE" and len(number) > 1:
         factor = int(1000 ** ("KMGTPE".index(number[-1]) + 1))
         number = number[:-1]
-    whole, dot, fraction = number.strip().partition(".")
-    if not whole.isdecimal() or not whole.isascii() or (dot and not (fraction.isdecimal() and fraction.isascii())):
-        raise BadInput(f"{label}: {text!r} is not a number of bytes per second; write it like 10M or 1.5G")
-    return int(whole) * factor + int(fraction or 0) * factor // int(10 ** len(fraction))
+    whole, dot, fraction = number.strip(BLANKS).partition(".")
+    if not is_digits(whole) or (dot and not is_digits(fraction)) or count(fraction) > HIGHEST["t"]:
+        raise BadInput(f"{label}: {quoted(text)} is not a number of bytes per second; write it like 10M or 1.5G")
+    fraction = fraction[:30]
+    size = count(whole) * factor + count(fraction) * factor // int(10 ** len(fraction))
+    if size >= INFINITY:
+        raise BadInput(f"{label}: {quoted(text)} is more than systemd can count; write infinity")
+    return size
 
 
 def _parse_addresses(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple[int, bytes, int], ...]:
     import socket
 
     found: set[tuple[int, bytes, int]] = set()
-    for word in " ".join(texts).split():
+    for word in words_of(" ".join(texts)):
         if word in _NAMED_ADDRESSES:
             found.update(_NAMED_ADDRESSES[word])
             continue
@@ -465,11 +504,12 @@ def _parse_addresses(texts: t.Sequence[str], row: Property, label: str) -> tuple
             packed = socket.inet_pton(socket.AF_INET6 if family == _V6 else socket.AF_INET, address)
         except (OSError, ValueError, UnicodeError):
             raise BadInput(
-                f"{label}: {word!r} is no address; write one such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1, "
+                f"{label}: {quoted(word)} is no address; write one such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1, "
                 "or any, localhost, link-local, multicast"
             ) from None
         bits = len(packed) * 8
-        prefix = _number(length, 0, bits, label, f"the length of a prefix (in {word!r})") if slash else bits
+        what = f"the length of a prefix (in {quoted(word)})"
+        prefix = parse_number(length, label, 0, bits, what, decimal=True) if slash else bits
         number = int.from_bytes(packed, "big") >> (bits - prefix) << (bits - prefix)
         found.add((family, number.to_bytes(len(packed), "big"), prefix))
     return _reduced(found)
@@ -478,36 +518,37 @@ def _parse_addresses(texts: t.Sequence[str], row: Property, label: str) -> tuple
 def _reduced(found: t.Iterable[tuple[int, bytes, int]]) -> tuple[tuple[int, bytes, int], ...]:
     """Without what others cover, as some versions of systemd do by themselves."""
     kept: list[tuple[int, bytes, int]] = []
+    # The networks that are kept, by family and length of their prefix.
+    networks: dict[tuple[int, int], set[int]] = {}
     for family, address, prefix in sorted(set(found), key=lambda item: (item[0], item[2], item[1])):
         number, bits = int.from_bytes(address, "big"), len(address) * 8
-        for other_family, other, length in kept:
-            if other_family == family and number >> (bits - length) == int.from_bytes(other, "big") >> (bits - length):
+        if bits != _ADDRESS_BITS.get(family) or not 0 <= prefix <= bits:
+            raise ValueError("no address")
+        for (other, length), known in networks.items():
+            if other == family and number >> (bits - length) in known:
                 break
         else:
             kept.append((family, address, prefix))
+            networks.setdefault((family, prefix), set()).add(number >> (bits - prefix))
     return tuple(sorted(kept))
 
 
 def _parse_ports(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple[int, int, int, int], ...]:
     found = set()
-    for word in " ".join(texts).split():
+    for word in words_of(" ".join(texts)):
         family, protocol, rest = 0, 0, word.split(":")
         if rest and rest[0] in _FAMILIES:
             family = _FAMILIES[rest.pop(0)]
         if rest and rest[0] in _PROTOCOLS:
             protocol = _PROTOCOLS[rest.pop(0)]
         ports = rest.pop(0) if rest else "any"
-        what = f"a rule such as tcp:80, ipv6:udp:1000-2000 or any (in {word!r})"
+        what = f"a rule such as tcp:80, ipv6:udp:1000-2000 or any (in {quoted(word)})"
         if rest:
-            raise BadInput(f"{label}: {word!r} is not {what}")
+            raise BadInput(f"{label}: {quoted(word)} is not {what}")
         if ports == "any":
             found.add((family, protocol, 0, 0))
             continue
-        first, dash, last = ports.partition("-")
-        low = _number(first, 1, 65535, label, what)
-        high = _number(last, 1, 65535, label, what) if dash else low
-        if high < low:
-            raise BadInput(f"{label}: the range of ports {ports!r} runs backwards")
+        low, high = _range(ports, 1, HIGHEST["q"], label, what)
         found.add((family, protocol, high - low + 1, low))
     return tuple(sorted(found))
 
@@ -516,20 +557,22 @@ def _parse_devices(texts: t.Sequence[str], row: Property, label: str) -> tuple[t
     found: dict[str, str] = {}
     for text in texts:
         path, _blank, modes = text.partition(" ")
-        modes = modes.strip() or "rwm"
+        modes = modes.strip(BLANKS) or "rwm"
         if not path.startswith(("/dev/", "/run/systemd/inaccessible/", "char-", "block-")):
             raise BadInput(
-                f"{label}: {text!r} is no device; write it like '/dev/null rw' or 'char-pts rw' (r read, w write, m mknod)"
+                f"{label}: {quoted(text)} is no device; write it like '/dev/null rw' or 'char-pts rw' (r read, w write, m mknod)"
             )
         if set(modes) - set("rwm"):
-            raise BadInput(f"{label}: {modes!r} in {text!r} is not made of r (read), w (write) and m (mknod)")
+            raise BadInput(
+                f"{label}: {quoted(modes)} in {quoted(text)} is not made of r (read), w (write) and m (mknod)"
+            )
         found[os.path.normpath(path)] = "".join(mode for mode in "rwm" if mode in modes)
     return tuple(sorted(found.items()))
 
 
 def _parse_word(text: str, row: Property, label: str) -> str:
     if text not in row.detail:
-        raise BadInput(f"{label}: {text!r} is none of {', '.join(row.detail)}")
+        raise BadInput(f"{label}: {quoted(text)} is none of {', '.join(row.detail)}")
     return text
 
 
@@ -538,19 +581,24 @@ def _parse_fraction(text: str, row: Property, label: str) -> int:
 
 
 def _parse_interfaces(texts: t.Sequence[str], row: Property, label: str) -> tuple[bool, tuple[str, ...]]:
-    words = " ".join(texts).split()
+    words = words_of(" ".join(texts))
     deny = words[0].startswith("~") if words else False
     names = [word.lstrip("~") for word in words]
     if any(word.startswith("~") != deny for word in words[1:] if deny is False):
         raise BadInput(f"{label}: allow interfaces or deny them ('~eth0 eth1'), not both")
     for name in names:
-        if not name or len(name) > 15 or "/" in name:
-            raise BadInput(f"{label}: {name!r} is no name of a network interface; write one such as eth0")
+        # ifname_valid() of systemd.
+        if (
+            not 0 < len(name) < 16
+            or name in (".", "..")
+            or any(not "!" <= char <= "~" or char in ":/%" for char in name)
+        ):
+            raise BadInput(f"{label}: {quoted(name)} is no name of a network interface; write one such as eth0")
     return (not deny, tuple(sorted(set(names)))) if names else (False, ())
 
 
 def _parse_words(texts: t.Sequence[str], row: Property, label: str) -> tuple[str, ...]:
-    return tuple(sorted(set(" ".join(texts).split())))
+    return tuple(sorted(set(words_of(" ".join(texts)))))
 
 
 def _parse_pairs(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple[str, str], ...]:
@@ -558,17 +606,19 @@ def _parse_pairs(texts: t.Sequence[str], row: Property, label: str) -> tuple[tup
     for text in texts:
         kind, _colon, path = text.partition(":")
         if not kind or not path.startswith("/"):
-            raise BadInput(f"{label}: {text!r} is no type and path; write it like egress:/sys/fs/bpf/filter")
+            raise BadInput(f"{label}: {quoted(text)} is no type and path; write it like egress:/sys/fs/bpf/filter")
         found.add((kind, path))
     return tuple(sorted(found))
 
 
 def _parse_nft(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple[int, int, str, str], ...]:
     found = set()
-    for word in " ".join(texts).split():
+    for word in words_of(" ".join(texts)):
         parts = word.split(":")
         if len(parts) != 4 or parts[0] not in _NFT_SOURCES or parts[1] not in _NFT_FAMILIES:
-            raise BadInput(f"{label}: {word!r} is not source:family:table:set; write it like cgroup:inet:filter:my_set")
+            raise BadInput(
+                f"{label}: {quoted(word)} is not source:family:table:set; write it like cgroup:inet:filter:my_set"
+            )
         found.add((_NFT_SOURCES[parts[0]], _NFT_FAMILIES[parts[1]], parts[2], parts[3]))
     return tuple(sorted(found))
 
@@ -576,11 +626,11 @@ def _parse_nft(texts: t.Sequence[str], row: Property, label: str) -> tuple[tuple
 def _parse_delegate(text: str, row: Property, label: str) -> tuple[bool, tuple[str, ...]]:
     if text.lower() in (*_YES, *_NO):
         return text.lower() in _YES, ()
-    return True, tuple(sorted(set(text.split())))
+    return True, tuple(sorted(set(words_of(text))))
 
 
 def _parse_text(text: str, row: Property, label: str) -> str:
-    return text
+    return check_slice(text, label) if row.bus == "Slice" else text
 
 
 # -- values as D-Bus carries them
@@ -600,13 +650,17 @@ def _array(signature: str, pack: t.Callable[[t.Any], t.Any] = list) -> t.Callabl
 
 
 def _mask(numbers: t.Sequence[int]) -> bytes:
-    bits = sum(1 << number for number in numbers)
+    bits = 0
+    for number in numbers:
+        bits |= 1 << number
     return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
 
 def _unmask(value: t.Any, row: Property) -> tuple[int, ...]:
-    bits = int.from_bytes(bytes(value), "little")
-    return tuple(number for number in range(bits.bit_length()) if bits >> number & 1)
+    if isinstance(value, int):
+        raise TypeError("no mask")
+    # Systemd counts no further; a mask of megabytes is none of its.
+    return _numbers(int.from_bytes(bytes(value[:1024]), "little"))
 
 
 def _encode_interfaces(value: tuple[bool, tuple[str, ...]], row: Property) -> t.Any:
@@ -622,20 +676,42 @@ def _encode_delegate(value: tuple[bool, tuple[str, ...]], row: Property) -> t.An
     return [("Delegate", ("b", wanted))]
 
 
-def _as_is(value: t.Any, row: Property) -> t.Any:
-    return value
+def _one(kind: type) -> t.Callable[[t.Any, Property], t.Any]:
+    """Reads a single value of this type of Python's, and refuses others."""
+
+    def decode(value: t.Any, row: Property) -> t.Any:
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise TypeError(f"no {kind.__name__}")
+        if isinstance(value, int) and not 0 <= value <= INFINITY:
+            raise ValueError("no number of the bus")
+        return value
+
+    return decode
 
 
-def _sorted_tuples(value: t.Any, row: Property) -> t.Any:
-    return tuple(sorted(tuple(item) if isinstance(item, (list, tuple)) else item for item in value))
+def _rows(*kinds: type) -> t.Callable[[t.Any, Property], t.Any]:
+    """Reads a list of structures whose fields have these types; of one field, a list of such values."""
+
+    def decode(value: t.Any, row: Property) -> t.Any:
+        found = [tuple(item) if len(kinds) > 1 else (item,) for item in value]
+        for item in found:
+            if len(item) != len(kinds) or not all(isinstance(field, kind) for field, kind in zip(item, kinds)):
+                raise TypeError("another structure")
+        return tuple(sorted(item if len(kinds) > 1 else item[0] for item in found))
+
+    return decode
+
+
+_decode_names = _rows(str)
 
 
 def _decode_limits(value: t.Any, row: Property) -> t.Any:
-    return tuple(sorted((path, number) for path, number in value if number != INFINITY))
+    return tuple((path, number) for path, number in _rows(str, int)(value, row) if number != INFINITY)
 
 
 def _decode_devices(value: t.Any, row: Property) -> t.Any:
-    return tuple(sorted((path, "".join(m for m in "rwm" if m in modes)) for path, modes in value))
+    rows = _rows(str, str)(value, row)
+    return tuple(sorted((path, "".join(m for m in "rwm" if m in modes)) for path, modes in rows))
 
 
 def _decode_addresses(value: t.Any, row: Property) -> t.Any:
@@ -644,12 +720,12 @@ def _decode_addresses(value: t.Any, row: Property) -> t.Any:
 
 def _decode_interfaces(value: t.Any, row: Property) -> t.Any:
     allow, names = value
-    return (bool(allow), tuple(sorted(names))) if names else (False, ())
+    return (bool(allow), _decode_names(names, row)) if names else (False, ())
 
 
 def _decode_delegate(value: t.Any, row: Property) -> t.Any:
     # Which controllers `yes` means is for the host to know, so a list of them all is not told from it.
-    return bool(value[0]), tuple(sorted(value[1] or ())) if value[0] else ()
+    return bool(value[0]), _decode_names(value[1] or (), row) if value[0] else ()
 
 
 # -- values for people and for files
@@ -783,26 +859,26 @@ def _read_number(path: str) -> int | None:
 
 # kind: parse, whether it collects several assignments, to D-Bus, from D-Bus
 _KINDS: dict[str, tuple[t.Any, bool, t.Any, t.Any]] = {
-    "bool": (_parse_bool, False, _scalar("b"), _as_is),
-    "quota": (_parse_quota, False, _scalar("t"), _as_is),
-    "timespan": (_parse_timespan, False, _scalar("t"), _as_is),
-    "cpu_weight": (_parse_weight, False, _scalar("t"), _as_is),
-    "weight": (_parse_weight, False, _scalar("t"), _as_is),
+    "bool": (_parse_bool, False, _scalar("b"), _one(bool)),
+    "quota": (_parse_quota, False, _scalar("t"), _one(int)),
+    "timespan": (_parse_timespan, False, _scalar("t"), _one(int)),
+    "cpu_weight": (_parse_weight, False, _scalar("t"), _one(int)),
+    "weight": (_parse_weight, False, _scalar("t"), _one(int)),
     "numbers": (_parse_numbers, True, _array("ay", _mask), _unmask),
-    "memory": (_parse_memory, False, _scalar("t"), _as_is),
-    "tasks": (_parse_tasks, False, _scalar("t"), _as_is),
+    "memory": (_parse_memory, False, _scalar("t"), _one(int)),
+    "tasks": (_parse_tasks, False, _scalar("t"), _one(int)),
     "device_bytes": (_parse_per_device, True, _array("a(st)"), _decode_limits),
     "device_number": (_parse_per_device, True, _array("a(st)"), _decode_limits),
     "device_timespan": (_parse_per_device, True, _array("a(st)"), _decode_limits),
     "addresses": (_parse_addresses, True, _array("a(iayu)"), _decode_addresses),
-    "ports": (_parse_ports, True, _array("a(iiqq)"), _sorted_tuples),
+    "ports": (_parse_ports, True, _array("a(iiqq)"), _rows(int, int, int, int)),
     "devices": (_parse_devices, True, _array("a(ss)"), _decode_devices),
-    "word": (_parse_word, False, _scalar("s"), _as_is),
-    "fraction": (_parse_fraction, False, _scalar("u"), _as_is),
+    "word": (_parse_word, False, _scalar("s"), _one(str)),
+    "fraction": (_parse_fraction, False, _scalar("u"), _one(int)),
     "interfaces": (_parse_interfaces, True, _encode_interfaces, _decode_interfaces),
-    "words": (_parse_words, True, _array("as"), _sorted_tuples),
-    "nft": (_parse_nft, True, _array("a(iiss)"), _sorted_tuples),
+    "words": (_parse_words, True, _array("as"), _decode_names),
+    "nft": (_parse_nft, True, _array("a(iiss)"), _rows(int, int, str, str)),
     "delegate": (_parse_delegate, False, _encode_delegate, _decode_delegate),
-    "text": (_parse_text, False, _scalar("s"), _as_is),
-    "pairs": (_parse_pairs, True, _array("a(ss)"), _sorted_tuples),
+    "text": (_parse_text, False, _scalar("s"), _one(str)),
+    "pairs": (_parse_pairs, True, _array("a(ss)"), _rows(str, str)),
 }

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, HIGHEST, count, is_digits
 
 INFINITY = 2**64 - 1
 
 _SUFFIXES = ("E", "P", "T", "G", "M", "K", "B", "")
 _FACTORS = (1024**6, 1024**5, 1024**4, 1024**3, 1024**2, 1024, 1, 1)
 _DIGITS = "0123456789"
-_BLANKS = " \t\n\r"
 # Parts of a hundred that a percentage sign stands for, in parts of ten thousand.
 _PERCENT_SIGNS = {"%": (100, 2), "\u2030": (10, 1), "\u2031": (1, 0)}
 
@@ -23,12 +23,12 @@ def parse_bytes(text: str, option: str = "value") -> int:
     :param option: name of the option, for the error.
     :raises BadInput: with the place where the text stops being a size.
     """
-    text = text.strip(_BLANKS)
+    text = text.strip(BLANKS)
     if text == "infinity":
         return INFINITY
     total, at, end, allowed = 0, 0, len(text), 0
     while True:
-        at = _skip(text, at, _BLANKS)
+        at = _skip(text, at, BLANKS)
         at += text[at : at + 1] == "+"
         start = at
         at = _skip(text, at, _DIGITS)
@@ -39,20 +39,22 @@ def parse_bytes(text: str, option: str = "value") -> int:
             start = at + 1
             at = _skip(text, start, _DIGITS)
             fraction = text[start:at]
-        at = _skip(text, at, _BLANKS)
+        if count(fraction) > HIGHEST["t"]:
+            raise _bad(text, start, option, "there are more decimals than systemd takes")
+        at = _skip(text, at, BLANKS)
         for index in range(allowed, len(_SUFFIXES)):
             if text.startswith(_SUFFIXES[index], at):
                 break
         else:
             raise _bad(text, at, option, "a smaller suffix than the one before is missing")
         factor = _FACTORS[index]
-        total += int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+        total += count(whole) * factor + _part(fraction, factor)
         at += len(_SUFFIXES[index])
         allowed = index + 1
         if at >= end:
             break
-        if text[at] not in _BLANKS and text[at] not in _DIGITS:
-            raise _bad(text, at, option, f"{text[at]!r} is no suffix; K, M, G, T, P and E are")
+        if text[at] not in BLANKS and text[at] not in _DIGITS:
+            raise _bad(text, at, option, f"{shown(text[at])} is no suffix; K, M, G, T, P and E are")
     if total >= INFINITY:
         raise _bad(text, 0, option, "it is more than systemd can count; write infinity")
     return total
@@ -66,16 +68,18 @@ def parse_percent(text: str, option: str = "value", limit: int | None = 100) -> 
     """
     sign = text[-1:]
     if sign not in _PERCENT_SIGNS:
-        raise BadInput(f"{option}: {text!r} is not a percentage; write it like 20% or 0.5%")
+        raise BadInput(f"{option}: {shown(text)} is not a percentage; write it like 20% or 0.5%")
     factor, places = _PERCENT_SIGNS[sign]
     whole, dot, fraction = text[:-1].partition(".")
-    if not _digits(whole) or (dot and not _digits(fraction)):
-        raise BadInput(f"{option}: {text!r} is not a percentage; write it like 20% or 0.5%")
+    if not is_digits(whole) or (dot and not is_digits(fraction)):
+        raise BadInput(f"{option}: {shown(text)} is not a percentage; write it like 20% or 0.5%")
     if len(fraction) > places:
-        raise BadInput(f"{option}: {text!r} has more decimals than systemd takes ({places})")
-    value = int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+        raise BadInput(f"{option}: {shown(text)} has more decimals than systemd takes ({places})")
+    value = count(whole) * factor + _part(fraction, factor)
+    if value > HIGHEST["i"]:
+        raise BadInput(f"{option}: {shown(text)} is more than systemd can count")
     if limit is not None and value > limit * 100:
-        raise BadInput(f"{option}: {text!r} is above {limit}%")
+        raise BadInput(f"{option}: {shown(text)} is above {limit}%")
     return value
 
 
@@ -99,8 +103,10 @@ def exact_bytes(size: int) -> str:
     return str(size)
 
 
-def _digits(text: str) -> bool:
-    return text != "" and all(char in _DIGITS for char in text)
+def _part(fraction: str, factor: int) -> int:
+    """What the decimals of a number are worth in units of which the whole number has `factor`."""
+    # There may be any number of zeros; what comes after 30 of them is no part of a byte that counts.
+    return count(fraction[:30]) * factor // 10 ** len(fraction[:30])
 
 
 def _skip(text: str, at: int, chars: str) -> int:
@@ -110,7 +116,6 @@ def _skip(text: str, at: int, chars: str) -> int:
 
 
 def _bad(text: str, at: int, option: str, why: str) -> BadInput:
-    shown = text if len(text) <= 60 else text[:57] + "..."
     return BadInput(
-        f"{option}: {shown!r} is not a size in bytes: at character {at + 1}, {why}; write it like 512M, 1.5G or 4096"
+        f"{option}: {shown(text)} is not a size in bytes: at character {at + 1}, {why}; write it like 512M, 1.5G or 4096"
     )

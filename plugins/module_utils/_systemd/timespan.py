@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, HIGHEST, count
 
 INFINITY = 2**64 - 1
 
@@ -36,7 +37,6 @@ _OTHER_NAMES = {
 UNITS = {name: usec for short, usec in _PRINTED for name in (short, *_OTHER_NAMES[short])}
 
 _DIGITS = "0123456789"
-_BLANKS = " \t\n\r"
 
 
 def parse_timespan(text: str, option: str = "timeout", bare: str = "s") -> int:
@@ -46,10 +46,10 @@ def parse_timespan(text: str, option: str = "timeout", bare: str = "s") -> int:
     :param bare: the unit of numbers that have none.
     :raises BadInput: with the place where the text stops being a time span.
     """
-    rest = text.strip(_BLANKS)
+    rest = text.strip(BLANKS)
     if rest == "infinity":
         return INFINITY
-    total, at = 0, len(text) - len(text.lstrip(_BLANKS))
+    total, at = 0, len(text) - len(text.lstrip(BLANKS))
     end = at + len(rest)
     if not rest:
         raise _bad(text, at, option, "a number is missing")
@@ -70,23 +70,28 @@ def parse_timespan(text: str, option: str = "timeout", bare: str = "s") -> int:
         elif not whole:
             raise _bad(text, at, option, "a number is missing")
         number_end = at
-        while at < end and text[at] in _BLANKS:
+        while at < end and text[at] in BLANKS:
             at += 1
         start = at
-        while at < end and text[at] not in _DIGITS and text[at] not in _BLANKS and text[at] not in ".-+":
+        while at < end and text[at] not in _DIGITS and text[at] not in BLANKS and text[at] not in ".-+":
             at += 1
         unit = UNITS.get(text[start:at] or bare)
         if number_end == at < end:
             # `1.2.3`; `1.2 .3` and `1.2s.3` are two numbers.
             raise _bad(text, at, option, "a unit or a blank is missing between two numbers")
         if unit is None:
-            raise _bad(text, start, option, f"{text[start:at]!r} is no unit of time")
-        total += int(whole or 0) * unit
+            raise _bad(text, start, option, f"{shown(text[start:at])} is no unit of time")
+        number = count(whole)
+        if number > HIGHEST["x"]:
+            raise _bad(text, 0, option, "it is longer than systemd can count; write infinity")
+        total += number * unit
         for digit in fraction:
             # Rounded down at each digit, as systemd does.
             unit //= 10
+            if not unit:
+                break
             total += int(digit) * unit
-        while at < end and text[at] in _BLANKS:
+        while at < end and text[at] in BLANKS:
             at += 1
     if total >= INFINITY:
         raise _bad(text, 0, option, "it is longer than systemd can count; write infinity")
@@ -114,7 +119,6 @@ def format_timespan(usec: int) -> str:
 
 
 def _bad(text: str, at: int, option: str, why: str) -> BadInput:
-    shown = text if len(text) <= 60 else text[:57] + "..."
     return BadInput(
-        f"{option}: {shown!r} is not a time span: at character {at + 1}, {why}; write it like 90s, 5min or 1h 30min"
+        f"{option}: {shown(text)} is not a time span: at character {at + 1}, {why}; write it like 90s, 5min or 1h 30min"
     )

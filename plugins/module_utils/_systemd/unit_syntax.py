@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    BLANKS,
+    has_surrogates,
+    is_variable,
+    number_text,
+)
 
-# What systemd takes off both ends of a line, a key and a value; no other white space counts.
-BLANKS = " \t\n\r"
-# LONG_LINE_MAX of systemd.
+# LONG_LINE_MAX of systemd, in bytes; a line has to be shorter.
 _LONGEST_LINE = 1024 * 1024
+# More than this no section and no directive is long, the notes of others (X-) included.
+_LONGEST_NAME = 255
+# How many of the problems of a file are told.
+MOST_PROBLEMS = 20
 _SECTION_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ")
 _KEY_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -72,7 +80,7 @@ class Problem(t.NamedTuple):
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.message}" + (f"\n    {self.text}" if self.text else "")
+        return f"{where}{self.message}" + (f"\n    {plain(self.text)}" if self.text else "")
 
 
 class UnitText(t.NamedTuple):
@@ -112,6 +120,17 @@ class UnitText(t.NamedTuple):
         return self.lines[number - 1].strip(BLANKS) if 0 < number <= len(self.lines) else ""
 
 
+def bounded(problems: list[Problem]) -> list[Problem]:
+    """The first of the problems, and how many there are besides; so that a file of nonsense makes no message of megabytes."""
+    if len(problems) <= MOST_PROBLEMS + 1:
+        return problems
+    return [*problems[:MOST_PROBLEMS], Problem(0, "", f"and {len(problems) - MOST_PROBLEMS} more problems")]
+
+
+def _bytes_of(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogatepass"))
+
+
 def split_lines(text: str) -> list[str]:
     """The lines as systemd sees them: LF, CR, CR LF and LF CR each end one."""
     if "\r" in text:
@@ -136,6 +155,11 @@ def parse(text: str) -> UnitText:
     length = 0
     first = 0
     for number, raw in enumerate(lines, 1):
+        size = _bytes_of(raw)
+        if size >= _LONGEST_LINE or length + size > _LONGEST_LINE:
+            found.problems.append(Problem(number, "", "this line is longer than the 1 MiB that systemd takes"))
+            pending, length, first = [], 0, 0
+            continue
         bare = raw.lstrip(BLANKS)
         if bare[:1] in ("#", ";") and bare:
             # Also between the lines of a continued value.
@@ -145,11 +169,7 @@ def parse(text: str) -> UnitText:
         line = raw[1:] if number == 1 and raw.startswith("\ufeff") else raw
         if not first:
             first = number
-        length += len(line)
-        if length > _LONGEST_LINE:
-            found.problems.append(Problem(number, "", "this line is longer than the 1 MiB that systemd takes"))
-            pending, length, first = [], 0, 0
-            continue
+        length += size
         if _is_continued(line):
             pending.append(line[:-1] + " ")
             continue
@@ -158,6 +178,7 @@ def parse(text: str) -> UnitText:
         pending, length, first = [], 0, 0
     if first:
         _logical_line(found, "".join(pending).strip(BLANKS), first, len(lines), section, known)
+    found.problems[:] = bounded(found.problems)
     return found
 
 
@@ -178,7 +199,7 @@ def _logical_line(
 
     if "\0" in line:
         wrong("there is a NUL character in this line")
-    elif any(0xDC80 <= ord(char) <= 0xDCFF for char in line):
+    elif not line.isascii() and has_surrogates(line):
         wrong("this line is not valid UTF-8, systemd would ignore it")
     elif line[0] == "[":
         name = line[1:-1]
@@ -199,7 +220,7 @@ def _logical_line(
             wrong("there is nothing before the '='")
         elif section is None:
             if known:
-                wrong(f"{key}= stands before the first section header")
+                wrong(f"{plain(key)}= stands before the first section header")
         else:
             found.assignments.append(Assignment(section, key, value.strip(BLANKS), first, last))
     return section, known
@@ -225,7 +246,7 @@ def render(sections: t.Mapping[t.Any, t.Any], option: str = "sections") -> str:
     :raises BadInput: a name or value cannot be written, or would come to mean something else.
     """
     if not isinstance(sections, dict):
-        raise BadInput(f"{option}: must be a mapping of section names to directives, not {_shown(sections)}")
+        raise BadInput(f"{option}: must be a mapping of section names to directives, not {shown(sections)}")
     blocks = []
     for section, directives in sections.items():
         where = f"{option}.{section}"
@@ -233,18 +254,22 @@ def render(sections: t.Mapping[t.Any, t.Any], option: str = "sections") -> str:
             not isinstance(section, str)
             or not section
             or not _SECTION_CHARS.issuperset(section)
+            or len(section) > _LONGEST_NAME
             or section.strip() != section
         ):
-            raise BadInput(f"{option}: {_shown(section)} is not a section name; write one such as 'Service'")
+            raise BadInput(f"{option}: {shown(section)} is not a section name; write one such as 'Service'")
         if directives is None:
             directives = {}
         if not isinstance(directives, dict):
-            raise BadInput(f"{where}: must be a mapping of directives to values, not {_shown(directives)}")
+            raise BadInput(f"{where}: must be a mapping of directives to values, not {shown(directives)}")
         lines = [f"[{section}]"]
         for key, value in directives.items():
-            if not isinstance(key, str) or not key or not _KEY_CHARS.issuperset(key):
-                raise BadInput(f"{where}: {_shown(key)} is not a directive; write one such as 'Description'")
-            lines += [f"{key}={word}" for word in _values(key, value, f"{where}.{key}")]
+            if not isinstance(key, str) or not key or not _KEY_CHARS.issuperset(key) or len(key) > _LONGEST_NAME:
+                raise BadInput(f"{where}: {shown(key)} is not a directive; write one such as 'Description'")
+            for word in _values(key, value, f"{where}.{key}"):
+                lines.append(f"{key}={word}")
+                if _bytes_of(lines[-1]) >= _LONGEST_LINE:
+                    raise BadInput(f"{where}.{key}: the value is longer than the 1 MiB that systemd takes")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 
@@ -255,9 +280,12 @@ def _values(key: str, value: t.Any, where: str) -> list[str]:
             raise BadInput(f"{where}: takes a value or a list of values, not a mapping")
         pairs = []
         for name, text in value.items():
-            if not isinstance(name, str) or not name or "=" in name or any(c in name for c in BLANKS + "\"'\\"):
-                raise BadInput(f"{where}: {_shown(name)} is not the name of a variable")
-            pairs.append(_variable(f"{name}={_scalar(key, text, f'{where}.{name}')}"))
+            # env_name_is_valid() of systemd, which passes over others.
+            if not isinstance(name, str) or not is_variable(name):
+                raise BadInput(
+                    f"{where}: {shown(name)} is not the name of a variable; letters, digits and _ may be used, and no digit first"
+                )
+            pairs.append(_variable(f"{name}={_scalar(key, text, f'{where}.{plain(name)}')}"))
         return pairs
     if not isinstance(value, (list, tuple)):
         return [_scalar(key, value, where)]
@@ -269,7 +297,7 @@ def _values(key: str, value: t.Any, where: str) -> list[str]:
             word = _variable(word)
         elif key.startswith("Exec") and word.startswith("--"):
             raise BadInput(
-                f"{at}: {word!r} is not a command; each item of a list is a command of its own, "
+                f"{at}: {shown(word)} is not a command; each item of a list is a command of its own, "
                 "so write a command with all its arguments as one string"
             )
         words.append(word)
@@ -289,34 +317,25 @@ def _scalar(key: str, value: t.Any, where: str) -> str:
         return "null" if key in _NULL_IS_A_WORD else ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, (int, float)):
         if key in _OCTAL and value > 7:
-            raise BadInput(f"{where}: {value} is a number; write file modes as text in quotes, such as '0755'")
+            raise BadInput(f"{where}: {shown(value)} is a number; write file modes as text in quotes, such as '0755'")
         if key == "OnCalendar":
-            raise BadInput(f"{where}: {value} is a number; put times in quotes, as YAML reads 10:30 as one number")
-        return str(value)
-    if isinstance(value, float):
-        if str(value) in ("nan", "inf", "-inf"):
-            raise BadInput(f"{where}: {value} is not a number that can be written")
-        return repr(value)
+            raise BadInput(
+                f"{where}: {shown(value)} is a number; put times in quotes, as YAML reads 10:30 as one number"
+            )
+        return number_text(value, where)
     if not isinstance(value, str):
-        raise BadInput(f"{where}: takes text, a number or a boolean, not {_shown(value)}")
+        raise BadInput(f"{where}: takes text, a number or a boolean, not {shown(value)}")
     text = value.strip(BLANKS)
     for char in text:
         if char in "\n\r":
             raise BadInput(
-                f"{where}: {_shown(value)} has a line break in it; write a list to give the directive several times, "
+                f"{where}: {shown(value)} has a line break in it; write a list to give the directive several times, "
                 "or fold a long value with YAML's `>-`"
             )
         if (char < " " and char != "\t") or char == "\x7f" or 0xD800 <= ord(char) <= 0xDFFF:
-            raise BadInput(f"{where}: {_shown(value)} holds the character {char!r}, which a unit file cannot")
+            raise BadInput(f"{where}: {shown(value)} holds the character {shown(char)}, which a unit file cannot")
     if _is_continued(text):
-        raise BadInput(f"{where}: {_shown(value)} ends with a backslash, which would join the next line to it")
-    if len(text) > _LONGEST_LINE - 256:
-        raise BadInput(f"{where}: the value is longer than the 1 MiB that systemd takes")
+        raise BadInput(f"{where}: {shown(value)} ends with a backslash, which would join the next line to it")
     return text
-
-
-def _shown(value: t.Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

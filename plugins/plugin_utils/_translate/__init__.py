@@ -16,6 +16,7 @@ Lowest first; a part imports only from those before it:
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, runit
@@ -26,19 +27,31 @@ _TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[
 }
 
 
+# CPU time, in seconds, for the services of one host. A thousand usual ones take ten.
+_MOST_TIME = 300.0
+
+
 def translate(
-    definitions: t.Iterable[t.Mapping[str, t.Any]], log: str = "journald", target: str = "multi-user.target"
+    definitions: t.Iterable[t.Mapping[str, t.Any]],
+    log: str = "journald",
+    target: str = "multi-user.target",
+    most_time: float = _MOST_TIME,
 ) -> list[dict[str, t.Any]]:
     """Translate what the collector found, in its order.
 
-    :param definitions: as the collector returns them.
+    :param definitions: as the collector returns them, checked (`_answers.definitions`).
     :param log: what becomes of log/run: `journald` or `svlogd`.
     :param target: the unit that pulls in the services.
+    :param most_time: seconds of CPU time after which the services that are left are refused.
     :returns: for each a dictionary of name, source, path, translation, units, findings, state and definition.
     """
     options = runit.Options(log=log, target=target)
     found = []
+    until = time.process_time() + most_time
     for raw in definitions:
+        if time.process_time() > until:
+            found.append(_untouched(raw, most_time))
+            continue
         result = _TRANSLATORS[str(raw.get("source", "runit"))](raw, options)
         result["state"] = dict(raw.get("state") or {})
         result["definition"] = dict(raw)
@@ -46,6 +59,26 @@ def translate(
     _share_directories(found)
     _break_circles(found)
     return found
+
+
+def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]:
+    """A service for which no time was left."""
+    message = (
+        f"the services before it took {most_time:.0f} s to translate, so this one was not looked at; "
+        "translate them in parts, with the option name of service_import_info"
+    )
+    finding = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
+    name = str(raw["name"])
+    return {
+        "name": name,
+        "source": str(raw.get("source", "runit")),
+        "path": str(raw.get("path", f"/etc/sv/{name}")),
+        "translation": "refused",
+        "units": [],
+        "findings": [finding],
+        "state": dict(raw.get("state") or {}),
+        "definition": dict(raw),
+    }
 
 
 def _render_again(unit: dict[str, t.Any]) -> None:
@@ -62,10 +95,18 @@ def _break_circles(services: list[dict[str, t.Any]]) -> None:
         name: str(unit["sections"].get("Unit", {}).get("After", "")).split() for name, (_s, unit) in units.items()
     }
     done: set[str] = set()
-
-    def visit(name: str, path: list[str]) -> None:
-        for other in list(behind.get(name, ())):
-            if other in path or other == name:
+    for first in units:
+        if first in done:
+            continue
+        # The way from the first to where we are, with what is left to look at behind each; not recursive, as it may be long.
+        way: dict[str, t.Iterator[str]] = {first: iter(list(behind.get(first, ())))}
+        while way:
+            name = next(reversed(way))
+            other = next(way[name], None)
+            if other is None:
+                done.add(name)
+                del way[name]
+            elif other in way:
                 behind[name].remove(other)
                 service, unit = units[name]
                 section = unit["sections"]["Unit"]
@@ -83,12 +124,7 @@ def _break_circles(services: list[dict[str, t.Any]]) -> None:
                     }
                 )
             elif other in units and other not in done:
-                visit(other, [*path, name])
-        done.add(name)
-
-    for name in units:
-        if name not in done:
-            visit(name, [])
+                way[other] = iter(list(behind.get(other, ())))
 
 
 def _share_directories(services: list[dict[str, t.Any]]) -> None:

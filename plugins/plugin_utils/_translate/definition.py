@@ -9,6 +9,15 @@ import base64
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import TooMuch
+
+#: More than the collector reads of a file.
+LARGEST = 256 * 1024
+LARGEST_TOGETHER = 2 * 1024 * 1024
+#: Statements that the interpreter looks at in one service, in however many turns.
+MOST_STATEMENTS = 20000
+
 
 class Definition:
     """The raw files of one service and what is known of its host.
@@ -31,6 +40,48 @@ class Definition:
         self.initscript: str | None = raw.get("initscript")
         self.state: t.Mapping[str, t.Any] = raw.get("state") or {}
         self.problems: list[str] = [str(one) for one in raw.get("problems", [])]
+        self._left = MOST_STATEMENTS
+
+    def spend(self, steps: int = 1) -> None:
+        """Count a statement that is interpreted, or what takes as long as some.
+
+        :raises TooMuch: there were more than a translation may take.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise TooMuch(f"reading it takes more than {MOST_STATEMENTS} steps")
+
+    def check_size(self) -> None:
+        """
+        :raises TooMuch: the files are larger than any that are written by hand.
+        """
+        total = scripts = 0
+        for path, one in self.files.items():
+            size = len(str(one.get("content") or ""))
+            total += size
+            scripts += size if self.executable(path) or path in _SCRIPTS else 0
+            if size > LARGEST:
+                raise TooMuch(f"{path} has more than {LARGEST // 1024} KiB")
+        if scripts > LARGEST:
+            raise TooMuch(f"its scripts have more than {LARGEST // 1024} KiB together")
+        if total > LARGEST_TOGETHER:
+            raise TooMuch(f"its files have more than {LARGEST_TOGETHER // 1024 // 1024} MiB together")
+
+    def withheld(self, path: str) -> t.Mapping[str, t.Any] | None:
+        """A file, by its whole path, whose contents stayed on the host since they are not for everybody; None for others."""
+        relative = self.relative(path)
+        one = self.external.get(path) if relative is None else self.files.get(relative)
+        return one if one is not None and one.get("private") and one.get("content") is None else None
+
+    def withheld_in(self, path: str) -> list[str]:
+        """The names of such files directly in a directory."""
+        relative = self.relative(path)
+        files, head = (self.external, path) if relative is None else (self.files, relative)
+        return sorted(
+            one.rpartition("/")[2]
+            for one in files
+            if one.rpartition("/")[0] == head and self.withheld(one if relative is None else f"{self.path}/{one}")
+        )
 
     def text(self, relative: str) -> str | None:
         """The text of a file of the service directory; None where there is none."""
@@ -124,31 +175,4 @@ def _text(one: t.Mapping[str, t.Any] | None) -> str | None:
     return content
 
 
-_PLAIN_LINE = re.compile(
-    r"""([A-Za-z_][A-Za-z0-9_]*)=(?:'([^'\n]*)'|"([^"$`\\\n]*)"|([^\s'"$`\\~;&|<>()*?\[#{}]*))\Z"""
-)
-_COMMENTED = re.compile(r"\s*#+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=")
-
-
-def plain_settings(text: str) -> tuple[dict[str, str], set[str]] | None:
-    """A settings file that the shell and `EnvironmentFile=` read alike: its values, and the names its comments mention.
-
-    None where it holds anything else. A trailing comment behind a value is text to systemd, so it does not count as plain.
-    """
-    values: dict[str, str] = {}
-    mentioned: set[str] = set()
-    for line in text.split("\n"):
-        bare = line.strip()
-        if not bare:
-            continue
-        if bare.startswith("#"):
-            match = _COMMENTED.match(bare)
-            if match:
-                mentioned.add(match.group(1))
-            continue
-        match = _PLAIN_LINE.match(bare)
-        if match is None:
-            return None
-        value = next((group for group in match.groups()[1:] if group is not None), "")
-        values[match.group(1)] = value
-    return values, mentioned
+__all__ = ["Definition", "normal", "plain_settings"]

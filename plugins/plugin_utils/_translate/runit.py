@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import LARGEST, Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_control import Control
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
@@ -25,7 +26,13 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Refused,
     unit_name,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import line_of, parse, text_of, walk
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    TooMuch,
+    line_of,
+    parse,
+    text_of,
+    walk,
+)
 
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(
@@ -40,6 +47,7 @@ class _Translator(Control):
 
     def run(self) -> None:
         definition = self.definition
+        definition.check_size()
         for problem in definition.problems:
             self.note(WARNING, "collect", "", 0, problem)
         if "run" not in definition.files:
@@ -60,6 +68,7 @@ class _Translator(Control):
         self._early()
         self._supervisor()
         self._rest()
+        self._secrets()
         if definition.assumed and any(definition.path in value for value in self._texts()):
             self.note(
                 INFO,
@@ -107,6 +116,21 @@ class _Translator(Control):
                         line_of(node),
                         f"{name} talks to the supervisor, which is not there under systemd: say with a dependency or with systemctl what it is for",
                     )
+
+    def _secrets(self) -> None:
+        """What only some could read, and all can read in the unit."""
+        private = [path for path, one in self.definition.files.items() if one.get("private") and one.get("content")]
+        shown = [unit for unit in self.units() if unit["sections"].get("Service", {}).get("Environment")]
+        if private and shown:
+            path = private[0]
+            self.note(
+                DECISION,
+                "private",
+                path,
+                0,
+                f"{path} is not for every user (mode {self.definition.files[path].get('mode')}), but what it sets is in "
+                f"{shown[0]['name']} as Environment=; move secrets into a file of mode 0600 for EnvironmentFile=",
+            )
 
     def _texts(self) -> list[str]:
         return [unit["content"].split("\n", 1)[1] for unit in self.units()]
@@ -185,9 +209,21 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
         translator.run()
         translation = translator.translation
         units = translator.units()
+        if sum(len(unit["content"]) for unit in units) > LARGEST:
+            raise TooMuch(f"its units would have more than {LARGEST // 1024} KiB")
+        for unit in units:
+            check_name(unit["name"], "name")
+    except BadInput as why:
+        message = f"no unit can have the name that comes of the service's: {why.msg}"
+        translator.findings.append(Finding(WARNING, "name", "", 0, message))
+        translation, units = "refused", []
     except Refused as why:
         translator.findings.append(Finding(WARNING, why.construct, "run", why.line, why.message))
         translation = "refused"
+    except TooMuch as why:
+        message = f"{why}, too much to be translated; write the unit by hand"
+        translator.findings.append(Finding(WARNING, "size", "", 0, message))
+        translation, units = "refused", []
     except SystemdError:
         raise
     except Exception as error:  # noqa: BLE001 - one strange script must not keep a fleet from being translated

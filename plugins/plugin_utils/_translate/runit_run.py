@@ -110,7 +110,9 @@ class Run(Process):
         _known, content = self.definition.outside(path)
         interpreter.vars["NAME"] = lit(name)
         interpreter.line = 1
-        if content is None:
+        if interpreter.withheld_settings(path, True):
+            pass
+        elif content is None:
             interpreter.settings_file(path, True)
             interpreter.open_conf = True
             interpreter.note(

@@ -90,6 +90,7 @@ class Interpreter(Builtins):
             return self.keep(node, background, last, str(why))
 
     def dispatch(self, node: Node, last: bool, checked: bool = False) -> bool:
+        self.definition.spend()
         kind = node.type
         if kind == "command":
             return self.simple(node, [], last, checked)

@@ -112,6 +112,8 @@ class Settings(Redirections):
             known = content is not None or self.definition.live
         else:
             known, content = self.definition.outside(path)
+        if self.withheld_settings(path, optional):
+            return
         if content is None:
             if any(mark in path for mark in programs.CODE_MARKS) or path.endswith((".sh", ".bash", "/activate")):
                 if path.endswith("/bin/activate"):
@@ -168,6 +170,31 @@ class Settings(Redirections):
             return
         self.evaluate_file(path, content, optional, node)
 
+    def withheld_settings(self, path: str, optional: bool) -> bool:
+        """Have systemd read a file whose contents stayed on the host, which it does as root; False where it is no such file.
+
+        :raises Wrap: systemd would misread it, so that the script goes on doing it.
+        """
+        one = self.definition.withheld(path)
+        if one is None:
+            return False
+        names = one.get("variables")
+        if names is None:
+            raise Wrap(
+                ".",
+                f"{path} is not for every user, so it was left on the host, and it is no plain list of NAME=value lines; "
+                "the original script, which reads it, is run",
+                self.line,
+            )
+        self.settings_file(path, optional)
+        self._open({*names, *(one.get("mentioned") or ())}, {})
+        self.note(
+            INFO,
+            ".",
+            f"{path} is not for every user, so it stays on the host and is read there by EnvironmentFile=; all its variables are passed on",
+        )
+        return True
+
     @staticmethod
     def _interesting(content: str) -> bool:
         return "export " in content
@@ -208,6 +235,7 @@ class Settings(Redirections):
         """A settings file that uses shell: its values are fixed, or it goes on being read by a shell."""
         if path in self.reading or len(self.reading) > 8:
             raise NeedShell("it sources itself")
+        self.definition.spend(len(content) // 4)
         saved = self._save()
         self.reading.append(path)
         try:

@@ -49,6 +49,10 @@ class CannotPrint(Exception):
     """A construct that does not go on one line (a here-document), or that is not shell at all."""
 
 
+class TooMuch(Exception):
+    """More than the time for one service allows: no script that is written by hand is as long. The text says of what."""
+
+
 class Script(t.NamedTuple):
     """A parsed script."""
 
@@ -65,6 +69,7 @@ def parse(text: str, file: str) -> Script:
     """Parse shell text. `file` names it in findings.
 
     :raises SystemdError: the parser is not installed on the controller.
+    :raises TooMuch: it is too long.
     """
     global _parser
     if _parser is None:
@@ -76,10 +81,22 @@ def parse(text: str, file: str) -> Script:
         _parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
     # Shells skip NUL; here it marks specifiers.
     source = _hide(text.replace("\0", "").encode("utf-8", "surrogateescape"))
+    if len(source) > _MOST_BYTES:
+        raise TooMuch(f"{file} has more than {_MOST_BYTES // 1024} KiB of shell")
+    if len(_OPENING.findall(source)) > _MOST_OPENINGS:
+        raise TooMuch(f"{file} has more than {_MOST_OPENINGS} brackets and here-documents")
     root = _parser.parse(source).root_node
+    if root.descendant_count > _MOST_NODES:
+        raise TooMuch(f"{file} has more than {_MOST_NODES} words and marks")
     return Script(root, source, file, root.has_error or _too_deep(root, source))
 
 
+# tree-sitter takes the square of how many of these are open at a time, and cannot be stopped: two or three seconds for the most.
+_MOST_BYTES = 64 * 1024
+_OPENING = re.compile(rb"[(\[]|<<")
+_MOST_OPENINGS = 1500
+# Some readers of the tree take the square of its size in time: a second or two for this many nodes (more than a thousand lines).
+_MOST_NODES = 12000
 # Nesting that no script has; what reads the tree is recursive.
 _DEEPEST = 120
 

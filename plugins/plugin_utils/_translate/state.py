@@ -381,6 +381,13 @@ class State:
     def environment_directory(self, path: str, construct: str) -> bool:
         relative = self.definition.relative(path)
         files: dict[str, str] = {}
+        secret = self.definition.withheld_in(path.rstrip("/"))
+        if secret:
+            raise wrappers.Keep(
+                f"{', '.join(secret[:3])}{', ...' if len(secret) > 3 else ''} in {path} are not for every user, and a unit is: "
+                "they stay where they are and are read when the service starts. To do without it, write them into a file of "
+                "mode 0600 for EnvironmentFile="
+            )
         if relative is not None:
             if not self.definition.has(relative):
                 self.note(

@@ -20,6 +20,7 @@ from jeepney.fds import FileDescriptor
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, Connection, connect
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.messages import Reader
 
 FIELDS = dbus.HeaderFields
 
@@ -112,10 +113,11 @@ def test_more_than_the_sockets_hold_in_both_directions(pair: tuple[Connection, s
 
 def test_errors(pair: tuple[Connection, socket.socket]) -> None:
     connection, peer = pair
-    peer.sendall(answer(1, "a") + error(2, "e.Bad", "no") + error(3, "e.Bad", "no"))
+    peer.sendall(answer(1, "a") + error(2, "e.Bad", "no"))
     first, second = connection.call_many(calls(2))
     assert first == ("a",)
     assert (second.name, second.text) == ("e.Bad", "no")
+    peer.sendall(error(3, "e.Bad", "no"))
     with pytest.raises(CallFailed, match="no"):
         connection.call(calls(1)[0])
 
@@ -125,13 +127,13 @@ def test_only_wanted_signals_are_parsed(
 ) -> None:
     connection, peer = pair
     parsed: list[bytes] = []
-    parse = dbus.Message.from_buffer
+    parse = Reader.header
 
-    def count(buffer: bytes, fds: tuple[int, ...] = ()) -> t.Any:
-        parsed.append(buffer)
-        return parse(buffer, fds)
+    def count(self: Reader, message: bytes) -> t.Any:
+        parsed.append(message)
+        return parse(self, message)
 
-    monkeypatch.setattr(dbus.Message, "from_buffer", count)
+    monkeypatch.setattr(Reader, "header", count)
     removed = connection.want("JobRemoved")
     peer.sendall(
         signal("PropertiesChanged", "no") + signal("JobRemoved", "yes") + signal("JobNew", "no") + answer(1, "a")

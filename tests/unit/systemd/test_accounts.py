@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import accounts, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import (
     Account,
     acting_as,
     acting_for,
-    become_hint,
     find_account,
     privileged,
 )
@@ -182,6 +181,15 @@ class TestPrograms:
         names = {line.partition("=")[0] for line in said.splitlines()[4:]}
         assert not {"TOKEN", "DBUS_SYSTEM_BUS_ADDRESS"} & names
         assert names >= {"HOME", "LOGNAME", "USER", "XDG_RUNTIME_DIR", "PATH", "LC_ALL"}
+
+    @as_root
+    def test_those_of_ansible_core_neither(self) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+
+        module = AnsibleModule.__new__(AnsibleModule)
+        with acting_as(NOBODY):
+            code, out, _err = module.run_command(["grep", "^Uid:", "/proc/self/status"])
+        assert (code, out) == (0, "Uid:" + "\t65534" * 4 + "\n")
 
     @as_root
     def test_scratch_directories_are_of_whom_one_acts_as(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

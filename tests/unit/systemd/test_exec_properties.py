@@ -91,7 +91,7 @@ def test_conversions(name: str, value: t.Any, wanted: t.Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("Nice", "20", "between -20 and 19"),
+        ("Nice", "20", "goes from -20 to 19"),
         ("Nice", "much", "whole number"),
         ("Nice", [1, 2], "one value"),
         ("RemainAfterExit", "maybe", "boolean"),

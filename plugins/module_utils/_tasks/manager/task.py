@@ -89,10 +89,6 @@ class SetLogging(Step):
 class Reexecute(Step):
     """Replace the manager's process by a new one, and wait until that one answers."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-
     def describe(self) -> str:
         return "daemon-reexec"
 
@@ -104,15 +100,13 @@ class Reexecute(Step):
             pass
         ctx.manager.connection.close()
         deadline = ctx.deadline()
-        while True:
-            try:
-                ctx.manager.take_over(self._session.connect())
-                if ctx.manager.manager_property("Version"):
-                    return True
-            except (BusUnreachable, BusTimeout) as e:
-                if time.monotonic() > deadline:
-                    raise SystemdError(f"the manager did not answer again after daemon-reexec: {e.msg}") from e
-            time.sleep(0.1)
+        while not ctx.manager.revive(deadline):
+            if time.monotonic() > deadline:
+                raise SystemdError(
+                    f"the manager did not answer again within {ctx.timeout:g} s after daemon-reexec; see its log, or give more time "
+                    "in `timeout`"
+                )
+        return True
 
 
 class Isolate(Jobs):
@@ -189,7 +183,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
             steps.append(SetLogging(name, before, wanted))
             changes.append(Change(name, before, wanted))
     if params["reexec"]:
-        steps.append(Reexecute(session))
+        steps.append(Reexecute())
     elif params["daemon_reload"] == "always" or (
         params["daemon_reload"] == "auto"
         and (any(isinstance(step, SetDefaultTarget) for step in steps) or manager.any_stale())

@@ -16,8 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
     PropertiesWere,
     put_back,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (

@@ -88,11 +88,11 @@ def gather(module: t.Any) -> dict[str, t.Any]:
             calendars = [_add_from_files(manager, entry) for entry in entries]
         else:
             calendars = _add_from_manager(manager, entries, warnings)
-    now = now_usec()
-    for entry, its in zip(entries, calendars):
-        entry["marker"] = _marker(entry["fragment_path"])
-        if params["next"]:
-            entry["next_elapses"] = _upcoming(entry["name"], its, params["next"], now, warnings)
+        now = now_usec()
+        for entry, its in zip(entries, calendars):
+            entry["marker"] = _marker(entry["fragment_path"])
+            if params["next"]:
+                entry["next_elapses"] = _upcoming(entry["name"], its, params["next"], now, warnings)
     if params["marker"] is not None:
         entries = [entry for entry in entries if entry["marker"] == params["marker"]]
     return {"changed": False, "timers": entries, "warnings": warnings}

@@ -33,8 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,
     leads_to,

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The types of what systemd answers, as D-Bus signatures (org.freedesktop.systemd1(5)).
+
+A manager that answers anything else is none; the bus checks it, so nobody above has to. They are the same in all versions
+that are tested, which tests ask those versions about.
+"""
+
+from __future__ import annotations
+
+# Of answers and signals, by member. Each method that is called anywhere must be here.
+ANSWERS = {
+    "ListUnitsByNames": "a(ssssssouso)",
+    "ListUnitsByPatterns": "a(ssssssouso)",
+    "ListJobs": "a(usssoo)",
+    "GetUnitFileState": "s",
+    "GetUnitProcesses": "a(sus)",
+    "GetDefaultTarget": "s",
+    "Subscribe": "",
+    "Reload": "",
+    "Reexecute": "",
+    "RefUnit": "",
+    "ResetFailedUnit": "",
+    "SetUnitProperties": "",
+    "UnsetAndSetEnvironment": "",
+    "SetDefaultTarget": "a(sss)",
+    "EnableUnitFiles": "ba(sss)",
+    "DisableUnitFiles": "a(sss)",
+    "MaskUnitFiles": "a(sss)",
+    "UnmaskUnitFiles": "a(sss)",
+    "PresetUnitFiles": "ba(sss)",
+    "StartTransientUnit": "o",
+    "StartUnitWithFlags": "o",
+    "StartUnit": "o",
+    "StopUnit": "o",
+    "RestartUnit": "o",
+    "ReloadUnit": "o",
+    "TryRestartUnit": "o",
+    "ReloadOrRestartUnit": "o",
+    "ReloadOrTryRestartUnit": "o",
+    "JobRemoved": "uoss",
+}
+# Of properties that are read by name; none has another type on another interface.
+TYPES = {
+    name: signature
+    for signature, names in {
+        "(aiai)": "RestartPreventExitStatus",
+        "(bas)": "RestrictNetworkInterfaces",
+        "(ss)": "LoadError",
+        "(uo)": "Job",
+        "a(iayu)": "IPAddressAllow IPAddressDeny",
+        "a(iiqq)": "SocketBindAllow SocketBindDeny",
+        "a(iiss)": "NFTSet",
+        "a(sasbttttuii)": (
+            "ExecActivate ExecCondition ExecMount ExecReload ExecRemount ExecStart ExecStartPost ExecStartPre"
+        ),
+        "a(sba(ss))": "ExtensionImages",
+        "a(sbbsi)": "Asserts Conditions",
+        "a(ss)": "BPFProgram DeviceAllow",
+        "a(ssba(ss))": "MountImages",
+        "a(sst)": "TimersCalendar",
+        "a(st)": (
+            "BlockIODeviceWeight BlockIOReadBandwidth BlockIOWriteBandwidth IODeviceWeight IOReadBandwidthMax "
+            "IOReadIOPSMax IOWriteBandwidthMax IOWriteIOPSMax"
+        ),
+        "a(stt)": "TimersMonotonic",
+        "aay": "LogExtraFields",
+        "as": (
+            "After Before BindsTo BoundBy ConflictedBy Conflicts ConsistsOf DelegateControllers DisableControllers "
+            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Names OnFailure OnSuccess "
+            "PartOf RequiredBy Requires Requisite RequisiteOf TriggeredBy Triggers UnitPath UpheldBy Upholds WantedBy "
+            "Wants"
+        ),
+        "ay": "AllowedCPUs AllowedMemoryNodes InvocationID StartupAllowedCPUs StartupAllowedMemoryNodes",
+        "b": (
+            "Accept AllowIsolate AssertResult BlockIOAccounting CPUAccounting CanReload ConditionResult CoredumpReceive "
+            "DefaultBlockIOAccounting DefaultCPUAccounting DefaultIOAccounting DefaultIPAccounting "
+            "DefaultMemoryAccounting DefaultTasksAccounting DeferReactivation Delegate DynamicUser FixedRandomDelay "
+            "IOAccounting IPAccounting MemoryAccounting MemoryZSwapWriteback NeedDaemonReload OnClockChange "
+            "OnTimezoneChange Perpetual Persistent PrivateDevices RefuseManualStart RefuseManualStop RemainAfterElapse "
+            "RemainAfterExit TasksAccounting Transient WakeSystem"
+        ),
+        "i": "ExecMainCode ExecMainStatus",
+        "s": (
+            "ActiveState Architecture CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
+            "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
+            "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
+            "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
+            "WorkingDirectory"
+        ),
+        "t": (
+            "AccuracyUSec ActiveEnterTimestampMonotonic BlockIOWeight CPUQuotaPerSecUSec CPUShares CPUUsageNSec CPUWeight "
+            "ConditionTimestamp DefaultMemoryLow DefaultMemoryMin DefaultStartupMemoryLow DefaultTasksMax "
+            "ExecMainExitTimestamp ExecMainExitTimestampMonotonic ExecMainStartTimestamp ExecMainStartTimestampMonotonic "
+            "FinishTimestampMonotonic FirmwareTimestampMonotonic GeneratorsFinishTimestampMonotonic "
+            "GeneratorsStartTimestampMonotonic IOReadBytes IOWeight IOWriteBytes IPEgressBytes IPIngressBytes "
+            "InactiveEnterTimestampMonotonic InactiveExitTimestamp InactiveExitTimestampMonotonic "
+            "InitRDTimestampMonotonic KernelTimestampMonotonic LastTriggerUSec LastTriggerUSecMonotonic "
+            "LoaderTimestampMonotonic MemoryHigh MemoryLimit MemoryLow MemoryMax MemoryMin MemoryPeak "
+            "MemoryPressureThresholdUSec MemorySwapMax MemorySwapPeak MemoryZSwapMax NextElapseUSecMonotonic "
+            "NextElapseUSecRealtime RandomizedDelayUSec SecurityFinishTimestampMonotonic SecurityStartTimestampMonotonic "
+            "StartLimitIntervalUSec StartupBlockIOWeight StartupCPUShares StartupCPUWeight StartupIOWeight "
+            "StartupMemoryHigh StartupMemoryLow StartupMemoryMax StartupMemorySwapMax StartupMemoryZSwapMax TasksMax "
+            "UnitsLoadFinishTimestampMonotonic UnitsLoadStartTimestampMonotonic UserspaceTimestampMonotonic"
+        ),
+        "u": (
+            "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "
+            "NRestarts StartLimitBurst"
+        ),
+    }.items()
+    for name in names.split()
+}
