@@ -33,8 +33,8 @@ test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real 
 	@tests/tools/run-all.sh
 
 .PHONY: test-full
-test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N says which)
-	@PIDONE_FULL=1 tests/tools/run-all.sh
+test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N: which), and the fuzzer
+	@PIDONE_FULL=1 tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
 
 ##@ Checks and tests
 
