@@ -36,7 +36,19 @@ _FILES = ("FragmentPath", "DropInPaths", "SourcePath")
 _ACTIVE = ("active", "reloading", "refreshing")
 # States of all versions that are asked for most; whether another one exists costs a program to find out.
 _COMMON_STATES = frozenset(
-    ("loaded", "not-found", "masked", "active", "inactive", "failed", "activating", "deactivating", "running", "exited", "dead")
+    (
+        "loaded",
+        "not-found",
+        "masked",
+        "active",
+        "inactive",
+        "failed",
+        "activating",
+        "deactivating",
+        "running",
+        "exited",
+        "dead",
+    )
 )
 
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
