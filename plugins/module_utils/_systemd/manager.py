@@ -177,9 +177,7 @@ class Manager:
     ) -> list[t.Any]:
         if deadline is None:
             deadline = time.monotonic() + self.connection.default_timeout
-        if self.connection.is_dead():
-            # Nothing has been sent, so this is not too late for any call.
-            self._renew(deadline)
+        self._be_alive(deadline)
         for repeated in (False, True):
             lost: SystemdError | None
             try:
@@ -205,6 +203,11 @@ class Manager:
             f"{self.connection.who} was replaced by a new process (daemon-reexec) during {what}, so it is not known whether "
             "that took place; run the task again"
         ) from lost
+
+    def _be_alive(self, deadline: float | None = None) -> None:
+        """Connect anew where the connection is known to have died; nothing was sent yet, so it is not too late for any call."""
+        if self.connection.is_dead():
+            self._renew(time.monotonic() + self.connection.default_timeout if deadline is None else deadline)
 
     def _is_gone(self, error: CallFailed) -> bool:
         """Whether a bus says that systemd is not there, where it was before."""
@@ -362,6 +365,7 @@ class Manager:
 
     def watch_jobs(self) -> None:
         """Begin to note which jobs end; must come before the jobs, which may end before their call is answered."""
+        self._be_alive()
         if self._removed is not None:
             return
         self._removed = self.connection.want("JobRemoved", MANAGER_PATH)
@@ -408,6 +412,7 @@ class Manager:
 
     def watch_unit(self, name: str) -> list[t.Any]:
         """Begin to note what changes of a unit: returns the list that `(path, body)` of PropertiesChanged are added to."""
+        self._be_alive()
         changes = self.connection.want("PropertiesChanged", object_path(name))
         if self.connection.is_bus:
             (reply,) = self.connection.call_many([self.changes_of(name)])
@@ -470,6 +475,7 @@ class Manager:
         try:
             while True:
                 try:
+                    self._be_alive(deadline)
                     self.watch_jobs()
                     if self._missed or self.connection.moves != self._moves:
                         self._missed, self._moves = False, self.connection.moves
@@ -493,8 +499,8 @@ class Manager:
                 except BusUnreachable:
                     self._renew(deadline)
         finally:
-            for job in jobs:
-                self._begun.pop(job.id, None)
+            for number in results:
+                self._begun.pop(number, None)
 
     def reset_failed(self, names: t.Sequence[str]) -> None:
         """Clear the `failed` state and the restart counters of the units."""

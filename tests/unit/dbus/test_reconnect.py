@@ -136,6 +136,15 @@ def test_changes_are_made_where_the_connection_had_died_before() -> None:
     assert new.asked == ["Get", "EnableUnitFiles"]
 
 
+def test_jobs_are_followed_on_the_connection_they_are_made_on() -> None:
+    old, new = Peer(bus=True), Peer(bus=True, StopUnit=["o"])
+    manager = managed(old, new)
+    manager.watch_jobs()
+    old._theirs.shutdown(2)
+    assert manager.enqueue([("a.service", "stop")])
+    assert new.asked == ["Get", "AddMatch", "AddMatch", "Subscribe", "StopUnit"]
+
+
 def test_a_bus_outlives_systemd() -> None:
     gone = CallFailed(NO_REPLY, "Message recipient disconnected from message bus without replying")
     absent = CallFailed(ABSENT, "not provided")
