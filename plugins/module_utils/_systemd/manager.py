@@ -89,6 +89,8 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
 
 # Seconds for connecting and for an answer where nobody says.
 _PATIENCE = 90.0
+# How often a question is asked, should systemd be replaced each time.
+_TRIES = 5
 # Seconds for a reload where nobody says: tens of them on the largest hosts, and generators have 90.
 _RELOAD = 300.0
 # Seconds for a bus's Hello, while a private socket may be tried instead; a bus answers that whatever systemd does.
@@ -178,7 +180,7 @@ class Manager:
         if deadline is None:
             deadline = time.monotonic() + self.connection.default_timeout
         self._be_alive(deadline)
-        for repeated in (False, True):
+        for times in range(_TRIES):
             lost: SystemdError | None
             try:
                 if fds:
@@ -193,9 +195,8 @@ class Manager:
                 lost = e
             if lost is None:
                 return replies
-            if repeated:
-                break
-            self._renew(deadline)
+            if times < _TRIES - 1:
+                self._renew(deadline)
             if not repeat:
                 break
         what = f"{calls[0].member}{f' ({len(calls)} calls)' if len(calls) > 1 else ''}"

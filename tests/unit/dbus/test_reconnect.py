@@ -107,6 +107,13 @@ def test_questions_are_asked_again() -> None:
     assert new.asked == ["Get", "ListJobs"]
 
 
+def test_but_not_for_ever() -> None:
+    peers = [Peer(ListJobs=[HANG_UP]) for _ in range(20)]
+    with pytest.raises(BusUnreachable, match="during ListJobs"):
+        managed(*peers).list_jobs()
+    assert sum("ListJobs" in peer.asked for peer in peers) == 5
+
+
 def test_a_reload_is_made_again() -> None:
     new = Peer(Reload=[""])
     managed(Peer(Reload=[HANG_UP]), new).reload()
