@@ -144,7 +144,7 @@ class Manager:
         self._moves = 0
         # Units whose changes are noted, with where; units that systemd is to remember as long as somebody is connected.
         self._watched: dict[str, list[t.Any]] = {}
-        self._kept: set[str] = set()
+        self._kept: dict[str, None] = {}
         self._adopt(connection)
 
     def _adopt(self, connection: Connection) -> None:
@@ -369,6 +369,10 @@ class Manager:
     def watch_jobs(self) -> None:
         """Begin to note which jobs end; must come before the jobs, which may end before their call is answered."""
         self._be_alive()
+        self.follow_jobs()
+
+    def follow_jobs(self) -> None:
+        """The same on the connection that there is."""
         if self._removed is not None:
             return
         self._removed = self.connection.want("JobRemoved", MANAGER_PATH)
@@ -447,7 +451,7 @@ class Manager:
         call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)
         passes = any(value[0] == "h" for _name, value in properties)
         if any(property_ == "AddRef" for property_, _value in properties):
-            self._kept.add(name)
+            self._kept[name] = None
         begun = time.monotonic()
         (reply,) = self._exchange([call], None, repeat=False, fds=passes)
         if isinstance(reply, CallFailed):

@@ -86,16 +86,21 @@ def renew(manager: t.Any, deadline: float) -> None:
     manager._missed = True
     if new is old:
         return
+    follows = manager._removed is not None
     manager._adopt(new)
     new.default_timeout = old.default_timeout
     manager._removed = None
-    # What the old connection was told to keep.
-    calls = [Call(MANAGER_PATH, MANAGER, "RefUnit", "s", (name,)) for name in manager._kept] if new.is_bus else []
+    calls = []
     for name, changes in manager._watched.items():
         new.want("PropertiesChanged", object_path(name), changes)
-        calls += [manager.changes_of(name)] if new.is_bus else []
+        calls.append(manager.changes_of(name))
+    # Whose end is awaited is to be remembered by systemd, also where there was no bus before to ask that over.
+    calls += [Call(MANAGER_PATH, MANAGER, "RefUnit", "s", (name,)) for name in {**manager._watched, **manager._kept}]
     # Where a unit is gone meanwhile, that is how it is.
-    new.call_many(calls, deadline)
+    new.call_many(calls if new.is_bus else [], deadline)
+    if follows:
+        # Without it, systemd tells a bus nothing at all.
+        manager.follow_jobs()
 
 
 def _open_again(manager: t.Any, seconds: float) -> Connection:

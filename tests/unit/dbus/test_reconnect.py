@@ -47,6 +47,7 @@ class Peer:
         ours, self._theirs = socket.socketpair()
         self.connection = Connection(ours, dbus, BUS_NAME if bus else None, default_timeout=3, who="systemd")
         self.asked: list[str] = []
+        self.hangs_up_after = ""
         self._answers = answers
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -63,6 +64,8 @@ class Peer:
                         return
                     if answer is not None:
                         self._theirs.sendall(self._message(call, answer))
+                    if member == self.hangs_up_after:
+                        return
 
     @staticmethod
     def _message(call: t.Any, answer: str | CallFailed) -> bytes:
@@ -112,6 +115,16 @@ def test_but_not_for_ever() -> None:
     with pytest.raises(BusUnreachable, match="during ListJobs"):
         managed(*peers).list_jobs()
     assert sum("ListJobs" in peer.asked for peer in peers) == 5
+
+
+def test_who_answers_once_and_hangs_up_each_time() -> None:
+    peers = [Peer(Get=["v", HANG_UP], ListJobs=[HANG_UP]) for _ in range(30)]
+    for peer in peers[1:]:
+        peer.hangs_up_after = "Get"
+    manager = managed(*peers)
+    manager.watch_jobs()
+    with pytest.raises(BusUnreachable):
+        manager.list_jobs()
 
 
 def test_a_reload_is_made_again() -> None:
@@ -179,8 +192,17 @@ def test_what_was_followed_is_followed_again() -> None:
     changes = manager.watch_unit("a.service")
     manager.start_transient("a.service", [("AddRef", ("b", True))])
     manager.list_jobs()
-    assert new.asked == ["Get", "RefUnit", "AddMatch", "ListJobs"]
+    assert new.asked == ["Get", "AddMatch", "RefUnit", "AddMatch", "AddMatch", "Subscribe", "ListJobs"]
     assert new.connection._signals[b"PropertiesChanged"][0].found is changes
+
+
+def test_where_there_was_no_bus_before() -> None:
+    old, new = Peer(ListJobs=[HANG_UP]), Peer(bus=True, ListJobs=["a(usssoo)"])
+    manager = managed(old, new)
+    manager.watch_jobs()
+    manager.watch_unit("a.service")
+    manager.list_jobs()
+    assert new.asked == ["Get", "AddMatch", "RefUnit", "AddMatch", "AddMatch", "Subscribe", "ListJobs"]
 
 
 def test_revive() -> None:
