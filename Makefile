@@ -32,6 +32,10 @@ demo: prerequisites venv ## boot a systemd host and run an example playbook on i
 test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real hosts, molecule
 	@tests/tools/run-all.sh
 
+.PHONY: test-full
+test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N: which), and the fuzzer
+	@PIDONE_FULL=1 tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
+
 ##@ Checks and tests
 
 .PHONY: lint

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from tests.attacks.bad_inputs import MODULES, BadInput, bad_inputs, fault_of_message, seed_of_today
-from tests.attacks.on_host import ModulesOnHost
+from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab_kinds("bookworm")

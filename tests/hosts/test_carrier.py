@@ -18,7 +18,7 @@ from pathlib import Path
 import jeepney
 import pytest
 
-from tests.hosts.conftest import _Lab
+from tests.lab.fixtures import Lab
 from tests.lab.host import Host
 from tests.lab.runner import PlaybookResult
 
@@ -241,7 +241,7 @@ def test_no_log_hides_the_result_and_nothing_else(bare: Host) -> None:
     assert len(kept(bare)) == 1
 
 
-def test_delegated_to_another_host(bare: Host, lab: _Lab) -> None:
+def test_delegated_to_another_host(bare: Host, lab: Lab) -> None:
     helper = lab(bare.kind.name, "delegate")
     helper.run("rm -rf /root/.cache", check=True)
     variables = {"there": helper.inventory()}
@@ -358,7 +358,7 @@ def test_past_the_action_plugin_the_module_says_what_is_wrong(bare: Host) -> Non
     assert "for /usr/bin/python3, and it was not brought by the controller" in done.stdout
 
 
-def test_local_connection(tmp_path: Path, lab: _Lab) -> None:
+def test_local_connection(tmp_path: Path, lab: Lab) -> None:
     """The controller as a host, with a Python that has no jeepney. It has no user manager either: the error comes after."""
     python = "/usr/bin/python3"
     assert python != sys.executable

@@ -462,7 +462,9 @@ print(json.dumps(found))
 """
 
 
-def test_killed_at_any_step_it_ends_in_one_of_two_states(runit: Runit) -> None:
+def test_killed_at_any_step_it_ends_in_one_of_two_states(
+    runit: Runit, tally: t.Callable[[dict[str, t.Any]], None]
+) -> None:
     """One service is killed at the first thing done, the next at the second, and so on; then one run ends all of them."""
     host = runit.host
     install(host)
@@ -507,9 +509,10 @@ def test_killed_at_any_step_it_ends_in_one_of_two_states(runit: Runit) -> None:
             assert set(names) <= set(links)
             assert "ho-" not in records
             assert [path for path in runit.traces() if "/etc/service" not in path] == []
+        tally({"of": points, "taken": points, "bad": []})
 
 
-def test_killed_on_the_way_back(runit: Runit) -> None:
+def test_killed_on_the_way_back(runit: Runit, tally: t.Callable[[dict[str, t.Any]], None]) -> None:
     """A unit that fails is undone step by step; killed in between, the next run brings the service to where it was."""
     host = runit.host
     install(host)
@@ -530,3 +533,4 @@ def test_killed_on_the_way_back(runit: Runit) -> None:
     assert runit.traces() == ["/etc/service/ho-back"]
     assert os.path.basename(host.run("readlink /etc/service/ho-back").stdout.strip()) == "ho-back"
     assert host.run("pgrep -cf alone.py").stdout.strip() == "1"
+    tally({"of": 2, "taken": 2, "bad": []})

@@ -19,5 +19,5 @@ fi
 # built before any test waits for them: those named, or all
 # shellcheck disable=SC2086  # one word per kind
 tests/lab/lab images $kinds >/dev/null
-# each process boots the hosts it needs, and its tests share them (tests/hosts/conftest.py)
-exec .venv/bin/pytest tests/hosts -q -n 4 --dist loadgroup --no-loadscope-reorder "$@" </dev/null
+# each process boots the hosts it needs, and its tests share them (tests/lab/fixtures.py)
+exec .venv/bin/pytest tests/hosts tests/attacks -q -n 4 --dist loadgroup --no-loadscope-reorder "$@" </dev/null

@@ -52,6 +52,8 @@ for step in "${steps[@]}"; do
     # the last line of pytest says how many tests ran
     counts=$(grep -aE '^=* ?[0-9]+ (passed|failed|error)' "build/logs/$step.log" | tail -n1 | tr -d '=' || true)
     summary+=("$(printf '  %-7s %-9s %4d s  %s' "$verdict" "$step" "$seconds" "$counts")")
+    points=$(grep -a '^kill points:' "build/logs/$step.log" | tail -n1 || true)
+    [ -z "$points" ] || summary+=("          $points")
 done
 
 [ -z "$images" ] || wait "$images" || true

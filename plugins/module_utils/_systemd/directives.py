@@ -51,7 +51,7 @@ def parse_table(dump: str) -> Table:
     """The answer of `systemd --dump-configuration-items` as section -> directive -> type of value (`BOOLEAN`, ...)."""
     table: Table = {}
     section: dict[str, str] = {}
-    for line in dump.splitlines():
+    for line in dump.split("\n"):
         if line.startswith("[") and line.endswith("]"):
             section = table.setdefault(line[1:-1], {})
         else:

@@ -21,8 +21,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     WrongPeer,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Manager, ended_how
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Job, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import ended_how
 from tests.attacks.fuzz_wire import value_of
 
 FIELDS = dbus.HeaderFields
@@ -65,7 +67,8 @@ class Peer:
     @staticmethod
     def _message(call: t.Any, answer: str | CallFailed) -> bytes:
         fields = {FIELDS.reply_serial: call.header.serial, FIELDS.sender: ":1.1"}
-        kind, signature, body = dbus.MessageType.method_return, answer, ()
+        kind, signature = dbus.MessageType.method_return, answer
+        body: tuple[t.Any, ...] = ()
         if isinstance(answer, CallFailed):
             kind, signature, body = dbus.MessageType.error, "s", (answer.text,)
             fields[FIELDS.error_name] = answer.name
@@ -104,6 +107,13 @@ def test_questions_are_asked_again() -> None:
     assert new.asked == ["Get", "ListJobs"]
 
 
+def test_but_not_for_ever() -> None:
+    peers = [Peer(ListJobs=[HANG_UP]) for _ in range(20)]
+    with pytest.raises(BusUnreachable, match="during ListJobs"):
+        managed(*peers).list_jobs()
+    assert sum("ListJobs" in peer.asked for peer in peers) == 5
+
+
 def test_a_reload_is_made_again() -> None:
     new = Peer(Reload=[""])
     managed(Peer(Reload=[HANG_UP]), new).reload()
@@ -119,6 +129,7 @@ def test_changes_are_not_made_twice_but_leave_a_living_connection() -> None:
         manager.enqueue([("a.service", "start")])
     assert "StartUnitWithFlags" not in new.asked
     (job,) = manager.enqueue([("a.service", "stop")])
+    assert isinstance(job, Job)
     assert (job.id, new.asked[-1]) == (7, "StopUnit")
 
 
@@ -130,6 +141,15 @@ def test_changes_are_made_where_the_connection_had_died_before() -> None:
     manager.enable(["a.service"])
     assert "EnableUnitFiles" not in old.asked
     assert new.asked == ["Get", "EnableUnitFiles"]
+
+
+def test_jobs_are_followed_on_the_connection_they_are_made_on() -> None:
+    old, new = Peer(bus=True), Peer(bus=True, StopUnit=["o"])
+    manager = managed(old, new)
+    manager.watch_jobs()
+    old._theirs.shutdown(2)
+    assert manager.enqueue([("a.service", "stop")])
+    assert new.asked == ["Get", "AddMatch", "AddMatch", "Subscribe", "StopUnit"]
 
 
 def test_a_bus_outlives_systemd() -> None:
@@ -176,7 +196,7 @@ def test_revive() -> None:
 
 
 def test_who_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_NEW_PROCESS", 0.3)
+    monkeypatch.setattr(renewal, "_NEW_PROCESS", 0.3)
     begun = time.monotonic()
     with pytest.raises(BusUnreachable, match="does not answer any more .*nobody is there.* run the task again"):
         managed(Peer(ListJobs=[HANG_UP])).list_jobs()
@@ -247,9 +267,8 @@ def test_how_a_job_ended_that_nobody_saw_ending(
     reloaded: str | None,
     expected: str,
 ) -> None:
-    seconds = {None: None, 0: 0}
-    times = [seconds.get(value, value and value * 10**6) for value in (entered, left)]
-    assert ended_how(kind, 5.0, state, *times, result, reloaded) == expected
+    up, down = (value and value * 10**6 for value in (entered, left))
+    assert ended_how(kind, 5.0, state, up, down, result, reloaded) == expected
 
 
 class TestWhereABusHangs:

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Limits of a task that is cut short, in the kernel too: only a virtual machine has all controllers."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.attacks import kill_points
+from tests.lab.host import Host
+
+pytestmark = pytest.mark.lab_kinds("vm")
+
+
+@pytest.fixture(scope="module")
+def on_vm(host: Host) -> t.Iterator[kill_points.Server]:
+    """Takes kill points on the virtual machine, which others use too."""
+    made = kill_points.Server(host)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("scenario", ["limits-lasting", "limits-runtime", "limits-trial", "limits-unset"])
+def test_limits_in_the_kernel(
+    on_vm: kill_points.Server, tally: t.Callable[[dict[str, t.Any]], None], scenario: str
+) -> None:
+    """The kernel has the limits that the unit shall have, and none of those that were tried."""
+    answer = kill_points.take(on_vm, scenario, "kill")
+    tally(answer)
+    assert not answer["bad"], kill_points.told(answer)
+
+
+def test_killed_trial_leaves_nothing(on_vm: kill_points.Server, tally: t.Callable[[dict[str, t.Any]], None]) -> None:
+    """Whichever task comes next to the unit of a trial that was killed, the limits on trial are gone."""
+    answer = kill_points.take(on_vm, "limits-trial", "other only")
+    tally(answer)
+    assert not answer["bad"], kill_points.told(answer)
