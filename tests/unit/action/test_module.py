@@ -95,13 +95,3 @@ def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: py
     with pytest.raises(SystemExit):
         module.exit_json()
     assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}
-
-
-def test_a_lone_surrogate_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[str] = []
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(msg))
-    module = make(monkeypatch, name="x")
-    module.params["name"] = "a\ud800"
-    module._log_invocation()
-    assert "name=a\\ud800" in logged[1]
-    assert module.params["name"] == "a\ud800"

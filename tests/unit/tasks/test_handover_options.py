@@ -54,6 +54,7 @@ BAD: list[tuple[str, t.Any]] = [
     ("services[1].units[0].content:", {"units": [{"name": "x", "content": 5}]}),
     ("services[1].units[0].content: is empty", {"units": [{"name": "x", "content": " \n"}]}),
     ("services[1].units[0].content: holds a NUL", {"units": [{"name": "x", "content": "[Service]\0"}]}),
+    ("services[1].units[0].content: character 3", {"units": [{"name": "x", "content": "[S\ud800"}]}),
     ("services[1].dropins:", {"dropins": "x"}),
     ("services[1].dropins[0]:", {"dropins": ["x"]}),
     ("services[1].dropins[0].unit:", {"dropins": [{"name": "x", "content": ""}]}),

@@ -249,21 +249,10 @@ def test_how_much_output_is_returned() -> None:
             for option in "name creates removes working_directory run_as run_as_group slice timeout".split()
         ],
         ({"creates": ""}, "creates: is empty"),
-        ({"command": ["a", "b\0"]}, "command[1]: holds a NUL"),
-        ({"command": "a\0"}, "command: holds a NUL"),
-        ({"command": ["a\ud800"]}, "command[0]: character 2"),
-        ({"environment": {"A": "x\0"}}, "environment: A: holds a NUL"),
-        ({"environment": {"A\0": "x"}}, "environment: A\\0: holds a NUL"),
-        ({"environment": {"A": "\udc80"}}, "environment: A: character 1"),
         ({"environment": {"A\nB": "x"}}, "environment: "),
         ({"environment": {"A": "x\x01"}}, "environment: "),
-        ({"properties": {"MemoryMax": "1\0G"}}, "properties: MemoryMax: holds a NUL"),
-        ({"properties": {"Environment": ["A=1", "B=\ud800"]}}, "properties: Environment[1]: character 3"),
         ({"properties": {"": 1}}, "properties: '' is no directive"),
         ({"on_active": "1s", "timer_properties": {"": 1}}, "timer_properties: '' is no directive"),
-        ({"name": "x\0"}, "name: holds a NUL"),
-        ({"description": "\udfff"}, "description: character 1"),
-        ({"stdin": "\ud800"}, "stdin: character 1"),
         ({"slice": "x.service"}, "slice: 'x.service' is a service"),
         *[
             ({"run_as": value}, "run_as: ")
@@ -284,10 +273,9 @@ def test_bad_input(given: dict[str, t.Any], words: str) -> None:
 
 
 def test_secrets_are_in_no_error() -> None:
-    for given in ({"stdin": "s3cret\ud800"}, {"environment": {"A": "s3cret\0"}}):
-        with pytest.raises(BadInput) as caught:
-            request(**given)
-        assert "s3cret" not in caught.value.msg
+    with pytest.raises(BadInput) as caught:
+        request(environment={"A": "s3cret\x01"})
+    assert "s3cret" not in caught.value.msg
 
 
 @pytest.mark.parametrize(
@@ -296,7 +284,6 @@ def test_secrets_are_in_no_error() -> None:
         {"on_unit_active": "1h", "on_active": "0"},
         {"on_unit_inactive": "1h", "timer_properties": {"OnClockChange": True}},
         {"stdin": "a\0b"},
-        {"stdin": "\udc80"},
         {"environment": {"A": "x\ny\tz"}},
         {"description": ""},
     ],

@@ -192,6 +192,10 @@ def _text(value: t.Any, where: str) -> str:
         raise BadInput(f"{where}: {_shown(value)} is not text; write the text of the file")
     if "\0" in value:
         raise BadInput(f"{where}: holds a NUL character, which a unit file cannot; take it out")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as e:
+        raise BadInput(f"{where}: character {e.start + 1} is half of a surrogate pair; write the text in UTF-8") from None
     return value
 
 

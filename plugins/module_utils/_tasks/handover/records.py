@@ -29,14 +29,11 @@ class Store:
     """A directory of records, each a JSON object in a file of its own, held by one task at a time.
 
     :param directory: it is made, for its owner alone, when something is held or saved.
-    :param lock: the name of the file that is locked.
-    :param what: what goes on while it is locked, in words, for others who want to.
     """
 
-    def __init__(self, directory: str, lock: str = ".lock", what: str = "another handover") -> None:
+    def __init__(self, directory: str) -> None:
         self.directory = directory
-        self._lock_path = f"{directory}/{lock}"
-        self._what = what
+        self._lock_path = f"{directory}/.lock"
         self._lock: int | None = None
 
     def path(self, name: str) -> str:
@@ -139,7 +136,7 @@ class Store:
         except OSError:
             os.close(lock)
             raise SystemdError(
-                f"{self._what} is going on on this host (it holds {self._lock_path}); wait for its end, and run this one again"
+                f"another handover is going on on this host (it holds {self._lock_path}); wait for its end, and run this one again"
             ) from None
         self._lock = lock
 

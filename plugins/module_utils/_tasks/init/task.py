@@ -21,9 +21,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Plan,
     Step,
     carry_out,
+    explained,
     short,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -50,6 +52,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
 )
 
 RECORD = "/var/lib/pidone.systemd/init-handover.json"
+_LOCK = "/run/pidone.systemd/init.lock"
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -63,15 +66,17 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     }
     if module.check_mode:
         return states[module.params["state"]]()
-    store = _store(RECORD)
-    if module.params["state"] != "given_back" or task.record.phase:
-        store.hold()
+    lock = Lock(_LOCK)
+    try:
+        lock.acquire(task.timeout, "init_handover")
+    except OSError as e:
+        raise explained(e, f"make {_LOCK}, by which tasks wait for each other") from e
+    try:
         # As it is now that nobody else changes it.
         task.record = Record.load()
-    try:
         return states[module.params["state"]]()
     finally:
-        store.release()
+        lock.release()
 
 
 class Record:
@@ -109,7 +114,7 @@ class Record:
 
 
 def _store(path: str) -> Store:
-    return Store(os.path.dirname(path), ".init.lock", "another handover of this host's init")
+    return Store(os.path.dirname(path))
 
 
 def _name(path: str) -> str:

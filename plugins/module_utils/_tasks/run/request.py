@@ -96,7 +96,6 @@ def check_options(params: dict[str, t.Any]) -> None:
     """Refuse what can be seen to be wrong without looking at the host."""
     if params["scope"] == "global":
         raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-    _check_text(params)
     for option in _NOT_EMPTY:
         if params[option] == "":
             raise BadInput(f"{option}: is empty; write a value, or leave it out")
@@ -145,24 +144,6 @@ def _check_triggers(params: dict[str, t.Any]) -> list[str]:
     return triggers
 
 
-def _check_text(params: dict[str, t.Any]) -> None:
-    """Refuse what cannot be sent over D-Bus, whose strings are UTF-8 and end with NUL.
-
-    :raises BadInput: an option or part of it holds NUL or a lone surrogate. The text itself is not told, as it may be secret.
-    """
-    for option, value in params.items():
-        for where, text in _texts(option, value):
-            # Bytes are read from a file as they are.
-            if "\0" in text and option != "stdin":
-                raise BadInput(f"{where}: holds a NUL character, which no argument or setting can; take it out")
-            try:
-                text.encode("utf-8", "surrogateescape" if option == "stdin" else "strict")
-            except UnicodeEncodeError as e:
-                raise BadInput(
-                    f"{where}: character {e.start + 1} is no character of UTF-8 (a lone surrogate); take it out"
-                ) from None
-
-
 def _check_environment(variables: dict[t.Any, t.Any]) -> None:
     """Refuse variables that systemd does not take (env_assignment_is_valid() in its env-util.c). Values are not told.
 
@@ -179,20 +160,6 @@ def _check_environment(variables: dict[t.Any, t.Any]) -> None:
             raise BadInput(f"environment: {text}: takes text or a number, not {type(value).__name__}")
         if any((char < " " and char not in "\t\n") or char == "\x7f" for char in str(value)):
             raise BadInput(f"environment: {text}: holds a control character, which systemd does not take; take it out")
-
-
-def _texts(where: str, value: t.Any) -> t.Iterator[tuple[str, str]]:
-    """All texts in a value, keys of mappings among them, each with the words for where it is."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            shown = str(key).encode("ascii", "backslashreplace").decode().replace("\0", "\\0")
-            yield from _texts(f"{where}: {shown}", key)
-            yield from _texts(f"{where}: {shown}", item)
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _texts(f"{where}[{index}]", item)
 
 
 def words_of(command: t.Any) -> list[str]:
