@@ -65,7 +65,7 @@ def child(request: dict[str, t.Any], output: int) -> None:
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     code = 0
     try:
-        basic = sys.modules["ansible.module_utils.basic"]
+        basic: t.Any = sys.modules["ansible.module_utils.basic"]
         settings = {"_ansible_check_mode": request["check"], "_ansible_diff": request.get("diff", True)}
         arguments = {"ANSIBLE_MODULE_ARGS": {**request["args"], **settings}}
         basic._ANSIBLE_ARGS = json.dumps(arguments).encode()
