@@ -67,8 +67,9 @@ class AnsibleModule(_AnsibleModule):
         except BadInput as e:
             self.fail_json(e.msg)
 
-    def fail_json(self, msg: t.Any, **facts: t.Any) -> t.NoReturn:
-        self.params = showable(self.params)
+    def fail_json(self, msg: t.Any, **facts: t.Any) -> t.Any:
+        # Does not return.
+        self.params: dict[str, t.Any] = showable(self.params)
         super().fail_json(presentable(str(msg), self.params), **facts)
         raise AssertionError("fail_json returned")
 

@@ -15,6 +15,8 @@ import time
 import typing as t
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.pidone.systemd.plugins.module_utils import _module
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -165,16 +167,10 @@ def argument_spec(module: str) -> dict[str, dict[str, t.Any]]:
     def capture(self: object, argument_spec: dict[str, t.Any], **rest: t.Any) -> None:
         raise Captured(argument_spec)
 
-    border: t.Any = _module.AnsibleModule
-    own = border.__init__
-    border.__init__ = capture
-    try:
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(Captured) as caught:
+        patched.setattr(_module.AnsibleModule, "__init__", capture)
         imported.main()
-    except Captured as caught:
-        return t.cast("dict[str, dict[str, t.Any]]", caught.args[0])
-    finally:
-        border.__init__ = own
-    raise AssertionError(f"{module} made no AnsibleModule")
+    return t.cast("dict[str, dict[str, t.Any]]", caught.value.args[0])
 
 
 def texts() -> t.Iterator[tuple[str, str, bool]]:

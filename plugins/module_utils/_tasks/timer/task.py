@@ -406,13 +406,13 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 
 def grouped(warnings: t.Sequence[str]) -> list[str]:
     """Warnings that say the same of many timers as one: `a.service, b.service and 98 more: ...`."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for warning in warnings:
         about, colon, what = warning.partition(": ")
-        subjects = found.setdefault(what if colon and " " not in about else warning, [])
-        if colon and " " not in about and about not in subjects:
-            subjects.append(about)
-    return [f"{short(subjects)}: {what}" if subjects else what for what, subjects in found.items()]
+        subjects = found.setdefault(what if colon and " " not in about else warning, {})
+        if colon and " " not in about:
+            subjects[about] = None
+    return [f"{short(list(subjects))}: {what}" if subjects else what for what, subjects in found.items()]
 
 
 class _Task:
