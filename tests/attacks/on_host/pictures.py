@@ -299,7 +299,8 @@ def _lasting(found: Files) -> Files:
     """The same without locks, and with copies of a file that say the same as one: each task that is run makes a backup."""
     named: Files = {}
     for path, entry in found.items():
-        if _is_lock(path, entry):
+        # Systemd makes the directories at the top itself, and leaves them.
+        if _is_lock(path, entry) or (path in ROOTS and stat.S_ISDIR(entry.mode)):
             continue
         name = _BACKUP.sub(".BACKUP~", path)
         while name in named and named[name].facts != entry.facts:
