@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import check_scope, timeout_of
@@ -27,6 +28,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     check_scope(params)
     timeout = timeout_of(params)
+    _check_directory(params["directory"])
     if params["lines"] < 0:
         raise BadInput(f"lines: {params['lines']} is less than nothing; give a number, or 0 for all entries")
     for option in ("since", "until"):
@@ -57,6 +59,14 @@ def gather(module: t.Any) -> dict[str, t.Any]:
                 ) from e
         raise
     return {"changed": False, "entries": entries}
+
+
+def _check_directory(path: str | None) -> None:
+    if path is not None and not os.path.isdir(path):
+        shown = repr(path) if len(path) <= 300 else f"{path[:300]!r}..."
+        raise BadInput(
+            f"directory: {shown} is not an existing directory; give the path of the one that holds the journal files"
+        )
 
 
 def point_of_time(text: str, option: str) -> str:

@@ -10,8 +10,10 @@ the task's process ends: until then the unit can be asked what it used, and afte
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import stat
 import time
 import typing as t
 
@@ -53,6 +55,8 @@ _DESCRIPTORS = {
     "stdout": "StandardOutputFileDescriptor",
     "stderr": "StandardErrorFileDescriptor",
 }
+# Bytes of a transient unit's file, which holds what stands on the standard input too.
+_LARGEST = 64 << 20
 # Seconds: after the time allowed, until this process stops the unit because systemd has not; for the unit to be stopped then;
 # for a unit that nobody waits for to be started.
 _GRACE, _STOPPING, _STARTING = 2.0, 100.0, 30.0
@@ -570,7 +574,13 @@ def mend_file(ctx: Context, request: Request) -> None:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW)
+    """Open for reading and writing what systemd wrote: a file of a size that it may have, and nothing to wait for."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not what systemd writes", path)
 
 
 def _more_than(count: int, items: t.Sequence[t.Any]) -> bool:
