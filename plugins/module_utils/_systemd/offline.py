@@ -65,7 +65,7 @@ class OfflineManager:
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name; an empty string where there is no unit file."""
         # systemctl would wait for a pipe and read what has no end.
-        bad = {name for name in names if self._problem_of_files(name)}
+        bad = {name for name in names if self.problem_of_files(name)}
         asked = [name for name in names if name not in bad]
         states = iter(self._states(asked) if asked else ())
         return ["bad" if name in bad else next(states) for name in names]
@@ -81,7 +81,7 @@ class OfflineManager:
                 states.append(answer if answer in _STATES else "")
         return ["" if state == "not-found" else state for state in states]
 
-    def _problem_of_files(self, name: str) -> str:
+    def problem_of_files(self, name: str) -> str:
         """What in a unit's file or drop-ins is no file that could be read; empty where nothing is."""
         for each in filter(None, (name, template_of(name))):
             for directory in self.unit_path():
@@ -162,7 +162,7 @@ class OfflineManager:
         :raises BadInput: naming the file and the remedy.
         """
         for name in names:
-            problem = self._problem_of_files(name)
+            problem = self.problem_of_files(name)
             if problem:
                 raise BadInput(f"name: systemctl cannot look at {name}: {problem}")
 
