@@ -32,6 +32,10 @@ options:
   root:
     description:
       - Directory of a tree that is not running, such as an image being built or a chroot.
-      - Nothing is started and no manager is asked; only files in that tree are read and changed, with C(systemctl --root) for links.
+      - Nothing is started and no manager is asked; only files in that tree are read and changed, with this host's C(systemctl --root) for links.
+      - Links in the tree hold inside of it, as they will when it runs. An absolute one begins at the tree's root, and none leads out of the tree.
+        Where C(systemctl --root) would follow a link out of the tree, the task fails and names the link.
+      - Nothing of the tree is run, not even its systemd. So scripts for System V are not enabled in a tree.
+      - The tree should not be written to by others while the task works in it.
     type: path
 """

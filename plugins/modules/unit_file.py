@@ -102,9 +102,8 @@ options:
         not there yet, for example.
       - V(strict) makes those errors too.
       - V(nothing) only makes sure that the file can be parsed.
-      - A file that is not going to be written is not checked. In a tree (O(root)) the directives are those of the tree's systemd, if it can be run,
-        and values
-        are checked by that of the host.
+      - A file that is not going to be written is not checked. In a tree (O(root)) the directives are those of the tree's systemd, which are read from
+        its program without running it; those of the host, with a warning, where they cannot be read. Values are checked by the host's systemd.
     type: str
     choices: [normal, strict, nothing]
     default: normal

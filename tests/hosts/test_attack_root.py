@@ -38,6 +38,7 @@ FILES: list[tuple[str, dict[str, t.Any]]] = [
     ("unit_file", {"name": "at-victim.service", "dropin": "own", "state": "absent"}),
     ("unit_file", {"name": "at-victim.service", "state": "absent"}),
     ("unit_file", {"name": "at-victim.service", "state": "absent", "runtime": True}),
+    ("unit_file", {"name": "at-other.service", "state": "absent"}),
     (
         "timer",
         {
@@ -60,7 +61,7 @@ LINKS: list[tuple[str, dict[str, t.Any]]] = [
 
 READ: list[tuple[str, dict[str, t.Any]]] = [("unit_info", {"name": ["at-*"]}), ("timer_info", {"name": ["at-*"]})]
 # Of these, each way to the directory of units.
-CIRCLE = [FILES[0], FILES[4], FILES[6], LINKS[2], LINKS[5], *READ]
+CIRCLE = [FILES[0], FILES[4], FILES[7], LINKS[2], LINKS[5], *READ]
 
 pytestmark = pytest.mark.lab_kinds("bookworm")
 
@@ -83,10 +84,14 @@ def picture(host: Host) -> str:
 def act(host: Host, module: str, args: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
     """Run one task in the tree; it succeeds, or fails with a clear message, but never with a traceback."""
     result = host.ansible(f"pidone.systemd.{module}", {**args, "root": TREE}, check=check)
-    assert "Traceback (most" not in f"{result.get('msg')} {result.get('exception')} {result.get('module_stderr')}", (
-        result
-    )
+    check_clear(result)
     return result
+
+
+def check_clear(result: dict[str, t.Any]) -> None:
+    """A failure is one of ours: neither a traceback nor Python's words for an error of the system."""
+    said = f"{result.get('msg')} {result.get('exception')} {result.get('module_stderr')}"
+    assert not any(word in said for word in ("Traceback (most", "Module failed", "[Errno")), result
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,8 @@ def victim(host: Host) -> t.Iterator[None]:
         printf '[Unit]\\nDescription=own\\n' > {SYSTEM}/at-victim.service.d/own.conf
         ln -s {SYSTEM} /srv/host/system
         ln -s /dev/null {SYSTEM}/at-masked.service
-        systemctl enable at-victim.service
+        printf '{unit}' > /usr/lib/systemd/system/at-other.service
+        systemctl enable at-victim.service at-other.service
         """,
     )
     args = {"name": "at-old", "marker": "at", "command": "/bin/true", "OnCalendar": "daily", "Persistent": True}
@@ -113,8 +119,8 @@ def victim(host: Host) -> t.Iterator[None]:
     shell(
         host,
         f"""
-        systemctl disable at-victim.service
-        rm -rf {SYSTEM}/at-* /srv/host /srv/unseen /tmp/at-* {TREE}
+        systemctl disable at-victim.service at-other.service
+        rm -rf /usr/lib/systemd/system/at-other.service {SYSTEM}/at-* /srv/host /srv/unseen /tmp/at-* {TREE}
         systemctl daemon-reload
         """,
     )
@@ -302,3 +308,129 @@ class TestGoodTrees:
         good("unit_file", name="tg-new", state="absent")
         assert shell(host, f"find {units} -mindepth 1") == ""
         shell(host, f"touch {TREE}/var/lib/systemd/timers/stamp-tg-timer.timer")
+
+
+class TestFiles:
+    """What is no unit file, where unit files are: nothing waits for it, nothing is filled by it, and it is named."""
+
+    SPOILED = """
+        mkfifo {units}/tf-pipe.service {units}/tf-pipe.timer
+        mkdir {units}/tf-directory.timer
+        truncate -s 100G {units}/tf-huge.service {units}/tf-huge.timer
+        ln -s /dev/zero {units}/tf-zero.service
+        ln -s tf-loop.service {units}/tf-loop.service
+        ln -s nowhere {units}/tf-nowhere.service
+        mkdir {units}/tf-one@.service.d
+        printf '[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=default.target\\nAlso=tf-x.service\\n' > {units}/tf-one@.service
+        mkfifo {units}/tf-one@.service.d/x.conf
+        printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n' > {units}/tf-good.timer
+        printf '[Service]\\nExecStart=/bin/true\\n' > {units}/tf-good.service
+        mkfifo {stamps}/stamp-tf-good.timer
+        mkdir {stamps}/stamp-tf-gone.timer
+    """
+
+    def spoil(self, host: Host, units: str, stamps: str) -> None:
+        shell(host, f"mkdir -p {units} {stamps}" + self.SPOILED.format(units=units, stamps=stamps))
+
+    def tasks(self, host: Host, units: str, stamps: str, **where: t.Any) -> None:
+        def failed(module: str, *words: str, **args: t.Any) -> None:
+            for check in (True, False):
+                result = host.ansible(f"pidone.systemd.{module}", {**args, **where}, check=check)
+                check_clear(result)
+                assert result["failed"], (module, args)
+                for word in words:
+                    assert word in result["msg"], (module, args)
+
+        text = {"Unit": {"Description": "x"}}
+        failed("unit_file", f"{units}/tf-pipe.service", "not a regular file", name="tf-pipe", sections=SERVICE)
+        failed("unit_file", f"{units}/tf-pipe.service: it is a named pipe", name="tf-pipe", dropin="x", sections=text)
+        failed(
+            "unit_file", f"{units}/tf-huge.service: it is larger than 1 MiB", name="tf-huge", dropin="x", sections=text
+        )
+        failed("timer", f"{units}/tf-pipe.timer", "not a regular file", name="tf-pipe", state="absent")
+        failed("timer", f"{stamps}/stamp-tf-good.timer", "not a regular file", name="tf-good", state="absent")
+
+    def test_in_a_tree(self, host: Host) -> None:
+        shell(host, f"rm -rf {TREE}; mkdir -p {TREE}/bin; touch {TREE}/bin/sleep; chmod 755 {TREE}/bin/sleep")
+        units, stamps = f"{TREE}{SYSTEM}", f"{TREE}/var/lib/systemd/timers"
+        self.spoil(host, units, stamps)
+        self.tasks(host, units, stamps, root=TREE)
+        found = act(host, "timer_info", {"name": "tf-*"})
+        assert not found["failed"], found["msg"]
+        assert {"tf-good.timer", "tf-pipe.timer"} <= {timer["name"] for timer in found["timers"]}
+        assert any("tf-pipe.timer: it is a named pipe" in warning for warning in found["warnings"])
+        found = act(host, "unit_info", {"name": "tf-*"})
+        assert not found["failed"], found["msg"]
+        states = {unit["name"]: unit["unit_file_state"] for unit in found["units"]}
+        assert (states["tf-good.service"], states["tf-pipe.service"], states["tf-huge.service"]) == (
+            "static",
+            "bad",
+            "bad",
+        )
+        result = act(host, "unit", {"name": "tf-good.timer", "preset": True})
+        assert "name: systemctl cannot look at tf-" in result["msg"]
+        for name, what in [
+            ("tf-pipe", "it is a named pipe"),
+            ("tf-huge", "it is larger than 1 MiB"),
+            ("tf-nowhere", "is a link that leads nowhere"),
+        ]:
+            result = act(host, "unit", {"name": f"{name}.service", "enabled": True})
+            assert result["failed"]
+            assert f"{name}.service" in result["msg"]
+            assert what in result["msg"]
+        result = act(host, "unit", {"name": "tf-one@1.service", "enabled": True})
+        assert "tf-one@.service.d/x.conf: it is a named pipe" in result["msg"]
+        shell(host, f"rm -rf {TREE}")
+
+    def test_of_a_user(self, host: Host) -> None:
+        units, stamps = "/home/deploy/.config/systemd/user", "/home/deploy/.local/share/systemd/timers"
+        shell(
+            host,
+            """
+            loginctl enable-linger deploy
+            for i in $(seq 100); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1
+            """,
+        )
+        self.spoil(host, units, stamps)
+        shell(host, "chown -Rh deploy: /home/deploy/.config /home/deploy/.local")
+        try:
+            self.tasks(host, units, stamps, scope="user", user="deploy")
+        finally:
+            shell(
+                host,
+                "loginctl disable-linger deploy; rm -rf /home/deploy/.config/systemd /home/deploy/.local/share/systemd",
+            )
+
+    @pytest.mark.parametrize("kind", ["loop", "file", "closed"])
+    def test_a_directory_of_units_that_is_none(self, host: Host, kind: str) -> None:
+        home = "/home/deploy/.config/systemd"
+        made = {"loop": f"ln -s user {home}/user", "file": f"touch {home}/user", "closed": f"mkdir -m 0 {home}/user"}[
+            kind
+        ]
+        shell(host, f"loginctl enable-linger deploy; mkdir -p {home}; {made}; chown -hR deploy: /home/deploy/.config")
+        timer = {"name": "tf-new", "OnCalendar": "daily", "command": "/bin/true"}
+        args = {"timers": [timer], "purge": True, "scope": "user", "user": "deploy"}
+        try:
+            for check in (True, False):
+                result = host.ansible("pidone.systemd.timer", args, check=check)
+                check_clear(result)
+                if kind != "closed":
+                    assert result["failed"]
+                    assert f"{home}/user" in result["msg"]
+        finally:
+            shell(host, f"loginctl disable-linger deploy; rm -rf {home}")
+
+    def test_journal_files(self, host: Host) -> None:
+        shell(
+            host,
+            "mkdir -p /srv/tf-journal; mkfifo /srv/tf-journal/system.journal; ln -s /dev/zero /srv/tf-journal/user-1.journal",
+        )
+        try:
+            result = host.ansible("pidone.systemd.journal_info", {"directory": "/srv/tf-journal", "timeout": "20s"})
+            assert result["failed"] or result["entries"] == []
+            for wrong in ("/srv/none", "", "/etc/hostname"):
+                result = host.ansible("pidone.systemd.journal_info", {"directory": wrong})
+                assert result["failed"]
+                assert f"directory: '{wrong}' is not an existing directory" in result["msg"]
+        finally:
+            shell(host, "rm -rf /srv/tf-journal")

@@ -66,8 +66,10 @@ class Interrupted(SystemdError):
 
 
 @contextmanager
-def ending_in_order() -> t.Iterator[None]:
+def ending_in_order(ctx: Context) -> t.Iterator[None]:
     """Within it, the first signal that would end the process raises Interrupted; those that follow are not heeded.
+
+    Nor are those that come while the plan is undone, as what has to be done then is being done.
 
     A connection that is lost (SIGHUP) then ends as any failure does. Of SIGKILL nobody hears: for that the undo log is there.
     """
@@ -75,7 +77,7 @@ def ending_in_order() -> t.Iterator[None]:
 
     def handler(number: int, frame: t.Any) -> None:
         nonlocal heard
-        if not heard:
+        if not heard and not ctx.rolling_back:
             heard = True
             name = signal.Signals(number).name
             raise Interrupted(f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost")
@@ -267,12 +269,12 @@ class _Guard:
                         from ansible_collections.pidone.systemd.plugins.module_utils._engine.guardian import watch_over
 
                         all_is_well = watch_over(self._outlive)
-                with ending_in_order():
+                with ending_in_order(ctx):
                     changed = carry_out(plan, ctx, rollback, after)
         except Exception as cause:
             e = explained(cause, "carry out the plan")
             if ctx.undo_log is not None:
-                if isinstance(e, Interrupted) and not rollback:
+                if isinstance(e, Interrupted) and "rolled_back" not in e.data:
                     ctx.undo_log.leave()
                     e.msg += "; the next task that changes this manager's units puts back what it had begun"
                 else:

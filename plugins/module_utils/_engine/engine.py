@@ -35,10 +35,14 @@ class Context:
         self.links: list[t.Any] = []
         # Notes for the way back: units to bring up again at its end, and whether files changed under systemd's feet.
         self.bring_up: list[tuple[str, str]] = []
+        # Those of them that are timers and count from now on then (`anew.Held`).
+        self.anew: list[t.Any] = []
         self.stale = False
         # When the last jobs were enqueued, on the clock of `time.monotonic()`.
         self.jobs_begun = 0.0
         self.warnings: list[str] = []
+        # Whether what was begun is being undone: nothing may interrupt that.
+        self.rolling_back = False
         # Where notes are written down, so that the next task can undo what this one leaves half-done; None for no such place.
         self.undo_log: t.Any = None
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
@@ -230,6 +234,7 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
             doing = step.describe()
             changed = step.apply(ctx) or changed
     except Exception as cause:
+        ctx.rolling_back = True
         e = explained(cause, doing)
         undo = begun if rollback else [step for step in begun if step.for_now]
         undone = _roll_back(undo, ctx) if undo else []
@@ -282,6 +287,16 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
         names = [name for name, _kind in wanted]
 
         def bring_up() -> None:
+            if not ctx.anew:
+                start()
+                return
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+
+            with counting_from_now(ctx, ctx.anew, FileTools(lambda path, check: False)):
+                start()
+
+        def start() -> None:
             jobs = ctx.manager.enqueue(wanted)
             started = [job for job in jobs if hasattr(job, "id")]
             results = ctx.manager.wait_for_jobs(started, ctx.deadline())
@@ -291,3 +306,4 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
 
         attempt(f"brought {short(names)} up again", bring_up)
         ctx.bring_up = []
+        ctx.anew = []

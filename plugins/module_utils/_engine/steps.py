@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # Job types after which a unit shall be up.
@@ -72,6 +72,9 @@ class UnitFileLinks(Step):
             # Some of it may have been done.
             was.touched = {path for path, _target in before.items() ^ read_links(self.directories, tree=tree).items()}
             raise
+        if not changes:
+            # Of what it had done before it was replaced by a new process, systemd does not tell.
+            changes = differences(before, read_links(self.directories, tree=tree))
         was.touched = {change.path for change in changes}
         ctx.links += changes
         return bool(changes)
@@ -109,6 +112,8 @@ class Jobs(Step):
     """
 
     undoable = True
+    # Timers that are brought up again such that they count from then on (`anew.Held`).
+    anew: t.Sequence[t.Any] = ()
 
     def __init__(
         self,
@@ -139,7 +144,7 @@ class Jobs(Step):
         down = [name for name in self.names if name not in self._up] if self.type in _UP else []
         if self.undoable and (up or down):
             # What was up comes up again at the very end, after files and links have been put back.
-            self.note(ctx, JobsWere(up, "restart" if self.type in _UP else "start", down, self.for_now))
+            self.note(ctx, JobsWere(up, "restart" if self.type in _UP else "start", down, self.for_now, self.anew))
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}

@@ -30,6 +30,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 _VERSION = 1
+# The last line of a log that could not be removed.
+_AT_ITS_END = '"the task has come to its end"'
 # Bytes; unit files are small, and there are few of them in one task.
 _LIMIT = 1 << 26
 
@@ -100,17 +102,24 @@ class UndoLog:
         self._file, self.path = descriptor, path
 
     def forget(self) -> None:
-        """The task has come to its end: nothing is owed any more."""
+        """The task has come to its end: nothing is owed any more.
+
+        :raises OSError: that can neither be done nor be written down.
+        """
         if self._file is None:
             return
+        try:
+            remove(self.path)
+        except OSError:
+            # It can be told that it is of no use any more, then.
+            _write(self._file, f"{_AT_ITS_END}\n")
         os.close(self._file)
         self._file = None
-        if remove(self.path):
-            try:
-                sync_directory(os.path.dirname(self.path))
-            except OSError:
-                # It is gone for everybody but after a power cut.
-                pass
+        try:
+            sync_directory(os.path.dirname(self.path))
+        except OSError:
+            # It is gone for everybody but after a power cut.
+            pass
 
     def leave(self) -> None:
         """The task ends, and the next one shall put back what it did."""
@@ -159,7 +168,7 @@ def load(path: str) -> Interrupted | None:
         raise SystemdError(f"cannot read {path}: {e.strerror or e}; {remedy}") from e
     # A line without an end was being written when its task was cut short: what it is about had not begun.
     lines = content.split(b"\n")[:-1]
-    if not lines:
+    if not lines or lines[-1] == _AT_ITS_END.encode():
         return Interrupted(path, {}, [])
     try:
         header = json.loads(lines[0])

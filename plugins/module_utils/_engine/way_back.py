@@ -204,30 +204,43 @@ class JobsWere(Note):
     :param again: the job that brings these up, `start` or `restart`: at the very end, after files and links.
     :param down: the units that are down, and are brought up now.
     :param for_now: whether they are only taken down for a later step, which brings them up again.
+    :param anew: timers that count from now on when they come up again (`anew.Held`).
     """
 
     kind = "jobs"
     # What a process has done and what was up belongs to the boot.
     lasting = False
 
-    def __init__(self, up: t.Sequence[str], again: str, down: t.Sequence[str], for_now: bool = False) -> None:
-        self.up, self.again, self.down, self.for_now = list(up), again, list(down), for_now
+    def __init__(
+        self,
+        up: t.Sequence[str],
+        again: str,
+        down: t.Sequence[str],
+        for_now: bool = False,
+        anew: t.Sequence[t.Any] = (),
+    ) -> None:
+        self.up, self.again, self.down, self.for_now, self.anew = list(up), again, list(down), for_now, list(anew)
 
     def undo(self, ctx: Context) -> None:
         if ctx.recovery is not None and not ctx.recovery.takes_back(self):
             return
         ctx.bring_up += [(name, self.again) for name in self.up]
+        ctx.anew += self.anew
         if self.down:
             jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in self.down]) if hasattr(job, "id")]
             ctx.manager.wait_for_jobs(jobs, ctx.deadline())
             ctx.manager.reset_failed(self.down)
 
     def as_data(self) -> dict[str, t.Any]:
-        return {"up": self.up, "again": self.again, "down": self.down, "for_now": self.for_now}
+        anew = [list(timer) for timer in self.anew]
+        return {"up": self.up, "again": self.again, "down": self.down, "for_now": self.for_now, "anew": anew}
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> JobsWere:
-        return cls(data["up"], str(data["again"]), data["down"], bool(data["for_now"]))
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held
+
+        anew = [Held(*timer) for timer in data["anew"]]
+        return cls(data["up"], str(data["again"]), data["down"], bool(data["for_now"]), anew)
 
 
 class DropInsWere(Note):
@@ -321,7 +334,10 @@ def put_back(files: t.Mapping[str, Saved | None]) -> None:
                     before.put_back(path)
                 continue
             remove(path)
-            remove_empty(os.path.dirname(path))
+            directory = os.path.dirname(path)
+            # Systemd makes its own directory for them again when it has one to write.
+            if remove_empty(directory) and os.path.dirname(directory).endswith(".control"):
+                remove_empty(os.path.dirname(directory))
         except OSError as e:
             hint = "" if os.geteuid() == 0 else "; this needs root, so add `become: true` to the task or play"
             failed = failed or SystemdError(f"cannot put back {path}: {e.strerror or e}{hint}")

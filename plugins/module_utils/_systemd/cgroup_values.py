@@ -12,8 +12,8 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import INFINITY, PROPERTIES
 
 _ROOT = "/sys/fs/cgroup"
-# No link is followed, and nothing waited for.
-_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Nothing to wait for and no link: those of the kernel are neither, and nobody shall be able to put something else there.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Property -> attribute, and for the per-device ones the word in its lines.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "CPUQuota": ("cpu.max", ""),
@@ -73,7 +73,7 @@ def read_attribute(directory: str | None, attribute: str) -> str | None:
         return None
     try:
         # Unbuffered and undecoded: there are hundreds of these to read.
-        descriptor = os.open(f"{directory}/{attribute}", _READING)
+        descriptor = os.open(f"{directory}/{attribute}", _READ)
     except OSError:
         return None
     try:

@@ -58,6 +58,20 @@ def _add(links: dict[str, str], path: str, tree: Tree) -> None:
         pass
 
 
+class LinkChange(t.NamedTuple):
+    """A link that was made (`symlink`, with its path and what it points to) or removed (`unlink`)."""
+
+    type: str
+    path: str
+    target: str
+
+
+def differences(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> list[LinkChange]:
+    """What changed between two answers of `read_links`."""
+    made = [LinkChange("symlink", path, to) for path, to in after.items() if before.get(path) != to]
+    return made + [LinkChange("unlink", path, "") for path in before if path not in after]
+
+
 def is_masked(name: str) -> bool:
     """Whether somebody has masked a unit of the host for good, which can be taken back by removing a link."""
     try:

@@ -30,7 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
     TYPES,
     UNIT,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
@@ -64,14 +64,6 @@ class Job(t.NamedTuple):
     path: str
     unit: str
     type: str
-
-
-class LinkChange(t.NamedTuple):
-    """One change that enabling and its kin made: `symlink` or `unlink`, the link's path, what it points to."""
-
-    type: str
-    path: str
-    target: str
 
 
 class NotPermitted(SystemdError):
@@ -343,7 +335,7 @@ class Manager:
     def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
         """Unset and set variables of the manager's environment."""
         pairs = [f"{name}={value}" for name, value in assign.items()]
-        self.call("UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment")
+        self.call("UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment", repeat=True)
 
     def default_target(self) -> str:
         """The unit that is booted into; empty where none is set."""
@@ -352,7 +344,8 @@ class Manager:
 
     def set_default_target(self, name: str) -> list[LinkChange]:
         """Set the unit that is booted into. Does not reload."""
-        return _changes(self.call("SetDefaultTarget", "sb", name, True, doing=f"set the default target to {name}")[0])
+        doing = f"set the default target to {name}"
+        return _changes(self.call("SetDefaultTarget", "sb", name, True, doing=doing, repeat=True)[0])
 
     def any_stale(self) -> bool:
         """Whether the files of any loaded unit changed since systemd read them."""
@@ -389,12 +382,13 @@ class Manager:
         """Enqueue `(unit, job type)` all together; in order, each job or why systemd refused it."""
         self.watch_jobs()
         begun = time.monotonic()
-        replies = self.tell([_job_call(name, kind, mode, True) for name, kind in wanted])
+        # A job that is there already is joined, so that it may be asked for again.
+        replies = self.ask([_job_call(name, kind, mode, True) for name, kind in wanted])
         # Before systemd 249 there is no such method.
         old = [at for at, reply in enumerate(replies) if isinstance(reply, CallFailed) and reply.name == _NO_METHOD]
         if old:
             calls = [_job_call(*wanted[at], mode, False) for at in old]
-            for at, reply in zip(old, self.tell(calls)):
+            for at, reply in zip(old, self.ask(calls)):
                 replies[at] = reply
         jobs: list[Job | CallFailed] = []
         for (name, kind), reply in zip(wanted, replies):
@@ -529,7 +523,7 @@ class Manager:
             Call(MANAGER_PATH, MANAGER, "SetUnitProperties", "sba(sv)", (name, runtime, list(properties)))
             for name, properties in wanted
         ]
-        return [reply if isinstance(reply, CallFailed) else None for reply in self.tell(calls)]
+        return [reply if isinstance(reply, CallFailed) else None for reply in self.ask(calls)]
 
     # -- unit files
 
@@ -544,27 +538,27 @@ class Manager:
     def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Make the links that the units' [Install] sections ask for. Does not reload."""
         doing = f"enable {_short(names)}"
-        return _changes(self.call("EnableUnitFiles", "asbb", list(names), runtime, force, doing=doing)[1])
+        return _changes(self.call("EnableUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
     def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the links to the units. Does not reload."""
         doing = f"disable {_short(names)}"
-        return _changes(self.call("DisableUnitFiles", "asb", list(names), runtime, doing=doing)[0])
+        return _changes(self.call("DisableUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def mask(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Link the units to /dev/null. Does not reload."""
         doing = f"mask {_short(names)}"
-        return _changes(self.call("MaskUnitFiles", "asbb", list(names), runtime, force, doing=doing)[0])
+        return _changes(self.call("MaskUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[0])
 
     def unmask(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the units' links to /dev/null. Does not reload."""
         doing = f"unmask {_short(names)}"
-        return _changes(self.call("UnmaskUnitFiles", "asb", list(names), runtime, doing=doing)[0])
+        return _changes(self.call("UnmaskUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def preset(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Enable or disable as the host's preset files say. Does not reload."""
         doing = f"apply presets to {_short(names)}"
-        return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing)[1])
+        return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
 
 def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:

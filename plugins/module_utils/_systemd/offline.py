@@ -10,13 +10,15 @@ outside, it would change this host. So the directories for links are looked at f
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 _STATES = (
@@ -63,8 +65,13 @@ class OfflineManager:
 
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name; an empty string where there is no unit file."""
-        if not names:
-            return []
+        # systemctl would wait for a pipe and read what has no end.
+        bad = {name for name in names if self.problem_of_files(name)}
+        asked = [name for name in names if name not in bad]
+        states = iter(self._states(asked) if asked else ())
+        return ["bad" if name in bad else next(states) for name in names]
+
+    def _states(self, names: t.Sequence[str]) -> list[str]:
         told = self._systemctl("is-enabled", names, check=False).split("\n")
         states = [line.strip() for line in told if line.strip() in (*_STATES, "not-found")]
         if len(states) != len(names):
@@ -75,8 +82,31 @@ class OfflineManager:
                 states.append(answer if answer in _STATES else "")
         return ["" if state == "not-found" else state for state in states]
 
+    def problem_of_files(self, name: str) -> str:
+        """What in a unit's file or drop-ins is no file that could be read; empty where nothing is."""
+        for each in filter(None, (name, template_of(name))):
+            for directory in self.unit_path():
+                try:
+                    self.tree.read(f"{directory}/{each}")
+                    for dropin in self.tree.names(f"{directory}/{each}.d"):
+                        if dropin.endswith(".conf"):
+                            self.tree.read(f"{directory}/{each}.d/{dropin}")
+                except Unreadable as e:
+                    # Of a directory it says so itself.
+                    if not e.is_passed_over and e.errno != errno.EISDIR:
+                        return e.msg
+        return ""
+
     def presets(self, names: t.Sequence[str]) -> list[str]:
         """What the tree's presets say of each unit."""
+        # systemctl looks at all unit files and presets there are.
+        everything = {name for directory in self.unit_path() for name in self.tree.names(directory) if unit_type(name)}
+        self._check_files(sorted(everything))
+        for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"):
+            kind = "user" if self.scope == "global" else "system"
+            directory = f"{self.root}{place}/systemd/{kind}-preset"
+            for name in self.tree.names(directory):
+                self.tree.read(f"{directory}/{name}")
         found = {}
         listed = self._systemctl("list-unit-files", names, "--no-legend", "--no-pager", "--full", check=False)
         for line in listed.splitlines():
@@ -117,14 +147,24 @@ class OfflineManager:
         return self._change("preset", names, runtime, force)
 
     def _change(self, verb: str, names: t.Sequence[str], runtime: bool, force: bool = False) -> list[LinkChange]:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
 
+        self._check_files(names)
         options = [*(["--runtime"] if runtime else []), *(["--force"] if force else [])]
         before = read_links(self.link_directories(), tree=self.tree)
         self._systemctl(verb, names, "--quiet", *options)
         after = read_links(self.link_directories(), tree=self.tree)
-        made = [LinkChange("symlink", path, to) for path, to in after.items() if before.get(path) != to]
-        return made + [LinkChange("unlink", path, "") for path in before if path not in after]
+        return differences(before, after)
+
+    def _check_files(self, names: t.Sequence[str]) -> None:
+        """Refuse units that systemctl would wait for, or read without an end.
+
+        :raises BadInput: naming the file and the remedy.
+        """
+        for name in names:
+            problem = self.problem_of_files(name)
+            if problem:
+                raise BadInput(f"name: systemctl cannot look at {name}: {problem}")
 
     def _check_links(self) -> None:
         """Refuse a tree in which `systemctl --root` would make links outside of it.

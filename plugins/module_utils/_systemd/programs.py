@@ -20,6 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts i
 
 # Bytes that a program may print at most, on both streams together.
 _LARGEST = 1 << 24
+# How the names of scratch directories begin, before the number of their process.
+_SCRATCH = "pidone-scratch-"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Speech that can be read by a program, and nothing that waits for a key.
 _PLAIN = {"LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_PAGER": ""}
@@ -115,11 +117,29 @@ def scratch_directory() -> t.Iterator[str]:
     import tempfile
 
     # TMPDIR is for the user that the process has begun as.
-    path = tempfile.mkdtemp(prefix="pidone-", dir=None if acting_for() is None else "/tmp")
+    parent = tempfile.gettempdir() if acting_for() is None else "/tmp"
+    _sweep(parent)
+    path = tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=parent)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _sweep(parent: str) -> None:
+    """Remove what tasks of this user's that were killed have left there."""
+    import shutil
+
+    for name in os.listdir(parent):
+        number = name[len(_SCRATCH) :].partition("-")[0]
+        if not name.startswith(_SCRATCH) or not number.isdigit() or os.path.exists(f"/proc/{number}"):
+            continue
+        try:
+            if os.lstat(f"{parent}/{name}").st_uid == os.geteuid():
+                shutil.rmtree(f"{parent}/{name}", ignore_errors=True)
+        except OSError:
+            # Another task was faster.
+            continue
 
 
 def _bare() -> dict[str, str]:

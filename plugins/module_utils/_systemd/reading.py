@@ -118,7 +118,8 @@ def read_handle(
         return b"", status
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
-        raise Unreadable(shown, f"it is {kind}, not a regular file; remove it")
+        number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+        raise Unreadable(shown, f"it is {kind}, not a regular file; remove it", number)
     if status.st_size > limit and not head:
         raise _too_large(shown, limit)
     try:
@@ -174,7 +175,7 @@ def unreadable(path: str, error: Exception) -> Unreadable:
             else "this needs root, so add `become: true` to the task or play"
         )
         return Unreadable(path, f"{os.strerror(number)}; {hint}", number)
-    return Unreadable(path, os.strerror(number), number)
+    return Unreadable(path, getattr(error, "strerror", None) or os.strerror(number), number)
 
 
 def _reopen(handle: int, shown: str, status: os.stat_result, again: t.Callable[[int], int] | None) -> int:

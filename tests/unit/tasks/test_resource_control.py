@@ -518,7 +518,7 @@ class TestTrial:
         def signals(manager: WatchedManager) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-        with ending_in_order(), pytest.raises(SystemdError, match="interrupted by SIGTERM"):
+        with ending_in_order(Context(None)), pytest.raises(SystemdError, match="interrupted by SIGTERM"):
             self.run(lambda manager: None, signals, seconds=30)
 
     def test_stalled(self, group: Path) -> None:

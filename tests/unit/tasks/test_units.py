@@ -16,7 +16,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links, programs
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (

@@ -76,7 +76,8 @@ _SLACK = 1 << 20
 # fcntl(2): how many bytes a pipe holds. The module fcntl names it since Python 3.10.
 _F_GETPIPE_SZ = 1032
 # Bytes of a unit file that systemd wrote, at most.
-_LARGEST_FILE = 1 << 20
+# A transient unit's file holds what stands on the standard input too.
+_LARGEST_FILE = 64 << 20
 # From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
 _FIRST_OF_SYSTEMD = 200
 

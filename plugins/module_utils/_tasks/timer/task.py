@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
@@ -63,9 +64,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
 _MANY = 30
 _UP = ("active", "activating", "reloading")
-_HOLD = b"[Timer]\nPersistent=yes\n"
-# No trigger but one that is as far away as systemd reckons.
-_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
 # As many bytes of /etc/passwd or /etc/group of a tree are read.
 _ACCOUNTS = 16 << 20
 
@@ -182,30 +180,32 @@ class StartAnew(Jobs):
         return f"start {short(self.names)}, to count from now"
 
     def apply(self, ctx: Context) -> bool:
-        for_a_moment: list[WriteFile] = []
-        try:
-            for wish, stamp in self._timers:
-                text = _HOLD + (_FAR_AWAY if wish.since_boot else b"")
-                for_a_moment.append(WriteFile(held_by(self._directory, wish.name), text, None, self._tools))
-                for_a_moment[-1].apply(ctx)
-                step = WriteFile(stamp, b"", None, self._tools)
-                if wish.persistent:
-                    step.notes = self.notes
-                else:
-                    for_a_moment.append(step)
-                step.apply(ctx)
-            ctx.manager.reload()
+        timers = [
+            Held(wish.name, held_by(self._directory, wish.name), wish.since_boot, stamp) for wish, stamp in self._timers
+        ]
+        kept = [wish.name for wish, _stamp in self._timers if wish.persistent]
+        with counting_from_now(ctx, timers, self._tools, self, kept):
             return super().apply(ctx)
-        finally:
-            failed = None
-            for step in reversed(for_a_moment):
-                try:
-                    step.undo(ctx)
-                except SystemdError as e:
-                    failed = failed or e
-            ctx.manager.reload()
-            if failed is not None:
-                raise failed
+
+
+class Hold(Jobs):
+    """Stop timers that are started again by a later step; where it does not come to that, they count from then on as well.
+
+    :param timers: how they are held back then.
+    """
+
+    for_now = True
+
+    def __init__(self, timers: t.Sequence[Held]) -> None:
+        names = [timer.name for timer in timers]
+        super().__init__("stop", names, names)
+        self.anew = list(timers)
+
+    def apply(self, ctx: Context) -> bool:
+        for timer in self.anew:
+            for note in note_of(timer):
+                self.note(ctx, note)
+        return super().apply(ctx)
 
 
 def held_by(directory: str, name: str) -> str:
@@ -244,7 +244,7 @@ def plan_timers(
     write: list[Step] = []
     remove: list[Step] = []
     stop: list[str] = []
-    hold: list[str] = []
+    hold: list[tuple[str, str]] = []
     start: list[str] = []
     enable: list[str] = []
     disable: list[str] = []
@@ -298,7 +298,7 @@ def plan_timers(
             if job == "stop":
                 stop.append(name)
             elif job == "restart":
-                hold.append(name)
+                hold.append((name, "" if os.path.exists(state.stamp_path) else state.stamp_path))
             if job == "restart" and state.missed and state.stamp:
                 touch.append(Touch(*state.stamp))
             counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
@@ -319,12 +319,13 @@ def plan_timers(
     links = [
         UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
     ]
+    # What bears the marker goes last: as long as it is there, purge finds what is left of a timer.
+    remove.sort(key=lambda step: step.names[0].endswith(".timer"))
     if unlink:
-        remove.append(RemoveLinks(unlink))
+        remove.insert(0, RemoveLinks(unlink))
     stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
     if hold:
-        stops.append(Jobs("stop", hold, hold))
-        stops[-1].for_now = True
+        stops.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold]))
     plan.steps = [*write, *stops, *remove, *touch, *links]
     if anew:
         # It reloads for all.

@@ -365,17 +365,28 @@ def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
     return []
 
 
+def _problem_of_file(manager: t.Any, name: str) -> str:
+    """Why a unit file that is there is none; empty where there is no such file, or nothing is wrong with it."""
+    for directory in manager.unit_path():
+        path = f"{directory}/{name}"
+        if manager.tree.status(path, False) is None:
+            continue
+        try:
+            content = manager.tree.read(path)
+        except Unreadable as e:
+            return e.msg
+        return f"{path} is a link that leads nowhere; remove it" if content is None else ""
+    return ""
+
+
 def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
     """The error for units that do not exist, with the names they may have been meant to be."""
     import difflib
 
     for name in names[:_NAMES]:
-        for directory in manager.unit_path():
-            path = f"{directory}/{name}"
-            if os.path.exists(path) and not os.path.isfile(path) and not _is_mask(path, manager.tree):
-                return BadInput(
-                    f"name: {name} is no unit, as {path} is not a regular file; remove it, or write the unit file there"
-                )
+        problem = _problem_of_file(manager, name)
+        if problem:
+            return BadInput(f"name: systemd finds no unit {name}: {problem}")
     there = unit_files_on_disk(manager).difference(names)
     one = len(names) == 1
     meant = []

@@ -87,6 +87,10 @@ def plan_for(
     :param files_written: steps that come before the plan write unit files.
     """
     units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
+    for unit in units if manager.offline else ():
+        problem = manager.problem_of_files(unit.name) if unit.file_state == "bad" else ""
+        if problem:
+            raise BadInput(f"name: systemctl cannot look at {unit.name}: {problem}")
     if wish.masked:
         see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree)
     if wish.masked is False:

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Timers that are started count from now on, and run nothing at once: see "Timers" in docs/architecture.md."""
+
+from __future__ import annotations
+
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+
+_PERSISTENT = b"[Timer]\nPersistent=yes\n"
+# No trigger but one that is as far away as systemd reckons.
+_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
+
+
+class Held(t.NamedTuple):
+    """A timer that is held back for a moment.
+
+    `drop_in` is the path of what holds it back, `far` whether its triggers are far away meanwhile, `stamp` the path of the file by
+    which systemd takes it for elapsed just now; empty where there is one already.
+    """
+
+    name: str
+    drop_in: str
+    far: bool
+    stamp: str
+
+
+@contextmanager
+def counting_from_now(
+    ctx: Context, timers: t.Sequence[Held], tools: FileTools, step: Step | None = None, kept: t.Container[str] = ()
+) -> t.Iterator[None]:
+    """Within it, starting these timers makes them count from now on.
+
+    :param step: notes what is before each file is written.
+    :param kept: names of timers whose stamps stay, as they are persistent.
+    """
+    for_a_moment: list[WriteFile] = []
+    try:
+        for timer in timers:
+            text = _PERSISTENT + (_FAR_AWAY if timer.far else b"")
+            for_a_moment.append(WriteFile(timer.drop_in, text, None, tools))
+            for_a_moment[-1].apply(ctx)
+            if timer.stamp:
+                stamp = WriteFile(timer.stamp, b"", None, tools)
+                if timer.name in kept and step is not None:
+                    stamp.notes = step.notes
+                else:
+                    for_a_moment.append(stamp)
+                stamp.apply(ctx)
+        ctx.manager.reload()
+        yield
+    finally:
+        failed = None
+        for write in reversed(for_a_moment):
+            try:
+                write.undo(ctx)
+            except SystemdError as e:
+                failed = failed or e
+        ctx.manager.reload()
+        if failed is not None:
+            raise failed
+
+
+def note_of(timer: Held) -> list[t.Any]:
+    """The notes by which a file that was to be there for a moment is removed by whoever finds it."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas
+
+    text = _PERSISTENT + (_FAR_AWAY if timer.far else b"")
+    notes: list[t.Any] = [DirectoryWas(timer.drop_in.rpartition("/")[0], False), FileWas(timer.drop_in, None, text)]
+    return [*notes, FileWas(timer.stamp, None, b"")] if timer.stamp else notes
