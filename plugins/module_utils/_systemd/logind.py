@@ -60,9 +60,7 @@ def answers(uid: int, jeepney: tuple[t.Any, t.Any]) -> bool:
     """Whether the manager of the user is up and has finished its own start."""
     low_level, auth = jeepney
     try:
-        with Manager(
-            connect(f"/run/user/{uid}/systemd/private", low_level, auth, timeout=10.0), "user", uid
-        ) as manager:
+        with Manager(connect(f"/run/user/{uid}/systemd/private", low_level, auth, timeout=10.0), "user", uid) as manager:
             return manager.manager_property("SystemState") in ("running", "degraded", "maintenance")
     except (BusUnreachable, BusTimeout):
         return False
