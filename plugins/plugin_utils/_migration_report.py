@@ -210,11 +210,7 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
 def _lost(data: dict[str, t.Any]) -> list[str]:
     """What is left out on a host whose old supervisor will not run any more."""
     names = [str(one["name"]) for one in data["left_out"] if one.get("running")]
-    return (
-        [f"left out, so there under systemd only with units of their own: {', '.join(names)}"]
-        if names and data["mode"] == "system"
-        else []
-    )
+    return [f"left out, so there under systemd only with units of their own: {', '.join(names)}"] if names and data["mode"] == "system" else []
 
 
 def _parity(data: dict[str, t.Any]) -> str:

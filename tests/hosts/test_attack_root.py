@@ -101,7 +101,7 @@ def victim(host: Host) -> t.Iterator[None]:
     shell(
         host,
         f"""
-        mkdir -p {SYSTEM}/at-victim.service.d /srv/host /srv/unseen /tmp/at-was
+        mkdir -p {SYSTEM}/at-victim.service.d /usr/lib/systemd/system /srv/host /srv/unseen /tmp/at-was
         printf '{unit}' > {SYSTEM}/at-victim.service
         printf '[Unit]\\nDescription=own\\n' > {SYSTEM}/at-victim.service.d/own.conf
         ln -s {SYSTEM} /srv/host/system

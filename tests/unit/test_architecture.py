@@ -20,9 +20,7 @@ def helpers() -> list[str]:
 
 def test_every_file_that_it_names_exists() -> None:
     assert NAMED
-    assert [
-        name for name in NAMED if not list(ROOT.glob(name)) and not list((ROOT / "plugins").glob(f"**/{name}"))
-    ] == []
+    assert [name for name in NAMED if not list(ROOT.glob(name)) and not list((ROOT / "plugins").glob(f"**/{name}"))] == []
 
 
 def test_it_says_of_every_helper_what_it_is_for() -> None:

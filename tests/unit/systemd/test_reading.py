@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import resource
 import socket
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import reading
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
     LIMIT,
     Unreadable,
@@ -181,12 +179,3 @@ def test_who_may_not_read_is_told_what_would_help(tmp_path: Path) -> None:
     finally:
         os.seteuid(0)
     assert "ermi" in e.value.msg
-
-
-# Files of module_utils that open by themselves, and why they may.
-EXCEPTIONS: dict[str, str] = {}
-
-
-def test_reading_names_what_it_has() -> None:
-    assert all(hasattr(reading, name) for name in reading.__all__)
-    assert isinstance(ast.parse(Path(reading.__file__).read_text()), ast.Module)

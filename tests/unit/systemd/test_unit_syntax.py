@@ -176,13 +176,7 @@ class TestRender:
     def test_sections_and_kinds_of_values(self) -> None:
         sections = {
             "Unit": {"Description": "A %i", "After": ["a.target", "b.target"]},
-            "Service": {
-                "RemainAfterExit": True,
-                "PrivateTmp": False,
-                "Nice": -5,
-                "IOWeight": 0.5,
-                "ExecStart": ["", "/b"],
-            },
+            "Service": {"RemainAfterExit": True, "PrivateTmp": False, "Nice": -5, "IOWeight": 0.5, "ExecStart": ["", "/b"]},
             "Install": {"WantedBy": None},
             "X-Empty": None,
         }
@@ -200,10 +194,7 @@ class TestRender:
         ("value", "lines"),
         [
             (["LOG=json", "GREETING=hello world"], ["LOG=json", '"GREETING=hello world"']),
-            (
-                {"LOG": "json", "GREETING": "hello world", "N": 3, "B": True},
-                ["LOG=json", '"GREETING=hello world"', "N=3", "B=yes"],
-            ),
+            ({"LOG": "json", "GREETING": "hello world", "N": 3, "B": True}, ["LOG=json", '"GREETING=hello world"', "N=3", "B=yes"]),
             ("A=1 B=2", ["A=1 B=2"]),
             (["A=1 B=2"], ['"A=1 B=2"']),
             (['"A=1 2" B=3'], ['"A=1 2" B=3']),
