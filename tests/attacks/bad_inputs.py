@@ -23,6 +23,10 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__")
 # What a long text is: more than the kernel takes for one argument or path, and than anybody writes into a message.
 LONG = 1 << 20
+# Options that hold files of a host as they were found, or data that is handed on: any bytes.
+AS_DATA = ("services", "definitions", "stdin")
+# ansible-core's own, of the elements of a list.
+_OF_CORE = ("dictionary requested, could not parse",)
 # A message may be so long, and may quote so much of a value.
 MESSAGE, QUOTED = 2000, 200
 
@@ -212,7 +216,7 @@ def single(module: str, good: t.Mapping[str, t.Any]) -> t.Iterator[BadInput]:
     """
     for option, spec in argument_spec(module).items():
         for what, value, never in values(spec):
-            yield BadInput(module, option, what, {**good, option: value}, never)
+            yield BadInput(module, option, what, {**good, option: value}, never and option not in AS_DATA)
         if "options" in spec:
             whole = {**next(iter(good.get(option) or [{"name": "a"}]))}
             rest = {name: value for name, value in good.items() if name != "name"}
@@ -235,7 +239,7 @@ def several(module: str, good: t.Mapping[str, t.Any], chosen: random.Random, cou
         never = False
         for name in names:
             _what, args[name], bad = chosen.choice(list(values(spec[name])))
-            never = never or bad
+            never = never or (bad and name not in AS_DATA)
         yield BadInput(module, "+".join(sorted(names)), "together", args, never)
 
 
@@ -273,8 +277,8 @@ def fault_of_message(message: str, one: BadInput) -> str:
         if len(text) > QUOTED and text[: QUOTED + 1] in message:
             return f"it quotes more than {QUOTED} characters of a value"
     # Of the content of a file, the file is named.
-    about = {*one.args, one.option, *strings(one.args.get("name", []))}
-    if not any(each and each in message for each in about):
+    about = {*argument_spec(one.module), one.option, *strings(one.args.get("name", []))}
+    if not any(each and each in message for each in about) and not message.startswith(_OF_CORE):
         return "it names no option"
     try:
         message.encode()

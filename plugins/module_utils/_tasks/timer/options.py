@@ -328,7 +328,7 @@ def check_timer_name(name: t.Any, option: str = "name") -> str:
     kind = unit_type(name) if isinstance(name, str) else ""
     if kind and kind != "timer":
         raise BadInput(
-            f"{option}: {name!r} is the name of a {kind}; name the timer, such as {name.rpartition('.')[0] + '.timer'!r}, "
+            f"{option}: {shown(name)} is the name of a {kind}; name the timer, such as {shown(name.rpartition('.')[0] + '.timer')}, "
             "or leave the suffix out"
         )
     full = check_name(name if kind or not name or not isinstance(name, str) else f"{name}.timer", option)

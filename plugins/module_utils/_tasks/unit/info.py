@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import named, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -133,7 +133,7 @@ def _check_states(states: t.Sequence[str]) -> None:
     unknown = [state for state in states if state not in known]
     if "active" in known and unknown:
         raise BadInput(
-            f"states: {', '.join(map(repr, unknown))} is no load, active or sub state of units; "
+            f"states: {named([shown(state) for state in unknown])} is no load, active or sub state of units; "
             "`systemctl --state=help` prints them all"
         )
 
@@ -218,7 +218,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     if unknown:
         version = manager.manager_property("Version")
         raise BadInput(
-            f"properties: {', '.join(map(repr, unknown))} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            f"properties: {named([shown(name) for name in unknown])} is no property of {', '.join(sorted(samples))} in systemd {version}; "
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     size = 0
