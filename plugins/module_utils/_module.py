@@ -11,13 +11,67 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_values, presentable, showable
+
+# Options that hold files of a host as they were found, so any bytes, and one that is handed on as it is.
+_AS_DATA = ("services", "definitions")
+_BINARY = ("stdin",)
+
+# What ansible-core shows in place of options that have `no_log`.
+_NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 class AnsibleModule(_AnsibleModule):
     """AnsibleModule that takes what the action plugin sends beside the options, before options are looked at.
 
     So it is no option: not documented, not logged, not part of `invocation`. What it is, see plugins/action/unit.py.
+
+    It is also the border: no module sees text that cannot be text or numbers that nothing holds, and no failure, ansible-core's
+    own included, shows more of a value than fits into a line.
+
+    :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
+        of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
+        everywhere.
     """
+
+    params: dict[str, t.Any]
+
+    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **options: t.Any) -> None:
+        self._hidden = tuple(hidden)
+        super().__init__(*args, **options)
+        self._check_values()
+
+    def _without_hidden(self) -> dict[str, t.Any]:
+        """The options as they may be shown."""
+        hidden = {name: _NOT_SHOWN for name in self._hidden if self.params.get(name) is not None}
+        return {**self.params, **hidden}
+
+    def _log_invocation(self) -> None:
+        # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
+        self._check_values()
+        params = self.params
+        self.params = self._without_hidden()
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = params
+
+    def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
+        kwargs.setdefault("invocation", {"module_args": self._without_hidden()})
+        super()._return_formatted(kwargs)
+
+    def _check_values(self) -> None:
+        try:
+            check_values(self.params, _AS_DATA, _BINARY)
+        except BadInput as e:
+            self.fail_json(e.msg)
+
+    def fail_json(self, msg: t.Any, **facts: t.Any) -> t.Any:
+        # Does not return.
+        self.params: dict[str, t.Any] = showable(self.params)
+        super().fail_json(presentable(str(msg), self.params), **facts)
+        raise AssertionError("fail_json returned")
 
     def _load_params(self) -> None:
         super()._load_params()

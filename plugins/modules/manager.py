@@ -50,6 +50,7 @@ options:
     description:
       - Variables that every process gets that the manager starts from now on, until it is started anew itself.
       - A variable whose value is C(null) is unset. Variables that are not named are left alone.
+      - A variable has no line breaks and at most 64 KiB, and all of them have at most 1 MiB; with more, no process could be started any more.
     type: dict
   log_level:
     description:

@@ -18,7 +18,7 @@ description:
   - By default the task waits, and returns what the command printed, how it ended, and what it used of CPU, memory and IO.
   - With one of the C(on_*) options a timer is started instead, which runs the command later; the task does not wait for that.
   - A command that cannot be run, ends with another exit status than 0 or is killed by a signal fails the task. The message has the last lines of its output,
-    the result has all of it. Use C(failed_when), or C(SuccessExitStatus) among the O(properties), where other ends are good ones.
+    the result has all of it, or the last O(output_limit). Use C(failed_when), or C(SuccessExitStatus) among the O(properties), where other ends are good ones.
   - Nothing is left behind. The output comes through pipes and not through files. When the command has ended, systemd forgets the unit, also when the
     task's process or the connection to the host has been lost meanwhile. Processes that the command left running are ended with it.
   - A task that is interrupted stops what it has started. One that is killed cannot do so. Its command goes on until it has ended, or until O(timeout)
@@ -60,7 +60,8 @@ options:
     type: str
   description:
     description:
-      - What the unit is called in listings and in the log. By default it is the command.
+      - What the unit is called in listings and in the log, which every user of the host may be able to read.
+      - By default it names the program, and none of its arguments.
     type: str
   unit_type:
     description:
@@ -82,6 +83,7 @@ options:
   on_active:
     description:
       - Run the command this long after now, as a time span such as V(5h) or V(1min 30s).
+      - As with the other C(on_*) options, an empty value is refused, since without any of them the command is run at once.
     type: str
   on_boot:
     description:
@@ -126,7 +128,8 @@ options:
   environment:
     description:
       - Variables of the command's environment. One whose value is C(null) is left out.
-      - Values can be seen by every user of the host while the unit is there. Secrets are better passed with O(stdin), or with C(LoadCredential)
+      - Values can be seen by every user of the host while the unit is there, as the O(command) can, and are logged on the host as all options of modules
+        are, unless the task has C(no_log). Secrets are better passed with O(stdin), or with C(LoadCredential)
         among the O(properties).
     type: dict
   slice:
@@ -136,12 +139,20 @@ options:
   stdin:
     description:
       - What the command reads from its standard input, which is empty by default. Can be given if the task waits.
+      - It is neither logged on the host nor part of C(invocation). What the command prints of it is returned as anything else; C(no_log) keeps that
+        from being shown too.
+      - Whether a unit of that O(name) was made with the same options does not depend on what is in here, only on whether there is any.
     type: str
   stdin_add_newline:
     description:
       - Whether a line end is added to O(stdin).
     type: bool
     default: true
+  output_limit:
+    description:
+      - How much of RV(stdout) and of RV(stderr) is returned, as a size such as V(64M), or V(infinity). Of what is longer, the beginning is dropped.
+      - By default that is V(4M). What is returned takes several times as much memory, on the host and on the controller.
+    type: str
   strip_empty_ends:
     description:
       - Whether line ends at the end of RV(stdout) and RV(stderr) are taken off.
@@ -354,12 +365,20 @@ stderr_base64:
   description: What it printed to standard error, as it was.
   returned: when that is not UTF-8
   type: str
-started:
+stdout_dropped:
+  description: How many bytes at the beginning are not in RV(stdout).
+  returned: when that is longer than O(output_limit)
+  type: int
+stderr_dropped:
+  description: How many bytes at the beginning are not in RV(stderr).
+  returned: when that is longer than O(output_limit)
+  type: int
+started_at:
   description: When the command was started, as ISO 8601 in UTC.
   returned: when the command was waited for
   type: str
   sample: '2026-11-23T00:26:50.675786Z'
-ended:
+ended_at:
   description: When it ended.
   returned: when the command was waited for
   type: str
@@ -456,6 +475,7 @@ def main() -> None:
             "slice": {"type": "str"},
             "stdin": {"type": "str"},
             "stdin_add_newline": {"type": "bool", "default": True},
+            "output_limit": {"type": "str"},
             "strip_empty_ends": {"type": "bool", "default": True},
             "expand_argument_vars": {"type": "bool", "default": False},
             "creates": {"type": "str"},
@@ -467,6 +487,7 @@ def main() -> None:
             **SCOPE_ARGUMENTS,
         },
         supports_check_mode=True,
+        hidden=("stdin",),
     )
     run(module, run_transient)
 

@@ -35,7 +35,7 @@ options:
     type: str
   next:
     description:
-      - How many of the next elapses to return in RV(timers[].next_elapses).
+      - How many of the next elapses to return in RV(timers[].next_elapses), at most 1000.
     type: int
     default: 0
   timeout:

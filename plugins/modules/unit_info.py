@@ -39,7 +39,8 @@ options:
   properties:
     description:
       - Names of D-Bus properties to return, such as V(MemoryCurrent) or V(NRestarts). Reading a few of them is cheap.
-      - V(all) returns all of them, which takes milliseconds for each unit.
+      - V(all) returns all of them, which takes milliseconds and about 10 KB for each unit.
+      - Properties of more than 16 MB in all are refused, since Ansible keeps several copies of a result in memory.
     type: list
     elements: str
     default: []

@@ -4,8 +4,8 @@
 """What hosts answer, and what users hand on of it, where it enters the controller: types, sizes, names and paths.
 
 A host is not trusted: it may be another's by now. Nothing of an answer is used before it went through here, and what is returned
-is new, of plain types, with the known keys alone. No name in it can be a path. Texts may hold anything that JSON can, except NUL
-and lone surrogates; those that Python has for bytes that are not UTF-8 are allowed, as honest hosts have such file names.
+is new, of plain types, with the known keys alone. No name in it can be a path. Names and paths have no control characters. Texts may
+hold anything but lone surrogates; those that Python has for bytes that are not UTF-8 are allowed, as honest hosts have such file names.
 
 An error names the place in the answer: `definitions[2].files[0].path: '../x' ...`.
 """

@@ -13,9 +13,12 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import presentable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import TYPES, check_name, is_template
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import number_text
 
+# Characters of an error at most.
+_MESSAGE = 1500
 _P = t.ParamSpec("_P")
 _R = t.TypeVar("_R")
 
@@ -29,7 +32,7 @@ def reporting(function: t.Callable[_P, _R]) -> t.Callable[_P, _R]:
             return function(*args, **kwargs)
         except SystemdError as error:
             # Ansible would tell of causes as well, and so say everything twice.
-            raise AnsibleFilterError(error.msg) from None
+            raise AnsibleFilterError(presentable(error.msg, [*args, *kwargs.values()], _MESSAGE)) from None
 
     return wrapper
 

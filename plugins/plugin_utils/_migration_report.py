@@ -277,7 +277,9 @@ def _markdown(data: dict[str, t.Any]) -> str:
     if data["listeners"]:
         out += ["## What listens on the host", "", "| socket | before | after | |", "|---|---|---|---|"]
         for one in data["listeners"]:
-            remark = f"**{inline(one.get('reason') or 'worse')}**" if one.get("worse") else inline(one.get("reason") or "")
+            remark = (
+                f"**{inline(one.get('reason') or 'worse')}**" if one.get("worse") else inline(one.get("reason") or "")
+            )
             out.append(
                 f"| {inline(one['what'])} | {inline(_short(one.get('before')))} | {inline(_short(one.get('after')))} | {remark} |"
             )

@@ -14,7 +14,7 @@ from tests.attacks import kill_points
 if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
 
-pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures", "tests.attacks.summary_bad_inputs"]
 
 
 @pytest.fixture(scope="module")

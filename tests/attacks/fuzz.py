@@ -58,7 +58,10 @@ class Slow(BaseException):
 
 @dataclasses.dataclass
 class Report:
-    """What a process found: crashes by a digest of their tracebacks, as [count, input in hexadecimal, traceback]."""
+    """What a process found: crashes by a digest of their tracebacks, as [count, input in hexadecimal, traceback].
+
+    `seconds` are those of the processor, so that neighbours do not change them.
+    """
 
     inputs: int = 0
     seconds: float = 0.0
@@ -90,8 +93,7 @@ class Worker:
         self._one_input = target.one_input
         self._inputs = inputs
         self._path = path
-        self._start = time.monotonic()
-        self._end = self._start + minutes * 60 if minutes else 0.0
+        self._end = time.monotonic() + minutes * 60 if minutes else 0.0
         # What is being tried is in a file, should the process die of it.
         with open(path.with_suffix(".current"), "wb+") as file:
             file.truncate(8 + LONGEST_INPUT)
@@ -136,7 +138,7 @@ class Worker:
         known[0] += 1
 
     def finish(self) -> t.NoReturn:
-        self.report.seconds = time.monotonic() - self._start
+        self.report.seconds = time.process_time()
         self._path.write_text(json.dumps(dataclasses.asdict(self.report)))
         # libFuzzer would not return, and tell of coverage.
         os._exit(0)
@@ -251,8 +253,8 @@ def _mutate(target: types.ModuleType, seed: int, run: t.Callable[[bytes], None])
 
 def fuzz(targets: list[str], inputs: int, minutes: float, seed: int, engine: str, jobs: int) -> int:
     """Run the targets and tell of each; returns how many crashes there are."""
-    shutil.rmtree(OUT / "work", ignore_errors=True)
-    (OUT / "work").mkdir(parents=True)
+    folder = OUT / f"work-{os.getpid()}"
+    folder.mkdir(parents=True)
     pieces: list[tuple[str, int, int, int]] = []
     for place, name in enumerate(targets):
         if not inputs:
@@ -272,7 +274,7 @@ def fuzz(targets: list[str], inputs: int, minutes: float, seed: int, engine: str
                 queue and len(running) < jobs and not (minutes and inputs and time.monotonic() - began > minutes * 60)
             ):
                 name, number, share, own_seed = queue.pop(0)
-                path = OUT / "work" / f"{name}-{number}.json"
+                path = folder / f"{name}-{number}.json"
                 words = ["--work", str(path), "--inputs", str(share), "--minutes", str(each), "--seed", str(own_seed)]
                 with open(path.with_suffix(".log"), "wb") as log:
                     process = subprocess.Popen(
@@ -297,9 +299,12 @@ def fuzz(targets: list[str], inputs: int, minutes: float, seed: int, engine: str
     finally:
         for process, _name, _path in running.values():
             process.kill()
+            process.wait()
     for name in targets:
         if left[name]:
+            # Its time was over.
             crashes += _tell(name, found[name], seed)
+    shutil.rmtree(folder)
     return crashes
 
 

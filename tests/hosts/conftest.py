@@ -3,4 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tests on real hosts use the lab's fixtures, and some take kill points."""
 
-pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures", "tests.attacks.summary_bad_inputs"]

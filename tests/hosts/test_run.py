@@ -79,7 +79,7 @@ class TestService:
         assert (result["rc"], result["signal"], result["result"]) == (0, None, "success")
         assert result["job"]["result"] == "done"
         assert 0 < result["run_time"] < 5
-        assert result["started"] < result["ended"]
+        assert result["started_at"] < result["ended_at"]
         assert 0 < result["resources"]["CPUUsageNSec"] < 5e9
         assert len(result["invocation_id"]) == 32
         nothing_left(host)
@@ -95,6 +95,41 @@ class TestService:
         result = ran(host, ["sh", "-c", "echo here; sleep 2 & exit 0"], properties={"KillMode": "process"})
         assert result["stdout"] == "here"
         assert result["run_time"] < 1.5
+
+    @pytest.mark.lab_kinds("bookworm")
+    def test_output_without_end(self, host: Host) -> None:
+        script = "head -c 60000000 /dev/zero | tr '\\0' '\\377'; echo done >&2"
+        result = ran(host, ["sh", "-c", script], output_limit="1M")
+        assert len(base64.b64decode(result["stdout_base64"])) == 1 << 20
+        assert result["stdout_dropped"] == 60000000 - (1 << 20)
+        assert result["stderr"] == "done" and "stderr_dropped" not in result
+        assert any("stdout is cut" in text and "output_limit" in text for text in result["warnings"])
+        # Who goes on printing into the pipe after the service has ended is not waited for.
+        result = ran(host, ["sh", "-c", "yes & exit 0"], properties={"KillMode": "process"}, timeout="20s")
+        assert "y\ny\ny" in result["stdout"]
+
+    @pytest.mark.lab_kinds("bookworm")
+    def test_secrets_are_not_logged(self, host: Host) -> None:
+        args: dict[str, t.Any] = {"stdin": "rt-s3cret", "environment": {"A": "rt-s3cret"}}
+        result = ran(host, ["sh", "-c", "cat", "rt-argument"], name="rt-secret", **args)
+        assert result["stdout"] == "rt-s3cret"
+        assert "rt-s3cret" not in str(result["invocation"]["module_args"]["stdin"])
+        result = ran(host, ["sh", "-c", "true", "rt-argument"], on_active="5h", name="rt-secret")
+        shown = host.run("systemctl list-units --all 'rt-secret*'; systemctl stop rt-secret.timer", check=True).stdout
+        assert "rt-argument" not in shown and "sh (run by pidone.systemd)" in shown
+        keywords = {"no_log": True}
+        run(
+            host,
+            ["sh", "-c", "cat", "rt-quiet"],
+            stdin="rt-quiet",
+            environment={"A": "rt-quiet"},
+            how={"keywords": keywords},
+        )
+        logged = host.run("journalctl --sync; journalctl --no-pager -o export", check=True).stdout
+        assert "Invoked with" in logged and "rt-secret" in logged
+        assert not [line for line in logged.splitlines() if "rt-s3cret" in line and "environment" not in line]
+        # ansible-core logs the options of a task without `no_log`, and journald of who logs its command line.
+        assert not [line for line in logged.splitlines() if "rt-quiet" in line and not line.startswith("_CMDLINE=")]
 
     def test_own_streams_are_left_alone(self, host: Host) -> None:
         result = ran(host, "echo x", properties={"StandardOutput": "file:/run/rt-out", "StandardInputText": "y"})
@@ -283,6 +318,17 @@ class TestTimer:
         finally:
             host.run("systemctl stop rt-all.timer")
 
+    @pytest.mark.lab_kinds("bookworm")
+    def test_no_trigger_is_none_by_accident(self, host: Host) -> None:
+        empties: list[dict[str, t.Any]] = [{"on_active": ""}, {"on_calendar": []}, {"on_calendar": [""]}]
+        for empty in empties:
+            for check in (True, False):
+                result = run(host, "touch /run/rt-at-once", how={"check": check}, **empty)
+                assert result["failed"] and "is empty" in result["msg"], result
+        result = run(host, "touch /run/rt-at-once", on_unit_active="1h")
+        assert result["failed"] and "on_unit_active: counts from a run" in result["msg"]
+        assert not host.exists("/run/rt-at-once")
+
 
 class TestScope:
     """A command that is a child of the task's process."""
@@ -320,6 +366,31 @@ class TestScope:
         result = run(host, "true", unit_type="scope", properties={"ProtectSystem": "strict"})
         assert result["failed"] and "ProtectSystem" in result["msg"] and "[Service]" in result["msg"]
         nothing_left(host)
+
+
+@pytest.mark.lab_kinds("bookworm")
+def test_what_can_be_no_value(host: Host) -> None:
+    """Refused in check mode too, by the option's name."""
+    cases: list[tuple[str, dict[str, t.Any]]] = [
+        ("run_as:", {"run_as": "99999999999"}),
+        ("run_as:", {"run_as": "a\nb"}),
+        ("run_as:", {"run_as": "99999999999", "unit_type": "scope"}),
+        ("properties: ''", {"properties": {"": 1}}),
+        ("slice:", {"slice": "x.service"}),
+        ("creates:", {"creates": ""}),
+        ("environment:", {"environment": {"A\nB": "c"}}),
+        ("environment: A:", {"environment": {"A": "\x01"}}),
+        ("description:", {"description": "a\0b"}),
+    ]
+    for words, args in cases:
+        for check in (True, False):
+            result = run(host, "true", how={"check": check}, **args)
+            assert result["failed"] and not result.get("changed") and result["msg"].startswith(words), (args, result)
+            assert "Traceback" not in str(result)
+    # What an earlier task may make is no error in check mode.
+    for user in ("54321", "²"):
+        result = run(host, "true", run_as=user, unit_type="scope")
+        assert result["failed"] and result["msg"].startswith(f"run_as: there is no user {user!r}")
 
 
 class TestManagers:
@@ -658,7 +729,8 @@ BAD: list[tuple[dict[str, t.Any], list[str]]] = [
 @pytest.mark.lab_kinds("bookworm")
 def test_bad_input(host: Host) -> None:
     tasks = [
-        {"name": str(args), "pidone.systemd.run": {"command": "true", **args}, "ignore_errors": True} for args, dummy in BAD
+        {"name": str(args), "pidone.systemd.run": {"command": "true", **args}, "ignore_errors": True}
+        for args, dummy in BAD
     ]
     play = host.playbook([{"hosts": "all", "gather_facts": False, "tasks": tasks}])
     for args, words in BAD:

@@ -364,7 +364,7 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"services": [{"name": "ho-a", "translation": "refused", "units": []}]}, "services: ho-a was refused"),
     ({"services": [{"name": "ho-none", "units": [unit("ho-none", "/bin/true")]}]}, "is not a service directory"),
     ({"services": [{"name": "ho-a", "units": [{"name": "ho a", "content": "x"}]}]}, "'ho a' holds ' '"),
-    ({"services": [{"name": "ho-a", "units": [{"name": "ho-a.service", "content": " "}]}]}, "empty content"),
+    ({"services": [{"name": "ho-a", "units": [{"name": "ho-a.service", "content": " "}]}]}, "units[0].content: is empty"),
     ({"services": [{"name": "ho-a", "units": [{"name": "ho-not-there.service"}]}]}, "does not know it (not-found)"),
     (
         {"services": [{"name": "ho-a", "units": [unit("ho-a", "/bin/true", service="Nise=3")]}]},
@@ -378,7 +378,13 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
         {"services": [{"name": "ho-a", "units": [unit("ho-a", "/bin/true")]}], "directory": "/srv"},
         "directory: systemd looks for no units in /srv",
     ),
-    ({"services": [{"name": "ho-a"}], "accept": ["colour"]}, "accept: 'colour' is no difference"),
+    ({"services": [{"name": "ho-a"}], "accept": ["colour"]}, "accept[0]: 'colour' is no difference"),
+    ({"services": [{"name": "ho-a", "definition": "text"}]}, "services[0].definition: 'text' is not a mapping"),
+    ({"services": [{"name": "ho-a", "definition": {"links": 5}}]}, "services[0].definition.links: 5 is not a list"),
+    ({"services": [{"name": "ho-a", "definition": {"path": "/a\0"}}]}, "services[0].definition.path:"),
+    ({"services": [{"name": "ho-a", "accept": 5}]}, "services[0].accept: 5 is not a list"),
+    ({"services": [{"name": "ho-a", "dropins": ["x"]}]}, "services[0].dropins[0]: 'x' is not a mapping"),
+    ({"services": [{"name": "ho\na"}]}, "services[0].name:"),
     ({"services": [{"name": "ho-a"}], "settle": "soon"}, "settle:"),
     (
         {"services": [{"name": "ho-b", "units": [unit("ho-b", "/bin/true")], "path": "/etc/service/ho-b"}]},
@@ -468,7 +474,7 @@ def test_killed_at_any_step_it_ends_in_one_of_two_states(
     content = unit("NAME", "/usr/bin/python3 /usr/local/lib/alone.py /var/lib/ho/NAME")
     services = [json.loads(json.dumps({"name": name, "units": [content]}).replace("NAME", name)) for name in names]
 
-    for state, points in (("handed_over", 13), ("given_back", 9)):
+    for state, points in (("handed_over", 13), ("given_back", 10)):
         told = host.run(
             ["python3", "-c", KILL, state, str(points + 1), json.dumps(content)], check=True, timeout=240
         ).stdout

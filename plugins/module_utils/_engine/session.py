@@ -39,6 +39,7 @@ class ManagerDown:
     """Stands for the manager of a user that does not run: it reads its files when it starts."""
 
     offline = True
+    root = ""
 
     def __enter__(self) -> ManagerDown:
         return self

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # Job types after which a unit shall be up.
 _UP = ("start", "restart", "reload", "reload-or-restart", "try-restart", "reload-or-try-restart")
@@ -61,14 +62,15 @@ class UnitFileLinks(Step):
     def apply(self, ctx: Context) -> bool:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import LinksWere
 
-        before = read_links(self.directories)
-        was = LinksWere(self.directories, before, self.names)
+        tree = Tree(getattr(ctx.manager, "root", ""))
+        before = read_links(self.directories, tree=tree)
+        was = LinksWere(self.directories, before, self.names, tree.root)
         self.note(ctx, was)
         try:
             changes = self._change(ctx)
         except SystemdError:
             # Some of it may have been done.
-            was.touched = {path for path, _target in before.items() ^ read_links(self.directories).items()}
+            was.touched = {path for path, _target in before.items() ^ read_links(self.directories, tree=tree).items()}
             raise
         was.touched = {change.path for change in changes}
         ctx.links += changes

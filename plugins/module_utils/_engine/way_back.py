@@ -153,12 +153,16 @@ class LinksWere(Note):
     :param directories: in which such links are.
     :param before: path -> target.
     :param names: the units that it is about.
+    :param root: the tree that the directories are in.
     """
 
     kind = "links"
 
-    def __init__(self, directories: t.Sequence[str], before: t.Mapping[str, str], names: t.Sequence[str]) -> None:
+    def __init__(
+        self, directories: t.Sequence[str], before: t.Mapping[str, str], names: t.Sequence[str], root: str = ""
+    ) -> None:
         self._directories, self._before, self._names = list(directories), dict(before), list(names)
+        self._root = root
         # The links that were made and removed; None where the task was killed before it knew.
         self.touched: set[str] | None = None
 
@@ -168,27 +172,29 @@ class LinksWere(Note):
             read_links,
             restore_links,
         )
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
+        tree = Tree(self._root)
         touched = self.touched
         if touched is None:
-            differing = set(read_links(self._directories).items()) ^ set(self._before.items())
+            differing = set(read_links(self._directories, tree=tree).items()) ^ set(self._before.items())
             touched = {
                 path
                 for path, target in differing
                 if os.path.basename(path) in self._names or any(leads_to(path, target, name) for name in self._names)
             }
-        if touched and restore_links(self._before, self._directories, touched):
+        if touched and restore_links(self._before, self._directories, touched, tree):
             ctx.stale = True
 
     def told(self) -> str:
         return f"links of {short(self._names)} as they were"
 
     def as_data(self) -> dict[str, t.Any]:
-        return {"directories": self._directories, "before": self._before, "names": self._names}
+        return {"directories": self._directories, "before": self._before, "names": self._names, "root": self._root}
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> LinksWere:
-        return cls(data["directories"], data["before"], data["names"])
+        return cls(data["directories"], data["before"], data["names"], str(data["root"]))
 
 
 class JobsWere(Note):

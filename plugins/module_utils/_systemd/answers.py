@@ -1,13 +1,18 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The types of what systemd answers, as D-Bus signatures (org.freedesktop.systemd1(5)).
+"""Systemd's names on D-Bus, and the types of what it answers, as signatures (org.freedesktop.systemd1(5)).
 
 A manager that answers anything else is none; the bus checks it, so nobody above has to. They are the same in all versions
 that are tested, which tests ask those versions about.
 """
 
 from __future__ import annotations
+
+BUS_NAME = "org.freedesktop.systemd1"
+MANAGER_PATH = "/org/freedesktop/systemd1"
+MANAGER = "org.freedesktop.systemd1.Manager"
+UNIT = "org.freedesktop.systemd1.Unit"
 
 # Of answers and signals, by member. Each method that is called anywhere must be here.
 ANSWERS = {

@@ -140,7 +140,9 @@ class Calendar(t.NamedTuple):
 
             return ZoneInfo(self.zone)
         except Exception as error:  # Python 3.8 has no zoneinfo; a host may have no tzdata
-            raise BadInput(f"OnCalendar: the time zone {self.zone!r} cannot be computed with here: {error}") from error
+            raise BadInput(
+                f"OnCalendar: the time zone {shown(self.zone)} cannot be computed with here: {error}"
+            ) from error
 
     def _next_wall(self, wall: dt.datetime) -> dt.datetime | None:
         """The first date and time of the event that is not before `wall`, clock changes aside.
@@ -441,7 +443,7 @@ class _Reader:
             elif self.peek() == ",":
                 self.at += 1
             elif self.peek() not in ("", " "):
-                raise self.fail(f"{self.peek()!r} cannot follow a day of the week; a blank, a comma or .. can")
+                raise self.fail(f"{shown(self.peek())} cannot follow a day of the week; a blank, a comma or .. can")
             if self.peek() in ("", " "):
                 if first >= 0:
                     raise self.fail("the end of the range of days is missing")
@@ -490,7 +492,7 @@ class _Reader:
             from_end = self.separator("-~", "a date") == "~"
             year, month, day = first, second, self.field()
             if self.peek() not in ("", " "):
-                raise self.fail(f"{self.peek()!r} cannot follow a date")
+                raise self.fail(f"{shown(self.peek())} cannot follow a date")
         self.skip_blanks()
         chains = (
             self.check(year, "year", start),
@@ -512,7 +514,7 @@ class _Reader:
             self.at += 1
             second = self.field(seconds=True)
         if self.peek():
-            raise self.fail(f"{self.peek()!r} cannot follow a time")
+            raise self.fail(f"{shown(self.peek())} cannot follow a time")
         return (
             self.check(hour, "hour", start),
             self.check(minute, "minute", start),
@@ -522,7 +524,7 @@ class _Reader:
     def separator(self, allowed: str, what: str) -> str:
         char = self.peek()
         if not char or char not in allowed:
-            found = f"{char!r}" if char else "nothing"
+            found = f"{shown(char)}" if char else "nothing"
             raise self.fail(f"{found} is where {what} has {' or '.join(allowed)}")
         self.at += 1
         return char
@@ -561,7 +563,7 @@ class _Reader:
         while self.peek() and self.peek() in _DIGITS:
             self.at += 1
         if start == self.at:
-            found = f"{self.peek()!r}" if self.peek() else "nothing"
+            found = f"{shown(self.peek())}" if self.peek() else "nothing"
             raise self.fail(f"{found} is where a number has to be")
         value = count(self.text[start : self.at])
         if seconds:

@@ -9,10 +9,12 @@ The rules are those of systemd.service(5), "Command lines".
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, check_sendable, number_text
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # What may stand before the program.
 PREFIXES = "-@:+!|"
@@ -86,33 +88,29 @@ def program_problem(program: str, search: t.Sequence[str] = SEARCH_PATH, root: s
     if not program or "%" in program:
         # Specifiers are systemd's to expand.
         return ""
+    tree = Tree(root)
     if program.startswith("/"):
-        return _problem_of(root + program, program)
+        return _problem_of(tree, root + program, program)
     if "/" in program:
         return f"{shown(program)} is neither an absolute path nor a bare name"
-    if any(not _problem_of(f"{root}{directory}/{program}", program) for directory in search):
+    if any(not _problem_of(tree, f"{root}/{directory.lstrip('/')}/{program}", program) for directory in search):
         return ""
     return f"there is no program {shown(program)} in {':'.join(search)}"
 
 
-def _problem_of(path: str, told: str) -> str:
-    if path != told and os.path.islink(path):
-        # A link of a tree leads somewhere within that tree.
-        return ""
-    if not os.path.lexists(path):
+def _problem_of(tree: Tree, path: str, told: str) -> str:
+    if tree.status(path, False) is None:
         return f"there is no file {plain(told, 255)}"
-    if os.path.isdir(path):
+    found = tree.status(path)
+    if found is None:
+        target = tree.target(path)
+        # A link of a tree may lead to what is mounted there one day.
+        return "" if tree.root else f"{plain(told, 255)} is a link to {plain(target, 255)}, which is not there"
+    if stat.S_ISDIR(found.st_mode):
         return f"{plain(told, 255)} is a directory"
-    if not os.path.exists(path):
-        return f"{plain(told, 255)} is a link to {plain(_target(path), 255)}, which is not there"
-    if os.access(path, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        return ""
-    return f"{plain(told, 255)} is not executable"
-
-
-def _target(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        # It went, or became something else, since it was looked at.
-        return "something"
+    # Of a tree nobody knows as whom it will be run.
+    if tree.root:
+        executable = bool(found.st_mode & 0o111)
+    else:
+        executable = os.access(path, os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+    return "" if executable else f"{plain(told, 255)} is not executable"

@@ -10,7 +10,9 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import list_small
 
 # Times of files are those of the kernel's last tick, which is 10 ms at most before the true time.
 _TICK = 11_000  # microseconds
@@ -41,12 +43,12 @@ def surely_fresh(manager: t.Any, names: t.Sequence[str]) -> set[str]:
     for path in paths:
         try:
             if os.path.basename(path) in _OF_SYSTEMD:
-                ask.update(name[:-2] if name.endswith(".d") else name for name in os.listdir(path))
+                ask.update(name[:-2] if name.endswith(".d") else name for name in list_small(path))
             elif _changed(path, since, ask):
                 return set()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except OSError:
+        except (OSError, SystemdError):
             return set()
     return {name for name in names if name not in ask and template_of(name) not in ask}
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import ENTRIES, Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 
 # Where units of the host are enabled and masked for good.
 LASTING = "/etc/systemd/system"
@@ -25,29 +28,33 @@ def link_directories(scope: str, home: str = "", uid: int = 0, root: str = "") -
     return [f"{root}/etc/systemd/{kind}", f"{root}/run/systemd/{kind}"]
 
 
-def read_links(directories: t.Sequence[str], readable: bool = False) -> dict[str, str]:
+def read_links(directories: t.Sequence[str], readable: bool = False, tree: Tree = HOST) -> dict[str, str]:
     """All links in the directories and in their `.wants`, `.requires` and `.upholds`: path -> target.
 
+    Directories of the latter kinds that are links themselves are not looked into, as systemd does not when it disables.
+
     :param readable: pass over directories that may not be read, for those who only look.
-    :raises PermissionError: without that.
+    :param tree: where the directories are, resolved in it.
+    :raises Unreadable: without `readable`.
     """
     links: dict[str, str] = {}
     for directory in directories:
-        for entry in _scan(directory, readable):
-            if entry.is_symlink():
-                _add(links, entry.path)
-            elif entry.name.endswith((".wants", ".requires", ".upholds")):
-                for link in _scan(entry.path, readable):
-                    if link.is_symlink():
-                        _add(links, link.path)
+        for name, is_link in _scan(directory, readable, tree):
+            path = f"{directory}/{name}"
+            if is_link:
+                _add(links, path, tree)
+            elif name.endswith((".wants", ".requires", ".upholds")):
+                for other, is_link_too in _scan(path, readable, tree):
+                    if is_link_too:
+                        _add(links, f"{path}/{other}", tree)
     return links
 
 
-def _add(links: dict[str, str], path: str) -> None:
+def _add(links: dict[str, str], path: str, tree: Tree) -> None:
     try:
-        links[path] = os.readlink(path)
-    except FileNotFoundError:
-        # Somebody else removed it after the directory was read.
+        links[path] = os.readlink(path) if not tree.root else tree.target(path)
+    except OSError:
+        # Somebody else removed it after the directory was read, or put something else there.
         pass
 
 
@@ -79,45 +86,76 @@ def leads_to(path: str, target: str, name: str) -> bool:
     return any(name in (each, template_of(each)) for each in names)
 
 
-def restore_links(before: dict[str, str], directories: t.Sequence[str], only: t.Container[str]) -> bool:
+def restore_links(
+    before: dict[str, str], directories: t.Sequence[str], only: t.Container[str], tree: Tree = HOST
+) -> bool:
     """Make links in the directories what they were; returns whether anything was to be done.
 
     :param only: paths of the links that may be touched; what others changed meanwhile is theirs.
+    :param tree: where the directories are, resolved in it.
 
     Directories that hold no link any more, and did not before, are removed as systemctl disable does.
     """
-    now = read_links(directories)
+    now = read_links(directories, tree=tree)
     touched = False
     for path in now.keys() - before.keys():
         if path not in only:
             continue
-        os.unlink(path)
+        with tree.parent(path) as (directory, name):
+            os.unlink(name, dir_fd=directory)
         touched = True
         parent = os.path.dirname(path)
         if parent not in directories and not any(os.path.dirname(known) == parent for known in before):
             try:
-                os.rmdir(parent)
+                with tree.parent(parent) as (directory, name):
+                    os.rmdir(name, dir_fd=directory)
             except OSError:
                 pass
     for path, target in before.items():
         if path in only and now.get(path) != target:
-            parent = os.path.dirname(path)
-            if not os.path.isdir(parent):
-                os.makedirs(parent, exist_ok=True)
-            temporary = f"{path}.pidone-tmp"
-            os.symlink(target, temporary)
-            os.replace(temporary, path)
+            tree.make(os.path.dirname(path))
+            with tree.parent(path) as (directory, name):
+                _put_link(directory, name, target)
             touched = True
     return touched
 
 
-def _scan(directory: str, readable: bool) -> list[os.DirEntry[str]]:
+def _put_link(directory: int, name: str, target: str) -> None:
+    # A name that nobody else has: what a killed task left behind shall not be in the way.
+    temporary = f".{name[:200]}.{os.urandom(4).hex()}.pidone-tmp"
+    os.symlink(target, temporary, dir_fd=directory)
     try:
-        with os.scandir(directory) as entries:
-            return list(entries)
+        os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        os.unlink(temporary, dir_fd=directory)
+        raise
+
+
+def _scan(directory: str, readable: bool, tree: Tree) -> list[tuple[str, bool]]:
+    """The names in a directory, with whether each is a link; none where there is no such directory."""
+    found: list[tuple[str, bool]] = []
+    try:
+        with _opened(directory, tree) as place, os.scandir(place) as entries:
+            for entry in entries:
+                if len(found) >= ENTRIES:
+                    raise Unreadable(
+                        directory, f"it has more than {ENTRIES} entries; remove what does not belong there"
+                    )
+                found.append((entry.name, entry.is_symlink()))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except PermissionError:
-        if readable:
+    except OSError as e:
+        if readable and isinstance(e, PermissionError):
             return []
-        raise
+        raise unreadable(directory, e) from e
+    return found
+
+
+@contextmanager
+def _opened(directory: str, tree: Tree) -> t.Iterator[t.Any]:
+    """What os.scandir can list: the path, or a descriptor of a directory in a tree."""
+    if not tree.root:
+        yield directory
+        return
+    with tree.directory(directory) as descriptor:
+        yield descriptor

@@ -22,14 +22,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     CallFailed,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS, TYPES
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
+    ANSWERS,
+    BUS_NAME,
+    MANAGER,
+    MANAGER_PATH,
+    TYPES,
+    UNIT,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
-
-BUS_NAME = "org.freedesktop.systemd1"
-MANAGER_PATH = "/org/freedesktop/systemd1"
-MANAGER = "org.freedesktop.systemd1.Manager"
-UNIT = "org.freedesktop.systemd1.Unit"
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
     "org.freedesktop.DBus.Error.AccessDenied",
@@ -87,15 +90,12 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
 
 # Seconds for connecting and for an answer where nobody says.
 _PATIENCE = 90.0
-# Seconds that the new process may take until it answers, after daemon-reexec.
-_NEW_PROCESS = 30.0
+# How often a question is asked, should systemd be replaced each time.
+_TRIES = 5
 # Seconds for a reload where nobody says: tens of them on the largest hosts, and generators have 90.
 _RELOAD = 300.0
 # Seconds for a bus's Hello, while a private socket may be tried instead; a bus answers that whatever systemd does.
 _HELLO = 10.0
-_PING = get_property(MANAGER_PATH, MANAGER, "Version")
-# When a unit became active and inactive last.
-_SINCE = ("ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 _NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 # How a bus says that who was asked left it without an answer, and that nobody was there to be asked.
 _LEFT = ("org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected")
@@ -124,6 +124,7 @@ class Manager:
     """
 
     offline = False
+    tree = HOST
 
     def __init__(
         self, connection: Connection, scope: str = "system", uid: int | None = None, timeout: float | None = None
@@ -143,7 +144,7 @@ class Manager:
         self._moves = 0
         # Units whose changes are noted, with where; units that systemd is to remember as long as somebody is connected.
         self._watched: dict[str, list[t.Any]] = {}
-        self._kept: set[str] = set()
+        self._kept: dict[str, None] = {}
         self._adopt(connection)
 
     def _adopt(self, connection: Connection) -> None:
@@ -180,10 +181,8 @@ class Manager:
     ) -> list[t.Any]:
         if deadline is None:
             deadline = time.monotonic() + self.connection.default_timeout
-        if self.connection.is_dead():
-            # Nothing has been sent, so this is not too late for any call.
-            self._renew(deadline)
-        for repeated in (False, True):
+        self._be_alive(deadline)
+        for times in range(_TRIES):
             lost: SystemdError | None
             try:
                 if fds:
@@ -198,9 +197,8 @@ class Manager:
                 lost = e
             if lost is None:
                 return replies
-            if repeated:
-                break
-            self._renew(deadline)
+            if times < _TRIES - 1:
+                self._renew(deadline)
             if not repeat:
                 break
         what = f"{calls[0].member}{f' ({len(calls)} calls)' if len(calls) > 1 else ''}"
@@ -208,6 +206,11 @@ class Manager:
             f"{self.connection.who} was replaced by a new process (daemon-reexec) during {what}, so it is not known whether "
             "that took place; run the task again"
         ) from lost
+
+    def _be_alive(self, deadline: float | None = None) -> None:
+        """Connect anew where the connection is known to have died; nothing was sent yet, so it is not too late for any call."""
+        if self.connection.is_dead():
+            self._renew(time.monotonic() + self.connection.default_timeout if deadline is None else deadline)
 
     def _is_gone(self, error: CallFailed) -> bool:
         """Whether a bus says that systemd is not there, where it was before."""
@@ -222,72 +225,19 @@ class Manager:
 
         :param deadline: on the clock of `time.monotonic()`; in any case no more than the 30 s a new process may take.
         """
-        latest = time.monotonic() + _NEW_PROCESS
-        deadline = latest if deadline is None else min(deadline, latest)
-        try:
-            if not self.connection.is_dead():
-                reply = self.connection.call_many([_PING], deadline)[0]
-                if not (isinstance(reply, CallFailed) and self._is_gone(reply)):
-                    return True
-        except BusTimeout:
-            return False
-        except (BusUnreachable, BadMessage):
-            pass
-        try:
-            self._renew(deadline)
-        except SystemdError:
-            return False
-        return True
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import revive
+
+        return revive(self, deadline)
 
     def _renew(self, deadline: float) -> None:
         """Connect to the process that took the manager's place, once it answers.
 
         :raises BusUnreachable: it does not answer.
         """
-        old = self.connection
-        deadline = min(deadline, time.monotonic() + _NEW_PROCESS)
-        while True:
-            # A bus may have outlived systemd; what it keeps for this connection is not to be lost.
-            again = None if old.is_bus and not old.is_dead() else self._open_again
-            new = old
-            try:
-                if again is not None:
-                    old.close()
-                    new = again(max(0.1, deadline - time.monotonic()))
-                try:
-                    new.call(_PING, deadline)
-                    break
-                except BaseException:
-                    if new is not old:
-                        new.close()
-                    raise
-            except (BusUnreachable, BusTimeout, CallFailed) as e:
-                if time.monotonic() >= deadline or (again is not None and not (self.reopen or self.connect_again)):
-                    raise BusUnreachable(
-                        f"{old.who} closed the connection, and does not answer any more ({e.msg}); what was under way may go "
-                        "on, so run the task again"
-                    ) from e
-            time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
-        self._missed = True
-        if new is old:
-            return
-        self._adopt(new)
-        new.default_timeout = old.default_timeout
-        self._removed = None
-        # What the old connection was told to keep.
-        calls = [Call(MANAGER_PATH, MANAGER, "RefUnit", "s", (name,)) for name in self._kept] if new.is_bus else []
-        for name, changes in self._watched.items():
-            new.want("PropertiesChanged", object_path(name), changes)
-            calls += [_changes_of(name)] if new.is_bus else []
-        # Where a unit is gone meanwhile, that is how it is.
-        new.call_many(calls, deadline)
+        # Few tasks need it, so few shall compile it.
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import renew
 
-    def _open_again(self, seconds: float) -> Connection:
-        if self.reopen is not None:
-            return self.reopen(seconds).connection
-        if self.connect_again is not None:
-            return self.connect_again().connection
-        raise BusUnreachable("there is no way to connect again")
+        renew(self, deadline)
 
     def call(
         self,
@@ -418,6 +368,11 @@ class Manager:
 
     def watch_jobs(self) -> None:
         """Begin to note which jobs end; must come before the jobs, which may end before their call is answered."""
+        self._be_alive()
+        self.follow_jobs()
+
+    def follow_jobs(self) -> None:
+        """The same on the connection that there is."""
         if self._removed is not None:
             return
         self._removed = self.connection.want("JobRemoved", MANAGER_PATH)
@@ -464,13 +419,23 @@ class Manager:
 
     def watch_unit(self, name: str) -> list[t.Any]:
         """Begin to note what changes of a unit: returns the list that `(path, body)` of PropertiesChanged are added to."""
+        self._be_alive()
         changes = self.connection.want("PropertiesChanged", object_path(name))
         if self.connection.is_bus:
-            (reply,) = self.connection.call_many([_changes_of(name)])
+            (reply,) = self.connection.call_many([self.changes_of(name)])
             if isinstance(reply, CallFailed):
                 raise explain(reply, f"follow {name}")
         self._watched[name] = changes
         return changes
+
+    @staticmethod
+    def changes_of(name: str) -> Call:
+        """The call that has a bus pass on what changes of a unit."""
+        rule = (
+            f"type='signal',sender='{BUS_NAME}',path='{object_path(name)}',"
+            "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+        )
+        return Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,))
 
     def start_transient(
         self, name: str, properties: t.Sequence[t.Any], others: t.Sequence[tuple[str, t.Sequence[t.Any]]] = ()
@@ -486,7 +451,7 @@ class Manager:
         call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)
         passes = any(value[0] == "h" for _name, value in properties)
         if any(property_ == "AddRef" for property_, _value in properties):
-            self._kept.add(name)
+            self._kept[name] = None
         begun = time.monotonic()
         (reply,) = self._exchange([call], None, repeat=False, fds=passes)
         if isinstance(reply, CallFailed):
@@ -517,6 +482,7 @@ class Manager:
         try:
             while True:
                 try:
+                    self._be_alive(deadline)
                     self.watch_jobs()
                     if self._missed or self.connection.moves != self._moves:
                         self._missed, self._moves = False, self.connection.moves
@@ -526,7 +492,9 @@ class Manager:
                             continue
                         all_ended()
                         gone = [job for number, job in pending.items() if number not in left]
-                        results.update(self._results(gone))
+                        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import results_of
+
+                        results.update(results_of(self, gone))
                         for job in gone:
                             del pending[job.id]
                     if all_ended() or time.monotonic() >= deadline:
@@ -538,21 +506,8 @@ class Manager:
                 except BusUnreachable:
                     self._renew(deadline)
         finally:
-            for job in jobs:
-                self._begun.pop(job.id, None)
-
-    def _results(self, jobs: t.Sequence[Job]) -> dict[int, str]:
-        """How jobs ended whose end nobody heard of, by what their units are now."""
-        wanted = []
-        for job in jobs:
-            path, kind = object_path(job.unit), f"{BUS_NAME}.{unit_type(job.unit).capitalize()}"
-            wanted += [(path, UNIT, name) for name in ("ActiveState", *_SINCE)]
-            wanted += [(path, kind, name) for name in ("Result", "ReloadResult")]
-        values = iter(self.properties(wanted))
-        return {
-            job.id: ended_how(job.type, self._begun.get(job.id, 0.0), *(next(values) for _ in range(len(_SINCE) + 3)))
-            for job in jobs
-        }
+            for number in results:
+                self._begun.pop(number, None)
 
     def reset_failed(self, names: t.Sequence[str]) -> None:
         """Clear the `failed` state and the restart counters of the units."""
@@ -610,49 +565,6 @@ class Manager:
         """Enable or disable as the host's preset files say. Does not reload."""
         doing = f"apply presets to {_short(names)}"
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing)[1])
-
-
-def ended_how(
-    kind: str,
-    begun: float,
-    state: str | None,
-    entered: int | None,
-    left: int | None,
-    result: str | None,
-    reloaded: str | None,
-) -> str:
-    """The result of a job that nobody saw ending: `done`, `failed`, or `unknown` where the unit does not tell.
-
-    :param kind: the job's type.
-    :param begun: when it was enqueued, in seconds of the clock that systemd calls monotonic.
-    :param state: the unit's ActiveState.
-    :param entered: when it became active last, in microseconds of that clock, and likewise when it became inactive (*left*).
-    :param result: the unit's Result, for types that have one.
-    :param reloaded: its ReloadResult, which stays when the unit is active all the same.
-    """
-    if kind == "stop":
-        return "done" if state in ("inactive", "failed", None) else "unknown"
-    since = begun * 1e6
-    if state == "failed" or (state == "inactive" and result not in ("success", None)):
-        return "failed"
-    if state in ("active", "reloading"):
-        if kind == "start" or (kind != "reload" and (entered or 0) >= since):
-            return "done"
-        if "reload" in kind and reloaded is not None:
-            return "done" if reloaded == "success" else "failed"
-    elif state == "inactive" and kind != "reload" and (kind.endswith("try-restart") or (left or 0) >= since):
-        # What need not be up was not touched, and a oneshot ran to its end.
-        return "done"
-    return "unknown"
-
-
-def _changes_of(name: str) -> Call:
-    """The call that has a bus pass on what changes of a unit."""
-    rule = (
-        f"type='signal',sender='{BUS_NAME}',path='{object_path(name)}',"
-        "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
-    )
-    return Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", (rule,))
 
 
 def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
@@ -733,7 +645,7 @@ def _managed(manager: Manager, opener: t.Any, user: str | None, jeepney: t.Any) 
 def _answers(connection: Connection, deadline: float) -> bool:
     """Whether systemd is at the other end; a bus may be there without it, or hang."""
     try:
-        connection.call(_PING, deadline)
+        connection.call(get_property(MANAGER_PATH, MANAGER, "Version"), deadline)
     except (BusUnreachable, BusTimeout, CallFailed):
         return False
     return True
@@ -765,6 +677,10 @@ def _connect(
             return connect("/run/systemd/private", low_level, auth, None, timeout, with_fds, "systemd", peer_uid=0)
         path, peer = system_bus()
         return connect(path, low_level, auth, name, timeout, with_fds, "systemd, over the bus,", peer_uid=peer)
+    # What may be needed is loaded before ids change, now or later: a user cannot read the modules that root's task has.
+    from ansible_collections.pidone.systemd.plugins.module_utils._dbus import places  # noqa: F401
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal  # noqa: F401
+
     me = os.geteuid()
     runtime = f"/run/user/{uid}"
     path = f"{runtime}/bus" if bus else f"{runtime}/systemd/private"

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Unit files without a manager: an offline tree (`root`), or all users' managers at once (scope `global`).
 
-The links are made by `systemctl --root` and `systemctl --global`, which work on files alone.
+The links are made by `systemctl --root` and `systemctl --global`, which work on files alone. systemctl looks for unit files as
+after a chroot into the tree, but makes and removes links through the plain path: where a link on the way leads elsewhere from
+outside, it would change this host. So the directories for links are looked at first.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 _STATES = (
     "enabled", "enabled-runtime", "linked", "linked-runtime", "alias", "masked", "masked-runtime", "static",
@@ -37,6 +40,7 @@ class OfflineManager:
     def __init__(self, scope: str, root: str = "") -> None:
         self.scope = scope
         self.root = root.rstrip("/")
+        self.tree = Tree(root)
 
     def __enter__(self) -> OfflineManager:
         return self
@@ -48,11 +52,14 @@ class OfflineManager:
         """The directories of unit files, the first one winning (systemd.unit(5), "Unit File Load Path")."""
         kind = "user" if self.scope == "global" else "system"
         places = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd", "/lib/systemd")
-        return [f"{self.root}{place}/{kind}" for place in places]
+        return self.tree.directories([f"{self.root}{place}/{kind}" for place in places])
 
     def link_directories(self) -> list[str]:
-        """Where enabling and masking make links: for good, and until the reboot."""
-        return link_directories(self.scope, root=self.root)
+        """Where enabling and masking make links: for good, and until the reboot.
+
+        :raises Unreadable: there is no way to one of them in the tree.
+        """
+        return [self.tree.resolve(directory) for directory in link_directories(self.scope, root=self.root)]
 
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name; an empty string where there is no unit file."""
@@ -113,18 +120,42 @@ class OfflineManager:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
 
         options = [*(["--runtime"] if runtime else []), *(["--force"] if force else [])]
-        before = read_links(self.link_directories())
+        before = read_links(self.link_directories(), tree=self.tree)
         self._systemctl(verb, names, "--quiet", *options)
-        after = read_links(self.link_directories())
+        after = read_links(self.link_directories(), tree=self.tree)
         made = [LinkChange("symlink", path, to) for path, to in after.items() if before.get(path) != to]
         return made + [LinkChange("unlink", path, "") for path in before if path not in after]
 
+    def _check_links(self) -> None:
+        """Refuse a tree in which `systemctl --root` would make links outside of it.
+
+        :raises BadInput: naming the link and the remedy.
+        """
+        if not self.root:
+            return
+        for directory in link_directories(self.scope, root=self.root):
+            places = [directory]
+            for name in self.tree.names(directory):
+                if name.endswith((".wants", ".requires", ".upholds")) and self.tree.target(f"{directory}/{name}"):
+                    places.append(f"{directory}/{name}")
+            for place in places:
+                if not self.tree.same_outside(place):
+                    raise BadInput(
+                        f"root: {place} leads out of the tree by a link that holds only inside of it (to "
+                        f"{os.path.realpath(place)}), and `systemctl --root` would follow it; make it a relative link, or run the "
+                        "task inside the tree (for example with the connection community.general.chroot)"
+                    )
+
     def _systemctl(self, verb: str, names: t.Sequence[str], *options: str, check: bool = True) -> str:
         """What systemctl prints."""
-        where = f"--root={self.root or '/'}" if self.scope == "system" else "--global"
+        self._check_links()
+        # Of a tree that is behind a link itself, old versions find no units.
+        where = f"--root={os.path.realpath(self.root or '/')}" if self.scope == "system" else "--global"
         command = ["systemctl", where, *options, verb, "--", *names]
+        # Of System V scripts, systemctl has their own tools make the links, and those are the tree's, run in a chroot.
+        more = {"SYSTEMCTL_SKIP_SYSV": "1"} if self.root else {}
         try:
-            done = run_program(command, _SECONDS)
+            done = run_program(command, _SECONDS, env_extra=more)
         except ProgramMissing as e:
             raise SystemdError(f"{e.msg}, and it works on the files of a tree; install the package systemd") from e
         if check and done.returncode:

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # The longest name of a file that Linux takes.
 _LONGEST = 255
@@ -22,12 +23,22 @@ class UnitPaths:
     :param scope: `system`, `user` (one user's own units) or `global` (user units for everybody).
     :param home: the user's home directory, for scope `user`.
     :param uid: the user's id, for scope `user`.
-    :param root: the tree to work in, without a slash at its end; empty for the host itself.
+    :param root: the tree to work in, without a slash at its end; empty for the host itself. The directories of a tree are
+        where its links lead inside of it (`tree`).
+    :raises Unreadable: those that are written to cannot be resolved in the tree.
     """
 
     def __init__(self, scope: str, home: str = "", uid: int = 0, root: str = "") -> None:
         self.scope = scope
         self.root = root
+        self.tree = Tree(root)
+        self.persistent = self.runtime = ""
+        self.search: list[str] = []
+        self._fill(scope, home, uid, root)
+        self.persistent, self.runtime = self.tree.resolve(self.persistent), self.tree.resolve(self.runtime)
+        self.search = self.tree.directories(self.search)
+
+    def _fill(self, scope: str, home: str, uid: int, root: str) -> None:
         etc, run = f"{root}/etc/systemd", f"{root}/run/systemd"
         vendor = [f"{root}{prefix}/lib/systemd" for prefix in ("/usr/local", "/usr", "")]
         if scope == "system":
@@ -94,7 +105,7 @@ class UnitPaths:
         for wanted in (name, template_of(name)):
             for directory in self.search:
                 path = f"{directory}/{wanted}"
-                if wanted and path not in without and os.path.lexists(path):
+                if wanted and path not in without and self._is_there(path):
                     return path
         return None
 
@@ -105,9 +116,12 @@ class UnitPaths:
         for better in self.search:
             if better == directory:
                 break
-            if os.path.lexists(f"{better}/{below}"):
+            if self._is_there(f"{better}/{below}"):
                 return f"{better}/{below}"
         return None
+
+    def _is_there(self, path: str) -> bool:
+        return os.path.lexists(path) if not self.root else self.tree.status(path, False) is not None
 
 
 def check_dropin(value: str, unit: str, option: str = "dropin") -> str:

@@ -120,6 +120,9 @@ class UnitText(t.NamedTuple):
         return self.lines[number - 1].strip(BLANKS) if 0 < number <= len(self.lines) else ""
 
 
+_UNTOLD = Problem(0, "", "")
+
+
 def bounded(problems: list[Problem]) -> list[Problem]:
     """The first of the problems, and how many there are besides; so that a file of nonsense makes no message of megabytes."""
     if len(problems) <= MOST_PROBLEMS + 1:
@@ -195,7 +198,9 @@ def _logical_line(
         return section, known
 
     def wrong(message: str) -> None:
-        found.problems.append(Problem(first, found.line_text(first), message))
+        # Of those that are not told only the number matters.
+        told = len(found.problems) <= MOST_PROBLEMS
+        found.problems.append(Problem(first, found.line_text(first), message) if told else _UNTOLD)
 
     if "\0" in line:
         wrong("there is a NUL character in this line")

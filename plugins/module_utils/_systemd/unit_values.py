@@ -12,6 +12,11 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
+    Unreadable,
+    list_small,
+    read_text,
+)
 
 
 class Assignment(t.NamedTuple):
@@ -109,16 +114,16 @@ class UnitFiles:
     def _listing(self, path: str) -> frozenset[str]:
         if path not in self._listings:
             try:
-                self._listings[path] = frozenset(os.listdir(path))
-            except OSError:
+                self._listings[path] = frozenset(list_small(path))
+            except Unreadable:
                 self._listings[path] = frozenset()
         return self._listings[path]
 
     def _folder(self, path: str) -> dict[str, str]:
         if path not in self._drop_ins:
             try:
-                names = os.listdir(path)
-            except OSError:
+                names = list_small(path)
+            except Unreadable:
                 names = []
             self._drop_ins[path] = {name: f"{path}/{name}" for name in names if name.endswith(".conf")}
         return self._drop_ins[path]
@@ -126,9 +131,10 @@ class UnitFiles:
     def _lines(self, path: str, section: str) -> list[tuple[str, str]]:
         if (path, section) not in self._read:
             try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    text = file.read()
-            except OSError:
+                text = read_text(path, errors="replace") or ""
+            except Unreadable as e:
+                if not e.is_passed_over:
+                    raise
                 text = ""
             wanted = any(key in text for key in self._keys)
             self._read[path, section] = parse_lines(text, section, self._keys) if wanted else []

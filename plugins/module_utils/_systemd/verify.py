@@ -21,8 +21,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Problem, UnitText
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Assignment, Problem, UnitText
 
 # Enough of a unit for drop-ins to be read, where the unit itself is not there yet.
 _STUBS = {
@@ -40,6 +41,8 @@ _ECHOES = (
 )
 
 
+# Problems of a file that a message names.
+_TOLD = 20
 _UNCHECKED = Problem(0, "", "systemd-analyze is not installed here, values have not been checked")
 
 
@@ -133,6 +136,7 @@ def _judge(
     :param before: returns what is said without the drop-in.
     """
     errors, warnings, loose = [], [], []
+    last = {item.last: item for item in text.assignments}
     gone = set()
     for priority, message in messages:
         found = re.match(re.escape(own) + r":(\d+): (.*)", message)
@@ -140,7 +144,7 @@ def _judge(
             loose.append((priority, message))
             continue
         line, said = int(found.group(1)), found.group(2)
-        problem = _problem(text, line, said)
+        problem = _problem(text, last.get(line), line, said)
         if "has been removed" in said:
             gone.add(problem.line)
             warnings.append(problem)
@@ -158,10 +162,12 @@ def _judge(
         # What is said without the drop-in as well is not its doing.
         known = before()
         of_unit = [item for item in of_unit if item[1] not in known]
+    # Not every reason says that it is one (What= of a .swap that does not fit its name); that the unit is refused, this does.
+    fatal = any(echo in message for _priority, message in of_unit for echo in _ECHOES[:3])
     for priority, message in of_unit:
         if any(echo in message for echo in _ECHOES) and (errors or len(of_unit) > 1):
             continue
-        refused = "Refusing" in message or any(echo in message for echo in _ECHOES[:3])
+        refused = fatal or "Refusing" in message
         said = _without_prefix(message.replace(own, dropin or name), name)
         if refused and priority <= 4 and is_whole:
             errors.append(Problem(0, "", said))
@@ -176,7 +182,10 @@ def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
     :param what: the file, for the first line.
     :param done: what has been done about it ("nothing has been changed").
     """
-    return f"{what} {done}:\n" + "\n".join(f"  {problem!s}" for problem in problems)
+    told = [f"  {problem!s}" for problem in problems[:_TOLD]]
+    if len(problems) > _TOLD:
+        told.append(f"  and {len(problems) - _TOLD} more")
+    return f"{what} {done}:\n" + "\n".join(told)
 
 
 def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths) -> tuple[str | None, str]:
@@ -189,10 +198,10 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
     base = None
     if found is not None:
         try:
-            with open(found, encoding="utf-8", errors="surrogateescape") as file:
-                base = file.read()
-        except OSError:
-            base = None
+            base = paths.tree.read_text(found)
+        except Unreadable as e:
+            if not e.is_passed_over:
+                raise
     _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
     own = f"{scratch}/{name}.d/{dropin}"
     os.mkdir(os.path.dirname(own))
@@ -258,14 +267,16 @@ def _is_unknown(said: str) -> bool:
     return said.startswith(("Unknown key", "Unknown lvalue", "Unknown section"))
 
 
-def _problem(text: UnitText, line: int, said: str) -> Problem:
-    """A message at a line; systemd names the last line of a continued value, and we show where it begins."""
-    for item in text.assignments:
-        if item.last == line:
-            shown = f"{item.key}={item.value}"
-            if said.startswith("Invalid environment assignment"):
-                said += "; quote a NAME=value that has blanks in it, or give it as an item of a list"
-            return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
+def _problem(text: UnitText, item: Assignment | None, line: int, said: str) -> Problem:
+    """A message at a line; systemd names the last line of a continued value, and we show where it begins.
+
+    :param item: the assignment that ends at the line, if one does.
+    """
+    if item is not None:
+        shown = f"{item.key}={item.value}"
+        if said.startswith("Invalid environment assignment"):
+            said += "; quote a NAME=value that has blanks in it, or give it as an item of a list"
+        return Problem(item.line, shown if len(shown) <= 160 else shown[:157] + "...", said)
     return Problem(line, text.line_text(line), said)
 
 

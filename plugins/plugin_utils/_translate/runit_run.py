@@ -45,6 +45,13 @@ class Run(Process):
     def _run_script(self) -> None:
         definition = self.definition
         one = definition.files["run"]
+        if definition.withheld(f"{definition.path}/run"):
+            self._wrap(
+                "run",
+                "run was not read, as it is not for the owner of the link to it; it goes on being run as it is",
+                1,
+            )
+            return
         if one.get("type") == "link" and one.get("target") and not one.get("content"):
             self._program(str(one["target"]))
             return

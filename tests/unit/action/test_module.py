@@ -30,13 +30,14 @@ def test_every_module_takes_it(path: Path) -> None:
     assert origins == {"ansible_collections.pidone.systemd.plugins.module_utils._module"}
 
 
-def make(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> AnsibleModule:
+def make(monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...] = (), **arguments: object) -> AnsibleModule:
     luggage: dict[str, str] = {}
     monkeypatch.setattr(_dbus, "luggage", luggage)
     monkeypatch.setitem(AnsibleModule._load_params.__globals__, "luggage", luggage)
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
-    return AnsibleModule(argument_spec={"name": {"type": "str"}}, supports_check_mode=True)
+    spec = {"name": {"type": "str"}, "stdin": {"type": "str"}} if hidden else {"name": {"type": "str"}}
+    return AnsibleModule(argument_spec=spec, supports_check_mode=True, hidden=hidden)
 
 
 def test_it_is_taken_out_before_options_are_checked_and_logged(
@@ -69,3 +70,28 @@ def test_a_mistyped_option_is_still_an_error(
     message = json.loads(capsys.readouterr().out)["msg"]
     assert "nmae" in message
     assert "jeepney" not in message
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_hidden_option_is_neither_logged_nor_returned_and_masks_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fails: bool
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    module = make(monkeypatch, ("stdin",), name="x", stdin="s3cret")
+    assert module.params["stdin"] == "s3cret"
+    assert "name=x" in logged[0] and "stdin=" in logged[0] and "s3cret" not in logged[0]
+    with pytest.raises(SystemExit):
+        module.fail_json(msg="said s3cret") if fails else module.exit_json(stdout="said s3cret")
+    result = json.loads(capsys.readouterr().out)
+    assert result["invocation"]["module_args"]["name"] == "x"
+    assert "s3cret" not in json.dumps(result["invocation"])
+    # With `no_log` it would be stars there.
+    assert "said s3cret" in (result.get("msg"), result.get("stdout"))
+
+
+def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = make(monkeypatch, ("stdin",), name="x")
+    with pytest.raises(SystemExit):
+        module.exit_json()
+    assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}

@@ -239,3 +239,15 @@ def test_a_script_that_is_not_for_everybody_is_translated_with_a_decision(host: 
     assert "mode 0700" in finding["message"]
     write(host / "etc/sv/web/run", "#!/bin/sh\nexec webd\n", 0o700)
     assert not [one for one in translated(host)["findings"] if one["construct"] == "private"]
+
+
+@root_only
+def test_a_run_script_that_was_not_read_is_run_as_it_is(host: Path) -> None:
+    service = host / "home/deploy/sv/web"
+    (service / "run").unlink()
+    (service / "run").symlink_to("/etc/shadow")
+    of_user(service, service / "run")
+    (one,) = collect("runit", root=str(host), path="/home/deploy/sv")
+    (result,) = translate(_answers.definitions([one]))
+    assert result["translation"] == "wrapped"
+    assert "ExecStart=/home/deploy/sv/web/run\n" in text(result)

@@ -21,8 +21,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     WrongPeer,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Manager, ended_how
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Job, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import ended_how
 from tests.attacks.fuzz_wire import value_of
 
 FIELDS = dbus.HeaderFields
@@ -45,6 +47,7 @@ class Peer:
         ours, self._theirs = socket.socketpair()
         self.connection = Connection(ours, dbus, BUS_NAME if bus else None, default_timeout=3, who="systemd")
         self.asked: list[str] = []
+        self.hangs_up_after = ""
         self._answers = answers
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -61,11 +64,14 @@ class Peer:
                         return
                     if answer is not None:
                         self._theirs.sendall(self._message(call, answer))
+                    if member == self.hangs_up_after:
+                        return
 
     @staticmethod
     def _message(call: t.Any, answer: str | CallFailed) -> bytes:
         fields = {FIELDS.reply_serial: call.header.serial, FIELDS.sender: ":1.1"}
-        kind, signature, body = dbus.MessageType.method_return, answer, ()
+        kind, signature = dbus.MessageType.method_return, answer
+        body: tuple[t.Any, ...] = ()
         if isinstance(answer, CallFailed):
             kind, signature, body = dbus.MessageType.error, "s", (answer.text,)
             fields[FIELDS.error_name] = answer.name
@@ -104,6 +110,23 @@ def test_questions_are_asked_again() -> None:
     assert new.asked == ["Get", "ListJobs"]
 
 
+def test_but_not_for_ever() -> None:
+    peers = [Peer(ListJobs=[HANG_UP]) for _ in range(20)]
+    with pytest.raises(BusUnreachable, match="during ListJobs"):
+        managed(*peers).list_jobs()
+    assert sum("ListJobs" in peer.asked for peer in peers) == 5
+
+
+def test_who_answers_once_and_hangs_up_each_time() -> None:
+    peers = [Peer(Get=["v", HANG_UP], ListJobs=[HANG_UP]) for _ in range(30)]
+    for peer in peers[1:]:
+        peer.hangs_up_after = "Get"
+    manager = managed(*peers)
+    manager.watch_jobs()
+    with pytest.raises(BusUnreachable):
+        manager.list_jobs()
+
+
 def test_a_reload_is_made_again() -> None:
     new = Peer(Reload=[""])
     managed(Peer(Reload=[HANG_UP]), new).reload()
@@ -119,6 +142,7 @@ def test_changes_are_not_made_twice_but_leave_a_living_connection() -> None:
         manager.enqueue([("a.service", "start")])
     assert "StartUnitWithFlags" not in new.asked
     (job,) = manager.enqueue([("a.service", "stop")])
+    assert isinstance(job, Job)
     assert (job.id, new.asked[-1]) == (7, "StopUnit")
 
 
@@ -130,6 +154,15 @@ def test_changes_are_made_where_the_connection_had_died_before() -> None:
     manager.enable(["a.service"])
     assert "EnableUnitFiles" not in old.asked
     assert new.asked == ["Get", "EnableUnitFiles"]
+
+
+def test_jobs_are_followed_on_the_connection_they_are_made_on() -> None:
+    old, new = Peer(bus=True), Peer(bus=True, StopUnit=["o"])
+    manager = managed(old, new)
+    manager.watch_jobs()
+    old._theirs.shutdown(2)
+    assert manager.enqueue([("a.service", "stop")])
+    assert new.asked == ["Get", "AddMatch", "AddMatch", "Subscribe", "StopUnit"]
 
 
 def test_a_bus_outlives_systemd() -> None:
@@ -159,8 +192,17 @@ def test_what_was_followed_is_followed_again() -> None:
     changes = manager.watch_unit("a.service")
     manager.start_transient("a.service", [("AddRef", ("b", True))])
     manager.list_jobs()
-    assert new.asked == ["Get", "RefUnit", "AddMatch", "ListJobs"]
+    assert new.asked == ["Get", "AddMatch", "RefUnit", "AddMatch", "AddMatch", "Subscribe", "ListJobs"]
     assert new.connection._signals[b"PropertiesChanged"][0].found is changes
+
+
+def test_where_there_was_no_bus_before() -> None:
+    old, new = Peer(ListJobs=[HANG_UP]), Peer(bus=True, ListJobs=["a(usssoo)"])
+    manager = managed(old, new)
+    manager.watch_jobs()
+    manager.watch_unit("a.service")
+    manager.list_jobs()
+    assert new.asked == ["Get", "AddMatch", "RefUnit", "AddMatch", "AddMatch", "Subscribe", "ListJobs"]
 
 
 def test_revive() -> None:
@@ -176,7 +218,7 @@ def test_revive() -> None:
 
 
 def test_who_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_NEW_PROCESS", 0.3)
+    monkeypatch.setattr(renewal, "_NEW_PROCESS", 0.3)
     begun = time.monotonic()
     with pytest.raises(BusUnreachable, match="does not answer any more .*nobody is there.* run the task again"):
         managed(Peer(ListJobs=[HANG_UP])).list_jobs()
@@ -247,9 +289,8 @@ def test_how_a_job_ended_that_nobody_saw_ending(
     reloaded: str | None,
     expected: str,
 ) -> None:
-    seconds = {None: None, 0: 0}
-    times = [seconds.get(value, value and value * 10**6) for value in (entered, left)]
-    assert ended_how(kind, 5.0, state, *times, result, reloaded) == expected
+    up, down = (value and value * 10**6 for value in (entered, left))
+    assert ended_how(kind, 5.0, state, up, down, result, reloaded) == expected
 
 
 class TestWhereABusHangs:

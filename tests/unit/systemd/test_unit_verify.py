@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import verify as module
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import (
     check_directives,
-    load_table,
     parse_table,
+    read_table,
     sections_of,
+    table_for,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 
@@ -60,8 +64,63 @@ class TestDirectives:
         assert sections_of("socket") == ["Unit", "Socket", "Install"]
         assert sections_of("scope") == ["Unit", "Scope"]
 
-    def test_a_tree_without_systemd_has_no_table(self, tmp_path: Path) -> None:
-        assert load_table(str(tmp_path)) is None
+
+class TestTableOfTree:
+    """What a tree's systemd knows is read, and nothing of the tree is run."""
+
+    TEXT = b"ELF\0Service.ExecStart\0Service.Type\0Install.Alias\0xService.No\0Unit.lower\0" + b"".join(
+        b"Unit.Directive%s\0" % bytes([65 + n // 26, 65 + n % 26]) for n in range(80)
+    )
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "usr/lib/systemd/systemd",
+            "lib/systemd/systemd",
+            "usr/lib/systemd/libsystemd-core-255.so",
+            "usr/lib64/systemd/libsystemd-core-256.2.so",
+            "usr/lib/x86_64-linux-gnu/systemd/libsystemd-core-257.so",
+        ],
+    )
+    def test_it_is_read_from_the_program(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(self.TEXT)
+        table, program = read_table(Tree(str(tmp_path)))
+        assert program == f"{tmp_path}/{path}"
+        assert table is not None
+        assert set(table) == {"Unit", "Service", "Install"}
+        assert set(table["Service"]) == {"ExecStart", "Type"}
+        assert len(table["Unit"]) == 80
+
+    def test_without_one_the_hosts_is_taken(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(directives, "load_table", lambda: TABLE)
+        warnings: list[str] = []
+        assert table_for(Tree(str(tmp_path)), warnings) is TABLE
+        assert warnings == []
+
+    @pytest.mark.parametrize("kind", ["script", "pipe", "huge", "directory", "out"])
+    def test_what_is_no_program_of_systemd_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        monkeypatch.setattr(directives, "load_table", lambda: TABLE)
+        path = tmp_path / "usr/lib/systemd/systemd"
+        path.parent.mkdir(parents=True)
+        if kind == "script":
+            path.write_text(f"#!/bin/sh\ntouch {tmp_path}/RAN\n")
+            path.chmod(0o755)
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "huge":
+            with path.open("wb") as file:
+                file.truncate(100 << 30)
+        elif kind == "directory":
+            path.mkdir()
+        else:
+            path.symlink_to("/usr/bin/env")
+        warnings: list[str] = []
+        assert table_for(Tree(str(tmp_path)), warnings) is TABLE
+        assert [str(path) in warning for warning in warnings] == ([] if kind == "out" else [True])
+        assert not (tmp_path / "RAN").exists()
 
 
 class FakeRun:
@@ -200,13 +259,35 @@ class TestPaths:
             (UnitPaths("global"), True, "/run/systemd/user"),
             (UnitPaths("user", "/home/a", 1000), False, "/home/a/.config/systemd/user"),
             (UnitPaths("user", "/home/a", 1000), True, "/run/user/1000/systemd/user"),
-            (UnitPaths("system", root="/srv/x"), False, "/srv/x/etc/systemd/system"),
         ],
     )
     def test_directories(self, paths: UnitPaths, runtime: bool, directory: str) -> None:
         assert paths.unit("a.service", runtime) == f"{directory}/a.service"
         assert paths.dropin("a.service", "x.conf", runtime) == f"{directory}/a.service.d/x.conf"
         assert directory in paths.search
+
+    def test_directories_of_a_tree_are_where_its_links_lead_inside_of_it(self, tmp_path: Path) -> None:
+        for name in ("usr/lib/systemd/system", "opt/units", "etc/systemd"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "lib").symlink_to("usr/lib")
+        (tmp_path / "run").symlink_to("/var/run")
+        (tmp_path / "etc/systemd/system").symlink_to("/opt/units")
+        paths = UnitPaths("system", root=str(tmp_path))
+        assert paths.unit("a.service") == f"{tmp_path}/opt/units/a.service"
+        assert paths.unit("a.service", runtime=True) == f"{tmp_path}/var/run/systemd/system/a.service"
+        assert paths.search.count(f"{tmp_path}/usr/lib/systemd/system") == 1
+        assert all(path.startswith(f"{tmp_path}/") and "/lib/systemd/system" not in path[:4] for path in paths.search)
+
+    def test_a_tree_whose_directory_is_a_circle_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "etc/systemd").mkdir(parents=True)
+        (tmp_path / "etc/systemd/system").symlink_to("/etc/systemd/system")
+        with pytest.raises(SystemdError, match="go round in a circle"):
+            UnitPaths("system", root=str(tmp_path))
+
+    @pytest.mark.parametrize("root", ["/nowhere/at/all", "/etc/hostname", "relative"])
+    def test_a_tree_that_is_not_there_is_refused(self, root: str) -> None:
+        with pytest.raises(SystemdError, match=f"root: '{root}' is not an existing directory"):
+            UnitPaths("system", root=root)
 
     def test_find(self, tmp_path: Path) -> None:
         paths = UnitPaths("system", root=str(tmp_path))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import itertools
 import os
 import typing as t
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
@@ -226,7 +228,65 @@ def test_records(tmp_path: Path) -> None:
     Records(records.directory).hold()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": 99}'])
+@pytest.mark.parametrize("place", ["file", "directory", "above"])
+def test_a_record_that_others_can_write_is_not_trusted(tmp_path: Path, place: str) -> None:
+    records = Records(str(tmp_path / "state" / "handover"))
+    records.save(Record("web"))
+    assert records.load("web") is not None
+    path = {"file": Path(records.path("web")), "directory": Path(records.directory), "above": tmp_path / "state"}[place]
+    path.chmod(path.stat().st_mode | 0o020)
+    with pytest.raises(SystemdError, match="is not trusted") as caught:
+        records.load("web")
+    assert f"write {path} " in caught.value.msg
+
+
+def test_a_record_is_a_file_of_its_own(tmp_path: Path) -> None:
+    records = Records(str(tmp_path))
+    records.save(Record("web"))
+    os.symlink("web.json", records.path("link"))
+    os.mkfifo(records.path("fifo"), 0o600)
+    os.mkdir(records.path("directory"), 0o700)
+    for name in ("link", "fifo", "directory"):
+        with pytest.raises(SystemdError, match=rf"{name}\.json"):
+            records.load(name)
+
+
+def test_a_record_is_replaced_whole_and_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = Records(str(tmp_path / "a" / "handover"))
+    records.save(Record("web", {"phase": "begun"}))
+    assert os.stat(records.directory).st_mode & 0o777 == 0o700
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "sync_directory", synced.append)
+    records.forget("web")
+    records.save(Record("web", {"phase": "begun"}))
+    assert synced == [records.directory] * 2
+    # A killed run left this.
+    Path(f"{records.directory}/.web.json.0123abcd.pidone-tmp").touch()
+
+    def full(path: str, *_more: t.Any) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.os, "fsync", full)
+        with pytest.raises(OSError):
+            records.save(Record("web", {"phase": "handed_over"}))
+    assert t.cast(Record, records.load("web")).phase == "begun"
+    assert os.listdir(records.directory) == ["web.json"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [{"links": []}, {"links": {"x": "y"}}, {"files": {"/x": 5}}, {"written": {"/x": None}}, {"units": "x"},
+     {"units": [5]}, {"path": 5}, {"was": []}, {"before": "x"}, {"held_down": "yes"}],
+)  # fmt: skip
+def test_a_damaged_record_is_told(tmp_path: Path, field: dict[str, t.Any]) -> None:
+    records = Records(str(tmp_path))
+    records.write("web", field)
+    with pytest.raises(SystemdError, match="record of an earlier handover of web is damaged"):
+        records.load("web")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": 99}', "[" * 100_000])
 def test_a_record_that_cannot_be_read_is_no_reason_to_begin_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "web.json").write_text(content)
     with pytest.raises(SystemdError, match=r"web\.json"):
@@ -362,8 +422,26 @@ class Killed(BaseException):
     """Stands for SIGKILL: no step catches it, and nothing is undone."""
 
 
-def run(world: World, records: Records, back: bool = False, fails: bool = False, kill_at: int = 0) -> int:
-    """One run of the steps for the service, from the record that is there; returns how many points there were."""
+class Broken(OSError):
+    """What the operating system says of a disk that is read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EROFS, "Read-only file system")
+
+
+def run(
+    world: World,
+    records: Records,
+    back: bool = False,
+    fails: bool = False,
+    kill_at: int = 0,
+    break_at: int = 0,
+) -> int:
+    """One run of the steps for the service, from the record that is there; returns how many points there were.
+
+    :param kill_at: the point at which the process is gone.
+    :param break_at: the number of the thing that is not done, because of an OSError.
+    """
     record = records.load("web")
     if record is None:
         record = Record("web", {"path": str(world.directory / "sv" / "web")})
@@ -379,7 +457,7 @@ def run(world: World, records: Records, back: bool = False, fails: bool = False,
     tools = FileTools(lambda _path, _check: False)
     manager = Manager(world, fails)
     ctx = Context(manager, 1.0)
-    count = 0
+    count = tries = 0
 
     def point() -> None:
         nonlocal count
@@ -398,6 +476,10 @@ def run(world: World, records: Records, back: bool = False, fails: bool = False,
         original = getattr(holder, name)
 
         def call(*args: t.Any, _original: t.Any = original, **kwargs: t.Any) -> t.Any:
+            nonlocal tries
+            tries += 1
+            if tries == break_at:
+                raise Broken
             result = _original(*args, **kwargs)
             point()
             return result
@@ -425,8 +507,12 @@ def run(world: World, records: Records, back: bool = False, fails: bool = False,
             each += [steps.Compare(moving, records), steps.Finish(moving, records)]
         carry_out(Plan(each), ctx, True)
     except SystemdError as error:
-        assert fails
-        assert moving.restored, error.msg
+        assert fails or break_at
+        assert not any(told.startswith("failed") for told in error.data["rolled_back"]), error.msg
+        assert moving.restored is not back, error.msg
+        if break_at:
+            assert "Read-only file system" in error.msg
+            raise
         records.forget("web")
     finally:
         for holder, name, original in patched:
@@ -497,6 +583,174 @@ def test_killed_anywhere_and_run_again(world: World, kill_at: int, back: bool, f
     assert max(world.copies) <= 1, "two copies at once"
     record = records.load("web")
     assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+@pytest.mark.parametrize("break_at", range(1, MOST))
+@pytest.mark.parametrize("back", [False, True])
+def test_a_disk_that_takes_nothing_at_any_point(world: World, break_at: int, back: bool) -> None:
+    second = world.link.parent / "again"
+    second.symlink_to("../sv/web")
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    if back:
+        run(world, records)
+    try:
+        points = run(world, records, back, break_at=break_at)
+    except SystemdError:
+        assert is_new(world) if back else is_old(world)
+    except Broken:
+        # Before anything was begun, which is for the task to tidy; see below.
+        assert world.old is not back and world.link.is_symlink() is not back
+    else:
+        assert 5 < points < break_at
+    assert max(world.copies, default=0) <= 1, "two copies at once"
+    assert second.is_symlink()
+
+
+def test_of_two_links_the_second_cannot_be_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = world.link.parent / "again"
+    second.symlink_to("../sv/web")
+    record = Record("web", {"path": str(world.directory / "sv" / "web"), "phase": "begun"})
+    record.links = {str(world.link): "../sv/web", str(second): "../sv/web"}
+    record.was = {"running": True, "wanted": "up", "supervised": True}
+    moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    original = steps.unlink
+
+    def unlink(path: str) -> None:
+        if path == str(second):
+            raise Broken
+        original(path)
+
+    monkeypatch.setattr(steps, "unlink", unlink)
+    step = steps.LetGo(moving, records, FileTools(lambda _path, _check: False))
+    with pytest.raises(SystemdError, match="Read-only file system") as caught:
+        carry_out(Plan([step]), Context(Manager(world, False), 1.0), True)
+    assert caught.value.data["rolled_back"] == ["web runs under runit again"]
+    assert world.link.is_symlink() and second.is_symlink() and world.old
+
+
+def test_one_file_that_cannot_be_taken_back_does_not_keep_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [str(world.unit.parent / name) for name in ("a.service", "b.service", "c.service")]
+    for path in paths:
+        Path(path).touch()
+    original = steps.remove
+
+    def remove(path: str) -> bool:
+        if path == paths[1]:
+            raise Broken
+        return original(path)
+
+    monkeypatch.setattr(steps, "remove", remove)
+    record = Record("web", {"files": dict.fromkeys(paths)})
+    with pytest.raises(OSError, match="Read-only"):
+        steps.take_back_files(record, FileTools(lambda _path, _check: False), Context(Manager(world, False)))
+    assert [os.path.exists(path) for path in paths] == [False, True, False]
+
+
+def an_item(world: World, phase: str, files: dict[str, str], before: dict[str, str | None]) -> task.Item:
+    """A service as a task has it after planning; `before` are the files that its record knows."""
+    record = Record("web", {"phase": phase, "path": str(world.directory / "sv" / "web"), "files": before})
+    moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    moving.files = files
+    return task.Item(moving)
+
+
+def a_task(records: Records, giving_back: bool = False) -> t.Any:
+    made = t.cast(t.Any, task._Task.__new__(task._Task))
+    made.records, made.giving_back, made.timeout, made.warnings = records, giving_back, 1.0, []
+    made.params = {"rollback": True}
+    return made
+
+
+@pytest.mark.parametrize("phase", ["", "handed_over", "begun"])
+def test_files_that_cannot_be_written_leave_all_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """Also where they are only other files for a service that was handed over long ago: its units and record stay."""
+    first, second = world.unit, world.unit.parent / "web.socket"
+    first.write_text("old")
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    if phase:
+        kept = Record("web", {"phase": phase, "files": {str(first): None}, "written": {str(first): "old"}})
+        records.save(kept)
+    before: dict[str, str | None] = {str(first): None if phase else "old", str(second): None}
+    item = an_item(world, phase, {str(first): "new", str(second): "new"}, before)
+    item.put = steps.PutUnits(item.moving, records, FileTools(lambda _path, _check: False))
+    item.plan = Plan([item.put] if phase == "handed_over" else [item.put, item.put])
+    item.moving.record.written = {str(first): "new"}
+    original = steps.WriteFile.apply
+
+    def write(step: steps.WriteFile, ctx: Context) -> bool:
+        if step.names == (str(second),):
+            raise Broken
+        return original(step, ctx)
+
+    monkeypatch.setattr(steps.WriteFile, "apply", write)
+    assert a_task(records)._write([item], Manager(world, False)) == []
+    assert "Read-only file system" in item.message
+    assert item.outcome == ("failed" if phase == "begun" else "back")
+    assert not second.exists()
+    # What was begun is taken back; what was handed over is what runs.
+    assert first.exists() is (phase != "begun")
+    assert not first.exists() or first.read_text() == "old"
+    left = records.load("web")
+    assert (left.phase if left else "") == phase
+    assert left is None or left.written == {str(first): "old"}
+
+
+@pytest.mark.parametrize("giving_back", [False, True])
+def test_records_that_cannot_be_written_stop_all_before_it_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch, giving_back: bool
+) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    phase = "handed_over" if giving_back else ""
+    items = [an_item(world, phase, {}, {}), an_item(world, phase, {}, {})]
+    items[1].moving.record.name = items[1].moving.name = "other"
+    if giving_back:
+        for item in items:
+            records.save(item.moving.record)
+    original = records.save
+
+    def save(record: Record) -> None:
+        if record.name == "other":
+            raise Broken
+        original(record)
+
+    monkeypatch.setattr(records, "save", save)
+    assert a_task(records, giving_back)._write(items, Manager(world, False)) == []
+    assert [item.outcome for item in items] == ["back", "back"]
+    assert records.names() == (["other", "web"] if giving_back else [])
+    assert all(t.cast(Record, records.load(name)).phase == "handed_over" for name in records.names())
+
+
+def test_a_handover_that_cannot_be_noted_is_taken_back_as_one_that_was_begun(world: World) -> None:
+    records = Records(str(world.directory / "records"))
+    item = an_item(world, "begun", {}, {})
+    Path(records.directory).write_text("no directory")
+    with pytest.raises(OSError):
+        steps.Finish(item.moving, records).apply(Context(None))
+    assert item.moving.record.phase == "begun"
+
+
+def test_a_process_that_ends_when_it_is_to_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
+    before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
+    monkeypatch.setattr(steps.processes, "is_running", lambda pid, _started: True)
+    monkeypatch.setattr(steps.processes, "sockets_of", lambda pids: ["tcp 0.0.0.0:80"])
+
+    def kill(pid: int, _signal: int) -> None:
+        raise ProcessLookupError(errno.ESRCH, "No such process")
+
+    monkeypatch.setattr(steps.os, "kill", kill)
+    stat = steps.processes.Stat(21, "x", "S", 1, 1, 10, 0, 5)
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_listeners([stat], before)
+    assert moving.notes == []
 
 
 def test_what_does_not_stop_stays(world: World) -> None:

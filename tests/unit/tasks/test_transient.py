@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import typing as t
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import task as run_task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
     Request,
     build,
@@ -34,6 +38,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task imp
     as_text,
     exit_facts,
     iso_time,
+    printed,
+    screen,
 )
 
 DEFAULTS: dict[str, t.Any] = {
@@ -49,7 +55,7 @@ DEFAULTS: dict[str, t.Any] = {
 }
 OTHERS = (
     "name description properties timer_properties working_directory run_as run_as_group environment slice stdin creates removes "
-    "timeout user"
+    "timeout user output_limit"
 ).split()
 
 
@@ -65,7 +71,7 @@ class Manager:
     def __init__(self, units: dict[str, tuple[str, str]] | None = None, **values: t.Any) -> None:
         self.units = units or {}
         self.values = {"Version": "257", **values}
-        self.connection = type("Connection", (), {"is_bus": True})()
+        self.connection = type("Connection", (), {"is_bus": True, "call_many": self.call_many})()
         self.sent: list[t.Any] = []
 
     def manager_property(self, name: str) -> t.Any:
@@ -82,6 +88,9 @@ class Manager:
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         return [self.values.get(name) for _path, _interface, name in wanted]
 
+    def call_many(self, calls: t.Sequence[Call], deadline: float) -> list[t.Any]:
+        return [(("", self.values.get(call.body[1])),) for call in calls]
+
     def watch_unit(self, name: str) -> list[t.Any]:
         return []
 
@@ -97,12 +106,12 @@ class Manager:
 def _table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A systemd of few words."""
     service = dict.fromkeys(
-        "Type Environment User Nice RuntimeMaxSec TimeoutStartSec Restart RemainAfterExit Slice".split(), "X"
+        "Type Environment User Group Nice RuntimeMaxSec TimeoutStartSec Restart RemainAfterExit Slice".split(), "X"
     )
     table = {
         "Unit": {"Description": "STRING", "CollectMode": "STRING", "After": "UNIT"},
         "Service": {**service, "WorkingDirectory": "PATH", "MemoryMax": "LIMIT", "NewIdea": "BOOLEAN"},
-        "Timer": {"AccuracySec": "SECONDS", "RemainAfterElapse": "BOOLEAN"},
+        "Timer": {"AccuracySec": "SECONDS", "RemainAfterElapse": "BOOLEAN", "OnClockChange": "BOOLEAN"},
         "Socket": {"ListenStream": "SOCKET"},
         "Install": {"WantedBy": "UNIT"},
         "Scope": {"MemoryMax": "LIMIT"},
@@ -119,7 +128,7 @@ def request(**given: t.Any) -> Request:
 def test_words() -> None:
     assert words_of("a 'b  c' $d") == ["a", "b  c", "$d"]
     assert words_of(["a", 1, 2.5, ""]) == ["a", "1", "2.5", ""]
-    for bad in ("", "  ", [], [""], ["a", None], ["a", True], {"a": 1}, "a 'b", 7, ["a\0"]):
+    for bad in ("", "  ", [], [""], ["a", None], ["a", True], {"a": 1}, "a 'b", 7):
         with pytest.raises(BadInput, match="^command"):
             words_of(bad)
 
@@ -161,10 +170,15 @@ def test_options_that_become_other_directives() -> None:
     assert [name for name, _value in scope.properties] == ["Description", "CollectMode"]
 
 
-def test_what_is_shown_has_no_control_characters() -> None:
-    made = request(command=["echo", "a\nb\x1b[1m"])
-    (shown,) = (value[1] for name, value in made.properties if name == "Description")
-    assert shown.isprintable()
+def test_a_description_has_neither_arguments_nor_control_characters() -> None:
+    for given in ({}, {"on_active": "1h"}, {"unit_type": "scope"}):
+        made = request(command=["echo", "s3cret"], environment={"A": "s3cret"}, **given)
+        shown = [value[1] for name, value in [*made.properties, *made.timer_properties] if name == "Description"]
+        assert shown and all("echo" in text and "s3cret" not in text for text in shown)
+    made = build(options(command=["/rt/e\n\x1b[1m"]), Manager(), True)
+    (text,) = (value[1] for name, value in made.properties if name == "Description")
+    assert text.isprintable()
+    assert ("Description", ("s", "mine")) in request(description="mine").properties
 
 
 def test_variables_in_the_words_of_a_scope() -> None:
@@ -188,10 +202,20 @@ def test_a_timer() -> None:
 def test_a_mark_tells_options_apart() -> None:
     marks = [
         request(name="x", **given).mark
-        for given in ({}, {}, {"stdin": "a"}, {"properties": {"Nice": 1}}, {"on_active": "1h"}, {"on_active": "2h"})
+        for given in ({}, {}, {"stdin": ""}, {"properties": {"Nice": 1}}, {"on_active": "1h"}, {"on_active": "2h"})
     ]
     assert marks[0] == marks[1]
     assert len({*marks}) == 5
+
+
+def test_a_mark_says_nothing_of_what_goes_to_standard_input() -> None:
+    assert request(name="x", stdin="s3cret").mark == request(name="x", stdin="other").mark
+
+
+def test_how_much_output_is_returned() -> None:
+    assert request().output_limit == 4 << 20
+    assert request(output_limit="1K").output_limit == 1024
+    assert request(output_limit="infinity").output_limit == 2**64 - 1
 
 
 @pytest.mark.parametrize(
@@ -214,12 +238,58 @@ def test_a_mark_tells_options_apart() -> None:
         ({"scope": "user", "run_as": "root"}, "run_as:"),
         ({"name": "x.target"}, "name: 'x.target' is no service"),
         ({"working_directory": "x"}, "absolute"),
+        *[({option: value}, f"{option}: is empty") for option in run_request.TRIGGERS for value in ("", " ", [], [""])],
+        ({"on_calendar": ["daily", ""]}, "on_calendar: is empty"),
+        ({"on_unit_active": "1h"}, "on_unit_active: counts from a run"),
+        ({"on_unit_active": "1h", "on_unit_inactive": "1h"}, "never be a first"),
+        ({"on_unit_inactive": "1h", "timer_properties": {"AccuracySec": 1}}, "on_unit_inactive: counts"),
+        ({"on_unit_inactive": "1h", "timer_properties": {"OnClockChange": False}}, "on_unit_inactive: counts"),
+        *[
+            ({option: ""}, f"{option}: is empty")
+            for option in "name creates removes working_directory run_as run_as_group slice timeout".split()
+        ],
+        ({"creates": ""}, "creates: is empty"),
+        ({"environment": {"A\nB": "x"}}, "environment: "),
+        ({"environment": {"A": "x\x01"}}, "environment: "),
+        ({"properties": {"": 1}}, "properties: '' is no directive"),
+        ({"on_active": "1s", "timer_properties": {"": 1}}, "timer_properties: '' is no directive"),
+        ({"slice": "x.service"}, "slice: 'x.service' is a service"),
+        *[
+            ({"run_as": value}, "run_as: ")
+            for value in ("²", "99999999999", "4294967295", "65535", "007", "a\nb", "a:b", "9" * 5000)
+        ],
+        ({"run_as_group": "٣"}, "run_as_group: "),
+        ({"unit_type": "scope", "run_as": "²"}, "run_as: "),
+        ({"unit_type": "scope", "run_as": "4123456789"}, "run_as: there is no user"),
+        ({"output_limit": "0"}, "output_limit: is 0"),
+        ({"output_limit": "x"}, "output_limit: "),
     ],
 )
 def test_bad_input(given: dict[str, t.Any], words: str) -> None:
     with pytest.raises(BadInput) as caught:
         request(**given)
     assert words in caught.value.msg
+    assert caught.value.msg.isprintable()
+
+
+def test_secrets_are_in_no_error() -> None:
+    with pytest.raises(BadInput) as caught:
+        request(environment={"A": "s3cret\x01"})
+    assert "s3cret" not in caught.value.msg
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"on_unit_active": "1h", "on_active": "0"},
+        {"on_unit_inactive": "1h", "timer_properties": {"OnClockChange": True}},
+        {"stdin": "a\0b"},
+        {"environment": {"A": "x\ny\tz"}},
+        {"description": ""},
+    ],
+)
+def test_unusual_but_right(given: dict[str, t.Any]) -> None:
+    request(**given)
 
 
 def test_check_mode_warns_of_what_is_not_there_yet() -> None:
@@ -353,7 +423,8 @@ def test_facts_of_an_exit() -> None:
         }
     )
     assert (facts["rc"], facts["signal"], facts["run_time"]) == (-63, "63", 2.5)
-    assert facts["started"] == "1970-01-01T00:00:01.000001Z"
+    assert facts["started_at"] == "1970-01-01T00:00:01.000001Z"
+    assert facts["ended_at"] == "1970-01-01T00:00:03.500001Z"
     assert exit_facts({})["run_time"] is None
 
 
@@ -369,11 +440,41 @@ def test_text_and_what_is_none() -> None:
     assert as_text("stderr", b"\xffa", True) == {"stderr": "\ufffda", "stderr_base64": "/2E="}
 
 
+class Silent(Manager):
+    """A manager that answers nothing from the start of the unit on; what it is asked takes until the deadline."""
+
+    def __init__(self, clock: list[float]) -> None:
+        super().__init__()
+        self.clock = clock
+        self.asked: list[str] = []
+
+    def call_many(self, calls: t.Sequence[Call], deadline: float) -> list[t.Any]:
+        self.asked += [call.member for call in calls]
+        self.clock[0] = max(self.clock[0], deadline)
+        raise BusTimeout("nothing came")
+
+
+@pytest.mark.parametrize(("timeout", "words"), [("1s", "could not be stopped"), (None, "has not answered for 5min")])
+def test_a_manager_that_answers_nothing(monkeypatch: pytest.MonkeyPatch, timeout: str | None, words: str) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(run_task.time, "monotonic", lambda: clock[0])
+    manager, stopped = Silent(clock), list[int]()
+    step = RunService(request(timeout=timeout), Manager, Outcome())
+    monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
+    with pytest.raises(RunFailed, match=words):
+        step.apply(Context(manager))
+    assert clock[0] <= 1000 + (1 + 2 + 100 if timeout else 300) + 5
+    assert manager.asked.count("StopUnit") == (1 if timeout else 0)
+    # Asked at the time, and not when the first question has been waited for.
+    assert not timeout or manager.asked.index("StopUnit") == 3
+    assert stopped == [1]
+
+
 class TestOutput:
     """Reading pipes beside other things."""
 
     def test_more_than_a_pipe_holds_and_a_holder_that_stays(self) -> None:
-        output = Output(["stdout", "stderr"])
+        output = Output(["stdout", "stderr"], 4 << 20)
         out, err = (os.dup(output.ends[stream]) for stream in ("stdout", "stderr"))
         output.begin()
         data = os.urandom(1_000_000)
@@ -390,8 +491,78 @@ class TestOutput:
     def test_nothing_is_left_open(self) -> None:
         before = len(os.listdir("/proc/self/fd"))
         for begin in (True, False):
-            output = Output(["stdout"])
+            output = Output(["stdout"], 100)
             if begin:
                 output.begin()
             output.end()
         assert len(os.listdir("/proc/self/fd")) == before
+
+    def printed_by(self, limit: int, *parts: bytes) -> tuple[Output, dict[str, t.Any], Context]:
+        """What comes of it when these are printed one after the other."""
+        output, ctx = Output(["stdout"], limit), Context(None)
+        end = os.dup(output.ends["stdout"])
+        output.begin()
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(end, view) :]
+        os.close(end)
+        output.end()
+        made = request()
+        made.output_limit = limit
+        return output, printed(output, made, ["stdout"], ctx), ctx
+
+    def test_of_too_much_the_end_is_kept(self) -> None:
+        _output, facts, ctx = self.printed_by(10, b"0123456789")
+        assert facts == {"stdout": "0123456789", "stderr": None}
+        assert not ctx.warnings
+        _output, facts, ctx = self.printed_by(10, b"0123456789abc")
+        assert (facts["stdout"], facts["stdout_dropped"]) == ("3456789abc", 3)
+        assert "stdout is cut" in ctx.warnings[0] and "output_limit" in ctx.warnings[0]
+
+    @pytest.mark.parametrize(("text", "kept"), [("ä", 5), ("€", 3), ("\U0001f600", 2)])
+    def test_no_character_is_cut(self, text: str, kept: int) -> None:
+        for beyond in range(len(text.encode())):
+            data = (text * 9).encode() + b"x" * (11 - len(text.encode()) * kept - beyond)
+            _output, facts, _ctx = self.printed_by(11, data)
+            assert "stdout_base64" not in facts
+            assert facts["stdout_dropped"] + len(facts["stdout"].encode()) == len(data)
+            assert 11 - 3 <= len(facts["stdout"].encode()) <= 11
+
+    def test_memory_is_bounded(self) -> None:
+        import tracemalloc
+
+        tracemalloc.start()
+        try:
+            output, facts, _ctx = self.printed_by(1 << 16, *[b"\xff" * (1 << 20)] * 40)
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert facts["stdout_dropped"] == (40 << 20) - (1 << 16)
+        assert len(output.data("stdout")) == 1 << 16
+        assert most < 8 << 20
+
+    def test_who_goes_on_printing_is_not_waited_for(self) -> None:
+        output = Output(["stdout"], 1 << 30)
+        end = os.dup(output.ends["stdout"])
+        child = os.fork()
+        if not child:
+            while True:
+                os.write(end, b"y" * 4096)
+        os.close(end)
+        try:
+            output.begin()
+            ending = threading.Thread(target=output.end, daemon=True)
+            ending.start()
+            ending.join(10)
+            assert not ending.is_alive()
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def test_a_long_line_is_shortened_in_a_message() -> None:
+    facts = {"result": "exit-code", "stdout": "x" * 1_000_000 + "\nend", "stderr": "a\n" * 1000}
+    told = screen("it failed", request(), facts)
+    assert len(told) < 2000
+    assert told.endswith("end")

@@ -325,6 +325,7 @@ def task(root: str = "", **facts: t.Any) -> t.Any:
         "a@.service",
     )
     made.paths = UnitPaths("system", root=root)
+    made.tree = made.paths.tree
     for name, value in facts.items():
         setattr(made, name, value)
     return made
@@ -370,7 +371,7 @@ class TestTask:
         looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
         unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
         asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
-        asked.path = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        asked.path = asked.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
         assert asked._is_stale(looked_in, unit, [unit]) is stale
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
@@ -425,20 +426,6 @@ class TestTask:
         assert not asked._is_hidden_by("/etc/systemd/system/a@1.service.d/y.conf")
         assert not asked._is_hidden_by("/etc/systemd/system/service.d/x.conf")
         assert not asked._is_hidden_by("/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
-
-    def test_a_tree_is_not_left_by_its_own_links(self, tmp_path: Path) -> None:
-        tree = tmp_path / "tree"
-        (tree / "etc").mkdir(parents=True)
-        (tmp_path / "etc/system").mkdir(parents=True)
-        asked = task(str(tree), path=f"{tree}/etc/systemd/system/a.service")
-        asked._check_in_tree()
-        (tree / "usr/share").mkdir(parents=True)
-        (tree / "etc/systemd").symlink_to("../usr/share")
-        asked._check_in_tree()
-        (tree / "etc/systemd").unlink()
-        (tree / "etc/systemd").symlink_to(tmp_path / "etc")
-        with pytest.raises(BadInput, match="root: .*out of the tree"):
-            asked._check_in_tree()
 
     def test_functions_of_ansible_core_fail_as_ours(self) -> None:
         def fail_json(**_facts: t.Any) -> t.NoReturn:

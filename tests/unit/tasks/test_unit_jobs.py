@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal as module
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, Manager
 
 JOBS = [Job(number, f"/job/{number}", f"{number}.service", "start") for number in (1, 2, 3)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import LinkChange, find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     Unit,
@@ -32,6 +34,7 @@ class Tree:
     """Unit files in three directories, and as much of a manager as reads them."""
 
     offline = True
+    tree = HOST
 
     def __init__(self, root: Path) -> None:
         self.directories = [str(root / name) for name in ("etc", "run", "lib")]
@@ -170,13 +173,18 @@ def test_a_link_that_goes_while_links_are_read(tree: Tree, monkeypatch: pytest.M
 
 
 def test_directories_that_may_not_be_looked_into(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(path: str) -> t.NoReturn:
-        raise PermissionError(path)
+    real = os.scandir
+
+    def refused(path: str) -> t.Any:
+        if path.endswith(".wants") or path == tree.directories[1]:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
 
     tree.write(0, "a.service")
+    tree.link(0, "b.target.wants/a.service")
     monkeypatch.setattr(os, "scandir", refused)
     assert resolve(tree, ["a*"], False) == ["a.service"]
-    with pytest.raises(PermissionError):
+    with pytest.raises(SystemdError, match="cannot read .*: Permission denied"):
         links.read_links(tree.link_directories())
 
 

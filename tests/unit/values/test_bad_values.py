@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -297,3 +299,17 @@ def test_twice_as_much_takes_twice_as_long(what: str, call: t.Callable[[int], t.
         size *= 2
     # It would be 64 times; caches and neighbours make it up to twice what it should be.
     assert seconds(8 * size) < 8 * 3 * max(seconds(size), 0.002), what
+
+
+VALUE_FILES = "calendar timespan sizes names commands unit_syntax exec_properties resource_properties properties directives".split()
+
+
+@pytest.mark.parametrize("name", VALUE_FILES)
+def test_numbers_are_read_in_one_place(name: str) -> None:
+    """Python's own ways take digits of other scripts, blanks and underscores, and fail for thousands of digits."""
+    path = Path(names.__file__).with_name(f"{name}.py")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("isdigit", "isdecimal", "isnumeric", "splitlines"), f"{path}:{node.lineno}"
+        if isinstance(node, ast.FormattedValue):
+            assert node.conversion != ord("r"), f"{path}:{node.lineno}: shown() is for this"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
     SCAN,
@@ -20,8 +21,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     link,
     unlink,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
@@ -218,7 +220,10 @@ class LetGo(_Of):
         for stat in left:
             mine = stat.session == before["session"] and processes.is_running(stat.pid, stat.started)
             if mine and set(processes.sockets_of([stat.pid])) & set(before["sockets"]):
-                os.kill(stat.pid, signal.SIGTERM)
+                try:
+                    os.kill(stat.pid, signal.SIGTERM)
+                except ProcessLookupError:
+                    continue  # by itself, in this moment
                 ended.append(str(stat.pid))
         if ended:
             self.moving.notes.append(
@@ -245,6 +250,8 @@ class PutUnits(_Of):
     def __init__(self, moving: Moving, records: Records, tools: FileTools) -> None:
         super().__init__(moving, records)
         self.tools = tools
+        # Files as they were before this run wrote them.
+        self._before: t.Dict[str, t.Optional[Saved]] = {}
 
     def describe(self) -> str:
         return f"write {short(list(self.moving.files))}"
@@ -256,6 +263,7 @@ class PutUnits(_Of):
             before = None if os.path.islink(path) else Saved.of(path)
             content = text.encode("utf-8", "surrogateescape")
             if before is None or before.content != content:
+                self._before[path] = before
                 WriteFile(path, content, before, self.tools).apply(ctx)
                 self.moving.touched = True
 
@@ -263,33 +271,61 @@ class PutUnits(_Of):
         return bool(self.moving.files)
 
     def undo(self, ctx: Context) -> None:
-        take_back_files(self.moving.record, self.tools, ctx)
+        if self.moving.record.phase != "handed_over":
+            take_back_files(self.moving.record, self.tools, ctx)
+            return
+        # Only other files for a service that was handed over long ago, and whose units stay.
+        with _AllOf() as each:
+            for path, before in self._before.items():
+                with each():
+                    ctx.stale = True
+                    if before is None:
+                        remove(path)
+                    else:
+                        before.put_back(path)
 
     def undone(self) -> str:
         return f"removed {short(list(self.moving.record.files))}" if self.moving.record.files else ""
 
 
 def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
-    """Make the unit files what they were before the handover."""
-    for path, old in record.files.items():
-        now = None if os.path.islink(path) else Saved.of(path)
-        if old is None:
-            if now is not None:
-                ctx.stale = True
-                os.unlink(path)
-                if path.endswith(".conf"):
-                    _remove_if_empty(os.path.dirname(path))
-        elif now is None or now.content != old.encode("utf-8", "surrogateescape"):
-            ctx.stale = True
-            WriteFile(path, old.encode("utf-8", "surrogateescape"), now, tools).apply(ctx)
-    mask_again(record, ctx)
+    """Make the unit files what they were before the handover; one that cannot be does not keep the others from it."""
+    with _AllOf() as each:
+        for path, old in record.files.items():
+            with each():
+                now = None if os.path.islink(path) else Saved.of(path)
+                if old is None:
+                    if now is not None:
+                        ctx.stale = True
+                        remove(path)
+                    if path.endswith(".conf"):
+                        remove_empty(os.path.dirname(path))
+                elif now is None or now.content != old.encode("utf-8", "surrogateescape"):
+                    ctx.stale = True
+                    WriteFile(path, old.encode("utf-8", "surrogateescape"), now, tools).apply(ctx)
+        with each():
+            mask_again(record, ctx)
 
 
-def _remove_if_empty(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except OSError:
-        pass
+class _AllOf:
+    """Things that are all tried, whatever becomes of one of them; at the end, the first failure is raised."""
+
+    def __init__(self) -> None:
+        self._failure: t.Optional[Exception] = None
+
+    def __enter__(self) -> t.Callable[[], t.ContextManager[None]]:
+        return self._each
+
+    @contextmanager
+    def _each(self) -> t.Iterator[None]:
+        try:
+            yield
+        except (SystemdError, OSError) as e:
+            self._failure = self._failure or e
+
+    def __exit__(self, kind: t.Any, *_more: t.Any) -> None:
+        if kind is None and self._failure is not None:
+            raise self._failure
 
 
 class UnmaskUnits(_Of):
@@ -343,8 +379,7 @@ def disable(record: Record, ctx: Context) -> None:
     gone = [name for name in record.enabled if name not in there]
     if gone:
         for path, target in read_links(ctx.manager.link_directories()).items():
-            if any(leads_to(path, target, name) for name in gone):
-                os.unlink(path)
+            if any(leads_to(path, target, name) for name in gone) and remove(path):
                 ctx.stale = True
 
 
@@ -484,8 +519,13 @@ class Finish(_Of):
         if record.held_down:
             _remove_file(f"{record.path}/down")
             record.held_down = False
-        record.phase = "handed_over"
-        self.records.save(record)
+        before, record.phase = record.phase, "handed_over"
+        try:
+            self.records.save(record)
+        except BaseException:
+            # It is not, and the way back goes by that.
+            record.phase = before
+            raise
         self.moving.supervised.unlock()
         return False
 
@@ -616,10 +656,7 @@ def _see_it_run(moving: Moving, deadline: float) -> None:
 
 
 def _remove_file(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+    remove(path)
 
 
 # -- giving back
@@ -668,16 +705,23 @@ class TakeUnits(_Of):
 
     def undo(self, ctx: Context) -> None:
         record = self.moving.record
-        for path, text in record.written.items():
-            content, now = text.encode("utf-8", "surrogateescape"), Saved.of(path)
-            if now is None or now.content != content:
-                WriteFile(path, content, now, self.tools).apply(ctx)
-        masked = [name for name in record.masked if is_masked(name)]
-        if masked:
-            ctx.links += ctx.manager.unmask(masked)
-        ctx.manager.reload()
-        if record.enabled:
-            ctx.links += ctx.manager.enable(record.enabled)
+        with _AllOf() as each:
+            for path, text in record.written.items():
+                with each():
+                    content = text.encode("utf-8", "surrogateescape")
+                    # A mask, which is made again before this step has gone well, is taken off below or replaced.
+                    now = None if os.path.islink(path) else Saved.of(path)
+                    if now is None or now.content != content:
+                        WriteFile(path, content, now, self.tools).apply(ctx)
+            with each():
+                masked = [name for name in record.masked if is_masked(name)]
+                if masked:
+                    ctx.links += ctx.manager.unmask(masked)
+            with each():
+                ctx.manager.reload()
+            with each():
+                if record.enabled:
+                    ctx.links += ctx.manager.enable(record.enabled)
 
 
 class GiveBack(_Of):
@@ -698,8 +742,10 @@ class GiveBack(_Of):
     def undo(self, ctx: Context) -> None:
         if not self._begun:
             return
-        for path in self.moving.record.links:
-            unlink(path)
+        with _AllOf() as each:
+            for path in self.moving.record.links:
+                with each():
+                    unlink(path)
         wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
         self.moving.supervised.unlock()
         self.moving.restored = False

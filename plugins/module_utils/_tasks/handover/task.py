@@ -21,25 +21,33 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     asks_for,
     scanned_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
     carry_out,
+    explained,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved, check_writable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, tidy
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import (
+    Given,
+    GivenUnit,
+    check_kind,
+    check_service,
+    check_services,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import UNDER_WAY, Record, Records
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.steps import (
@@ -94,6 +102,8 @@ class Item:
         self.seconds = 0.0
         self.began = 0.0
         self.failure: t.Dict[str, t.Any] = {}
+        # The record as it was before this run; None where there was none.
+        self.kept: t.Optional[t.Dict[str, t.Any]] = None
         # What shares one context: the steps up to the start, and those that watch what was started.
         self.ctx: t.Optional[Context] = None
         self.watch = Plan()
@@ -109,8 +119,9 @@ class _Task:
         self.settle = parse_timespan(params["settle"], "settle")
         self.listen = parse_timespan(params["listen"], "listen") / 1e6
         self.giving_back = params["state"] == "given_back"
-        for what in params["accept"]:
-            _check_kind(what, "accept")
+        for number, what in enumerate(params["accept"]):
+            check_kind(what, f"accept[{number}]")
+        self.given = check_services(params["services"])
         self.records = Records()
         self.tools = FileTools(
             attributes=lambda _path, _check: False,
@@ -131,8 +142,7 @@ class _Task:
     def run(self, manager: t.Any) -> t.Dict[str, t.Any]:
         if not self.module.check_mode:
             self.records.hold()
-        entries = [*self.params["services"], *self._interrupted()]
-        items = [self._item(entry, number) for number, entry in enumerate(entries)]
+        items = [self._item(given) for given in [*self.given, *self._interrupted()]]
         self._check_distinct(items)
         for item in items:
             if self.giving_back:
@@ -154,9 +164,9 @@ class _Task:
 
     # -- reading
 
-    def _interrupted(self) -> t.List[t.Dict[str, t.Any]]:
+    def _interrupted(self) -> t.List[Given]:
         """Services that an earlier run left half way and that are not listed, since they may look like unused by now."""
-        listed = {entry.get("name") for entry in self.params["services"]}
+        listed = {given.name for given in self.given}
         found = []
         for name in self.records.names():
             record = self.records.load(name) if name not in listed else None
@@ -169,81 +179,51 @@ class _Task:
                 )
                 continue
             self.resumed.append(name)
-            found.append({**record.entry, "name": name, "source": record.source, "definition": {"path": record.path}})
+            entry = {**record.entry, "name": name, "source": record.source, "definition": {"path": record.path}}
+            found.append(check_service(entry, f"the record of {name}"))
         return found
 
-    def _item(self, entry: t.Dict[str, t.Any], number: int) -> Item:
-        name = entry.get("name")
-        where = f"services[{number}]"
-        if not isinstance(name, str) or not name or "/" in name or "\0" in name or name.startswith("."):
-            raise BadInput(f"{where}.name: {name!r} is not the name of a service; give the name of its directory")
-        where = f"services: {name}"
-        definition = entry.get("definition") or {}
+    def _item(self, given: Given) -> Item:
+        name, where = given.name, f"services: {given.name}"
         record = self.records.load(name)
-        path = definition.get("path") or entry.get("path") or (record.path if record else f"/etc/sv/{name}")
-        if not isinstance(path, str) or not path.startswith("/"):
-            raise BadInput(f"{where}: definition.path: {path!r} is not an absolute path")
-        source = str(entry.get("source") or self.params["source"])
-        if source not in ("runit", "daemontools"):
-            raise BadInput(f"{where}: source: {source!r} is none that can be handed over; it is runit or daemontools")
+        path = given.path or (record.path if record else "") or f"/etc/sv/{name}"
+        source = given.source or str(self.params["source"])
         path = os.path.realpath(path)
         supervised = Supervised(path, source)
         record = record or Record(name, {"phase": "", "path": path, "source": source})
-        moving = Moving(name, supervised, record, self._units(entry, where))
-        moving.accept = {
-            *self.params["accept"],
-            *(_check_kind(one, f"{where}: accept") for one in entry.get("accept") or ()),
-        }
+        units = given.units or ([GivenUnit(given.packaged, None)] if given.packaged else [])
+        wishes = [UnitWish(one.name, None if one.content is None else tidy(one.content)) for one in units]
+        moving = Moving(name, supervised, record, wishes)
+        moving.accept = {*self.params["accept"], *given.accept}
         moving.settle, moving.listen = self.settle / 1e6, self.listen
         if not self.giving_back:
-            self._files(moving, entry, where)
-            keep = {"units": [unit._asdict() for unit in moving.units], "dropins": list(entry.get("dropins") or ())}
-            record.entry = {**keep, "accept": list(entry.get("accept") or ())}
+            self._files(moving, given)
+            keep = {"units": [unit._asdict() for unit in wishes], "dropins": [one._asdict() for one in given.dropins]}
+            record.entry = {**keep, "accept": given.accept}
         item = Item(moving)
         if not moving.units and not self.giving_back:
-            translation = entry.get("translation")
-            why = "was refused by the translation and has no units" if translation == "refused" else "has no units"
+            why = (
+                "was refused by the translation and has no units" if given.translation == "refused" else "has no units"
+            )
             raise BadInput(
                 f"{where} {why}; write a unit by hand and give it in `units` (a name alone for one that is on the host), "
                 "or leave the service out"
             )
-        self._links(moving, definition, where)
+        self._links(moving, given, where)
         return item
 
-    def _units(self, entry: t.Dict[str, t.Any], where: str) -> t.List[UnitWish]:
-        units = []
-        given = list(entry.get("units") or ())
-        packaged = entry.get("packaged")
-        if not given and isinstance(packaged, dict) and packaged.get("name"):
-            given = [{"name": packaged["name"]}]
-        for each in given:
-            if not isinstance(each, dict):
-                raise BadInput(f"{where}: units: {each!r} is not a unit; give a dictionary with `name` and `content`")
-            name = check_name(each.get("name"), f"{where}: units")
-            content = each.get("content")
-            if content is not None and (not isinstance(content, str) or not content.strip()):
-                raise BadInput(
-                    f"{where}: units: {name} has an empty content, which would mask it; leave `content` out for a unit "
-                    "that is on the host"
-                )
-            units.append(UnitWish(name, None if content is None else tidy(content)))
-        return units
-
-    def _files(self, moving: Moving, entry: t.Dict[str, t.Any], where: str) -> None:
+    def _files(self, moving: Moving, given: Given) -> None:
         directory = self.params["directory"].rstrip("/")
         for unit in moving.units:
             if unit.content is not None:
                 moving.files[f"{directory}/{unit.name}"] = unit.content
-        for each in entry.get("dropins") or ():
-            unit_name = check_name(each.get("unit"), f"{where}: dropins")
-            name = check_dropin(str(each.get("name") or ""), unit_name, f"{where}: dropins")
-            moving.files[f"{directory}/{unit_name}.d/{name}"] = tidy(str(each.get("content") or ""))
+        for dropin in given.dropins:
+            moving.files[f"{directory}/{dropin.unit}.d/{dropin.name}"] = tidy(dropin.content)
 
-    def _links(self, moving: Moving, definition: t.Dict[str, t.Any], where: str) -> None:
+    def _links(self, moving: Moving, given: Given, where: str) -> None:
         """The links that are there now; the record keeps those that an earlier run took away."""
         record, path = moving.record, moving.supervised.path
-        given = [str(one) for one in definition.get("links") or ()]
-        found = [*given, *links_to(path, more=self._scanned)]
+        found = [*given.links, *links_to(path, more=self._scanned)]
         found = list(
             dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
         )
@@ -720,33 +700,62 @@ class _Task:
 
     def _write(self, items: t.Sequence[Item], manager: t.Any) -> t.List[Item]:
         """Records first, then all files, then one reload; returns the items that can go on."""
-        for item in items:
-            if self.giving_back:
-                item.moving.record.phase = "giving_back"
-            elif item.moving.record.phase != "handed_over" or len(item.plan.steps) > 1:
-                item.moving.record.phase = "begun"
-            self.records.save(item.moving.record)
-        put = [item for item in items if item.put is not None]
-        if not put:
-            return list(items)
+        going, put = list(items), [item for item in items if item.put is not None]
         ctx = Context(manager, self.timeout)
+        begun: t.List[Item] = []
+        try:
+            for item in going:
+                record = item.moving.record
+                item.kept = self.records.read(record.name)
+                if self.giving_back:
+                    record.phase = "giving_back"
+                elif record.phase != "handed_over" or len(item.plan.steps) > 1:
+                    record.phase = "begun"
+                begun.append(item)
+                self.records.save(record)
+        except Exception as e:
+            self._unwrite(begun, manager)
+            self._stop_at(going, explained(e, f"write the records of what is done in {self.records.directory}"))
+            return []
+        if not put:
+            return going
         try:
             for item in put:
                 t.cast(PutUnits, item.put).write(ctx)
             manager.reload()
-        except SystemdError as e:
+        except Exception as e:
             self._unwrite(put, manager)
-            for item in put:
-                item.outcome, item.message = "back", e.msg
-            return [item for item in items if item not in put]
-        return list(items)
+            self._stop_at(put, explained(e, "write the unit files of the services"))
+            return [item for item in going if item not in put]
+        return going
+
+    def _stop_at(self, items: t.Sequence[Item], error: SystemdError) -> None:
+        """Note that nothing was begun with these, because of an error."""
+        for item in items:
+            # One that an earlier run has begun may be nowhere at all.
+            under_way = item.kept is not None and item.kept.get("phase") in UNDER_WAY
+            item.outcome = "failed" if under_way or item.outcome == "failed" else "back"
+            item.message = "\n".join([error.msg, *([item.message] if item.message else [])])
 
     def _unwrite(self, items: t.Sequence[Item], manager: t.Any) -> None:
+        """Make files and records of these what they were before this run, as far as that can be done."""
         ctx = Context(manager, self.timeout)
         for item in items:
-            t.cast(PutUnits, item.put).undo(ctx)
-            self.records.forget(item.moving.name)
-        manager.reload()
+            name = item.moving.name
+            try:
+                if item.put is not None:
+                    item.put.undo(ctx)
+                if item.kept is None:
+                    self.records.forget(name)
+                else:
+                    self.records.write(name, item.kept)
+            except Exception as e:
+                item.outcome, item.message = "failed", explained(e, f"put back the files of {name}").msg
+        if ctx.stale or any(item.put is not None for item in items):
+            try:
+                manager.reload()
+            except SystemdError as e:
+                self.warnings.append(f"systemd has not read its unit files again: {e.msg}")
 
     def _failed(self, item: Item, error: SystemdError) -> None:
         moving = item.moving
@@ -760,11 +769,15 @@ class _Task:
         item.outcome = "back" if back else "failed"
         item.message = error.msg
         item.failure = error.data
-        if back and not self.giving_back:
-            self.records.forget(moving.name)
-        elif back:
-            moving.record.phase = "handed_over"
-            self.records.save(moving.record)
+        try:
+            if back and not self.giving_back:
+                self.records.forget(moving.name)
+            elif back:
+                moving.record.phase = "handed_over"
+                self.records.save(moving.record)
+        except OSError as e:
+            # The service is where it was; the next run finds a handover that was begun, and looks.
+            self.warnings.append(explained(e, f"update the record of {moving.name}").msg)
 
     # -- telling
 
@@ -867,9 +880,3 @@ def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
 def _has_install(content: str) -> bool:
     text = parse(content)
     return any(text.values("Install", key) for key in _INSTALL)
-
-
-def _check_kind(what: t.Any, option: str) -> str:
-    if what not in KINDS:
-        raise BadInput(f"{option}: {what!r} is no difference that can be accepted; these are {', '.join(KINDS)}")
-    return str(what)

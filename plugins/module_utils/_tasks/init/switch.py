@@ -12,6 +12,7 @@ import os
 import shutil
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
@@ -71,10 +72,8 @@ class Init:
         target = next((path for path in SYSTEMD if os.access(self.root + path, os.X_OK)), None)
         if target is None:
             raise SystemdError(f"there is no systemd on this host ({SYSTEMD[0]}); install the package systemd first")
-        temporary = f"{self.path}.{os.getpid()}.pidone-tmp"
-        os.symlink(target, temporary)
-        os.replace(temporary, self.path)
-        _sync(os.path.dirname(self.path))
+        durable.replace_link(self.path, target)
+        durable.sync_directory(os.path.dirname(self.path))
         return True
 
     def choose_old(self) -> bool:
@@ -82,9 +81,13 @@ class Init:
         if not self.is_kept() or _same(self.kept, self.path):
             return False
         temporary = f"{self.path}.{os.getpid()}.pidone-tmp"
-        _copy(self.kept, temporary)
-        os.replace(temporary, self.path)
-        _sync(os.path.dirname(self.path))
+        try:
+            _copy(self.kept, temporary)
+            os.replace(temporary, self.path)
+        except BaseException:
+            durable.remove(temporary)
+            raise
+        durable.sync_directory(os.path.dirname(self.path))
         return True
 
     def forget(self) -> bool:
@@ -93,8 +96,8 @@ class Init:
         if self._diverted():
             self._divert("--remove")
             changed = True
-        if self.is_kept():
-            os.unlink(self.kept)
+        if durable.remove(self.kept):
+            durable.sync_directory(os.path.dirname(self.kept))
             changed = True
         return changed
 
@@ -120,20 +123,26 @@ class SwitchInit(Step):
     def __init__(self, init: Init) -> None:
         super().__init__((init.path,))
         self._init = init
+        # What an earlier run has done already is not this one's to undo.
+        self._was_kept = self._was_chosen = True
 
     def describe(self) -> str:
         return f"boot systemd ({self._init.path}), keep {self._init.old_program()} as {self._init.kept}"
 
     def apply(self, ctx: Context) -> bool:
+        self._was_kept, self._was_chosen = self._init.is_kept(), self._init.boots() == "systemd"
         kept = self._init.keep()
         return self._init.choose_systemd() or kept
 
     def undo(self, ctx: Context) -> None:
-        self._init.choose_old()
-        self._init.forget()
+        if not self._was_chosen:
+            self._init.choose_old()
+        if not self._was_kept:
+            # Only ever after the old one is what boots.
+            self._init.forget()
 
     def undone(self) -> str:
-        return "the old init boots again"
+        return "" if self._was_chosen else "the old init boots again"
 
 
 class ChooseSystemd(Step):
@@ -142,19 +151,22 @@ class ChooseSystemd(Step):
     def __init__(self, init: Init) -> None:
         super().__init__((init.path,))
         self._init = init
+        self._was_chosen = True
 
     def describe(self) -> str:
         return "boot systemd from now on"
 
     def apply(self, ctx: Context) -> bool:
+        self._was_chosen = self._init.boots() == "systemd"
         return self._init.choose_systemd()
 
     def undo(self, ctx: Context) -> None:
-        self._init.choose_old()
+        if not self._was_chosen:
+            self._init.choose_old()
 
 
 class GoBack(Step):
-    """Have the old init boot, and stop keeping a copy of it."""
+    """Have the old init boot. It stays kept until all else is done, so that this can be begun again until then."""
 
     def __init__(self, init: Init) -> None:
         super().__init__((init.path,))
@@ -164,8 +176,7 @@ class GoBack(Step):
         return f"boot {self._init.old_program()} again"
 
     def apply(self, ctx: Context) -> bool:
-        changed = self._init.choose_old()
-        return self._init.forget() or changed
+        return self._init.choose_old()
 
 
 class Forget(Step):
@@ -223,15 +234,7 @@ def _copy(source: str, target: str) -> None:
         os.symlink(os.readlink(source), target)
     else:
         os.link(source, target)
-    _sync(os.path.dirname(target))
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync_directory(os.path.dirname(target))
 
 
 def _run(command: t.Sequence[str], check: bool = True) -> t.Any:

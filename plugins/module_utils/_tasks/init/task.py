@@ -10,19 +10,22 @@ compares what runs with what ran, and makes it last; `given_back` undoes both. W
 from __future__ import annotations
 
 import base64
-import json
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
     carry_out,
+    explained,
     short,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -35,6 +38,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given, check_services
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Store
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
     TRIAL,
     UNITS,
@@ -47,6 +52,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
 )
 
 RECORD = "/var/lib/pidone.systemd/init-handover.json"
+_LOCK = "/run/pidone.systemd/init.lock"
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -58,7 +64,19 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         "given_back": task.give_back,
         "finished": task.finish,
     }
-    return states[module.params["state"]]()
+    if module.check_mode:
+        return states[module.params["state"]]()
+    lock = Lock(_LOCK)
+    try:
+        lock.acquire(task.timeout, "init_handover")
+    except OSError as e:
+        raise explained(e, f"make {_LOCK}, by which tasks wait for each other") from e
+    try:
+        # As it is now that nobody else changes it.
+        task.record = Record.load()
+        return states[module.params["state"]]()
+    finally:
+        lock.release()
 
 
 class Record:
@@ -78,35 +96,29 @@ class Record:
 
     @classmethod
     def load(cls, path: str = RECORD) -> Record:
-        """The record; one with an empty phase where there is none."""
-        try:
-            with open(path, encoding="utf-8") as file:
-                return cls(json.load(file), path)
-        except FileNotFoundError:
-            return cls({}, path)
-        except (OSError, ValueError) as e:
-            raise SystemdError(
-                f"cannot read {path}, the record of an earlier run: {e}; remove it if it is damaged"
-            ) from e
+        """The record; one with an empty phase where there is none.
+
+        :raises SystemdError: it cannot be read, or others than root can write it.
+        """
+        # What an earlier version of the collection wrote has no number of its version.
+        data = _store(path).read(_name(path), (1, None))
+        return cls(data or {}, path)
 
     def save(self) -> None:
         """Write it, so that it survives whatever comes next."""
-        directory = os.path.dirname(self.path)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        temporary = f"{self.path}.{os.getpid()}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({key: value for key, value in self.__dict__.items() if key != "path"}, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        _store(self.path).write(_name(self.path), {key: value for key, value in self.__dict__.items() if key != "path"})
 
     def forget(self) -> None:
-        """Remove it."""
-        try:
-            os.unlink(self.path)
-        except FileNotFoundError:
-            pass
+        """Remove it for good."""
+        _store(self.path).forget(_name(self.path))
+
+
+def _store(path: str) -> Store:
+    return Store(os.path.dirname(path))
+
+
+def _name(path: str) -> str:
+    return os.path.basename(path)[: -len(".json")]
 
 
 class Keep(Step):
@@ -152,8 +164,8 @@ class PutBack(Step):
                 and self._record.links.get(path) != target
                 and path not in self._record.files
             ):
-                os.unlink(path)
-                _prune(os.path.dirname(path))
+                durable.remove(path)
+                durable.remove_empty(os.path.dirname(path))
         for path, target in self._record.links.items():
             if not os.path.lexists(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -186,6 +198,7 @@ class _Task:
         self.check = module.check_mode
         self.init = Init()
         self.record = Record.load()
+        self.given = check_services(self.params["services"] or ())
         self.accept = list(self.params["accept"])
         self.timeout = timeout_of(self.params)
         self.settle = parse_timespan(self.params["settle"], "settle") / 1e6
@@ -271,35 +284,35 @@ class _Task:
         files: dict[str, str] = {}
         enable: list[str] = []
         disable: list[str] = []
-        for service in self.params["services"]:
-            units = service.get("units") or []
-            for unit in units:
-                files[f"{UNITS}/{unit['name']}"] = unit["content"]
-            for dropin in service.get("dropins") or []:
-                files[f"{UNITS}/{dropin['unit']}.d/{dropin['name']}"] = dropin["content"]
-            names = [unit["name"] for unit in units if _installs(unit["content"])]
-            packaged = service.get("packaged")
-            if packaged:
-                names.append(packaged["name"])
-            if not units and not packaged:
-                raise BadInput(f"services: {service.get('name')} has no unit; exclude it, or write one by hand")
-            (enable if _is_wanted(service) else disable).extend(names)
+        for given in self.given:
+            for unit in given.units:
+                if unit.content is None:
+                    raise BadInput(
+                        f"{given.where}.units: {unit.name} has no content; write it, or give a unit of the host as `packaged`"
+                    )
+                files[f"{UNITS}/{unit.name}"] = unit.content
+            for dropin in given.dropins:
+                files[f"{UNITS}/{dropin.unit}.d/{dropin.name}"] = dropin.content
+            names = [unit.name for unit in given.units if _installs(unit.content or "")]
+            if given.packaged:
+                names.append(given.packaged)
+            if not given.units and not given.packaged:
+                raise BadInput(f"services: {given.name} has no unit; exclude it, or write one by hand")
+            (enable if _is_wanted(given) else disable).extend(names)
         return files, enable, disable
 
     def _new_record(self, files: t.Mapping[str, str]) -> Record:
-        services = []
-        for service in self.params["services"]:
-            pid = (service.get("state") or {}).get("pid")
-            names = [unit["name"] for unit in service.get("units") or []]
-            packaged = service.get("packaged")
+        services: list[dict[str, t.Any]] = []
+        for given in self.given:
+            pid = given.state.get("pid")
             services.append(
                 {
-                    "name": service["name"],
-                    "path": service.get("path", ""),
-                    "units": names or [packaged["name"]],
-                    "packaged": bool(packaged),
-                    "accept": list(service.get("accept") or ()),
-                    "wanted": _is_wanted(service),
+                    "name": given.name,
+                    "path": given.path,
+                    "units": [unit.name for unit in given.units] or [given.packaged],
+                    "packaged": bool(given.packaged),
+                    "accept": given.accept,
+                    "wanted": _is_wanted(given),
                     "before": snapshot(pid) if pid else None,
                 }
             )
@@ -454,7 +467,7 @@ class _Task:
             return self.result(None)
         if self.record.phase == "given_back":
             return self.result(None, reboot=True, services=self._told("planned"))
-        if not self.init.is_kept():
+        if not self.init.is_kept() and self.init.boots() == "systemd":
             raise SystemdError(
                 f"the old init is no longer kept ({self.init.kept} is not there); install its package again by hand"
             )
@@ -462,7 +475,8 @@ class _Task:
         files = _trial_files()
         if files:
             steps.append(_RemoveTrialFiles(files))
-        steps.append(Keep(self.record, "given_back"))
+        # Last, so that all before can be begun again after an interruption.
+        steps += [Forget(self.init), Keep(self.record, "given_back")]
         plan = Plan(steps, [Change("/sbin/init", self.init.boots(), os.path.basename(self.init.old_program()))])
         services = self._told("given_back")
         booted = self.booted
@@ -501,10 +515,9 @@ class _RemoveTrialFiles(Step):
         return _remove_trial()
 
 
-def _is_wanted(service: t.Mapping[str, t.Any]) -> bool:
+def _is_wanted(given: Given) -> bool:
     """Whether the service would have come up with the next boot of the old init."""
-    state = service.get("state") or {}
-    return bool(state.get("enabled")) and not state.get("down")
+    return bool(given.state.get("enabled")) and not given.state.get("down")
 
 
 def _installs(text: str) -> bool:
@@ -524,42 +537,35 @@ def _has(path: str, text: str) -> bool:
     return saved is not None and saved.content == text.encode()
 
 
-def _picture(path: str) -> dict[str, str] | None:
+def _picture(path: str) -> dict[str, t.Any] | None:
     """A file or link as it is, for the record; None where there is none."""
     if os.path.islink(path):
         return {"link": os.readlink(path)}
     saved = Saved.of(path)
-    return (
-        None
-        if saved is None
-        else {"content": base64.b64encode(saved.content).decode("ascii"), "mode": f"{saved.mode:o}"}
-    )
+    return None if saved is None else saved.as_data()
 
 
-def _restore(path: str, was: t.Mapping[str, str] | None) -> None:
+def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
+    """Make a file or link what it was when `_picture` was taken."""
+    directory = os.path.dirname(path)
     if was is None:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
+        durable.remove(path)
         if path.endswith(".conf"):
-            _prune(os.path.dirname(path))
+            durable.remove_empty(directory)
         return
-    temporary = f"{path}.{os.getpid()}.pidone-tmp"
+    for each in durable.missing_directories(directory):
+        durable.make_directory(each)
+    # What a run that was killed has left.
+    durable.tidy(path)
     if "link" in was:
-        os.symlink(was["link"], temporary)
+        durable.replace_link(path, was["link"])
+        durable.sync_directory(directory)
+    elif "times" in was:
+        Saved.from_data(was).put_back(path)
     else:
-        with open(temporary, "wb") as file:
-            file.write(base64.b64decode(was["content"]))
-        os.chmod(temporary, int(was["mode"], 8))
-    os.replace(temporary, path)
-
-
-def _prune(directory: str) -> None:
-    try:
-        os.rmdir(directory)
-    except OSError:
-        pass
+        # As an earlier version of the collection kept it.
+        content, mode = base64.b64decode(was["content"]), int(was["mode"], 8)
+        durable.replace(path, content, lambda temporary: os.chmod(temporary, mode))
 
 
 def _trial_files() -> list[str]:
@@ -570,11 +576,11 @@ def _remove_trial() -> bool:
     changed = False
     for path, target in read_links(link_directories("system")).items():
         if _leads(path, target) in TRIAL:
-            os.unlink(path)
-            _prune(os.path.dirname(path))
+            durable.remove(path)
+            durable.remove_empty(os.path.dirname(path))
             changed = True
     for path in _trial_files():
-        os.unlink(path)
+        durable.remove(path)
         changed = True
     return changed
 

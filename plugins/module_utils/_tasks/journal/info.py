@@ -5,10 +5,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
+    ARGUMENT_BYTES,
+    check_directory,
+    check_line,
+    check_range,
+    is_number,
+    shown,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     any_of,
     invocation_matches,
@@ -20,14 +30,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 
 _HEX = frozenset("0123456789abcdefABCDEF")
+_FIELD = re.compile("[A-Z0-9_]{1,64}")
+_BOOT = re.compile("all|[-+]?[0-9]{1,6}|[0-9a-fA-F]{32}(?:[-+][0-9]{1,6})?")
+_A_TIME = "write one such as '2026-11-22 18:00', 2026-11-22T18:00:00Z, today or -1h"
+# What --lines takes is a signed number of 32 bits.
+_MOST_LINES = 2**31 - 1
 
 
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     session = open_session(params, connects=False)
-    if params["lines"] < 0:
-        raise BadInput(f"lines: {params['lines']} is less than nothing; give a number, or 0 for all entries")
+    _check(params)
     for option in ("since", "until"):
         if params[option] is not None:
             params[option] = point_of_time(params[option], option)
@@ -48,14 +62,54 @@ def gather(module: t.Any) -> dict[str, t.Any]:
             if late:
                 entries = sorted([*entries, *late], key=lambda entry: entry["time"])[-(lines or 0) :]
     except SystemdError as e:
-        for option in ("since", "until"):
-            if params[option] is not None and f"timestamp: {params[option]}" in f"{e.msg} ":
-                raise BadInput(
-                    f"{option}: {params[option]!r} is no time to this host's journalctl; write one such as "
-                    "'2026-11-22 18:00', 2026-11-22T18:00:00Z, today or -1h"
-                ) from e
-        raise
+        raise _of_option(e, params) from e
     return {"changed": False, "entries": entries}
+
+
+def _check(params: dict[str, t.Any]) -> None:
+    """Refuse what journalctl would not take, or would take for something else, before it is asked."""
+    check_range(params["lines"], "lines", 0, _MOST_LINES, "give a number of entries, or 0 for all")
+    for option in ("since", "until"):
+        if params[option] is not None:
+            check_line(params[option].strip(), option, "a time", _A_TIME, 100)
+    if params["grep"] is not None and len(params["grep"].encode()) >= ARGUMENT_BYTES - len("--grep="):
+        raise BadInput(
+            f"grep: {shown(params['grep'])} is longer than the {ARGUMENT_BYTES} bytes that a program can be given; shorten it"
+        )
+    if params["grep"] is not None and not params["grep"]:
+        raise BadInput("grep: is empty, which is in every message; give a regular expression, or leave `grep` out")
+    boot = params["boot"]
+    if boot is not None and not _BOOT.fullmatch(boot.replace("-", "") if len(boot) == 36 else boot):
+        raise BadInput(
+            f"boot: {shown(boot)} is no boot; write 0 for this one, -1 for the one before, the ID of one, or all"
+        )
+    for index, name in enumerate(params["identifier"]):
+        check_line(name, f"identifier[{index}]", "an identifier", "write one such as sshd")
+    for index, name in enumerate(params["fields"]):
+        if name != "all" and not _FIELD.fullmatch(name):
+            raise BadInput(
+                f"fields[{index}]: {shown(name)} is no name of a journal field; they look like _COMM or SYSLOG_FACILITY, "
+                "and `all` is all of them"
+            )
+    if params["directory"] is not None:
+        params["directory"] = check_directory(params["directory"], "directory")
+        if not os.path.isdir(params["directory"]):
+            raise BadInput(
+                f"directory: {params['directory']} is no directory on this host; name one that holds journal files"
+            )
+
+
+def _of_option(error: SystemdError, params: t.Mapping[str, t.Any]) -> SystemdError:
+    """What journalctl said, as an error of the option that it is about; the error itself where that is not known."""
+    for option in ("since", "until"):
+        if params[option] is not None and f"timestamp: {params[option]}" in f"{error.msg} ":
+            return BadInput(f"{option}: {shown(params[option])} is no time to this host's journalctl; {_A_TIME}")
+    said = error.msg.partition("journalctl failed: ")[2]
+    if params["boot"] is not None and re.search(r"\bboot\b", said):
+        return BadInput(f"boot: the journal has nothing of boot {params['boot']}: {said}")
+    if params["grep"] is not None and re.search("pattern|PCRE|grep", said):
+        return BadInput(f"grep: {shown(params['grep'])} is no regular expression to this host's journalctl: {said}")
+    return error
 
 
 def point_of_time(text: str, option: str) -> str:
@@ -67,7 +121,7 @@ def point_of_time(text: str, option: str) -> str:
     text = text.strip()
     if not text:
         raise BadInput(f"{option}: is empty; leave it out, or write a time such as today or -1h")
-    if text.isdigit() and text.isascii():
+    if is_number(text):
         return _since_1970(int(text))
     # Versions before 255 know no T and no offset.
     if text[10:11] not in ("T", "t"):
@@ -122,12 +176,23 @@ def _terms(params: dict[str, t.Any], session: Session) -> list[list[str]] | None
     """Matches for journalctl, as alternatives of which each has to be met wholly; None where nothing can meet them."""
     common = []
     for name, value in (params["match"] or {}).items():
-        if not name.replace("_", "A").isalnum() or name != name.upper():
-            raise BadInput(f"match: {name!r} is no name of a journal field; they look like _COMM or SYSLOG_FACILITY")
+        if not _FIELD.fullmatch(name):
+            raise BadInput(
+                f"match: {shown(name)} is no name of a journal field; they look like _COMM or SYSLOG_FACILITY"
+            )
+        if value == []:
+            raise BadInput(
+                f"match: {name} is an empty list, which nothing can match; give a value, or leave {name} out"
+            )
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, bool) or not isinstance(each, (str, int, float)):
-                raise BadInput(f"match: {name}: {each!r} is no value of a field; give text, or a list of it")
+                raise BadInput(f"match: {name}: {shown(each)} is no value of a field; give text, or a list of it")
             common.append(f"{name}={each}")
+            if len(common[-1].encode()) >= ARGUMENT_BYTES:
+                raise BadInput(
+                    f"match: {name}: {shown(each)} is longer than the {ARGUMENT_BYTES} bytes that a program can be given; "
+                    "match something shorter"
+                )
     if params["scope"] != "user":
         return [common]
     if not params["unit"]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -19,10 +20,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, is_number, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+# env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
+# NAME=VALUE lines as it went in, so none of that either.
+_NOT_IN_VARIABLES = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+# One argument or variable of a process is 128 KiB at most, its end included (execve(2)). Units may add to a variable.
+_LONGEST_VARIABLE = ARGUMENT_BYTES // 2
+# All arguments and variables of a process together are a quarter of its stack, 2 MiB by default.
+_LARGEST_ENVIRONMENT = 1024 * 1024
 LOG_TARGETS = ["console", "journal", "kmsg", "journal-or-kmsg", "auto", "null"]
 
 
@@ -150,6 +159,8 @@ def _target(name: str, option: str) -> str:
     full = check_name(name if unit_type(name) else f"{name}.target", option)
     if unit_type(full) != "target" and option == "default_target":
         raise BadInput(f"{option}: {full} is no target; name one such as multi-user.target")
+    if is_template(full):
+        raise BadInput(f"{option}: {full} is a template; name an instance such as {full.replace('@.', '@1.')}")
     return full
 
 
@@ -208,17 +219,36 @@ def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step
     before = manager.environment()
     assign, unset = {}, []
     for name, value in wanted.items():
-        if not name.replace("_", "a").isalnum() or name[0].isdigit() or not name.isascii():
-            raise BadInput(f"environment: {name!r} is no name of a variable; use letters, digits and _")
+        if not name.replace("_", "a").isalnum() or is_number(name[0]) or not name.isascii():
+            raise BadInput(f"environment: {shown(name)} is no name of a variable; use letters, digits and _")
         if isinstance(value, (dict, list)):
             raise BadInput(
-                f"environment: {name}: {value!r} is no text; join it into one, as the variable is to hold it"
+                f"environment: {name}: {shown(value)} is no text; join it into one, as the variable is to hold it"
+            )
+        text = "" if value is None else str(value)
+        control = _NOT_IN_VARIABLES.search(text)
+        if control:
+            raise BadInput(
+                f"environment: {name}: {shown(text)} holds the control character {control.group()!r}, which systemd takes in no "
+                "variable of its own; take it out, or give it to the service that needs it, with Environment="
+            )
+        if len(f"{name}={text}".encode()) > _LONGEST_VARIABLE:
+            raise BadInput(
+                f"environment: {shown(name)}: is longer than the {_LONGEST_VARIABLE} bytes that may be given to every process, "
+                "of which Linux starts none with more than 128 KiB in one variable; write it to a file, and name that"
             )
         if value is None:
             if name in before:
                 unset.append(name)
         elif before.get(name) != str(value):
             assign[name] = str(value)
+    after = {name: value for name, value in {**before, **assign}.items() if name not in unset}
+    size = sum(len(f"{name}={value}".encode("utf-8", "surrogateescape")) + 1 for name, value in after.items())
+    if assign and size > _LARGEST_ENVIRONMENT:
+        raise BadInput(
+            f"environment: would be {size} bytes in all, more than the {_LARGEST_ENVIRONMENT} that leave room for the arguments of "
+            "every process; set fewer or shorter variables"
+        )
     if assign or unset:
         steps.append(SetEnvironment(before, assign, unset))
         for name in (*assign, *unset):

@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
+    is_glob,
     is_template,
     unit_type,
 )
@@ -58,12 +59,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
+# A file name has at most 255 bytes.
+_LONGEST_WITH_DROPINS = 255 - len(".d")
+
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the units' properties to what the module's options ask for; returns the module's result."""
     params = module.params
     wanted = wanted_from(params["properties"])
     names = [check_name(name, globs=True) for name in params["name"]]
+    _check_lengths([name for name in names if not is_glob(name)])
     session = open_session(params)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
@@ -165,19 +170,32 @@ def _check_version(wanted: dict[str, t.Any], version: str) -> None:
             )
 
 
+def _check_lengths(names: t.Sequence[str]) -> None:
+    """Refuse units of which the drop-in directory, NAME.d, would have a longer name than a file can have."""
+    for name in names:
+        if len(name) > _LONGEST_WITH_DROPINS:
+            raise BadInput(
+                f"name: {name[:60]!r}... has {len(name)} characters; systemd keeps what is set in {name[:10]}....d, and no directory can "
+                f"have a name of more than 255, so that {_LONGEST_WITH_DROPINS} are the most; give the unit a shorter name"
+            )
+
+
 def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
-    if params["trial"] is None:
-        return None
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_percent
 
+    # Also where nothing is tried: they may be for a trial that comes later.
+    throttled = parse_percent(params["trial_throttled"], "trial_throttled") / 10000
+    stalled = parse_percent(params["trial_stalled"], "trial_stalled") / 10000
+    if params["trial"] is None:
+        return None
     usec = parse_timespan(params["trial"], "trial")
     if not 0 < usec < INFINITY:
         raise BadInput(f"trial: {params['trial']!r} is no time to try anything in; write one such as 30s")
     return {
         "seconds": usec / 1e6,
         "told": format_timespan(usec),
-        "throttled": parse_percent(params["trial_throttled"], "trial_throttled") / 10000,
-        "stalled": parse_percent(params["trial_stalled"], "trial_stalled") / 10000,
+        "throttled": throttled,
+        "stalled": stalled,
     }
 
 

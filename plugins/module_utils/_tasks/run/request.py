@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Option -> the timer directive it is.
@@ -31,8 +31,19 @@ _OPTIONS = {
     "run_as_group": "Group",
     "slice": "Slice",
 }
+# Directives, among them those of `timer_properties` alone, with which a timer elapses for the first time. The others count
+# from a run of the service, and a transient one has had none.
+_FIRST = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnCalendar", "OnClockChange", "OnTimezoneChange")
+# Options of which an empty text is no value.
+_NOT_EMPTY = ("name", "working_directory", "run_as", "run_as_group", "slice", "creates", "removes", "timeout", "user")
+# Bytes of each stream that are returned where the task does not say how many.
+OUTPUT_LIMIT = 4 << 20
+# IDs of users and groups that systemd takes: neither -1 nor its 16 bit kin (uid_is_valid() in systemd's user-util.c).
+_NO_IDS = (0xFFFF, 0xFFFFFFFF)
 # The field of the journal by which a unit of the same name is told to be the same.
 _MARK = "PIDONE_SYSTEMD_RUN"
+# Values with which a directive of a timer has no effect.
+_OFF: tuple[t.Any, ...] = (None, "", [], False, "no", "false", "off", "n", "f", "0")
 # With these the command is looked for in another tree than this process sees.
 _OTHER_ROOTS = ("RootDirectory", "RootImage")
 
@@ -54,6 +65,7 @@ class Request:
         self.stdin: bytes | None = None
         self.wait = True
         self.strip = True
+        self.output_limit = OUTPUT_LIMIT
         self.oneshot = False
         self.captured: list[str] = []
         # Whether systemd restarts the command, and whether this version then forgets the descriptors it was given.
@@ -84,7 +96,13 @@ def check_options(params: dict[str, t.Any]) -> None:
     """Refuse what can be seen to be wrong without looking at the host."""
     if params["scope"] == "global":
         raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-    triggers = [option for option in TRIGGERS if params[option]]
+    for option in _NOT_EMPTY:
+        if params[option] == "":
+            raise BadInput(f"{option}: is empty; write a value, or leave it out")
+    for option in ("run_as", "run_as_group"):
+        _check_id(params[option], option)
+    _check_environment(params["environment"] or {})
+    triggers = _check_triggers(params)
     if params["unit_type"] == "scope":
         for option in (*triggers, "timer_properties", "remain_after_exit"):
             if params[option]:
@@ -100,6 +118,48 @@ def check_options(params: dict[str, t.Any]) -> None:
         )
     if params["run_as"] is not None and params["scope"] == "user":
         raise BadInput("run_as: the manager of a user can start processes as that user only; leave it out")
+
+
+def _check_triggers(params: dict[str, t.Any]) -> list[str]:
+    """The options that say when a timer elapses.
+
+    :raises BadInput: one is empty, which would have the command run at once, or a timer would never elapse.
+    """
+    triggers = [option for option in TRIGGERS if params[option] is not None]
+    for option in triggers:
+        values = params[option] if isinstance(params[option], list) else [params[option]]
+        if not values or not all(str(value).strip() for value in values):
+            example = "*-*-* 02:30" if option == "on_calendar" else "5h"
+            raise BadInput(
+                f"{option}: is empty; say when, such as {example!r}, or leave it out, which has the command run at once"
+            )
+    directives = {TRIGGERS[option] for option in triggers}
+    # `OnClockChange: false` and an empty list, which resets, are none.
+    directives |= {name for name, value in (params["timer_properties"] or {}).items() if value not in _OFF}
+    if triggers and directives.isdisjoint(_FIRST):
+        raise BadInput(
+            f"{triggers[0]}: counts from a run of the command, and there would never be a first one; "
+            "set on_active too, such as `on_active: 0`"
+        )
+    return triggers
+
+
+def _check_environment(variables: dict[t.Any, t.Any]) -> None:
+    """Refuse variables that systemd does not take (env_assignment_is_valid() in its env-util.c). Values are not told.
+
+    :raises BadInput: of the option `environment`.
+    """
+    for name, value in variables.items():
+        text = str(name)
+        letters = text.replace("_", "a")
+        if not letters.isascii() or not letters.isalnum() or letters[0].isdigit():
+            raise BadInput(
+                f"environment: {text[:40]!r} is no name of a variable; it has letters, digits and underscores, no digit first"
+            )
+        if isinstance(value, (dict, list, tuple)):
+            raise BadInput(f"environment: {text}: takes text or a number, not {type(value).__name__}")
+        if any((char < " " and char not in "\t\n") or char == "\x7f" for char in str(value)):
+            raise BadInput(f"environment: {text}: holds a control character, which systemd does not take; take it out")
 
 
 def words_of(command: t.Any) -> list[str]:
@@ -126,9 +186,6 @@ def words_of(command: t.Any) -> list[str]:
         raise BadInput("command: write a list of arguments, or one string")
     if not words or not words[0]:
         raise BadInput("command: is empty; write the program and its arguments")
-    for index, word in enumerate(words):
-        if "\0" in word:
-            raise BadInput(f"command[{index}]: {word[:40]!r} holds a NUL character")
     return words
 
 
@@ -138,7 +195,7 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
     :param check_mode: what is not there yet may be made by an earlier task of the play then: a warning instead of an error.
     :raises BadInput: the options cannot be used.
     """
-    triggers = {TRIGGERS[option]: params[option] for option in TRIGGERS if params[option]}
+    triggers = {TRIGGERS[option]: params[option] for option in TRIGGERS if params[option] is not None}
     suffix = "scope" if params["unit_type"] == "scope" else "service"
     name, made_up = _name(params["name"], suffix, bool(triggers))
     words = words_of(params["command"])
@@ -151,6 +208,10 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
         if not usec:
             raise BadInput("timeout: is 0; leave it out for no limit")
         request.timeout = usec / 1e6 if usec != INFINITY else None
+    if params["output_limit"] is not None:
+        request.output_limit = parse_bytes(params["output_limit"], "output_limit")
+        if not request.output_limit:
+            raise BadInput("output_limit: is 0; give the bytes to be returned, such as 4M, or infinity")
     if params["stdin"] is not None:
         text = params["stdin"] + ("\n" if params["stdin_add_newline"] else "")
         request.stdin = text.encode("utf-8", "surrogateescape")
@@ -160,8 +221,9 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
     request.program = find(words[0], "command")
     table = _Table(suffix, "properties")
     directives = _directives(params, request, given)
+    options = {directive: option for option, directive in _OPTIONS.items() if directive not in given}
     for directive, value in directives.items():
-        request.properties += table.to_bus(directive, value, find)
+        request.properties += table.to_bus(directive, value, find, options.get(directive, ""))
     # The option comes after the property of that name, and of two variables systemd takes the later one.
     variables = exec_properties.to_bus("Environment", params["environment"], "environment")
     if not request.scope:
@@ -228,12 +290,13 @@ class _Table:
         self._kind, self._option = kind, option
         self._table: t.Any = None
 
-    def to_bus(self, name: str, value: t.Any, find: t.Any = None) -> list[t.Any]:
+    def to_bus(self, name: str, value: t.Any, find: t.Any = None, option: str = "") -> list[t.Any]:
         """The typed properties for a directive.
 
+        :param option: the option that it comes from, for the error, where it is none of those of the table.
         :raises BadInput: systemd here knows no such directive for this type of unit, or the value is none for it.
         """
-        option = f"{self._option}: {name}"
+        option = option or f"{self._option}: {name}"
         type_ = self._type(name, option)
         if resource_properties.is_resource_property(name):
             if value is None:
@@ -272,7 +335,7 @@ class _Table:
 def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t.Any]) -> dict[str, t.Any]:
     """Options and properties as directives."""
     for key in given:
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not key.strip():
             raise BadInput(f"properties: {key!r} is no directive; write one such as MemoryMax")
     found: dict[str, t.Any] = {}
     for option, directive in _OPTIONS.items():
@@ -283,10 +346,8 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
             raise BadInput(f"{option}: {directive} is among the `properties` too; write it once")
         if request.scope and option in ("working_directory", "run_as", "run_as_group"):
             continue  # these are the doing of the task there
-        if option == "slice" and unit_type(value) != "slice":
-            value = check_name(f"{value}.slice", "slice")
-        found[directive] = value
-    found.setdefault("Description", _plain(request.command_line))
+        found[directive] = _slice(value) if option == "slice" else value
+    found.setdefault("Description", _description(request))
     if params["collect"]:
         found["CollectMode"] = "inactive-or-failed"
     if not request.scope:
@@ -303,6 +364,22 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
         # systemd itself stops it, also where nobody is there any more to do so.
         found[directive] = f"{int(request.timeout * 1e6)}us"
     return found
+
+
+def _slice(name: str) -> str:
+    """The full name of a slice."""
+    kind = unit_type(name)
+    if kind and kind != "slice":
+        raise BadInput(f"slice: {name!r} is a {kind}; give the name of a slice, such as system.slice")
+    return check_name(name if kind else f"{name}.slice", "slice")
+
+
+def _description(request: Request) -> str:
+    """What a unit is called that its user gave no description.
+
+    Everybody can read it, and the journal keeps it: so it has no arguments, which may be secret.
+    """
+    return f"{_plain(request.argv[0])} (run by pidone.systemd)"
 
 
 def _plain(text: str) -> str:
@@ -345,13 +422,35 @@ def _check_places(
     request.warnings += problems
 
 
+def _check_id(name: str | None, option: str) -> None:
+    """Refuse what can be no user or group, on any host.
+
+    :raises BadInput: it is a number that is none's, or holds characters that no name has.
+    """
+    if name is None:
+        return
+    if is_number(name):
+        number = int(name[:20])
+        if number > 0xFFFFFFFF or number in _NO_IDS or (name[0] == "0" and name != "0"):
+            raise BadInput(f"{option}: {name[:40]} is no ID; these go from 0 to 4294967294, without 65535")
+    elif not name.isprintable() or name != name.strip() or ":" in name or "/" in name:
+        raise BadInput(f"{option}: {name[:40]!r} is no name and no ID; write one such as 'app' or '1000'")
+
+
+def is_number(text: str) -> bool:
+    """Whether it is made of ASCII digits; `str.isdigit` is true of `²` too, which `int` does not take."""
+    return text.isascii() and text.isdigit()
+
+
 def _is_user(name: str) -> bool:
     import pwd
 
     try:
-        if not name.isdigit():
+        if is_number(name):
+            pwd.getpwuid(int(name))
+        else:
             pwd.getpwnam(name)
-    except KeyError:
+    except (KeyError, OverflowError):
         return False
     return True
 
@@ -360,7 +459,7 @@ def _is_group(name: str) -> bool:
     import grp
 
     try:
-        if not name.isdigit():
+        if not is_number(name):
             grp.getgrnam(name)
     except KeyError:
         return False
@@ -369,11 +468,14 @@ def _is_group(name: str) -> bool:
 
 def _add_timer(request: Request, params: dict[str, t.Any], triggers: dict[str, t.Any]) -> None:
     given = dict(params["timer_properties"] or {})
+    for key in given:
+        if not isinstance(key, str) or not key.strip():
+            raise BadInput(f"timer_properties: {key!r} is no directive; write one such as AccuracySec")
     table = _Table("timer", "timer_properties")
     told = []
     for option, directive in TRIGGERS.items():
         values = params[option]
-        if not values:
+        if values is None:
             continue
         if directive in given:
             raise BadInput(f"{option}: {directive} is among the `timer_properties` too; write it once")
@@ -382,7 +484,7 @@ def _add_timer(request: Request, params: dict[str, t.Any], triggers: dict[str, t
     request.when = "; ".join(told)
     if "Unit" in given:
         raise BadInput("timer_properties: Unit cannot be set here, the timer starts the command's own service")
-    found: dict[str, t.Any] = {"Description": f"Timer of {_plain(request.command_line)}", "RemainAfterElapse": False}
+    found: dict[str, t.Any] = {"Description": f"Timer of {_description(request)}", "RemainAfterElapse": False}
     if params["collect"]:
         found["CollectMode"] = "inactive-or-failed"
     found.update(given)
@@ -391,11 +493,15 @@ def _add_timer(request: Request, params: dict[str, t.Any], triggers: dict[str, t
 
 
 def _add_mark(request: Request) -> None:
-    """Let a unit tell from what it was made, so that a second run of the same task can know it."""
+    """Let a unit tell from what it was made, so that a second run of the same task can know it.
+
+    All users of the host can read it, and the journal keeps it. So it is made of what they can read of the unit anyway, and
+    not of what goes to its standard input: of that, only whether there is any.
+    """
     import hashlib
     import json
 
-    told = [request.properties, request.timer_properties, request.stdin]
+    told = [request.properties, request.timer_properties, request.stdin is not None]
     digest = hashlib.sha256(json.dumps(told, default=lambda value: bytes(value).hex()).encode()).hexdigest()
     request.mark = f"{_MARK}={digest[:32]}"
     request.properties.append(("LogExtraFields", ("aay", [request.mark.encode()])))

@@ -9,14 +9,15 @@ import os
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request, is_number
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
     RESOURCES,
     Outcome,
@@ -30,8 +31,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task imp
 )
 
 _SCOPE = "org.freedesktop.systemd1.Scope"
-# Seconds after the time allowed until this process ends the scope because systemd has not.
-_GRACE = 2.0
+# Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
+# command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
+# one); for what was killed to be gone.
+_GRACE, _STOPPING, _STARTING, _DYING = 2.0, 100.0, 60.0, 5.0
 
 
 class RunInScope(Step):
@@ -46,7 +49,7 @@ class RunInScope(Step):
 
     def apply(self, ctx: Context) -> bool:
         request, facts, params = self._request, self._outcome.facts, self._params
-        output = Output(["stdout", "stderr"])
+        output = Output(["stdout", "stderr"], request.output_limit)
         try:
             command = _Command(request, params, output.ends)
             if command.problem:
@@ -74,14 +77,14 @@ class RunInScope(Step):
                     self._kill(ctx)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
-            facts["started"], facts["ended"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
+            facts["started_at"], facts["ended_at"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
             stopped = self._read(ctx) or stopped
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
             # What the command left running goes with its scope, as it does with a service.
             self._kill(ctx)
         finally:
             output.end()
-        facts.update(printed(output, request, ("stdout", "stderr")))
+        facts.update(printed(output, request, ("stdout", "stderr"), ctx))
         facts.update(command.facts())
         if command.problem:
             raise RunFailed(f"{request.command_line} could not be run: {command.problem}", rc=None)
@@ -99,10 +102,15 @@ class RunInScope(Step):
         """Wait for the end of the command; returns whether it was stopped here, since systemd did not."""
         changes = ctx.manager.watch_unit(self._request.name)
         timeout, stopped, pause = self._request.timeout, False, 0.005
+        deadline = begun + timeout + _GRACE if timeout is not None else None
         while not command.is_over():
-            if timeout is not None and not stopped and time.monotonic() > begun + timeout + _GRACE:
-                stopped = True
-                ctx.manager.enqueue([(self._request.name, "stop")])
+            if deadline is not None and time.monotonic() > deadline:
+                if stopped:
+                    # It is this process's own child, and nobody has to be asked.
+                    command.kill()
+                    return True
+                stopped, deadline = True, time.monotonic() + _STOPPING
+                self._ask_to_stop(ctx)
             try:
                 ctx.manager.connection.wait(command.is_over, time.monotonic() + pause)
             except BusTimeout:
@@ -110,6 +118,14 @@ class RunInScope(Step):
             del changes[:]
             pause = min(pause * 2, 0.1)
         return stopped
+
+    def _ask_to_stop(self, ctx: Context) -> None:
+        """Ask for the scope to be stopped, without waiting for a systemd that does not answer."""
+        stop = Call(MANAGER_PATH, MANAGER, "StopUnit", "ss", (self._request.name, "replace"))
+        try:
+            ctx.manager.connection.call_many([stop], time.monotonic() + _DYING)
+        except BusTimeout:
+            pass
 
     def _read(self, ctx: Context) -> bool:
         """Read what the command used; returns whether systemd stopped the scope because its time was over.
@@ -163,8 +179,7 @@ class _Command:
         for descriptor in (gate, report, stdin):
             os.close(descriptor)
         # By the time that systemd hears of it, it is of the user it is to be of.
-        ready = os.read(self._report, 4000)
-        self.problem = ready.lstrip(b"\0").decode("utf-8", "replace")
+        self.problem = self._hear(b"\0")
 
     def begin(self) -> None:
         """Let it run."""
@@ -172,8 +187,21 @@ class _Command:
         os.close(self._gate)
         self._gate = -1
         # Closed by a successful exec.
-        self.problem = os.read(self._report, 4000).decode("utf-8", "replace")
+        self.problem = self._hear(b"")
         os.close(self._report)
+
+    def _hear(self, good: bytes) -> str:
+        """What the child says; empty where that is `good`, else what is wrong with it."""
+        import select
+
+        poll = select.poll()
+        poll.register(self._report, select.POLLIN)
+        if not poll.poll(_STARTING * 1000):
+            return f"its process was not ready within {_STARTING:g} s; see whether the host hangs where users, the working directory or the program come from"
+        said = os.read(self._report, 4000)
+        if said == good:
+            return ""
+        return said.lstrip(b"\0").decode("utf-8", "replace") or "its process ended before it could be begun"
 
     def is_over(self) -> bool:
         """Whether it has ended; never waits."""
@@ -188,9 +216,12 @@ class _Command:
         if self._gate >= 0:
             os.close(self._gate)
             self._gate = -1
-        if self._status is None:
+        if not self.is_over():
             os.kill(self.pid, 9)
-            self._status = os.waitpid(self.pid, 0)[1]
+        # Not for ever: a process in the hands of a device or of a network is not gone before it is out of them.
+        deadline = time.monotonic() + _DYING
+        while not self.is_over() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def facts(self) -> dict[str, t.Any]:
         """How it ended."""
@@ -262,9 +293,9 @@ def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[
 
         gid = None
         if group:
-            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+            gid = int(group) if is_number(group) else grp.getgrnam(group).gr_gid
         if user:
-            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+            entry = pwd.getpwuid(int(user)) if is_number(user) else pwd.getpwnam(user)
             gid = entry.pw_gid if gid is None else gid
             os.initgroups(entry.pw_name, gid)
             os.setgid(gid)

@@ -18,6 +18,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
@@ -30,8 +31,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import mend_commands
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
+    MANAGER,
+    MANAGER_PATH,
+    UNIT,
+    explain,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import format_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
     Request,
@@ -59,7 +66,15 @@ _DESCRIPTORS = {
 # Seconds: after the time allowed, until this process stops the unit because systemd has not; for the unit to be stopped then;
 # for a unit that nobody waits for to be started.
 _GRACE, _STOPPING, _STARTING = 2.0, 100.0, 30.0
-_TAIL = 10
+# Seconds that systemd may take for one look at the unit, and for how long none of them need be answered: a reload of the largest
+# hosts takes some minutes, and PID 1 answers nobody meanwhile.
+_LOOK, _SILENCE = 5.0, 300.0
+# Lines of output in a message, and the characters of each.
+_TAIL, _LINE = 10, 400
+# Bytes of output beyond the limit that are kept while it is read, so that it is not cut at each read.
+_SLACK = 1 << 20
+# fcntl(2): how many bytes a pipe holds. The module fcntl names it since Python 3.10.
+_F_GETPIPE_SZ = 1032
 # Bytes of a unit file that systemd wrote, at most.
 _LARGEST_FILE = 1 << 20
 # From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
@@ -91,15 +106,18 @@ class Outcome:
 
 
 class Output:
-    """Reads what a unit prints, while other things are waited for.
+    """Reads what a unit prints, while other things are waited for, and keeps the last of it.
 
     :param streams: which of `stdout` and `stderr` are read.
+    :param limit: bytes of each that are kept; what came before them is only counted.
     """
 
-    def __init__(self, streams: t.Sequence[str]) -> None:
+    def __init__(self, streams: t.Sequence[str], limit: int) -> None:
         self.ends: dict[str, int] = {}
+        self._limit = limit
         self._sources: dict[int, str] = {}
-        self._data: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._data: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        self._dropped = {"stdout": 0, "stderr": 0}
         for stream in streams:
             source, self.ends[stream] = os.pipe()
             self._sources[source] = stream
@@ -132,7 +150,7 @@ class Output:
                 if ready == self._wake[0]:
                     woken = True
                     poll.unregister(ready)
-                elif not self._take(ready):
+                elif not self._take(ready, 1 << 16):
                     poll.unregister(ready)
                     open_sources.discard(ready)
             if woken:
@@ -141,24 +159,39 @@ class Output:
                     self._take_all(source)
                 return
 
-    def _take(self, source: int) -> bool:
+    def _take(self, source: int, most: int) -> int | None:
+        """Keep what is there, up to so many bytes; returns how many came, 0 at the end, None where there is nothing now."""
         try:
-            data = os.read(source, 1 << 16)
+            data = os.read(source, most)
         except BlockingIOError:
-            return True
-        if data:
-            self._data[self._sources[source]].append(data)
-        return bool(data)
+            return None
+        stream = self._sources[source]
+        kept = self._data[stream]
+        kept += data
+        if len(kept) > self._limit + _SLACK:
+            self._cut(stream)
+        return len(data)
 
     def _take_all(self, source: int) -> None:
-        while True:
-            try:
-                data = os.read(source, 1 << 16)
-            except OSError:
+        """Take what a pipe can hold, and no more: who still holds the other end may write for ever."""
+        import fcntl
+
+        left = fcntl.fcntl(source, _F_GETPIPE_SZ)
+        while left > 0:
+            came = self._take(source, min(left, 1 << 16))
+            if not came:
                 return
-            if not data:
-                return
-            self._data[self._sources[source]].append(data)
+            left -= came
+
+    def _cut(self, stream: str) -> None:
+        """Drop from the beginning what is more than the limit, and what that leaves of a character of UTF-8."""
+        kept = self._data[stream]
+        more = len(kept) - self._limit
+        if more <= 0:
+            return
+        more += next((at for at in range(4) if kept[more + at : more + at + 1].isascii() or kept[more + at] >= 0xC0), 0)
+        self._dropped[stream] += more
+        del kept[:more]
 
     def end(self) -> None:
         """Take what is left and stop reading."""
@@ -170,10 +203,16 @@ class Output:
             os.close(descriptor)
         self.ends, self._wake = {}, (-1, -1)
         self._sources = {}
+        for stream in self._data:
+            self._cut(stream)
 
-    def data(self, stream: str) -> bytes:
-        """What came on one stream."""
-        return b"".join(self._data[stream])
+    def data(self, stream: str) -> bytearray:
+        """What came on one stream, or the last of it. Complete after `end`."""
+        return self._data[stream]
+
+    def dropped(self, stream: str) -> int:
+        """How many bytes came before that."""
+        return self._dropped[stream]
 
 
 def run(module: t.Any) -> dict[str, t.Any]:
@@ -378,7 +417,7 @@ class RunService(Step):
         request, facts = self._request, self._outcome.facts
         if not request.wait:
             return self._begin(ctx)
-        output = Output(request.captured)
+        output = Output(request.captured, request.output_limit)
         stdin = memory_file(request.stdin) if request.stdin is not None else None
         try:
             properties = list(request.properties)
@@ -418,7 +457,7 @@ class RunService(Step):
             if stdin is not None:
                 os.close(stdin)
         facts["job"] = {"id": job.id, "type": "start", "result": job_result}
-        facts.update(printed(output, request, request.captured))
+        facts.update(printed(output, request, request.captured, ctx))
         facts.update(read_exit(ctx.manager, request.name, self._changes))
         self._judge(ctx, job, job_result, stopped)
         return self._outcome.ran
@@ -446,31 +485,53 @@ class RunService(Step):
     # -- waiting
 
     def _wait(self, ctx: Context, begun: float) -> bool:
-        """Wait until the unit is down; returns whether this process had to stop it."""
+        """Wait until the unit is down; returns whether this process had to stop it.
+
+        :raises RunFailed: it is not down when its time is over, although it was to be stopped, or systemd says nothing any more.
+        """
         timeout = self._request.timeout
         deadline = begun + timeout + _GRACE if timeout is not None else None
-        stopped = False
+        stopped, heard = False, time.monotonic()
         while True:
             seen = len(self._changes)
+            # Looked at before systemd is asked anything, since it may not answer.
+            now = time.monotonic()
+            if now >= heard + _SILENCE:
+                raise RunFailed(
+                    f"systemd has not answered for {format_timespan(int(_SILENCE * 1e6))}, so it is not known whether "
+                    f"{self._request.name} still runs; look at it with `systemctl status`, and why systemd hangs"
+                )
+            late = deadline is not None and now >= deadline
+            if late and stopped:
+                raise RunFailed(
+                    f"{self._request.name} did not end within {format_timespan(int((timeout or 0) * 1e6))}, and could not be "
+                    "stopped either; look at it with `systemctl status`"
+                )
+            if late:
+                stopped, deadline = True, now + _STOPPING
+            # No look takes longer than the deadline is away.
+            until = min(now + _LOOK, deadline) if deadline is not None else now + _LOOK
             try:
-                if self._is_over(ctx):
+                if late:
+                    self._ask_to_stop(ctx, until)
+                if self._is_over(ctx, until):
                     return stopped
-                now = time.monotonic()
-                if deadline is not None and now >= deadline:
-                    if stopped:
-                        raise RunFailed(
-                            f"{self._request.name} did not end within {timeout:g} s, and could not be stopped either; "
-                            "look at it with `systemctl status`"
-                        )
-                    stopped, deadline = True, now + _STOPPING
-                    ctx.manager.enqueue([(self._request.name, "stop")])
-                until = min(now + 1.0, deadline) if deadline is not None else now + 1.0
+                heard = time.monotonic()
+                until = min(heard + 1.0, deadline) if deadline is not None else heard + 1.0
                 ctx.manager.connection.wait(functools.partial(_more_than, seen, self._changes), until)
             except BusTimeout:
                 pass
             except BusUnreachable:
                 # The bus, or systemd itself, was replaced by a new process; it may be the command that did it.
                 self._reconnect(ctx)
+                if late:
+                    # Whether that was heard is not known.
+                    stopped, deadline = False, now
+
+    def _ask_to_stop(self, ctx: Context, until: float) -> None:
+        """Ask for the unit to be stopped. A systemd that is busy reads that later, also when nobody waits for its answer."""
+        stop = Call(MANAGER_PATH, MANAGER, "StopUnit", "ss", (self._request.name, "replace"))
+        ctx.manager.connection.call_many([stop], until)
 
     def _reconnect(self, ctx: Context) -> None:
         deadline = time.monotonic() + 30
@@ -492,10 +553,10 @@ class RunService(Step):
             except SystemdError:
                 pass  # it has ended meanwhile, and is forgotten
 
-    def _is_over(self, ctx: Context) -> bool:
-        state, sub_state, job = ctx.manager.properties(
-            [(self._path, UNIT, name) for name in ("ActiveState", "SubState", "Job")]
-        )
+    def _is_over(self, ctx: Context, until: float) -> bool:
+        calls = [get_property(self._path, UNIT, name) for name in ("ActiveState", "SubState", "Job")]
+        replies = ctx.manager.connection.call_many(calls, until)
+        state, sub_state, job = (None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies)
         if job and job[0]:
             return False
         return state in ("inactive", "failed", None) or (state == "active" and sub_state == "exited")
@@ -647,8 +708,8 @@ def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
         except ValueError:
             facts["signal"] = str(status)
     begun, ended = found.get("ExecMainStartTimestampMonotonic") or 0, found.get("ExecMainExitTimestampMonotonic") or 0
-    facts["started"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
-    facts["ended"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
+    facts["started_at"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
+    facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
     facts["run_time"] = round((ended - begun) / 1e6, 6) if ended >= begun > 0 else None
     facts["restarts"] = found.get("NRestarts") or 0
     facts["resources"] = {key: None if found.get(key) in (None, _NEVER) else found[key] for key in RESOURCES}
@@ -674,15 +735,22 @@ def next_elapse(manager: t.Any, timer: str) -> str | None:
     return iso_time(min(times)) if times else None
 
 
-def printed(output: Output, request: Request, streams: t.Sequence[str]) -> dict[str, t.Any]:
+def printed(output: Output, request: Request, streams: t.Sequence[str], ctx: Context) -> dict[str, t.Any]:
     """What was printed, as the result tells it; null where nobody read it."""
     facts: dict[str, t.Any] = {"stdout": None, "stderr": None}
     for stream in streams:
         facts.update(as_text(stream, output.data(stream), request.strip))
+        dropped = output.dropped(stream)
+        if dropped:
+            facts[f"{stream}_dropped"] = dropped
+            ctx.warnings.append(
+                f"{stream} is cut: its first {dropped} bytes are not returned, as it was longer than `output_limit` "
+                f"({format_bytes(request.output_limit)})"
+            )
     return facts
 
 
-def as_text(stream: str, data: bytes, strip: bool) -> dict[str, t.Any]:
+def as_text(stream: str, data: bytes | bytearray, strip: bool) -> dict[str, t.Any]:
     """What was printed, as text; where it is no text, also as base64."""
     facts = {}
     try:
@@ -719,11 +787,12 @@ def screen(headline: str, request: Request, facts: dict[str, t.Any]) -> str:
 
 
 def _tail(facts: dict[str, t.Any]) -> list[str]:
-    """The last lines that were printed."""
+    """The last lines that were printed, long ones shortened."""
     lines = []
     for stream in ("stderr", "stdout"):
-        text = (facts.get(stream) or "").splitlines()
+        # As much as could be shown, so that not all of a long output is taken apart.
+        text = (facts.get(stream) or "")[-4 * _TAIL * _LINE :].splitlines()
         if text:
             lines.append(f"  {stream}{' (its last lines)' if len(text) > _TAIL else ''}:")
-            lines += [f"    {line}" for line in text[-_TAIL:]]
+            lines += [f"    {line if len(line) <= _LINE else '...' + line[3 - _LINE :]}" for line in text[-_TAIL:]]
     return lines

@@ -18,7 +18,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     object_path,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
     TIMER,
@@ -32,6 +34,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
     EVENTS,
     MONOTONIC,
     SWITCHES,
+    check_marker,
+    check_next,
     check_timer_name,
     marker_of,
     truth,
@@ -74,23 +78,25 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     local_time()
-    if params["next"] < 0:
-        raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
+    check_next(params["next"])
+    if params["marker"] is not None:
+        check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
     with open_session(params) as session:
         manager = session.manager
         if not manager.offline:
             manager.connection.default_timeout = session.timeout
+        tree = manager.tree
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
         entries = [_summary(unit) for unit in units]
         if manager.offline:
-            calendars = [_add_from_files(manager, entry) for entry in entries]
+            calendars = [_add_from_files(manager, entry, warnings) for entry in entries]
         else:
             calendars = _add_from_manager(manager, entries, warnings)
         now = now_usec()
         for entry, its in zip(entries, calendars):
-            entry["marker"] = _marker(entry["fragment_path"])
+            entry["marker"] = _marker(entry["fragment_path"], tree)
             if params["next"]:
                 entry["next_elapses"] = _upcoming(entry["name"], its, params["next"], now, warnings)
     if params["marker"] is not None:
@@ -195,14 +201,17 @@ def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
         entry["last_run"] = runs.get(entry["unit"])
 
 
-def _add_from_files(manager: t.Any, entry: dict[str, t.Any]) -> list[Calendar]:
+def _add_from_files(manager: t.Any, entry: dict[str, t.Any], warnings: list[str]) -> list[Calendar]:
     """Fill in what the timer's files say, where there is no manager; returns its calendars."""
     files = unit_file_and_dropins(manager, entry["name"])
     entry["fragment_path"], entry["dropin_paths"] = files[0] if files else "", files[1:]
     lines = []
     for path in files:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines.append(file.read())
+        try:
+            lines.append(manager.tree.read_text(path) or "")
+        except Unreadable as e:
+            # One that systemd could not read either is no reason to tell nothing of any timer.
+            warnings.append(f"{entry['name']}: {e.msg}")
     text = parse("\n".join(lines))
     entry["unit"] = _last(text, "Unit") or entry["name"][: -len("timer")] + "service"
     described = text.values("Unit", "Description")
@@ -245,13 +254,13 @@ def _last(text: UnitText, key: str) -> str:
     return values[-1] if values else ""
 
 
-def _marker(path: str) -> str | None:
+def _marker(path: str, tree: Tree) -> str | None:
     """The marker in the timer's file, if this collection wrote it."""
     try:
-        with open(path, "rb") as file:
-            return marker_of(file.read(1000))
-    except OSError:
+        found = tree.read_file(path, 1000, head=True)
+    except Unreadable:
         return None
+    return marker_of(found[0]) if found else None
 
 
 def _upcoming(name: str, calendars: t.Sequence[Calendar], count: int, now: int, warnings: list[str]) -> list[t.Any]:

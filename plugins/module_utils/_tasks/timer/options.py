@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, Part, parse_calendar
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command, split_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
@@ -39,6 +40,8 @@ TIMER_ARGUMENTS: dict[str, t.Any] = {
 _HEADER = "# Written by Ansible (pidone.systemd.timer); what is changed here is lost.\n"
 _MARK = "# pidone.systemd.timer marker: "
 _MARKER_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@/+ ")
+# A file name has at most 255 bytes, of which `stamp-` takes some.
+_LONGEST_NAME = 255 - len("stamp-")
 _SHELL_WORDS = ("|", "||", "&", "&&", ">", ">>", "<", "<<", "2>&1")
 _TRUE = ("yes", "y", "true", "t", "on", "1")
 _FALSE = ("no", "n", "false", "f", "off", "0")
@@ -269,20 +272,21 @@ def read_wishes(params: t.Mapping[str, t.Any]) -> list[TimerWish]:
     :raises BadInput: an option cannot be used, or contradicts another.
     """
     check_marker(params["marker"])
-    if params["next"] < 0:
-        raise BadInput(f"next: {params['next']} is no number of elapses; give 0 or more")
+    check_next(params["next"])
     several = params["timers"]
     if several is None:
         if params["purge"]:
             raise BadInput(
                 "purge: would remove every other timer of this marker; list all that shall stay in `timers`, or leave out `purge`"
             )
-        return [TimerWish(params)]
+        return [_check_length(TimerWish(params))]
     for option in TIMER_ARGUMENTS:
         if params.get(option) is not None:
             raise BadInput(f"{option}: with `timers`, this belongs into each item of the list")
     wishes = [TimerWish(options, f"timers[{index}].") for index, options in enumerate(several)]
     seen: dict[str, int] = {}
+    for wish in wishes:
+        _check_length(wish)
     for index, wish in enumerate(wishes):
         if wish.name in seen:
             raise BadInput(
@@ -290,6 +294,23 @@ def read_wishes(params: t.Mapping[str, t.Any]) -> list[TimerWish]:
             )
         seen[wish.name] = index
     return wishes
+
+
+def _check_length(wish: TimerWish) -> TimerWish:
+    if len(wish.name) > _LONGEST_NAME:
+        raise BadInput(
+            f"{wish.where}name: {shown(wish.name)} has {len(wish.name)} characters; systemd keeps the last elapse of a timer in a "
+            f"file of its name with stamp- before it, so that {_LONGEST_NAME} are the most a timer's name can have"
+        )
+    return wish
+
+
+def check_next(number: int) -> int:
+    """How many elapses to come are told of each timer; each is reckoned.
+
+    :raises BadInput: it is none, or more than anybody reads.
+    """
+    return check_range(number, "next", 0, 1000, "give the number of elapses to be told of each timer")
 
 
 def gone(name: str) -> TimerWish:

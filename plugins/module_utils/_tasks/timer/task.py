@@ -32,11 +32,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
@@ -64,6 +66,8 @@ _UP = ("active", "activating", "reloading")
 _HOLD = b"[Timer]\nPersistent=yes\n"
 # No trigger but one that is as far away as systemd reckons.
 _FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
+# As many bytes of /etc/passwd or /etc/group of a tree are read.
+_ACCOUNTS = 16 << 20
 
 
 class TimerFile:
@@ -371,7 +375,13 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 
         def make_plan() -> Plan:
             task.begin()
-            states[:] = task.read(manager)
+            try:
+                states[:] = task.read(manager)
+            except OSError as e:
+                raise SystemdError(
+                    f"cannot read {e.filename or task.directory}: {e.strerror or e}; the timer's files are in {task.directory}, "
+                    "so remove or mend what is in the way"
+                ) from e
             task.verify(states)
             plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
             plan.warnings += task.warnings
@@ -396,13 +406,13 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 
 def grouped(warnings: t.Sequence[str]) -> list[str]:
     """Warnings that say the same of many timers as one: `a.service, b.service and 98 more: ...`."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for warning in warnings:
         about, colon, what = warning.partition(": ")
-        subjects = found.setdefault(what if colon and " " not in about else warning, [])
-        if colon and " " not in about and about not in subjects:
-            subjects.append(about)
-    return [f"{short(subjects)}: {what}" if subjects else what for what, subjects in found.items()]
+        subjects = found.setdefault(what if colon and " " not in about else warning, {})
+        if colon and " " not in about:
+            subjects[about] = None
+    return [f"{short(list(subjects))}: {what}" if subjects else what for what, subjects in found.items()]
 
 
 class _Task:
@@ -433,6 +443,7 @@ class _Task:
         """Where the files are."""
         self.paths = UnitPaths(session.scope, session.home, session.uid, self.root)
         self.directory = self.paths.directory()
+        self.tree = self.paths.tree
         self.tools = FileTools(
             attributes=lambda _path, _check: False,
             label=lambda path: self.module.set_default_selinux_context(path, False),
@@ -447,11 +458,12 @@ class _Task:
         states = [TimerState(wish, self._files(wish)) for wish in self.wishes]
         self._drop_unknown(states)
         for state in states:
-            state.stamp_path = self._stamp_path(state.wish.name)
+            if state.wish.absent or not self.offline:
+                state.stamp_path = self._stamp_path(state.wish.name)
             if state.wish.absent:
                 state.stamp = self._stamp(state)
         self._check_runs(states)
-        links = read_links(manager.link_directories())
+        links = read_links(manager.link_directories(), tree=self.tree)
         for state in states:
             self._read_links(state, links, manager.link_directories())
         if not manager.offline:
@@ -475,19 +487,18 @@ class _Task:
     def _to_purge(self) -> list[str]:
         """Timers that were once written with this marker and are not listed any more."""
         listed = {wish.name for wish in self.wishes}
-        try:
-            names = sorted(
-                name for name in os.listdir(self.directory) if name.endswith(".timer") and name not in listed
-            )
-        except FileNotFoundError:
-            return []
+        names = sorted(
+            name for name in self.tree.names(self.directory) if name.endswith(".timer") and name not in listed
+        )
         found = []
         for name in names:
-            path = f"{self.directory}/{name}"
-            if os.path.isfile(path) and not os.path.islink(path):
-                with open(path, "rb") as file:
-                    if marker_of(file.read(1000)) == self.params["marker"]:
-                        found.append(name)
+            try:
+                head = self.tree.read_file(f"{self.directory}/{name}", 1000, follow=False, head=True)
+            except Unreadable:
+                # A link, a directory or something else that this module did not write.
+                continue
+            if head is not None and marker_of(head[0]) == self.params["marker"]:
+                found.append(name)
         return found
 
     def _files(self, wish: TimerWish) -> list[TimerFile]:
@@ -503,7 +514,7 @@ class _Task:
 
     def _file(self, wish: TimerWish, name: str, wanted: str | None) -> TimerFile:
         path = f"{self.directory}/{name}"
-        link = os.readlink(path) if os.path.islink(path) else ""
+        link = self.tree.target(path)
         if link and wanted is not None:
             hint = (
                 "it is masked; unmask it first, with pidone.systemd.unit and `masked: false`"
@@ -515,11 +526,7 @@ class _Task:
             # A mask is nothing of ours to remove, nor is a service of somebody else.
             link = "" if link == "/dev/null" or name != wish.name else link
             return TimerFile(name, path, None, link, None)
-        try:
-            before = Saved.of(path)
-        except OSError as e:
-            raise SystemdError(f"cannot read {path}: {e.strerror}{become_hint()}") from e
-        return TimerFile(name, path, before, "", wanted)
+        return TimerFile(name, path, _saved(path), "", wanted)
 
     def _check_free(self, wish: TimerWish, service: TimerFile) -> None:
         """Refuse to take the place of a service that is somebody else's."""
@@ -537,9 +544,9 @@ class _Task:
         """With `unsupported: drop`, leave out what this systemd does not know, of files that would be written."""
         if self.params["unsupported"] != "drop" or not any(file.wanted for state in states for file in state.touched):
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
 
-        table = load_table(self.root) or load_table()
+        table = table_for(self.tree, self.warnings)
         if table is None:
             return
         for state in states:
@@ -556,12 +563,12 @@ class _Task:
         """The file in which systemd keeps when a persistent timer elapsed last."""
         if self.params["scope"] == "global":
             return None
-        saved = Saved.of(state.stamp_path)
+        saved = _saved(state.stamp_path)
         return (state.stamp_path, saved) if saved is not None else None
 
     def _stamp_path(self, name: str) -> str:
         place = f"{self.session.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
-        return f"{place}/systemd/timers/stamp-{name}"
+        return self.tree.real(f"{place}/systemd/timers/stamp-{name}")
 
     def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
         wish, own = state.wish, f"{self.directory}/{state.wish.name}"
@@ -709,7 +716,7 @@ class _Task:
                     self._missing(option, problem, "install it first, or correct the path")
             for kind, name in wish.accounts():
                 if (kind, name) not in known:
-                    known[kind, name] = _is_account(kind, name, self.root)
+                    known[kind, name] = _is_account(kind, name, self.tree)
                 if not known[kind, name]:
                     self._missing(
                         f"{wish.where}service",
@@ -731,7 +738,7 @@ class _Task:
         new = {f.name: (f, s) for s in states for f in s.touched if f.wanted is not None}
         if mode == "nothing" or not new:
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
@@ -742,7 +749,7 @@ class _Task:
             if text.problems:
                 raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))
         with scratch_directory() as scratch:
-            table = load_table(self.root) or load_table()
+            table = table_for(self.tree, self.warnings)
             verdicts = verify_units(texts, self.paths, table, scratch, self.session.home)
         for name, (errors, warnings) in verdicts.items():
             # Said already, and better.
@@ -845,15 +852,22 @@ def _words(value: t.Any) -> list[str]:
     return [word for item in (value if isinstance(value, list) else [value or ""]) for word in str(item).split()]
 
 
-def _is_account(kind: str, name: str, root: str) -> bool:
-    if root:
+def _saved(path: str) -> Saved | None:
+    try:
+        return Saved.of(path)
+    except OSError as e:
+        raise unreadable(path, e) from e
+
+
+def _is_account(kind: str, name: str, tree: Tree) -> bool:
+    if tree.root:
         # Numbers and names of a tree are in its own files; what else it may ask (LDAP), nobody knows here.
-        path = f"{root}/etc/{'passwd' if kind == 'User' else 'group'}"
+        path = f"{tree.root}/etc/{'passwd' if kind == 'User' else 'group'}"
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return name.isdigit() or any(line.split(":", 1)[0] == name for line in file)
-        except OSError:
+            text = tree.read_text(path, _ACCOUNTS, "replace")
+        except Unreadable:
             return True
+        return text is None or name.isdigit() or any(line.split(":", 1)[0] == name for line in text.split("\n"))
     if name.isdigit():
         # Numbers need no account.
         return True

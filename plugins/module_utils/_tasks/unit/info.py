@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -51,6 +54,14 @@ _COMMON_STATES = frozenset(
     )
 )
 
+# Units whose properties are asked for together: enough that round trips do not count, and few enough that what systemd
+# answers, which takes ten times the place of what is kept of it, does not add up.
+_BATCH = 100
+# Of a result; Ansible makes several copies of it in memory, on the host and on the controller.
+_LARGEST = 16_000_000
+# Names of members on D-Bus, as far as systemd makes use of them.
+_PROPERTY = re.compile("[A-Za-z][A-Za-z0-9_]{0,254}")
+
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
@@ -58,6 +69,12 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
+    for index, name in enumerate(params["properties"] or ()):
+        if not _PROPERTY.fullmatch(name):
+            raise BadInput(
+                f"properties[{index}]: {shown(name)} is no name of a property; names are those of D-Bus, as `systemctl show` "
+                "prints most of them, and `all` reads all of them"
+            )
     try:
         return _gather(params, names)
     except BusTimeout as e:
@@ -183,17 +200,11 @@ def _interface(status: UnitStatus) -> str:
 
 def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
     if "all" in names:
-        calls = []
-        for status, _entry in loaded:
-            for face in (UNIT, _interface(status)):
-                calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
-        replies = iter(manager.connection.call_many(calls))
-        for _status, entry in loaded:
-            both: dict[str, t.Any] = {}
-            for reply in (next(replies), next(replies)):
-                if not isinstance(reply, CallFailed):
-                    both.update(reply[0])
-            entry["properties"] = {key: to_data(key, *value) for key, value in sorted(both.items())}
+        size = 0
+        for start in range(0, len(loaded), _BATCH):
+            batch = loaded[start : start + _BATCH]
+            size += _add_all_properties(manager, batch)
+            _check_size(size, start + len(batch), len(loaded))
         return
     # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
     faces: dict[tuple[str, str], str] = {}
@@ -210,18 +221,61 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
             f"properties: {', '.join(map(repr, unknown))} is no property of {', '.join(sorted(samples))} in systemd {version}; "
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
-    wanted = [
-        (entry, name, get_property(status.path, faces[_interface(status), name], name))
-        for status, entry in loaded
-        for name in names
-        if (_interface(status), name) in faces
-    ]
-    for _status, entry in loaded:
-        entry["properties"] = {}
-    replies = manager.connection.call_many([call for _entry, _name, call in wanted])
-    for (entry, name, _call), reply in zip(wanted, replies):
-        if not isinstance(reply, CallFailed):
-            entry["properties"][name] = to_data(name, *reply[0])
+    size = 0
+    for start in range(0, len(loaded), _BATCH):
+        batch = loaded[start : start + _BATCH]
+        wanted = [
+            (entry, name, get_property(status.path, faces[_interface(status), name], name))
+            for status, entry in batch
+            for name in names
+            if (_interface(status), name) in faces
+        ]
+        for _status, entry in batch:
+            entry["properties"] = {}
+        replies = manager.connection.call_many([call for _entry, _name, call in wanted])
+        for (entry, name, _call), reply in zip(wanted, replies):
+            if not isinstance(reply, CallFailed):
+                entry["properties"][name] = to_data(name, *reply[0])
+        size += sum(_size(entry["properties"]) for _status, entry in batch)
+        _check_size(size, start + len(batch), len(loaded))
+
+
+def _add_all_properties(manager: t.Any, batch: _Loaded) -> int:
+    """Read all properties of some units; returns what they add to the result, in bytes."""
+    calls = []
+    for status, _entry in batch:
+        for face in (UNIT, _interface(status)):
+            calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
+    replies = iter(manager.connection.call_many(calls))
+    size = 0
+    for _status, entry in batch:
+        both: dict[str, t.Any] = {}
+        for reply in (next(replies), next(replies)):
+            if not isinstance(reply, CallFailed):
+                both.update(reply[0])
+        # Some hundred names, which are the same for all units and a third of what a unit takes.
+        entry["properties"] = {sys.intern(key): to_data(key, *value) for key, value in sorted(both.items())}
+        size += _size(entry["properties"])
+    return size
+
+
+def _size(properties: dict[str, t.Any]) -> int:
+    """About what they take as JSON, in bytes."""
+    return len(repr(properties))
+
+
+def _check_size(size: int, done: int, units: int) -> None:
+    """Refuse a result that would be too large, as soon as that is to be seen.
+
+    :param size: bytes of the properties of the `done` units read so far, of `units` in all.
+    :raises BadInput: it would, going by those read so far.
+    """
+    whole = size * units // done
+    if whole > _LARGEST and (done >= _BATCH or done == units):
+        raise BadInput(
+            f"properties: those of {units} units would be about {whole / 1e6:.0f} MB, more than the {_LARGEST / 1e6:.0f} MB that one result "
+            "may have; name the properties that are needed, or fewer units"
+        )
 
 
 def _add_processes(manager: t.Any, loaded: _Loaded) -> None:

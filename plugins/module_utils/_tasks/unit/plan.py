@@ -351,6 +351,11 @@ class _Planner:
                 f"state: {unit.name} runs, but its unit file is gone, so it can only be stopped; "
                 "put the file back (pidone.systemd.unit_file), or use `stopped`"
             )
+        if unit.perpetual and job in ("stop", "restart", "try-restart"):
+            raise BadInput(
+                f"state: {unit.name} cannot be {self.wish.state}: systemd made it by itself, and keeps it for as long as the host runs; "
+                "act on the units in it instead"
+            )
         refused = {"start": unit.refuses[:1], "stop": unit.refuses[1:], "restart": unit.refuses}
         refused["try-restart"] = unit.refuses
         if any(refused.get(job or "", ())) and not unit.stale:

@@ -20,10 +20,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     template_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 
 # UnitFileState values of units that are enabled: links of their own make other units pull them in.
 ENABLED = ("enabled", "enabled-runtime")
 MASKED = ("masked", "masked-runtime")
+# Types of which systemd makes units by itself that it never stops.
+_PERPETUAL_TYPES = ("slice", "scope", "mount")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
 _MANY = 30
 # Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
@@ -47,6 +51,7 @@ class Unit:
         "in_the_way",
         "masked_by",
         "name",
+        "perpetual",
         "preset",
         "refuses",
         "stale",
@@ -68,6 +73,8 @@ class Unit:
         self.masked_by = ""
         # Whether it refuses to be started, and to be stopped, by hand.
         self.refuses: tuple[bool, ...] = (False, False)
+        # Whether systemd never stops it, as it made it by itself: -.slice, system.slice, init.scope, -.mount.
+        self.perpetual = False
         # Units that are up and start it again, looked for only where it is to be stopped.
         self.triggers: list[str] = []
         # Of a template: whether instances of it are enabled.
@@ -147,11 +154,11 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
 def unit_files_on_disk(manager: t.Any) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""
-    names = {os.path.basename(path) for path in read_links(manager.link_directories(), True)}
+    names = {os.path.basename(path) for path in read_links(manager.link_directories(), True, manager.tree)}
     for directory in manager.unit_path():
         try:
-            names.update(os.listdir(directory))
-        except OSError:
+            names.update(manager.tree.names(directory))
+        except Unreadable:
             continue
     return {name for name in names if unit_type(name)}
 
@@ -219,6 +226,8 @@ def read_for_jobs(
             wanted.append((path, UNIT, "CanReload"))
         if refusals:
             wanted += [(path, UNIT, "RefuseManualStart"), (path, UNIT, "RefuseManualStop")]
+            if unit_type(unit.id) in _PERPETUAL_TYPES:
+                wanted.append((path, UNIT, "Perpetual"))
     values = iter(manager.properties(wanted) if wanted else ())
     for unit in units:
         if stale:
@@ -227,6 +236,7 @@ def read_for_jobs(
             unit.can_reload = bool(next(values))
         if refusals:
             unit.refuses = (bool(next(values)), bool(next(values)))
+            unit.perpetual = unit_type(unit.id) in _PERPETUAL_TYPES and bool(next(values))
     # Old versions do not say so of a mask that is gone.
     masked = [unit for unit in units if stale and unit.load_state == "masked"]
     for unit, state in zip(masked, manager.unit_file_states([unit.id for unit in masked])):
@@ -246,7 +256,9 @@ def see_triggers(manager: t.Any, units: t.Sequence[Unit]) -> None:
         unit.triggers = sorted(active.intersection(triggers))
 
 
-def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool) -> None:
+def see_in_the_way(
+    units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool, tree: Tree = HOST
+) -> None:
     """Find what systemd would refuse to replace by a mask, or what would win over the mask.
 
     A mask is a link to /dev/null. It never takes the place of a regular file; of another link only with `force`. One that
@@ -261,7 +273,7 @@ def see_in_the_way(units: t.Sequence[Unit], directories: t.Sequence[str], runtim
             unit.in_the_way = path
             continue
         path = f"{until_reboot}/{unit.name}" if runtime else path
-        if os.path.lexists(path) and not (force and os.path.islink(path)) and os.path.realpath(path) != "/dev/null":
+        if os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
             unit.in_the_way = path
 
 
@@ -278,25 +290,24 @@ def see_masks(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
                 path
                 for path in paths
                 if os.path.lexists(path)
-                and not (name == unit.name and os.path.dirname(path) in removed and _is_mask(path))
+                and not (name == unit.name and os.path.dirname(path) in removed and _is_mask(path, manager.tree))
             ]
             if left:
-                unit.masked_by = left[0] if _is_mask(left[0]) else ""
+                unit.masked_by = left[0] if _is_mask(left[0], manager.tree) else ""
                 break
 
 
-def _is_mask(path: str) -> bool:
+def _is_mask(path: str, tree: Tree) -> bool:
     """Whether a unit file is a mask: /dev/null, or empty (systemd.unit(5))."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
+    found = tree.status(path)
+    if found is None:
+        return tree.exists(path)
     return stat.S_ISCHR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size)
 
 
 def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     """Which templates have instances that are enabled; until the reboot, where `runtime` is asked for."""
-    links = read_links(manager.link_directories()[1 if runtime else 0 :], True)
+    links = read_links(manager.link_directories()[1 if runtime else 0 :], True, manager.tree)
     templates = {template_of(os.path.basename(path)) for path in links}
     for unit in units:
         unit.has_instances = unit.name in templates and is_template(unit.name)
@@ -304,7 +315,7 @@ def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> No
 
 def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
-    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:], True)}
+    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:], True, manager.tree)}
     for unit in units:
         if unit.file_state == "disabled" and instance_of(unit.name) and unit.name in links:
             unit.file_state = "enabled-runtime"
@@ -316,17 +327,19 @@ def _read_install(manager: t.Any, unit: Unit) -> None:
     for path in unit_file_and_dropins(manager, unit.name):
         section = ""
         try:
-            with open(path, encoding="utf-8", errors="replace") as lines:
-                for line in lines:
-                    text = line.strip()
-                    if text.startswith("["):
-                        section = text
-                    elif section == "[Install]" and "=" in text and text[0] not in "#;":
-                        key, _equals, value = text.partition("=")
-                        words = value.split()
-                        keys[key.strip()] = [*keys.get(key.strip(), []), *words] if words else []
-        except OSError:
+            whole = manager.tree.read_text(path, errors="replace") or ""
+        except Unreadable as e:
+            if not e.is_passed_over:
+                raise
             continue
+        for line in whole.replace("\r", "\n").split("\n"):
+            text = line.strip()
+            if text.startswith("["):
+                section = text
+            elif section == "[Install]" and "=" in text and text[0] not in "#;":
+                key, _equals, value = text.partition("=")
+                words = value.split()
+                keys[key.strip()] = [*keys.get(key.strip(), []), *words] if words else []
     unit.has_links = any(keys.get(key) for key in ("WantedBy", "RequiredBy", "UpheldBy", "Alias"))
     unit.default_instance = "".join(keys.get("DefaultInstance", []))
     also = [name for name in keys.get("Also", []) if name != unit.name and "%" not in name]
@@ -334,17 +347,20 @@ def _read_install(manager: t.Any, unit: Unit) -> None:
 
 
 def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
-    """Paths of the file of a unit that is not loaded, and then of its drop-ins; empty where there is none."""
+    """Paths of the file of a unit that is not loaded, and then of its drop-ins; empty where there is none.
+
+    :raises Unreadable: a directory of drop-ins may not be read.
+    """
+    tree = manager.tree
     candidates = [name, template_of(name)] if template_of(name) else [name]
     for candidate in candidates:
         for directory in manager.unit_path():
             path = os.path.join(directory, candidate)
-            if os.path.exists(path):
+            if tree.exists(path):
                 dropins = []
                 for other in manager.unit_path():
                     folder = f"{other}/{candidate}.d"
-                    if os.path.isdir(folder):
-                        dropins += [f"{folder}/{n}" for n in os.listdir(folder) if n.endswith(".conf")]
+                    dropins += [f"{folder}/{n}" for n in tree.names(folder) if n.endswith(".conf")]
                 return [path, *sorted(dropins, key=os.path.basename)]
     return []
 
@@ -353,7 +369,14 @@ def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
     """The error for units that do not exist, with the names they may have been meant to be."""
     import difflib
 
-    there = unit_files_on_disk(manager)
+    for name in names[:_NAMES]:
+        for directory in manager.unit_path():
+            path = f"{directory}/{name}"
+            if os.path.exists(path) and not os.path.isfile(path) and not _is_mask(path, manager.tree):
+                return BadInput(
+                    f"name: {name} is no unit, as {path} is not a regular file; remove it, or write the unit file there"
+                )
+    there = unit_files_on_disk(manager).difference(names)
     one = len(names) == 1
     meant = []
     for name in names[:_HINTS]:

@@ -88,7 +88,7 @@ def plan_for(
     """
     units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
     if wish.masked:
-        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force)
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree)
     if wish.masked is False:
         see_masks(manager, units, wish.runtime)
     if wish.state:

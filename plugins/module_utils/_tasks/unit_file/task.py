@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import time
 import typing as t
 from contextlib import contextmanager
@@ -34,6 +36,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
+    check_account,
+    check_mode,
+    is_number,
+    shown,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,
     leads_to,
@@ -48,7 +56,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     prefix_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
     UnitText,
@@ -68,6 +78,11 @@ _ON_CHANGE = {
 }
 _UP = ("active", "reloading", "refreshing", "activating")
 _YES = ("1", "yes", "y", "true", "t", "on")
+# LONG_LINE_MAX of systemd.
+_LONGEST_LINE = 1 << 20
+_LABEL_PART = re.compile(r"[A-Za-z0-9_.:,-]{1,255}")
+# The letters that chattr(1) sets, without those that it only shows.
+_ATTRIBUTES = re.compile("[-+=]?[aAcCdDeFijmPsStTux]+")
 _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
@@ -137,9 +152,10 @@ def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: boo
     return reloads
 
 
-def _is_empty_directory(path: str) -> bool:
+def _is_empty_directory(path: str, tree: Tree) -> bool:
     """Whether it is one that can be removed; a link to one cannot."""
-    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
+    status = tree.status(path, False)
+    return status is not None and stat.S_ISDIR(status.st_mode) and not tree.names(path)
 
 
 class _Task:
@@ -164,12 +180,12 @@ class _Task:
             self.enabled = True if self.enabled is None else self.enabled
             self.started = True if self.started is None and not self._nothing_runs() else self.started
         self._check_options()
+        self.warnings: list[str] = []
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
         # A user's manager that does not run reads the file when it starts.
         self.session = open_session(params, may_be_down=self.enabled is None and self.started is None)
         self._place(self.session)
         self.raw, self.text = ("", parse("")) if self.absent else self._wanted()
-        self.warnings: list[str] = []
 
     def _nothing_runs(self) -> bool:
         return self.params["root"] is not None or self.params["scope"] == "global"
@@ -198,13 +214,19 @@ class _Task:
     def _place(self, session: Session) -> None:
         """Find out where the file is."""
         params = self.params
+        if params["root"] is not None and params["scope"] == "user":
+            raise BadInput(
+                "root: the units of users are in their home directories, which are in no tree; use scope `system`, or leave out `root`"
+            )
         root = (params["root"] or "").rstrip("/")
         self.paths = UnitPaths(session.scope, session.home, session.uid, root)
+        self.tree = self.paths.tree
         if self.dropin is not None:
-            self.path = self.paths.dropin(self.name, self.dropin, params["runtime"])
+            self.place = self.paths.dropin(self.name, self.dropin, params["runtime"])
         else:
-            self.path = self.paths.unit(self.name, params["runtime"])
-        self._check_in_tree()
+            self.place = self.paths.unit(self.name, params["runtime"])
+        # Where it is in a tree, links on the way resolved: `place` is how systemd comes by it.
+        self.path = self.tree.real(self.place)
         self._check_owner(session.account.name if session.account else "")
         self.tools = FileTools(
             attributes=self._set_attributes,
@@ -214,44 +236,37 @@ class _Task:
             unsafe_writes=bool(params["unsafe_writes"]),
         )
 
-    def _check_in_tree(self) -> None:
-        """Refuse to be led out of a tree: links of an image are meant to be seen from inside."""
-        root = self.paths.root
-        if not root:
-            return
-        directory = os.path.dirname(self.path)
-        real, tree = os.path.realpath(directory), os.path.realpath(root)
-        if not real.startswith(tree.rstrip("/") + "/"):
-            raise BadInput(
-                f"root: {directory} leads to {real}, out of the tree, by a link that holds only inside of it; "
-                "make it a relative link, or run the task inside the tree (for example with the connection community.general.chroot)"
-            )
-
     def _check_owner(self, user: str) -> None:
         """Refuse attributes that cannot be given before anything is written, and in check mode too.
 
         :param user: the user as whom files are touched, where root does not do it as itself.
         """
         owner, group = self.params["owner"], self.params["group"]
-        if owner and not owner.isdigit():
+        if owner is not None:
+            check_account(owner, "owner")
+        if group is not None:
+            check_account(group, "group", "group")
+        self._check_attributes()
+        if owner and not is_number(owner):
             import pwd
 
             try:
                 pwd.getpwnam(owner)
             except KeyError:
-                raise BadInput(f"owner: there is no user {owner!r} on this host") from None
-        if group and not group.isdigit():
+                raise BadInput(f"owner: there is no user {owner!r} on this host; create it first") from None
+        if group and not is_number(group):
             import grp
 
             try:
                 grp.getgrnam(group)
             except KeyError:
-                raise BadInput(f"group: there is no group {group!r} on this host") from None
+                raise BadInput(f"group: there is no group {group!r} on this host; create it first") from None
         if owner and user and owner not in (user, str(self.session.uid)):
             raise BadInput(
                 f"owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
             )
         if self.params["mode"] is not None:
+            check_mode(self.params["mode"])
             # Of a file that is not there yet, ansible-core looks at the mode only when it is set.
             try:
                 with self._asking(True):
@@ -260,6 +275,31 @@ class _Task:
                 raise BadInput(
                     f"mode: {self.params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
                 ) from e
+
+    def _check_attributes(self) -> None:
+        """Refuse what ansible-core would pass on to chattr(1) or SELinux, or over in silence where there is neither."""
+        for option in ("seuser", "serole", "setype", "selevel"):
+            value = self.params.get(option)
+            if value is None:
+                continue
+            if not _LABEL_PART.fullmatch(value):
+                raise BadInput(
+                    f"{option}: {shown(value)} is no part of an SELinux context; write one such as system_u, object_r, systemd_unit_file_t or s0"
+                )
+            if not self.module.selinux_enabled():
+                self.warnings.append(f"{option}: is not applied, since SELinux is not enabled on this host")
+        attributes = self.params.get("attributes")
+        if attributes is None:
+            return
+        if not _ATTRIBUTES.fullmatch(attributes):
+            raise BadInput(
+                f"attributes: {shown(attributes)} is none of the attributes of chattr(1); write letters such as `d`, with + or - before them"
+            )
+        if self.module.get_bin_path("chattr") is None:
+            told = "chattr is not there, which sets attributes; install the package e2fsprogs"
+            if not self.module.check_mode:
+                raise BadInput(f"attributes: {told}, or leave out `attributes`")
+            self.warnings.append(f"attributes: {told}")
 
     def _set_attributes(self, path: str, check: bool) -> bool:
         arguments = self.module.load_file_common_arguments(self.params, path=self.path)
@@ -290,6 +330,22 @@ class _Task:
         """The file's text from `sections` or `content`, rendered and parsed."""
         option = "content" if self.params["content"] is not None else "sections"
         raw = tidy(self.params["content"]) if option == "content" else render(self.params["sections"])
+        too_long = next(
+            (
+                at
+                for at, line in enumerate(raw.splitlines(), 1)
+                if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE
+            ),
+            0,
+        )
+        if too_long:
+            raise BadInput(
+                f"{option}: line {too_long} is longer than 1 MiB, and systemd reads nothing of a file that has such a line; split it"
+            )
+        if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
+            raise BadInput(
+                f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller"
+            )
         text = parse(raw)
         if text.problems:
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
@@ -310,6 +366,7 @@ class _Task:
         try:
             return self._plan(manager)
         except OSError as e:
+            self._check_link()
             raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{become_hint()}") from e
 
     def _plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
@@ -317,6 +374,7 @@ class _Task:
         steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
         gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
         if steps:
+            self._check_link()
             check_writable(self.path)
         if wrote is not None and not self.absent:
             self._verify()
@@ -337,8 +395,8 @@ class _Task:
     def _present_file(self) -> Saved | None:
         """The file as it is; refuses what is not a file of ours to replace."""
         path = self.path
-        if os.path.islink(path):
-            target = os.readlink(path)
+        target = self.tree.target(path)
+        if target:
             if self.dropin is not None:
                 if self.absent:
                     return None
@@ -354,9 +412,25 @@ class _Task:
                 what = f"a link to {target}"
                 raise BadInput(f"name: {path} is {what}; name the unit it stands for, or remove the link first")
             return None
-        if os.path.isdir(path):
+        status = self.tree.status(path, False)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             raise BadInput(f"name: {path} is a directory; remove it first")
         return Saved.of(path)
+
+    def _check_link(self) -> None:
+        """Say of a directory of a user's that it leads, by a link, to where the user may not write."""
+        directory = os.path.dirname(self.path)
+        while not os.path.lexists(directory):
+            directory = os.path.dirname(directory)
+        real = os.path.realpath(directory)
+        account = self.session.account
+        if account is None or real == directory or not os.path.isdir(real):
+            return
+        if not os.access(real, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise BadInput(
+                f"scope: {directory} leads to {real} by a link, where {account.name} may not write; "
+                "remove the link, or let it lead to a directory of that user"
+            )
 
     def _wanted_file(self, before: Saved | None) -> tuple[list[Step], list[dict[str, str]], bool | None]:
         wrote = decide(before.content if before else None, self.raw, self.params["content"] is not None)
@@ -377,14 +451,14 @@ class _Task:
         if before is not None:
             diff = self._file_diff(before.content.decode("utf-8", "replace"), "")
             return [RemoveFile(self.path, before, self.tools)], [diff], True
-        if os.path.islink(self.path):
-            target = os.readlink(self.path)
+        target = self.tree.target(self.path)
+        if target:
             if target == "/dev/null" and self.dropin is None:
                 self.warnings.append(f"{self.name} is masked; it has no unit file at {self.path} to remove")
                 return [], [], None
             return [RemoveLinks({self.path: target})], [], True
         directory = os.path.dirname(self.path)
-        if self.dropin is not None and _is_empty_directory(directory):
+        if self.dropin is not None and _is_empty_directory(directory, self.tree):
             return [RemoveDirectory(directory)], [], None
         return [], [], None
 
@@ -392,7 +466,7 @@ class _Task:
         return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
 
     def _look_for_shadows(self) -> None:
-        better = self.paths.shadows(self.path)
+        better = self.paths.shadows(self.place)
         if better is not None:
             self.warnings.append(f"{self.path} has no effect while there is {better}, which systemd prefers")
 
@@ -401,12 +475,12 @@ class _Task:
         mode = self.params["verify"]
         if mode == "nothing":
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 
         with scratch_directory() as scratch:
-            table = load_table(self.paths.root) or load_table()
+            table = table_for(self.tree, self.warnings)
             verdict = verify(self.text, self.raw, self.name, self.dropin, self.paths, table, scratch, self.session.home)
         errors, warnings = verdict
         if mode == "strict":
@@ -415,7 +489,7 @@ class _Task:
             what = f"{self.name}.d/{self.dropin}" if self.dropin else self.name
             state = (
                 "and the file on the host is untouched"
-                if os.path.lexists(self.path)
+                if self.tree.status(self.path, False) is not None
                 else "and nothing has been written"
             )
             listed = [{"line": e.line or None, "text": e.text, "message": e.message} for e in errors]
@@ -507,13 +581,12 @@ class _Task:
         own = set()
         for directory in self.paths.search:
             try:
-                names = os.listdir(directory)
-            except OSError:
+                names = self.tree.names(directory)
+            except Unreadable:
                 continue
             for name in names:
                 if name.startswith(f"{prefix}@") and name.endswith(suffix) and name != self.name:
-                    path = f"{directory}/{name}"
-                    target = os.readlink(path) if os.path.islink(path) else ""
+                    target = self.tree.target(f"{directory}/{name}")
                     if target != "/dev/null" and os.path.basename(target) != self.name:
                         own.add(name)
         return own
@@ -548,7 +621,7 @@ class _Task:
                 # An instance may have a file of its own beside its template's.
                 mine = not fragment or os.path.basename(fragment) == self.name
                 unseen = unseen or (each.load_state in ("loaded", "not-found") and mine and not seen)
-        if not unseen or self.absent or self.paths.shadows(self.path):
+        if not unseen or self.absent or self.paths.shadows(self.place):
             return False
         # A user's manager may have been told to look elsewhere (XDG_CONFIG_HOME).
         return self.paths.directory(self.params["runtime"]) in manager.unit_path()
@@ -602,11 +675,11 @@ class _Task:
         return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 
     def _old_install(self) -> list[tuple[str, str]]:
-        before = Saved.of(self.path)
-        if before is None:
+        text = self.tree.read_text(self.path)
+        if text is None:
             found = self.paths.find(self.name) if self.dropin is None else None
-            before = Saved.of(found) if found else None
-        text = before.content.decode("utf-8", "surrogateescape") if before else ""
+            text = self.tree.read_text(found) if found else None
+        text = text or ""
         return parse(text).meaning().get("Install", [])
 
     def _older_than_the_file(self, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
@@ -727,13 +800,13 @@ class _Task:
         directories = (
             manager.link_directories()
             if manager is not None
-            else link_directories(self.session.scope, self.session.home, self.session.uid)
+            else link_directories(self.session.scope, self.session.home, self.session.uid, self.paths.root)
         )
         steps: list[Step] = []
         own = self._own_instances() if is_template(self.name) else set()
         links = {
             path: target
-            for path, target in read_links(directories).items()
+            for path, target in read_links(directories, tree=self.tree).items()
             if path != self.path
             and target != "/dev/null"
             and leads_to(path, target, self.name)
@@ -742,6 +815,6 @@ class _Task:
         if links:
             steps.append(RemoveLinks(links))
         directory = f"{self.path}.d"
-        if _is_empty_directory(directory):
+        if _is_empty_directory(directory, self.tree):
             steps.append(RemoveDirectory(directory))
         return steps

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input to every module, on a host: one clear message, no traceback, and nothing changed."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.attacks.bad_inputs import MODULES, BadInput, bad_inputs, fault_of_message, seed_of_today
+from tests.attacks.bad_inputs_on_host import ModulesOnHost
+from tests.lab.host import Host
+
+pytestmark = pytest.mark.lab_kinds("bookworm")
+SEED = seed_of_today()
+# Of each module.
+COUNT = 130
+# On this host they refuse everything, whatever the options are: one moves hosts that boot something else, the other does
+# its work on the controller.
+REFUSE_THE_HOST = ("init_handover", "service_import_plan")
+# What bad input would do there, it would do to a whole host.
+CHECK_MODE_ONLY = ("run", "init_handover")
+
+# Options with which the module's task would be right.
+GOOD: dict[str, dict[str, t.Any]] = {
+    "init_handover": {"state": "finished"},
+    "journal_info": {"lines": 1},
+    "manager": {"daemon_reload": "never"},
+    "manager_info": {},
+    "resource_control": {"name": ["bad-input.service"], "properties": {"TasksMax": "100"}},
+    "run": {"command": ["/bin/true"], "collect": True},
+    "security_info": {"name": ["bad-input.service"]},
+    "service_handover": {"services": [{"name": "a", "definition": {"path": "/etc/sv/a"}, "units": []}]},
+    "service_import_info": {"source": "runit"},
+    "service_import_plan": {"services": []},
+    "timer": {"name": "bad-input-timer", "command": "/bin/true", "OnCalendar": "daily"},
+    "timer_info": {"name": ["*"]},
+    "unit": {"name": ["bad-input.service"], "state": "started"},
+    "unit_file": {"name": "bad-input-new.service", "content": "[Service]\nExecStart=/bin/true\n"},
+    "unit_info": {"name": ["bad-input.service"]},
+    "user_manager": {"name": ["nosudo"], "linger": True},
+}
+
+
+@pytest.fixture(scope="module")
+def modules(host: Host) -> t.Iterator[ModulesOnHost]:
+    host.write("/etc/systemd/system/bad-input.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    host.run("systemctl daemon-reload", check=True)
+    with ModulesOnHost(host) as found:
+        yield found
+    host.run(
+        "systemctl stop bad-input.service; rm /etc/systemd/system/bad-input.service; systemctl daemon-reload",
+        check=True,
+    )
+
+
+def fault(one: BadInput, answer: dict[str, t.Any]) -> str:
+    """What is wrong with a module's answer; empty where nothing is."""
+    result = answer["result"]
+    if result is None:
+        return f"no result but {answer['output'][-1500:]}"
+    if not result.get("failed"):
+        return f"accepted: {str(result)[:300]}" if one.never else ""
+    bad = fault_of_message(result["msg"], one)
+    if bad == "it names no option" and one.module in REFUSE_THE_HOST:
+        bad = ""
+    if bad or "exception" in result:
+        return f"{bad or 'with an exception'}: {result['msg'][:600]}"
+    return f"changed {answer['touched'][:5]}" if answer["touched"] else ""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_ends_in_one_clear_message(
+    modules: ModulesOnHost, module: str, record_property: t.Callable[[str, object], None]
+) -> None:
+    found, tried, tracebacks = [], 0, 0
+    for one in bad_inputs(module, GOOD[module], SEED, COUNT):
+        tried += 1
+        for check in (True, False):
+            answer = modules(module, one.args, check)
+            wrong = fault(one, answer)
+            if wrong:
+                found.append(f"{one} ({'check mode' if check else 'a real run'}): {wrong}")
+                tracebacks += answer["result"] is None
+            # What check mode takes may be good, and is not tried on the host.
+            if wrong or module in CHECK_MODE_ONLY or not answer["result"].get("failed"):
+                break
+    record_property("bad_inputs", [tried, tracebacks, SEED])
+    assert not found, f"PIDONE_SEED={SEED}: {len(found)} of {tried}:\n" + "\n".join(found[:20])
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - set(REFUSE_THE_HOST) - {"service_handover"}))
+def test_what_is_good_is_taken(modules: ModulesOnHost, module: str) -> None:
+    answer = modules(module, GOOD[module], True)
+    assert answer["result"] is not None, answer["output"]
+    assert not answer["result"].get("failed"), answer["result"]
+
+
+CLEAR = [
+    ("journal_info", {"boot": ""}, "boot: '' is no boot"),
+    ("journal_info", {"boot": "x"}, "boot: 'x' is no boot"),
+    ("journal_info", {"boot": "99"}, "boot: the journal has nothing of boot 99"),
+    ("journal_info", {"grep": "("}, "grep: '(' is no regular expression"),
+    ("journal_info", {"grep": ""}, "grep: is empty"),
+    ("journal_info", {"grep": "x" * 200_000}, "longer than the 131072 bytes"),
+    ("journal_info", {"directory": ""}, "directory: is empty"),
+    ("journal_info", {"directory": "/nonsense"}, "directory: /nonsense is no directory"),
+    ("journal_info", {"lines": 10**12}, "lines: 1000000000000 is not between"),
+    ("journal_info", {"match": {"_PID": []}}, "match: _PID is an empty list"),
+    ("journal_info", {"since": "a\0b"}, "since: character 2 is a NUL"),
+    ("journal_info", {"since": "7" * 5000}, "(5000 characters) is longer than 100 characters, which a time"),
+    ("manager", {"environment": {"A": "x" * 200_000}}, "environment: 'A': is longer than"),
+    ("manager", {"environment": {f"A{number}": "x" * 60_000 for number in range(40)}}, "bytes in all, more than"),
+    ("manager", {"environment": {"A": "a\nb"}}, "environment: A: 'a\\nb' holds the control character"),
+    ("manager", {"isolate": "a@.target"}, "isolate: a@.target is a template"),
+    ("user_manager", {"name": []}, "name: the list is empty"),
+    *(
+        ("user_manager", {"name": ["nosudo", name]}, "name[1]: ")
+        for name in ("\u00b2", "a\0", "", "a/b", "a\nb", "-1", "7" * 5000, "4294967295")
+    ),
+    *(
+        ("unit_file", {"mode": mode}, "mode: ")
+        for mode in ("-1", "07777777", 644, 600, 444, 440, "", "4644", True, 10**12)
+    ),
+    ("unit_file", {"owner": "99999999999999"}, "owner: '99999999999999' is more than"),
+    ("unit_file", {"owner": ""}, "owner: is empty"),
+    ("unit_file", {"seuser": "x y"}, "seuser: 'x y' is no part"),
+    ("unit_file", {"attributes": "zz"}, "attributes: 'zz' is none"),
+    ("unit_file", {"scope": "user", "user": "deploy", "root": "/srv"}, "root: the units of users"),
+    ("unit_file", {"content": "[Unit]\n#" + "x" * (1 << 20)}, "content: line 2 is longer than 1 MiB"),
+    ("unit_file", {"name": "bad-input.swap", "content": "[Swap]\nWhat=/dev/other\n"}, "unit name do not match"),
+    ("unit", {"name": ["-.slice"], "state": "stopped"}, "state: -.slice cannot be stopped: systemd made it"),
+    ("unit", {"name": ["init.scope"], "state": "stopped"}, "state: init.scope cannot be stopped"),
+    (
+        "unit_info",
+        {"properties": [f"nonsense-{number}" for number in range(5000)]},
+        "properties[0]: 'nonsense-0' is no",
+    ),
+    ("timer", {"name": "x" * 244}, "name: "),
+    ("timer_info", {"next": 10**12}, "next: 1000000000000 is not between"),
+    ("resource_control", {"name": ["x" * 246]}, "name: "),
+    ("resource_control", {"trial_stalled": "\u0663"}, "trial_stalled: '\u0663' is not a percentage"),
+]
+
+
+@pytest.mark.parametrize(("module", "options", "told"), CLEAR)
+@pytest.mark.parametrize("check", [True, False], ids=["check mode", "a real run"])
+def test_it_says_what_and_changes_nothing(
+    modules: ModulesOnHost, module: str, options: dict[str, t.Any], told: str, check: bool
+) -> None:
+    answer = modules(module, {**GOOD[module], **options}, check)
+    assert answer["result"] is not None, answer["output"]
+    assert answer["result"].get("failed"), answer["result"]
+    assert told in answer["result"]["msg"]
+    assert not answer["touched"]
+
+
+@pytest.mark.parametrize("mode", ["0644", "644", "0600", 0o644, 0o600, 0o444, 0o640, "u=rw,go=r", "go-w"])
+def test_modes_that_files_have_are_taken(modules: ModulesOnHost, mode: object) -> None:
+    answer = modules("unit_file", {**GOOD["unit_file"], "mode": mode}, True)
+    assert not answer["result"].get("failed"), answer["result"]
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a directory"])
+def test_what_is_no_file_is_no_unit(modules: ModulesOnHost, host: Host, what: str) -> None:
+    make = {"a pipe": "mkfifo", "a directory": "mkdir"}[what]
+    path = "/srv/bad-tree/etc/systemd/system/odd.service"
+    host.run(f"mkdir -p /srv/bad-tree/etc/systemd/system; {make} {path}", check=True)
+    try:
+        answer = modules("unit", {"name": ["odd.service"], "enabled": True, "root": "/srv/bad-tree"})
+        assert f"odd.service is no unit, as {path} is not a regular file" in answer["result"]["msg"]
+    finally:
+        host.run("rm -r /srv/bad-tree", check=True)
+
+
+def test_a_users_directory_that_leads_to_where_the_user_may_not_write(modules: ModulesOnHost, host: Host) -> None:
+    host.run(
+        "install -d -o nosudo ~nosudo/.config ~nosudo/.config/systemd; ln -s /root ~nosudo/.config/systemd/user",
+        check=True,
+    )
+    try:
+        answer = modules("unit_file", {**GOOD["unit_file"], "scope": "user", "user": "nosudo"}, True)
+        assert "leads to /root by a link, where nosudo may not write" in answer["result"]["msg"]
+    finally:
+        host.run("rm -r ~nosudo/.config", check=True)
+
+
+def test_thousands_of_problems_are_one_readable_message(modules: ModulesOnHost) -> None:
+    content = "[Service]\nExecStart=/bin/true\n" + "".join(f"Nonsense{number}=x\n" for number in range(5000))
+    for args in ({"content": content}, {"content": "nonsense\n" * 5000}):
+        message = modules("unit_file", {**GOOD["unit_file"], **args}, True)["result"]["msg"]
+        assert len(message) < 4000
+        assert "more" in message[-60:]
+    names = [f"bad-input-{number}.service" for number in range(5000)]
+    message = modules("unit", {"name": names, "state": "started"})["result"]["msg"]
+    assert len(message) < 2000

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Properties of very many units: asked for in batches, and refused where the result would be too large."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import info
+
+
+class Manager:
+    """A manager whose units all have the same properties, of so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.connection = self
+        self.value = "x" * size
+        self.asked: list[int] = []
+
+    def call_many(self, calls: list[Call]) -> list[t.Any]:
+        self.asked.append(len(calls))
+        if calls[0].member == "GetAll":
+            # The names are new each time, as they are when they come off the wire.
+            return [({"".join(["De", "scription"]): ("s", self.value)},) for _call in calls]
+        return [(("s", self.value),) for _call in calls]
+
+    def properties(self, wanted: list[t.Any]) -> list[t.Any]:
+        return [self.value for _each in wanted]
+
+
+def loaded(count: int) -> list[tuple[UnitStatus, dict[str, t.Any]]]:
+    return [
+        (UnitStatus(f"u{number}.service", "", "loaded", "active", "running", "", f"/u{number}", 0, "", "/"), {})
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("names", "calls"), [(["all"], 2), (["Description"], 1)])
+def test_in_batches(names: list[str], calls: int) -> None:
+    manager, units = Manager(10), loaded(250)
+    info._add_properties(manager, units, names)
+    assert manager.asked == [100 * calls, 100 * calls, 50 * calls]
+    assert all(entry["properties"] == {"Description": "x" * 10} for _status, entry in units)
+
+
+def test_names_take_their_place_once() -> None:
+    units = loaded(2)
+    info._add_properties(Manager(1), units, ["all"])
+    (first,), (second,) = (entry["properties"] for _status, entry in units)
+    assert first is second
+
+
+@pytest.mark.parametrize("names", [["all"], ["Description"]])
+def test_a_result_that_would_be_too_large_is_refused_at_the_first_batch(names: list[str]) -> None:
+    manager = Manager(10_000)
+    with pytest.raises(BadInput, match=r"^properties: those of 5000 units would be about 50 MB, more than the 16 MB"):
+        info._add_properties(manager, loaded(5000), names)
+    assert len(manager.asked) == 1
+
+
+def test_a_few_units_may_have_much() -> None:
+    info._add_properties(Manager(1_000_000), loaded(10), ["all"])
+    with pytest.raises(BadInput, match=r"those of 20 units"):
+        info._add_properties(Manager(1_000_000), loaded(20), ["all"])
