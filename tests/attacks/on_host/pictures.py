@@ -222,6 +222,8 @@ def _comparable(values: dict[str, str]) -> dict[str, str]:
                 values[f"kernel's {name}"] = file.read().strip()
         except OSError:
             pass
+    # What systemd has not noticed to be gone is told by NeedDaemonReload.
+    values["DropInPaths"] = " ".join(path for path in values.get("DropInPaths", "").split() if os.path.exists(path))
     pid = values.pop("MainPID", "0")
     if pid not in ("", "0"):
         try:

@@ -222,6 +222,10 @@ class Stage:
         self.undisturbed = self.run(kinds=(FILE, BUS, PROCESS))
         self.after = self.take()
         self.check_undisturbed()
+        for values in self.after.units.values():
+            if "NeedDaemonReload" in values:
+                # Systemd shall know the files as they are, after any run.
+                values["NeedDaemonReload"] = "no"
 
     def run(self, **options: t.Any) -> Done:
         return run(self.scenario.module, self.scenario.args, **options)
