@@ -14,6 +14,23 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import r
 _SEPARATOR = b"\n%%"
 _FILES = ("finish", "check", "log/run", "control/t", "conf", "env/A")
 
+SEEDS = [
+    script.encode()
+    for script in (
+        "exec 2>&1\nexec chpst -u www:adm -o 1024 -m 1000000 -e ./env /usr/sbin/httpd -DFOREGROUND $OPTS\n",
+        "[ -r /etc/default/web ] && . /etc/default/web\n: ${PORT:=80}\nmkdir -p /run/web && chown web /run/web\n"
+        "exec setpriv --reuid=web --regid=web --init-groups /usr/bin/web --port \"$PORT\" 2>&1\n",
+        "if [ -f /etc/no ]; then sv down .; exit 0; fi\ncase \"$1\" in a|b) x=1;; *) x=$(hostname);; esac\n"
+        "for i in 1 2 3; do echo $i; done\nwhile ! test -S /run/s; do sleep 1; done\nexec env -i A=\"$x\" nice -n 5 prog <<EOF\n$x\nEOF\n"
+        "\n%%#!/bin/sh\necho finish $1 $2\n%%exec svlogd -tt /var/log/web\n",
+        "cd /srv || exit 1\nulimit -n 4096\numask 027\nexport A='b c' PATH=/opt/bin:$PATH\nf() { echo \"$@\"; }\nf x\nprog &\nwait $!\n",
+    )
+]
+TOKENS = [
+    token.encode()
+    for token in ("exec ", "chpst ", "-u ", "sv ", "$(", "`", "${A:-", "}", "\n", "%%", "<<E\n", "2>&1", " && ", " || ", "[ ", "; ", "&", "'", '"', "$?")
+]
+
 
 def one_input(data: bytes) -> None:
     """Translate a service whose run script, and other files after `%%` at the beginning of a line, are these bytes.

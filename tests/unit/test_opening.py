@@ -16,10 +16,18 @@ READER = ("_systemd/reading.py", "_systemd/tree.py")
 ELSEWHERE = ("_dbus/", "_collect/", "_tasks/handover/", "_tasks/init/")
 # Functions that open or list by themselves, and why they may.
 EXCEPTIONS = {
-    "_engine/files.py": {
-        "_replace": "makes files of its own, under names nobody knows",
-        "_sync_directory": "a directory, which is not read",
-        "of": "as the reader does",
+    "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read"},
+    "_engine/durable.py": {
+        "replace": "makes files of its own, under names nobody knows",
+        "sync_directory": "a directory, which is not read",
+        "tidy": "names only, of what is removed",
+    },
+    "_engine/guardian.py": {"watch_over": "/dev/null"},
+    "_engine/lock.py": {"*": "a lock in a directory of its user's own, and the first bytes of it"},
+    "_engine/undo_log.py": {
+        "boot_id": "/proc",
+        "_begin": "makes files of its own, in a directory of its user's",
+        "load": "as the reader does; it is larger, and must be its user's own",
     },
     "_observe/processes.py": {"*": "/proc, where the kernel alone makes files"},
     "_observe/sockets.py": {"*": "/proc"},
@@ -27,6 +35,8 @@ EXCEPTIONS = {
     "_systemd/freshness.py": {"_changed": "looks at times only, of one entry after the other"},
     "_systemd/links.py": {"_scan": "has the reader's limit, and needs the kind of each entry"},
     "_systemd/resource_properties.py": {"_read_number": "/proc and /sys"},
+    "_systemd/calendar.py": {"*": "the host's own time zones"},
+    "_systemd/programs.py": {"*": "pipes and memory of its own; names of scratch directories"},
     "_systemd/verify.py": {"_write": "a scratch directory of ours"},
     "_tasks/run/scope.py": {"*": "/dev/null"},
     "_tasks/run/task.py": {

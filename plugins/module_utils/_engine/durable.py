@@ -11,6 +11,8 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import read_file
+
 _LABEL = "security.selinux"
 # No suffix that systemd knows, so that it never takes such a file for a unit or a drop-in.
 _SUFFIX = ".pidone-tmp"
@@ -32,17 +34,12 @@ class Saved(t.NamedTuple):
     def of(cls, path: str) -> Saved | None:
         """Read a file; None where there is none. A mask, which is a link to /dev/null, reads as an empty one.
 
-        :raises OSError: it cannot be read, or is no file.
+        :raises Unreadable: it cannot be read, or is no file.
         """
-        try:
-            # To open a pipe would otherwise be to wait until somebody writes to it.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) and status.st_rdev != os.makedev(1, 3):
-                    raise OSError(errno.EINVAL, "it is not a regular file", path)
-                content = file.read()
-        except FileNotFoundError:
+        found = read_file(path)
+        if found is None:
             return None
+        content, status = found
         return cls(
             content,
             stat.S_IMODE(status.st_mode),

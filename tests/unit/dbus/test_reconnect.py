@@ -133,14 +133,20 @@ def test_a_reload_is_made_again() -> None:
     assert new.asked == ["Get", "Reload"]
 
 
-def test_changes_are_not_made_twice_but_leave_a_living_connection() -> None:
-    old, new = Peer(StartUnitWithFlags=[HANG_UP]), Peer(StopUnit=["o"])
+def test_changes_that_come_to_the_same_are_asked_for_again() -> None:
+    """A job that is there is joined, and links that are there are there."""
+    old, new = Peer(StartUnitWithFlags=[HANG_UP]), Peer(StartUnitWithFlags=["o"])
+    (job,) = managed(old, new).enqueue([("a.service", "start")])
+    assert isinstance(job, Job)
+    assert new.asked[-1] == "StartUnitWithFlags"
+
+
+def test_others_are_not_made_twice_but_leave_a_living_connection() -> None:
+    old, new = Peer(StartTransientUnit=[HANG_UP]), Peer(StopUnit=["o"])
     manager = managed(old, new)
-    with pytest.raises(
-        BusUnreachable, match=r"systemd was replaced .* during StartUnitWithFlags, .* run the task again"
-    ):
-        manager.enqueue([("a.service", "start")])
-    assert "StartUnitWithFlags" not in new.asked
+    with pytest.raises(BusUnreachable, match=r"systemd was replaced .* during StartTransientUnit, .* run the task again"):
+        manager.start_transient("a.service", [])
+    assert "StartTransientUnit" not in new.asked
     (job,) = manager.enqueue([("a.service", "stop")])
     assert isinstance(job, Job)
     assert (job.id, new.asked[-1]) == (7, "StopUnit")

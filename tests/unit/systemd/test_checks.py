@@ -37,7 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
         ({"user": "a\ud800"}, "user: character 2 is '\\ud800', a byte that is no UTF-8"),
         ({"user": "a\udcff"}, "user: character 2 is '\\udcff', a byte that is no UTF-8"),
         ({"next": 2**64}, "next: 18446744073709551616 is more than 64 bits hold"),
-        ({"next": 10**5000}, "next: a int is more than 64 bits hold"),
+        ({"next": 10**5000}, "next: a number of more than 100 digits is more than 64 bits hold"),
     ],
 )
 def test_what_is_a_value_for_nobody_is_refused(params: dict[str, t.Any], told: str) -> None:
@@ -136,7 +136,7 @@ def test_messages_are_bounded_whoever_wrote_them() -> None:
     assert presentable("a\x1b[31m\ud800\tb\nc", {}) == "a\\x1b[31m\\ud800\tb\nc"
     assert presentable("short: 'x'", {"a": "x"}) == "short: 'x'"
     assert len(shown(10**6000)) < 100
-    assert len(shown(["x" * 1000] * 1000)) < 100
+    assert len(shown(["x" * 1000] * 1000)) <= 100
     assert named([str(number) for number in range(5000)], 3) == "0, 1, 2 and 4997 more"
 
 
@@ -146,7 +146,7 @@ def test_messages_are_bounded_whoever_wrote_them() -> None:
         ({"name": "a\0b"}, "name: character 2 is a NUL"),
         ({"name": "a\ud800"}, "name: character 2 is '\\ud800'"),
         ({"which": "a\ud800" + "x" * 10_000}, "value of which must be one of: a, b, got: a\\ud800"),
-        ({"number": "7" * 5000}, "number: a int is more than 64 bits hold"),
+        ({"number": "7" * 5000}, "number: a number of more than 100 digits is more than 64 bits hold"),
         ({"number": "7" * 5000, "which": "c"}, "value of which must be one of: a, b"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import offline
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links, restore_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import OfflineManager
@@ -65,11 +66,11 @@ class TestSystemctl:
         """What would be run, with its environment."""
         ran: list[t.Any] = []
 
-        def run(command: list[str], **options: t.Any) -> t.Any:
-            ran.append((command, options["env"]))
-            return subprocess.CompletedProcess(command, 0, "enabled\n", "")
+        def run(command: list[str], timeout: float, env_extra: dict[str, str]) -> t.Any:
+            ran.append((command, env_extra))
+            return subprocess.CompletedProcess(command, 0, b"enabled\n", b"")
 
-        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(offline, "run_program", run)
         return ran
 
     @pytest.mark.parametrize(

@@ -394,8 +394,8 @@ class TestPlan:
         found.stamp = ("/var/lib/systemd/timers/stamp-a.timer", saved(""))
         made = plan(found)
         assert made.describe() == [
-            "stop a.timer", f"remove {SYSTEM}/a.timer", f"remove {SYSTEM}/a.service",
-            "remove /var/lib/systemd/timers/stamp-a.timer", f"unlink {SYSTEM}/timers.target.wants/a.timer", "daemon-reload",
+            "stop a.timer", f"unlink {SYSTEM}/timers.target.wants/a.timer", f"remove {SYSTEM}/a.service",
+            "remove /var/lib/systemd/timers/stamp-a.timer", f"remove {SYSTEM}/a.timer", "daemon-reload",
         ]  # fmt: skip
         assert [change.after for change in made.changes] == ["removed"]
         assert steps(state(wish(state="absent"))) == []

@@ -105,7 +105,7 @@ def within(seconds: int) -> t.Iterator[None]:
 class TestSaved:
     def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "a.service")
-        with within(5), pytest.raises(OSError, match="not a regular file"):
+        with within(5), pytest.raises(SystemdError, match="not a regular file"):
             Saved.of(str(tmp_path / "a.service"))
 
     def test_a_mask_reads_as_an_empty_file(self, tmp_path: Path) -> None:

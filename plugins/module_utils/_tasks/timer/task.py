@@ -243,6 +243,7 @@ def plan_timers(
     """
     write: list[Step] = []
     remove: list[Step] = []
+    remove_last: list[Step] = []
     stop: list[str] = []
     hold: list[tuple[str, str]] = []
     start: list[str] = []
@@ -262,7 +263,9 @@ def plan_timers(
             if file.link:
                 unlink[file.path] = file.link
             elif file.wanted is None:
-                remove.append(RemoveFile(file.path, t.cast(Saved, file.before), tools))
+                # What bears the marker goes last: as long as it is there, purge finds what is left of a timer.
+                which = remove_last if file.name == name else remove
+                which.append(RemoveFile(file.path, t.cast(Saved, file.before), tools))
             else:
                 write.append(WriteFile(file.path, file.wanted.encode("utf-8", "surrogateescape"), file.before, tools))
         changed = bool(state.touched)
@@ -319,10 +322,9 @@ def plan_timers(
     links = [
         UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
     ]
-    # What bears the marker goes last: as long as it is there, purge finds what is left of a timer.
-    remove.sort(key=lambda step: step.names[0].endswith(".timer"))
     if unlink:
         remove.insert(0, RemoveLinks(unlink))
+    remove += remove_last
     stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
     if hold:
         stops.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold]))
