@@ -52,6 +52,7 @@ def variants() -> t.Iterator[tuple[str, str]]:
             yield name, "other"
         if name in _ENDED:
             yield name, "terminate"
+        if scenario.fails and name in _ENDED:
             yield name, "hang up"
         if name in _TWICE:
             yield name, "twice"
