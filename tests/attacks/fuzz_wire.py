@@ -9,6 +9,7 @@ what it sends. There is no socket, so it is fast.
 
 from __future__ import annotations
 
+import random
 import time
 import typing as t
 
@@ -212,6 +213,27 @@ def seeds() -> list[bytes]:
     failed = message(dbus.MessageType.error, 101, "s", error_name=f"e.{calls[0].member}")
     found += [bytes([which]) + failed for which in range(0x60)]
     return found
+
+
+def damaged(rng: random.Random, data: bytes) -> bytes:
+    """The same with some bytes changed, removed, repeated or put in."""
+    out = bytearray(data)
+    for _ in range(rng.randrange(1, 6)):
+        at = rng.randrange(len(out)) if out else 0
+        how = rng.randrange(5)
+        if how == 0 and out:
+            out[at] = rng.choice((0, 1, 2, 4, 8, 0x28, 0x29, 0x61, 0x76, 0x7B, 0x7F, 0xFF, rng.randrange(256)))
+        elif how == 1:
+            del out[at : at + rng.randrange(1, 9)]
+        elif how == 2:
+            out[at:at] = rng.choice(
+                (b"()", b"a()", b"v", b"\0", b"(((", b"a{sv}", b"\xff\xff\xff\xff", out[at : at + 40])
+            )
+        elif how == 3 and len(out) >= at + 4:
+            out[at : at + 4] = rng.randrange(1 << 32).to_bytes(4, "little")
+        else:
+            out += out[: rng.randrange(64)]
+    return bytes(out)
 
 
 SEEDS = seeds()

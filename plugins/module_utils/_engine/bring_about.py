@@ -174,32 +174,32 @@ class _Guard:
         if self._places is None or (self._lock is not None and self._lock.held):
             return False
         lock = self._make_lock()
-        before = lock.seen()
         try:
-            waited = lock.acquire(self._timeout, self._module._name)
+            said = lock.acquire(self._timeout, self._module._name)
         except OSError as e:
             raise explained(e, f"make {self._places.lock}, by which tasks wait for each other") from e
-        if self._interrupted():
+        if self._recovery is None and self._interrupted():
             self._recover()
             return True
-        return bool(waited or before != seen)
+        # Who was killed while he held it did not say when he ended.
+        return bool(said != seen or (said and b'"until"' not in said))
 
     def recover(self) -> None:
         """Put back what a task has begun that was cut short, before anything is looked at."""
         if self._interrupted():
             # It may be at work still.
             self.enter(b"")
-            self._recover()
 
     def _recover(self) -> None:
-        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import forget, load, put_back
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import load, put_back, replace_log
 
         paths = self._interrupted()
         found = load(paths[-1]) if paths else None
         if found is not None:
             ctx = Context(self._manager, self._timeout)
             done, self._recovery = put_back(found, ctx, self._task())
-            forget(paths)
+            # What is owed still stays there until it is paid: this task may be cut short, too.
+            replace_log(paths, found.header, self._recovery.left())
             if found.notes:
                 self._put_back += done
                 told = f"{found.told()}; what it had begun was put back first: {'; '.join(done) or 'nothing was left of it'}"
@@ -264,7 +264,8 @@ class _Guard:
                     from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog
 
                     header = {"module": self._module._name, "task": self._task(), "rollback": rollback}
-                    ctx.undo_log = UndoLog(self._places.logs, f"{self._places.name}.undo", header)
+                    left = self._recovery.left() if self._recovery is not None else ()
+                    ctx.undo_log = UndoLog(self._places.logs, f"{self._places.name}.undo", header, left)
                     if guarded:
                         from ansible_collections.pidone.systemd.plugins.module_utils._engine.guardian import watch_over
 
@@ -273,12 +274,12 @@ class _Guard:
                     changed = carry_out(plan, ctx, rollback, after)
         except Exception as cause:
             e = explained(cause, "carry out the plan")
-            if ctx.undo_log is not None:
-                if isinstance(e, Interrupted) and "rolled_back" not in e.data:
+            if isinstance(e, Interrupted) and "rolled_back" not in e.data:
+                if ctx.undo_log is not None:
                     ctx.undo_log.leave()
-                    e.msg += "; the next task that changes this manager's units puts back what it had begun"
-                else:
-                    ctx.undo_log.forget()
+                e.msg += "; the next task that changes this manager's units puts back what it had begun"
+            else:
+                self._forget(ctx)
             # What the plan was is as useful to a failed task as to one that went well.
             e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if self._module._diff else {}))
             if self._put_back:
@@ -287,12 +288,20 @@ class _Guard:
                 raise
             raise e from cause
         else:
-            if ctx.undo_log is not None:
-                ctx.undo_log.forget()
+            self._forget(ctx)
         finally:
             if all_is_well is not None:
                 all_is_well()
         return plan, ctx, changed or bool(self._put_back)
+
+    def _forget(self, ctx: Context) -> None:
+        """Nothing is owed any more, neither by this task nor by the one before."""
+        if ctx.undo_log is not None:
+            ctx.undo_log.forget()
+        if self._recovery is not None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import forget
+
+            forget(self._interrupted())
 
     def _pay_what_is_owed(self, ctx: Context, plan: Plan) -> list[Step]:
         """Make restarts that an interrupted task may not have come to; returns the steps that are undone if the plan fails."""

@@ -52,8 +52,8 @@ class Lock:
         finally:
             os.close(descriptor)
 
-    def acquire(self, timeout: float, who: str) -> bool:
-        """Wait until nobody else holds it; returns whether there was somebody to wait for.
+    def acquire(self, timeout: float, who: str) -> bytes:
+        """Wait until nobody else holds it; returns what the last holder said, as `seen` does.
 
         :param timeout: seconds.
         :param who: the module.
@@ -63,7 +63,6 @@ class Lock:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         descriptor = os.open(self.path, flags, 0o600)
-        waited = False
         deadline = time.monotonic() + timeout
         try:
             while True:
@@ -73,7 +72,6 @@ class Lock:
                 except OSError as e:
                     if e.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
                         raise
-                waited = True
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise Busy(
@@ -81,13 +79,14 @@ class Lock:
                         f"`timeout`; wait for its end and run this task again, or give more time (it holds {self.path})"
                     )
                 time.sleep(min(_PAUSE, left))
+            before = os.pread(descriptor, _LIMIT, 0)
             self._said = {"module": who, "pid": os.getpid(), "since": time.time()}
             _say(descriptor, self._said)
         except BaseException:
             os.close(descriptor)
             raise
         self._file = descriptor
-        return waited
+        return before
 
     def release(self) -> None:
         """Let others have it."""

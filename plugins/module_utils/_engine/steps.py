@@ -35,6 +35,23 @@ class Reload(Step):
         return self.counts
 
 
+class ReloadIfStale(Step):
+    """daemon-reload where systemd says of one of the units that its files have changed, as old versions do of what they wrote."""
+
+    counts = False
+
+    def describe(self) -> str:
+        return f"daemon-reload if {short(self.names)} {'needs' if len(self.names) == 1 else 'need'} it"
+
+    def apply(self, ctx: Context) -> bool:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+
+        if any(ctx.manager.properties([(object_path(name), UNIT, "NeedDaemonReload") for name in self.names])):
+            ctx.manager.reload()
+        return False
+
+
 class UnitFileLinks(Step):
     """Enable, disable, mask, unmask or preset units: everything that is done by making and removing links.
 

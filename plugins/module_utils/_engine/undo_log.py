@@ -52,13 +52,16 @@ class UndoLog:
         not keep a task from freeing room.
     :param name: of the file.
     :param header: who is at work: `module`, `task` (what tells the same task again), `rollback`.
+    :param left: notes of a task that was cut short, which this one takes over.
     """
 
-    def __init__(self, places: t.Sequence[str], name: str, header: t.Mapping[str, t.Any]) -> None:
+    def __init__(
+        self, places: t.Sequence[str], name: str, header: t.Mapping[str, t.Any], left: t.Sequence[Note] = ()
+    ) -> None:
         self._places = list(places)
         self._name = name
         about = {"version": _VERSION, "pid": os.getpid(), "since": time.time(), "boot": boot_id(), **header}
-        self._lines = [json.dumps(about)]
+        self._lines = [json.dumps(about), *map(_line, left)]
         self._file: int | None = None
         self.path = ""
 
@@ -67,7 +70,7 @@ class UndoLog:
 
         :raises OSError: it can be written nowhere.
         """
-        self._lines.append(json.dumps({"kind": note.kind, "lasting": note.lasting, **note.as_data()}))
+        self._lines.append(_line(note))
         if self._file is not None:
             try:
                 _write(self._file, f"{self._lines[-1]}\n")
@@ -90,15 +93,9 @@ class UndoLog:
         """Write all of it into a file in this directory, and forget the one before."""
         path = f"{directory}/{self._name}"
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _write(descriptor, "".join(f"{line}\n" for line in self._lines))
-            sync_directory(directory)
-        except BaseException:
-            os.close(descriptor)
-            remove(path)
-            raise
-        self.forget()
+        descriptor = _put(path, self._lines)
+        if self._file is not None and self.path != path:
+            self.forget()
         self._file, self.path = descriptor, path
 
     def forget(self) -> None:
@@ -126,6 +123,27 @@ class UndoLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _line(note: Note) -> str:
+    return json.dumps({"kind": note.kind, "lasting": note.lasting, **note.as_data()})
+
+
+def _put(path: str, lines: t.Sequence[str]) -> int:
+    """Put a log in place, whole, in that of one that may be there; returns its descriptor, for more lines."""
+    temporary = f"{path}.new"
+    remove(temporary)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        _write(descriptor, "".join(f"{line}\n" for line in lines))
+        os.rename(temporary, path)
+        sync_directory(os.path.dirname(path))
+    except BaseException:
+        os.close(descriptor)
+        remove(temporary)
+        raise
+    return descriptor
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -197,6 +215,14 @@ class Recovery:
         self.owed: list[str] = []
         self.taken_over: list[Note] = []
 
+    def left(self) -> list[Note]:
+        """What has to be known still if this task is cut short as well."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import JobsWere
+
+        known = {name for note in self.taken_over for name in getattr(note, "up", ())}
+        owed = [name for name in self.owed if name not in known]
+        return [*self.taken_over, *([JobsWere(owed, "restart", [])] if owed else [])]
+
     def takes_back(self, note: t.Any) -> bool:
         """Whether the jobs are to be undone now."""
         if note.again == "restart":
@@ -254,6 +280,15 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             f"{found.path} to leave things as they are"
         )
     return [line for line in told if line], recovery
+
+
+def replace_log(paths: t.Sequence[str], header: t.Mapping[str, t.Any], left: t.Sequence[Note]) -> None:
+    """Have only these notes left of logs, in the last of them; remove them where there are none."""
+    if not left:
+        forget(paths)
+        return
+    os.close(_put(paths[-1], [json.dumps(header), *map(_line, left)]))
+    forget(paths[:-1])
 
 
 def forget(paths: t.Sequence[str]) -> None:

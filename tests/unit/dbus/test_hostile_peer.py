@@ -347,11 +347,8 @@ def test_any_bytes(data: bytes) -> None:
     fuzz_wire.one_input(data)
 
 
-SEEDS = fuzz_wire.seeds()
-
-
 @settings(max_examples=500, deadline=2000)
-@given(st.sampled_from(SEEDS), st.randoms(use_true_random=False))
+@given(st.sampled_from(fuzz_wire.SEEDS), st.randoms(use_true_random=False))
 def test_any_damage(data: bytes, rng: t.Any) -> None:
     fuzz_wire.one_input(fuzz_wire.damaged(rng, data))
 

@@ -484,6 +484,91 @@ def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Pa
     assert path.read_bytes() == b"v2"
 
 
+def test_what_is_owed_is_owed_until_it_is_paid(host: Host, tmp_path: Path) -> None:
+    """Also where the task that puts things back is killed itself, before it has carried out anything."""
+    units = tmp_path / "units"
+    units.mkdir()
+
+    def steps() -> list[Step]:
+        write = WriteFile(f"{units}/f", b"v2", Saved.of(f"{units}/f"), TOOLS)
+        return [write, Jobs("restart", ["a.service"], ["a.service"]), Jobs("start", ["b.service"]), Dies()]
+
+    (units / "f").write_bytes(b"v1")
+    with pytest.raises(Killed):
+        host.task(steps, name="a")
+
+    def die() -> list[Step]:
+        assert (units / "f").read_bytes() == b"v1"
+        raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            host.task(die, name="a")
+    host.manager.log.clear()
+    with pytest.raises(SystemdError):
+        host.task(lambda: [Fails(SystemdError("no"))], rollback=True, name="a")
+    assert "stop b.service" in host.manager.log
+    assert host.manager.log.count("try-restart a.service") + host.manager.log.count("restart a.service") >= 1
+    assert host.logs() == []
+    with pytest.raises(Killed):
+        host.task(steps, name="a")
+    host.manager.log.clear()
+    assert host.task(list, name="other")
+    assert host.manager.log.count("try-restart a.service") == 1
+    assert host.logs() == []
+
+
+@pytest.mark.parametrize("rollback", [True, False])
+def test_a_signal_in_a_rollback_does_not_end_it(host: Host, tmp_path: Path, rollback: bool) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    class HangsUpLater(Step):
+        for_now = True
+
+        def describe(self) -> str:
+            return "hang up while it is undone"
+
+        def apply(self, ctx: Context) -> bool:
+            return True
+
+        def undo(self, ctx: Context) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    def steps() -> list[Step]:
+        write = WriteFile(str(path), b"v2", Saved.of(str(path)), TOOLS)
+        write.for_now = True
+        return [write, HangsUpLater(), Fails(SystemdError("no"))]
+
+    with pytest.raises(SystemdError, match="no"):
+        host.task(steps, rollback=rollback)
+    assert path.read_bytes() == b"v1"
+    assert host.logs() == []
+
+
+def test_a_log_that_cannot_be_removed_says_that_it_is_of_no_use(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    unlink = os.unlink
+
+    def refuse(where: t.Any, **options: t.Any) -> None:
+        if str(where).endswith(".undo"):
+            raise OSError(30, "Read-only file system", where)
+        unlink(where, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        assert host.task(lambda: [WriteFile(str(path), b"v2", None, TOOLS)])
+    assert len(host.logs()) == 1
+    host.task(list)
+    assert path.read_bytes() == b"v2"
+    assert host.logs() == []
+    assert host.warned == []
+
+
 # -- two at once
 
 

@@ -254,6 +254,8 @@ class TestPlans:
             f"set CPUQuota of {NAME} for good",
             *back,
         ]
+        tried = self.plan(disk, {"CPUQuota": 200_000}, trial=True).describe()
+        assert tried[2:] == [f"set CPUQuota of {NAME} for good", f"daemon-reload if {NAME} needs it"]
         assert plan.changes[0].before == "CPUQuota=infinity, MemoryMax=5"
         assert plan.changes[0].after == "CPUQuota=20%, MemoryMax=infinity (for good)"
         only_live = [f"set CPUQuota of {NAME} until the next daemon-reload", "watch"]

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, ReloadIfStale
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
@@ -276,6 +276,8 @@ def plan_resources(
         steps.append(RemoveDropIns(list(dict.fromkeys(removed))))
     if reload:
         steps.append(Reload())
+    elif trial is not None and tried and mode != "live":
+        steps.append(ReloadIfStale([setting.unit for setting in tried]))
     plan = Plan(steps, changes)
     plan.warnings += warnings
     return plan
