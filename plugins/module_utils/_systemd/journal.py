@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
     ProgramMissing,
     ProgramTooSlow,
@@ -174,11 +175,11 @@ def sync_journal() -> None:
 
 def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {
-        "time": int(record.get("__REALTIME_TIMESTAMP", 0)),
+        "time": _number(record.get("__REALTIME_TIMESTAMP")) or 0,
         "priority": _priority(record.get("PRIORITY")),
         "identifier": _joined(record.get("SYSLOG_IDENTIFIER")),
         "unit": _joined(record.get("UNIT") or record.get("USER_UNIT") or _of_process(record)),
-        "pid": int(record["_PID"]) if str(record.get("_PID", "")).isdigit() else None,
+        "pid": _number(record.get("_PID")),
         "message": _joined(record.get("MESSAGE")),
     }
     if fields:
@@ -195,6 +196,11 @@ def _of_process(record: dict[str, t.Any]) -> t.Any:
 def _priority(value: t.Any) -> int:
     """Whoever writes to the journal may send anything for a priority."""
     return int(value) if isinstance(value, str) and len(value) == 1 and value in "01234567" else 6
+
+
+def _number(value: t.Any) -> int | None:
+    """A field that is a number; None where it is none, as nobody vouches for a journal from elsewhere."""
+    return count(value) if isinstance(value, str) and is_digits(value) and len(value) <= 20 else None
 
 
 def _joined(value: t.Any) -> str:

@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
@@ -335,7 +336,9 @@ class Manager:
     def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
         """Unset and set variables of the manager's environment."""
         pairs = [f"{name}={value}" for name, value in assign.items()]
-        self.call("UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment", repeat=True)
+        self.call(
+            "UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment", repeat=True
+        )
 
     def default_target(self) -> str:
         """The unit that is booted into; empty where none is set."""
@@ -400,7 +403,7 @@ class Manager:
 
     def _job(self, path: str, name: str, kind: str, begun: float) -> Job:
         number = path.rpartition("/")[2]
-        if not (number.isdecimal() and len(number) <= 10):
+        if not (is_digits(number) and len(number) <= 10):
             raise self._nonsense(f"says that {path} is the job to {kind} {name}")
         self._begun[int(number)] = begun
         return Job(int(number), path, name, kind)

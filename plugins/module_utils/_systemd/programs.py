@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts i
     environment_of,
     give_up_root,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 
 # Bytes that a program may print at most, on both streams together.
 _LARGEST = 1 << 24
@@ -132,7 +133,7 @@ def _sweep(parent: str) -> None:
 
     for name in os.listdir(parent):
         number = name[len(_SCRATCH) :].partition("-")[0]
-        if not name.startswith(_SCRATCH) or not number.isdigit() or os.path.exists(f"/proc/{number}"):
+        if not name.startswith(_SCRATCH) or not is_digits(number) or os.path.exists(f"/proc/{number}"):
             continue
         try:
             if os.lstat(f"{parent}/{name}").st_uid == os.geteuid():

@@ -20,7 +20,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
     check_mode,
     check_range,
     check_values,
-    is_number,
     named,
     presentable,
     shown,
@@ -80,6 +79,8 @@ def test_names_and_numbers_of_accounts(user: str) -> None:
         ".",
         "..",
         "4294967295",
+        "65535",
+        "007",
         "7" * 5000,
         "x" * 300,
     ],
@@ -122,7 +123,6 @@ def test_lines_directories_and_bounds() -> None:
             check_directory(text, "directory")
     with pytest.raises(BadInput, match=r"^lines: -1 is not between 0 and 5; give fewer"):
         check_range(-1, "lines", 0, 5, "give fewer")
-    assert [text for text in ("1", "\u00b2", "\u0663", "", "-1", "1.0") if is_number(text)] == ["1"]
 
 
 def test_messages_are_bounded_whoever_wrote_them() -> None:

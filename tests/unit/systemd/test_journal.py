@@ -130,3 +130,11 @@ def test_last_words_without_an_invocation(journalctl: Journalctl) -> None:
     assert [entry["message"] for entry in found] == ["last words"]
     assert found[0]["fields"] == word
     assert journalctl.asked[2][-1] == "_COMM=sh"
+
+
+def test_numbers_that_are_none_are_none(journalctl: Journalctl) -> None:
+    """A journal that came from elsewhere may hold anything."""
+    journalctl.answers = [
+        [{"_PID": "\u00b2", "__REALTIME_TIMESTAMP": "x"}, {"_PID": ["1"], "__REALTIME_TIMESTAMP": "7" * 5000}]
+    ]
+    assert [(entry["pid"], entry["time"]) for entry in entries()] == [(None, 0), (None, 0)]

@@ -253,7 +253,7 @@ def test_how_much_output_is_returned() -> None:
         ({"environment": {"A": "x\x01"}}, "environment: "),
         ({"properties": {"": 1}}, "properties: '' is no directive"),
         ({"on_active": "1s", "timer_properties": {"": 1}}, "timer_properties: '' is no directive"),
-        ({"slice": "x.service"}, "slice: 'x.service' is a service"),
+        ({"slice": "x.service"}, "slice: 'x.service' is no slice"),
         *[
             ({"run_as": value}, "run_as: ")
             for value in ("²", "99999999999", "4294967295", "65535", "007", "a\nb", "a:b", "9" * 5000)

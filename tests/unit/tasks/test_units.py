@@ -191,7 +191,7 @@ def test_directories_that_may_not_be_looked_into(tree: Tree, monkeypatch: pytest
 
 @pytest.mark.parametrize("user", ["a\0b", "²", "", "nobody-there", "9" * 30])
 def test_users_that_do_not_exist(user: str) -> None:
-    with pytest.raises(BadInput, match="^user: there is no user"):
+    with pytest.raises(BadInput, match="^user: "):
         find_user(user)
 
 

@@ -16,7 +16,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
     check_directory,
     check_line,
     check_range,
-    is_number,
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
@@ -28,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
     user_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
@@ -121,8 +121,8 @@ def point_of_time(text: str, option: str) -> str:
     text = text.strip()
     if not text:
         raise BadInput(f"{option}: is empty; leave it out, or write a time such as today or -1h")
-    if is_number(text):
-        return _since_1970(int(text))
+    if is_digits(text):
+        return _since_1970(count(text))
     # Versions before 255 know no T and no offset.
     if text[10:11] not in ("T", "t"):
         return text
@@ -136,7 +136,7 @@ def point_of_time(text: str, option: str) -> str:
         seconds = int(when.timestamp())
     except (ValueError, OverflowError):
         return text
-    return _since_1970(seconds * 10**6 + int((digits + "000000")[:6]))
+    return _since_1970(seconds * 10**6 + count((digits + "000000")[:6]))
 
 
 def _since_1970(usec: int) -> str:

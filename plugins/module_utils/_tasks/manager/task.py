@@ -20,9 +20,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, is_number, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
@@ -219,7 +220,7 @@ def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step
     before = manager.environment()
     assign, unset = {}, []
     for name, value in wanted.items():
-        if not name.replace("_", "a").isalnum() or is_number(name[0]) or not name.isascii():
+        if not is_variable(name):
             raise BadInput(f"environment: {shown(name)} is no name of a variable; use letters, digits and _")
         if isinstance(value, (dict, list)):
             raise BadInput(
