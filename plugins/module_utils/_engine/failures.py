@@ -13,8 +13,8 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, short
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
     sync_journal,

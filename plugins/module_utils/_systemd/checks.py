@@ -31,12 +31,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SYMBOLIC = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+")
 
 
-def named(items: t.Sequence[str], most: int = 20) -> str:
-    """Names for a message: all of a few, else the first ones and how many more."""
-    told = ", ".join(items[:most])
-    return told if len(items) <= most else f"{told} and {len(items) - most} more"
-
-
 def presentable(message: str, params: t.Any, most: int = _MESSAGE) -> str:
     """A message as it may be shown, whoever wrote it: values cut short, bounded, without control characters.
 

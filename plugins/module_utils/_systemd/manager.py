@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     BusUnreachable,
     CallFailed,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
     ANSWERS,
     BUS_NAME,
@@ -540,27 +540,27 @@ class Manager:
 
     def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Make the links that the units' [Install] sections ask for. Does not reload."""
-        doing = f"enable {_short(names)}"
+        doing = f"enable {short(names)}"
         return _changes(self.call("EnableUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
     def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the links to the units. Does not reload."""
-        doing = f"disable {_short(names)}"
+        doing = f"disable {short(names)}"
         return _changes(self.call("DisableUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def mask(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Link the units to /dev/null. Does not reload."""
-        doing = f"mask {_short(names)}"
+        doing = f"mask {short(names)}"
         return _changes(self.call("MaskUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[0])
 
     def unmask(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the units' links to /dev/null. Does not reload."""
-        doing = f"unmask {_short(names)}"
+        doing = f"unmask {short(names)}"
         return _changes(self.call("UnmaskUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def preset(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Enable or disable as the host's preset files say. Does not reload."""
-        doing = f"apply presets to {_short(names)}"
+        doing = f"apply presets to {short(names)}"
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
 
@@ -570,11 +570,6 @@ def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
     if kind == "start" and flags:
         return Call(MANAGER_PATH, MANAGER, "StartUnitWithFlags", "sst", (name, mode, 0))
     return Call(MANAGER_PATH, MANAGER, _JOB_METHODS[kind], "ss", (name, mode))
-
-
-def _short(names: t.Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def _changes(rows: t.Iterable[t.Any]) -> list[LinkChange]:

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     check_account,
@@ -20,9 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
     check_mode,
     check_range,
     check_values,
-    named,
     presentable,
-    shown,
 )
 
 
@@ -137,7 +135,7 @@ def test_messages_are_bounded_whoever_wrote_them() -> None:
     assert presentable("short: 'x'", {"a": "x"}) == "short: 'x'"
     assert len(shown(10**6000)) < 100
     assert len(shown(["x" * 1000] * 1000)) <= 100
-    assert named([str(number) for number in range(5000)], 3) == "0, 1, 2 and 4997 more"
+    assert short([str(number) for number in range(5000)]) == "0, 1 and 4998 more"
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,12 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     ARGUMENT_BYTES,
     check_directory,
     check_line,
     check_range,
-    shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     any_of,

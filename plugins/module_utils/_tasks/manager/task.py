@@ -19,8 +19,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable

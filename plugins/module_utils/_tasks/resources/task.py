@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
     attribute_of,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import group_id, user_entry
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
@@ -160,7 +160,7 @@ def _check_environment(variables: dict[t.Any, t.Any]) -> None:
         text = str(name)
         if not is_variable(text):
             raise BadInput(
-                f"environment: {text[:40]!r} is no name of a variable; it has letters, digits and underscores, no digit first"
+                f"environment: {shown(text)} is no name of a variable; it has letters, digits and underscores, no digit first"
             )
         if isinstance(value, (dict, list, tuple)):
             raise BadInput(f"environment: {text}: takes text or a number, not {type(value).__name__}")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, Part, parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command, split_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
@@ -344,7 +344,7 @@ def check_marker(marker: str) -> None:
     """Refuse a marker that would not come back out of a comment as it went in."""
     if not marker or len(marker) > 100 or marker != marker.strip() or not _MARKER_CHARS.issuperset(marker):
         raise BadInput(
-            f"marker: {marker[:60]!r} cannot be written into a comment; use letters, digits, blanks and any of - _ . : @ / +, "
+            f"marker: {shown(marker)} cannot be written into a comment; use letters, digits, blanks and any of - _ . : @ / +, "
             "100 characters at most"
         )
 

@@ -11,13 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    short,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveFile,
@@ -33,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus

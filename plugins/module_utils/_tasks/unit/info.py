@@ -12,8 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import named, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -133,7 +132,7 @@ def _check_states(states: t.Sequence[str]) -> None:
     unknown = [state for state in states if state not in known]
     if "active" in known and unknown:
         raise BadInput(
-            f"states: {named([shown(state) for state in unknown])} is no load, active or sub state of units; "
+            f"states: {short([shown(state) for state in unknown], 20)} is no load, active or sub state of units; "
             "`systemctl --state=help` prints them all"
         )
 
@@ -218,7 +217,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     if unknown:
         version = manager.manager_property("Version")
         raise BadInput(
-            f"properties: {named([shown(name) for name in unknown])} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            f"properties: {short([shown(name) for name in unknown], 20)} is no property of {', '.join(sorted(samples))} in systemd {version}; "
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     size = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     Reload,
@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     Settle,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, is_template
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
 

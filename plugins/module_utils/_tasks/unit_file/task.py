@@ -35,11 +35,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     check_account,
     check_mode,
-    shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,

@@ -9,16 +9,10 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    short,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, is_up
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import user_entry
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import (
