@@ -173,7 +173,7 @@ class Manager:
         self, calls: t.Sequence[Call], deadline: float | None, repeat: bool, fds: bool = False
     ) -> list[t.Any]:
         if deadline is None:
-            deadline = time.monotonic() + self.connection.default_timeout
+            deadline = self.connection.end_of_call(time.monotonic())
         self._be_alive(deadline)
         for times in range(_TRIES):
             lost: SystemdError | None
@@ -203,7 +203,7 @@ class Manager:
     def _be_alive(self, deadline: float | None = None) -> None:
         """Connect anew where the connection is known to have died; nothing was sent yet, so it is not too late for any call."""
         if self.connection.is_dead():
-            self._renew(time.monotonic() + self.connection.default_timeout if deadline is None else deadline)
+            self._renew(self.connection.end_of_call(time.monotonic()) if deadline is None else deadline)
 
     def _is_gone(self, error: CallFailed) -> bool:
         """Whether a bus says that systemd is not there, where it was before."""

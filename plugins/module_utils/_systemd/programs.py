@@ -32,6 +32,12 @@ class ProgramMissing(SystemdError):
     """There is no such program."""
 
 
+class PrintedTooMuch(SystemdError):
+    """It printed more than a program may, and was killed."""
+
+    limit = _LARGEST
+
+
 class ProgramTooSlow(SystemdError):
     """It did not end in its time, and was killed."""
 
@@ -58,7 +64,8 @@ def run_program(
     :param root: the tree that it is run in, by chroot(2).
     :raises ProgramMissing: there is no such program.
     :raises ProgramTooSlow: it did not end in time.
-    :raises SystemdError: it cannot be run, or printed more than 16 MiB.
+    :raises PrintedTooMuch: it printed more than 16 MiB.
+    :raises SystemdError: it cannot be run.
     """
     account = acting_for() if os.geteuid() != os.getuid() else None
     environment = dict(os.environ) if account is None and not clean else _bare()
@@ -177,7 +184,7 @@ def _read(process: subprocess.Popen[bytes], name: str, timeout: float, deadline:
                     selector.unregister(key.fileobj)
                 size += len(data)
                 if size > _LARGEST:
-                    raise SystemdError(f"{name} printed more than {_LARGEST >> 20} MiB and was killed; ask for less")
+                    raise PrintedTooMuch(f"{name} printed more than {_LARGEST >> 20} MiB and was killed; ask for less")
                 parts[key.fileobj].append(data)
     try:
         process.wait(max(deadline - time.monotonic(), 0.01))

@@ -291,11 +291,10 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
-    with open_session(params) as session:
+    with open_session(params) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = session.timeout
         values = manager.manager_properties([*_FACTS.values(), *_BOOT.values()])
         facts: dict[str, t.Any] = dict(zip(_FACTS, values))
         facts["features"] = (facts["features"] or "").split()

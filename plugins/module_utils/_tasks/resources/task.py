@@ -78,7 +78,6 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = session.timeout
         warnings: list[str] = []
         subjects: list[Subject] = []
         host: Host | None = None

@@ -11,7 +11,8 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import group_id, user_entry
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, check_account
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     check_slice,
@@ -174,14 +175,10 @@ def words_of(command: t.Any) -> list[str]:
     :raises BadInput: it is neither, or empty.
     """
     if isinstance(command, str):
-        import shlex
-
         try:
-            words = shlex.split(command)
+            words = split_words(command)
         except ValueError as e:
-            raise BadInput(
-                f"command: cannot be taken apart: {str(e).lower()}; write it as a list of arguments"
-            ) from None
+            raise BadInput(f"command: cannot be taken apart: {e}; write it as a list of arguments") from None
     elif isinstance(command, (list, tuple)):
         words = []
         for index, word in enumerate(command):
@@ -192,6 +189,12 @@ def words_of(command: t.Any) -> list[str]:
         raise BadInput("command: write a list of arguments, or one string")
     if not words or not words[0]:
         raise BadInput("command: is empty; write the program and its arguments")
+    for index, word in enumerate(words):
+        if len(word) >= ARGUMENT_BYTES or len(word.encode("utf-8", "surrogateescape")) >= ARGUMENT_BYTES:
+            raise BadInput(
+                f"command: argument {index} is longer than the {ARGUMENT_BYTES - 1} bytes that Linux takes ({shown(word)}); give it in "
+                "a file, or in `stdin`"
+            )
     return words
 
 

@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -250,7 +251,6 @@ def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[s
     `$NAME` alone becomes as many words as its value has, `${NAME}` anywhere its value, and `$$` is a dollar sign.
     """
     import re
-    import shlex
 
     def value(match: re.Match[str]) -> str:
         return environment.get(match[1], "") if match[1] else "$"
@@ -260,7 +260,7 @@ def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[s
         if word[:1] == "$" and word[1:2] not in ("", "$", "{"):
             text = environment.get(word[1:], "")
             try:
-                found += shlex.split(text)
+                found += split_words(text)
             except ValueError:
                 found += text.split()
         else:

@@ -83,12 +83,11 @@ def gather(module: t.Any) -> dict[str, t.Any]:
 
 
 def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
-    with open_session(params) as session:
+    with open_session(params) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
         _check_states(params["states"])
-        manager.connection.default_timeout = session.timeout
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
