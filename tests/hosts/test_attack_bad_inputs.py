@@ -98,6 +98,7 @@ def test_what_is_good_is_taken(modules: ModulesOnHost, module: str) -> None:
     assert not answer["result"].get("failed"), answer["result"]
 
 
+SERVICE: dict[str, t.Any] = {"name": "a", "definition": {"path": "/etc/sv/a"}, "units": []}
 CLEAR = [
     ("journal_info", {"boot": ""}, "boot: '' is no boot"),
     ("journal_info", {"boot": "x"}, "boot: 'x' is no boot"),
@@ -110,7 +111,7 @@ CLEAR = [
     ("journal_info", {"lines": 10**12}, "lines: 1000000000000 is not between"),
     ("journal_info", {"match": {"_PID": []}}, "match: _PID is an empty list"),
     ("journal_info", {"since": "a\0b"}, "since: character 2 is a NUL"),
-    ("journal_info", {"since": "7" * 5000}, "(5000 characters) is longer than 100 characters, which a time"),
+    ("journal_info", {"since": "7" * 5000}, "is longer than 100 characters, which a time"),
     ("manager", {"environment": {"A": "x" * 200_000}}, "environment: 'A': is longer than"),
     ("manager", {"environment": {f"A{number}": "x" * 60_000 for number in range(40)}}, "bytes in all, more than"),
     ("manager", {"environment": {"A": "a\nb"}}, "environment: A: 'a\\nb' holds the control character"),
@@ -142,6 +143,63 @@ CLEAR = [
     ("timer_info", {"next": 10**12}, "next: 1000000000000 is not between"),
     ("resource_control", {"name": ["x" * 246]}, "name: "),
     ("resource_control", {"trial_stalled": "\u0663"}, "trial_stalled: '\u0663' is not a percentage"),
+    ("resource_control", {"properties": {"CPUQuota": "99999999999999999%"}}, "is more than systemd can count"),
+    ("resource_control", {"properties": {"AllowedCPUs": "-1"}}, "AllowedCPUs: '-1' is not a list of numbers"),
+    ("resource_control", {"properties": {"MemoryMax": "1\0G"}}, "properties.MemoryMax: character 2 is a NUL"),
+    ("resource_control", {"properties": {"MemoryMax": "7" * 5000}}, "is more than systemd can count"),
+    ("resource_control", {"properties": {"": "1"}}, "properties: '' is no resource property"),
+    ("resource_control", {"trial": "7" * 5000}, "trial: "),
+    *(("timer", {option: "7" * 5000}, f"{option}: ") for option in ("OnCalendar", "OnActiveSec", "AccuracySec")),
+    *(("unit", {option: "7" * 5000}, f"{option}: ") for option in ("timeout", "settle")),
+    *(
+        ("run", {option: "7" * 5000}, f"{option}: ")
+        for option in ("timeout", "output_limit", "on_active", "on_calendar")
+    ),
+    *(
+        ("run", {option: ""}, f"{option}: is empty")
+        for option in ("creates", "removes", "on_active", "on_boot", "slice")
+    ),
+    *(("run", {"on_calendar": value}, "on_calendar: is empty") for value in ([], [""], "")),
+    ("run", {"on_unit_active": "5min"}, "on_unit_active: counts from a run"),
+    *(
+        ("run", {"unit_type": kind, option: value}, f"{option}: {value!r} ")
+        for kind in ("scope", "service")
+        for option in ("run_as", "run_as_group")
+        for value in ("\u00b2", "99999999999", "65535")
+    ),
+    ("run", {"properties": {"": 1}}, "properties: '' is no directive"),
+    ("run", {"properties": {"SystemCallFilter": "foo"}}, "SystemCallFilter: 'foo' is no system call"),
+    ("run", {"properties": {"Slice": "x.service"}}, "properties: Slice: 'x.service' is no slice"),
+    ("run", {"slice": "x.service"}, "slice: 'x.service' is no slice"),
+    ("run", {"slice": "x@.slice"}, "slice: 'x@.slice' can be no slice"),
+    ("run", {"slice": "a--b"}, "slice: 'a--b' can be no slice"),
+    ("run", {"command": "1" * (1 << 20)}, "command: argument 0 is longer than the 131071 bytes"),
+    ("run", {"command": ["/bin/echo", "a\ud800"]}, "command[1]: character 2 is"),
+    ("run", {"stdin": "a\ud800"}, "stdin: character 2 is"),
+    ("run", {"environment": {"A": "a\ud800"}}, "environment.A: character 2 is"),
+    ("manager", {"environment": {"A": "a\0"}}, "environment.A: character 2 is a NUL"),
+    ("unit_file", {"content": "[Unit]\n#\ud800"}, "content: character 9 is"),
+    *(
+        (module, {"root": root}, "root: ")
+        for module in ("unit", "unit_info", "unit_file", "timer", "timer_info", "service_import_info")
+        for root in ("", "srv", "/srv/../etc", "/" + "x" * 256)
+    ),
+    *(("service_import_info", {"path": path}, "path: ") for path in ("", "etc/sv", "a\0")),
+    *(
+        ("service_handover", {"services": [{**SERVICE, **wrong}]}, f"services[0].{place}: ")
+        for place, wrong in (
+            ("definition", {"definition": "text"}),
+            ("definition.path", {"definition": {"path": "/a\0b"}}),
+            ("definition.links", {"definition": {"path": "/etc/sv/a", "links": 5}}),
+            ("definition.links[0]", {"definition": {"path": "/etc/sv/a", "links": ["/a\0b"]}}),
+            ("accept", {"accept": 5}),
+            ("dropins[0]", {"dropins": ["x"]}),
+            ("units[0].content", {"units": [{"name": "a.service", "content": 5}]}),
+            ("units[0].name", {"units": [{"name": "x" * 300 + ".service", "content": "[Service]\n"}]}),
+            ("name", {"name": "x" * 300}),
+            ("name", {"name": "a\nb"}),
+        )
+    ),
 ]
 
 
@@ -155,6 +213,23 @@ def test_it_says_what_and_changes_nothing(
     assert answer["result"].get("failed"), answer["result"]
     assert told in answer["result"]["msg"]
     assert not answer["touched"]
+
+
+def test_what_is_not_applied_is_said(modules: ModulesOnHost) -> None:
+    told = modules("unit_file", {**GOOD["unit_file"], "seuser": "system_u"}, True)["result"]
+    assert "seuser: is not applied, since SELinux is not enabled on this host" in str(told["warnings"])
+
+
+@pytest.mark.parametrize("wish", [{"enabled": True}, {"preset": True}])
+def test_a_unit_file_that_systemd_cannot_read_is_not_enabled(
+    modules: ModulesOnHost, host: Host, wish: dict[str, t.Any]
+) -> None:
+    host.write("/etc/systemd/system/bad-input-broken.service", "[Service\nExecStart=/bin/true\n")
+    try:
+        answer = modules("unit", {"name": ["bad-input-broken.service"], **wish})
+    finally:
+        host.run("rm /etc/systemd/system/bad-input-broken.service; systemctl daemon-reload", check=True)
+    assert f"{next(iter(wish))}: systemd cannot read the unit file of bad-input-broken" in answer["result"]["msg"]
 
 
 @pytest.mark.parametrize("mode", ["0644", "644", "0600", 0o644, 0o600, 0o444, 0o640, "u=rw,go=r", "go-w"])

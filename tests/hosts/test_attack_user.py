@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 from pathlib import Path
 
@@ -279,6 +280,41 @@ def test_a_command_in_a_scope_has_nothing_of_roots(host: Host, uid: int) -> None
     assert lines[:3] == ["Uid:" + f"\t{uid}" * 4, "Gid:" + f"\t{uid}" * 4, f"Groups:\t{uid} "]
     assert {f"HOME={HOME}", f"USER={USER}", f"XDG_RUNTIME_DIR=/run/user/{uid}"} <= set(lines)
     assert not any(line.startswith("DBUS_") for line in lines)
+
+
+def test_a_manager_that_hangs_is_not_waited_for_longer_than_the_task_may_take(host: Host, uid: int) -> None:
+    """It waits for a writer of the pipe that is in the place of a unit file."""
+    mine(host, f"mkdir -p {UNITS}; mkfifo {UNITS}/au-hang.timer")
+    try:
+        began = time.monotonic()
+        told = task(host, "timer_info", name=["au-hang", "*"], timeout="3s")
+        assert time.monotonic() - began < 15
+        assert "within 3 s" in told["msg"]
+        assert "raise `timeout`" in told["msg"]
+    finally:
+        mine(host, f"rm {UNITS}/au-hang.timer")
+        host.run(
+            f"systemctl kill -s KILL user@{uid}; systemctl reset-failed user@{uid}; systemctl restart user@{uid}",
+            check=True,
+        )
+
+
+def test_what_the_user_may_not_see_is_not_told(host: Host, uid: int) -> None:
+    """Whether there is a file is told by `creates` and `removes`, so they are looked at as the user."""
+    host.run("install -d -m 700 /srv/au-closed; touch /srv/au-closed/there", check=True)
+    for path in ("/srv/au-closed/there", "/srv/au-closed/*"):
+        assert task(host, "run", command=["/bin/true"], creates=path)["changed"]
+        assert not task(host, "run", command=["/bin/true"], removes=path)["changed"]
+    assert not task(host, "run", command=["/bin/true"], creates="/etc/passwd")["changed"]
+
+
+def test_log_lines_of_others_are_not_told(host: Host, uid: int) -> None:
+    """A user's manager names the invocation of a service of root's for that of its own unit."""
+    host.run("systemd-run --wait --unit=au-root sh -c 'echo of-root-alone'; journalctl --sync", check=True)
+    invocation = host.run("journalctl -o cat --output-fields=INVOCATION_ID -n 1 UNIT=au-root.service").stdout.split()[0]
+    assert len(invocation) == 32
+    told = task(host, "journal_info", invocation=invocation)
+    assert told["entries"] == []
 
 
 def test_whatever_is_the_users_is_touched_as_the_user(host: Host, uid: int) -> None:

@@ -186,6 +186,8 @@ class _Task:
         self.session = open_session(params, may_be_down=self.enabled is None and self.started is None)
         self._place(self.session)
         self.raw, self.text = ("", parse("")) if self.absent else self._wanted()
+        # A plan may be made twice, and what it warns of is its own.
+        self._told_by_options = tuple(self.warnings)
 
     def _nothing_runs(self) -> bool:
         return self.params["root"] is not None or self.params["scope"] == "global"
@@ -362,7 +364,7 @@ class _Task:
 
     def plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
         """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
-        self.warnings = []
+        self.warnings = list(self._told_by_options)
         try:
             return self._plan(manager)
         except OSError as e:
