@@ -289,7 +289,7 @@ def test_a_manager_that_hangs_is_not_waited_for_longer_than_the_task_may_take(ho
         began = time.monotonic()
         told = task(host, "timer_info", name=["au-hang", "*"], timeout="3s")
         assert time.monotonic() - began < 15
-        assert "within 3 s" in told["msg"]
+        assert "the time allowed was over" in told["msg"]
         assert "raise `timeout`" in told["msg"]
     finally:
         mine(host, f"rm {UNITS}/au-hang.timer")

@@ -23,6 +23,7 @@ class Connection:
     is_bus = False
     who = "systemd"
     default_timeout = 90.0
+    all_until = float("inf")
     owner, moves = None, 0
     known: t.ClassVar[dict[str, str]] = {}
     property_types: t.ClassVar[dict[str, str]] = {}
@@ -37,6 +38,9 @@ class Connection:
 
     def is_dead(self) -> bool:
         return self.closed
+
+    def end_of_call(self, begun: float) -> float:
+        return begun + self.default_timeout
 
     def call(self, call: t.Any, deadline: float | None = None) -> t.Any:
         return self.call_many([call])[0]
