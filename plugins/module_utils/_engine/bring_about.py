@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
+# The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
 _STATE = "/var/lib/pidone.systemd"
 
