@@ -26,7 +26,7 @@ EXCEPTIONS = {
     "_engine/lock.py": {"*": "a lock in a directory of its user's own, and the first bytes of it"},
     "_engine/undo_log.py": {
         "boot_id": "/proc",
-        "_begin": "makes files of its own, in a directory of its user's",
+        "_put": "makes files of its own, in a directory of its user's",
         "load": "as the reader does; it is larger, and must be its user's own",
     },
     "_observe/processes.py": {"*": "/proc, where the kernel alone makes files"},
