@@ -501,7 +501,7 @@ def test_what_is_owed_is_owed_until_it_is_paid(host: Host, tmp_path: Path) -> No
         assert (units / "f").read_bytes() == b"v1"
         raise Killed
 
-    for _ in range(2):
+    for dummy in range(2):
         with pytest.raises(Killed):
             host.task(die, name="a")
     host.manager.log.clear()
