@@ -46,6 +46,13 @@ def plain(text: str, limit: int = LONGEST_SHOWN) -> str:
     return cut if len(text) <= limit and len(cut) <= limit else cut[: limit - 3] + "..."
 
 
+def short(names: t.Sequence[str], most: int = 3) -> str:
+    """A list of names for people: all of a few, else the first ones and how many more."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
 def shown(value: t.Any, limit: int = LONGEST_SHOWN) -> str:
     """Any value as a message quotes it: as Python writes it, cut to about `limit` characters. It never fails."""
     if isinstance(value, str):

@@ -84,7 +84,8 @@ options:
     default: []
   lines:
     description:
-      - At most how many entries to return, the last ones. V(0) returns all.
+      - At most how many entries to return, the last ones. V(0) returns all, of which there must be no more than 16 MiB as C(journalctl) prints
+        them; the task fails otherwise, and says so.
     type: int
     default: 100
   directory:

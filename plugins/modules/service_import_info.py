@@ -263,6 +263,7 @@ services:
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
 
 
 def main() -> None:
@@ -282,6 +283,9 @@ def main() -> None:
     try:
         definitions = options["definitions"]
         if definitions is None:
+            for option in ("root", "path"):
+                if options[option] is not None:
+                    check_directory(options[option], option)
             definitions = collect(options["source"], options["root"], options["path"], options["name"])
     except SystemdError as error:
         module.fail_json(msg=error.msg, **error.data)

@@ -14,6 +14,7 @@ in values of the expected types or in one error that names it, within the deadli
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import socket
@@ -114,6 +115,8 @@ class Connection:
         self._dbus = low_level
         self._destination = destination
         self.default_timeout = default_timeout
+        # On the clock of time.monotonic(): when the calls for which the caller gives no deadline have to be over, all of them.
+        self.all_until = math.inf
         self.who = who
         # Signatures by member, of answers and of the bodies of signals, and by name those of properties. What is not
         # listed may have any type.
@@ -265,7 +268,11 @@ class Connection:
         if self._closed:
             raise self._lost()
         begun = time.monotonic()
-        return begun, begun + self.default_timeout if deadline is None else deadline
+        return begun, self.end_of_call(begun) if deadline is None else deadline
+
+    def end_of_call(self, begun: float) -> float:
+        """The deadline of a call that begins then, and for which nobody gives one."""
+        return min(begun + self.default_timeout, self.all_until)
 
     def _collect(self, serials: t.Sequence[int], begun: float, deadline: float) -> list[t.Any]:
         at = 0

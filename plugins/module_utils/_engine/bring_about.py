@@ -81,7 +81,9 @@ def ending_in_order(ctx: Context) -> t.Iterator[None]:
         if not heard and not ctx.rolling_back:
             heard = True
             name = signal.Signals(number).name
-            raise Interrupted(f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost")
+            raise Interrupted(
+                f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost"
+            )
 
     before: dict[signal.Signals, t.Any] = {}
     try:
@@ -122,14 +124,19 @@ def bring_about(
     :raises SystemdError: the plan could not be made or carried out; `steps` and `diff` of its data are the plan's.
     """
     guard = _Guard(module, session)
+
+    def planned() -> Plan:
+        with session.reading():
+            return make_plan()
+
     try:
         if module.check_mode:
-            return guard.check(make_plan)
+            return guard.check(planned)
         guard.recover()
         seen = guard.seen()
-        plan = make_plan()
+        plan = planned()
         if plan.changed and guard.enter(seen):
-            plan = make_plan()
+            plan = planned()
         return guard.carry_out(plan, wait, rollback, guarded)
     finally:
         guard.leave()
@@ -208,7 +215,9 @@ class _Guard:
 
     def _task(self) -> str:
         """What tells the same task again, and tells nothing of its secrets."""
-        params = {key: value for key, value in self._module.params.items() if key not in ("timeout", "rollback", "settle")}
+        params = {
+            key: value for key, value in self._module.params.items() if key not in ("timeout", "rollback", "settle")
+        }
         text = json.dumps([self._module._name, params], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -229,7 +238,9 @@ class _Guard:
         import fcntl
 
         try:
-            descriptor = os.open(t.cast(Places, self._places).lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(
+                t.cast(Places, self._places).lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            )
         except OSError:
             return False
         try:

@@ -15,7 +15,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
 
 
 class Context:
@@ -176,13 +176,6 @@ class Plan:
                 lines.append("   steps: " + "; ".join(self.describe()))
             parts.append({"prepared": "\n".join(lines) + "\n"})
         return parts
-
-
-def short(names: t.Sequence[str], most: int = 3) -> str:
-    """A list of names for people: all of a few, else the first ones and how many more."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
 
 
 def explained(error: BaseException, doing: str) -> SystemdError:

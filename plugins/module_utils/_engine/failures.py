@@ -13,8 +13,8 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, short
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
     sync_journal,
@@ -174,14 +174,14 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
-            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.scope)
+            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid)
     elif detailed and entry.get("failed_dependencies"):
         first = entry["failed_dependencies"][0]
         path = object_path(first["unit"])
         value, begun = manager.properties([(path, UNIT, "InvocationID"), (path, UNIT, "InactiveExitTimestamp")])
         if value:
             first["invocation_id"] = bytes(value).hex()
-            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.scope)
+            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.uid)
     if _was_not_tried(ctx, entry, unit):
         reason = _hindered_by(manager.status(unit.get("Triggers", ())), listens=special.get("Accept") is False)
         if reason:
@@ -283,12 +283,12 @@ def _condition(row: t.Sequence[t.Any]) -> str:
     return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
 
 
-def _journal(invocation: str, unit: str, begun: int, scope: str) -> list[dict[str, t.Any]]:
+def _journal(invocation: str, unit: str, begun: int, uid: int | None) -> list[dict[str, t.Any]]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     # The last words of a service that died just now may still be on their way.
     sync_journal()
     try:
-        return last_lines_of(invocation, unit, begun, _LOG_LINES, scope)
+        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid)
     except SystemdError:
         return []
 

@@ -19,14 +19,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     replace,
     set_label,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     AttributesWere,
     DirectoryWas,
     FileWas,
     LinkWas,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 
 class FileTools:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import typing as t
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 if t.TYPE_CHECKING:
@@ -69,6 +71,8 @@ class Session:
         self.scope: str = params["scope"]
         self.user: str | None = params.get("user")
         self.root: str | None = params.get("root")
+        if self.root is not None:
+            check_directory(self.root, "root")
         if self.user is not None and self.scope != "user":
             raise BadInput(
                 f"user: only scope `user` has a user, not `{self.scope}`; set `scope: user` or leave out `user`"
@@ -133,6 +137,24 @@ class Session:
 
         opened = open_on_bus if self._on_bus else open_manager
         return opened(self.scope, self.user, self._jeepney or import_jeepney, self.timeout)
+
+    @contextmanager
+    def reading(self) -> t.Iterator[None]:
+        """Within it, all that is asked of the manager together takes no longer than the task may.
+
+        A manager that answers each of many questions just in time would be waited for many times as long. It is for what reads
+        only: what was begun has to be ended, or undone.
+        """
+        connection = None if self.manager is None or self.manager.offline else self.manager.connection
+        if connection is None:
+            yield
+            return
+        connection.all_until = time.monotonic() + self.timeout
+        try:
+            yield
+        finally:
+            # It may be another one by now.
+            self.manager.connection.all_until = math.inf
 
     def privileged(self, why: str) -> t.ContextManager[None]:
         """Have root's rights for a while, where root acts as a user; *why* is for the reader."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 

@@ -25,9 +25,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     explained,
     finish_way_back,
-    short,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 _VERSION = 1
 # The last line of a log that could not be removed.

@@ -23,8 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     set_label,
     tidy,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, short
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 
 class FileWas(Note):

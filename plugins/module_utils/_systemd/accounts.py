@@ -16,7 +16,9 @@ import sys
 import typing as t
 from contextlib import contextmanager, suppress
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 
 
 class Account(t.NamedTuple):
@@ -46,18 +48,46 @@ def find_account(user: str | None) -> Account:
 
     :raises BadInput: there is no such user.
     """
-    import pwd
-
+    if user is not None:
+        check_account(user, "user")
     try:
-        if user is None:
-            entry = pwd.getpwuid(os.geteuid())
-        else:
-            entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
-    except (KeyError, ValueError):
-        raise BadInput(f"user: there is no user {user!r} on this host; create it first, or correct the name") from None
+        entry = user_entry(str(os.geteuid()) if user is None else user)
+    except KeyError:
+        raise BadInput(
+            f"user: there is no user {shown(user)} on this host; create it first, or correct the name"
+        ) from None
     return Account(
         entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir.rstrip("/") or "/", entry.pw_shell or "/bin/sh"
     )
+
+
+def user_entry(user: str) -> t.Any:
+    """The entry of a user by name or number, as of `pwd`.
+
+    :raises KeyError: there is no such user.
+    """
+    import pwd
+
+    try:
+        return pwd.getpwuid(count(user)) if is_digits(user) else pwd.getpwnam(user)
+    except (OverflowError, ValueError):
+        # No number or name of anybody.
+        raise KeyError(user) from None
+
+
+def group_id(group: str) -> int:
+    """The number of a group by name or number; a number needs no entry.
+
+    :raises KeyError: there is no such group.
+    """
+    import grp
+
+    if is_digits(group):
+        return count(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except ValueError:
+        raise KeyError(group) from None
 
 
 def acting_for() -> Account | None:

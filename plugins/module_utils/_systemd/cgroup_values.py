@@ -9,9 +9,12 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import INFINITY, PROPERTIES
 
 _ROOT = "/sys/fs/cgroup"
+# The greatest number of a processor or memory node that systemd knows (CPU_SET_MAX_NCPU of its cpu-set-util.h).
+_LAST_CPU = 8191
 # Nothing to wait for and no link: those of the kernel are neither, and nobody shall be able to put something else there.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Property -> attribute, and for the per-device ones the word in its lines.
@@ -91,16 +94,17 @@ def counters(text: str | None) -> dict[str, int]:
     found = {}
     for line in (text or "").splitlines():
         key, _blank, number = line.partition(" ")
-        if number.isdigit():
-            found[key] = int(number)
+        if is_digits(number):
+            found[key] = count(number)
     return found
 
 
 def stalled_usec(text: str | None) -> int | None:
     """Microseconds in which some task waited, of a pressure attribute; None where the kernel does not tell."""
     for line in (text or "").splitlines():
-        if line.startswith("some "):
-            return int(line.rpartition("total=")[2])
+        total = line.rpartition("total=")[2]
+        if line.startswith("some ") and is_digits(total):
+            return count(total)
     return None
 
 
@@ -112,8 +116,18 @@ def read_value(directory: str | None, name: str) -> tuple[str | None, t.Any]:
         return None, None
     try:
         return text, _value(directory, name, text, word)
-    except (ValueError, IndexError):
+    except (ValueError, KeyError, ZeroDivisionError):
         return text, None
+
+
+def _number(text: str) -> int:
+    """A number as the kernel writes it.
+
+    :raises ValueError: it is none.
+    """
+    if not is_digits(text):
+        raise ValueError(text)
+    return count(text)
 
 
 def _value(directory: str | None, name: str, text: str, word: str) -> t.Any:
@@ -121,27 +135,30 @@ def _value(directory: str | None, name: str, text: str, word: str) -> t.Any:
     if kind in ("quota", "timespan"):
         quota, period = text.split()
         if kind == "timespan":
-            return int(period)
-        return INFINITY if quota == "max" else int(quota) * 1_000_000 // int(period)
+            return _number(period)
+        return INFINITY if quota == "max" else _number(quota) * 1_000_000 // _number(period)
     if kind == "numbers":
         found: list[int] = []
         for part in filter(None, text.split(",")):
             first, _dash, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
+            low, high = _number(first), _number(last or first)
+            if high > _LAST_CPU:
+                raise ValueError(part)
+            found += range(low, high + 1)
         return tuple(found)
     if kind == "cpu_weight":
-        return 0 if read_attribute(directory, "cpu.idle") == "1" else int(text)
+        return 0 if read_attribute(directory, "cpu.idle") == "1" else _number(text)
     if word == "default":
-        return int(dict(line.split() for line in text.splitlines())["default"])
+        return _number(dict(line.split() for line in text.splitlines())["default"])
     if word:
         limits = []
         for line in text.splitlines():
             device, *fields = line.split()
             number = dict(field.split("=") for field in fields)[word]
             if number != "max":
-                limits.append((device, int(number)))
+                limits.append((device, _number(number)))
         return tuple(sorted(limits))
-    return INFINITY if text == "max" else int(text)
+    return INFINITY if text == "max" else _number(text)
 
 
 def agrees(name: str, loaded: t.Any, kernel: t.Any) -> bool:

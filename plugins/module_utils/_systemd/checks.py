@@ -13,25 +13,22 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 
 # Characters of a value that a message shows, and characters that a message has at most.
 _SHOWN = 60
 _MESSAGE = 8000
 # MAX_ARG_STRLEN of Linux: an argument or variable has at most so many bytes, its end included (execve(2)).
 ARGUMENT_BYTES = 32 * 4096
-# Numbers of users and groups are 32 bits, of which the last one stands for "none" (uid_is_valid() of systemd).
+# Numbers of users and groups are 32 bits, of which the last one stands for "none", as does that of 16 bits (uid_is_valid() of
+# systemd).
 _LAST_ID = 2**32 - 2
+_NONE_OF_16 = 2**16 - 1
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # What would move a terminal's cursor or colours; a message has lines.
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SYMBOLIC = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+")
-
-
-def named(items: t.Sequence[str], most: int = 20) -> str:
-    """Names for a message: all of a few, else the first ones and how many more."""
-    told = ", ".join(items[:most])
-    return told if len(items) <= most else f"{told} and {len(items) - most} more"
 
 
 def presentable(message: str, params: t.Any, most: int = _MESSAGE) -> str:
@@ -144,11 +141,6 @@ def check_line(text: str, option: str, what: str, example: str, most: int = 4096
     return text
 
 
-def is_number(text: str) -> bool:
-    """Whether the text is a whole number in ASCII's digits: `isdigit` alone takes any script's, and superscripts."""
-    return text.isascii() and text.isdigit()
-
-
 def check_range(number: int, option: str, low: int, high: int, example: str) -> int:
     """A number between two bounds, both included.
 
@@ -168,9 +160,14 @@ def check_account(text: str, option: str, what: str = "user") -> str:
     example = f"write the name or number of a {what}"
     if not text:
         raise BadInput(f"{option}: is empty; {example}, or leave `{option.partition('[')[0]}` out")
-    if is_number(text):
-        if len(text) > 10 or int(text) > _LAST_ID:
+    if is_digits(text):
+        if count(text) > _LAST_ID:
             raise BadInput(f"{option}: {shown(text)} is more than {_LAST_ID}, the last number of a {what}; {example}")
+        if count(text) == _NONE_OF_16 or (text[0] == "0" and text != "0"):
+            raise BadInput(
+                f"{option}: {shown(text)} is the number of no {what}: these go from 0 to {_LAST_ID}, without {_NONE_OF_16} and "
+                f"without a 0 before them; {example}"
+            )
         return text
     bad = _CONTROL.search(text) or re.search("[/:]", text)
     if bad:
@@ -183,6 +180,7 @@ def check_account(text: str, option: str, what: str = "user") -> str:
         or text.strip() != text
         or text in (".", "..")
         or re.fullmatch(r"[0-9-]*", text)
+        # Of another script, or a superscript.
         or text.isdigit()
     ):
         raise BadInput(f"{option}: {shown(text)} cannot be the name of a {what}; {example}")

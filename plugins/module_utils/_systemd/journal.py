@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
     ProgramMissing,
-    ProgramTooSlow,
     run_program,
 )
 
@@ -25,15 +26,14 @@ _NO_SUCH_UNITS = "Failed to add filter for units: No data available"
 PRIORITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 
-def of_invocation(invocation: str, scope: str = "system") -> list[str]:
-    """The matches for what one invocation of a unit said, and what its manager said of it."""
-    return any_of(invocation_matches(invocation, scope))
+def invocation_matches(invocation: str, uid: int | None = None) -> list[list[str]]:
+    """What one invocation of a unit said, and what its manager said of it, as alternatives for `any_of`.
 
-
-def invocation_matches(invocation: str, scope: str = "system") -> list[list[str]]:
-    """The same as alternatives, for `any_of`."""
-    prefix = "USER_" if scope == "user" else ""
-    return [[f"_SYSTEMD_INVOCATION_ID={invocation}"], [f"{prefix}INVOCATION_ID={invocation}"]]
+    :param uid: the user of whose manager the unit is, None for the system's. What a user's manager tells may be the ID of any
+        other invocation, so only what that user's processes said counts.
+    """
+    prefix, of_user = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
+    return [[f"_SYSTEMD_INVOCATION_ID={invocation}", *of_user], [f"{prefix}INVOCATION_ID={invocation}", *of_user]]
 
 
 def any_of(alternatives: t.Iterable[t.Sequence[str]]) -> list[str]:
@@ -53,14 +53,15 @@ def user_unit_matches(unit: str, uid: int) -> list[list[str]]:
     return [[f"{field}={unit}", f"_UID={uid}"] for field in fields]
 
 
-def user_units(where: t.Sequence[str] = ()) -> list[str]:
+def user_units(where: t.Sequence[str] = (), timeout: float = 10.0) -> list[str]:
     """The names of all units of users' managers that the journal knows.
 
     :param where: options of journalctl that say which journal.
+    :param timeout: seconds that it may take.
     :raises SystemdError: the journal cannot be read.
     """
-    fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT")
-    lines = [line for field in fields for line in _journalctl([*where, f"--field={field}"], 10.0)]
+    fields, end = ("_SYSTEMD_USER_UNIT", "USER_UNIT"), time.monotonic() + timeout
+    lines = [line for field in fields for line in _journalctl([*where, f"--field={field}"], left(end))]
     return sorted({line.decode("utf-8", "replace") for line in lines})
 
 
@@ -69,7 +70,7 @@ def last_words_of(
     where: t.Sequence[str],
     arguments: t.Sequence[str],
     fields: t.Sequence[str],
-    scope: str = "system",
+    uid: int | None = None,
     timeout: float = 10.0,
 ) -> list[dict[str, t.Any]]:
     """What one invocation said at its very end and was stored with the name of its unit alone (see `last_lines_of`).
@@ -78,23 +79,26 @@ def last_words_of(
     before the beginning of the next one.
 
     :param where: options of journalctl that say which journal.
+    :param uid: as for `invocation_matches`.
+    :param timeout: seconds that all of it may take.
     :param arguments: the same, and all options and matches that the entries have to meet besides.
     :param fields: as for `read_journal`.
     :raises SystemdError: the journal cannot be read.
     """
-    of_user = "USER_" if scope == "user" else ""
+    end = time.monotonic() + timeout
+    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
     key = f"{of_user}INVOCATION_ID"
-    told = read_journal([*where, f"{key}={invocation}"], None, timeout=timeout)
+    told = read_journal([*where, f"{key}={invocation}", *whose], None, timeout=timeout)
     if not told or not told[-1]["unit"]:
         return []
     unit, begun, ended = told[-1]["unit"], told[0]["time"], told[-1]["time"]
     low, high = ended - _LATE, ended + _LATE
-    for other in read_journal([*where, *_between(low, high), f"{of_user}UNIT={unit}"], None, [key], timeout):
+    for other in read_journal([*where, *_between(low, high), f"{of_user}UNIT={unit}", *whose], None, [key], left(end)):
         if other["fields"].get(key) not in (None, invocation):
             low = max(low, other["time"]) if other["time"] < begun else low
             high = min(high, other["time"]) if other["time"] > ended else high
     words = []
-    for entry in read_journal([*_between(low, high), *arguments], _MANY, ["all"], timeout):
+    for entry in read_journal([*_between(low, high), *arguments], _MANY, ["all"], left(end)):
         record = entry.pop("fields")
         if record.get("_SYSTEMD_INVOCATION_ID") or record.get(f"_SYSTEMD_{of_user}UNIT") != unit:
             continue
@@ -105,12 +109,17 @@ def last_words_of(
     return words
 
 
+def left(end: float) -> float:
+    """The seconds until a deadline on the clock of `time.monotonic()`, a moment at least."""
+    return max(end - time.monotonic(), 0.01)
+
+
 def _between(low: int, high: int) -> list[str]:
     """Options for the entries between two points of time in microseconds since 1970."""
     return [f"--since=@{low // 10**6}", f"--until=@{high // 10**6 + 1}"]
 
 
-def last_lines_of(invocation: str, unit: str, since: int, lines: int, scope: str = "system") -> list[dict[str, t.Any]]:
+def last_lines_of(invocation: str, unit: str, since: int, lines: int, uid: int | None = None) -> list[dict[str, t.Any]]:
     """The last entries of one invocation of a unit, the oldest first.
 
     As a unit goes down, systemd removes the link that tells journald its invocation (/run/systemd/units/invocation:UNIT).
@@ -118,11 +127,12 @@ def last_lines_of(invocation: str, unit: str, since: int, lines: int, scope: str
 
     :param invocation: the InvocationID as 32 hexadecimal digits.
     :param since: when the invocation began, in microseconds since 1970; of what bears no ID, nothing older counts.
+    :param uid: as for `invocation_matches`.
     :raises SystemdError: the journal cannot be read.
     """
-    user = "USER_" if scope == "user" else ""
-    found = read_journal(of_invocation(invocation, scope), lines)
-    named = [f"--since=@{since // 10**6}", f"_SYSTEMD_{user}UNIT={unit}"]
+    found = read_journal(any_of(invocation_matches(invocation, uid)), lines)
+    named = [f"--since=@{since // 10**6}"]
+    named += [f"_SYSTEMD_UNIT={unit}"] if uid is None else [f"_SYSTEMD_USER_UNIT={unit}", f"_UID={uid}"]
     for entry in read_journal(named, lines, ["_SYSTEMD_INVOCATION_ID"]):
         if not entry.pop("fields") and entry["time"] >= since:
             found.append(entry)
@@ -138,7 +148,9 @@ def read_journal(
     :param lines: at most how many of the last entries; None for all.
     :param fields: journal fields to return beside the common ones, under their own names; `all` for every one.
     :param timeout: seconds it may take.
-    :raises SystemdError: journalctl is missing, refuses, or takes too long.
+    :raises ProgramTooSlow: it takes too long.
+    :raises PrintedTooMuch: it is more than a program may print.
+    :raises SystemdError: journalctl is missing, or refuses.
     """
     limit = f"--lines={'all' if lines is None else lines}"
     found = _journalctl(["--all", "--output=json", limit, *arguments], timeout)
@@ -153,10 +165,6 @@ def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:
             done = run_program(command, timeout)
     except ProgramMissing as e:
         raise SystemdError("journalctl is not there, which reads the journal; install the package systemd") from e
-    except ProgramTooSlow as e:
-        raise SystemdError(
-            f"reading the journal took longer than {timeout:g} s; ask for less, or give more time in `timeout`"
-        ) from e
     why = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode and why and why != _NO_SUCH_UNITS:
         raise SystemdError(f"journalctl failed: {why}")
@@ -174,11 +182,11 @@ def sync_journal() -> None:
 
 def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {
-        "time": int(record.get("__REALTIME_TIMESTAMP", 0)),
+        "time": _number(record.get("__REALTIME_TIMESTAMP")) or 0,
         "priority": _priority(record.get("PRIORITY")),
         "identifier": _joined(record.get("SYSLOG_IDENTIFIER")),
         "unit": _joined(record.get("UNIT") or record.get("USER_UNIT") or _of_process(record)),
-        "pid": int(record["_PID"]) if str(record.get("_PID", "")).isdigit() else None,
+        "pid": _number(record.get("_PID")),
         "message": _joined(record.get("MESSAGE")),
     }
     if fields:
@@ -195,6 +203,11 @@ def _of_process(record: dict[str, t.Any]) -> t.Any:
 def _priority(value: t.Any) -> int:
     """Whoever writes to the journal may send anything for a priority."""
     return int(value) if isinstance(value, str) and len(value) == 1 and value in "01234567" else 6
+
+
+def _number(value: t.Any) -> int | None:
+    """A field that is a number; None where it is none, as nobody vouches for a journal from elsewhere."""
+    return count(value) if isinstance(value, str) and is_digits(value) and len(value) <= 20 else None
 
 
 def _joined(value: t.Any) -> str:

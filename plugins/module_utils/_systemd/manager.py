@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     BusUnreachable,
     CallFailed,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
     ANSWERS,
     BUS_NAME,
@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
@@ -172,7 +173,7 @@ class Manager:
         self, calls: t.Sequence[Call], deadline: float | None, repeat: bool, fds: bool = False
     ) -> list[t.Any]:
         if deadline is None:
-            deadline = time.monotonic() + self.connection.default_timeout
+            deadline = self.connection.end_of_call(time.monotonic())
         self._be_alive(deadline)
         for times in range(_TRIES):
             lost: SystemdError | None
@@ -202,7 +203,7 @@ class Manager:
     def _be_alive(self, deadline: float | None = None) -> None:
         """Connect anew where the connection is known to have died; nothing was sent yet, so it is not too late for any call."""
         if self.connection.is_dead():
-            self._renew(time.monotonic() + self.connection.default_timeout if deadline is None else deadline)
+            self._renew(self.connection.end_of_call(time.monotonic()) if deadline is None else deadline)
 
     def _is_gone(self, error: CallFailed) -> bool:
         """Whether a bus says that systemd is not there, where it was before."""
@@ -335,7 +336,9 @@ class Manager:
     def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
         """Unset and set variables of the manager's environment."""
         pairs = [f"{name}={value}" for name, value in assign.items()]
-        self.call("UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment", repeat=True)
+        self.call(
+            "UnsetAndSetEnvironment", "asas", list(unset), pairs, doing="change the manager's environment", repeat=True
+        )
 
     def default_target(self) -> str:
         """The unit that is booted into; empty where none is set."""
@@ -400,7 +403,7 @@ class Manager:
 
     def _job(self, path: str, name: str, kind: str, begun: float) -> Job:
         number = path.rpartition("/")[2]
-        if not (number.isdecimal() and len(number) <= 10):
+        if not (is_digits(number) and len(number) <= 10):
             raise self._nonsense(f"says that {path} is the job to {kind} {name}")
         self._begun[int(number)] = begun
         return Job(int(number), path, name, kind)
@@ -537,27 +540,27 @@ class Manager:
 
     def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Make the links that the units' [Install] sections ask for. Does not reload."""
-        doing = f"enable {_short(names)}"
+        doing = f"enable {short(names)}"
         return _changes(self.call("EnableUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
     def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the links to the units. Does not reload."""
-        doing = f"disable {_short(names)}"
+        doing = f"disable {short(names)}"
         return _changes(self.call("DisableUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def mask(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Link the units to /dev/null. Does not reload."""
-        doing = f"mask {_short(names)}"
+        doing = f"mask {short(names)}"
         return _changes(self.call("MaskUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[0])
 
     def unmask(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """Remove the units' links to /dev/null. Does not reload."""
-        doing = f"unmask {_short(names)}"
+        doing = f"unmask {short(names)}"
         return _changes(self.call("UnmaskUnitFiles", "asb", list(names), runtime, doing=doing, repeat=True)[0])
 
     def preset(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """Enable or disable as the host's preset files say. Does not reload."""
-        doing = f"apply presets to {_short(names)}"
+        doing = f"apply presets to {short(names)}"
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
 
@@ -567,11 +570,6 @@ def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
     if kind == "start" and flags:
         return Call(MANAGER_PATH, MANAGER, "StartUnitWithFlags", "sst", (name, mode, 0))
     return Call(MANAGER_PATH, MANAGER, _JOB_METHODS[kind], "ss", (name, mode))
-
-
-def _short(names: t.Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def _changes(rows: t.Iterable[t.Any]) -> list[LinkChange]:

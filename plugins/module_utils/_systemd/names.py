@@ -108,6 +108,12 @@ def check_slice(name: t.Any, option: str = "slice") -> str:
     full = check_name(name if unit_type(text) or not text else f"{text}.slice", option)
     if unit_type(full) != "slice":
         raise BadInput(f"{option}: {shown(name)} is no slice; write one such as machine.slice")
+    # slice_name_is_valid() of systemd: no templates or instances, and each part between dashes is that of a slice above it.
+    if "@" in full or (full != "-.slice" and not all(full.rpartition(".")[0].split("-"))):
+        raise BadInput(
+            f"{option}: {shown(name)} can be no slice: its name has no @, and something before, between and after its dashes; "
+            "write one such as machine.slice"
+        )
     return full
 
 

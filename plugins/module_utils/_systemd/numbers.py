@@ -38,6 +38,12 @@ def count(digits: str, base: int = 10) -> int:
     return int(digits or "0", base) if len(digits) <= (30 if base == 10 else 100) else BEYOND
 
 
+def leading_number(text: str) -> int | None:
+    """The number that a text begins with, such as that of a version (`252` of `252.39-1~deb12u2`); None where there is none."""
+    digits = text[: len(text) - len(text.lstrip(_DIGITS))]
+    return count(digits) if digits else None
+
+
 def parse_number(
     text: str, option: str, low: int, high: int, what: str = "a whole number", decimal: bool = False
 ) -> int:

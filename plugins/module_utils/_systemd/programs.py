@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts i
     environment_of,
     give_up_root,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 
 # Bytes that a program may print at most, on both streams together.
 _LARGEST = 1 << 24
@@ -29,6 +30,12 @@ _PLAIN = {"LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_LOG_COLOR": "0", "SYSTE
 
 class ProgramMissing(SystemdError):
     """There is no such program."""
+
+
+class PrintedTooMuch(SystemdError):
+    """It printed more than a program may, and was killed."""
+
+    limit = _LARGEST
 
 
 class ProgramTooSlow(SystemdError):
@@ -57,7 +64,8 @@ def run_program(
     :param root: the tree that it is run in, by chroot(2).
     :raises ProgramMissing: there is no such program.
     :raises ProgramTooSlow: it did not end in time.
-    :raises SystemdError: it cannot be run, or printed more than 16 MiB.
+    :raises PrintedTooMuch: it printed more than 16 MiB.
+    :raises SystemdError: it cannot be run.
     """
     account = acting_for() if os.geteuid() != os.getuid() else None
     environment = dict(os.environ) if account is None and not clean else _bare()
@@ -132,7 +140,7 @@ def _sweep(parent: str) -> None:
 
     for name in os.listdir(parent):
         number = name[len(_SCRATCH) :].partition("-")[0]
-        if not name.startswith(_SCRATCH) or not number.isdigit() or os.path.exists(f"/proc/{number}"):
+        if not name.startswith(_SCRATCH) or not is_digits(number) or os.path.exists(f"/proc/{number}"):
             continue
         try:
             if os.lstat(f"{parent}/{name}").st_uid == os.geteuid():
@@ -176,7 +184,7 @@ def _read(process: subprocess.Popen[bytes], name: str, timeout: float, deadline:
                     selector.unregister(key.fileobj)
                 size += len(data)
                 if size > _LARGEST:
-                    raise SystemdError(f"{name} printed more than {_LARGEST >> 20} MiB and was killed; ask for less")
+                    raise PrintedTooMuch(f"{name} printed more than {_LARGEST >> 20} MiB and was killed; ask for less")
                 parts[key.fileobj].append(data)
     try:
         process.wait(max(deadline - time.monotonic(), 0.01))

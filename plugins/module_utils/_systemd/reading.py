@@ -14,13 +14,15 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, plain
 
 # Unit files, drop-ins, presets, stamps: systemd reads lines of up to 1 MiB (LONG_LINE_MAX of its fileio.h), continued ones
 # included, and gives up a file with a longer one. A file that is larger than that as a whole is no unit file of anybody.
 LIMIT = 1 << 20
 # Entries of one directory: some hundred thousand units are more than systemd itself could load.
 ENTRIES = 200_000
+# Characters of a path that a message shows; paths of what there is may have 4096.
+LONGEST_PATH = 1000
 
 _NULL = os.makedev(1, 3)
 _KINDS = {
@@ -37,7 +39,7 @@ class Unreadable(SystemdError):
     """A file or directory that is there, and cannot or must not be read. `errno` is that of the system call, or EINVAL."""
 
     def __init__(self, path: str, why: str, number: int = errno.EINVAL) -> None:
-        super().__init__(f"cannot read {printable(path)}: {why}")
+        super().__init__(f"cannot read {plain(path, LONGEST_PATH)}: {why}")
         self.path = path
         self.errno = number
 
@@ -45,12 +47,6 @@ class Unreadable(SystemdError):
     def is_passed_over(self) -> bool:
         """Whether a look at all files of a unit goes on without it: somebody else may read it, or it leads nowhere."""
         return self.errno in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR)
-
-
-def printable(path: str) -> str:
-    """A path for a message: whole where it can be shown, else as Python writes it, and cut where it is endless."""
-    shown = path if path.isprintable() else repr(path)
-    return shown if len(shown) <= 1000 else f"{shown[:300]}..."
 
 
 def read_small(path: str, limit: int = LIMIT, dir_fd: int | None = None, follow: bool = True) -> bytes | None:
@@ -215,9 +211,9 @@ def _too_large(path: str, limit: int) -> Unreadable:
 __all__: t.Sequence[str] = (
     "ENTRIES",
     "LIMIT",
+    "LONGEST_PATH",
     "Unreadable",
     "list_small",
-    "printable",
     "read_file",
     "read_handle",
     "read_head",

@@ -88,7 +88,7 @@ def renew(manager: t.Any, deadline: float) -> None:
         return
     follows = manager._removed is not None
     manager._adopt(new)
-    new.default_timeout = old.default_timeout
+    new.default_timeout, new.all_until = old.default_timeout, old.all_until
     manager._removed = None
     calls = []
     for name, changes in manager._watched.items():

@@ -23,13 +23,13 @@ import stat
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
     ENTRIES,
     LIMIT,
+    LONGEST_PATH,
     Unreadable,
     list_small,
-    printable,
     read_file,
     read_handle,
     unreadable,
@@ -46,7 +46,7 @@ class LeadsNowhere(Unreadable):
     def __init__(self, path: str) -> None:
         super().__init__(path, "", errno.ELOOP)
         self.msg = (
-            f"root: the links at {printable(path)} go round in a circle, for an absolute link holds inside of the tree, as it "
+            f"root: the links at {plain(path, LONGEST_PATH)} go round in a circle, for an absolute link holds inside of the tree, as it "
             "will when that runs; make it a directory, or a relative link to one in the tree"
         )
         self.args = (self.msg,)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_file_name, template_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # The longest name of a file that Linux takes.
@@ -131,17 +131,17 @@ def check_dropin(value: str, unit: str, option: str = "dropin") -> str:
     :raises BadInput: it cannot be the name of a file that systemd would read.
     """
     name = value if value.endswith(".conf") else f"{value}.conf"
-    shown = repr(value if len(value) <= 60 else value[:57] + "...")
     if name == ".conf" or name.startswith("."):
-        raise BadInput(f"{option}: {shown} is not a name systemd would read; write one such as '10-limits'")
+        raise BadInput(f"{option}: {shown(value)} is not a name systemd would read; write one such as '10-limits'")
     if "/" in name:
         raise BadInput(
-            f"{option}: {shown} holds a slash; give only the name, such as '10-limits', which becomes {unit}.d/10-limits.conf"
+            f"{option}: {shown(value)} holds a slash; give only the name, such as '10-limits', which becomes {unit}.d/10-limits.conf"
         )
     for char in name:
         if char not in _DROPIN_CHARS:
             what = "a line break" if char in "\r\n" else "a NUL" if char == "\0" else repr(char)
-            raise BadInput(f"{option}: {shown} holds {what}; write letters, digits and any of - _ . : @ +")
-    if len(name) > _LONGEST or len(unit) + 2 > _LONGEST:
-        raise BadInput(f"{option}: {shown} makes a file name longer than {_LONGEST} characters")
+            raise BadInput(f"{option}: {shown(value)} holds {what}; write letters, digits and any of - _ . : @ +")
+    check_file_name(unit, "name", "{}.d", "its directory of drop-ins")
+    if len(name) > _LONGEST:
+        raise BadInput(f"{option}: {shown(value)} makes a file name longer than {_LONGEST} characters")
     return name

@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     has_surrogates,
     is_variable,
     number_text,
+    words_of,
 )
 
 # LONG_LINE_MAX of systemd, in bytes; a line has to be shorter.
@@ -68,7 +69,7 @@ class Assignment(t.NamedTuple):
         """
         if self.line == self.last or '"' in self.value or "'" in self.value:
             return self.value
-        return " ".join(self.value.split())
+        return " ".join(words_of(self.value))
 
 
 class Problem(t.NamedTuple):

@@ -12,11 +12,13 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
     Unreadable,
     list_small,
     read_text,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import split_lines
 
 
 class Assignment(t.NamedTuple):
@@ -154,20 +156,20 @@ def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[s
     found = []
     here = ""
     pending = ""
-    for line in text.splitlines():
-        stripped = line.strip()
+    for line in split_lines(text):
+        stripped = line.strip(BLANKS)
         if stripped[:1] in ("#", ";"):
             continue
         if stripped.endswith("\\"):
             pending += stripped[:-1] + " "
             continue
-        whole, pending = (pending + stripped).strip(), ""
+        whole, pending = (pending + stripped).strip(BLANKS), ""
         if whole.startswith("["):
             here = whole[1:-1]
         elif here == section:
             key, equals, value = whole.partition("=")
-            if equals and key.rstrip() in keys:
-                found.append((key.rstrip(), value.strip()))
+            if equals and key.rstrip(BLANKS) in keys:
+                found.append((key.rstrip(BLANKS), value.strip(BLANKS)))
     return found
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import typing as t
@@ -20,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     CallFailed,
     WrongPeer,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
@@ -101,6 +103,25 @@ def managed(*peers: Peer) -> Manager:
     return manager
 
 
+def test_questions_together_take_no_longer_than_reading_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager that answers each of many questions just in time is not waited for many times as long."""
+    peers = [Peer(ListJobs=[HANG_UP]), Peer(GetDefaultTarget=[None])]
+    manager = managed(*peers)
+    session = Session({"scope": "system"}, 0.5, False, False, True)
+    session.manager = manager
+    began = time.monotonic()
+    with session.reading():
+        manager.list_jobs()
+        assert manager.connection is peers[1].connection
+        for _each in range(3):
+            with pytest.raises(BusTimeout):
+                manager.default_target()
+            assert time.monotonic() - began < 1.5
+    assert manager.connection.all_until == math.inf
+    with session.reading():
+        manager.list_jobs()
+
+
 def test_questions_are_asked_again() -> None:
     old, new = Peer(ListJobs=[HANG_UP]), Peer(ListJobs=["a(usssoo)"])
     manager = managed(old, new)
@@ -144,7 +165,9 @@ def test_changes_that_come_to_the_same_are_asked_for_again() -> None:
 def test_others_are_not_made_twice_but_leave_a_living_connection() -> None:
     old, new = Peer(StartTransientUnit=[HANG_UP]), Peer(StopUnit=["o"])
     manager = managed(old, new)
-    with pytest.raises(BusUnreachable, match=r"systemd was replaced .* during StartTransientUnit, .* run the task again"):
+    with pytest.raises(
+        BusUnreachable, match=r"systemd was replaced .* during StartTransientUnit, .* run the task again"
+    ):
         manager.start_transient("a.service", [])
     assert "StartTransientUnit" not in new.asked
     (job,) = manager.enqueue([("a.service", "stop")])

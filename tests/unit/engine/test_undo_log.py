@@ -12,6 +12,7 @@ import os
 import signal
 import time
 import typing as t
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log im
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 TOOLS = FileTools(lambda path, check: False)
+
+
+def at_once(session: object) -> t.ContextManager[None]:
+    """Stands for `Session.reading`, for managers that need no time."""
+    return nullcontext()
 
 
 class Manager:
@@ -101,8 +107,10 @@ class Host:
         made.warn = self.warned.append
         return made
 
-    def task(self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any) -> bool:
-        session = type("Session", (), {"manager": self.manager, "timeout": 5.0})()
+    def task(
+        self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any
+    ) -> bool:
+        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0})()
         changes = [Change("a", "", "")]
         made = self.module(check, **params)
         return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
@@ -213,7 +221,9 @@ def test_what_a_kill_left_beside_a_file_is_removed(host: Host, tmp_path: Path, m
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(os, "replace", replace_and_die)
-        patch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.durable.remove", lambda path: True)
+        patch.setattr(
+            "ansible_collections.pidone.systemd.plugins.module_utils._engine.durable.remove", lambda path: True
+        )
         host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS)])
     assert len(list(path.parent.iterdir())) == 1
     stranger = path.parent / ".other.0123abcd.pidone-tmp"
@@ -267,13 +277,19 @@ def test_what_was_stopped_for_a_while_comes_up_again(host: Host) -> None:
     assert "brought a.timer up again" in caught.value.msg
 
 
-def test_after_a_reboot_only_what_lasts_is_put_back(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_reboot_only_what_lasts_is_put_back(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "units" / "f"
     path.parent.mkdir()
     with pytest.raises(Killed):
-        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Jobs("restart", ["a.service"], ["a.service"]), Dies()])
+        host.task(
+            lambda: [WriteFile(str(path), b"x", None, TOOLS), Jobs("restart", ["a.service"], ["a.service"]), Dies()]
+        )
     host.manager.log.clear()
-    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log.boot_id", lambda: "next")
+    monkeypatch.setattr(
+        "ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log.boot_id", lambda: "next"
+    )
     host.task(list)
     assert not path.exists()
     assert not any("a.service" in line for line in host.manager.log)
@@ -302,7 +318,9 @@ def test_a_torn_last_line_is_of_something_that_had_not_begun(host: Host, tmp_pat
     assert [note.kind for note in found.notes] == ["file"]
 
 
-@pytest.mark.parametrize("content", [b"[]\n", b"{}\n", b'{"version": 2, "boot": ""}\n', b"\xff\n", b'{"version": 1, "boot": ""}\n{}\n'])
+@pytest.mark.parametrize(
+    "content", [b"[]\n", b"{}\n", b'{"version": 2, "boot": ""}\n', b"\xff\n", b'{"version": 1, "boot": ""}\n{}\n']
+)
 def test_a_damaged_log_is_one_clear_error(host: Host, content: bytes) -> None:
     directory = Path(host.places.logs[0])
     directory.mkdir(parents=True)
@@ -460,7 +478,11 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
     reading, writing = os.pipe()
     task = os.fork()
     if not task:
-        session = type("Session", (), {"manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()})()
+        session = type(
+            "Session",
+            (),
+            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()},
+        )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
         os._exit(1)
@@ -477,7 +499,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
 
 def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    session = type("Session", (), {"manager": host.manager, "timeout": 5.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0})()
     plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
     assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
     os.wait()
@@ -594,14 +616,14 @@ def holder(host: Host) -> t.Iterator[t.Any]:
 def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
     path = tmp_path / "f"
     process, _let_go = holder
-    session = type("Session", (), {"manager": host.manager, "timeout": 0.2})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2})()
     with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
         bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
     assert not path.exists()
 
 
 def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
-    session = type("Session", (), {"manager": host.manager, "timeout": 0.01})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01})()
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
@@ -614,7 +636,7 @@ def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) 
         let_go.set()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
     assert bring_about(host.module(), session, make_plan)[2] is True
     assert len(looked) == 2
 
@@ -630,12 +652,14 @@ def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tm
             other.release()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
     bring_about(host.module(), session, make_plan)
     assert len(looked) == 2
 
 
-@pytest.mark.parametrize("said", [b"", b"\xff", b"[]", b'{"module": 5}', b'{"module": "\\u001b[2J{{ x }}", "pid": 1, "since": 1e400}'])
+@pytest.mark.parametrize(
+    "said", [b"", b"\xff", b"[]", b'{"module": 5}', b'{"module": "\\u001b[2J{{ x }}", "pid": 1, "since": 1e400}']
+)
 def test_what_a_holder_says_of_itself_is_not_believed(tmp_path: Path, said: bytes) -> None:
     path = tmp_path / "l"
     path.write_bytes(said)

@@ -25,7 +25,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts i
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     cgroup_directory,
+    counters,
     read_attribute,
+    read_value,
+    stalled_usec,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
     ProgramMissing,
@@ -36,6 +39,41 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 
 NOBODY = Account(65534, 65534, "nobody", "/nonexistent")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has other users' ids")
+
+
+@pytest.mark.parametrize("user", ["\u00b2", "\u0661", "7" * 5000, "99999999999", "", "a\nb", "65535", "no-such-user"])
+def test_who_is_nobody(user: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        find_account(user)
+    assert caught.value.msg.startswith("user: ")
+    assert len(caught.value.msg) < 250
+
+
+@pytest.mark.parametrize("name", ["\u00b2", "7" * 5000, "99999999999", "a\0b", "no-such-one"])
+def test_entries_of_nobody(name: str) -> None:
+    with pytest.raises(KeyError):
+        accounts.user_entry(name)
+    if not name.isascii() or not name.isdigit():
+        with pytest.raises(KeyError):
+            accounts.group_id(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "text"),
+    [
+        ("AllowedCPUs", "cpuset.cpus", "0-99999999999"),
+        ("AllowedCPUs", "cpuset.cpus", "1_0"),
+        ("CPUQuota", "cpu.max", "1000 0"),
+        ("TasksMax", "pids.max", "nonsense"),
+        ("IOWeight", "io.weight", "8:0 100"),
+        ("IOReadIOPSMax", "io.max", "8:0 rbps=1"),
+    ],
+)
+def test_what_the_kernel_would_never_say(tmp_path: Path, name: str, attribute: str, text: str) -> None:
+    (tmp_path / attribute).write_text(text)
+    assert read_value(str(tmp_path), name) == (text, None)
+    assert stalled_usec("some total=x") is None
+    assert counters("a 1\nb x\nc 1_0") == {"a": 1}
 
 
 def ids() -> tuple[int, int, int, list[int]]:

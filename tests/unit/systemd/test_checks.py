@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     check_account,
@@ -20,10 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
     check_mode,
     check_range,
     check_values,
-    is_number,
-    named,
     presentable,
-    shown,
 )
 
 
@@ -80,6 +77,8 @@ def test_names_and_numbers_of_accounts(user: str) -> None:
         ".",
         "..",
         "4294967295",
+        "65535",
+        "007",
         "7" * 5000,
         "x" * 300,
     ],
@@ -122,7 +121,6 @@ def test_lines_directories_and_bounds() -> None:
             check_directory(text, "directory")
     with pytest.raises(BadInput, match=r"^lines: -1 is not between 0 and 5; give fewer"):
         check_range(-1, "lines", 0, 5, "give fewer")
-    assert [text for text in ("1", "\u00b2", "\u0663", "", "-1", "1.0") if is_number(text)] == ["1"]
 
 
 def test_messages_are_bounded_whoever_wrote_them() -> None:
@@ -137,7 +135,7 @@ def test_messages_are_bounded_whoever_wrote_them() -> None:
     assert presentable("short: 'x'", {"a": "x"}) == "short: 'x'"
     assert len(shown(10**6000)) < 100
     assert len(shown(["x" * 1000] * 1000)) <= 100
-    assert named([str(number) for number in range(5000)], 3) == "0, 1, 2 and 4997 more"
+    assert short([str(number) for number in range(5000)]) == "0, 1 and 4998 more"
 
 
 @pytest.mark.parametrize(

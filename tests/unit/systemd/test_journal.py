@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+import time
 import typing as t
 
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import journal
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info import gather, point_of_time
 
 DEFAULTS: dict[str, t.Any] = {
@@ -75,6 +78,48 @@ def test_all_conditions_hold_together_with_an_invocation(journalctl: Journalctl)
     assert journalctl.asked[0] == [*both, f"_SYSTEMD_INVOCATION_ID={ID}", "+", *both, f"INVOCATION_ID={ID}"]
 
 
+def test_of_a_users_manager_only_what_that_user_said_counts(journalctl: Journalctl) -> None:
+    """A user's manager may name any ID for that of an invocation, such as that of root's service."""
+    journalctl.answers = [[], [], [{"UNIT": "a.service", "__REALTIME_TIMESTAMP": "1"}]]
+    journal.last_lines_of(ID, "a.service", 5_000_000, 10, uid=1000)
+    assert journalctl.asked == [
+        [f"_SYSTEMD_INVOCATION_ID={ID}", "_UID=1000", "+", f"USER_INVOCATION_ID={ID}", "_UID=1000"],
+        ["--since=@5", "_SYSTEMD_USER_UNIT=a.service", "_UID=1000"],
+    ]
+    journal.last_words_of(ID, [], ["_UID=1000"], [], uid=1000)
+    assert all("_UID=1000" in asked for asked in journalctl.asked)
+    journalctl.asked.clear()
+    entries(scope="user", user="0", invocation=ID)
+    assert all("_UID=0" in " ".join(asked).split(" + ")[part] for asked in journalctl.asked[:1] for part in (0, 1))
+    journalctl.asked.clear()
+    journal.last_lines_of(ID, "a.service", 5_000_000, 10)
+    assert not any("_UID" in word for asked in journalctl.asked for word in asked)
+
+
+def test_more_than_a_result_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = [sys.executable, "-c", "while True: print('{\"MESSAGE\": \"' + 'x' * 100000 + '\"}')"]
+    monkeypatch.setattr(journal, "run_program", lambda command, timeout: run_program(endless, timeout))
+    with pytest.raises(
+        BadInput, match=r"^lines: all entries that were asked for are more than the 16 MiB .* ask for fewer"
+    ):
+        entries(lines=0)
+
+
+def test_all_of_the_reading_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def slow(command: list[str], timeout: float) -> subprocess.CompletedProcess[bytes]:
+        given.append(timeout)
+        time.sleep(0.1)
+        told = {"UNIT": "a.service", "__REALTIME_TIMESTAMP": "1000000"}
+        return subprocess.CompletedProcess(command, 0, json.dumps(told).encode(), b"")
+
+    monkeypatch.setattr(journal, "run_program", slow)
+    entries(invocation=ID, timeout="10s")
+    assert len(given) == 4
+    assert all(later <= earlier - 0.1 for earlier, later in zip([10.0, *given], given[1:]))
+
+
 def test_units_of_another_user(journalctl: Journalctl) -> None:
     entries(scope="user", user="0", unit=["a.service"])
     fields = ("_SYSTEMD_USER_UNIT", "USER_UNIT", "COREDUMP_USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT")
@@ -130,3 +175,11 @@ def test_last_words_without_an_invocation(journalctl: Journalctl) -> None:
     assert [entry["message"] for entry in found] == ["last words"]
     assert found[0]["fields"] == word
     assert journalctl.asked[2][-1] == "_COMM=sh"
+
+
+def test_numbers_that_are_none_are_none(journalctl: Journalctl) -> None:
+    """A journal that came from elsewhere may hold anything."""
+    journalctl.answers = [
+        [{"_PID": "\u00b2", "__REALTIME_TIMESTAMP": "x"}, {"_PID": ["1"], "__REALTIME_TIMESTAMP": "7" * 5000}]
+    ]
+    assert [(entry["pid"], entry["time"]) for entry in entries()] == [(None, 0), (None, 0)]

@@ -137,6 +137,11 @@ class TestFiles:
         text = "[Unit]\nMemoryMax=1\n[Service]\n# MemoryMax=2\n MemoryMax = 3 \nIPAddressDeny=any \\\n# no\n localhost\nX=1\n"
         assert parse_lines(text, "Service", KEYS) == [("MemoryMax", "3"), ("IPAddressDeny", "any  localhost")]
 
+    @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+    def test_lines_end_where_systemd_ends_them(self, char: str) -> None:
+        text = f"[Service]\n# a{char}MemoryMax=1\nIPAddressDeny=any{char}MemoryMax=2\rMemoryMax=3\n"
+        assert parse_lines(text, "Service", KEYS) == [("IPAddressDeny", f"any{char}MemoryMax=2"), ("MemoryMax", "3")]
+
 
 class TestDecisions:
     """What has to be done about one property."""

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import os
+import random
+import shlex
 import signal
 import threading
+import time
 import typing as t
 
 import pytest
@@ -17,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import task as run_task
@@ -181,6 +185,41 @@ def test_a_description_has_neither_arguments_nor_control_characters() -> None:
     assert ("Description", ("s", "mine")) in request(description="mine").properties
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a 'b  c' $d", "a\\ b", "a\\\nb", "''", "a'' ''b", '"a\\"b\\\\c\\d"', "'a\\'", "\ta\r\nb ", " ", "a#b # c", "a\u2003b\x0cc", "\"a\nb\"'c'd",
+        "'", '"', "a\\", "a 'b", 'a "b\\"', '"\\', "a\"b'c",
+    ],
+)  # fmt: skip
+def test_words_are_those_of_a_shell(text: str) -> None:
+    try:
+        expected = shlex.split(text)
+    except ValueError:
+        with pytest.raises(ValueError):
+            split_words(text)
+        return
+    assert split_words(text) == expected
+
+
+def test_any_words_are_those_of_a_shell() -> None:
+    chosen = random.Random(7)
+    for _each in range(3000):
+        text = "".join(chosen.choices("ab '\"\\\n", k=chosen.randint(0, 12)))
+        test_words_are_those_of_a_shell(text)
+
+
+@pytest.mark.parametrize(
+    "command", ["1" * (1 << 20), "'" + "1" * (1 << 20), ["/bin/true", "1" * (1 << 17)], "a " + "\u00e9" * (1 << 16)]
+)
+def test_a_word_without_end_is_refused_at_once(command: t.Any) -> None:
+    began = time.process_time()
+    with pytest.raises(BadInput, match=r"^command: ") as caught:
+        words_of(command)
+    assert len(caught.value.msg) < 300
+    assert time.process_time() - began < 1
+
+
 def test_variables_in_the_words_of_a_scope() -> None:
     words = ["$FOO", "${FOO}x", "$NONE", "a${NONE}b", "$$", "a$FOO", "$TWO", "$BAD", "$"]
     environment = {"FOO": "bar", "TWO": "p 'q r'", "BAD": "it's so"}
@@ -253,7 +292,7 @@ def test_how_much_output_is_returned() -> None:
         ({"environment": {"A": "x\x01"}}, "environment: "),
         ({"properties": {"": 1}}, "properties: '' is no directive"),
         ({"on_active": "1s", "timer_properties": {"": 1}}, "timer_properties: '' is no directive"),
-        ({"slice": "x.service"}, "slice: 'x.service' is a service"),
+        ({"slice": "x.service"}, "slice: 'x.service' is no slice"),
         *[
             ({"run_as": value}, "run_as: ")
             for value in ("²", "99999999999", "4294967295", "65535", "007", "a\nb", "a:b", "9" * 5000)

@@ -28,7 +28,7 @@ def command(argv: str, code: int = 0, status: int = 0, pid: int = 7) -> tuple[t.
 class Manager:
     """Tells of one unit."""
 
-    scope = "system"
+    uid = None
 
     def __init__(self, unit: dict[str, t.Any], special: dict[str, t.Any]) -> None:
         self.unit, self.special = unit, special

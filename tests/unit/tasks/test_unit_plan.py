@@ -281,6 +281,24 @@ def test_a_unit_whose_file_is_gone_can_be_stopped() -> None:
     assert steps(unit(active="active", load="not-found"), state="stopped") == ["stop a.service"]
 
 
+@pytest.mark.parametrize("wish", [{"enabled": True}, {"preset": True}])
+@pytest.mark.parametrize(("load", "file"), [("error", ""), ("bad-setting", ""), ("error", "bad"), ("loaded", "bad")])
+def test_a_file_that_systemd_cannot_read_is_not_enabled(wish: dict[str, t.Any], load: str, file: str) -> None:
+    broken = unit(load=load, file=file, preset="enabled")
+    with pytest.raises(
+        BadInput, match=rf"^{next(iter(wish))}: systemd cannot read the unit file of a\.service; correct"
+    ):
+        steps(broken, **wish)
+    # An earlier task may mend it, and this one may write it.
+    plan = plan_units([broken], Wish(**wish), check_mode=True)
+    assert plan.changed
+    assert any("taken for mended" in warning for warning in plan.warnings)
+    assert steps(broken, files_written=True, **wish)
+    # Nothing is to be known of it for these.
+    assert steps(broken, masked=True) == ["mask a.service", "daemon-reload"]
+    assert steps(broken, enabled=False) == []
+
+
 @pytest.mark.parametrize("load", ["masked", "bad-setting", "error"])
 def test_what_was_mended_since_is_read_again(load: str) -> None:
     assert steps(unit(load=load, stale=True), state="started") == ["daemon-reload", "start a.service"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, names
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, names, numbers
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import resource_properties as resources
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command
@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_synta
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
 
 MANY = "9" * 5000
+MODULE_UTILS = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
 MIB = 1024 * 1024
 
 
@@ -168,6 +169,10 @@ def test_answers_that_are_none(name: str, values: list[t.Any]) -> None:
         (lambda: names.unescape("a\ud800"), r"holds '\ud800', which is no character"),
         (lambda: names.check_name("/\ud800"), "holds a slash"),
         (lambda: names.check_slice("x.service"), "slice: 'x.service' is no slice"),
+        (lambda: names.check_slice("x@.slice"), "slice: 'x@.slice' can be no slice"),
+        (lambda: names.check_slice("x@1"), "slice: 'x@1' can be no slice"),
+        (lambda: names.check_slice("a--b"), "slice: 'a--b' can be no slice"),
+        (lambda: names.check_slice("a-.slice"), "slice: 'a-.slice' can be no slice"),
         (lambda: names.check_slice(None), "slice: None is not a unit name"),
         (lambda: join_command(["a", 10**5000], "command"), "command[1]: a number of more than 100 digits"),
         (lambda: join_command(["a", "\ud800"], "command"), "command[1]: '\\ud800' holds bytes that are not UTF-8"),
@@ -192,6 +197,33 @@ def test_notations(call: t.Callable[[], t.Any], says: str) -> None:
 def test_slices() -> None:
     assert names.check_slice("machine") == "machine.slice"
     assert names.check_slice("a-b.slice") == "a-b.slice"
+    assert names.check_slice("-") == "-.slice"
+
+
+def test_one_reader_of_numbers() -> None:
+    """What `str.isdigit` takes for digits and `int` for a number is more than what systemd takes."""
+    assert [text for text in ("1", "\u00b2", "\u0663", "", "-1", "1.0", "1_0", " 1") if numbers.is_digits(text)] == [
+        "1"
+    ]
+    assert [numbers.leading_number(text) for text in ("252.39-1~deb12u2", "249", "\u00b2", "", "v1")] == [
+        252,
+        249,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_nobody_else_reads_them() -> None:
+    found = [
+        f"{path.relative_to(MODULE_UTILS)}: {word}"
+        for layer in ("_systemd", "_tasks", "_engine")
+        for path in sorted((MODULE_UTILS / layer).rglob("*.py"))
+        for word in (".isdigit()", ".isdecimal()", ".isnumeric()")
+        if word in path.read_text()
+    ]
+    # The latter refuses digits of all scripts.
+    assert found == ["_systemd/checks.py: .isdigit()", "_systemd/numbers.py: .isdigit()"]
 
 
 def test_names_too_long_for_their_files() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import check_dropin
@@ -81,7 +81,7 @@ def check_service(given: t.Any, where: str) -> Given:
         or len(os.fsencode(name)) > _LONGEST
     ):
         raise BadInput(
-            f"{where}.name: {_shown(name)} is not the name of a service; give the name of its directory, "
+            f"{where}.name: {shown(name)} is not the name of a service; give the name of its directory, "
             f"up to {_LONGEST} bytes in one line"
         )
     definition = _mapping(
@@ -98,7 +98,7 @@ def check_service(given: t.Any, where: str) -> Given:
     source = entry.get("source")
     if source is not None and source not in SOURCES:
         raise BadInput(
-            f"{where}.source: {_shown(source)} is none that can be handed over; it is {' or '.join(SOURCES)}"
+            f"{where}.source: {shown(source)} is none that can be handed over; it is {' or '.join(SOURCES)}"
         )
     accept = [
         check_kind(one, f"{where}.accept[{at}]") for at, one in enumerate(_list(entry.get("accept"), f"{where}.accept"))
@@ -110,7 +110,7 @@ def check_service(given: t.Any, where: str) -> Given:
     state = _mapping(entry.get("state"), f"{where}.state", "leave it out, or give it as the import returns it")
     pid = state.get("pid")
     if pid is not None and (isinstance(pid, bool) or not isinstance(pid, int) or not 0 <= pid < 1 << 31):
-        raise BadInput(f"{where}.state.pid: {_shown(pid)} is not the number of a process; leave it out")
+        raise BadInput(f"{where}.state.pid: {shown(pid)} is not the number of a process; leave it out")
     translation = entry.get("translation")
     return Given(
         where,
@@ -133,7 +133,7 @@ def check_service(given: t.Any, where: str) -> Given:
 def check_kind(what: t.Any, option: str) -> str:
     """A kind of difference between two pictures of a service."""
     if not isinstance(what, str) or what not in KINDS:
-        raise BadInput(f"{option}: {_shown(what)} is no difference that can be accepted; these are {', '.join(KINDS)}")
+        raise BadInput(f"{option}: {shown(what)} is no difference that can be accepted; these are {', '.join(KINDS)}")
     return what
 
 
@@ -158,7 +158,7 @@ def _dropin(given: t.Any, where: str) -> GivenDropin:
     unit = check_name(dropin.get("unit"), f"{where}.unit")
     name = dropin.get("name")
     if not isinstance(name, str) or not name.isprintable():
-        raise BadInput(f"{where}.name: {_shown(name)} is not the name of a drop-in; write one such as 'local.conf'")
+        raise BadInput(f"{where}.name: {shown(name)} is not the name of a drop-in; write one such as 'local.conf'")
     return GivenDropin(
         unit, check_dropin(name, unit, f"{where}.name"), _text(dropin.get("content"), f"{where}.content")
     )
@@ -168,7 +168,7 @@ def _mapping(value: t.Any, where: str, remedy: str, needed: bool = False) -> dic
     if value is None and not needed:
         return {}
     if not isinstance(value, dict):
-        raise BadInput(f"{where}: {_shown(value)} is not a mapping; {remedy}")
+        raise BadInput(f"{where}: {shown(value)} is not a mapping; {remedy}")
     return value
 
 
@@ -176,20 +176,20 @@ def _list(value: t.Any, where: str) -> list[t.Any]:
     if value is None:
         return []
     if not isinstance(value, (list, tuple)):
-        raise BadInput(f"{where}: {_shown(value)} is not a list; write one, or leave it out")
+        raise BadInput(f"{where}: {shown(value)} is not a list; write one, or leave it out")
     return list(value)
 
 
 def _path(value: t.Any, where: str) -> str:
     """An absolute path, without `..` and the like."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-        raise BadInput(f"{where}: {_shown(value)} is not an absolute path in one line; write one such as /etc/sv/web")
+        raise BadInput(f"{where}: {shown(value)} is not an absolute path in one line; write one such as /etc/sv/web")
     return os.path.normpath(f"/{value.lstrip('/')}")
 
 
 def _text(value: t.Any, where: str) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"{where}: {_shown(value)} is not text; write the text of the file")
+        raise BadInput(f"{where}: {shown(value)} is not text; write the text of the file")
     if "\0" in value:
         raise BadInput(f"{where}: holds a NUL character, which a unit file cannot; take it out")
     try:
@@ -197,8 +197,3 @@ def _text(value: t.Any, where: str) -> str:
     except UnicodeEncodeError as e:
         raise BadInput(f"{where}: character {e.start + 1} is half of a surrogate pair; write the text in UTF-8") from None
     return value
-
-
-def _shown(value: t.Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

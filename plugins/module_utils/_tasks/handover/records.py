@@ -15,7 +15,7 @@ import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, shown
 
 DIRECTORY = "/var/lib/pidone.systemd/handover"
 # Phases that an interrupted run leaves behind.
@@ -202,7 +202,7 @@ def _field(name: str, data: t.Mapping[str, t.Any], key: str, default: t.Any) -> 
         )
     if not good:
         raise SystemdError(
-            f"the record of an earlier handover of {name} is damaged: {key!r} is {str(value)[:80]!r}; "
+            f"the record of an earlier handover of {name} is damaged: {shown(key)} is {shown(value)}; "
             f"see {DIRECTORY}, and remove that record if the service is where it belongs"
         )
     return value

@@ -22,10 +22,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     unlink,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import compare, missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (

@@ -39,6 +39,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, tidy
@@ -278,7 +279,7 @@ class _Task:
                     loaded.append(unit.name)
                     continue
                 text = parse(unit.content)
-                found[unit.name] = {key: " ".join(text.values("Unit", key)).split() for key in _PULLS}
+                found[unit.name] = {key: words_of(" ".join(text.values("Unit", key))) for key in _PULLS}
         values = iter(manager.properties([(object_path(name), UNIT, key) for name in loaded for key in _PULLS]))
         for name in loaded:
             found[name] = {key: list(next(values) or ()) for key in _PULLS}

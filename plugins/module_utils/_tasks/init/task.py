@@ -22,13 +22,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     carry_out,
     explained,
-    short,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import DIRECTORY, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import listeners
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (

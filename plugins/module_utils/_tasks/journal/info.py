@@ -10,24 +10,25 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     ARGUMENT_BYTES,
     check_directory,
     check_line,
     check_range,
-    is_number,
-    shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     any_of,
     invocation_matches,
     last_words_of,
+    left,
     read_journal,
     user_unit_matches,
     user_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import PrintedTooMuch, ProgramTooSlow
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
@@ -50,17 +51,28 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     invocation = _invocation(params["invocation"])
     if terms is None:
         return {"changed": False, "entries": []}
+    fields = params["fields"]
     try:
         if invocation is None:
-            entries = read_journal([*options, *any_of(terms)], lines, params["fields"], session.timeout)
+            entries = read_journal([*options, *any_of(terms)], lines, fields, left(session.deadline))
         else:
-            scope = params["scope"]
-            both = [[*term, *of] for term in terms for of in invocation_matches(invocation, scope)]
-            entries = read_journal([*options, *any_of(both)], lines, params["fields"], session.timeout)
+            owner = session.owner
+            both = [[*term, *of] for term in terms for of in invocation_matches(invocation, owner)]
+            entries = read_journal([*options, *any_of(both)], lines, fields, left(session.deadline))
             asked = [*options, *any_of(terms)]
-            late = last_words_of(invocation, _where(params), asked, params["fields"], scope, session.timeout)
+            late = last_words_of(invocation, _where(params), asked, fields, owner, left(session.deadline))
             if late:
                 entries = sorted([*entries, *late], key=lambda entry: entry["time"])[-(lines or 0) :]
+    except PrintedTooMuch as e:
+        raise BadInput(
+            f"lines: {'all entries' if lines is None else f'the last {lines} entries'} that were asked for are more than the "
+            f"{e.limit >> 20} MiB that one result may be made of; ask for fewer with `lines`, or narrow it with `since`, `until` "
+            "or `match`"
+        ) from e
+    except ProgramTooSlow as e:
+        raise SystemdError(
+            f"timeout: reading the journal took longer than {params['timeout']}; ask for less, or give more time"
+        ) from e
     except SystemdError as e:
         raise _of_option(e, params) from e
     return {"changed": False, "entries": entries}
@@ -121,8 +133,8 @@ def point_of_time(text: str, option: str) -> str:
     text = text.strip()
     if not text:
         raise BadInput(f"{option}: is empty; leave it out, or write a time such as today or -1h")
-    if is_number(text):
-        return _since_1970(int(text))
+    if is_digits(text):
+        return _since_1970(count(text))
     # Versions before 255 know no T and no offset.
     if text[10:11] not in ("T", "t"):
         return text
@@ -136,7 +148,7 @@ def point_of_time(text: str, option: str) -> str:
         seconds = int(when.timestamp())
     except (ValueError, OverflowError):
         return text
-    return _since_1970(seconds * 10**6 + int((digits + "000000")[:6]))
+    return _since_1970(seconds * 10**6 + count((digits + "000000")[:6]))
 
 
 def _since_1970(usec: int) -> str:
@@ -197,16 +209,21 @@ def _terms(params: dict[str, t.Any], session: Session) -> list[list[str]] | None
         return [common]
     if not params["unit"]:
         return [[*common, f"_UID={session.uid}"]] if params["user"] is not None else [common]
-    names = _user_units([check_name(name, "unit", globs=True) for name in params["unit"]], _where(params))
+    given = [check_name(name, "unit", globs=True) for name in params["unit"]]
+    names = _user_units(given, _where(params), left(session.deadline))
     return [[*common, *matches] for name in names for matches in user_unit_matches(name, session.uid)] or None
 
 
-def _user_units(names: t.Sequence[str], where: t.Sequence[str]) -> list[str]:
+def _user_units(names: t.Sequence[str], where: t.Sequence[str], timeout: float) -> list[str]:
     """The units of users that are meant, where patterns are among the names."""
     patterns = [name for name in names if set("*?[") & set(name)]
     found = [name for name in names if name not in patterns]
     if patterns:
         import fnmatch
 
-        found += [name for name in user_units(where) if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        found += [
+            name
+            for name in user_units(where, timeout)
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        ]
     return list(dict.fromkeys(found))

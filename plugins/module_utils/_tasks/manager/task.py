@@ -19,10 +19,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, is_number, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
@@ -219,7 +220,7 @@ def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step
     before = manager.environment()
     assign, unset = {}, []
     for name, value in wanted.items():
-        if not name.replace("_", "a").isalnum() or is_number(name[0]) or not name.isascii():
+        if not is_variable(name):
             raise BadInput(f"environment: {shown(name)} is no name of a variable; use letters, digits and _")
         if isinstance(value, (dict, list)):
             raise BadInput(
@@ -290,11 +291,10 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
-    with open_session(params) as session:
+    with open_session(params) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = session.timeout
         values = manager.manager_properties([*_FACTS.values(), *_BOOT.values()])
         facts: dict[str, t.Any] = dict(zip(_FACTS, values))
         facts["features"] = (facts["features"] or "").split()

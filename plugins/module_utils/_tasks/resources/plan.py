@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, ReloadIfStale
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (

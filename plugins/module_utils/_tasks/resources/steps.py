@@ -9,14 +9,14 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     DropInsWere,
     FileWas,
     PropertiesWere,
     put_back,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (

@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     agrees,
     attribute_of,
@@ -19,11 +19,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_file_name,
     check_name,
     is_glob,
     is_template,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
     CGROUP_TYPES,
     INFINITY,
@@ -59,16 +61,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
-# A file name has at most 255 bytes.
-_LONGEST_WITH_DROPINS = 255 - len(".d")
-
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the units' properties to what the module's options ask for; returns the module's result."""
     params = module.params
     wanted = wanted_from(params["properties"])
     names = [check_name(name, globs=True) for name in params["name"]]
-    _check_lengths([name for name in names if not is_glob(name)])
+    for name in names:
+        if not is_glob(name):
+            check_file_name(name, "name", "{}.d", "its directory of drop-ins, where systemd keeps what is set,")
     session = open_session(params)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
@@ -77,7 +78,6 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-        manager.connection.default_timeout = session.timeout
         warnings: list[str] = []
         subjects: list[Subject] = []
         host: Host | None = None
@@ -108,9 +108,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             host.files.forget()
             statuses = _statuses(manager, [subject.id for subject in subjects])
             subjects = read(manager, statuses, list(wanted), host, session.owner)
-        units = _report(
-            subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings
-        )
+        units = _report(subjects, before, plan, wanted, host, module.check_mode, params["persist"], warnings)
     result: dict[str, t.Any] = {
         "changed": changed,
         "units": units,
@@ -157,8 +155,8 @@ def wanted_from(properties: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _check_version(wanted: dict[str, t.Any], version: str) -> None:
-    digits = version.partition(" ")[0].partition(".")[0].partition("~")[0]
-    number = int(digits) if digits.isdigit() else 1000
+    number = leading_number(version)
+    number = 1000 if number is None else number
     for name, value in wanted.items():
         if value is UNSET:
             continue
@@ -167,16 +165,6 @@ def _check_version(wanted: dict[str, t.Any], version: str) -> None:
         if number < 248 and percent_of(name, value) % 10:
             raise BadInput(
                 f"properties: {name}: systemd {number} takes one decimal of a percentage, not the two of {shown(name, value)}"
-            )
-
-
-def _check_lengths(names: t.Sequence[str]) -> None:
-    """Refuse units of which the drop-in directory, NAME.d, would have a longer name than a file can have."""
-    for name in names:
-        if len(name) > _LONGEST_WITH_DROPINS:
-            raise BadInput(
-                f"name: {name[:60]!r}... has {len(name)} characters; systemd keeps what is set in {name[:10]}....d, and no directory can "
-                f"have a name of more than 255, so that {_LONGEST_WITH_DROPINS} are the most; give the unit a shorter name"
             )
 
 

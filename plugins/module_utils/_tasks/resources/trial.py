@@ -10,9 +10,9 @@ import select
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import is_up
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     cgroup_directory,
     counters,

@@ -8,9 +8,18 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, check_account
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_name,
+    check_slice,
+    is_template,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable, leading_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
@@ -38,8 +47,6 @@ _FIRST = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnCalendar", "OnClockChan
 _NOT_EMPTY = ("name", "working_directory", "run_as", "run_as_group", "slice", "creates", "removes", "timeout", "user")
 # Bytes of each stream that are returned where the task does not say how many.
 OUTPUT_LIMIT = 4 << 20
-# IDs of users and groups that systemd takes: neither -1 nor its 16 bit kin (uid_is_valid() in systemd's user-util.c).
-_NO_IDS = (0xFFFF, 0xFFFFFFFF)
 # The field of the journal by which a unit of the same name is told to be the same.
 _MARK = "PIDONE_SYSTEMD_RUN"
 # Values with which a directive of a timer has no effect.
@@ -99,8 +106,9 @@ def check_options(params: dict[str, t.Any]) -> None:
     for option in _NOT_EMPTY:
         if params[option] == "":
             raise BadInput(f"{option}: is empty; write a value, or leave it out")
-    for option in ("run_as", "run_as_group"):
-        _check_id(params[option], option)
+    for option, what in (("run_as", "user"), ("run_as_group", "group")):
+        if params[option] is not None:
+            check_account(params[option], option, what)
     _check_environment(params["environment"] or {})
     triggers = _check_triggers(params)
     if params["unit_type"] == "scope":
@@ -151,10 +159,9 @@ def _check_environment(variables: dict[t.Any, t.Any]) -> None:
     """
     for name, value in variables.items():
         text = str(name)
-        letters = text.replace("_", "a")
-        if not letters.isascii() or not letters.isalnum() or letters[0].isdigit():
+        if not is_variable(text):
             raise BadInput(
-                f"environment: {text[:40]!r} is no name of a variable; it has letters, digits and underscores, no digit first"
+                f"environment: {shown(text)} is no name of a variable; it has letters, digits and underscores, no digit first"
             )
         if isinstance(value, (dict, list, tuple)):
             raise BadInput(f"environment: {text}: takes text or a number, not {type(value).__name__}")
@@ -168,14 +175,10 @@ def words_of(command: t.Any) -> list[str]:
     :raises BadInput: it is neither, or empty.
     """
     if isinstance(command, str):
-        import shlex
-
         try:
-            words = shlex.split(command)
+            words = split_words(command)
         except ValueError as e:
-            raise BadInput(
-                f"command: cannot be taken apart: {str(e).lower()}; write it as a list of arguments"
-            ) from None
+            raise BadInput(f"command: cannot be taken apart: {e}; write it as a list of arguments") from None
     elif isinstance(command, (list, tuple)):
         words = []
         for index, word in enumerate(command):
@@ -186,6 +189,12 @@ def words_of(command: t.Any) -> list[str]:
         raise BadInput("command: write a list of arguments, or one string")
     if not words or not words[0]:
         raise BadInput("command: is empty; write the program and its arguments")
+    for index, word in enumerate(words):
+        if len(word) >= ARGUMENT_BYTES or len(word.encode("utf-8", "surrogateescape")) >= ARGUMENT_BYTES:
+            raise BadInput(
+                f"command: argument {index} is longer than the {ARGUMENT_BYTES - 1} bytes that Linux takes ({shown(word)}); give it in "
+                "a file, or in `stdin`"
+            )
     return words
 
 
@@ -236,8 +245,8 @@ def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request
         ]
     request.restarted = given.get("Restart") not in (None, "no", False)
     if request.restarted and request.wait:
-        version = "".join(char if char.isdigit() else " " for char in manager.manager_property("Version") or "").split()
-        request.forgetful = bool(version) and int(version[0]) < 254
+        version = leading_number((manager.manager_property("Version") or "").replace("systemd ", "", 1))
+        request.forgetful = version is not None and version < 254
     _check_places(request, given, directives, params, check_mode)
     if timer:
         _add_timer(request, params, triggers)
@@ -346,7 +355,7 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
             raise BadInput(f"{option}: {directive} is among the `properties` too; write it once")
         if request.scope and option in ("working_directory", "run_as", "run_as_group"):
             continue  # these are the doing of the task there
-        found[directive] = _slice(value) if option == "slice" else value
+        found[directive] = check_slice(value) if option == "slice" else value
     found.setdefault("Description", _description(request))
     if params["collect"]:
         found["CollectMode"] = "inactive-or-failed"
@@ -364,14 +373,6 @@ def _directives(params: dict[str, t.Any], request: Request, given: dict[t.Any, t
         # systemd itself stops it, also where nobody is there any more to do so.
         found[directive] = f"{int(request.timeout * 1e6)}us"
     return found
-
-
-def _slice(name: str) -> str:
-    """The full name of a slice."""
-    kind = unit_type(name)
-    if kind and kind != "slice":
-        raise BadInput(f"slice: {name!r} is a {kind}; give the name of a slice, such as system.slice")
-    return check_name(name if kind else f"{name}.slice", "slice")
 
 
 def _description(request: Request) -> str:
@@ -401,10 +402,10 @@ def _check_places(
     user = params["run_as"] or directives.get("User")
     group = params["run_as_group"] or directives.get("Group")
     problems = []
-    if user and not dynamic and not _is_user(str(user)):
+    if user and not dynamic and not _is_there(user_entry, str(user)):
         option = "run_as" if params["run_as"] else "properties: User"
         problems.append(f"{option}: there is no user {str(user)!r} on this host; create it first, or correct the name")
-    if group and not dynamic and not _is_group(str(group)):
+    if group and not dynamic and not _is_there(group_id, str(group)):
         option = "run_as_group" if params["run_as_group"] else "properties: Group"
         problems.append(
             f"{option}: there is no group {str(group)!r} on this host; create it first, or correct the name"
@@ -422,45 +423,10 @@ def _check_places(
     request.warnings += problems
 
 
-def _check_id(name: str | None, option: str) -> None:
-    """Refuse what can be no user or group, on any host.
-
-    :raises BadInput: it is a number that is none's, or holds characters that no name has.
-    """
-    if name is None:
-        return
-    if is_number(name):
-        number = int(name[:20])
-        if number > 0xFFFFFFFF or number in _NO_IDS or (name[0] == "0" and name != "0"):
-            raise BadInput(f"{option}: {name[:40]} is no ID; these go from 0 to 4294967294, without 65535")
-    elif not name.isprintable() or name != name.strip() or ":" in name or "/" in name:
-        raise BadInput(f"{option}: {name[:40]!r} is no name and no ID; write one such as 'app' or '1000'")
-
-
-def is_number(text: str) -> bool:
-    """Whether it is made of ASCII digits; `str.isdigit` is true of `²` too, which `int` does not take."""
-    return text.isascii() and text.isdigit()
-
-
-def _is_user(name: str) -> bool:
-    import pwd
-
+def _is_there(find: t.Callable[[str], t.Any], name: str) -> bool:
+    """Whether there is such a user or group."""
     try:
-        if is_number(name):
-            pwd.getpwuid(int(name))
-        else:
-            pwd.getpwnam(name)
-    except (KeyError, OverflowError):
-        return False
-    return True
-
-
-def _is_group(name: str) -> bool:
-    import grp
-
-    try:
-        if not is_number(name):
-            grp.getgrnam(name)
+        find(name)
     except KeyError:
         return False
     return True

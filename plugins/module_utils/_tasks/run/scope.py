@@ -13,11 +13,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request, is_number
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
     RESOURCES,
     Outcome,
@@ -250,7 +251,6 @@ def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[s
     `$NAME` alone becomes as many words as its value has, `${NAME}` anywhere its value, and `$$` is a dollar sign.
     """
     import re
-    import shlex
 
     def value(match: re.Match[str]) -> str:
         return environment.get(match[1], "") if match[1] else "$"
@@ -260,7 +260,7 @@ def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[s
         if word[:1] == "$" and word[1:2] not in ("", "$", "{"):
             text = environment.get(word[1:], "")
             try:
-                found += shlex.split(text)
+                found += split_words(text)
             except ValueError:
                 found += text.split()
         else:
@@ -288,14 +288,9 @@ def _become(params: dict[str, t.Any], stdin: int, ends: dict[str, int]) -> dict[
         # The addresses of root's buses.
         environment = {name: value for name, value in environment.items() if not name.startswith("DBUS_")}
     if user or group:
-        import grp
-        import pwd
-
-        gid = None
-        if group:
-            gid = int(group) if is_number(group) else grp.getgrnam(group).gr_gid
+        gid = group_id(group) if group else None
         if user:
-            entry = pwd.getpwuid(int(user)) if is_number(user) else pwd.getpwnam(user)
+            entry = user_entry(user)
             gid = entry.pw_gid if gid is None else gid
             os.initgroups(entry.pw_name, gid)
             os.setgid(gid)

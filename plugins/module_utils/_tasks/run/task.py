@@ -30,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import mend_commands
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
@@ -221,7 +222,9 @@ def run(module: t.Any) -> dict[str, t.Any]:
     params = module.params
     check_options(params)
     session = open_session(params, timeout=math.inf, on_bus=True)
-    skipped = _skip(params)
+    # What the user may not see, the task does not tell.
+    with acting_as(session.account):
+        skipped = _skip(params)
     if skipped:
         return {"changed": False, "rc": 0, "msg": skipped, "cmd": words_of(params["command"])}
     with session:

@@ -83,10 +83,8 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
-    with open_session(params) as session:
+    with open_session(params) as session, session.reading():
         manager = session.manager
-        if not manager.offline:
-            manager.connection.default_timeout = session.timeout
         tree = manager.tree
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
         entries = [_summary(unit) for unit in units]

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, Part, parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command, split_program
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_file_name,
+    check_name,
+    is_template,
+    unit_type,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse, render
 
@@ -40,8 +45,6 @@ TIMER_ARGUMENTS: dict[str, t.Any] = {
 _HEADER = "# Written by Ansible (pidone.systemd.timer); what is changed here is lost.\n"
 _MARK = "# pidone.systemd.timer marker: "
 _MARKER_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@/+ ")
-# A file name has at most 255 bytes, of which `stamp-` takes some.
-_LONGEST_NAME = 255 - len("stamp-")
 _SHELL_WORDS = ("|", "||", "&", "&&", ">", ">>", "<", "<<", "2>&1")
 _TRUE = ("yes", "y", "true", "t", "on", "1")
 _FALSE = ("no", "n", "false", "f", "off", "0")
@@ -297,11 +300,7 @@ def read_wishes(params: t.Mapping[str, t.Any]) -> list[TimerWish]:
 
 
 def _check_length(wish: TimerWish) -> TimerWish:
-    if len(wish.name) > _LONGEST_NAME:
-        raise BadInput(
-            f"{wish.where}name: {shown(wish.name)} has {len(wish.name)} characters; systemd keeps the last elapse of a timer in a "
-            f"file of its name with stamp- before it, so that {_LONGEST_NAME} are the most a timer's name can have"
-        )
+    check_file_name(wish.name, f"{wish.where}name", "stamp-{}", "the file in which systemd keeps when it elapsed,")
     return wish
 
 
@@ -337,11 +336,7 @@ def check_timer_name(name: t.Any, option: str = "name") -> str:
             f"{option}: {full} is a template, of which only instances can elapse; name an instance, "
             "or write the template with pidone.systemd.unit_file"
         )
-    if len(full) > 253:
-        # The service of the same name is two characters longer.
-        raise BadInput(
-            f"{option}: {name[:50] + '...'!r} is too long; its service would have a name of more than 255 characters"
-        )
+    check_file_name(full[: -len(".timer")], option, "{}.service", "its service")
     return full
 
 
@@ -349,7 +344,7 @@ def check_marker(marker: str) -> None:
     """Refuse a marker that would not come back out of a comment as it went in."""
     if not marker or len(marker) > 100 or marker != marker.strip() or not _MARKER_CHARS.issuperset(marker):
         raise BadInput(
-            f"marker: {marker[:60]!r} cannot be written into a comment; use letters, digits, blanks and any of - _ . : @ / +, "
+            f"marker: {shown(marker)} cannot be written into a comment; use letters, digits, blanks and any of - _ . : @ / +, "
             "100 characters at most"
         )
 

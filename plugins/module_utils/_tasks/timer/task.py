@@ -11,13 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    short,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveFile,
@@ -33,11 +27,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
@@ -852,7 +847,7 @@ class _Task:
 
 def _words(value: t.Any) -> list[str]:
     """The words of a directive that takes a list, given as text or as a list."""
-    return [word for item in (value if isinstance(value, list) else [value or ""]) for word in str(item).split()]
+    return [word for item in (value if isinstance(value, list) else [value or ""]) for word in words_of(str(item))]
 
 
 def _saved(path: str) -> Saved | None:
@@ -870,8 +865,8 @@ def _is_account(kind: str, name: str, tree: Tree) -> bool:
             text = tree.read_text(path, _ACCOUNTS, "replace")
         except Unreadable:
             return True
-        return text is None or name.isdigit() or any(line.split(":", 1)[0] == name for line in text.split("\n"))
-    if name.isdigit():
+        return text is None or is_digits(name) or any(line.split(":", 1)[0] == name for line in text.split("\n"))
+    if is_digits(name):
         # Numbers need no account.
         return True
     try:

@@ -12,8 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import named, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -84,12 +83,11 @@ def gather(module: t.Any) -> dict[str, t.Any]:
 
 
 def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
-    with open_session(params) as session:
+    with open_session(params) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
         _check_states(params["states"])
-        manager.connection.default_timeout = session.timeout
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
@@ -133,7 +131,7 @@ def _check_states(states: t.Sequence[str]) -> None:
     unknown = [state for state in states if state not in known]
     if "active" in known and unknown:
         raise BadInput(
-            f"states: {named([shown(state) for state in unknown])} is no load, active or sub state of units; "
+            f"states: {short([shown(state) for state in unknown], 20)} is no load, active or sub state of units; "
             "`systemctl --state=help` prints them all"
         )
 
@@ -218,7 +216,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     if unknown:
         version = manager.manager_property("Version")
         raise BadInput(
-            f"properties: {named([shown(name) for name in unknown])} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            f"properties: {short([shown(name) for name in unknown], 20)} is no property of {', '.join(sorted(samples))} in systemd {version}; "
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     size = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     Reload,
@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     Settle,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, is_template
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
 
@@ -231,8 +231,11 @@ class _Planner:
                 )
             self.links["mask"].append(unit.name)
             changed, state = True, "masked-runtime" if wish.runtime else "masked"
-        if wish.enabled and not state and not unit.missing and not self.files_written:
-            self._no_file(unit)
+        if not unit.missing and not self.files_written:
+            if state == "bad" or (not state and unit.load_state in _BROKEN):
+                self._unreadable(unit)
+            elif wish.enabled and not state:
+                self._no_file(unit)
         if wish.enabled is not None and not wish.masked:
             want = self._enablement(unit, state)
             if want:
@@ -263,7 +266,7 @@ class _Planner:
                 "write a unit file for it (pidone.systemd.unit_file), or leave out `enabled`"
             )
         if wish.enabled:
-            if state in ("enabled", "bad") or (wish.runtime and state == "enabled-runtime"):
+            if state == "enabled" or (wish.runtime and state == "enabled-runtime"):
                 return ""
             if state in _NOTHING_TO_ENABLE:
                 if state != "alias" or unit.id == unit.name:
@@ -294,10 +297,21 @@ class _Planner:
             return "unmask it first, with pidone.systemd.unit and `masked: false`"
         return "add `masked: false` to unmask it in the same task"
 
+    def _unreadable(self, unit: Unit) -> None:
+        """A unit with a file that systemd cannot make out; what that says of enablement, nobody knows."""
+        option = "enabled" if self.wish.enabled else "preset" if self.wish.preset else ""
+        if option and self.check_mode:
+            self.broken.append(unit.name)
+        elif option:
+            raise BadInput(
+                f"{option}: systemd cannot read the unit file of {unit.name}; correct the file (`systemd-analyze verify "
+                f"{unit.name}` tells what is wrong with it), or leave out `{option}`"
+            )
+
     def _no_file(self, unit: Unit) -> None:
-        """A unit that is there, but has no file that systemd could read, is to be enabled."""
+        """A unit that is there, but has no file, is to be enabled."""
         if self.check_mode:
-            (self.broken if unit.load_state in _BROKEN else self.expected).append(unit.name)
+            self.expected.append(unit.name)
         elif unit.load_state == "loaded":
             raise BadInput(
                 f"enabled: {unit.name} has no unit file that could be enabled, since systemd made it by itself; "

@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
@@ -397,7 +397,7 @@ def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
     hint = f"; did you mean {', '.join(meant)}?" if meant else ""
     if not meant and names[0].endswith(".service.service"):
         hint = "; the suffix is there twice"
-    told = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+    told = short(names, _NAMES)
     what = "is no unit" if one else "are no units"
     return BadInput(
         f"name: there {what} {told} on this host (looked in {', '.join(manager.unit_path()[:3])}, ...){hint}"

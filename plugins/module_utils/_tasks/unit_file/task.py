@@ -35,12 +35,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import (
     check_account,
     check_mode,
-    is_number,
-    shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,
@@ -56,6 +54,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     prefix_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -64,6 +63,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_synta
     UnitText,
     parse,
     render,
+    split_lines,
     tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
@@ -247,14 +247,14 @@ class _Task:
         if group is not None:
             check_account(group, "group", "group")
         self._check_attributes()
-        if owner and not is_number(owner):
+        if owner and not is_digits(owner):
             import pwd
 
             try:
                 pwd.getpwnam(owner)
             except KeyError:
                 raise BadInput(f"owner: there is no user {owner!r} on this host; create it first") from None
-        if group and not is_number(group):
+        if group and not is_digits(group):
             import grp
 
             try:
@@ -333,7 +333,7 @@ class _Task:
         too_long = next(
             (
                 at
-                for at, line in enumerate(raw.splitlines(), 1)
+                for at, line in enumerate(split_lines(raw), 1)
                 if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE
             ),
             0,
@@ -643,7 +643,9 @@ class _Task:
             return False
         relink = False
         if unit.file_state in ENABLED and self.enabled:
-            relink = self._old_install() != self.text.meaning().get("Install", []) if wrote else self._lacks_links(manager)
+            relink = (
+                self._old_install() != self.text.meaning().get("Install", []) if wrote else self._lacks_links(manager)
+            )
         if unit.file_state in ENABLED and relink:
             unit.file_state = "disabled"
         if not (is_dropin and unit.missing):
@@ -661,7 +663,7 @@ class _Task:
                 "leave out `enabled`, and enable instances with pidone.systemd.unit"
             )
         if not is_dropin:
-            also = [name for name in " ".join(self.text.values("Install", "Also")).split() if name != self.name]
+            also = [name for name in words_of(" ".join(self.text.values("Install", "Also"))) if name != self.name]
             unit.also = list(manager.unit_file_states(also)) if also else []
         return relink
 
@@ -670,7 +672,7 @@ class _Task:
         if self.dropin is not None or is_template(self.name):
             return False
         directory = manager.link_directories()[1 if self.params["runtime"] else 0]
-        wanted = installed_links(directory, self.name, lambda key: " ".join(self.text.values("Install", key)).split())
+        wanted = installed_links(directory, self.name, lambda key: words_of(" ".join(self.text.values("Install", key))))
         # Only systemd can tell what specifiers come to.
         return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 

@@ -9,17 +9,12 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    short,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, is_up
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account, is_number
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import (
     answers,
     lingers,
@@ -99,15 +94,13 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 
 def _find(names: t.Sequence[str], check_mode: bool, warnings: list[str]) -> dict[str, int]:
     """Names and numbers of the users; a user that check mode expects of an earlier task has the number -1."""
-    import pwd
-
     if not names:
         raise BadInput("name: the list is empty; name at least one user")
     found: dict[str, int] = {}
     for index, name in enumerate(names):
         check_account(name, f"name[{index}]")
         try:
-            entry = pwd.getpwuid(int(name)) if is_number(name) else pwd.getpwnam(name)
+            entry = user_entry(name)
         except KeyError:
             if not check_mode:
                 raise BadInput(
