@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import typing as t
 from contextlib import contextmanager
 
@@ -26,6 +27,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 
 _RUN = "/run/pidone.systemd"
 _STATE = "/var/lib/pidone.systemd"
+# Only where it is loaded may this process act as somebody else.
+_ACCOUNTS = "ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts"
 
 
 class Places(t.NamedTuple):
@@ -52,13 +55,24 @@ def places_of(session: t.Any) -> Places | None:
     if scope == "user":
         run = f"/run/user/{session.uid}"
         state = f"{session.home}/.local/state/pidone.systemd"
-        return Places("user", f"{run}/pidone.systemd" if os.path.isdir(run) else state, state)
+        # A home directory may be that of the same user on many hosts, of which each owes its own.
+        return Places(f"user-{_machine()}", f"{run}/pidone.systemd" if os.path.isdir(run) else state, state)
     if os.geteuid() != 0:
         # Somebody whom polkit lets do it; there is no directory that is his and all others' who may.
         return None
     if root:
         return Places(f"tree-{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]}", _RUN, _STATE)
     return Places(scope, _RUN, _STATE)
+
+
+def _machine() -> str:
+    """What tells this host from others that share a home directory (machine-id(5))."""
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            said = file.read(100).strip()
+    except OSError:
+        said = b""
+    return hashlib.sha256(b"pidone.systemd" + (said or os.uname().nodename.encode())).hexdigest()[:16]
 
 
 class Interrupted(SystemdError):
@@ -79,8 +93,18 @@ def ending_in_order(ctx: Context) -> t.Iterator[None]:
         nonlocal heard
         if not heard and not ctx.rolling_back:
             heard = True
+            accounts = sys.modules.get(_ACCOUNTS)
+            if accounts is None:
+                interrupt(number)
+            else:
+                accounts.as_itself(lambda: interrupt(number))
+
+    def interrupt(number: int) -> None:
+        if not ctx.rolling_back:
             name = signal.Signals(number).name
-            raise Interrupted(f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost")
+            raise Interrupted(
+                f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost"
+            )
 
     before: dict[signal.Signals, t.Any] = {}
     try:
@@ -207,7 +231,9 @@ class _Guard:
 
     def _task(self) -> str:
         """What tells the same task again, and tells nothing of its secrets."""
-        params = {key: value for key, value in self._module.params.items() if key not in ("timeout", "rollback", "settle")}
+        params = {
+            key: value for key, value in self._module.params.items() if key not in ("timeout", "rollback", "settle")
+        }
         text = json.dumps([self._module._name, params], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -228,7 +254,9 @@ class _Guard:
         import fcntl
 
         try:
-            descriptor = os.open(t.cast(Places, self._places).lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(
+                t.cast(Places, self._places).lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            )
         except OSError:
             return False
         try:
