@@ -210,8 +210,8 @@ class _Guard:
 
     def recover(self) -> None:
         """Put back what a task has begun that was cut short, before anything is looked at."""
-        if self._interrupted():
-            # It may be at work still.
+        # One that is at work still is waited for by who has something to change, and by nobody else.
+        if self._interrupted() and not self._at_work():
             self.enter(b"")
 
     def _recover(self) -> None:
@@ -275,7 +275,8 @@ class _Guard:
         self._manager = self._session.connect()
         try:
             self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
-            self.recover()
+            if self._interrupted():
+                self.enter(b"")
         finally:
             self.leave()
 

@@ -617,6 +617,26 @@ def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
+def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, holder: t.Any, tmp_path: Path) -> None:
+    """A task that is at work has its log there; whoever finds all as it is wanted goes on, and who does not waits."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    directory = Path(host.places.logs[0])
+    log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
+    path.write_bytes(b"new")
+    log.add(way_back.FileWas(str(path), None, b"new"))
+    session = type("Session", (), {"manager": host.manager, "timeout": 0.05})()
+    assert bring_about(host.module(), session, Plan)[2] is False
+    assert path.exists()
+    with pytest.raises(Busy):
+        bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
+    process, let_go = holder
+    let_go.set()
+    process.join()
+    assert host.task(list)
+    assert not path.exists()
+
+
 def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) -> None:
     _process, let_go = holder
     looked: list[int] = []
