@@ -16,7 +16,7 @@ READER = ("_systemd/reading.py", "_systemd/tree.py")
 ELSEWHERE = ("_dbus/", "_collect/", "_tasks/handover/", "_tasks/init/")
 # Functions that open or list by themselves, and why they may.
 EXCEPTIONS = {
-    "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read"},
+    "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read", "_machine": "the host's own number"},
     "_engine/durable.py": {
         "replace": "makes files of its own, under names nobody knows",
         "sync_directory": "a directory, which is not read",

@@ -23,6 +23,7 @@ class Connection:
     is_bus = False
     who = "systemd"
     default_timeout = 90.0
+    all_until = float("inf")
     owner, moves = None, 0
     known: t.ClassVar[dict[str, str]] = {}
     property_types: t.ClassVar[dict[str, str]] = {}
