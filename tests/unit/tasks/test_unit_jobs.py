@@ -39,6 +39,9 @@ class Connection:
     def is_dead(self) -> bool:
         return self.closed
 
+    def end_of_call(self, begun: float) -> float:
+        return begun + self.default_timeout
+
     def call(self, call: t.Any, deadline: float | None = None) -> t.Any:
         return self.call_many([call])[0]
 
