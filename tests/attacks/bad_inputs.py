@@ -218,7 +218,7 @@ def single(module: str, good: t.Mapping[str, t.Any]) -> t.Iterator[BadInput]:
         for what, value, never in values(spec):
             yield BadInput(module, option, what, {**good, option: value}, never and option not in AS_DATA)
         if "options" in spec:
-            whole = {**next(iter(good.get(option) or [{"name": "a"}]))}
+            whole = dict((good.get(option) or [{"name": "a"}])[0])
             rest = {name: value for name, value in good.items() if name != "name"}
             for name, inner in spec["options"].items():
                 for what, value, never in values(inner):

@@ -218,7 +218,7 @@ def seeds() -> list[bytes]:
 def damaged(rng: random.Random, data: bytes) -> bytes:
     """The same with some bytes changed, removed, repeated or put in."""
     out = bytearray(data)
-    for _ in range(rng.randrange(1, 6)):
+    for dummy in range(rng.randrange(1, 6)):
         at = rng.randrange(len(out)) if out else 0
         how = rng.randrange(5)
         if how == 0 and out:

@@ -102,7 +102,7 @@ class Server:
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], timeout)
+        ready = select.select([process.stdout], [], [], timeout)[0]
         line = process.stdout.readline() if ready else b""
         assert line, f"{request}: no answer; {self.host.run(f'tail -n 20 {BASE}/errors').stdout}"
         answer: dict[str, t.Any] = json.loads(line)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import typing as t
@@ -197,6 +198,75 @@ class TestLinks:
             assert host.run("ls -d /etc/systemd/system/au-*").returncode == 2
         finally:
             mine(host, f"rm -rf {UNITS}; systemctl --user daemon-reload; systemctl --user stop au-y.timer || true")
+
+
+class TestLog:
+    """What tasks keep of what they do is the user's, who may write into it what he likes."""
+
+    VICTIM = "/etc/au-victim"
+
+    @pytest.fixture
+    def log(self, host: Host, uid: int) -> t.Iterator[str]:
+        """Where the next task looks for what an earlier one owes."""
+        host.write(self.VICTIM, "of the host")
+        made = task(host, "unit_file", name="au-log", content="[Service]\nExecStart=/bin/true\n")
+        assert not made["failed"], made
+        lock = host.run(f"ls /run/user/{uid}/pidone.systemd/*.lock", check=True).stdout.strip()
+        path = f"{HOME}/.local/state/pidone.systemd/undo/{lock.rpartition('/')[2][:-5]}.undo"
+        mine(host, f"mkdir -p $(dirname {path})")
+        yield path
+        mine(host, f"rm -rf $(dirname {path}) {UNITS}; systemctl --user daemon-reload")
+        host.run(f"rm -f {self.VICTIM}* /etc/systemd/system/au-*")
+
+    def forge(self, host: Host, path: str, *notes: dict[str, t.Any]) -> None:
+        lines = [{"version": 1, "boot": "", "since": 0}, *({"lasting": True, **note} for note in notes)]
+        host.write(path, "".join(json.dumps(line) + "\n" for line in lines), 0o600, USER)
+
+    def test_nothing_of_the_hosts_is_undone(self, host: Host, log: str) -> None:
+        saved = {"content": "eA==", "mode": 0o4755, "uid": 0, "gid": 0, "times": [0, 0], "label": None}
+        digest = hashlib.sha256(b"of the host").hexdigest()
+        etc = "/etc/systemd/system"
+        links = {"directories": [etc], "before": {f"{etc}/au-evil.service": "/dev/null"}, "names": ["au-evil.service"]}
+        forged: list[dict[str, t.Any]] = [
+            {"kind": "file", "path": self.VICTIM, "before": None, "digest": digest},
+            {"kind": "file", "path": self.VICTIM, "before": saved, "digest": digest},
+            {"kind": "file", "path": f"{etc}/au-evil.service", "before": saved, "digest": None},
+            {"kind": "attributes", "path": self.VICTIM, "before": saved},
+            {"kind": "directory", "path": f"{etc}/au-evil.service.d", "there": True},
+            {"kind": "link", "path": f"{etc}/au-evil.service", "target": f"{HOME}/evil.service"},
+            {"kind": "links", "root": "", **links},
+            {"kind": "links", "root": "/", **links},
+            {"kind": "drop-ins", "files": {f"{etc}/au-evil.service.d/a.conf": saved, self.VICTIM: None}},
+            {"kind": "properties", "values": {}, "volatile": {self.VICTIM: saved}},
+        ]
+        before = host.run(f"ls -lR {etc} {self.VICTIM}; cat {self.VICTIM}").stdout
+        for note in forged:
+            self.forge(host, log, note)
+            done = task(host, "unit_file", name="au-log", content="[Service]\nExecStart=/bin/false\n")
+            assert "Traceback" not in str(done), done
+            assert "defect of the collection" not in str(done.get("msg")), done
+            assert host.run(f"ls -lR {etc} {self.VICTIM}; cat {self.VICTIM}").stdout == before, note
+        # What is the user's to change is changed, so the notes were heeded at all.
+        mine(host, f"touch {HOME}/mine")
+        empty = hashlib.sha256(b"").hexdigest()
+        self.forge(host, log, {"kind": "file", "path": f"{HOME}/mine", "before": None, "digest": empty})
+        done = task(host, "unit_file", name="au-log", state="absent")
+        assert not done["failed"], done
+        assert not host.exists(f"{HOME}/mine")
+
+    @pytest.mark.parametrize("place", ["log", "lock"])
+    @pytest.mark.parametrize("what", ["mkfifo {0}", "ln -s /etc/au-victim {0}", "mkdir {0}", "ln -s /dev/zero {0}"])
+    def test_what_is_no_file_of_the_users_leads_nowhere(
+        self, host: Host, uid: int, log: str, place: str, what: str
+    ) -> None:
+        path = log if place == "log" else f"/run/user/{uid}/pidone.systemd/{log.rpartition('/')[2][:-5]}.lock"
+        mine(host, f"rm -rf {path}; {what.format(path)}")
+        done = task(host, "unit_file", name="au-log", content="[Service]\nExecStart=/bin/false\n", timeout="5s")
+        mine(host, f"rm -rf {path}")
+        assert done["failed"], done
+        assert path in done["msg"]
+        assert "Traceback" not in str(done), done
+        assert host.read(self.VICTIM) == "of the host"
 
 
 class TestStandIn:

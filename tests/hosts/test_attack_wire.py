@@ -198,6 +198,6 @@ class TestReExecution:
             "systemd-run -q --unit=aw-loop sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 0.5; systemctl daemon-reexec; done'",
             check=True,
         )
-        for _ in range(3):
+        for dummy in range(3):
             result = host.ansible("pidone.systemd.manager_info", {"unit_times": True})
             assert not result["failed"], result["msg"]

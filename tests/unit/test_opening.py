@@ -16,7 +16,7 @@ READER = ("_systemd/reading.py", "_systemd/tree.py")
 ELSEWHERE = ("_dbus/", "_collect/", "_tasks/handover/", "_tasks/init/")
 # Functions that open or list by themselves, and why they may.
 EXCEPTIONS = {
-    "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read"},
+    "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read", "_machine": "the host's own number"},
     "_engine/durable.py": {
         "replace": "makes files of its own, under names nobody knows",
         "sync_directory": "a directory, which is not read",
@@ -26,7 +26,7 @@ EXCEPTIONS = {
     "_engine/lock.py": {"*": "a lock in a directory of its user's own, and the first bytes of it"},
     "_engine/undo_log.py": {
         "boot_id": "/proc",
-        "_begin": "makes files of its own, in a directory of its user's",
+        "_put": "makes files of its own, in a directory of its user's",
         "load": "as the reader does; it is larger, and must be its user's own",
     },
     "_observe/processes.py": {"*": "/proc, where the kernel alone makes files"},

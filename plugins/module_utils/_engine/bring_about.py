@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import typing as t
 from contextlib import contextmanager
 
@@ -24,8 +25,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
+# The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
 _STATE = "/var/lib/pidone.systemd"
+# Only where it is loaded may this process act as somebody else.
+_ACCOUNTS = "ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts"
 
 
 class Places(t.NamedTuple):
@@ -52,13 +56,24 @@ def places_of(session: t.Any) -> Places | None:
     if scope == "user":
         run = f"/run/user/{session.uid}"
         state = f"{session.home}/.local/state/pidone.systemd"
-        return Places("user", f"{run}/pidone.systemd" if os.path.isdir(run) else state, state)
+        # A home directory may be that of the same user on many hosts, of which each owes its own.
+        return Places(f"user-{_machine()}", f"{run}/pidone.systemd" if os.path.isdir(run) else state, state)
     if os.geteuid() != 0:
         # Somebody whom polkit lets do it; there is no directory that is his and all others' who may.
         return None
     if root:
         return Places(f"tree-{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]}", _RUN, _STATE)
     return Places(scope, _RUN, _STATE)
+
+
+def _machine() -> str:
+    """What tells this host from others that share a home directory (machine-id(5))."""
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            said = file.read(100).strip()
+    except OSError:
+        said = b""
+    return hashlib.sha256(b"pidone.systemd" + (said or os.uname().nodename.encode())).hexdigest()[:16]
 
 
 class Interrupted(SystemdError):
@@ -79,6 +94,14 @@ def ending_in_order(ctx: Context) -> t.Iterator[None]:
         nonlocal heard
         if not heard and not ctx.rolling_back:
             heard = True
+            accounts = sys.modules.get(_ACCOUNTS)
+            if accounts is None:
+                interrupt(number)
+            else:
+                accounts.as_itself(lambda: interrupt(number))
+
+    def interrupt(number: int) -> None:
+        if not ctx.rolling_back:
             name = signal.Signals(number).name
             raise Interrupted(
                 f"the task was interrupted by {name}: somebody ended it, or the connection to the host was lost"
@@ -193,8 +216,8 @@ class _Guard:
 
     def recover(self) -> None:
         """Put back what a task has begun that was cut short, before anything is looked at."""
-        if self._interrupted():
-            # It may be at work still.
+        # One that is at work still is waited for by who has something to change, and by nobody else.
+        if self._interrupted() and not self._at_work():
             self.enter(b"")
 
     def _recover(self) -> None:
@@ -258,7 +281,8 @@ class _Guard:
         self._manager = self._session.connect()
         try:
             self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
-            self.recover()
+            if self._interrupted():
+                self.enter(b"")
         finally:
             self.leave()
 

@@ -75,7 +75,9 @@ class Saved(t.NamedTuple):
         label = None if data["label"] is None else base64.b64decode(data["label"])
         accessed, modified = data["times"]
         content = base64.b64decode(data["content"])
-        return cls(content, int(data["mode"]), int(data["uid"]), int(data["gid"]), (int(accessed), int(modified)), label)
+        return cls(
+            content, int(data["mode"]), int(data["uid"]), int(data["gid"]), (int(accessed), int(modified)), label
+        )
 
 
 def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = None, in_place: bool = False) -> None:
@@ -122,15 +124,20 @@ def replace_link(path: str, target: str) -> None:
         raise
 
 
-def tidy(path: str) -> None:
-    """Remove what an interrupted `replace` or `replace_link` of this path left beside it. Nobody else may be at work there."""
+def tidy(path: str, known: dict[str, list[str]] | None = None) -> None:
+    """Remove what an interrupted `replace` or `replace_link` of this path left beside it. Nobody else may be at work there.
+
+    :param known: such files by directory, so that no directory is listed twice; what is missing is added.
+    """
     directory, name = os.path.split(path)
     start = f".{_shortened(name)}."
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return
-    for each in names:
+    known = {} if known is None else known
+    if directory not in known:
+        try:
+            known[directory] = [each for each in os.listdir(directory) if each.endswith(_SUFFIX)]
+        except OSError:
+            return
+    for each in known[directory]:
         middle = each[len(start) : -len(_SUFFIX)]
         if each.startswith(start) and each.endswith(_SUFFIX) and len(middle) == 8:
             remove(f"{directory}/{each}")

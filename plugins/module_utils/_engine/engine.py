@@ -45,6 +45,8 @@ class Context:
         self.rolling_back = False
         # Where notes are written down, so that the next task can undo what this one leaves half-done; None for no such place.
         self.undo_log: t.Any = None
+        # Directory -> what killed tasks have left there under temporary names (`durable.tidy`).
+        self.temporaries: dict[str, list[str]] = {}
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
         self.recovery: t.Any = None
 
@@ -65,6 +67,8 @@ class Note:
 
     kind = ""
     lasting = True
+    # The files, links and directories that it is about, where these are reached by their paths.
+    paths: t.Sequence[str] = ()
 
     def undo(self, ctx: Context) -> None:
         """Put it back. What is as it was already, and what somebody else has changed since, is left alone.
@@ -87,6 +91,31 @@ class Note:
         raise NotImplementedError
 
 
+def check_way(ctx: Context, note: Note) -> None:
+    """See that what a note is about is still where it was in its tree, and no link by now leads from there to elsewhere.
+
+    :raises LeftAlone: it is not.
+    """
+    root = getattr(ctx.manager, "root", "")
+    if not root or not note.paths:
+        return
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+
+    tree = Tree(root)
+    for path in note.paths:
+        if tree.real(path) != path:
+            raise LeftAlone(
+                f"{path} is not touched: somebody has put a link on the way to it meanwhile; let nobody else work in the tree, and run "
+                "the task again"
+            )
+
+
+def undo(note: Note, ctx: Context) -> None:
+    """Undo a note, after a look whether the way there is still the same; raises what that does, and `check_way`."""
+    check_way(ctx, note)
+    note.undo(ctx)
+
+
 class Step:
     """One kind of change, to one unit or file or to many at once.
 
@@ -101,15 +130,27 @@ class Step:
     def __init__(self, names: t.Sequence[str] = ()) -> None:
         self.names = tuple(names)
         self.notes: list[Note] = []
+        # Notes that are written down already, see `foretell`.
+        self.foretold: list[Note] = []
 
-    def note(self, ctx: Context, note: Note) -> None:
+    def foretell(self) -> list[Note]:
+        """What it will note, as far as that is known before the steps before it are done; written down for many steps at once."""
+        return []
+
+    def note(self, ctx: Context, *notes: Note) -> None:
         """Note what is before a change that comes now, for the way back; on the host too, where there is an undo log.
 
+        Notes that are given together cost one wait for the disk.
+
         :raises OSError: it cannot be written down; nothing may be changed then.
+        :raises LeftAlone: the way to what is to be changed has become another.
         """
-        if ctx.undo_log is not None:
-            ctx.undo_log.add(note)
-        self.notes.append(note)
+        for note in notes:
+            check_way(ctx, note)
+        new = [note for note in notes if note not in self.foretold]
+        if ctx.undo_log is not None and new:
+            ctx.undo_log.add(*new)
+        self.notes += notes
 
     def describe(self) -> str:
         """What the step does, in a few words for the plan: `enable app@0.service`."""
@@ -127,7 +168,7 @@ class Step:
         failed = None
         for note in reversed(self.notes):
             try:
-                note.undo(ctx)
+                undo(note, ctx)
             except (SystemdError, OSError) as e:
                 failed = failed or explained(e, "put it back")
         if failed is not None:
@@ -187,7 +228,9 @@ def explained(error: BaseException, doing: str) -> SystemdError:
     if isinstance(error, SystemdError):
         return error
     if isinstance(error, OSError):
-        where = f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
+        where = (
+            f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
+        )
         why = f"{error.strerror or error}{where}"
         if isinstance(error, PermissionError):
             return SystemdError(f"not permitted to {doing}: {why}{become_hint()}")
@@ -222,9 +265,11 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
     begun: list[Step] = list(after)
     doing = ""
     try:
-        for step in plan.steps:
-            begun.append(step)
+        for at, step in enumerate(plan.steps):
             doing = step.describe()
+            if ctx.undo_log is not None and not step.foretold:
+                _foretell(plan.steps[at:], ctx)
+            begun.append(step)
             changed = step.apply(ctx) or changed
     except Exception as cause:
         ctx.rolling_back = True
@@ -242,6 +287,18 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
             raise
         raise e from cause
     return changed
+
+
+def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
+    """Write down what the first steps will note, as many as know it: the disk is waited for once."""
+    notes: list[Note] = []
+    for step in steps:
+        step.foretold = step.foretell()
+        if not step.foretold:
+            break
+        notes += step.foretold
+    if notes:
+        ctx.undo_log.add(*notes)
 
 
 def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
@@ -295,7 +352,10 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
             results = ctx.manager.wait_for_jobs(started, ctx.deadline())
             bad = [job.unit for job in started if results.get(job.id) != "done"]
             if bad or len(started) < len(jobs):
-                raise SystemdError(f"{short(bad or names)} did not come up again")
+                refused = [name for name, job in zip(names, jobs) if not hasattr(job, "id")]
+                # What an earlier task stopped and nothing can start by now must not keep this one from mending it.
+                failure = SystemdError if ctx.recovery is None else LeftAlone
+                raise failure(f"{short([*refused, *bad])} did not come up again; see its log")
 
         attempt(f"brought {short(names)} up again", bring_up)
         ctx.bring_up = []

@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     replace,
     set_label,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Note, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     AttributesWere,
     DirectoryWas,
@@ -81,7 +81,9 @@ class _FileStep(Step):
         try:
             self._before.put_back(path)
         except OSError as e:
-            raise SystemdError(f"cannot keep a copy of {self._path}: {e.strerror or e}; make room, or leave out `backup`") from e
+            raise SystemdError(
+                f"cannot keep a copy of {self._path}: {e.strerror or e}; make room, or leave out `backup`"
+            ) from e
         self.backup_file = path
 
 
@@ -101,6 +103,12 @@ class WriteFile(_FileStep):
     def describe(self) -> str:
         return f"{'rewrite' if self._before else 'write'} {self._path}"
 
+    def foretell(self) -> list[Note]:
+        # What a directory was comes before what is in it, and a copy before what it is of.
+        if self._tools.backup or not os.path.isdir(os.path.dirname(self._path)):
+            return []
+        return [FileWas(self._path, self._before, self._content)]
+
     def apply(self, ctx: Context) -> bool:
         made: list[str] = []
         try:
@@ -113,7 +121,7 @@ class WriteFile(_FileStep):
                     if self._tools.label is not None:
                         self._tools.label(directory)
             self._back_up(ctx)
-            self.note(ctx, FileWas(self._path, self._before, self._content))
+            self.note(ctx, *(self.foretold or [FileWas(self._path, self._before, self._content)]))
             replace(self._path, self._content, self._finish, self._tools.unsafe_writes)
         except BaseException:
             # Nothing was written: what was made for it is not wanted either, whether or not there is a rollback.
@@ -202,8 +210,8 @@ class RemoveLinks(Step):
         return f"unlink {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
-        for path, target in self._links.items():
-            self.note(ctx, LinkWas(path, target))
+        self.note(ctx, *(LinkWas(path, target) for path, target in self._links.items()))
+        for path in self._links:
             remove(path)
             directory = os.path.dirname(path)
             if directory.endswith((".wants", ".requires", ".upholds")):

@@ -13,6 +13,10 @@ import time
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
+# Where the locks of this host's own managers are; gone after a reboot.
+DIRECTORY = "/run/pidone.systemd"
+# The one of the system's manager.
+SYSTEM = f"{DIRECTORY}/system.lock"
 # Seconds between two looks at a lock that somebody holds.
 _PAUSE = 0.05
 # Bytes of what a holder says of itself.

@@ -17,7 +17,11 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import remove, sync_directory
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    missing_directories,
+    remove,
+    sync_directory,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Context,
     LeftAlone,
@@ -25,22 +29,27 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     explained,
     finish_way_back,
+    undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 _VERSION = 1
 # The last line of a log that could not be removed.
 _AT_ITS_END = '"the task has come to its end"'
-# Bytes; unit files are small, and there are few of them in one task.
+# Bytes of a log, which holds small files: of the system's, and of a user's, who may write whatever he likes.
 _LIMIT = 1 << 26
+_USERS_LIMIT = 1 << 24
 
 
 def boot_id() -> str:
-    """What differs after each boot (random(4))."""
+    """What differs after each boot: of the kernel (random(4)), and of a container, by when its PID 1 began (proc_pid_stat(5))."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
+            boot = file.read().strip()
+        with open("/proc/1/stat", "rb") as process:
+            began = process.read().rpartition(b")")[2].split()[19]
+        return f"{boot} {int(began)}"
+    except (OSError, IndexError, ValueError):
         return ""
 
 
@@ -64,15 +73,16 @@ class UndoLog:
         self._file: int | None = None
         self.path = ""
 
-    def add(self, note: Note) -> None:
-        """Write a note down, so that it survives whatever comes next.
+    def add(self, *notes: Note) -> None:
+        """Write notes down, so that they survive whatever comes next.
 
-        :raises OSError: it can be written nowhere.
+        :raises OSError: they can be written nowhere.
         """
-        self._lines.append(_line(note))
+        lines = list(map(_line, notes))
+        self._lines += lines
         if self._file is not None:
             try:
-                _write(self._file, f"{self._lines[-1]}\n")
+                _write(self._file, "".join(f"{line}\n" for line in lines))
                 return
             except OSError:
                 # No room any more: all of it moves to the next place, where a reader looks first.
@@ -85,13 +95,15 @@ class UndoLog:
             except OSError as e:
                 error = error or e
                 self._places.pop(0)
-        self._lines.pop()
+        del self._lines[len(self._lines) - len(lines) :]
         raise error or OSError(errno.ENOSPC, "no room to write down what was before")
 
     def _begin(self, directory: str) -> None:
         """Write all of it into a file in this directory, and forget the one before."""
         path = f"{directory}/{self._name}"
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        for each in missing_directories(directory):
+            # Also those above it, whatever the umask is.
+            os.mkdir(each, 0o700)
         descriptor = _put(path, self._lines)
         if self._file is not None and self.path != path:
             self.forget()
@@ -178,7 +190,8 @@ def load(path: str) -> Interrupted | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 raise SystemdError(f"{path} is not a file that only this user can have written; {remedy}")
-            content = file.read(_LIMIT + 1)
+            limit = _LIMIT if status.st_uid == 0 else _USERS_LIMIT
+            content = file.read(limit + 1)
     except FileNotFoundError:
         return None
     except OSError as e:
@@ -189,16 +202,19 @@ def load(path: str) -> Interrupted | None:
         return Interrupted(path, {}, [])
     try:
         header = json.loads(lines[0])
-        if header["version"] != _VERSION or len(content) > _LIMIT:
+        if header["version"] != _VERSION or len(content) > limit:
             raise ValueError("it is of another version, or too large")
+        Interrupted(path, header, []).told()
         booted = header["boot"] != boot_id()
         notes = []
         for line in lines[1:]:
             data = json.loads(line)
             if data["lasting"] or not booted:
                 notes.append(KINDS[data["kind"]].from_data(data))
-    except (ValueError, KeyError, TypeError) as e:
-        raise SystemdError(f"cannot make sense of {path}: {e!r}; {remedy}") from e
+                if any("\0" in each or not each.startswith("/") for each in notes[-1].paths):
+                    raise ValueError("it has a path that is none")
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as e:
+        raise SystemdError(f"cannot make sense of {path}: {str(e)[:200]!r}; {remedy}") from e
     return Interrupted(path, header, notes)
 
 
@@ -261,13 +277,14 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             action()
         except LeftAlone as e:
             told.append(e.msg)
-        except (SystemdError, OSError) as e:
+        except Exception as e:
+            # Whatever it is: the rest is to be put back, too.
             failed.append(explained(e, "put it back"))
         else:
             told.append(told_if_done)
 
     for note in reversed(found.notes):
-        attempt(note.told(), functools.partial(note.undo, ctx))
+        attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
     ctx.stale = not ctx.manager.offline and bool(found.notes)
     finish_way_back(ctx, attempt)

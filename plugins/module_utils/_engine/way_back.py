@@ -38,15 +38,19 @@ class FileWas(Note):
 
     def __init__(self, path: str, before: Saved | None, after: bytes | None) -> None:
         self.path = path
+        self.paths = (path,)
         self._before = before
         self._digest = None if after is None else hashlib.sha256(after).hexdigest()
 
     def undo(self, ctx: Context) -> None:
-        tidy(self.path)
+        tidy(self.path, ctx.temporaries)
         now = None if os.path.islink(self.path) else Saved.of(self.path)
         if now is None and (self._before is None or os.path.islink(self.path)):
             return
-        if now is not None and now == self._before:
+        if now is not None and now == (
+            self._before and self._before._replace(times=(now.times[0], self._before.times[1]))
+        ):
+            # Not the time of the last access, which looking alone changes.
             return
         if now is not None:
             ours = hashlib.sha256(now.content).hexdigest() == self._digest
@@ -79,6 +83,7 @@ class AttributesWere(Note):
 
     def __init__(self, path: str, before: Saved) -> None:
         self._path, self._before = path, before
+        self.paths = (path,)
 
     def undo(self, ctx: Context) -> None:
         if not os.path.isfile(self._path) or os.path.islink(self._path):
@@ -106,6 +111,7 @@ class DirectoryWas(Note):
 
     def __init__(self, path: str, there: bool) -> None:
         self._path, self.there = path, there
+        self.paths = (path,)
 
     def undo(self, ctx: Context) -> None:
         if self.there and not os.path.isdir(self._path):
@@ -128,9 +134,10 @@ class LinkWas(Note):
 
     def __init__(self, path: str, target: str) -> None:
         self._path, self._target = path, target
+        self.paths = (path,)
 
     def undo(self, ctx: Context) -> None:
-        tidy(self._path)
+        tidy(self._path, ctx.temporaries)
         if not os.path.lexists(self._path):
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             replace_link(self._path, self._target)
@@ -194,7 +201,9 @@ class LinksWere(Note):
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> LinksWere:
-        return cls(data["directories"], data["before"], data["names"], str(data["root"]))
+        before = data["before"]
+        _texts([*before.keys(), *before.values()])
+        return cls(_texts(data["directories"]), before, _texts(data["names"]), str(data["root"]))
 
 
 class JobsWere(Note):
@@ -240,7 +249,9 @@ class JobsWere(Note):
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held
 
         anew = [Held(*timer) for timer in data["anew"]]
-        return cls(data["up"], str(data["again"]), data["down"], bool(data["for_now"]), anew)
+        for timer in anew:
+            _texts([timer.name, timer.drop_in, timer.stamp])
+        return cls(_texts(data["up"]), str(data["again"]), _texts(data["down"]), bool(data["for_now"]), anew)
 
 
 class DropInsWere(Note):
@@ -255,7 +266,7 @@ class DropInsWere(Note):
         self._files = dict(files)
 
     def undo(self, ctx: Context) -> None:
-        put_back(self._files)
+        put_back(self._files, ctx)
 
     def as_data(self) -> dict[str, t.Any]:
         return {"files": _saved_data(self._files)}
@@ -275,9 +286,7 @@ class PropertiesWere(Note):
     kind = "properties"
     lasting = False
 
-    def __init__(
-        self, values: t.Mapping[str, t.Sequence[t.Any]], volatile: t.Mapping[str, Saved | None]
-    ) -> None:
+    def __init__(self, values: t.Mapping[str, t.Sequence[t.Any]], volatile: t.Mapping[str, Saved | None]) -> None:
         self._values, self._volatile = dict(values), dict(volatile)
         # Units that refused the new values.
         self.refused: set[str] = set()
@@ -290,12 +299,14 @@ class PropertiesWere(Note):
         error = None
         units = list(self._values)
         try:
-            for unit, failed in zip(units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)):
+            for unit, failed in zip(
+                units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)
+            ):
                 # What took none of the new values may take none of the old ones either; nor does what is gone.
                 if failed is not None and unit not in self.refused and ctx.recovery is None:
                     error = error or explain(failed, f"set the former properties of {unit}")
         finally:
-            put_back(self._volatile)
+            put_back(self._volatile, ctx)
         if error is not None:
             raise error
 
@@ -312,6 +323,16 @@ class PropertiesWere(Note):
         return cls(values, _saved_from(data["volatile"]))
 
 
+def _texts(value: t.Any) -> list[str]:
+    """A list of names or paths, as it was read.
+
+    :raises ValueError: it is something else.
+    """
+    if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
+        raise ValueError("it is no list of names")
+    return value
+
+
 def _saved_data(files: t.Mapping[str, Saved | None]) -> dict[str, t.Any]:
     return {path: None if saved is None else saved.as_data() for path, saved in files.items()}
 
@@ -320,7 +341,7 @@ def _saved_from(data: t.Mapping[str, t.Any]) -> dict[str, Saved | None]:
     return {path: None if saved is None else Saved.from_data(saved) for path, saved in data.items()}
 
 
-def put_back(files: t.Mapping[str, Saved | None]) -> None:
+def put_back(files: t.Mapping[str, Saved | None], ctx: Context) -> None:
     """Make drop-ins what they were, and remove directories that are empty then.
 
     :raises SystemdError: one cannot be; the others are.
@@ -328,7 +349,7 @@ def put_back(files: t.Mapping[str, Saved | None]) -> None:
     failed = None
     for path, before in files.items():
         try:
-            tidy(path)
+            tidy(path, ctx.temporaries)
             if before is not None:
                 if Saved.of(path) != before:
                     before.put_back(path)

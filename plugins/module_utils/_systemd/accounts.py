@@ -41,6 +41,8 @@ class _Ids(t.NamedTuple):
 
 # Outermost first: as whom is worked now, and what this process was before.
 _ACTING: list[tuple[Account, _Ids]] = []
+# What a signal asked for while it could not be done.
+_PUT_OFF: list[t.Callable[[], t.Any]] = []
 
 
 def find_account(user: str | None) -> Account:
@@ -134,11 +136,24 @@ def privileged(why: str) -> t.Iterator[None]:
         yield
         return
     now = _Ids(os.geteuid(), os.getegid(), os.getgroups())
-    _take(_ACTING[0][1])
     try:
+        _take(_ACTING[0][1])
         yield
     finally:
         _take(now)
+        if _PUT_OFF:
+            _PUT_OFF.pop()()
+
+
+def as_itself(action: t.Callable[[], t.Any]) -> None:
+    """Do something in a signal's handler that may raise: at once, or when root's ids, had for a moment, are given back.
+
+    An exception that came while ids are changed would leave all that follows, a rollback for one, with root's.
+    """
+    if _ACTING and os.geteuid() == 0:
+        _PUT_OFF[:] = [action]
+        return
+    action()
 
 
 def give_up_root() -> None:

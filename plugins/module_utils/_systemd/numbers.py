@@ -88,7 +88,7 @@ def number_text(value: float, option: str) -> str:
 
     :raises BadInput: it is one that nothing of systemd's can be (`.inf`, or thousands of digits).
     """
-    if (isinstance(value, int) and abs(value) >= BEYOND) or value != value or value in (float("inf"), float("-inf")):
+    if (isinstance(value, int) and abs(value) >= BEYOND) or not abs(value) < float("inf"):
         raise BadInput(f"{option}: {shown(value)} is a number that systemd cannot hold; write a smaller one")
     return str(value)
 

@@ -120,7 +120,7 @@ def results_of(manager: t.Any, jobs: t.Sequence[t.Any]) -> dict[int, str]:
         wanted += [(path, kind, name) for name in ("Result", "ReloadResult")]
     values = iter(manager.properties(wanted))
     return {
-        job.id: ended_how(job.type, manager._begun.get(job.id, 0.0), *(next(values) for _ in range(len(_SINCE) + 3)))
+        job.id: ended_how(job.type, manager._begun.get(job.id, 0.0), *(next(values) for dummy in range(len(_SINCE) + 3)))
         for job in jobs
     }
 

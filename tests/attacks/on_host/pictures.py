@@ -49,7 +49,12 @@ ROOTS = (
 # Of these the names at the top are looked at: what is left there is nobody's.
 _SHARED = ("/tmp", "/var/tmp", "/run", "/var/lib", f"/run/user/{UID}")
 #: Records of what is going on, and locks.
-RECORDS = ("/var/lib/pidone.systemd", "/run/pidone.systemd", f"/run/user/{UID}/pidone.systemd")
+RECORDS = (
+    "/var/lib/pidone.systemd",
+    "/run/pidone.systemd",
+    f"/run/user/{UID}/pidone.systemd",
+    f"{HOME}/.local/state",
+)
 # Scopes of logins come and go.
 _OTHERS = re.compile(r"/transient/(?!kp-)[^/]+|/timers/stamp-(?!kp-)[^/]+$")
 _BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")

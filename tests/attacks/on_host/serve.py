@@ -147,7 +147,7 @@ class Running:
             os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             json.loads(lines[-1]) if lines else {},
             _take(self._err),
-            [(kind, what) for kind, what in json.loads(points or "[]")],
+            list(map(tuple, json.loads(points or "[]"))),
             time.monotonic() - self.began,
         )
 
@@ -432,7 +432,7 @@ def _wait_for_manager(user: bool) -> None:
 
 def _nearest(good: t.Iterable[Picture], got: Picture) -> list[Difference]:
     """How the host differs from the one of several good ends that it is nearest to."""
-    return min([pictures.compare(each, got) for each in good], key=lambda found: len(found))
+    return min([pictures.compare(each, got) for each in good], key=len)
 
 
 class Server:

@@ -80,6 +80,7 @@ defaults = {
 
 def run(options: dict[str, t.Any]) -> str:
     stand_in = types.SimpleNamespace(
+        _name="service_handover",
         params={**defaults, **options},
         check_mode=False,
         _diff=False,

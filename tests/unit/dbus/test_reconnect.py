@@ -132,14 +132,14 @@ def test_questions_are_asked_again() -> None:
 
 
 def test_but_not_for_ever() -> None:
-    peers = [Peer(ListJobs=[HANG_UP]) for _ in range(20)]
+    peers = [Peer(ListJobs=[HANG_UP]) for dummy in range(20)]
     with pytest.raises(BusUnreachable, match="during ListJobs"):
         managed(*peers).list_jobs()
     assert sum("ListJobs" in peer.asked for peer in peers) == 5
 
 
 def test_who_answers_once_and_hangs_up_each_time() -> None:
-    peers = [Peer(Get=["v", HANG_UP], ListJobs=[HANG_UP]) for _ in range(30)]
+    peers = [Peer(Get=["v", HANG_UP], ListJobs=[HANG_UP]) for dummy in range(30)]
     for peer in peers[1:]:
         peer.hangs_up_after = "Get"
     manager = managed(*peers)

@@ -30,7 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, load
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 TOOLS = FileTools(lambda path, check: False)
@@ -523,7 +523,7 @@ def test_what_is_owed_is_owed_until_it_is_paid(host: Host, tmp_path: Path) -> No
         assert (units / "f").read_bytes() == b"v1"
         raise Killed
 
-    for _ in range(2):
+    for dummy in range(2):
         with pytest.raises(Killed):
             host.task(die, name="a")
     host.manager.log.clear()
@@ -627,6 +627,26 @@ def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
+def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, holder: t.Any, tmp_path: Path) -> None:
+    """A task that is at work has its log there; whoever finds all as it is wanted goes on, and who does not waits."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    directory = Path(host.places.logs[0])
+    log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
+    path.write_bytes(b"new")
+    log.add(way_back.FileWas(str(path), None, b"new"))
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05})()
+    assert bring_about(host.module(), session, Plan)[2] is False
+    assert path.exists()
+    with pytest.raises(Busy):
+        bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
+    process, let_go = holder
+    let_go.set()
+    process.join()
+    assert host.task(list)
+    assert not path.exists()
+
+
 def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) -> None:
     _process, let_go = holder
     looked: list[int] = []
@@ -670,6 +690,273 @@ def test_what_a_holder_says_of_itself_is_not_believed(tmp_path: Path, said: byte
     os.close(held)
     assert caught.value.msg.startswith("another task")
     assert "\x1b" not in caught.value.msg
+
+
+# -- what was written down by somebody else
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '{"kind": "file", "path": "/a\\u0000b", "before": null, "digest": null}',
+        '{"kind": "file", "path": "units/a.service", "before": null, "digest": null}',
+        '{"kind": "links", "directories": [1], "before": {}, "names": [], "root": ""}',
+        '{"kind": "links", "directories": [], "before": [], "names": [], "root": ""}',
+        '{"kind": "links", "directories": [], "before": {"/a": 1}, "names": [], "root": ""}',
+        '{"kind": "jobs", "up": [{}], "again": "start", "down": [], "for_now": false, "anew": []}',
+        '{"kind": "jobs", "up": "abc", "again": "start", "down": [], "for_now": false, "anew": []}',
+        '{"kind": "jobs", "up": [], "again": "start", "down": [], "for_now": false, "anew": [[1, 2, 3, 4]]}',
+        '{"kind": "drop-ins", "files": []}',
+        '{"kind": "properties", "values": [], "volatile": {}}',
+        pytest.param("[" * 100_000, id="deep"),
+        "1",
+    ],
+)
+def test_a_forged_note_is_one_clear_error(host: Host, note: str) -> None:
+    directory = Path(host.places.logs[0])
+    directory.mkdir(parents=True)
+    log = directory / "system.undo"
+    line = note.replace("{", '{"lasting": true, ', 1)
+    log.write_text(f'{{"version": 1, "boot": "", "since": 0}}\n{line}\n')
+    with pytest.raises(SystemdError, match=r"cannot make sense of .*system\.undo.*remove") as caught:
+        host.task(list)
+    assert len(caught.value.msg) < 1000
+
+
+@pytest.mark.parametrize("since", ['"x"', "[]", "1e400", "1e300", "null"])
+def test_a_forged_time_is_one_clear_error(host: Host, since: str) -> None:
+    directory = Path(host.places.logs[0])
+    directory.mkdir(parents=True)
+    (directory / "system.undo").write_text(f'{{"version": 1, "boot": "", "since": {since}}}\n')
+    with pytest.raises(SystemdError, match="cannot make sense of"):
+        host.task(list)
+
+
+def test_a_note_that_cannot_be_undone_does_not_keep_the_others_from_it(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Dies()])
+    (log,) = host.logs()
+    saved = {"content": "", "mode": 420, "uid": 1 << 80, "gid": 0, "times": [0, 0], "label": None}
+    forged = {"kind": "attributes", "lasting": True, "path": str(tmp_path / "other"), "before": saved}
+    (tmp_path / "other").write_bytes(b"")
+    with open(log, "a", encoding="ascii") as file:
+        file.write(json.dumps(forged) + "\n")
+    with pytest.raises(SystemdError, match="cannot all be put back"):
+        host.task(list)
+    assert not path.exists()
+
+
+def test_a_users_log_that_is_too_large_is_not_taken_in(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Path(host.places.logs[0])
+    directory.mkdir(parents=True)
+    log = directory / "system.undo"
+    log.write_text('{"version": 1, "boot": "", "since": 0}\n' + "[]\n" * 1000)
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log._LIMIT", 1000)
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log._USERS_LIMIT", 1000)
+    with pytest.raises(SystemdError, match="too large"):
+        host.task(list)
+
+
+def test_hosts_that_share_a_home_directory_have_logs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that is at work on another host, where its lock is, must not be taken for one that was cut short."""
+    monkeypatch.undo()
+    session = type("Session", (), {"scope": "user", "root": None, "uid": 1 << 30, "home": "/home/u"})()
+    here = module.places_of(session)
+    monkeypatch.setattr(module, "_machine", lambda: "another")
+    there = module.places_of(session)
+    assert here is not None
+    assert there is not None
+    assert here.state == there.state
+    assert here.name != there.name
+
+
+def test_a_container_that_was_booted_again_is_told_by_its_first_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kernel's boot_id is the same in all containers, whenever they begin."""
+    import builtins
+
+    stat = tmp_path / "stat"
+    own_open = builtins.open
+
+    def fake_open(path: t.Any, *words: t.Any, **more: t.Any) -> t.Any:
+        return own_open(stat if path == "/proc/1/stat" else path, *words, **more)
+
+    monkeypatch.setattr(builtins, "open", fake_open)
+    found = []
+    for began in (7, 7, 8):
+        stat.write_text(f"1 (a) b) S {' '.join(map(str, range(100, 118)))} {began} 0 0\n")
+        found.append(boot_id())
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
+    with pytest.raises(Killed):
+        host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for _ in wanted])
+    host.task(list, name="other")
+    assert any("a.service did not come up again" in line for line in host.warned)
+    assert host.logs() == []
+
+
+def test_the_directories_of_logs_are_nobody_elses_whatever_the_umask_is(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    former = os.umask(0)
+    try:
+        with pytest.raises(Killed):
+            host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS), Dies()])
+    finally:
+        os.umask(former)
+    for each in (host.places.state, host.places.logs[0]):
+        assert Path(each).stat().st_mode & 0o022 == 0
+
+
+# -- a tree in which somebody else is at work
+
+
+def _tree_host(host: Host, tmp_path: Path) -> tuple[Path, Path]:
+    units, victim = tmp_path / "tree" / "units", tmp_path / "victim"
+    units.mkdir(parents=True)
+    victim.mkdir()
+    host.manager.root = str(tmp_path / "tree")  # type: ignore[attr-defined]
+    host.manager.offline = True
+    return units, victim
+
+
+def _swap(units: Path, victim: Path) -> None:
+    units.rename(units.with_name("before"))
+    units.symlink_to(victim)
+
+
+def test_a_killed_task_of_a_tree_is_not_undone_outside_of_it(host: Host, tmp_path: Path) -> None:
+    """What was in the tree before would be written where a link leads that is put there after the kill."""
+    units, victim = _tree_host(host, tmp_path)
+    path = units / "a.service"
+    path.write_bytes(b"of the tree")
+    made = units / "a.service.d" / "b.conf"
+    with pytest.raises(Killed):
+        host.task(
+            lambda: [
+                RemoveFile(str(path), Saved.of(str(path)), TOOLS),
+                WriteFile(str(made), b"x", None, TOOLS),
+                RemoveLinks({str(units / "link"): "/etc/shadow"}),
+                Dies(),
+            ]
+        )
+    _swap(units, victim)
+    (victim / "a.service.d").mkdir()
+    (victim / "a.service.d" / "b.conf").write_bytes(b"x")
+    before = picture(victim)
+    host.task(list)
+    assert picture(victim) == before
+    assert any("has put a link on the way" in line for line in host.warned)
+
+
+@pytest.mark.parametrize("rollback", [True, False])
+def test_a_step_in_a_tree_does_not_follow_what_was_swapped(host: Host, tmp_path: Path, rollback: bool) -> None:
+    units, victim = _tree_host(host, tmp_path)
+    path = units / "a.service"
+    path.write_bytes(b"of the tree")
+    (victim / "a.service").write_bytes(b"of the host")
+
+    class Swaps(Step):
+        def describe(self) -> str:
+            return "swap"
+
+        def apply(self, ctx: Context) -> bool:
+            _swap(units, victim)
+            return True
+
+    def steps() -> list[Step]:
+        first = [WriteFile(str(path), b"new", Saved.of(str(path)), TOOLS)] if rollback else []
+        return [*first, Swaps(), RemoveFile(str(path), None, TOOLS)]
+
+    with pytest.raises(SystemdError, match="has put a link on the way"):
+        host.task(steps, rollback=rollback)
+    assert (victim / "a.service").read_bytes() == b"of the host"
+    assert len(list(victim.iterdir())) == 1
+
+
+# -- the disk
+
+
+def test_many_files_are_written_down_at_once(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is waited for once for all of them, and a kill before the last one is undone all the same."""
+    units = tmp_path / "units"
+    units.mkdir()
+    written: list[str] = []
+
+    def write(descriptor: int, text: str) -> None:
+        written.append(text)
+        os.write(descriptor, text.encode())
+
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log._write", write)
+    paths = [units / f"{number}.timer" for number in range(20)]
+    paths[19].write_bytes(b"old")
+
+    def steps() -> list[Step]:
+        files: list[Step] = [WriteFile(str(path), b"new", Saved.of(str(path)), TOOLS) for path in paths]
+        return [*files[:10], Dies(), *files[10:]]
+
+    with pytest.raises(Killed):
+        host.task(steps)
+    assert len(written) == 1
+    assert written[0].count('"file"') == 10
+    host.task(list)
+    assert [path.name for path in units.iterdir()] == ["19.timer"]
+    assert paths[19].read_bytes() == b"old"
+
+
+def test_what_was_foretold_and_never_came_is_left_as_it_is(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was only to be written is not written again for having been looked at."""
+    units = tmp_path / "units"
+    units.mkdir()
+    paths = [units / "a.timer", units / "b.timer"]
+    for path in paths:
+        path.write_bytes(b"old")
+
+    def die(*words: t.Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.files.replace", die)
+        with pytest.raises(Killed):
+            host.task(lambda: [WriteFile(str(path), b"new", Saved.of(str(path)), TOOLS) for path in paths])
+    for path in paths:
+        os.utime(path, ns=(1, path.stat().st_mtime_ns))
+    before = [path.stat().st_ino for path in paths]
+    host.task(list)
+    assert [path.stat().st_ino for path in paths] == before
+    assert host.logs() == []
+
+
+def test_a_directory_is_listed_once_for_all_that_is_put_back(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+    paths = [units / f"{number}.timer" for number in range(30)]
+    with pytest.raises(Killed):
+        host.task(lambda: [*(WriteFile(str(path), b"new", None, TOOLS) for path in paths), Dies()])
+    listed: list[str] = []
+    own = os.listdir
+
+    def listdir(path: t.Any) -> list[str]:
+        listed.append(str(path))
+        return own(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    host.task(list)
+    assert listed.count(str(units)) == 1
+    assert list(units.iterdir()) == []
 
 
 # -- signals

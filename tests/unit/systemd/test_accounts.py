@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Interrupted, ending_in_order
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import accounts, programs
@@ -96,6 +99,34 @@ class TestActing:
         finally:
             os.setegid(0)
             os.setgroups(groups)
+
+    @pytest.mark.parametrize("when", ["on the way there", "there", "on the way back"])
+    def test_a_signal_leaves_nobody_with_roots_ids(self, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+        """What comes after it, such as a rollback of what is the user's, is done as the user."""
+        own = os.setgroups
+        calls = 0
+
+        def setgroups(groups: t.Sequence[int]) -> None:
+            nonlocal calls
+            calls += 1
+            own(groups)
+            if calls == {"on the way there": 1, "on the way back": 2}.get(when):
+                signal.raise_signal(signal.SIGTERM)
+
+        with acting_as(NOBODY):
+            inside = ids()
+            monkeypatch.setattr(os, "setgroups", setgroups)
+            reached = False
+            with pytest.raises(Interrupted), ending_in_order(Context(None)):
+                with privileged("a test"):
+                    if when == "there":
+                        signal.raise_signal(signal.SIGTERM)
+                    assert os.geteuid() == 0
+                    reached = True
+                pytest.fail("nothing was interrupted")
+            assert reached
+            assert ids() == inside
+            monkeypatch.undo()
 
     def test_root_again_for_a_while_whatever_is_raised(self) -> None:
         before = ids()

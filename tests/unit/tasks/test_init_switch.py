@@ -210,8 +210,12 @@ def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
     made = t.cast(t.Any, init_task._Task.__new__(init_task._Task))
     made.init, made.record, made.check, made.first, made.warnings, made.params = init, record, False, "runit", [], {}
     made.module = type("Module", (), {"_diff": False})()
+
+    def failing(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
     with monkeypatch.context() as patched:
-        patched.setattr(durable.os, "fsync", lambda _descriptor: (_ for _ in ()).throw(OSError(errno.EIO, "I/O error")))
+        patched.setattr(durable.os, "fsync", failing)
         patched.setattr(durable, "sync_directory", lambda _path: None)
         with pytest.raises(SystemdError, match="I/O error"):
             made.give_back()

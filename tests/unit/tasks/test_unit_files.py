@@ -443,8 +443,12 @@ class TestTask:
         path = tmp_path / "a.service"
         path.write_bytes(b"old")
         step = write(path, b"new", FileTools(lambda _path, _check: False, backup=True))
+
+        def no_room(saved: Saved, where: str) -> None:
+            raise OSError(28, "No space left on device")
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Saved, "put_back", lambda saved, where: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            patch.setattr(Saved, "put_back", no_room)
             with pytest.raises(SystemdError, match=r"cannot keep a copy of .*/a\.service: No space left on device; make room"):
                 step.apply(ctx)
         assert list(listing(tmp_path)) == ["a.service"]

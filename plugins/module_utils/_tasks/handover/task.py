@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import SYSTEM, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -160,7 +161,14 @@ class _Task:
             for item in todo:
                 item.outcome = "planned"
         else:
-            self._carry_out(groups, edges, manager)
+            lock = Lock(SYSTEM)
+            if todo:
+                # Other tasks that change units wait for its end.
+                lock.acquire(self.timeout, self.module._name)
+            try:
+                self._carry_out(groups, edges, manager)
+            finally:
+                lock.release()
         return self._result(items, steps, plan)
 
     # -- reading

@@ -24,7 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import DIRECTORY, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
@@ -51,7 +51,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
 )
 
 RECORD = "/var/lib/pidone.systemd/init-handover.json"
-_LOCK = "/run/pidone.systemd/init.lock"
+_LOCK = f"{DIRECTORY}/init.lock"
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:

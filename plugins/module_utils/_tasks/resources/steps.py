@@ -118,14 +118,13 @@ class SetProperties(Step):
         volatile = {path: before for path, before in self._save(volatile=True).items() if path not in saved}
         was = PropertiesWere({setting.unit: _calls(setting, setting.before) for setting in self._settings}, volatile)
         # Undone in reverse: files are put back when systemd has written the last of them.
-        self.note(ctx, DropInsWere(saved))
-        self.note(ctx, was)
+        self.note(ctx, DropInsWere(saved), was)
         try:
             self._set(ctx)
         finally:
             was.refused = self._refused
         if self._mode == "live":
-            put_back(saved)
+            put_back(saved, ctx)
         else:
             for setting in self._settings:
                 for name, value in setting.after.items():
@@ -212,8 +211,8 @@ class RemoveDropIns(Step):
 
     def apply(self, ctx: Context) -> bool:
         found = {path: saved for path, saved in ((path, Saved.of(path)) for path in self.names) if saved is not None}
-        for path, saved in found.items():
-            self.note(ctx, FileWas(path, saved, None))
+        self.note(ctx, *(FileWas(path, saved, None) for path, saved in found.items()))
+        for path in found:
             remove(path)
             remove_empty(os.path.dirname(path))
         return bool(found)

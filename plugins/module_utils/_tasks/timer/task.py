@@ -197,9 +197,7 @@ class Hold(Jobs):
         self.anew = list(timers)
 
     def apply(self, ctx: Context) -> bool:
-        for timer in self.anew:
-            for note in note_of(timer):
-                self.note(ctx, note)
+        self.note(ctx, *(note for timer in self.anew for note in note_of(timer)))
         return super().apply(ctx)
 
 
