@@ -278,11 +278,14 @@ class _Guard:
         import syslog
 
         self._lock = self._recovery = None
-        self._manager = self._session.connect()
+        self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
         try:
-            self._module.warn = lambda text: syslog.syslog(syslog.LOG_WARNING, f"pidone.systemd: {text}")
+            self._manager = self._session.connect()
             if self._interrupted():
                 self.enter(b"")
+        except Exception as e:
+            # Nobody else hears of it before the next task.
+            self._module.warn(explained(e, "put back what a task that was killed had begun").msg)
         finally:
             self.leave()
 

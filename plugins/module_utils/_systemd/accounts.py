@@ -177,9 +177,12 @@ def environment_of(account: Account) -> dict[str, str]:
 def _take(ids: _Ids) -> None:
     # Only root may set groups. The real user is root wherever this is called, which permits it.
     os.seteuid(0)
-    os.setgroups(ids.groups)
-    os.setegid(ids.gid)
-    os.seteuid(ids.uid)
+    try:
+        os.setgroups(ids.groups)
+        os.setegid(ids.gid)
+    finally:
+        # Whatever failed: nobody stays root who was not.
+        os.seteuid(ids.uid)
 
 
 def _imports_as_root(own_import: t.Any) -> t.Any:

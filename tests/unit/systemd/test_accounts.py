@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -126,6 +127,16 @@ class TestActing:
                 pytest.fail("nothing was interrupted")
             assert reached
             assert ids() == inside
+            monkeypatch.undo()
+
+    def test_nobody_stays_root_where_the_way_back_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(groups: t.Sequence[int]) -> None:
+            raise OSError(errno.ENOMEM, "no memory")
+
+        with acting_as(NOBODY):
+            with pytest.raises(OSError, match="no memory"), privileged("a test"):
+                monkeypatch.setattr(os, "setgroups", refuse)
+            assert os.geteuid() == NOBODY.uid
             monkeypatch.undo()
 
     def test_root_again_for_a_while_whatever_is_raised(self) -> None:
