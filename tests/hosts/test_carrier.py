@@ -348,7 +348,7 @@ def test_past_the_action_plugin_the_module_says_what_is_wrong(bare: Host) -> Non
         "try: carrier.import_jeepney()\n"
         "except carrier.JeepneyMissing as e: print(e.msg)\n"
     )
-    for name in ("_errors.py", "_dbus/__init__.py", "_dbus/carrier.py"):
+    for name in ("_errors.py", "_dbus/__init__.py", "_dbus/carrier.py", "_kept/__init__.py", "_kept/folder.py"):
         source = Path(__file__).parents[2] / "plugins" / "module_utils" / name
         bare.write(f"/run/past/ansible_collections/pidone/systemd/plugins/module_utils/{name}", source.read_text())
     try:
