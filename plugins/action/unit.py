@@ -15,6 +15,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._early import with_early_start
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import TooOld, pack
 
 
@@ -54,6 +55,11 @@ class ActionModule(ActionBase):
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _configure_module(self, module_name: str, *args: t.Any, **options: t.Any) -> t.Any:
+        configured = super()._configure_module(module_name, *args, **options)
+        # In the background, ansible-core's own async_wrapper comes this way as well.
+        return with_early_start(configured) if module_name == self._task.action else configured
 
     def _run_module(
         self, luggage: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False

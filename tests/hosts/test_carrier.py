@@ -147,6 +147,87 @@ def test_a_new_jeepney_on_the_controller_is_carried_once_more(bare: Host, tmp_pa
     assert len(kept(bare)) == 2
 
 
+# -- what is compiled
+
+
+def compiled(host: Host) -> dict[str, str]:
+    """Path of each file of compiled sources on the host -> its owner, mode, inode and time."""
+    command = (
+        f"find {PLACES} -maxdepth 2 -path '*/pidone.systemd-*' -name 'code-*' -printf '%p %u:%m:%i:%T@\\n' 2>/dev/null"
+    )
+    return dict(line.split() for line in host.run(command).stdout.splitlines())
+
+
+LISTENER = """
+import os, sys
+def listen(event, values):
+    # What is shorter is compiled: no longer than looking for it.
+    if event == "compile" and ".zip/" in str(values[1]) and len(values[0] or "") >= 400:
+        os.write(2, (str(values[1]).rpartition(".zip/")[2] + "\\n").encode())
+sys.addaudithook(listen)
+program = sys.argv.pop()
+sys.argv = [program]
+exec(compile(open(program).read(), program, "exec"))
+"""
+
+
+def test_later_tasks_compile_only_what_finds_the_rest(bare: Host) -> None:
+    """Ansible's own part of the archive is loaded from what is kept as well."""
+    ok(run(bare, {UNIT: STEADY}))
+    found = compiled(bare)
+    assert len(found) > 40
+    assert {os.path.dirname(path) for path in found} == {"/root/.cache/pidone.systemd-0"}
+    assert {state.rpartition(":")[0].rpartition(":")[0] for state in found.values()} == {"root:600"}
+    ok(run(bare, {UNIT: STEADY}, pipelining=False, env={"ANSIBLE_KEEP_REMOTE_FILES": "1"}))
+    # The first run of a first contact ends before all is loaded, the second does not: nothing was left to write.
+    assert compiled(bare) == found
+
+    (program,) = bare.run("ls /root/.ansible/tmp/*/AnsiballZ_unit.py", check=True).stdout.split()
+    bare.write("/root/listener.py", LISTENER)
+    utils = "ansible_collections/pidone/systemd/plugins/module_utils"
+    finds = {f"{utils}/_compiled.py", f"{utils}/_kept/folder.py"}
+    try:
+        # With -S, without what keeps bytecode on test hosts, see tests/lab/bytecode.py.
+        done = bare.run(["python3", "-S", "/root/listener.py", program])
+        assert '"active_state": "active"' in done.stdout
+        assert set(done.stderr.split()) == finds
+        off = bare.run(["env", "PIDONE_SYSTEMD_KEEP_COMPILED=false", "python3", "-S", "/root/listener.py", program])
+        assert '"active_state": "active"' in off.stdout
+        assert {f"{utils}/_dbus/connection.py", "ansible/module_utils/basic.py"} < set(off.stderr.split())
+    finally:
+        bare.run("rm -rf /root/listener.py /root/.ansible/tmp")
+
+
+@pytest.mark.lab_kinds("bookworm")
+def test_a_forged_file_is_not_run(bare: Host) -> None:
+    ok(run(bare, {UNIT: STEADY}))
+    folder = "/root/.cache/pidone.systemd-0"
+    bare.run(f"rm {folder}/code-*", check=True)
+    ok(run(bare, {UNIT: STEADY}))
+    body = "import marshal,hashlib,glob,os,importlib.util as u; c=marshal.dumps(compile('import os; os.mkdir(\"/run/forged\")', 'x', 'exec'))"
+    forge = f"{body}\nfor p in glob.glob('{folder}/code-*'): open(p,'wb').write(u.MAGIC_NUMBER+hashlib.sha256(c).digest()+c)"
+    bare.run(["python3", "-c", forge], check=True)
+    bare.run(f"chown nosudo {folder}/code-*", check=True)
+    try:
+        ok(run(bare, {UNIT: STEADY}))
+        assert bare.run("test -e /run/forged").returncode == 1
+        assert {state.rpartition(":")[0].rpartition(":")[0] for state in compiled(bare).values()} == {"root:600"}
+    finally:
+        bare.run("rm -rf /run/forged")
+
+
+@pytest.mark.lab_kinds("bookworm")
+def test_for_a_user_and_in_check_mode_and_in_the_background_root_keeps_it(bare: Host) -> None:
+    bare.run("loginctl enable-linger deploy && systemctl start user@1000", check=True)
+    task: dict[str, t.Any] = {UNIT: {"name": "dbus.socket", "state": "started", "scope": "user", "user": "deploy"}}
+    for further, flags in (({}, ["--check"]), ({}, []), ({"async": 60, "poll": 1}, [])):
+        run(bare, {**task, **further}, flags=flags).play.ok()
+    found = compiled(bare)
+    run(bare, task).play.ok()
+    assert compiled(bare) == found
+    assert {os.path.dirname(path) for path in found} == {"/root/.cache/pidone.systemd-0"}
+
+
 # -- users
 
 
@@ -348,7 +429,7 @@ def test_past_the_action_plugin_the_module_says_what_is_wrong(bare: Host) -> Non
         "try: carrier.import_jeepney()\n"
         "except carrier.JeepneyMissing as e: print(e.msg)\n"
     )
-    for name in ("_errors.py", "_dbus/__init__.py", "_dbus/carrier.py"):
+    for name in ("_errors.py", "_dbus/__init__.py", "_dbus/carrier.py", "_kept/__init__.py", "_kept/folder.py"):
         source = Path(__file__).parents[2] / "plugins" / "module_utils" / name
         bare.write(f"/run/past/ansible_collections/pidone/systemd/plugins/module_utils/{name}", source.read_text())
     try:

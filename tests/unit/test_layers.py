@@ -13,7 +13,14 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 PREFIX = "ansible_collections.pidone.systemd.plugins."
 # The lowest first. A file may import from its own layer and from those before it.
-LAYERS = ["module_utils._errors", "module_utils._collect", "module_utils._dbus", "module_utils._systemd"]
+LAYERS = [
+    "module_utils._kept",
+    "module_utils._compiled",
+    "module_utils._errors",
+    "module_utils._collect",
+    "module_utils._dbus",
+    "module_utils._systemd",
+]
 LAYERS += ["module_utils._observe", "module_utils._engine", "module_utils._tasks", "modules"]
 FILES = sorted((PLUGINS / "module_utils").rglob("*.py")) + sorted((PLUGINS / "modules").glob("*.py"))
 

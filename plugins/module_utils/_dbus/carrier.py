@@ -3,33 +3,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jeepney for this process: the host's own, or the one that the action plugin brought.
 
-What is brought is kept in a directory of the effective user, `pidone.systemd-UID`, which must be theirs with mode 0700:
+What is brought is kept in the user's own directory, see _kept/folder.py:
 
 - `jeepney-SHA256.zip`, what came from the controller. Each task says by its SHA-256 which one it wants, and the bytes
   are checked against that before every use, so nothing on this host decides what is run.
 - `jeepney-SHA256.PYTHON`, the same compiled by this host's Python, because compiling takes longer than all the rest.
-  It starts with Python's magic number and the SHA-256 of what follows. That tells a damaged file, not a forged one:
-  against forgery stands that it, too, must belong to the user and be writable to nobody else. If in doubt it is made anew.
 
-The very bytes that were checked are run; files are opened below the checked directory and never through links.
-
-Every task runs, and first compiles, this file: what only first contact needs is in keeping.py.
+Every task runs this file: what only first contact needs is in keeping.py.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-
-# An environment variable for users: the directory to keep it in, below which a directory of the user's own is made.
-DIRECTORY = "PIDONE_SYSTEMD_JEEPNEY_DIR"
-
-_LARGEST = 1 << 22
+from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import (
+    bases,
+    file_name,
+    open_folder,
+    read,
+    read_code,
+    sha256,
+)
 
 
 class JeepneyMissing(SystemdError):
@@ -115,12 +113,9 @@ def _kept(digest: str) -> dict[str, t.Any] | None:
 
 
 def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
-    import marshal
-    from importlib.util import MAGIC_NUMBER
-
-    data = read(folder, compiled_name(digest))
-    if data is not None and data[:4] == MAGIC_NUMBER and data[4:36] == sha256(data[36:]):
-        return t.cast("dict[str, t.Any]", marshal.loads(data[36:]))  # noqa: S302 - our own, see the module's docstring
+    code = read_code(folder, compiled_name(digest))
+    if isinstance(code, dict):
+        return code
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import compile_and_keep
 
     return compile_and_keep(folder, digest, archive)
@@ -128,61 +123,4 @@ def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
 
 def compiled_name(digest: str) -> str:
     """File name of what this Python compiled."""
-    return f"jeepney-{digest}.{sys.implementation.cache_tag or 'python'}"
-
-
-def bases() -> list[str]:
-    """Where to look for the user's directory, best first: lasting before lost at boot, private before shared."""
-    chosen = os.environ.get(DIRECTORY)
-    if chosen:
-        return [os.path.expanduser(chosen)]
-    import pwd
-
-    uid = os.geteuid()
-    try:
-        # not $HOME, which may be somebody else's under su or sudo
-        home = [pwd.getpwuid(uid).pw_dir + "/.cache"]
-    except KeyError:
-        home = []
-    return [*home, "/var/tmp", f"/run/user/{uid}" if uid else "/run", "/dev/shm", "/tmp"]
-
-
-def open_folder(base: str) -> int | str:
-    """Open the user's directory below *base*; returns a file descriptor, or why there is none to be trusted."""
-    me = os.geteuid()
-    path = f"{base}/pidone.systemd-{me}"
-    try:
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as e:
-        return e.strerror or str(e)
-    found = os.fstat(folder)
-    mode = stat.S_IMODE(found.st_mode)
-    # Directories made where the parent has the set-group-ID bit inherit it; it gives nobody access.
-    if found.st_uid == me and mode & ~stat.S_ISGID == 0o700:
-        return folder
-    os.close(folder)
-    return f"{path} belongs to uid {found.st_uid} with mode {mode:04o}, not to uid {me} with 0700"
-
-
-def read(folder: int, name: str) -> bytes | None:
-    """The content of a regular file that belongs to the user and that nobody else can write; None if it is not that."""
-    try:
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        return None
-    try:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            return None
-        return os.read(file, found.st_size) if found.st_size <= _LARGEST else None
-    except OSError:
-        return None
-    finally:
-        os.close(file)
-
-
-def sha256(data: bytes) -> bytes:
-    """SHA-256 of *data*."""
-    import hashlib  # ansible-core has imported it already
-
-    return hashlib.sha256(data).digest()
+    return file_name("jeepney", digest)

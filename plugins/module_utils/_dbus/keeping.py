@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeping the jeepney that the action plugin brought; see carrier.py for what is kept where, and why it can be trusted."""
+"""Keeping the jeepney that the action plugin brought; see carrier.py for what is kept, _kept/folder.py for where."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import (
-    DIRECTORY,
-    bases,
-    compiled_name,
-    open_folder,
-    sha256,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import compiled_name
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-
-_KEEP_UNUSED = 90 * 86400  # seconds
+from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import DIRECTORY, bases, sha256
+from ansible_collections.pidone.systemd.plugins.module_utils._kept.writing import make_folder, tidy, write, write_code
 
 
 def keep(digest: str, brought: str) -> dict[str, t.Any]:
@@ -39,12 +33,12 @@ def keep(digest: str, brought: str) -> dict[str, t.Any]:
         raise SystemdError("jeepney was damaged on the way from the controller to this host; run the task again")
     problems = []
     for base in bases():
-        folder = _make_folder(base)
+        folder = make_folder(base)
         if isinstance(folder, str):
             problems.append(f"{base}: {folder}")
             continue
         try:
-            _tidy(folder)
+            tidy(folder, "jeepney")
             write(folder, f"jeepney-{digest}.zip", data)
             return compile_and_keep(folder, digest, data)
         except OSError as e:
@@ -60,13 +54,9 @@ def keep(digest: str, brought: str) -> dict[str, t.Any]:
 
 def compile_and_keep(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
     """Compile what is in the zip for this Python, and keep that if possible."""
-    import marshal
-    from importlib.util import MAGIC_NUMBER
-
     code = _compile(archive, digest)
-    body = marshal.dumps(code)
     try:
-        write(folder, compiled_name(digest), MAGIC_NUMBER + sha256(body) + body)
+        write_code(folder, compiled_name(digest), code)
     except OSError:
         pass  # slower, not wrong
     return code
@@ -92,56 +82,3 @@ def _compile(archive: bytes, digest: str) -> dict[str, t.Any]:
                     f"this host has ({sys.executable}); install the package python3-jeepney on the host"
                 ) from e
     return code
-
-
-def _make_folder(base: str) -> int | str:
-    """As `carrier.open_folder`, but make it where it is missing."""
-    path = f"{base}/pidone.systemd-{os.geteuid()}"
-    try:
-        if base.endswith("/.cache"):
-            _make_directory(base)
-        _make_directory(path)
-    except OSError as e:
-        return e.strerror or str(e)
-    return open_folder(base)
-
-
-def _make_directory(path: str) -> None:
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
-
-
-def write(folder: int, name: str, data: bytes) -> None:
-    """Put a file in place in one step."""
-    temporary = f".{name}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        file = os.open(temporary, flags, 0o600, dir_fd=folder)
-    except FileExistsError:  # left by a process that was killed and had our number
-        os.unlink(temporary, dir_fd=folder)
-        file = os.open(temporary, flags, 0o600, dir_fd=folder)
-    try:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-        finally:
-            os.close(file)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(temporary, dir_fd=folder)
-        raise
-
-
-def _tidy(folder: int) -> None:
-    """Remove what controllers brought long ago; the few that still want it bring it again."""
-    import time
-
-    for name in os.listdir(folder):
-        try:
-            if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < time.time() - _KEEP_UNUSED:
-                os.unlink(name, dir_fd=folder)
-        except OSError:
-            pass  # another task was faster, or it is not a file

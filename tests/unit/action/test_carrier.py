@@ -23,6 +23,7 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier, keeping, luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._kept import folder as kept
 
 ME = os.geteuid()
 SOURCES = {"__init__": "__version__ = '0.9.0'\n", "auth": "WHO = 'auth'\n", "low_level": "WHO = 'low_level'\n"}
@@ -75,7 +76,7 @@ def bare_host(monkeypatch: pytest.MonkeyPatch, first: Path, second: Path) -> t.I
         del sys.modules[name]
     monkeypatch.setattr(carrier, "import_own", lambda: None)
     use(monkeypatch, first, second)
-    monkeypatch.delenv(carrier.DIRECTORY, raising=False)
+    monkeypatch.delenv(kept.DIRECTORY, raising=False)
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == "jeepney"]:
         del sys.modules[name]
@@ -208,7 +209,7 @@ def test_no_directory_at_all_is_one_error_with_all_remedies(
     for word in (
         f"{first}: No such file or directory",
         f"{second}: Not a directory",
-        f"environment: {{{carrier.DIRECTORY}: /some/directory}}",
+        f"environment: {{{kept.DIRECTORY}: /some/directory}}",
         "python3-jeepney",
         f"uid {ME}",
     ):
@@ -240,9 +241,9 @@ def test_the_rest_of_a_killed_task_is_in_nobodys_way(monkeypatch: pytest.MonkeyP
 
 def test_the_users_choice_is_the_only_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    monkeypatch.setenv(carrier.DIRECTORY, "/srv/somewhere")
+    monkeypatch.setenv(kept.DIRECTORY, "/srv/somewhere")
     assert carrier.bases() == ["/srv/somewhere"]
-    monkeypatch.delenv(carrier.DIRECTORY)
+    monkeypatch.delenv(kept.DIRECTORY)
     monkeypatch.setenv("HOME", "/home/somebody-else")
     bases = carrier.bases()
     assert bases[0].endswith("/.cache")
