@@ -245,7 +245,8 @@ def test_what_is_no_file_is_no_unit(modules: ModulesOnHost, host: Host, what: st
     host.run(f"mkdir -p /srv/bad-tree/etc/systemd/system; {make} {path}", check=True)
     try:
         answer = modules("unit", {"name": ["odd.service"], "enabled": True, "root": "/srv/bad-tree"})
-        assert f"odd.service is no unit, as {path} is not a regular file" in answer["result"]["msg"]
+        told = {"a pipe": "it is a named pipe", "a directory": "it is a directory"}[what]
+        assert f"cannot read {path}: {told}, not a regular file; remove it" in answer["result"]["msg"]
     finally:
         host.run("rm -r /srv/bad-tree", check=True)
 

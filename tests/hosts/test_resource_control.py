@@ -565,13 +565,19 @@ class TestEffects:
             assert lines[:4] == ["20000", "100000", str(100 << 20), "7"]
             share = (int(lines[9]) - int(lines[6])) * 1000 / (int(lines[7]) - int(lines[4]))
             assert 0.15 < share < 0.25
-            # The kernel has another value than systemd: that is drift, and no reason to change anything.
+            # The kernel has another value than systemd: that is drift, and mended.
             host.run(f"echo 30000 > {group}/cpu.max", check=True)
             looked = host.ansible(MODULE, args, check=True)
-            assert not looked["changed"]
+            assert looked["changed"]
+            assert looked["steps"] == [f"tell the kernel CPUQuota of {name}"]
             assert [key for key, value in looked["units"][0]["properties"].items() if value["drift"]] == ["CPUQuota"]
             told = f"CPUQuota: systemd has 20% for {name}, but the kernel does not: its cpu.max is '30000 100000'"
             assert looked["warnings"] == [told]
+            mended = host.ansible(MODULE, args)
+            assert mended["changed"]
+            assert not mended["units"][0]["drift"]
+            assert host.run(f"cat {group}/cpu.max", check=True).stdout.split() == ["20000", "100000"]
+            assert not host.ansible(MODULE, args)["changed"]
         finally:
             remove(host, "rc-busy")
 

@@ -674,7 +674,7 @@ class TestBadInput:
         refused(host, *words, **args)
 
     def test_nul(self, host: Host) -> None:
-        refused(host, "name:", "NUL", name="un-a\0b", state="started")
+        refused(host, "name[0]:", "NUL", name="un-a\0b", state="started")
 
     def test_user_manager_that_does_not_run(self, host: Host) -> None:
         refused(host, "enable-linger", name="un-x", scope="user", user="games", state="started")

@@ -152,7 +152,7 @@ class SetAttributes(_FileStep):
     """Give a file whose content is right the owner, mode and label that are asked for."""
 
     def describe(self) -> str:
-        return f"set the attributes of {self._path}"
+        return f"set attributes of {self._path}"
 
     def apply(self, ctx: Context) -> bool:
         self.note(ctx, AttributesWere(self._path, t.cast(Saved, self._before)))

@@ -367,6 +367,9 @@ class _Task:
         self.warnings = list(self._told_by_options)
         try:
             return self._plan(manager)
+        except Unreadable:
+            self._check_link()
+            raise
         except OSError as e:
             self._check_link()
             raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{become_hint()}") from e
