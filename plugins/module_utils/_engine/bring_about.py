@@ -18,12 +18,12 @@ from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Context,
+    Interrupted,
     Plan,
     Step,
     carry_out,
     explained,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 # The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
@@ -74,10 +74,6 @@ def _machine() -> str:
     except OSError:
         said = b""
     return hashlib.sha256(b"pidone.systemd" + (said or os.uname().nodename.encode())).hexdigest()[:16]
-
-
-class Interrupted(SystemdError):
-    """A signal asked the task to end."""
 
 
 @contextmanager

@@ -55,6 +55,10 @@ class Context:
         return time.monotonic() + self.timeout
 
 
+class Interrupted(SystemdError):
+    """A signal asked the task to end."""
+
+
 class LeftAlone(SystemdError):
     """Something is not put back, as it is not what the step made of it any more."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -85,9 +86,11 @@ class UnitFileLinks(Step):
         self.note(ctx, was)
         try:
             changes = self._change(ctx)
-        except SystemdError:
-            # Some of it may have been done.
-            was.touched = {path for path, _target in before.items() ^ read_links(self.directories, tree=tree).items()}
+        except SystemdError as e:
+            # Some of it may have been done. Where there was no answer it may be about to be done: the way back looks then.
+            if not isinstance(e, (Interrupted, BusTimeout, BusUnreachable)):
+                now = read_links(self.directories, tree=tree)
+                was.touched = {path for path, _target in before.items() ^ now.items()}
             raise
         if not changes:
             # Of what it had done before it was replaced by a new process, systemd does not tell.
