@@ -96,7 +96,7 @@ def _named(*names: str, calendar: str = _FARTHER, **more: t.Any) -> list[dict[st
 
 A, B = "kp-a.service", "kp-b.service"
 _AB = {f"{SYSTEM}/{A}": service(), f"{SYSTEM}/{B}": service(2)}
-_FALSE = "[Unit]\nDescription=kp\n[Service]\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n"
+_FALSE = "[Unit]\nDescription=kp\n[Service]\nType=oneshot\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n"
 _TREE = {
     f"{TREE}/etc/os-release": "ID=kp\n",
     f"{TREE}/usr/lib/systemd/system/multi-user.target": "[Unit]\nDescription=kp\n",
