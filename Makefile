@@ -33,8 +33,8 @@ test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real 
 	@tests/tools/run-all.sh
 
 .PHONY: test-full
-test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N: which), and the fuzzer
-	@PIDONE_FULL=1 tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
+test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N: which), and the fuzzer at length
+	@PIDONE_FULL=1 FUZZ="$(or $(FUZZ),--inputs 1000000)" tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
 
 ##@ Checks and tests
 

@@ -52,8 +52,11 @@ for step in "${steps[@]}"; do
     # the last line of pytest says how many tests ran
     counts=$(grep -aE '^=* ?[0-9]+ (passed|failed|error)' "build/logs/$step.log" | tail -n1 | tr -d '=' || true)
     summary+=("$(printf '  %-7s %-9s %4d s  %s' "$verdict" "$step" "$seconds" "$counts")")
-    points=$(grep -a '^kill points:' "build/logs/$step.log" | tail -n1 || true)
-    [ -z "$points" ] || summary+=("          $points")
+    # figures that tests tell beside that, each as one line
+    for figure in 'kill points:' 'bad inputs:'; do
+        told=$(grep -a "^$figure" "build/logs/$step.log" | tail -n1 || true)
+        [ -z "$told" ] || summary+=("          $told")
+    done
 done
 
 [ -z "$images" ] || wait "$images" || true

@@ -67,3 +67,9 @@ def test_nothing_below_the_modules_knows_ansible(path: Path) -> None:
     if path.name == "_module.py" or "modules" in path.relative_to(PLUGINS).parts:
         return
     assert not any(name.startswith("ansible.") for name in imports(path))
+
+
+@pytest.mark.parametrize("path", FILES, ids=dotted)
+def test_programs_are_run_in_one_place(path: Path) -> None:
+    """So that each has an end to its time and output, and a user's has nothing of root's."""
+    assert "subprocess" not in imports(path) or dotted(path) == "module_utils._systemd.programs"

@@ -156,12 +156,6 @@ class Session:
             # It may be another one by now.
             self.manager.connection.all_until = math.inf
 
-    def privileged(self, why: str) -> t.ContextManager[None]:
-        """Have root's rights for a while, where root acts as a user; *why* is for the reader."""
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
-
-        return privileged(why)
-
     def _manager(self) -> t.Any:
         if not self._may_be_down or self.scope != "user":
             return self.connect()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
@@ -466,19 +466,11 @@ def known_system_calls() -> t.Container[str] | None:
 
     Asking takes a process and about 20 ms, so it is done for a directive that has some, and not before.
     """
-    import subprocess
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 
     try:
-        answer = subprocess.run(
-            ["systemd-analyze", "--no-pager", "syscall-filter"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": ":".join(SEARCH_PATH), "LC_ALL": "C"},
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        answer = run_program(["systemd-analyze", "--no-pager", "syscall-filter"], 10.0, clean=True)
+    except SystemdError:
         return None
     known = parse_system_calls(answer.stdout.decode("utf-8", "replace"))
     # A systemd without seccomp says so and lists nothing; before @known there was no list of all.

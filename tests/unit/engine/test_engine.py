@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import typing as t
 
 import pytest
@@ -110,6 +111,43 @@ def test_rollback_undoes_in_reverse_reloads_and_brings_up_again() -> None:
     assert caught.value.data["rolled_back"][:2] == ["b undone", "a undone"]
     assert "rolled back: b undone; a undone; daemon-reload" in caught.value.msg
     assert caught.value.data["detail"] == 1
+
+
+class Raises(Recorded):
+    """A step that meets something else than an error of ours, half way."""
+
+    def __init__(self, error: Exception, log: list[str]) -> None:
+        super().__init__("b", log)
+        self._error = error
+
+    def apply(self, ctx: Context) -> bool:
+        super().apply(ctx)
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/etc/x"),
+            "cannot do b: No space left on device: /etc/x; make",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", "/etc/x"), "/etc/x; the file system is mounted read-only"),
+        (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "not permitted to do b: Permission denied"),
+        (ProcessLookupError(errno.ESRCH, "No such process"), "cannot do b: No such process"),
+        (ValueError("nonsense"), "cannot do b: ValueError: nonsense; this is a defect of the collection"),
+    ],
+    ids=["full", "read-only", "not permitted", "process gone", "defect"],
+)
+@pytest.mark.parametrize("rollback", [False, True])
+def test_whatever_a_step_raises_is_one_error_and_rolled_back(error: Exception, says: str, rollback: bool) -> None:
+    log: list[str] = []
+    with pytest.raises(SystemdError) as caught:
+        carry_out(Plan([Recorded("a", log), Raises(error, log)]), Context(Manager(log)), rollback)
+    assert says in caught.value.msg
+    assert caught.value.__cause__ is error
+    assert log[2:] == (["undo b", "undo a", "reload"] if rollback else [])
+    assert caught.value.data["changed"] is not rollback
 
 
 def test_what_cannot_be_undone_is_told_and_keeps_nothing_else_from_it() -> None:

@@ -194,7 +194,7 @@ class TestActing:
         session = open_session({"scope": "user", "user": "nobody", "timeout": "1min"}, connects=False)
         with session:
             assert os.geteuid() == session.uid == session.owner == find_account("nobody").uid
-            with session.privileged("a test"):
+            with privileged("a test"):
                 assert os.geteuid() == 0
         assert os.geteuid() == 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import types
 import typing as t
 from pathlib import Path
 
@@ -398,6 +399,33 @@ class TestSetting:
         assert disk.all() == {}
         assert not Path(disk.etc).exists()
         assert manager.values["a.service", "MemoryMax"] == 1024
+
+    @pytest.mark.parametrize(
+        ("system", "says"),
+        [
+            ({"f_flag": os.ST_RDONLY}, "is read-only; make it writable"),
+            ({"f_bavail": 0}, "is full; make room there"),
+            ({"f_favail": 0}, "has no inodes left; make room there"),
+            ({}, "; see what it says in its journal"),
+        ],
+        ids=["read-only", "full", "no inodes", "unknown"],
+    )
+    def test_why_nothing_was_written(
+        self, disk: Disk, monkeypatch: pytest.MonkeyPatch, system: dict[str, int], says: str
+    ) -> None:
+        """systemd answers that all is well where its drop-in could not be written."""
+        facts = types.SimpleNamespace(**{"f_flag": 0, "f_bavail": 1, "f_files": 1, "f_favail": 1, **system})
+        monkeypatch.setattr(os, "statvfs", lambda path: facts)
+        manager = FakeManager(disk)
+        monkeypatch.setattr(disk, "drop_in", lambda *args, **options: None)
+        with pytest.raises(SystemdError) as caught:
+            carry_out(
+                Plan([SetProperties(self.settings(disk, disk.etc), "persistent")]), Context(manager), rollback=True
+            )
+        assert f"systemd did not write {disk.etc}/{NAME}.d/50-CPUQuota.conf" in caught.value.msg
+        assert says in caught.value.msg
+        assert "failed to put back" not in caught.value.msg
+        assert manager.values[NAME, "MemoryMax"] == 1024
 
     def test_names_of_drop_ins(self) -> None:
         assert control_files("CPUQuota")[0] == "50-CPUQuota.conf"
