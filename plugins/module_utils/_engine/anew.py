@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
@@ -53,7 +53,12 @@ def counting_from_now(
                     for_a_moment.append(stamp)
                 stamp.apply(ctx)
         ctx.manager.reload()
-        yield
+        try:
+            yield
+        except Interrupted:
+            # A start that was asked for and not waited for would come when nothing holds them back any more.
+            stop(ctx, [timer.name for timer in timers])
+            raise
     finally:
         failed = None
         for write in reversed(for_a_moment):
@@ -64,6 +69,15 @@ def counting_from_now(
         ctx.manager.reload()
         if failed is not None:
             raise failed
+
+
+def stop(ctx: Context, names: t.Sequence[str]) -> None:
+    """Have timers be down, whatever was asked of systemd before.
+
+    :raises SystemdError: systemd cannot be asked.
+    """
+    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in names]) if hasattr(job, "id")]
+    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
 
 
 def note_of(timer: Held) -> list[t.Any]:

@@ -283,6 +283,12 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
         else:
             told.append(told_if_done)
 
+    held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
+    if held:
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import stop
+
+        # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
+        attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
         attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.

@@ -319,9 +319,11 @@ def plan_timers(
         remove.insert(0, RemoveLinks(unlink))
     remove += remove_last
     stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
+    holds: list[Step] = []
     if hold:
-        stops.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold]))
-    plan.steps = [*write, *stops, *remove, *touch, *links]
+        # Before their files become others: whatever has systemd read them meanwhile (daemon-reexec) would have them elapse.
+        holds.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold]))
+    plan.steps = [*holds, *write, *stops, *remove, *touch, *links]
     if anew:
         # It reloads for all.
         plan.steps.append(StartAnew(anew, directories[1], tools))
