@@ -798,7 +798,7 @@ def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
     """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
     with pytest.raises(Killed):
         host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
-    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for _ in wanted])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for dummy in wanted])
     host.task(list, name="other")
     assert any("a.service did not come up again" in line for line in host.warned)
     assert host.logs() == []
