@@ -152,7 +152,7 @@ steps:
   sample: [write /etc/systemd/system/app.service, enable app.service]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.task import converge

@@ -110,7 +110,7 @@ steps:
   sample: [set-default multi-user.target, daemon-reload]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule

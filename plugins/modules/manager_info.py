@@ -151,7 +151,7 @@ manager:
           returned: when O(unit_times=true)
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule

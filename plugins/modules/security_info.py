@@ -85,7 +85,7 @@ units:
       returned: when O(details=true)
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.security.info import gather

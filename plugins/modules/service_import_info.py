@@ -260,7 +260,7 @@ services:
       sample: {name: web, path: /etc/sv/web, files: [{path: run, content: "#!/bin/sh\nexec web\n"}]}
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule

@@ -99,7 +99,7 @@ steps:
   sample: [enable-linger alice, wait for the manager of alice]
 """
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import  (first)
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import converge
