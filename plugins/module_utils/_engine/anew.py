@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
@@ -29,6 +29,11 @@ class Held(t.NamedTuple):
     far: bool
     stamp: str
 
+    @property
+    def text(self) -> bytes:
+        """What the drop-in says."""
+        return _PERSISTENT + (_FAR_AWAY if self.far else b"")
+
 
 @contextmanager
 def counting_from_now(
@@ -42,8 +47,7 @@ def counting_from_now(
     for_a_moment: list[WriteFile] = []
     try:
         for timer in timers:
-            text = _PERSISTENT + (_FAR_AWAY if timer.far else b"")
-            for_a_moment.append(WriteFile(timer.drop_in, text, None, tools))
+            for_a_moment.append(WriteFile(timer.drop_in, timer.text, None, tools))
             for_a_moment[-1].apply(ctx)
             if timer.stamp:
                 stamp = WriteFile(timer.stamp, b"", None, tools)
@@ -71,19 +75,10 @@ def counting_from_now(
             raise failed
 
 
-def stop(ctx: Context, names: t.Sequence[str]) -> None:
-    """Have timers be down, whatever was asked of systemd before.
-
-    :raises SystemdError: systemd cannot be asked.
-    """
-    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in names]) if hasattr(job, "id")]
-    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
-
-
 def note_of(timer: Held) -> list[t.Any]:
     """The notes by which a file that was to be there for a moment is removed by whoever finds it."""
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas
 
-    text = _PERSISTENT + (_FAR_AWAY if timer.far else b"")
-    notes: list[t.Any] = [DirectoryWas(timer.drop_in.rpartition("/")[0], False), FileWas(timer.drop_in, None, text)]
+    directory = DirectoryWas(timer.drop_in.rpartition("/")[0], False)
+    notes: list[t.Any] = [directory, FileWas(timer.drop_in, None, timer.text)]
     return [*notes, FileWas(timer.stamp, None, b"")] if timer.stamp else notes

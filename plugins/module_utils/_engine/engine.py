@@ -256,6 +256,15 @@ def explained(error: BaseException, doing: str) -> SystemdError:
     )
 
 
+def stop(ctx: Context, names: t.Sequence[str]) -> None:
+    """Have units be down, whatever was asked of systemd before; those that it refuses to stop are passed over.
+
+    :raises SystemdError: systemd cannot be asked.
+    """
+    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in names]) if hasattr(job, "id")]
+    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
+
+
 def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
     """Apply the plan's steps in order; returns whether anything changed.
 

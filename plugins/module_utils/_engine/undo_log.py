@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     explained,
     finish_way_back,
+    stop,
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
@@ -285,8 +286,6 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
     if held:
-        from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import stop
-
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):

@@ -23,7 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     set_label,
     tidy,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 
@@ -236,8 +236,7 @@ class JobsWere(Note):
         ctx.bring_up += [(name, self.again) for name in self.up]
         ctx.anew += self.anew
         if self.down:
-            jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in self.down]) if hasattr(job, "id")]
-            ctx.manager.wait_for_jobs(jobs, ctx.deadline())
+            stop(ctx, self.down)
             ctx.manager.reset_failed(self.down)
 
     def as_data(self) -> dict[str, t.Any]:

@@ -22,7 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     unlink,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
@@ -412,8 +412,7 @@ def stop_units(moving: Moving, ctx: Context) -> t.List[str]:
     up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
     # Sockets and timers first, lest they start their service again.
     up.sort(key=lambda name: name.endswith(".service"))
-    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in up]) if hasattr(job, "id")]
-    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
+    stop(ctx, up)
     still = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
     if still:
         raise SystemdError(f"{short(still)} did not stop within {ctx.timeout:g} s")
