@@ -105,7 +105,7 @@ class TestService:
         assert result["stderr"] == "done" and "stderr_dropped" not in result
         assert any("stdout is cut" in text and "output_limit" in text for text in result["warnings"])
         # Who goes on printing into the pipe after the service has ended is not waited for.
-        result = ran(host, ["sh", "-c", "yes & exit 0"], properties={"KillMode": "process"}, timeout="20s")
+        result = ran(host, ["sh", "-c", "printf 'y\\ny\\ny\\n'; yes & exit 0"], properties={"KillMode": "process"}, timeout="20s")
         assert "y\ny\ny" in result["stdout"]
 
     @pytest.mark.lab_kinds("bookworm")
