@@ -47,7 +47,7 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Assignment, parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import Assignment, parse
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting, text
 
 

@@ -50,7 +50,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import render
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting
 
 

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     PREFIXES,
     join_command,
     program_problem,
     split_program,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 
 SEEDS = [

@@ -10,7 +10,8 @@ import typing as t
 from jeepney import DBusAddress, new_method_call
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
 from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 
 # A directive of each kind of value.

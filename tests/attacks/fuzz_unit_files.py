@@ -11,9 +11,12 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.pidone.systemd.plugins.filter.from_unit import from_unit
 from ansible_collections.pidone.systemd.plugins.filter.to_unit import to_unit
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import check_directives, parse_table
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, split_lines, tidy
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import parse_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import (
+    check_directives,
+    parse_table,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import parse_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, split_lines, tidy
 from tests.attacks.inputs import BETWEEN, as_bytes, as_text
 
 SEEDS = [

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import parse_table, read_table
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import parse_table, read_table
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from tests.lab.host import Host
 

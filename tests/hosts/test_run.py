@@ -12,7 +12,7 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import render
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import render
 from tests.lab.host import Host
 
 # The process of a task, as opposed to the one that watches over it in the background.
@@ -683,11 +683,11 @@ class TestProperties:
             host.run("systemctl stop rt-bus.timer; rm -f /run/systemd/system/rt-file.service; systemctl daemon-reload")
 
     def test_every_directive_of_this_version_is_known(self, host: Host) -> None:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd import (
-            exec_properties,
-            resource_properties,
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import (
+            resource as resource_properties,
         )
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import parse_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import parse_table
 
         binary = "$(ls /usr/lib/systemd/systemd /lib/systemd/systemd 2>/dev/null | head -n 1)"
         table = parse_table(host.run(f"{binary} --dump-configuration-items", check=True).stdout)

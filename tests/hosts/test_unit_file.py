@@ -211,7 +211,7 @@ class TestWriting:
             f"ExecStart={SLEEP}\n[Unit]\nDescription = a  b \n[Service]\nEnvironment=E=5\\\\\nX-Some=thing\n"
             "Environment=\nEnvironment=F=6\n  Environment = G=7\n[Unit]\nDocumentation=https://a/ \\\n\n  https://b/=\n"
         )
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 
         found = parse(text)
         assert [p.line for p in found.problems] == []

@@ -34,7 +34,7 @@ EXCEPTIONS = {
     "_systemd/cgroup_values.py": {"read_attribute": "/sys/fs/cgroup; hundreds of them, so without a look first"},
     "_systemd/freshness.py": {"_changed": "looks at times only, of one entry after the other"},
     "_systemd/links.py": {"_scan": "has the reader's limit, and needs the kind of each entry"},
-    "_systemd/resource_properties.py": {"_read_number": "/proc and /sys"},
+    "_systemd/directives/resource.py": {"_read_number": "/proc and /sys"},
     "_systemd/calendar.py": {"*": "the host's own time zones"},
     "_systemd/programs.py": {"*": "pipes and memory of its own; names of scratch directories"},
     "_systemd/verify.py": {"_write": "a scratch directory of ours"},

@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import Table, check_directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import Table, check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     is_template,
     template_of,
@@ -22,8 +22,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import Assignment, Problem, UnitText
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import Assignment, Problem, UnitText
 
 # Enough of a unit for drop-ins to be read, where the unit itself is not there yet.
 _STUBS = {

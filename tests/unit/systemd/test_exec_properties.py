@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import (
     _CONVERTERS,
     _KINDS,
     _SINGLE,

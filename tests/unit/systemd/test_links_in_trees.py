@@ -14,9 +14,9 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import offline
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links, restore_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.offline import OfflineManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 

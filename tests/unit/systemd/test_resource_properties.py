@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     INFINITY,
     PROPERTIES,
     Scaled,

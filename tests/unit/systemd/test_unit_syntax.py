@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     parse,
     render,
     split_lines,

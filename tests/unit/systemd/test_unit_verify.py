@@ -12,18 +12,18 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import verify as module
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import (
     check_directives,
     parse_table,
     read_table,
     sections_of,
     table_for,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths, check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 
 TABLE = parse_table(
     "[Unit]\nDescription=STRING\nAfter=UNIT [...]\n\n[Service]\nExecStart=PATH [ARGUMENT [...]]\nRestart=SERVICERESTART\n"

@@ -18,10 +18,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import unit_values
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import canonical
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import UnitFiles, parse_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store as unit_values
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, parse_lines
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources import trial as trial_module
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
     UNSET,

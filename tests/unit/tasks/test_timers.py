@@ -17,12 +17,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,
     split_program,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import iso, next_of, upcoming
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import (
     TimerWish,

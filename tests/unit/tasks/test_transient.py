@@ -19,9 +19,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import task as run_task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (

@@ -30,8 +30,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import (
     _Task,

@@ -26,22 +26,19 @@ from ansible_collections.pidone.systemd.plugins.filter.timespan import timespan
 from ansible_collections.pidone.systemd.plugins.filter.to_unit import to_unit
 from ansible_collections.pidone.systemd.plugins.filter.unescape import unescape
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import (
-    exec_properties,
-    names,
-    numbers,
-    resource_properties,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names, numbers
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,
     split_program,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import check_directives
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import KINDS, convert, parse_crontab
 from ansible_collections.pidone.systemd.plugins.test.active import active
 from ansible_collections.pidone.systemd.plugins.test.calendar import calendar

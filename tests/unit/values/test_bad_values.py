@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, names, numbers
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import resource_properties as resources
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names, numbers
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import check_directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resources
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
 
 MANY = "9" * 5000
@@ -333,13 +334,13 @@ def test_twice_as_much_takes_twice_as_long(what: str, call: t.Callable[[int], t.
     assert seconds(8 * size) < 8 * 3 * max(seconds(size), 0.002), what
 
 
-VALUE_FILES = "calendar timespan sizes names commands unit_syntax exec_properties resource_properties properties directives".split()
+VALUE_FILES = "calendar timespan sizes names text/commands text/syntax directives/exec directives/resource directives/data directives/known".split()
 
 
 @pytest.mark.parametrize("name", VALUE_FILES)
 def test_numbers_are_read_in_one_place(name: str) -> None:
     """Python's own ways take digits of other scripts, blanks and underscores, and fail for thousands of digits."""
-    path = Path(names.__file__).with_name(f"{name}.py")
+    path = Path(names.__file__).parent / f"{name}.py"
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute):
             assert node.attr not in ("isdigit", "isdecimal", "isnumeric", "splitlines"), f"{path}:{node.lineno}"

@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.filter.from_unit import from_uni
 from ansible_collections.pidone.systemd.plugins.filter.timespan import timespan
 from ansible_collections.pidone.systemd.plugins.filter.to_unit import to_unit
 from ansible_collections.pidone.systemd.plugins.filter.unescape import unescape
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.test.active import active
 from ansible_collections.pidone.systemd.plugins.test.calendar import calendar
 from ansible_collections.pidone.systemd.plugins.test.enabled import enabled

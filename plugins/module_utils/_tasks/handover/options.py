@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 
 SOURCES = ("runit", "daemontools")
 # Bytes of a service's name. With `.json`, and with `.service`, it has to be the name of a file (NAME_MAX is 255 bytes).

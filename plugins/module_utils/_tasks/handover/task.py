@@ -40,9 +40,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import (
     Given,
     GivenUnit,
@@ -597,7 +597,7 @@ class _Task:
         import shutil
         import tempfile
 
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import load_table
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
         scratch = tempfile.mkdtemp(prefix="verify-", dir=self.module.tmpdir)

@@ -35,8 +35,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given, check_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Store
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
@@ -338,8 +338,8 @@ class _Task:
         import shutil
         import tempfile
 
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import load_table
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import load_table
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
         texts: dict[str, tuple[UnitText, str]] = {}

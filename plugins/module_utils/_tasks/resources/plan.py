@@ -12,8 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, ReloadIfStale
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     INFINITY,
     PROPERTIES,
     drop_in_lines,
@@ -21,7 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_p
     same,
     shown,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import Assignment, UnitFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,
     ControlDirectories,

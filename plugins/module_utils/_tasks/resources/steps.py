@@ -17,9 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
     put_back,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     PROPERTIES,
     Scaled,
     canonical_to_bus,
@@ -28,7 +26,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_p
     same,
     told,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import parse_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import parse_lines
 
 _HEADER = "# Written by pidone.systemd.resource_control, in the place of systemctl set-property."
 # How long a value lasts -> in words.

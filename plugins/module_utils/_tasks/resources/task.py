@@ -17,16 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     cgroup_directory,
     read_value,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
-    check_file_name,
-    check_name,
-    is_glob,
-    is_template,
-    unit_type,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_properties import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
     INFINITY,
     MANAGER_DEFAULTS,
@@ -44,8 +35,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.resource_p
     similar,
     to_data,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_file_name,
+    check_name,
+    is_glob,
+    is_template,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_values import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
     UNSET,
     Host,

@@ -9,10 +9,10 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd import exec_properties, resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import group_id, user_entry
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES, check_account
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
     check_slice,
@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable, leading_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Option -> the timer directive it is.
@@ -317,7 +318,7 @@ class _Table:
         return exec_properties.to_bus(name, value, option, type_, find)
 
     def _type(self, name: str, option: str) -> str:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd import directives
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
 
         if self._table is None:
             self._table = directives.load_table() or {}

@@ -14,9 +14,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (

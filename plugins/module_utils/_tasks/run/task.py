@@ -31,7 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exec_properties import mend_commands
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,

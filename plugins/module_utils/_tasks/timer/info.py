@@ -19,9 +19,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
     TIMER,
     iso,

@@ -10,15 +10,15 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, Part, parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_range
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import join_command, split_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
     check_name,
     is_template,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command, split_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import UnitText, parse, render
 
 MONOTONIC = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec")
 EVENTS = ("OnClockChange", "OnTimezoneChange")

@@ -28,15 +28,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
     TIMER,
     Elapses,
@@ -542,7 +542,7 @@ class _Task:
         """With `unsupported: drop`, leave out what this systemd does not know, of files that would be written."""
         if self.params["unsupported"] != "drop" or not any(file.wanted for state in states for file in state.touched):
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
 
         table = table_for(self.tree, self.warnings)
         if table is None:
@@ -736,7 +736,7 @@ class _Task:
         new = {f.name: (f, s) for s in states for f in s.touched if f.wanted is not None}
         if mode == "nothing" or not new:
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 

@@ -13,6 +13,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -20,7 +21,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     UnitStatus,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.properties import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     ENABLED,
     Unit,

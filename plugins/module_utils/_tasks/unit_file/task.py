@@ -56,16 +56,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_paths import UnitPaths, check_dropin
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths, check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     UnitText,
     parse,
     render,
     split_lines,
     tidy,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import result_of
@@ -480,7 +480,7 @@ class _Task:
         mode = self.params["verify"]
         if mode == "nothing":
             return
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import table_for
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
 

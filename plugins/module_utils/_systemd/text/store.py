@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
     list_small,
     read_text,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import split_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import split_lines
 
 
 class Assignment(t.NamedTuple):

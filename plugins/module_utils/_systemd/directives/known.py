@@ -10,13 +10,13 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, plain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.unit_syntax import (
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     MOST_PROBLEMS,
     Problem,
     UnitText,
     bounded,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # Where the executable of the service manager is, newest layout first.
 BINARIES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")

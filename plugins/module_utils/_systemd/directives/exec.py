@@ -5,7 +5,7 @@
 
 Each assignment `Key=value` becomes one or more `(property, (signature, value))`; where a directive may be given several
 times, several assignments are sent one after another, and systemd takes each like a line of a unit file. What D-Bus
-calls a directive and how it types it is in org.freedesktop.systemd1(5); resource control is in resource_properties.py.
+calls a directive and how it types it is in org.freedesktop.systemd1(5); resource control is in directives/resource.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     HIGHEST,
@@ -28,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 Property = t.Tuple[str, t.Tuple[str, t.Any]]
