@@ -18,18 +18,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
     Outcome,
-    Output,
     RunFailed,
     ended,
     iso_time,
-    printed,
     screen,
-    start_transient,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
 _SCOPE = "org.freedesktop.systemd1.Scope"
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
@@ -159,8 +158,6 @@ class _Command:
         self._report, report = os.pipe()
         stdin = os.open(os.devnull, os.O_RDONLY)
         if request.stdin is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import memory_file
-
             os.close(stdin)
             stdin = memory_file(request.stdin)
         self.pid = os.fork()
