@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
@@ -39,7 +40,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     explain,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import format_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, signal_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
     Request,
@@ -48,9 +51,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request 
     words_of,
 )
 
-SERVICE = "org.freedesktop.systemd1.Service"
-TIMER = "org.freedesktop.systemd1.Timer"
-_NEVER = 2**64 - 1
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
     "CPUUsageNSec", "MemoryPeak", "MemorySwapPeak", "IOReadBytes", "IOWriteBytes", "IPIngressBytes", "IPEgressBytes",
@@ -305,7 +305,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         return None
     names = [request.name, *([request.timer] if request.timer else [f"{request.name.rpartition('.')[0]}.timer"])]
     service, timer = manager.status(names)
-    if not request.timer and timer.active_state in ("inactive", "failed"):
+    if not request.timer and is_down(timer.active_state):
         timer = None
     for status in (service, timer):
         if status is None or status.load_state == "not-found":
@@ -316,7 +316,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         if not transient:
             where = f" ({path})" if path else ""
             raise BadInput(f"name: there is a unit {status.id}{where} on this host already; choose another name")
-    up = [status for status in (service, timer) if status and status.active_state not in ("inactive", "failed")]
+    up = [status for status in (service, timer) if status and not is_down(status.active_state)]
     request.failed = [status.id for status in (service, timer) if status and status.active_state == "failed"]
     if not up:
         return None
@@ -563,7 +563,7 @@ class RunService(Step):
         state, sub_state, job = (None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies)
         if job and job[0]:
             return False
-        return state in ("inactive", "failed", None) or (state == "active" and sub_state == "exited")
+        return state is None or is_down(state) or (state == "active" and sub_state == "exited")
 
     def _stop(self) -> bool:
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
@@ -694,7 +694,6 @@ def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dic
 
 def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
     """Properties of a service that has ended, as the result tells them."""
-    import signal
 
     code, status = found.get("ExecMainCode") or 0, found.get("ExecMainStatus") or 0
     facts: dict[str, t.Any] = {
@@ -707,22 +706,19 @@ def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
         facts["rc"] = status
     elif code in (2, 3):
         facts["rc"] = -status
-        try:
-            facts["signal"] = signal.Signals(status).name
-        except ValueError:
-            facts["signal"] = str(status)
+        facts["signal"] = signal_name(status)
     begun, ended = found.get("ExecMainStartTimestampMonotonic") or 0, found.get("ExecMainExitTimestampMonotonic") or 0
     facts["started_at"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
     facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
     facts["run_time"] = round((ended - begun) / 1e6, 6) if ended >= begun > 0 else None
     facts["restarts"] = found.get("NRestarts") or 0
-    facts["resources"] = {key: None if found.get(key) in (None, _NEVER) else found[key] for key in RESOURCES}
+    facts["resources"] = {key: None if found.get(key) in (None, INFINITY) else found[key] for key in RESOURCES}
     return facts
 
 
 def iso_time(usec: int) -> str | None:
     """A point of time in microseconds since the epoch, as ISO 8601 in UTC; null for 0, which says never."""
-    if not usec or usec == _NEVER:
+    if not usec or usec == INFINITY:
         return None
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(usec // 1_000_000))}.{usec % 1_000_000:06d}Z"
 
@@ -733,8 +729,8 @@ def next_elapse(manager: t.Any, timer: str) -> str | None:
     # The timer's first elapse may still be being computed.
     names = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
     real, monotonic = (value or 0 for value in manager.properties([(path, TIMER, name) for name in names]))
-    times = [value for value in (real,) if 0 < value < _NEVER]
-    if 0 < monotonic < _NEVER:
+    times = [value for value in (real,) if 0 < value < INFINITY]
+    if 0 < monotonic < INFINITY:
         times.append(int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6) + monotonic)
     return iso_time(min(times)) if times else None
 

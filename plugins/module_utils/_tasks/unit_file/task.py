@@ -56,6 +56,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths, check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     UnitText,
@@ -76,7 +77,6 @@ _ON_CHANGE = {
     "reload": ("reloaded", "reloaded"),
     "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
 }
-_UP = ("active", "reloading", "refreshing", "activating")
 _YES = ("1", "yes", "y", "true", "t", "on")
 # LONG_LINE_MAX of systemd.
 _LONGEST_LINE = 1 << 20
@@ -691,7 +691,7 @@ class _Task:
 
     def _older_than_the_file(self, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
         """The units that have been up since before the file was written: somebody else wrote it, or did not get to the restart."""
-        up = [each for each in affected if each.active_state in _UP]
+        up = [each for each in affected if is_up(each.active_state)]
         if manager.offline or self.on_change == "nothing" or self.absent or not up:
             return set()
         try:
@@ -720,7 +720,7 @@ class _Task:
         """
         states: dict[Unit, str] = {}
         for each in affected:
-            up = each.active_state in _UP
+            up = is_up(each.active_state)
             if each is unit and self.started is False:
                 states[each] = "stopped"
             elif up and self.on_change != "nothing" and acts(each):
@@ -777,7 +777,7 @@ class _Task:
         stop: list[Step] = []
         if self.on_change != "nothing" or self.params["on_change"] is None:
             mine = [each for each in affected if steps or each.load_state == "not-found"]
-            up = [each for each in mine if each.active_state in (*_UP, "deactivating")]
+            up = [each for each in mine if not is_down(each.active_state)]
             if up:
                 # What systemd makes by itself (-.slice, system.slice, -.mount) is there without a file too.
                 lasting = manager.properties([(object_path(each.id), UNIT, "Perpetual") for each in up])
