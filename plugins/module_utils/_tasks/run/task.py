@@ -20,9 +20,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
-    SERVICE,
     Interrupted,
     Outcome,
     read_exit,
@@ -128,7 +129,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         return None
     names = [request.name, *([request.timer] if request.timer else [f"{request.name.rpartition('.')[0]}.timer"])]
     service, timer = manager.status(names)
-    if not request.timer and timer.active_state in ("inactive", "failed"):
+    if not request.timer and is_down(timer.active_state):
         timer = None
     for status in (service, timer):
         if status is None or status.load_state == "not-found":
@@ -139,7 +140,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         if not transient:
             where = f" ({path})" if path else ""
             raise BadInput(f"name: there is a unit {status.id}{where} on this host already; choose another name")
-    up = [status for status in (service, timer) if status and status.active_state not in ("inactive", "failed")]
+    up = [status for status in (service, timer) if status and not is_down(status.active_state)]
     request.failed = [status.id for status in (service, timer) if status and status.active_state == "failed"]
     if not up:
         return None
