@@ -53,11 +53,11 @@ class Session:
         self,
         params: dict[str, t.Any],
         timeout: float,
-        on_bus: bool,
-        may_be_down: bool,
-        may_be_gone: bool,
-        connects: bool,
-        module: t.Any,
+        on_bus: bool = False,
+        may_be_down: bool = False,
+        connects: bool = True,
+        may_be_gone: bool = False,
+        module: t.Any = None,
     ) -> None:
         self.scope: str = params["scope"]
         self.user: str | None = params.get("user")
@@ -210,4 +210,4 @@ def open_session(
         be reached.
     """
     seconds = timeout_of(params) if timeout is None else timeout
-    return Session(params, seconds, on_bus, may_be_down, may_be_gone, connects, module)
+    return Session(params, seconds, on_bus, may_be_down, connects, may_be_gone, module)
