@@ -70,7 +70,8 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     for name in names:
         if not is_glob(name):
             check_file_name(name, "name", "{}.d", "its directory of drop-ins, where systemd keeps what is set,")
-    session = open_session(params)
+    undoes = all(value is UNSET for value in wanted.values())
+    session = open_session(params, may_be_gone=undoes, module=module)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
@@ -93,7 +94,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         def make_plan() -> Plan:
             nonlocal host
             warnings.clear()
-            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings, undoes)
             host = _host(manager, wanted)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
@@ -188,11 +189,18 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
 
 
 def _find(
-    manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
+    manager: t.Any,
+    names: t.Sequence[str],
+    allow_empty: bool,
+    check_mode: bool,
+    warnings: list[str],
+    undoes: bool = False,
 ) -> tuple[list[UnitStatus], set[str]]:
     """The states of all units that are named, each once, refusing those that have no resource properties.
 
     Also the names of those that only a pattern names.
+
+    :param undoes: no limits are wanted; of a unit that is gone, those that were set for good may be left.
     """
     found = resolve(manager, names, allow_empty)
     for name in found:
@@ -215,7 +223,9 @@ def _find(
                 f"name: {name} is a {unit_type(name)} unit, which has no processes and so no resource properties; "
                 f"only units of type {', '.join(CGROUP_TYPES)} have"
             )
-        if status.load_state == "not-found" and status.active_state == "inactive":
+        if undoes and _is_gone(manager, status):
+            statuses[status.id] = status
+        elif _is_gone(manager, status):
             if not check_mode:
                 raise not_found([name], manager)
             warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
@@ -225,6 +235,11 @@ def _find(
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
             raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
     return list(statuses.values()), statuses.keys() - plain
+
+
+def _is_gone(manager: t.Any, status: UnitStatus) -> bool:
+    """Whether systemd has nothing of the unit that could be read or set."""
+    return manager.absent or (status.load_state == "not-found" and status.active_state == "inactive")
 
 
 def _lasting(
@@ -284,8 +299,11 @@ def read(
         if aliases:
             host.files.aliases[status.id] = sorted(aliases)
         live = {}
+        gone = _is_gone(manager, status)
         for name, buses in fields:
             found = [next(values) for dummy in buses]
+            if gone:
+                continue
             if found[0] is None:
                 raise BadInput(
                     f"properties: {name}: systemd {host.version.partition(' ')[0]} has no such property for units of type "
@@ -297,6 +315,9 @@ def read(
         subject.fragment = host.files.fragment(status.id)
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
+        if gone:
+            values = {name: host.file_value(subject, name, subject.texts) for name in names}
+            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in values.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
         subjects.append(subject)
