@@ -20,12 +20,12 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
