@@ -21,18 +21,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import signal_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
     Outcome,
-    Output,
     RunFailed,
     ended,
     iso_time,
-    printed,
     screen,
-    start_transient,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
 # command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
@@ -161,8 +160,6 @@ class _Command:
         self._report, report = os.pipe()
         stdin = os.open(os.devnull, os.O_RDONLY)
         if request.stdin is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import memory_file
-
             os.close(stdin)
             stdin = memory_file(request.stdin)
         self.pid = os.fork()
