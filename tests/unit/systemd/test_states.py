@@ -95,12 +95,9 @@ def infinities(tree: ast.AST) -> list[int]:
     """Lines on which 2^64-1 is written out."""
     found = []
     for node in ast.walk(tree):
-        value = None
-        if isinstance(node, ast.Constant):
-            value = node.value
-        elif isinstance(node, ast.BinOp) and ast.unparse(node) in ("2 ** 64 - 1", "(1 << 64) - 1"):
-            value = 2**64 - 1
-        if value == 2**64 - 1:
+        number = isinstance(node, ast.Constant) and node.value == 2**64 - 1
+        sum_ = isinstance(node, ast.BinOp) and ast.unparse(node) in ("2 ** 64 - 1", "(1 << 64) - 1")
+        if isinstance(node, ast.expr) and (number or sum_):
             found.append(node.lineno)
     return sorted(found)
 

@@ -21,13 +21,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     asks_for,
     scanned_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable

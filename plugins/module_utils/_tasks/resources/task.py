@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     cgroup_directory,
     read_value,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import Weight
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
     MANAGER_DEFAULTS,
@@ -161,7 +162,7 @@ def _check_version(wanted: dict[str, t.Any], version: str) -> None:
     for name, value in wanted.items():
         if value is UNSET:
             continue
-        if number < 252 and PROPERTIES[name].kind == "cpu_weight" and value == 0:
+        if number < 252 and value == 0 and isinstance(PROPERTIES[name].kind, Weight):
             raise BadInput(f"properties: {name}: systemd {number} does not know `idle`, which came with 252; write 1")
         if number < 248 and percent_of(name, value) % 10:
             raise BadInput(

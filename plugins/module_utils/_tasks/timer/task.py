@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -26,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
