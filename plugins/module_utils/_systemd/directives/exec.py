@@ -107,7 +107,8 @@ _STATUS_NAMES = {
     "UNAVAILABLE": 69, "SOFTWARE": 70, "OSERR": 71, "OSFILE": 72, "CANTCREAT": 73, "IOERR": 74, "TEMPFAIL": 75,
     "PROTOCOL": 76, "NOPERM": 77, "CONFIG": 78,
 }  # fmt: skip
-# What means something in a value of several words.
+
+
 class Unsettable(BadInput):
     """A directive that this module does not pass on."""
 
