@@ -478,4 +478,19 @@ PAIRS: dict[str, Pair] = {
         SCENARIOS["file-rollback"], ("unit_file", _unit_file(service(3), activate=True))
     ),
     "limits and a file": Pair(SCENARIOS["limits-lasting"], ("unit_file", _unit_file(service(3), activate=True))),
+    **{
+        f"two re-executions{how}": Pair(
+            Scenario("manager", {"reexec": True, **of}, again=again, steady=False), ("manager", {"reexec": True, **of})
+        )
+        for how, of, again in (
+            ("", {}, ""),
+            # Without it, systemd is reached over the bus, until the new process makes it again.
+            (", over the bus", {}, "rm -f /run/systemd/private"),
+            (" of a user's", _OF_USER, ""),
+        )
+    },
+    "a re-execution and a file": Pair(
+        Scenario("manager", {"reexec": True}, files=_V1, up=(A,), units=(A,), steady=False),
+        ("unit_file", _unit_file(service(3), activate=True)),
+    ),
 }

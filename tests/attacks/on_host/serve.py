@@ -582,7 +582,9 @@ def prepare(own: bool) -> None:
     # Most of what reloading takes goes into generators, and none of what they make is looked at.
     for kind in ("system", "user") if own else ():
         os.makedirs(f"/etc/systemd/{kind}-generators", exist_ok=True)
-        for name in os.listdir(f"/usr/lib/systemd/{kind}-generators"):
+        # Where /lib is no link to it.
+        library = next(lib for lib in ("/usr/lib", "/lib") if os.path.isdir(f"{lib}/systemd/{kind}-generators"))
+        for name in os.listdir(f"{library}/systemd/{kind}-generators"):
             if not os.path.lexists(f"/etc/systemd/{kind}-generators/{name}"):
                 os.symlink("/dev/null", f"/etc/systemd/{kind}-generators/{name}")
     if not os.path.isdir(f"/run/user/{pictures.UID}/systemd"):
