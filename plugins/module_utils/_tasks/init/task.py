@@ -554,7 +554,6 @@ def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
     durable.tidy(path)
     if "link" in was:
         durable.replace_link(path, was["link"])
-        durable.sync_directory(directory)
     elif "times" in was:
         Saved.from_data(was).put_back(path)
     else:
