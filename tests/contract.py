@@ -94,7 +94,7 @@ def is_idle(result: Result) -> None:
     has_no_traceback(result)
     assert not result.get("failed"), result["msg"]
     assert result["changed"] is False, result.get("steps")
-    assert "steps" not in result
+    assert not result.get("steps")
     assert not result.get("diff")
 
 
