@@ -43,7 +43,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     installed_links,
     leads_to,
-    link_directories,
     read_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
@@ -183,7 +182,8 @@ class _Task:
         self.warnings: list[str] = []
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
         # A user's manager that does not run reads the file when it starts.
-        self.session = open_session(params, may_be_down=self.enabled is None and self.started is None)
+        idle = not (self.enabled or self.started)
+        self.session = open_session(params, may_be_down=idle, may_be_gone=self.absent, module=module)
         self._place(self.session)
         self.raw, self.text = ("", parse("")) if self.absent else self._wanted()
         # A plan may be made twice, and what it warns of is its own.
@@ -378,18 +378,14 @@ class _Task:
         before = self._present_file()
         steps, diffs, wrote = self._absent_file(before) if self.absent else self._wanted_file(before)
         gone = self.absent and self.dropin is None and self.paths.find(self.name, without=(self.path,)) is None
-        if steps:
+        if steps and not self.session.gone:
             self._check_link()
             check_writable(self.path)
         if wrote is not None and not self.absent:
             self._verify()
         if wrote is not None or not self.absent:
             self._look_for_shadows()
-        if self.session.down:
-            after = self._leftovers(None) if gone else []
-            plan = Plan([*steps, *after])
-            units: list[Unit] = []
-        elif gone:
+        if gone:
             plan, units = self._plan_removal(manager, steps)
         else:
             plan, units = self._plan_change(manager, steps, wrote)
@@ -804,11 +800,7 @@ class _Task:
 
     def _leftovers(self, manager: t.Any) -> list[Step]:
         """Steps for what would point to nothing: links that enable the unit or are other names of it, its empty directory."""
-        directories = (
-            manager.link_directories()
-            if manager is not None
-            else link_directories(self.session.scope, self.session.home, self.session.uid, self.paths.root)
-        )
+        directories = manager.link_directories()
         steps: list[Step] = []
         own = self._own_instances() if is_template(self.name) else set()
         links = {
