@@ -9,8 +9,8 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import INFINITY, PROPERTIES
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import PROPERTIES
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, count, is_digits
 
 _ROOT = "/sys/fs/cgroup"
 # The greatest number of a processor or memory node that systemd knows (CPU_SET_MAX_NCPU of its cpu-set-util.h).

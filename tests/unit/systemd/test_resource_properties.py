@@ -14,7 +14,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    INFINITY,
     PROPERTIES,
     Scaled,
     bus_names,
@@ -33,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     to_data,
     told,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 
 MIB = 1 << 20
 ANY = [(2, bytes(4), 0), (10, bytes(16), 0)]

@@ -23,7 +23,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import task as run_task
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import service as run_service
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
+    RESOURCES,
+    Outcome,
+    RunFailed,
+    exit_facts,
+    iso_time,
+    screen,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, as_text, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
     Request,
     build,
@@ -31,20 +40,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request 
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import expanded
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
-    RESOURCES,
-    Outcome,
-    Output,
-    Refused,
-    RunFailed,
-    RunService,
-    _existing,
-    as_text,
-    exit_facts,
-    iso_time,
-    printed,
-    screen,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import Refused, RunService
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import _existing
 
 DEFAULTS: dict[str, t.Any] = {
     "command": "true",
@@ -496,7 +493,7 @@ class Silent(Manager):
 @pytest.mark.parametrize(("timeout", "words"), [("1s", "could not be stopped"), (None, "has not answered for 5min")])
 def test_a_manager_that_answers_nothing(monkeypatch: pytest.MonkeyPatch, timeout: str | None, words: str) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(run_task.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(run_service.time, "monotonic", lambda: clock[0])
     manager, stopped = Silent(clock), list[int]()
     step = RunService(request(timeout=timeout), Manager, Outcome())
     monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))

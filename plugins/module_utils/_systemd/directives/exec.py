@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     HIGHEST,
+    INFINITY,
     check_sendable,
     count,
     is_digits,
@@ -26,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     parse_number,
     words_of,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
@@ -672,7 +673,7 @@ def _capabilities(name: str, text: str, option: str) -> list[Property]:
         if short not in _CAPABILITIES:
             raise BadInput(f"{option}: {shown(word)} is no capability; write a name such as CAP_NET_BIND_SERVICE")
         mask |= 1 << _CAPABILITIES.index(short)
-    return [(name, ("t", ~mask & (2**64 - 1) if inverted else mask))]
+    return [(name, ("t", ~mask & INFINITY if inverted else mask))]
 
 
 def _credential(name: str, text: str, option: str) -> list[Property]:

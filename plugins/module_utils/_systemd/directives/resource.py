@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     HIGHEST,
+    INFINITY,
     check_sendable,
     count,
     is_digits,
@@ -32,8 +33,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes impo
     parse_percent,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-
-INFINITY = 2**64 - 1
 
 # Types of units that have a control group, and with it these properties.
 CGROUP_TYPES = ("service", "slice", "scope", "socket", "mount", "swap")

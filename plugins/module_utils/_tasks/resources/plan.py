@@ -13,7 +13,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    INFINITY,
     PROPERTIES,
     drop_in_lines,
     from_texts,
@@ -21,6 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,
@@ -32,7 +33,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     control_files,
 )
 
-_UP = ("active", "reloading", "refreshing", "activating")
 # What systemd tells the kernel only when it starts a unit.
 _FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")
 # What ProtectClock=, RootImage=, MountImages= and credentials add to the devices that are allowed.
@@ -98,7 +98,7 @@ class Subject:
 
     @property
     def is_up(self) -> bool:
-        return self.status.active_state in _UP
+        return is_up(self.status.active_state)
 
 
 class Host:

@@ -19,7 +19,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
-    INFINITY,
     MANAGER_DEFAULTS,
     PROPERTIES,
     bus_names,
@@ -43,7 +42,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
@@ -292,7 +292,7 @@ def read(
     fields = [(name, bus_names(name)) for name in names]
     asked = []
     for status in statuses:
-        face = _interface(status.id)
+        face = interface_of(status.id)
         asked += [(status.path, UNIT, "Names"), (status.path, face, "ControlGroup")]
         asked += [(status.path, face, bus) for _name, buses in fields for bus in buses]
         if "DevicePolicy" in names:
@@ -327,10 +327,6 @@ def read(
         subject.kernel = {name: read_value(directory, name) for name in names}
         subjects.append(subject)
     return subjects
-
-
-def _interface(name: str) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
 
 
 def _report(

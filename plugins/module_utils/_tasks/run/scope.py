@@ -14,24 +14,25 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SCOPE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import signal_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
     Outcome,
-    Output,
     RunFailed,
     ended,
     iso_time,
-    printed,
     screen,
-    start_transient,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
-_SCOPE = "org.freedesktop.systemd1.Scope"
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
 # command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
 # one); for what was killed to be gone.
@@ -134,9 +135,9 @@ class RunInScope(Step):
         Its clock began with the scope, before the command, so that no other clock can tell.
         """
         path = object_path(self._request.name)
-        wanted = [(path, UNIT, "InvocationID"), (path, _SCOPE, "Result"), *((path, _SCOPE, name) for name in RESOURCES)]
+        wanted = [(path, UNIT, "InvocationID"), (path, SCOPE, "Result"), *((path, SCOPE, name) for name in RESOURCES)]
         invocation, result, *values = ctx.manager.properties(wanted)
-        resources = {k: None if v in (None, 2**64 - 1) else v for k, v in zip(RESOURCES, values)}
+        resources = {k: None if v in (None, INFINITY) else v for k, v in zip(RESOURCES, values)}
         self._outcome.facts.update(resources=resources, restarts=0)
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
         return bool(result == "timeout")
@@ -159,8 +160,6 @@ class _Command:
         self._report, report = os.pipe()
         stdin = os.open(os.devnull, os.O_RDONLY)
         if request.stdin is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import memory_file
-
             os.close(stdin)
             stdin = memory_file(request.stdin)
         self.pid = os.fork()
@@ -226,17 +225,13 @@ class _Command:
 
     def facts(self) -> dict[str, t.Any]:
         """How it ended."""
-        import signal
 
         status = self._status or 0
         facts: dict[str, t.Any] = {"rc": None, "signal": None, "core_dumped": False, "result": "success"}
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             facts.update(rc=-number, core_dumped=os.WCOREDUMP(status), result="signal")
-            try:
-                facts["signal"] = signal.Signals(number).name
-            except ValueError:
-                facts["signal"] = str(number)
+            facts["signal"] = signal_name(number)
         elif not self.problem:
             facts["rc"] = os.WEXITSTATUS(status)
             facts["result"] = "exit-code" if facts["rc"] else "success"

@@ -28,17 +28,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
-    TIMER,
     Elapses,
     iso,
     local_time,
@@ -58,7 +59,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
 _MANY = 30
-_UP = ("active", "activating", "reloading")
 # As many bytes of /etc/passwd or /etc/group of a tree are read.
 _ACCOUNTS = 16 << 20
 
@@ -116,7 +116,7 @@ class TimerState:
 
     @property
     def up(self) -> bool:
-        return self.status is not None and self.status.active_state in _UP
+        return self.status is not None and is_up(self.status.active_state)
 
     @property
     def enabled(self) -> bool:

@@ -12,7 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import FileWas
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import user_entry
@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
     set_linger,
     wait_for,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
 
 class SetLinger(Step):
@@ -151,7 +152,7 @@ def _plan(manager: t.Any, users: dict[str, int], on: bool, jeepney: t.Any) -> Pl
         # A user who lingers already and whose manager is down all the same: logind does not start it again.
         known = [name for name in down if name not in turn]
         states = manager.status([f"user@{down[name]}.service" for name in known])
-        stopped = [name for name, status in zip(known, states) if not is_up(status)]
+        stopped = [name for name, status in zip(known, states) if not runs(status)]
         if stopped:
             steps.append(Jobs("start", [f"user@{down[name]}.service" for name in stopped]))
             changes += [Change(name, "manager down", "manager up") for name in stopped]
