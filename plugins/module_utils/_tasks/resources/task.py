@@ -53,6 +53,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.pl
     Subject,
     Unreadable,
     decide,
+    foretell,
     plan_resources,
     shown_or_text,
 )
@@ -95,13 +96,17 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         def make_plan() -> Plan:
             nonlocal host
             warnings.clear()
-            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings, undoes)
+            statuses, matched, expected = _find(manager, names, params["allow_empty"], module.check_mode, undoes)
+            if expected:
+                warnings.append(f"not there yet, and taken for made by an earlier task: {short(expected)}")
             host = _host(manager, wanted)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
             if params["persist"] == "true":
                 subjects[:] = _lasting(subjects, matched, wanted, host, warnings)
-            return plan_resources(subjects, wanted, params["persist"], host, watch)
+            plan = plan_resources(subjects, wanted, params["persist"], host, watch)
+            foretell(plan, expected, wanted, params["persist"])
+            return plan
 
         plan, ctx, changed = bring_about(module, session, make_plan, rollback=True, guarded=limits is not None)
         host = t.cast(Host, host)
@@ -194,12 +199,11 @@ def _find(
     names: t.Sequence[str],
     allow_empty: bool,
     check_mode: bool,
-    warnings: list[str],
     undoes: bool = False,
-) -> tuple[list[UnitStatus], set[str]]:
+) -> tuple[list[UnitStatus], set[str], list[str]]:
     """The states of all units that are named, each once, refusing those that have no resource properties.
 
-    Also the names of those that only a pattern names.
+    Also the names of those that only a pattern names, and of those that check mode expects of an earlier task.
 
     :param undoes: no limits are wanted; of a unit that is gone, those that were set for good may be left.
     """
@@ -214,6 +218,7 @@ def _find(
     given = {name for name in names if name in found}
     statuses: dict[str, UnitStatus] = {}
     plain: set[str] = set()
+    expected: list[str] = []
     for name, status in zip(found, manager.status(found)):
         if name in given:
             plain.add(status.id)
@@ -229,13 +234,13 @@ def _find(
         elif _is_gone(manager, status):
             if not check_mode:
                 raise not_found([name], manager)
-            warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
+            expected.append(name)
         elif status.load_state in ("loaded", "not-found"):
             statuses[status.id] = status
         elif name in given:
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
             raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
-    return list(statuses.values()), statuses.keys() - plain
+    return list(statuses.values()), statuses.keys() - plain, expected
 
 
 def _is_gone(manager: t.Any, status: UnitStatus) -> bool:

@@ -383,7 +383,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             task.verify(states)
             plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
             plan.warnings += task.warnings
-            if plan.file_diffs:
+            if plan.file_diffs and not session.gone:
                 task.check_writable(states)
             return plan
 
