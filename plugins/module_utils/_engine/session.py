@@ -100,10 +100,14 @@ class Session:
             self.gone = True
             if not may_be_gone:
                 self.expected = True
-                self._foretells.warn(
+                self._foretell(
                     f"not there yet, and taken for made by an earlier task: user {e.account.name}, with the home directory {e.account.home}"
                 )
             return e.account
+
+    def _foretell(self, warning: str) -> None:
+        if self._foretells is not None:
+            self._foretells.warn(warning)
 
     @property
     def owner(self) -> int | None:
@@ -181,7 +185,7 @@ class Session:
             except BusUnreachable:
                 if not self._may_be_down:
                     self.expected = True
-                    self._foretells.warn(
+                    self._foretell(
                         "not running yet, and taken for started by an earlier task: the service manager of user "
                         f"{self.user or self.uid}"
                     )

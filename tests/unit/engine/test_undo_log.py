@@ -29,10 +29,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ManagerDown
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
@@ -113,7 +113,7 @@ class Host:
     def task(
         self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any
     ) -> bool:
-        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0})()
+        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0, "down": False})()
         changes = [Change("a", "", "")]
         made = self.module(check, **params)
         return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
@@ -487,7 +487,10 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
         session = type(
             "Session",
             (),
-            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()},
+            {
+                "reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False,
+                "connect": lambda self: Manager(),
+            },  # fmt: skip
         )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
@@ -505,7 +508,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
 
 def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False})()
     plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
     assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
     os.wait()
@@ -622,14 +625,14 @@ def holder(host: Host) -> t.Iterator[t.Any]:
 def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
     path = tmp_path / "f"
     process, _let_go = holder
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2, "down": False})()
     with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
         bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
     assert not path.exists()
 
 
 def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
@@ -641,7 +644,7 @@ def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, 
     log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
     path.write_bytes(b"new")
     log.add(way_back.FileWas(str(path), None, b"new"))
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
     assert path.exists()
     with pytest.raises(Busy):
@@ -662,7 +665,7 @@ def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) 
         let_go.set()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     assert bring_about(host.module(), session, make_plan)[2] is True
     assert len(looked) == 2
 
@@ -678,7 +681,7 @@ def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tm
             other.release()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     bring_about(host.module(), session, make_plan)
     assert len(looked) == 2
 
@@ -1146,7 +1149,7 @@ def test_lingering(host: Host, monkeypatch: pytest.MonkeyPatch, on: bool, same: 
         host.task(lambda: [SetLinger({"deploy": 1000}, on, None), Dies()])
     calls.clear()
     last: list[Step] = [Fails(SystemdError("no"))] if fails else []
-    options = {} if same else {"other": 1}
+    options: dict[str, t.Any] = {} if same else {"other": 1}
     try:
         host.task(lambda: list(last), rollback=True, **options)
     except SystemdError:
@@ -1172,7 +1175,7 @@ def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) ->
                 Dies(),
             ]
         )
-    host.manager = t.cast(t.Any, ManagerDown())
+    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), 1000))
     assert host.task(list, other=1)
     assert not path.exists()
     assert host.logs() == []

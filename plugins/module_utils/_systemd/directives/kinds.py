@@ -30,7 +30,7 @@ BusProperty = t.Tuple[str, t.Tuple[str, t.Any]]
 
 _YES = ("1", "yes", "y", "true", "t", "on")
 _NO = ("0", "no", "n", "false", "f", "off")
-_PYTHON = {"b": bool, "s": str}
+_PYTHON: dict[str, type] = {"b": bool, "s": str}
 
 
 class Kind:
