@@ -488,9 +488,12 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
             "Session",
             (),
             {
-                "reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False,
+                "reading": at_once,
+                "manager": host.manager,
+                "timeout": 5.0,
+                "down": False,
                 "connect": lambda self: Manager(),
-            },  # fmt: skip
+            },
         )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
