@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import signal_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -29,7 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     iso_time,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
