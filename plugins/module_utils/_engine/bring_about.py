@@ -24,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
     explained,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
 
 # The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
@@ -145,7 +146,11 @@ def bring_about(
 
     def planned() -> Plan:
         with session.reading():
-            return make_plan()
+            plan = make_plan()
+        if session.down:
+            # It reads all files when it starts.
+            plan.steps = [step for step in plan.steps if not isinstance(step, Reload)]
+        return plan
 
     try:
         if module.check_mode:

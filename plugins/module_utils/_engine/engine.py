@@ -73,6 +73,10 @@ class Note:
     # The files, links and directories that it is about, where these are reached by their paths.
     paths: t.Sequence[str] = ()
 
+    def places(self) -> t.Iterable[str]:
+        """The directories in which things are made and removed, which are to be on the disk before the note is forgotten."""
+        return (os.path.dirname(path) for path in self.paths)
+
     def undo(self, ctx: Context) -> None:
         """Put it back. What is as it was already, and what somebody else has changed since, is left alone.
 

@@ -24,6 +24,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, stop
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import (
+    EnvironmentWas,
+    LingerWas,
+    SettingWas,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 _PERSISTENT = b"[Timer]\nPersistent=yes\n"
@@ -177,6 +182,9 @@ class LinksWere(Note):
         # The links that were made and removed; None where the task was killed before it knew.
         self.touched: set[str] | None = None
 
+    def places(self) -> t.Iterable[str]:
+        return [*self._directories, *map(os.path.dirname, self.touched or ())]
+
     def undo(self, ctx: Context) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
             leads_to,
@@ -253,6 +261,9 @@ class JobsWere(Note):
         self.up, self.again, self.down, self.for_now, self.anew = list(up), again, list(down), for_now, list(anew)
 
     def undo(self, ctx: Context) -> None:
+        if ctx.manager.offline:
+            # What a user's manager ran is gone with it.
+            return
         if ctx.recovery is not None and not ctx.recovery.takes_back(self):
             return
         ctx.bring_up += [(name, self.again) for name in self.up]
@@ -283,6 +294,9 @@ class DropInsWere(Note):
 
     def __init__(self, files: t.Mapping[str, Saved | None]) -> None:
         self._files = dict(files)
+
+    def places(self) -> t.Iterable[str]:
+        return map(os.path.dirname, self._files)
 
     def undo(self, ctx: Context) -> None:
         put_back(self._files, ctx)
@@ -316,7 +330,7 @@ class PropertiesWere(Note):
         # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile, and what systemd forgets by
         # it the kernel keeps.
         error = None
-        units = list(self._values)
+        units = list(self._values) if not ctx.manager.offline else []
         try:
             for unit, failed in zip(
                 units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)
@@ -406,5 +420,17 @@ def _unplain(value: t.Any) -> t.Any:
 
 KINDS: dict[str, type[Note]] = {
     note.kind: note
-    for note in (FileWas, AttributesWere, DirectoryWas, LinkWas, LinksWere, JobsWere, DropInsWere, PropertiesWere)
+    for note in (
+        FileWas,
+        AttributesWere,
+        DirectoryWas,
+        LinkWas,
+        LinksWere,
+        JobsWere,
+        DropInsWere,
+        PropertiesWere,
+        EnvironmentWas,
+        SettingWas,
+        LingerWas,
+    )
 }

@@ -36,6 +36,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,
@@ -119,7 +120,7 @@ TEXT_PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "object_path": names.object_path,
     "program": lambda text: program_problem(split_program(text)[1]),
     "absolute program": lambda text: program_problem("/" + text),
-    "words": lambda text: exec_properties.split_words(text, "value"),
+    "words": lambda text: quoting.split_words(text, "value"),
     "signal": lambda text: parse_signal(text, "value"),
     "boolean": lambda text: parse_boolean(text, "value"),
     "similar": resource_properties.similar,

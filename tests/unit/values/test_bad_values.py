@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resources
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
@@ -352,7 +353,7 @@ def test_addresses_without_what_others_cover() -> None:
         ("addresses", lambda n: resources.canonical("IPAddressAllow", [f"10.{i >> 8}.{i & 255}.1" for i in range(n)])),
         ("processors", lambda n: resources.canonical("AllowedCPUs", "0-8191 " * n)),
         ("affinity", lambda n: exec_properties.to_bus("CPUAffinity", "0-8191 " * n, "p")),
-        ("words", lambda n: exec_properties.split_words("a\\n'b c' " * n, "p")),
+        ("words", lambda n: quoting.split_words("a\\n'b c' " * n, "p")),
         ("line breaks", lambda n: exec_properties.to_bus("Description", "a" + "\n" * n, "p")),
         ("name", lambda n: names.escape("a/\x01" * n)),
         ("span", lambda n: parse_timespan("1us " * n)),

@@ -10,7 +10,6 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
@@ -44,6 +43,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import quote, quoted, split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Spellings of old that systemd still reads, and what it calls them on D-Bus now.
@@ -107,11 +107,6 @@ _STATUS_NAMES = {
     "UNAVAILABLE": 69, "SOFTWARE": 70, "OSERR": 71, "OSFILE": 72, "CANTCREAT": 73, "IOERR": 74, "TEMPFAIL": 75,
     "PROTOCOL": 76, "NOPERM": 77, "CONFIG": 78,
 }  # fmt: skip
-# What means something in a value of several words.
-_SPECIAL = re.compile("[ \\t\\n\\r\"'\\\\]")
-_ESCAPES = {
-    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
-}  # fmt: skip
 
 
 class Unsettable(BadInput):
@@ -170,73 +165,6 @@ def kind_of(name: str) -> Kind | None:
 def is_known(name: str) -> bool:
     """Whether the directive is known here, be it as one that cannot be set."""
     return name in _RENAMED or name in _NOT_HERE or kind_of(name) is not None
-
-
-def quote(word: str) -> str:
-    """The text as one word of `split_words`."""
-    if word and not any(char in word for char in " \t\n\r\"'\\"):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
-
-
-def split_words(text: str, option: str) -> list[str]:
-    """The words of a value, taken apart as systemd does (systemd.syntax(7), "Quoting").
-
-    :raises BadInput: a quote is not closed, or an escape is none.
-    """
-    check_sendable(text, option)
-    words: list[str] = []
-    at, end = 0, len(text)
-    while True:
-        while at < end and text[at] in BLANKS:
-            at += 1
-        if at >= end:
-            return words
-        word, quoted = bytearray(), ""
-        while at < end and (quoted or text[at] not in BLANKS):
-            char = text[at]
-            if char == quoted:
-                quoted = ""
-            elif char in "\"'" and not quoted:
-                quoted = char
-            elif char == "\\":
-                piece, at = _escape(text, at, option)
-                word += piece
-                continue
-            else:
-                # This one, and all up to the next that may mean something.
-                found = _SPECIAL.search(text, at + 1)
-                start, at = at, found.start() if found else end
-                word += text[start:at].encode()
-                continue
-            at += 1
-        if quoted:
-            raise BadInput(f"{option}: the quote {quoted} is not closed in {shown(text)}")
-        words.append(word.decode("utf-8", "surrogateescape"))
-
-
-def _escape(text: str, at: int, option: str) -> tuple[bytes, int]:
-    """What the escape at this place stands for, and where the text goes on."""
-    char = text[at + 1 : at + 2]
-    if char in _ESCAPES and char:
-        return _ESCAPES[char].encode(), at + 2
-    size = {"x": 2, "u": 4, "U": 8}.get(char)
-    digits = text[at + 2 : at + 2 + size] if size else text[at + 1 : at + 4]
-    base = 16 if size else 8
-    if len(digits) == (size or 3) and all(
-        digit in "0123456789abcdefABCDEF"[: 8 if base == 8 else 22] for digit in digits
-    ):
-        number = int(digits, base)
-        if number and (number < 256 or (size or 0) > 2):
-            try:
-                piece = bytes((number,)) if (size or 3) <= 3 else chr(number).encode()
-            except (ValueError, OverflowError):
-                pass
-            else:
-                return piece, at + 2 + size if size else at + 4
-    raise BadInput(
-        f"{option}: at character {at + 1} of {shown(text)}, {plain(text[at : at + 2])} is no escape; write \\\\ for a backslash"
-    )
 
 
 # -- commands and system calls
@@ -344,7 +272,7 @@ def mend_commands(text: str, properties: t.Sequence[BusProperty]) -> str:
         for path, argv, flags in value:
             marks = [_EXEC_MARKS[flag] for flag in flags] if signature == "a(sasas)" else ["-"] * bool(flags)
             words = [f"{''.join(marks)}@{path}", *argv]
-            lines.append(" ".join(_written(word) for word in words))
+            lines.append(" ".join(quoted(word.replace("%", "%%")) for word in words))
     if not wanted:
         return text
     kept = [
@@ -357,21 +285,6 @@ def mend_commands(text: str, properties: t.Sequence[BusProperty]) -> str:
     for name, lines in wanted.items():
         kept += [f"{name}={line}" for line in lines]
     return "\n".join(kept) + "\n"
-
-
-def _written(word: str) -> str:
-    """A word of a command as it stands in a unit file."""
-    out = []
-    for char in word:
-        if char in '\\"':
-            out.append("\\" + char)
-        elif char == "%":
-            out.append("%%")
-        elif char < " " or char == "\x7f":
-            out.append(f"\\x{ord(char):02x}")
-        else:
-            out.append(char)
-    return '"' + "".join(out) + '"'
 
 
 def find_program(program: str, option: str) -> str:

@@ -45,7 +45,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)
-    session = open_session(params, timeout=math.inf, on_bus=True)
+    session = open_session(params, timeout=math.inf, on_bus=True, module=module)
     # What the user may not see, the task does not tell.
     with acting_as(session.account):
         skipped = _skip(params)
