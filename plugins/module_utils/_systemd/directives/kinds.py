@@ -108,7 +108,7 @@ class Kind:
         python = _PYTHON.get(self.signature, int)
         if not isinstance(value, python) or (python is int and isinstance(value, bool)):
             raise TypeError(f"no {python.__name__}")
-        if python is int and not 0 <= value <= INFINITY:
+        if isinstance(value, int) and not 0 <= value <= INFINITY:
             raise ValueError("no number of the bus")
         return value
 

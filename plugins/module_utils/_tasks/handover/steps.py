@@ -15,19 +15,21 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
-    SCAN,
-    Supervised,
-    link,
-    unlink,
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN, Supervised
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    Saved,
+    make_link,
+    remove,
+    remove_empty,
+    remove_link,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import ephemeral_ports
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LASTING,
@@ -103,16 +105,6 @@ class Moving:
         return bool(self.record.was.get("running") or self.record.was.get("wanted") == "up")
 
 
-def ephemeral_ports() -> t.Tuple[int, int]:
-    """The ports that the host gives to those who ask for none."""
-    try:
-        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-            low, high = file.read().split()
-        return int(low), int(high)
-    except (OSError, ValueError):
-        return 32768, 60999
-
-
 class _Of(Step):
     """A step of one service."""
 
@@ -144,7 +136,7 @@ class LetGo(_Of):
         family = processes.family(moving.before["pid"]) if moving.before else []
         stats = [stat for stat in map(processes.read_stat, family) if stat is not None]
         for path in record.links:
-            unlink(path)
+            remove_link(path)
         moving.stopped = time.monotonic() if moving.before else 0.0
         if moving.before and os.path.basename(moving.before["program"]) == "runsvdir":
             self._end_supervisors(moving.before["pid"])
@@ -599,7 +591,7 @@ def link_again(moving: Moving, records: Records, ctx: Context) -> None:
         _remove_file(down)
         record.held_down = False
     for path, target in record.links.items():
-        link(path, target)
+        make_link(path, target)
 
 
 def see_it_restored(moving: Moving, ctx: Context) -> None:
@@ -744,7 +736,7 @@ class GiveBack(_Of):
         with _AllOf() as each:
             for path in self.moving.record.links:
                 with each():
-                    unlink(path)
+                    remove_link(path)
         wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
         self.moving.supervised.unlock()
         self.moving.restored = False

@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
@@ -82,7 +83,7 @@ def halted(changes: t.Sequence[t.Any], name: str, job: int) -> bool:
     path, found = object_path(name), False
     for changed_path, body in changes:
         state = body[1].get("ActiveState") if changed_path == path and body[0] == UNIT else None
-        if state is not None and state[1] in ("activating", "deactivating"):
+        if state is not None and is_changing(state[1]):
             number = body[1].get("Job", ("", (0, "")))[1][0]
             found = state[1] == "deactivating" and (found or number not in (0, job))
     return found

@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
@@ -31,7 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     iso_time,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 

@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
@@ -47,7 +48,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     read_exit,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
 _DESCRIPTORS = {
