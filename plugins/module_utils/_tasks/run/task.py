@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
@@ -69,7 +70,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
         if module.check_mode:
             return result
         ctx = Context(manager, request.timeout or 90.0)
-        with _signals():
+        with _interruptible():
             try:
                 result["changed"] = carry_out(plan, ctx)
             except SystemdError as e:
@@ -83,23 +84,21 @@ def run(module: t.Any) -> dict[str, t.Any]:
     return result
 
 
-class _signals:
-    """While it is entered, a signal that would end this process raises Interrupted, so that the unit is stopped first."""
+@contextmanager
+def _interruptible() -> t.Iterator[None]:
+    """Within it, a signal that would end this process raises Interrupted, so that the unit is stopped first."""
+    import signal
 
-    def __enter__(self) -> None:
-        import signal
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
-        def interrupt(number: int, frame: object) -> None:
-            raise Interrupted(f"interrupted by {signal.Signals(number).name}")
-
-        self._before = {}
+    before: dict[int, t.Any] = {}
+    try:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            self._before[number] = signal.signal(number, interrupt)
-
-    def __exit__(self, *exc: object) -> None:
-        import signal
-
-        for number, handler in self._before.items():
+            before[number] = signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
