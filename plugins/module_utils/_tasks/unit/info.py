@@ -46,6 +46,8 @@ _COMMON_STATES = frozenset(("loaded", "not-found", "masked", "running", "exited"
 # Units whose properties are asked for together: enough that round trips do not count, and few enough that what systemd
 # answers, which takes ten times the place of what is kept of it, does not add up.
 _BATCH = 100
+# The same for few and short properties.
+_MANY = 500
 # Of a result; Ansible makes several copies of it in memory, on the host and on the controller.
 _LARGEST = 16_000_000
 # Names of members on D-Bus, as far as systemd makes use of them.
@@ -160,13 +162,15 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
 
 
 def _add_files(manager: t.Any, loaded: _Loaded) -> None:
-    values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in loaded for name in _FILES]))
-    for _status, entry in loaded:
-        entry["fragment_path"] = next(values) or ""
-        entry["dropin_paths"] = list(next(values) or ())
-        source = next(values)
-        if source:
-            entry["source_path"] = source
+    for start in range(0, len(loaded), _MANY):
+        batch = loaded[start : start + _MANY]
+        values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in batch for name in _FILES]))
+        for _status, entry in batch:
+            entry["fragment_path"] = next(values) or ""
+            entry["dropin_paths"] = list(next(values) or ())
+            source = next(values)
+            if source:
+                entry["source_path"] = source
 
 
 def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> None:
@@ -176,11 +180,13 @@ def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> N
 
 
 def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
-    wanted = [(status.path, UNIT, name) for status, _entry in loaded for name in DEPENDENCIES]
-    values = iter(manager.properties(wanted))
-    for _status, entry in loaded:
-        found = {name: next(values) for name in DEPENDENCIES}
-        entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
+    for start in range(0, len(loaded), _BATCH):
+        batch = loaded[start : start + _BATCH]
+        wanted = [(status.path, UNIT, name) for status, _entry in batch for name in DEPENDENCIES]
+        values = iter(manager.properties(wanted))
+        for _status, entry in batch:
+            found = {name: next(values) for name in DEPENDENCIES}
+            entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
 
 
 def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
