@@ -564,6 +564,13 @@ class TestVerify:
             (".mount", "[Mount]\nWhat=/dev/x\nWhere=/elsewhere\n", "doesn't match unit name"),
             (".socket", "[Socket]\nListenStream=x y\n", "line 2: Failed to parse"),
             (".slice", "[Slice]\nMemoryMax=lots\n", "line 2: Invalid memory limit"),
+            (".swap", "[Swap]\nWhat=/dev/elsewhere\n", "What= and unit name do not match"),
+            (".service", "[Unit]\nAfter=network\n[Service]\nExecStart=/bin/true\n", "line 2: Failed to add dependency on network, ignoring"),
+            (".service", "[Unit]\nRequires=postgresql\n[Service]\nExecStart=/bin/true\n", "such as postgresql.service"),
+            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user\n", "line 4: multi-user is no name of a unit"),
+            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nAlias=foobar\n", "such as foobar.service"),
+            ("@.service", "[Service]\nExecStart=/bin/true\nNice=%i\nMemoryMax=%iM\n", "line 4: Invalid memory limit '%iM'"),
+            ("@.socket", "[Socket]\nListenStream=%i\nIPAddressAllow=%i\n", "line 3: "),
         ],
     )
     def test_refused(self, host: Host, unit: str, suffix: str, text: str, word: str) -> None:
@@ -571,6 +578,30 @@ class TestVerify:
         assert result["failed"]
         assert word in result["msg"]
         assert not host.exists(f"{SYSTEM}/{unit}{suffix}")
+
+    def test_names_in_drop_ins(self, host: Host, unit: str) -> None:
+        good(host, name=unit, sections=service())
+        refused(host, "did you mean network.target?", name=unit, dropin="x", sections={"Unit": {"After": "network"}})
+        refused(host, "did you mean multi-user.target?", name=unit, dropin="x", sections={"Install": {"WantedBy": "multi-user"}})
+        good(host, name=unit, dropin="x", sections={"Unit": {"After": "network.target", "OnFailure": "alert@%n"}}, verify="strict")
+
+    @pytest.mark.parametrize(
+        ("suffix", "text"),
+        [
+            ("timer", "[Timer]\nOnCalendar=%i\n"),
+            ("timer", "[Timer]\nOnActiveSec=1d\nUnit=%i\n"),
+            ("socket", "[Socket]\nListenStream=%i\n"),
+            ("socket", "[Socket]\nListenStream=127.0.0.1:%i\n"),
+            ("path", "[Path]\nPathModified=%I\n"),
+            ("service", "[Service]\nExecStart=/bin/true\nWorkingDirectory=%I\n"),
+            ("service", "[Unit]\nAfter=%i\n[Service]\nExecStart=/bin/true\nSlice=%i\n"),
+        ],
+    )
+    def test_values_that_depend_on_the_instance(self, host: Host, unit: str, suffix: str, text: str) -> None:
+        if suffix != "service":
+            good(host, name=f"{unit}@.service", sections=service())
+        done = good(host, name=f"{unit}@.{suffix}", content=text)
+        assert all("made-up instance" in warning for warning in done["warnings"])
 
     def test_what_a_later_task_may_put_right_is_a_warning(self, host: Host, unit: str) -> None:
         sections = service("x", ExecStart="/opt/not/yet --here") | {"Unit": {"Requires": f"{unit}-other.service"}}
