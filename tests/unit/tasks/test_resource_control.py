@@ -16,7 +16,8 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus

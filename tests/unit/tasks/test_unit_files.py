@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveDirectory,

@@ -14,13 +14,13 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -554,7 +554,6 @@ def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
     durable.tidy(path)
     if "link" in was:
         durable.replace_link(path, was["link"])
-        durable.sync_directory(directory)
     elif "times" in was:
         Saved.from_data(was).put_back(path)
     else:

@@ -14,13 +14,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
-    UP,
     affected_units,
     is_stale,
     lacks_links,
@@ -200,7 +200,7 @@ def states_for(
     """
     states: dict[Unit, str] = {}
     for each in affected:
-        up = each.active_state in UP
+        up = is_up(each.active_state)
         if each is unit and asked.started is False:
             states[each] = "stopped"
         elif up and asked.on_change != "nothing" and acts(each):

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 
@@ -20,7 +21,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
 # States of units that run, or are about to.
-UP = ("active", "reloading", "refreshing", "activating")
 
 
 def affected_units(asked: Asked, place: Place, manager: t.Any, unit: Unit) -> list[Unit]:
@@ -86,7 +86,7 @@ def _is_hidden_by(path: str, dropin: str) -> bool:
 
 def older_than_the_file(asked: Asked, place: Place, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
     """The units that have been up since before the file was written: somebody else wrote it, or did not get to the restart."""
-    up = [each for each in affected if each.active_state in UP]
+    up = [each for each in affected if is_up(each.active_state)]
     if manager.offline or asked.on_change == "nothing" or asked.absent or not up:
         return set()
     try:

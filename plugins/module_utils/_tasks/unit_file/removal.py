@@ -17,16 +17,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, ResetFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
-    leads_to,
-    link_directories,
-    read_links,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import UP, affected_units, is_stale
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import affected_units, is_stale
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
@@ -58,7 +55,7 @@ def plan_removal(asked: Asked, place: Place, manager: t.Any, steps: list[Step]) 
     stop: list[Step] = []
     if asked.on_change != "nothing" or asked.params["on_change"] is None:
         mine = [each for each in affected if steps or each.load_state == "not-found"]
-        up = [each for each in mine if each.active_state in (*UP, "deactivating")]
+        up = [each for each in mine if not is_down(each.active_state)]
         if up:
             # What systemd makes by itself (-.slice, system.slice, -.mount) is there without a file too.
             lasting = manager.properties([(object_path(each.id), UNIT, "Perpetual") for each in up])
@@ -86,11 +83,7 @@ def plan_removal(asked: Asked, place: Place, manager: t.Any, steps: list[Step]) 
 
 def leftovers(asked: Asked, place: Place, manager: t.Any) -> list[Step]:
     """Steps for what would point to nothing: links that enable the unit or are other names of it, its empty directory."""
-    directories = (
-        manager.link_directories()
-        if manager is not None
-        else link_directories(place.session.scope, place.session.home, place.session.uid, place.paths.root)
-    )
+    directories = manager.link_directories()
     steps: list[Step] = []
     own = place.own_instances() if is_template(asked.name) else set()
     links = {
