@@ -152,7 +152,9 @@ def is_volatile(directory: str) -> bool:
 
 def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[str, str]]:
     """The assignments to some keys in one section of a unit file, in order; what else it says may be wrong."""
-    return [(item.key, item.meaning) for item in parse(text).assignments if item.section == section and item.key in keys]
+    return [
+        (item.key, item.meaning) for item in parse(text).assignments if item.section == section and item.key in keys
+    ]
 
 
 def _folders(name: str) -> list[str]:
