@@ -555,7 +555,7 @@ class TestVerify:
             (".swap", "[Swap]\nWhat=/dev/elsewhere\n", "What= and unit name do not match"),
             (".service", "[Unit]\nAfter=network\n[Service]\nExecStart=/bin/true\n", "line 2: Failed to add dependency on network, ignoring"),
             (".service", "[Unit]\nRequires=postgresql\n[Service]\nExecStart=/bin/true\n", "such as postgresql.service"),
-            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user\n", "line 4: multi-user is no name of a unit"),
+            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user\n", "line 4: 'multi-user' is no name of a unit"),
             (".service", "[Service]\nExecStart=/bin/true\n[Install]\nAlias=foobar\n", "such as foobar.service"),
             ("@.service", "[Service]\nExecStart=/bin/true\nNice=%i\nMemoryMax=%iM\n", "line 4: Invalid memory limit '%iM'"),
             ("@.socket", "[Socket]\nListenStream=%i\nIPAddressAllow=%i\n", "line 3: "),
