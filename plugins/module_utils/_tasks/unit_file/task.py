@@ -45,7 +45,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         except SystemdError as e:
             e.data.setdefault("path", task.place.path)
             raise
-        if plan.steps and not (module.check_mode or manager.offline):
+        if plan.steps and not module.check_mode:
             units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
     result = result_of(plan, units, ctx, changed, module._diff)
     result.update(path=task.place.path, written=wrote is not None, meaning_changed=bool(wrote))
