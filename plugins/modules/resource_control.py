@@ -271,6 +271,7 @@ units:
 trial:
   description:
     - What was seen of each unit during the trial, by name. Also in the result of a trial that failed.
+    - Of a unit that went down there are C(result), C(exit_code) and C(signal) too. They tell of its first end, also where systemd has started it again since.
   returned: after a trial
   type: dict
   sample:

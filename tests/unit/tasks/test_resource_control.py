@@ -438,12 +438,18 @@ class WatchedManager:
     """Units whose state and control group a script changes at each look."""
 
     scope = "system"
+    uid = None
 
     def __init__(self, script: list[t.Callable[[], None]]) -> None:
         self.script = script
         self.state = ("active", "running")
         self.restarts = 0
         self.result = "success"
+        self.restart = "no"
+        self.changes: list[t.Any] = []
+
+    def watch_unit(self, name: str) -> list[t.Any]:
+        return self.changes
 
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         if self.script:
@@ -451,7 +457,7 @@ class WatchedManager:
         return [status(name, *self.state) for name in names]
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
-        return [{"NRestarts": self.restarts, "Result": self.result}.get(name) for _path, _face, name in wanted]
+        return [{"NRestarts": self.restarts, "Result": self.result, "Restart": self.restart}.get(name) for _path, _face, name in wanted]
 
     def all_properties(self, wanted: t.Sequence[t.Any]) -> list[dict[str, t.Any]]:
         return [{"ActiveState": self.state[0], "SubState": self.state[1]}, {"Result": self.result}]
@@ -540,6 +546,32 @@ class TestTrial:
         error = self.fails(die, seconds=30)
         assert "it did not stay up: it is failed (failed), Result: oom-kill" in error.msg
         assert error.data["failures"][0]["unit"] == NAME
+        # The control group went with the unit, and its counters.
+        assert error.data["trial"][NAME]["memory_events"]["oom_kill"] == 1
+
+    def test_a_death_that_a_restart_hides(self, group: Path) -> None:
+        """All that can be asked is of the new process."""
+
+        def die(manager: WatchedManager) -> None:
+            manager.restarts += 1
+            service = {"Result": "oom-kill", "ExecMainCode": 2, "ExecMainStatus": 9, "InvocationID": b""}
+            unit = {"ActiveState": "activating", "SubState": "auto-restart", "Job": (0, "/"), "InvocationID": b"\1" * 16}
+            for face, values in (("Service", service), ("Unit", unit)):
+                told = {key: ("?", value) for key, value in values.items()}
+                manager.changes.append(("/", (f"org.freedesktop.systemd1.{face}", told, [])))
+
+        manager = WatchedManager([])
+        manager.restart = "on-failure"
+        manager.script = [lambda: None, functools.partial(die, manager)]
+        limits = {"seconds": 30, "told": "30s", "throttled": 0.5, "stalled": 0.2}
+        step = Trial([(NAME, "/x", ("MemoryMax",))], limits)
+        with pytest.raises(TrialFailed) as caught:
+            step.apply(Context(manager))
+        error, seen = caught.value, caught.value.data["trial"][NAME]
+        assert (seen["result"], seen["signal"], seen["memory_events"]["oom_kill"]) == ("oom-kill", "SIGKILL", 1)
+        assert "the kernel killed a process of it once for want of memory" in error.msg
+        assert "it was activating (auto-restart), Result: oom-kill, its main process was killed by SIGKILL" in error.msg
+        assert error.data["failures"][0]["signal"] == "SIGKILL"
 
     def test_throttled(self, group: Path) -> None:
         def throttle(manager: WatchedManager) -> None:
