@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-
-_SERVICE = "org.freedesktop.systemd1.Service"
 
 
 class Death(t.NamedTuple):
@@ -36,7 +35,7 @@ class Deaths:
 
     def __init__(self, manager: t.Any, names: t.Sequence[str], at_once: bool = False) -> None:
         services = [name for name in names if name.endswith(".service")]
-        restarts = manager.properties([(object_path(name), _SERVICE, "Restart") for name in services])
+        restarts = manager.properties([(object_path(name), SERVICE, "Restart") for name in services])
         self.found: dict[str, Death] = {}
         # Number of the job with which each is started; what comes of a job, its own result tells.
         self.jobs: dict[str, int] = {}

@@ -26,8 +26,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     UnitStatus,
     explain,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    interface_of,
+    is_down,
+    is_up,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
@@ -53,7 +58,7 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     """
     wanted = []
     for status in statuses:
-        face = _interface(status.id)
+        face = interface_of(status.id)
         wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
         wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "ExecCondition")]
         wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
@@ -118,15 +123,11 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     return error
 
 
-def _interface(name: str) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
-
-
 def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.Any) -> dict[str, t.Any]:
     """Fill in what systemd knows of the unit; where it died and was started again since, as of then."""
     manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
-    unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
+    unit, special = manager.all_properties([(path, UNIT), (path, interface_of(name))])
     until = None
     if deaths is not None and deaths.look() and name in deaths.found:
         unit.update(deaths.found[name].unit)
@@ -170,7 +171,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.An
         entry["failed_dependencies"] = [
             {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
             for status in manager.status(needed)
-            if status.active_state not in ("active", "reloading", "activating")
+            if not is_up(status.active_state)
         ]
     invocation = bytes(unit.get("InvocationID") or b"").hex()
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
@@ -195,7 +196,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.An
 
 def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
     """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
-    if entry["job"]["result"] != "failed" or entry["active_state"] not in ("failed", "inactive"):
+    if entry["job"]["result"] != "failed" or not is_down(entry["active_state"]):
         return False
     if not unit.get("StartLimitBurst") or unit.get("InactiveExitTimestampMonotonic", 0) >= ctx.jobs_begun * 1e6:
         return False
@@ -214,7 +215,7 @@ def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
     for status in triggered:
         if status.load_state != "loaded":
             return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
-        if listens and status.active_state not in ("inactive", "failed"):
+        if listens and not is_down(status.active_state):
             return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
     return ""
 

@@ -12,8 +12,8 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     cgroup_directory,
     counters,
@@ -22,8 +22,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
-_SERVICE = "org.freedesktop.systemd1.Service"
 _END = ("Result", "ExecMainCode", "ExecMainStatus")
 _MEMORY = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
@@ -142,7 +142,7 @@ class Trial(Step):
             pause = min(pause * 2, 1.0)
 
     def _restarts(self, ctx: Context) -> list[int]:
-        values = ctx.manager.properties([(object_path(name), _SERVICE, "NRestarts") for name in self.names])
+        values = ctx.manager.properties([(object_path(name), SERVICE, "NRestarts") for name in self.names])
         return [value or 0 for value in values]
 
     def _look(self, ctx: Context, watched: t.Sequence[_Watched], seconds: float, last: bool) -> dict[str, list[str]]:
@@ -159,13 +159,13 @@ class Trial(Step):
                 # As it was then: its control group is another by now, and so is what can be asked of it.
                 entry.update(active_state=death.unit.get("ActiveState"), sub_state=death.unit.get("SubState"))
                 self._note_end(entry, death.result, exit_of(death.service))
-            elif not is_up(status):
+            elif not runs(status):
                 down.append((unit, status))
             why = self._judge(unit, entry, last)
             if why:
                 reasons[unit.name] = why
         really = self._really_down(ctx, down)
-        asked = [(status.path, _SERVICE, key) for _unit, status in really for key in _END]
+        asked = [(status.path, SERVICE, key) for _unit, status in really for key in _END]
         values = iter(ctx.manager.properties(asked))
         for unit, _status in really:
             found = {key: next(values) for key in _END}

@@ -9,13 +9,13 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
-SERVICE = "org.freedesktop.systemd1.Service"
-NEVER = 2**64 - 1
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
     "CPUUsageNSec", "MemoryPeak", "MemorySwapPeak", "IOReadBytes", "IOWriteBytes", "IPIngressBytes", "IPEgressBytes",
@@ -119,13 +119,13 @@ def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
     facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
     facts["run_time"] = round((ended - begun) / 1e6, 6) if ended >= begun > 0 else None
     facts["restarts"] = found.get("NRestarts") or 0
-    facts["resources"] = {key: None if found.get(key) in (None, NEVER) else found[key] for key in RESOURCES}
+    facts["resources"] = {key: None if found.get(key) in (None, INFINITY) else found[key] for key in RESOURCES}
     return facts
 
 
 def iso_time(usec: int) -> str | None:
     """A point of time in microseconds since the epoch, as ISO 8601 in UTC; null for 0, which says never."""
-    if not usec or usec == NEVER:
+    if not usec or usec == INFINITY:
         return None
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(usec // 1_000_000))}.{usec % 1_000_000:06d}Z"
 

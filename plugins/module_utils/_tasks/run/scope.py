@@ -14,9 +14,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SCOPE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import exit_of_wait
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
@@ -33,7 +35,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
-_SCOPE = "org.freedesktop.systemd1.Scope"
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
 # command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
 # one); for what was killed to be gone.
@@ -138,9 +139,9 @@ class RunInScope(Step):
         Its clock began with the scope, before the command, so that no other clock can tell.
         """
         path = object_path(self._request.name)
-        wanted = [(path, UNIT, "InvocationID"), (path, _SCOPE, "Result"), *((path, _SCOPE, name) for name in RESOURCES)]
+        wanted = [(path, UNIT, "InvocationID"), (path, SCOPE, "Result"), *((path, SCOPE, name) for name in RESOURCES)]
         invocation, result, *values = ctx.manager.properties(wanted)
-        resources = {k: None if v in (None, 2**64 - 1) else v for k, v in zip(RESOURCES, values)}
+        resources = {k: None if v in (None, INFINITY) else v for k, v in zip(RESOURCES, values)}
         self._outcome.facts.update(resources=resources, restarts=0)
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
         return bool(result == "timeout")

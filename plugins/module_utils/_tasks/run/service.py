@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import FIRST_OF_SYSTEMD
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
@@ -30,9 +31,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     explain,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
-    NEVER,
     Interrupted,
     Outcome,
     Refused,
@@ -48,7 +50,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
-TIMER = "org.freedesktop.systemd1.Timer"
 _DESCRIPTORS = {
     "stdin": "StandardInputFileDescriptor",
     "stdout": "StandardOutputFileDescriptor",
@@ -113,8 +114,8 @@ def next_elapse(manager: t.Any, timer: str) -> str | None:
     # The timer's first elapse may still be being computed.
     names = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic")
     real, monotonic = (value or 0 for value in manager.properties([(path, TIMER, name) for name in names]))
-    times = [value for value in (real,) if 0 < value < NEVER]
-    if 0 < monotonic < NEVER:
+    times = [value for value in (real,) if 0 < value < INFINITY]
+    if 0 < monotonic < INFINITY:
         times.append(int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6) + monotonic)
     return iso_time(min(times)) if times else None
 
@@ -281,7 +282,7 @@ class RunService(Step):
         state, sub_state, job = (None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies)
         if job and job[0]:
             return False
-        return state in ("inactive", "failed", None) or (state == "active" and sub_state == "exited")
+        return state is None or is_down(state) or (state == "active" and sub_state == "exited")
 
     def _stop(self) -> bool:
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""

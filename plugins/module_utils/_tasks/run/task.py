@@ -9,20 +9,21 @@ import math
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
-    SERVICE,
     Interrupted,
     Outcome,
     read_exit,
@@ -44,7 +45,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)
-    session = open_session(params, timeout=math.inf, on_bus=True)
+    session = open_session(params, timeout=math.inf, on_bus=True, module=module)
     # What the user may not see, the task does not tell.
     with acting_as(session.account):
         skipped = _skip(params)
@@ -128,7 +129,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         return None
     names = [request.name, *([request.timer] if request.timer else [f"{request.name.rpartition('.')[0]}.timer"])]
     service, timer = manager.status(names)
-    if not request.timer and timer.active_state in ("inactive", "failed"):
+    if not request.timer and is_down(timer.active_state):
         timer = None
     for status in (service, timer):
         if status is None or status.load_state == "not-found":
@@ -139,7 +140,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         if not transient:
             where = f" ({path})" if path else ""
             raise BadInput(f"name: there is a unit {status.id}{where} on this host already; choose another name")
-    up = [status for status in (service, timer) if status and status.active_state not in ("inactive", "failed")]
+    up = [status for status in (service, timer) if status and not is_down(status.active_state)]
     request.failed = [status.id for status in (service, timer) if status and status.active_state == "failed"]
     if not up:
         return None
