@@ -21,6 +21,8 @@ description:
   - The drop-ins that systemd writes for lasting values are read back and put right where systemd writes something else than it was told, as several
     versions do with percentages and lists.
   - When something fails half-way, all units get their old values and files back.
+  - Limits that nothing enforces are taken with a warning, in check mode too. That is so where the kernel or the container lacks the controller, or it is not
+    delegated to the manager of a user, and a trial of such limits proves nothing. Likewise, a limit below what a running unit uses is taken with a warning.
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.scope

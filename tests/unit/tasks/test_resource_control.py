@@ -272,6 +272,32 @@ class TestPlans:
         plan = self.plan(disk, {"SocketBindDeny": canonical("SocketBindDeny", "any")}, SocketBindDeny=())
         assert plan.warnings == [f"SocketBindDeny takes effect when {NAME} is started next"]
 
+    def test_limits_that_nobody_enforces_are_told(self, disk: Disk) -> None:
+        host = disk.host()
+        subject = disk.subject(host)
+        subject.kernel = dict.fromkeys(subject.live, (None, None))
+        wanted = {"MemoryMax": 5 << 20, "CPUQuota": 200_000, "IPAddressDeny": canonical("IPAddressDeny", "any"), "TasksMax": UNSET}
+        for controllers, missing in (({"cpu", "memory"}, []), ({"cpu"}, ["MemoryMax"]), (set(), ["MemoryMax", "CPUQuota"]), (None, [])):
+            host.controllers = controllers
+            known = {name: value for name, value in wanted.items() if name in subject.live}
+            told = plan_resources([subject], known, "true", host).warnings
+            assert [text.split()[2] for text in told if text.startswith("nothing enforces")] == missing
+        tried = plan_resources([subject], {"MemoryMax": 5 << 20}, "true", host, lambda tried: self.Watch())
+        assert not tried.warnings
+        host.controllers = frozenset()
+        tried = plan_resources([subject], {"MemoryMax": 5 << 20}, "true", host, lambda tried: self.Watch())
+        assert "a trial says nothing of it" in tried.warnings[0]
+
+    def test_limits_below_what_is_in_use_are_told(self, disk: Disk) -> None:
+        host = disk.host()
+        subject = disk.subject(host)
+        subject.kernel = dict.fromkeys(subject.live, (None, None))
+        subject.in_use = {"MemoryMax": 63 << 20, "CPUQuota": None}
+        told = plan_resources([subject], {"MemoryMax": 30 << 20, "CPUQuota": 200_000}, "true", host).warnings
+        assert len(told) == 1 and told[0].startswith(f"MemoryMax=30M is less than what {NAME} uses now (63M); ")
+        assert not plan_resources([subject], {"MemoryMax": 63 << 20}, "true", host).warnings
+        assert not plan_resources([subject], {"MemoryMax": UNSET}, "true", host).warnings
+
     def test_what_would_not_last_is_told(self, disk: Disk) -> None:
         plan = self.plan(disk, {"CPUQuota": 200_000}, CPUQuota=200_000)
         assert plan.changes[0].before == "CPUQuota=20% (infinity in files)"

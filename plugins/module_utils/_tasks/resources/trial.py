@@ -112,16 +112,23 @@ class Trial(Step):
         self._limits = limits
         self._owner = owner
         self._deaths: t.Any = None
+        self._watched: list[_Watched] = []
         self.observed: dict[str, t.Any] = {}
 
     def describe(self) -> str:
         return f"watch {short(self.names)} for {self._limits['told']}"
 
-    def apply(self, ctx: Context) -> bool:
-        watched = [_Watched(*unit, self._owner) for unit in self._units]
-        for unit, restarts in zip(watched, self._restarts(ctx)):
+    def begin(self, ctx: Context) -> None:
+        """Note what is before the limits are set: the kernel may kill at that very moment."""
+        self._watched = [_Watched(*unit, self._owner) for unit in self._units]
+        for unit, restarts in zip(self._watched, self._restarts(ctx)):
             unit.restarts = restarts
         self._deaths = Deaths(ctx.manager, self.names, at_once=True)
+
+    def apply(self, ctx: Context) -> bool:
+        if self._deaths is None:
+            self.begin(ctx)
+        watched = self._watched
         begun = time.monotonic()
         until = begun + self._limits["seconds"]
         gone = _HungUp()
