@@ -15,6 +15,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     agrees,
     attribute_of,
     cgroup_directory,
+    controllers,
+    in_use,
     read_value,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import Weight
@@ -100,6 +102,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             if expected:
                 warnings.append(f"not there yet, and taken for made by an earlier task: {short(expected)}")
             host = _host(manager, wanted)
+            host.controllers = controllers(session.owner)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
             if params["persist"] == "true":
@@ -326,6 +329,7 @@ def read(
             subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in values.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
+        subject.in_use = {name: in_use(directory, name) for name in names}
         subjects.append(subject)
     return subjects
 
