@@ -150,7 +150,7 @@ class Step:
 
         Notes that are given together cost one wait for the disk.
 
-        :raises OSError: it cannot be written down; nothing may be changed then.
+        :raises SystemdError: it cannot be written down; nothing may be changed then.
         :raises LeftAlone: the way to what is to be changed has become another.
         """
         for note in notes:
@@ -336,7 +336,9 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
         # The failure may have been that systemd was replaced by a new process.
         revive(ctx.deadline())
     for step in reversed(begun):
-        attempt(step.undone(), functools.partial(step.undo, ctx))
+        # Who noted nothing changed nothing.
+        told_if_done = "" if type(step).undo is Step.undo and not step.notes else step.undone()
+        attempt(told_if_done, functools.partial(step.undo, ctx))
     finish_way_back(ctx, attempt)
     return told
 

@@ -279,6 +279,8 @@ class TestPlans:
 class FakeManager:
     """SetUnitProperties as systemd does it: values kept, drop-ins written, some of them wrongly."""
 
+    offline = False
+
     def __init__(self, disk: Disk, refuse: str = "") -> None:
         self.disk = disk
         self.refuse = refuse
