@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     link,
     unlink,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
@@ -293,6 +293,7 @@ def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
     with _AllOf() as each:
         for path, old in record.files.items():
             with each():
+                tidy(path, ctx.temporaries)
                 now = None if os.path.islink(path) else Saved.of(path)
                 if old is None:
                     if now is not None:
