@@ -86,7 +86,9 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
         # The failure may have been that systemd was replaced by a new process.
         revive(ctx.deadline())
     for step in reversed(begun):
-        attempt(step.undone(), functools.partial(step.undo, ctx))
+        # Who noted nothing changed nothing.
+        told_if_done = "" if type(step).undo is Step.undo and not step.notes else step.undone()
+        attempt(told_if_done, functools.partial(step.undo, ctx))
     finish_way_back(ctx, attempt)
     return told
 

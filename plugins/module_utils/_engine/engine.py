@@ -154,7 +154,7 @@ class Step:
 
         Notes that are given together cost one wait for the disk.
 
-        :raises OSError: it cannot be written down; nothing may be changed then.
+        :raises SystemdError: it cannot be written down; nothing may be changed then.
         :raises LeftAlone: the way to what is to be changed has become another.
         """
         for note in notes:

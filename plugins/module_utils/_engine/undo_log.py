@@ -78,7 +78,7 @@ class UndoLog:
     def add(self, *notes: Note) -> None:
         """Write notes down, so that they survive whatever comes next.
 
-        :raises OSError: they can be written nowhere.
+        :raises SystemdError: they can be written nowhere.
         """
         lines = list(map(_line, notes))
         self._lines += lines
@@ -91,6 +91,7 @@ class UndoLog:
                 # No room any more: all of it moves to the next place, where a reader looks first.
                 self._places.pop(0)
         error: OSError | None = None
+        tried = list(self._places) or [os.path.dirname(self.path)]
         while self._places:
             try:
                 self._begin(self._places[0])
@@ -99,7 +100,11 @@ class UndoLog:
                 error = error or e
                 self._places.pop(0)
         del self._lines[len(self._lines) - len(lines) :]
-        raise error or OSError(errno.ENOSPC, "no room to write down what was before")
+        why = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise SystemdError(
+            f"cannot write down what was before, by which a task that is cut short is put back: {why.strerror} in "
+            f"{' and in '.join(tried)}; make room there, or make one of them writable"
+        ) from error
 
     def _begin(self, directory: str) -> None:
         """Write all of it into a file in this directory, and forget the one before."""

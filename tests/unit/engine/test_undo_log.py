@@ -385,9 +385,11 @@ def test_nothing_is_changed_where_nothing_can_be_written_down(host: Host, tmp_pa
     (tmp_path / "run" / "undo").write_text("and another")
     path = tmp_path / "units" / "f"
     path.parent.mkdir()
-    with pytest.raises(SystemdError):
+    with pytest.raises(SystemdError) as caught:
         host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS)])
     assert not path.exists()
+    assert all(place in caught.value.msg for place in host.places.logs)
+    assert "make room there" in caught.value.msg
 
 
 def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> None:
@@ -1225,3 +1227,12 @@ def test_a_link_and_what_was_removed_are_on_the_disk_before_they_are_forgotten(
     host.task(list, other=1)
     log = next(each for each in done if each.startswith("unlink") and each.endswith(".undo"))
     assert f"sync {units}" in done[done.index(f"unlink {units}/new") : done.index(log)]
+
+
+def test_a_task_that_has_no_log_removes_what_a_killed_one_left_beside_its_file(tmp_path: Path) -> None:
+    """Tasks with records of their own (handovers) come again to the same file, and nobody else looks there."""
+    path = tmp_path / "a.service"
+    (tmp_path / ".a.service.0123abcd.pidone-tmp").write_text("half")
+    (tmp_path / ".b.service.0123abcd.pidone-tmp").write_text("somebody's")
+    WriteFile(str(path), b"whole", None, TOOLS).apply(Context(Manager()))
+    assert sorted(os.listdir(tmp_path)) == [".b.service.0123abcd.pidone-tmp", "a.service"]

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import replace
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
@@ -294,7 +295,7 @@ class TestSteps:
         monkeypatch.setattr(os, "urandom", bytes)
         (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
         with pytest.raises(FileExistsError):
-            write(tmp_path / "a.service", b"x").apply(ctx)
+            replace(f"{tmp_path}/a.service", b"x")
         assert not (tmp_path / "victim").exists()
 
     def test_what_a_crash_left_under_the_same_process_id_is_not_in_the_way(self, ctx: Context, tmp_path: Path) -> None:

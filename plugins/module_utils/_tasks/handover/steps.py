@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     remove,
     remove_empty,
     remove_link,
+    tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -285,6 +286,7 @@ def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
     with _AllOf() as each:
         for path, old in record.files.items():
             with each():
+                tidy(path, ctx.temporaries)
                 now = None if os.path.islink(path) else Saved.of(path)
                 if old is None:
                     if now is not None:

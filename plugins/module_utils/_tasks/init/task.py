@@ -543,6 +543,8 @@ def _picture(path: str) -> dict[str, t.Any] | None:
 def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
     """Make a file or link what it was when `_picture` was taken."""
     directory = os.path.dirname(path)
+    # What a run that was killed has left.
+    durable.tidy(path)
     if was is None:
         durable.remove(path)
         if path.endswith(".conf"):
@@ -550,8 +552,6 @@ def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
         return
     for each in durable.missing_directories(directory):
         durable.make_directory(each)
-    # What a run that was killed has left.
-    durable.tidy(path)
     if "link" in was:
         durable.replace_link(path, was["link"])
     elif "times" in was:
@@ -573,6 +573,8 @@ def _remove_trial() -> bool:
             durable.remove(path)
             durable.remove_empty(os.path.dirname(path))
             changed = True
+    for name in TRIAL:
+        durable.tidy(f"{UNITS}/{name}")
     for path in _trial_files():
         durable.remove(path)
         changed = True

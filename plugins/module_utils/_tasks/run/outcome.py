@@ -45,6 +45,10 @@ class Refused(BadInput):
     """Systemd did not take the unit; nothing was started, and what has its name is somebody else's."""
 
 
+class Taken(Refused):
+    """The name is another unit's, which was not there a moment before."""
+
+
 class Outcome:
     """How a run ended, as the result tells it, and whether there was a run at all."""
 

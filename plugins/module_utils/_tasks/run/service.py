@@ -40,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     Outcome,
     Refused,
     RunFailed,
+    Taken,
     ended,
     halted,
     hold_against,
@@ -70,16 +71,23 @@ _LARGEST_FILE = 64 << 20
 def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
-    :raises Refused: the name is taken, a property is not to the liking of this version, or the user has no right to do so.
+    :raises Taken: there is a unit of that name.
+    :raises Refused: a property is not to the liking of this version, or the user has no right to do so.
     """
     try:
         return manager.start_transient(name, properties, others)
     except CallFailed as e:
         if e.name.endswith(".UnitExists"):
-            raise Refused(f"name: there is a unit {name} on this host already; choose another name") from e
+            raise Taken(f"name: there is a unit {name} on this host already; choose another name") from e
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
         why = explain(e, f"start {name}")
+        if e.name.endswith(".NoSuchUnit"):
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import why_unwritable
+
+            # Of a unit whose file it could not write, systemd says no more than that.
+            place = f"/run/{'systemd' if manager.uid is None else f'user/{manager.uid}/systemd'}/transient"
+            why.msg = f"cannot start {name}: systemd did not write its file in {place}{why_unwritable(f'{place}/{name}')}"
         raise Refused(why.msg, **why.data) from e
 
 

@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
     Outcome,
+    Taken,
     read_exit,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
@@ -73,6 +74,18 @@ def run(module: t.Any) -> dict[str, t.Any]:
         with _interruptible():
             try:
                 result["changed"] = carry_out(plan, ctx)
+            except Taken:
+                # Somebody was faster; it may have been the same task, elsewhere.
+                existing = _existing(manager, request)
+                if existing is None:
+                    raise
+                return existing
+            except Taken:
+                # Somebody was faster; it may have been the same task, elsewhere.
+                existing = _existing(manager, request)
+                if existing is None:
+                    raise
+                return existing
             except SystemdError as e:
                 e.data = {**{key: result[key] for key in ("name", "cmd", "steps")}, **outcome.facts, **e.data}
                 raise
