@@ -511,7 +511,7 @@ class Finish(_Of):
     counts = False
 
     def describe(self) -> str:
-        return ""
+        return f"note that {self.moving.name} is handed over"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record

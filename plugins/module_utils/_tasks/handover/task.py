@@ -800,9 +800,9 @@ class _Task:
             steps.append(Reload().describe())
         for item in items:
             for step in [*item.plan.steps, *item.watch.steps]:
-                told = step.describe()
-                if told and not isinstance(step, PutUnits):
-                    steps.append(told)
+                # The former are told above, and that it is done is no news to who reads what is done.
+                if not isinstance(step, (PutUnits, Finish)):
+                    steps.append(step.describe())
         return steps
 
     def _combined(self, items: t.Sequence[Item]) -> Plan:
