@@ -504,7 +504,7 @@ class TestBadInput:
         assert "name: there is no unit rc-nine.service on this host" in missing["msg"]
         assert "did you mean rc-one.service" in missing["msg"]
         planned = host.ansible(MODULE, {"name": "rc-nine", "properties": {"CPUQuota": "20%"}}, check=True)
-        assert "does not exist on this host (yet)" in planned["warnings"][0]
+        assert "taken for made by an earlier task: rc-nine.service" in planned["warnings"][0]
 
     def test_options(self, host: Host, unit: str) -> None:
         self.refused(host, "trial: 'soon' is not a time span", name=unit, trial="soon")

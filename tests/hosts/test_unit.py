@@ -655,7 +655,7 @@ class TestBadInput:
         refused(host, "name[0]:", "NUL", name="un-a\0b", state="started")
 
     def test_user_manager_that_does_not_run(self, host: Host) -> None:
-        refused(host, "enable-linger", name="un-x", scope="user", user="games", state="started")
+        refused(host, "user_manager", name="un-x", scope="user", user="games", state="started")
 
     def test_without_permission(self, host: Host) -> None:
         for args in ({"state": "started"}, {"enabled": True}):

@@ -601,7 +601,7 @@ class TestScopes:
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
         assert done["steps"] == [f"write /home/nosudo/.config/systemd/user/{unit}.service"]
-        refused(host, "enable-linger nosudo", sections=service(), activate=True, **options)
+        refused(host, "user_manager", sections=service(), activate=True, **options)
         converge(host, state="absent", **options)
         host.run("rm -rf /home/nosudo/.config")
 

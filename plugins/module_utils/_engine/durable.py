@@ -113,7 +113,10 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
 
 
 def replace_link(path: str, target: str) -> None:
-    """Make a link in one move, in the place of whatever link or file is there."""
+    """Make a link in one move, in the place of whatever link or file is there; it survives a power cut from then on.
+
+    :raises OSError: it cannot be done; what was there is untouched.
+    """
     directory, name = os.path.split(path)
     temporary = f"{directory}/.{_shortened(name)}.{os.urandom(4).hex()}{_SUFFIX}"
     os.symlink(target, temporary)
@@ -122,6 +125,7 @@ def replace_link(path: str, target: str) -> None:
     except BaseException:
         remove(temporary)
         raise
+    sync_directory(directory)
 
 
 def tidy(path: str, known: dict[str, list[str]] | None = None) -> None:

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
     sync_journal,
@@ -30,26 +31,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
     interface_of,
     is_down,
     is_up,
-    signal_name,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
 _LOG_LINES = 10
-
-# Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
-_EXIT_STATUSES = {
-    200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
-    207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
-    213: "SECUREBITS", 214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
-    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK", 226: "NAMESPACE",
-    227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
-    232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING",
-    238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
-    242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
-}  # fmt: skip
-
 
 _MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
 # What systemd says of a unit that it does not even try to start, because that was tried too often.
@@ -231,38 +218,36 @@ def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[s
 
 def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
     """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
-    import signal
-
     commands = list(service.get("ExecStart", ()))
-    code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
+    end, pid = exit_of(service), service.get("ExecMainPID", 0)
     if commands:
         entry["command"] = " ".join(commands[0][1])
     # Where a command beside the main process fails, systemd terminates that.
-    swept = (code in (2, 3) and entry["result"] == "exit-code") or (
-        code == 2 and status == signal.SIGTERM and entry["result"] in ("signal", "core-dump")
+    swept = (end.signal and entry["result"] == "exit-code") or (
+        end.signal == "SIGTERM" and not end.core_dumped and entry["result"] in ("signal", "core-dump")
     )
-    if swept or not ((code == 1 and status) or code in (2, 3)):
+    if swept or not end.code or end.is_success:
         kinds = ["ExecCondition", "ExecStartPre", *([] if swept else ["ExecStart"]), "ExecStartPost"]
         # A reload that failed earlier is not why the unit is down now.
         kinds += ["ExecReload"] if "reload" in entry["job"]["type"] else []
         # What mount and swap units run is their main process.
         for kind in (*kinds, *_MAIN_OF_OTHERS):
             for row in service.get(kind, ()):
-                if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
+                its = Exit(row[8], row[9])
+                if its.signal or (its.status and not row[2]):
                     entry["command"] = " ".join(row[1])
                     if kind not in _MAIN_OF_OTHERS:
                         entry["failed_setting"] = kind
-                    code, status, pid = row[8], row[9], row[7]
-    if not code:
+                    end, pid = its, row[7]
+    if not end.code:
         return
     entry["pid"] = pid
-    if code == 1:
-        entry["exit_code"] = status
-        if status in _EXIT_STATUSES:
-            entry["exit_status"] = _EXIT_STATUSES[status]
+    if end.signal:
+        entry.update(signal=end.signal, core_dumped=end.core_dumped)
     else:
-        entry["signal"] = signal_name(status)
-        entry["core_dumped"] = code == 3
+        entry["exit_code"] = end.status
+        if end.meaning:
+            entry["exit_status"] = end.meaning
     begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
     if "failed_setting" not in entry and ended > begun:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
@@ -302,7 +287,7 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
         state += f", Result: {entry['result']}"
     if "exit_code" in entry or "signal" in entry:
         which = f"{entry['failed_setting']}= process" if "failed_setting" in entry else "main process"
-        state += f", {which} {entry['pid']} {_ended(entry)}"
+        state += f", {which} {entry['pid']} {told(entry.get('exit_code'), entry.get('signal'), entry.get('core_dumped', False))}"
     if entry.get("n_restarts"):
         state += f", restarted {entry['n_restarts']} times"
     lines.append(f"  unit      {state}")
@@ -326,13 +311,6 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
             clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
             lines.append(f"    {clock} {record['message']}")
     return "\n".join(lines)
-
-
-def _ended(entry: dict[str, t.Any]) -> str:
-    if "signal" in entry:
-        return f"was killed by {entry['signal']}{' (core dumped)' if entry.get('core_dumped') else ''}"
-    name = f"/{entry['exit_status']}" if "exit_status" in entry else ""
-    return f"exited with status {entry['exit_code']}{name}"
 
 
 def _headline(entry: dict[str, t.Any], timeout: float) -> str:

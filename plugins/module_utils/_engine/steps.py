@@ -131,7 +131,7 @@ class Jobs(Step):
     """
 
     undoable = True
-    # Timers that are brought up again such that they count from then on (`anew.Held`).
+    # Timers that are brought up again such that they count from then on (`way_back.Held`).
     anew: t.Sequence[t.Any] = ()
 
     def __init__(

@@ -17,6 +17,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import finish_way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
     missing_directories,
     remove,
@@ -28,7 +29,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Note,
     Step,
     explained,
-    finish_way_back,
     stop,
     undo,
 )
@@ -71,6 +71,7 @@ class UndoLog:
         self._name = name
         about = {"version": _VERSION, "pid": os.getpid(), "since": time.time(), "boot": boot_id(), **header}
         self._lines = [json.dumps(about), *map(_line, left)]
+        self._notes: list[Note] = list(left)
         self._file: int | None = None
         self.path = ""
 
@@ -81,6 +82,7 @@ class UndoLog:
         """
         lines = list(map(_line, notes))
         self._lines += lines
+        self._notes += notes
         if self._file is not None:
             try:
                 _write(self._file, "".join(f"{line}\n" for line in lines))
@@ -117,6 +119,7 @@ class UndoLog:
         """
         if self._file is None:
             return
+        _settle(self._notes)
         try:
             remove(self.path)
         except OSError:
@@ -135,6 +138,16 @@ class UndoLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _settle(notes: t.Iterable[Note]) -> None:
+    """Have the disk hold what was made and removed: a power cut must not take that back when nobody knows of it any more."""
+    for place in dict.fromkeys(place for note in notes for place in note.places()):
+        try:
+            sync_directory(place)
+        except OSError:
+            # It is gone, or has nothing to be synced.
+            pass
 
 
 def _line(note: Note) -> str:
@@ -285,7 +298,7 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held:
+    if held and not ctx.manager.offline:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
@@ -294,6 +307,7 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
     ctx.stale = not ctx.manager.offline and bool(found.notes)
     finish_way_back(ctx, attempt)
     ctx.recovery = None
+    _settle(found.notes)
     if failed:
         listed = "; ".join(dict.fromkeys(each.msg for each in failed[:5]))
         raise SystemdError(

@@ -29,9 +29,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ManagerDown
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
 TOOLS = FileTools(lambda path, check: False)
 
@@ -402,6 +405,9 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
             {"/f": saved, "/g": None},
         ),
         way_back.DropInsWere({"/f": saved, "/g": None}),
+        way_back.EnvironmentWas({"A": "1", "B": None}, {"A": None, "B": "\udcff"}),
+        way_back.SettingWas("LogLevel", "info", "debug"),
+        way_back.LingerWas({"deploy": 1000}, True),
     ]
     assert {note.kind for note in notes} == way_back.KINDS.keys()
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
@@ -410,8 +416,8 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
     found = load(log.path)
     assert found is not None
     assert [note.as_data() for note in found.notes] == [note.as_data() for note in notes]
-    properties = t.cast(t.Any, found.notes[-2])
-    assert properties._values == t.cast(t.Any, notes[-2])._values
+    properties = t.cast(t.Any, found.notes[7])
+    assert properties._values == t.cast(t.Any, notes[7])._values
 
 
 def test_links_of_a_killed_task_are_those_of_its_units(tmp_path: Path) -> None:
@@ -707,6 +713,12 @@ def test_what_a_holder_says_of_itself_is_not_believed(tmp_path: Path, said: byte
         '{"kind": "jobs", "up": "abc", "again": "start", "down": [], "for_now": false, "anew": []}',
         '{"kind": "jobs", "up": [], "again": "start", "down": [], "for_now": false, "anew": [[1, 2, 3, 4]]}',
         '{"kind": "drop-ins", "files": []}',
+        '{"kind": "environment", "before": {"A": 1}, "digests": {}}',
+        '{"kind": "environment", "before": {"A": "\\u0000"}, "digests": {}}',
+        '{"kind": "environment", "before": [], "digests": {}}',
+        '{"kind": "setting", "name": "ConfirmSpawn", "before": "", "after": ""}',
+        '{"kind": "linger", "users": [], "on": true}',
+        '{"kind": "linger", "users": {"a": "x"}, "on": true}',
         '{"kind": "properties", "values": [], "volatile": {}}',
         pytest.param("[" * 100_000, id="deep"),
         "1",
@@ -1025,3 +1037,185 @@ def test_replace_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not permitted"):
         replace(f"{tmp_path}/f", b"new", refuse)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
+
+
+# -- what the manager itself was
+
+
+class Settings(Manager):
+    """A manager with an environment and a log level, each change of which is in `log`."""
+
+    def __init__(self, level: str, **environment: str) -> None:
+        super().__init__()
+        self.level, self.variables = level, environment
+
+    def environment(self) -> dict[str, str]:
+        return dict(self.variables)
+
+    def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
+        self.log.append(f"unset {sorted(unset)} set {assign}")
+        self.variables = {k: v for k, v in {**self.variables, **assign}.items() if k not in unset}
+
+    def manager_property(self, name: str) -> str:
+        assert name == "LogLevel"
+        return self.level
+
+    def set_manager_property(self, name: str, value: str) -> None:
+        assert name == "LogLevel"
+        self.level = value
+
+
+def test_a_killed_task_of_the_manager_itself_is_put_back(host: Host) -> None:
+    """What was set, unset and never there; the log holds no value that is set."""
+    host.manager = manager = Settings("info", KEPT="k", OLD="o", GONE="g")
+    before = manager.environment()
+
+    def steps() -> list[Step]:
+        now = manager.environment()
+        return [
+            SetEnvironment(now, {"OLD": "secret-of-new", "NEW": "secret-too"}, ["GONE"]),
+            SetLogging("LogLevel", manager.level, "debug"),
+            Dies(),
+        ]
+
+    with pytest.raises(Killed):
+        host.task(steps)
+    assert manager.environment() == {"KEPT": "k", "OLD": "secret-of-new", "NEW": "secret-too"}
+    (log,) = host.logs()
+    assert "secret" not in Path(log).read_text()
+    assert host.task(list, other=1)
+    assert (manager.environment(), manager.level) == (before, "info")
+    assert "environment variables" in host.warned[0]
+    assert "LogLevel as it was" in host.warned[0]
+
+
+def test_what_others_set_since_is_left_alone(host: Host) -> None:
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(
+            lambda: [
+                SetEnvironment(manager.environment(), {"A": "2", "B": "2"}, []),
+                SetLogging("LogLevel", "info", "debug"),
+                Dies(),
+            ]
+        )
+    manager.variables["B"], manager.level = "somebody's", "err"
+    host.task(list)
+    assert (manager.environment(), manager.level) == ({"A": "1", "B": "somebody's"}, "err")
+    assert host.warned[0].count("somebody else") == 2
+    assert host.logs() == []
+
+
+def test_what_was_foretold_of_the_manager_and_never_came_is_no_change(host: Host) -> None:
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(lambda: [SetEnvironment({"A": "1"}, {"A": "2"}, []), SetLogging("LogLevel", "info", "debug"), Dies()])
+    manager.variables["A"], manager.level = "1", "info"
+    manager.log.clear()
+    host.task(list)
+    assert manager.log == ["reload"]
+
+
+@pytest.mark.parametrize(
+    ("on", "same", "expected"),
+    [
+        # What runs is stopped by nobody; what was turned off comes back, unless it is to be turned off again.
+        (True, False, []),
+        (True, True, []),
+        (False, False, [([1000], True)]),
+        (False, True, []),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_lingering(host: Host, monkeypatch: pytest.MonkeyPatch, on: bool, same: bool, expected: t.Any, fails: bool) -> None:
+    """A task that was killed after logind did it; the same one, run again and rolled back, ends as before both."""
+    lingering = {"deploy": not on}
+    calls: list[t.Any] = []
+
+    def set_linger(uids: t.Sequence[int], to: bool, jeepney: t.Any) -> None:
+        calls.append((list(uids), to))
+        lingering["deploy"] = to
+
+    base = "ansible_collections.pidone.systemd.plugins.module_utils."
+    monkeypatch.setattr(f"{base}_tasks.user_manager.task.set_linger", set_linger)
+    monkeypatch.setattr(f"{base}_systemd.logind.set_linger", set_linger)
+    monkeypatch.setattr(f"{base}_systemd.logind.lingers", lingering.__getitem__)
+    monkeypatch.setattr(f"{base}_dbus.carrier.import_jeepney", lambda: None)
+    monkeypatch.setattr(f"{base}_systemd.accounts.user_entry", lambda name: type("Entry", (), {"pw_uid": 1000})())
+    with pytest.raises(Killed):
+        host.task(lambda: [SetLinger({"deploy": 1000}, on, None), Dies()])
+    calls.clear()
+    last: list[Step] = [Fails(SystemdError("no"))] if fails else []
+    options = {} if same else {"other": 1}
+    try:
+        host.task(lambda: list(last), rollback=True, **options)
+    except SystemdError:
+        assert fails
+    assert calls == (expected or ([([1000], not on)] if fails and same else []))
+    assert host.logs() == []
+    if on and not same:
+        assert "deploy lingers since" in host.warned[0]
+
+
+def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) -> None:
+    """The manager of a user was killed with the task, and does not run when the next one comes: files are put back all the same."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(
+            lambda: [
+                Jobs("stop", ["a.service"], up=["a.service"]),
+                SetEnvironment(manager.environment(), {"A": "2"}, []),
+                SetLogging("LogLevel", "info", "debug"),
+                WriteFile(str(path), b"x", None, TOOLS),
+                Dies(),
+            ]
+        )
+    host.manager = t.cast(t.Any, ManagerDown())
+    assert host.task(list, other=1)
+    assert not path.exists()
+    assert host.logs() == []
+
+
+def test_a_link_and_what_was_removed_are_on_the_disk_before_they_are_forgotten(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut must not bring back what a task has removed, when nobody knows of that any more."""
+    done: list[str] = []
+    fsync, unlink, rename = os.fsync, os.unlink, os.replace
+
+    def watched_fsync(descriptor: int) -> None:
+        done.append(f"sync {os.readlink(f'/proc/self/fd/{descriptor}')}")
+        fsync(descriptor)
+
+    def watched_unlink(path: t.Any, **more: t.Any) -> None:
+        unlink(path, **more)
+        done.append(f"unlink {path}")
+
+    def watched_replace(source: t.Any, target: t.Any, **more: t.Any) -> None:
+        rename(source, target, **more)
+        done.append(f"replace {target}")
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "unlink", watched_unlink)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    replace_link(f"{tmp_path}/l", "/y")
+    assert done == [f"replace {tmp_path}/l", f"sync {tmp_path}"]
+    units = tmp_path / "units"
+    units.mkdir()
+    (units / "gone").write_bytes(b"gone")
+    (units / "link").symlink_to("/x")
+    done.clear()
+    saved = t.cast(Saved, Saved.of(f"{units}/gone"))
+    host.task(lambda: [RemoveFile(f"{units}/gone", saved, TOOLS), RemoveLinks({f"{units}/link": "/x"})])
+    log = next(each for each in done if each.startswith("unlink") and each.endswith(".undo"))
+    last = max(done.index(f"unlink {units}/gone"), done.index(f"unlink {units}/link"))
+    assert f"sync {units}" in done[last : done.index(log)]
+    # And when it is put back.
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(f"{units}/new", b"new", None, TOOLS), Dies()])
+    done.clear()
+    host.task(list, other=1)
+    log = next(each for each in done if each.startswith("unlink") and each.endswith(".undo"))
+    assert f"sync {units}" in done[done.index(f"unlink {units}/new") : done.index(log)]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveDirectory,
@@ -378,7 +379,7 @@ class TestTask:
         told = [need, "/usr/lib/systemd/user/a.service", [f"{tmp_path}/{path}" for path in dropins]]
         paths = UnitPaths("user", str(tmp_path), 0)
         looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
-        unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
+        unit = Unit("a.service", UnitStatus("a.service", "", state, "active", "", "", "/", 0, "", "/"))
         wish = asked(dropin="x")
         place = place_of(wish, paths)
         place.path = place.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"

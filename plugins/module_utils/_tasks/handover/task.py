@@ -21,13 +21,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     asks_for,
     scanned_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
@@ -39,7 +39,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, tidy
@@ -70,7 +69,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
-_INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
 _PULLS = (*_STARTS, "Requisite", "After", "Before")
 # What the author of a unit that is on the host already, mostly a packager, has decided otherwise.
@@ -279,7 +277,7 @@ class _Task:
                     loaded.append(unit.name)
                     continue
                 text = parse(unit.content)
-                found[unit.name] = {key: words_of(" ".join(text.values("Unit", key))) for key in _PULLS}
+                found[unit.name] = {key: text.words("Unit", key) for key in _PULLS}
         values = iter(manager.properties([(object_path(name), UNIT, key) for name in loaded for key in _PULLS]))
         for name in loaded:
             found[name] = {key: list(next(values) or ()) for key in _PULLS}
@@ -499,7 +497,7 @@ class _Task:
         """Which units to enable and to start."""
         names = moving.unit_names
         kinds = {name: unit_type(name) for name in names}
-        installs = [u.name for u in moving.units if u.content is not None and _has_install(u.content)]
+        installs = [u.name for u in moving.units if u.content is not None and parse(u.content).can_be_enabled()]
         bare = [u.name for u in moving.units if u.content is None]
         states = dict(zip(names, manager.unit_file_states(names)))
         installs += [name for name in bare if states[name] not in ("static", "indirect", "generated", "transient", "")]
@@ -884,8 +882,3 @@ class _Task:
 
 def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
     return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _has_install(content: str) -> bool:
-    text = parse(content)
-    return any(text.values("Install", key) for key in _INSTALL)

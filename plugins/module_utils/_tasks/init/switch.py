@@ -73,7 +73,6 @@ class Init:
         if target is None:
             raise SystemdError(f"there is no systemd on this host ({SYSTEMD[0]}); install the package systemd first")
         durable.replace_link(self.path, target)
-        durable.sync_directory(os.path.dirname(self.path))
         return True
 
     def choose_old(self) -> bool:

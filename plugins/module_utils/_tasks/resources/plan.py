@@ -283,6 +283,28 @@ def plan_resources(
     return plan
 
 
+class _Expected(Step):
+    """In check mode: what a real run would set for units that an earlier task makes."""
+
+    def __init__(self, names: t.Sequence[str], what: str) -> None:
+        super().__init__(names)
+        self._what = what
+
+    def describe(self) -> str:
+        return f"set {self._what} of {short(self.names)}"
+
+
+def foretell(plan: Plan, units: t.Sequence[str], wanted: dict[str, t.Any], persist: str) -> None:
+    """Add what becomes of units that are not there yet, and that check mode expects of earlier tasks."""
+    values = {name: value for name, value in wanted.items() if value is not UNSET}
+    if not units or not values:
+        return
+    lasting = LASTING[{"true": "persistent", "runtime": "runtime", "false": "live"}[persist]]
+    told = ", ".join(f"{name}={shown(name, value)}" for name, value in values.items())
+    plan.steps.append(_Expected(units, ", ".join(values)))
+    plan.changes += [Change(name, "not found", f"{told} ({lasting})") for name in units]
+
+
 def _drifted(subject: Subject, names: t.Sequence[str]) -> dict[str, t.Any]:
     """Limits that systemd no longer has and the kernel still enforces, or the other way round, with what systemd has.
 

@@ -95,6 +95,16 @@ class Request:
             return self.timer or self.name
         return "a transient timer" if self.timer else "a transient scope" if self.scope else "a transient service"
 
+    def calls_good(self, rc: int) -> bool:
+        """Whether SuccessExitStatus= lists an end of the command: its exit status, or minus the number of a signal."""
+        good: set[int] = set()
+        for name, (_signature, value) in self.properties:
+            if name == "SuccessExitStatus":
+                statuses, signals = value
+                # An empty assignment resets.
+                good = good | {*statuses, *(-number for number in signals)} if statuses or signals else set()
+        return rc in good
+
     @property
     def command_line(self) -> str:
         """The command as a shell would read it, shortened."""

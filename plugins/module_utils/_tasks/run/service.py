@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import FIRST_OF_SYSTEMD
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -39,6 +40,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     Refused,
     RunFailed,
     ended,
+    halted,
+    hold_against,
     iso_time,
     last_lines,
     read_exit,
@@ -61,8 +64,6 @@ _LOOK, _SILENCE = 5.0, 300.0
 # Bytes of a unit file that systemd wrote, at most.
 # A transient unit's file holds what stands on the standard input too.
 _LARGEST_FILE = 64 << 20
-# From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
-_FIRST_OF_SYSTEMD = 200
 
 
 def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
@@ -177,7 +178,11 @@ class RunService(Step):
         facts["job"] = {"id": job.id, "type": "start", "result": job_result}
         facts.update(printed(output, request, request.captured, ctx))
         facts.update(read_exit(ctx.manager, request.name, self._changes))
-        self._judge(ctx, job, job_result, stopped)
+        why = hold_against(facts, request, halted(self._changes, request.name, job.id))
+        if why and ctx.manager.status([request.name])[0].active_state == "active":
+            # With RemainAfterExit=, systemd holds a command that was killed for one that is done.
+            self._stop()
+        self._judge(ctx, job, job_result, stopped, why)
         return self._outcome.ran
 
     # -- without waiting
@@ -290,7 +295,7 @@ class RunService(Step):
 
     # -- what came of it
 
-    def _judge(self, ctx: Context, job: t.Any, job_result: str | None, stopped: bool) -> None:
+    def _judge(self, ctx: Context, job: t.Any, job_result: str | None, stopped: bool, why: str) -> None:
         request, facts = self._request, self._outcome.facts
         if facts["rc"] is None and facts["result"] == "success" and job_result in ("done", "skipped"):
             unmet = ctx.manager.properties([(self._path, UNIT, "ConditionResult")])[0]
@@ -302,11 +307,11 @@ class RunService(Step):
         if stopped or (facts["result"] == "timeout" and is_up):
             limit = f" within {format_timespan(int(request.timeout * 1e6))}" if request.timeout else " in time"
             raise RunFailed(screen(f"{request.command_line} did not end{limit} and was stopped", request, facts))
-        by_systemd = facts["rc"] is None or facts["rc"] >= _FIRST_OF_SYSTEMD or facts["result"] == "timeout"
+        by_systemd = facts["rc"] is None or facts["rc"] >= FIRST_OF_SYSTEMD or facts["result"] == "timeout"
         if job_result not in ("done", "skipped", None) and by_systemd:
             self._report_job(ctx, job, job_result)
-        if facts["result"] != "success":
-            raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
+        if why or facts["result"] != "success":
+            raise RunFailed(screen(f"{request.command_line} {why or ended(facts)}", request, facts))
 
     def _report_job(self, ctx: Context, job: t.Any, result: str | None) -> t.NoReturn:
         if not ctx.manager.properties([(self._path, UNIT, "Transient")])[0]:

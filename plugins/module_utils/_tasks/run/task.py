@@ -9,12 +9,12 @@ import math
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import ResetFailed
@@ -45,7 +45,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)
-    session = open_session(params, timeout=math.inf, on_bus=True)
+    session = open_session(params, timeout=math.inf, on_bus=True, module=module)
     # What the user may not see, the task does not tell.
     with acting_as(session.account):
         skipped = _skip(params)

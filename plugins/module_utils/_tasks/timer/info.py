@@ -84,12 +84,12 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
-    with open_session(params) as session, session.reading():
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         tree = manager.tree
         units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
         entries = [_summary(unit) for unit in units]
-        if manager.offline:
+        if manager.offline or manager.absent:
             calendars = [_add_from_files(manager, entry, warnings) for entry in entries]
         else:
             calendars = _add_from_manager(manager, entries, warnings)

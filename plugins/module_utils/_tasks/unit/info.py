@@ -65,15 +65,16 @@ def gather(module: t.Any) -> dict[str, t.Any]:
                 "prints most of them, and `all` reads all of them"
             )
     try:
-        return _gather(params, names)
+        return _gather(module, names)
     except BusTimeout as e:
         raise SystemdError(
             f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
         ) from e
 
 
-def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
-    with open_session(params) as session, session.reading():
+def _gather(module: t.Any, names: list[str]) -> dict[str, t.Any]:
+    params = module.params
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
@@ -92,9 +93,9 @@ def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
                 _add_files_on_disk(manager, unit, entry)
         if params["dependencies"]:
             _add_dependencies(manager, loaded)
-        if params["properties"]:
+        if params["properties"] and not manager.absent:
             _add_properties(manager, loaded, params["properties"])
-        if params["processes"]:
+        if params["processes"] and not manager.absent:
             _add_processes(manager, loaded)
     return {"changed": False, "units": entries}
 

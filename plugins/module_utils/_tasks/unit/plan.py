@@ -81,6 +81,13 @@ class Wish:
         """Whether enablement has to be known."""
         return self.enabled is not None or self.masked is not None or self.preset
 
+    @property
+    def only_undoes(self) -> bool:
+        """Whether nothing is to be there that was not, so that what is gone altogether is as wished."""
+        undone = (self.state == "stopped", self.enabled is False, self.masked is False)
+        made = (self.state not in (None, "stopped"), self.enabled, self.masked, self.preset)
+        return any(undone) and not any(made) and self.daemon_reload != "always"
+
     def check(self) -> None:
         """Refuse options that contradict each other.
 

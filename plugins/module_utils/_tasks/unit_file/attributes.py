@@ -50,14 +50,17 @@ class Attributes:
             try:
                 pwd.getpwnam(owner)
             except KeyError:
-                raise BadInput(f"owner: there is no user {owner!r} on this host; create it first") from None
+                # The session has said so already of the user whose units they are.
+                if session.account is None or owner != session.account.name:
+                    warnings += self._missing(f"owner: there is no user {owner!r} on this host")
         if group and not is_digits(group):
             import grp
 
             try:
                 grp.getgrnam(group)
             except KeyError:
-                raise BadInput(f"group: there is no group {group!r} on this host; create it first") from None
+                if session.account is None or group != session.account.name:
+                    warnings += self._missing(f"group: there is no group {group!r} on this host")
         user = session.account.name if session.account else ""
         if owner and user and owner not in (user, str(session.uid)):
             raise BadInput(
@@ -74,6 +77,12 @@ class Attributes:
                     f"mode: {self._params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
                 ) from e
         return warnings
+
+    def _missing(self, problem: str) -> list[str]:
+        """Refuse an account that is not there; a warning in check mode, where an earlier task may be the one to make it."""
+        if not self._module.check_mode:
+            raise BadInput(f"{problem}; create it first")
+        return [f"{problem} yet; taken for made by an earlier task"]
 
     def _check_special(self) -> list[str]:
         """Refuse what ansible-core would pass on to chattr(1) or SELinux, or over in silence where there is neither."""

@@ -14,7 +14,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -40,7 +39,6 @@ _ON_CHANGE = {
     "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
 }
 _YES = ("1", "yes", "y", "true", "t", "on")
-_INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
 def decide(before: bytes | None, wanted: str, comments_count: bool) -> bool | None:
@@ -62,8 +60,7 @@ def decide(before: bytes | None, wanted: str, comments_count: bool) -> bool | No
 
 def file_state_after(state: str, text: UnitText, is_dropin: bool) -> str:
     """What UnitFileState will be when a file is there as `text` says; `state` is what it is now."""
-    installs = any(text.values("Install", key) for key in _INSTALL)
-    if installs:
+    if text.installs():
         return "disabled" if state in ("", "static", "indirect") else state
     if is_dropin or state not in ("", "disabled", "indirect"):
         return state
@@ -176,7 +173,7 @@ def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool
         unit.file_state = "disabled"
     if not (is_dropin and unit.missing):
         unit.file_state = file_state_after(unit.file_state, asked.text, is_dropin)
-    if any(asked.text.values("Install", key) for key in _INSTALL):
+    if asked.text.installs():
         unit.has_links = True
     unit.default_instance = "".join(asked.text.values("Install", "DefaultInstance")[-1:]) or unit.default_instance
     if (
@@ -189,7 +186,7 @@ def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool
             "leave out `enabled`, and enable instances with pidone.systemd.unit"
         )
     if not is_dropin:
-        also = [name for name in words_of(" ".join(asked.text.values("Install", "Also"))) if name != asked.name]
+        also = [name for name in asked.text.words("Install", "Also") if name != asked.name]
         unit.also = list(manager.unit_file_states(also)) if also else []
     return relink
 

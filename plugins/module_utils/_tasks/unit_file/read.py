@@ -12,7 +12,6 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
@@ -97,8 +96,8 @@ def older_than_the_file(asked: Asked, place: Place, manager: t.Any, affected: t.
     now = time.time()
     # The one becomes another when a unit leaves being down, the other by each reload too.
     since = "InactiveExitTimestamp" if asked.on_change == "restart" else "StateChangeTimestamp"
-    asked = [(object_path(each.id), UNIT, name) for each in up for name in (since, f"{since}Monotonic")]
-    times = iter(manager.properties(asked))
+    wanted = [(object_path(each.id), UNIT, name) for each in up for name in (since, f"{since}Monotonic")]
+    times = iter(manager.properties(wanted))
     older = set()
     for each, told, monotonic in zip(up, times, times):
         # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
@@ -113,7 +112,7 @@ def lacks_links(asked: Asked, manager: t.Any) -> bool:
     if asked.dropin is not None or is_template(asked.name):
         return False
     directory = manager.link_directories()[1 if asked.runtime else 0]
-    wanted = installed_links(directory, asked.name, lambda key: words_of(" ".join(asked.text.values("Install", key))))
+    wanted = installed_links(directory, asked.name, lambda key: asked.text.words("Install", key))
     # Only systemd can tell what specifiers come to.
     return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 

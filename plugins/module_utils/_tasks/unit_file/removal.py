@@ -17,11 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, ResetFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
-    leads_to,
-    link_directories,
-    read_links,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
@@ -87,11 +83,7 @@ def plan_removal(asked: Asked, place: Place, manager: t.Any, steps: list[Step]) 
 
 def leftovers(asked: Asked, place: Place, manager: t.Any) -> list[Step]:
     """Steps for what would point to nothing: links that enable the unit or are other names of it, its empty directory."""
-    directories = (
-        manager.link_directories()
-        if manager is not None
-        else link_directories(place.session.scope, place.session.home, place.session.uid, place.paths.root)
-    )
+    directories = manager.link_directories()
     steps: list[Step] = []
     own = place.own_instances() if is_template(asked.name) else set()
     links = {

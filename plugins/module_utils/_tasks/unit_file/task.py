@@ -24,11 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.at
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import plan_change, write_file
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import (
-    leftovers,
-    plan_removal,
-    remove_file,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -66,7 +62,8 @@ class _Task:
         self.module = module
         self.asked = asked = Asked(module.params, module.check_mode)
         # A user's manager that does not run reads the file when it starts.
-        self.session = open_session(asked.params, may_be_down=asked.enabled is None and asked.started is None)
+        idle = not (asked.enabled or asked.started)
+        self.session = open_session(asked.params, may_be_down=idle, may_be_gone=asked.absent, module=module)
         self.place = Place(asked, self.session)
         attributes = Attributes(module, self.place.path)
         # A plan may be made twice, and what it warns of is its own.
@@ -97,7 +94,7 @@ class _Task:
         warnings = [*self._told_by_options, *change.warnings]
         paths = place.paths
         gone = asked.absent and asked.dropin is None and paths.find(asked.name, without=(place.path,)) is None
-        if change.steps:
+        if change.steps and not self.session.gone:
             place.check_way()
             check_writable(place.path)
         if change.wrote is not None and not asked.absent:
@@ -106,10 +103,7 @@ class _Task:
             better = paths.shadows(place.place)
             if better is not None:
                 warnings.append(f"{place.path} has no effect while there is {better}, which systemd prefers")
-        units: list[Unit] = []
-        if self.session.down:
-            plan = Plan([*change.steps, *(leftovers(asked, place, None) if gone else ())])
-        elif gone:
+        if gone:
             plan, units = plan_removal(asked, place, manager, change.steps)
         else:
             plan, units = plan_change(asked, place, manager, change.steps, change.wrote)
