@@ -13,8 +13,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, runs
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued
 
 
 class Reload(Step):
@@ -79,7 +82,7 @@ class UnitFileLinks(Step):
     def apply(self, ctx: Context) -> bool:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import LinksWere
 
-        tree = Tree(getattr(ctx.manager, "root", ""))
+        tree = Tree(ctx.manager.root)
         before = read_links(self.directories, tree=tree)
         was = LinksWere(self.directories, before, self.names, tree.root)
         self.note(ctx, was)
@@ -166,8 +169,8 @@ class Jobs(Step):
             self.note(ctx, JobsWere(up, "restart" if brings_up(self.type) else "start", down, self.for_now, self.anew))
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
-        refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
-        jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
+        refused = {each.unit: each.error for each in answers if each.error is not None}
+        jobs = jobs_of(answers)
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
         self.ended = time.monotonic()
         ctx.jobs += [(job, results.get(job.id)) for job in jobs]
@@ -177,10 +180,9 @@ class Jobs(Step):
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
 
-    def enqueue(self, ctx: Context) -> list[t.Any]:
-        """Enqueue the jobs; in the order of the names, each job or why systemd refused it."""
-        answers: list[t.Any] = ctx.manager.enqueue([(name, self.type) for name in self.names])
-        return answers
+    def enqueue(self, ctx: Context) -> list[Enqueued]:
+        """Enqueue the jobs; in the order of the names, what became of each."""
+        return ctx.manager.enqueue([(name, self.type) for name in self.names])
 
     def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
         """Done is not healthy: look at what the units are now."""

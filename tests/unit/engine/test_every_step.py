@@ -19,8 +19,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from ansible_collections.pidone.systemd.plugins import module_utils
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 

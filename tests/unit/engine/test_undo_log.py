@@ -29,10 +29,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ManagerDown
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
@@ -44,7 +47,7 @@ def at_once(session: object) -> t.ContextManager[None]:
     return nullcontext()
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
     offline = False
@@ -52,12 +55,12 @@ class Manager:
     def __init__(self) -> None:
         self.log: list[str] = []
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.log.append("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.log += [f"{kind} {name}" for name, kind in wanted]
-        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: "done" for job in jobs}
@@ -836,7 +839,7 @@ def _tree_host(host: Host, tmp_path: Path) -> tuple[Path, Path]:
     units, victim = tmp_path / "tree" / "units", tmp_path / "victim"
     units.mkdir(parents=True)
     victim.mkdir()
-    host.manager.root = str(tmp_path / "tree")  # type: ignore[attr-defined]
+    host.manager.root = str(tmp_path / "tree")
     host.manager.offline = True
     return units, victim
 
@@ -1018,7 +1021,7 @@ def test_links_are_noted_before_systemd_is_asked(tmp_path: Path) -> None:
     order: list[str] = []
 
     class Asked(Manager):
-        def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[t.Any]:
+        def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
             order.append("enable")
             return []
 
@@ -1146,7 +1149,7 @@ def test_lingering(host: Host, monkeypatch: pytest.MonkeyPatch, on: bool, same: 
         host.task(lambda: [SetLinger({"deploy": 1000}, on, None), Dies()])
     calls.clear()
     last: list[Step] = [Fails(SystemdError("no"))] if fails else []
-    options = {} if same else {"other": 1}
+    options: dict[str, t.Any] = {} if same else {"other": 1}
     try:
         host.task(lambda: list(last), rollback=True, **options)
     except SystemdError:
@@ -1172,7 +1175,7 @@ def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) ->
                 Dies(),
             ]
         )
-    host.manager = t.cast(t.Any, ManagerDown())
+    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), 1000))
     assert host.task(list, other=1)
     assert not path.exists()
     assert host.logs() == []

@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import failures
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 
 BEFORE, NOW = 1_000_000, 10**15
 LIMIT = {"StartLimitBurst": 5, "StartLimitIntervalUSec": 10**7}
@@ -25,10 +26,8 @@ def command(argv: str, code: int = 0, status: int = 0, pid: int = 7) -> tuple[t.
     return ("/bin/sh", argv.split(), False, 0, 0, 0, 0, pid, code, status)
 
 
-class Manager:
+class Manager(NoManager):
     """Tells of one unit."""
-
-    uid = None
 
     def __init__(self, unit: dict[str, t.Any], special: dict[str, t.Any]) -> None:
         self.unit, self.special = unit, special

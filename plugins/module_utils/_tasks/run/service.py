@@ -32,7 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
@@ -50,6 +50,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 _DESCRIPTORS = {
     "stdin": "StandardInputFileDescriptor",
     "stdout": "StandardOutputFileDescriptor",
@@ -66,7 +69,7 @@ _LOOK, _SILENCE = 5.0, 300.0
 _LARGEST_FILE = 64 << 20
 
 
-def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
+def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
     :raises Refused: the name is taken, a property is not to the liking of this version, or the user has no right to do so.
@@ -108,7 +111,7 @@ class StartTimer(Step):
         return True
 
 
-def next_elapse(manager: t.Any, timer: str) -> str | None:
+def next_elapse(manager: UnitManager, timer: str) -> str | None:
     """When a timer elapses next, as ISO 8601 in UTC; null where that is not known yet, or never."""
     path = object_path(timer)
     # The timer's first elapse may still be being computed.
@@ -288,7 +291,7 @@ class RunService(Step):
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
             with self._connect() as manager:
-                jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+                jobs = jobs_of(manager.enqueue([(self._request.name, "stop")]))
                 return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
             return False
