@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1
 # The last line of a log that could not be removed.
@@ -346,8 +347,8 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
-    jobs = ctx.manager.enqueue([(name, "try-restart") for name in missing])
-    started = [job for job in jobs if hasattr(job, "id")]
+    asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
+    started = jobs_of(asked)
     results = ctx.manager.wait_for_jobs(started, ctx.deadline())
     bad = [job.unit for job in started if results.get(job.id) != "done"]
     if bad:

@@ -33,6 +33,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
@@ -44,7 +47,7 @@ def at_once(session: object) -> t.ContextManager[None]:
     return nullcontext()
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
     offline = False
@@ -52,12 +55,12 @@ class Manager:
     def __init__(self) -> None:
         self.log: list[str] = []
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.log.append("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.log += [f"{kind} {name}" for name, kind in wanted]
-        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: "done" for job in jobs}
@@ -844,7 +847,7 @@ def _tree_host(host: Host, tmp_path: Path) -> tuple[Path, Path]:
     units, victim = tmp_path / "tree" / "units", tmp_path / "victim"
     units.mkdir(parents=True)
     victim.mkdir()
-    host.manager.root = str(tmp_path / "tree")  # type: ignore[attr-defined]
+    host.manager.root = str(tmp_path / "tree")
     host.manager.offline = True
     return units, victim
 
@@ -1026,7 +1029,7 @@ def test_links_are_noted_before_systemd_is_asked(tmp_path: Path) -> None:
     order: list[str] = []
 
     class Asked(Manager):
-        def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[t.Any]:
+        def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
             order.append("enable")
             return []
 

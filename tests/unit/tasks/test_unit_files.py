@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
@@ -54,11 +55,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.re
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
 
 
-class FakeManager:
+class FakeManager(NoManager):
     def __init__(self) -> None:
         self.reloads = 0
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.reloads += 1
 
 
@@ -257,7 +258,7 @@ class TestSteps:
             RemoveDirectory(str(tmp_path / "empty.service.d")),
         )
         assert listing(tmp_path) == before
-        assert ctx.manager.reloads == 1
+        assert t.cast(FakeManager, ctx.manager).reloads == 1
         assert error.data["changed"] is False
         assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
 
@@ -276,7 +277,7 @@ class TestSteps:
         for step in steps:
             ctx = Context(FakeManager())
             roll_back(ctx, step)
-            assert ctx.manager.reloads == 1, step.describe()
+            assert t.cast(FakeManager, ctx.manager).reloads == 1, step.describe()
 
     def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):

@@ -42,6 +42,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
 _PAUSE = 0.05
@@ -485,7 +488,7 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
+def look_at_unit(manager: UnitManager, name: str) -> t.Optional[t.Dict[str, t.Any]]:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None
@@ -505,7 +508,7 @@ class Finish(_Of):
     counts = False
 
     def describe(self) -> str:
-        return ""
+        return f"note that {self.moving.name} is handed over"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record

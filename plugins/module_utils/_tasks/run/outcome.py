@@ -17,6 +17,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
     "CPUUsageNSec", "MemoryPeak", "MemorySwapPeak", "IOReadBytes", "IOWriteBytes", "IPIngressBytes", "IPEgressBytes",
@@ -57,7 +60,7 @@ class Outcome:
         self.ran = True
 
 
-def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
+def read_exit(manager: UnitManager, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
     """How a service ended and what it used.
 
     :param changes: bodies of PropertiesChanged; what is known of a unit that systemd has forgotten meanwhile.

@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.re
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
@@ -103,7 +104,7 @@ def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | Non
 
 
 def plan_change(
-    asked: Asked, place: Place, manager: t.Any, steps: list[Step], wrote: bool | None
+    asked: Asked, place: Place, manager: UnitManager, steps: list[Step], wrote: bool | None
 ) -> tuple[Plan, list[Unit]]:
     """The plan for a unit that is there, or will be."""
     wants_links = asked.enabled is not None
@@ -179,7 +180,7 @@ def _runs_alike(before: str, after: UnitText) -> bool:
     return all(old.get(section) == new.get(section) for section in {*old, *new} if section not in ("Unit", "Install"))
 
 
-def _sub_plan(asked: Asked, manager: t.Any, units: list[Unit], state: str | None, enabled: bool | None) -> Plan:
+def _sub_plan(asked: Asked, manager: UnitManager, units: list[Unit], state: str | None, enabled: bool | None) -> Plan:
     wish = Wish(
         state=state,
         enabled=enabled,
@@ -194,7 +195,7 @@ def _sub_plan(asked: Asked, manager: t.Any, units: list[Unit], state: str | None
         raise not_found(e.names, manager) from e
 
 
-def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool | None) -> bool:
+def _foresee(asked: Asked, place: Place, manager: UnitManager, unit: Unit, wrote: bool | None) -> bool:
     """Make of the unit what it will be once the file is there; returns whether its links have to be made anew."""
     is_dropin = asked.dropin is not None
     if not asked.absent and not is_dropin and unit.missing and unit.file_state is None:
@@ -231,7 +232,7 @@ def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool
 
 
 def states_for(
-    asked: Asked, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+    asked: Asked, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
 ) -> dict[Unit, str]:
     """The state that each unit is to be brought to; units that are left alone are not in it.
 
@@ -253,7 +254,7 @@ def states_for(
     return states
 
 
-def _check_can_reload(asked: Asked, manager: t.Any, unit: Unit) -> None:
+def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a reload that the unit will not be able to do; what it can do now is not the question."""
     now = bool(manager.properties([(object_path(unit.id), UNIT, "CanReload")])[0])
     if asked.absent:
@@ -265,7 +266,7 @@ def _check_can_reload(asked: Asked, manager: t.Any, unit: Unit) -> None:
         )
 
 
-def _check_can_restart(asked: Asked, manager: t.Any, unit: Unit) -> None:
+def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
     names = ("RefuseManualStop", "Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
     now, triggers, *along = manager.properties([(object_path(unit.id), UNIT, name) for name in names])
