@@ -75,7 +75,7 @@ class Session:
         self.account: Account | None = None
         self._on_bus, self._may_be_down, self._connects = on_bus, may_be_down or may_be_gone, connects
         # Whose check mode it is, if it is one.
-        self._foretells: t.Any = module if module is not None and module.check_mode else None
+        self._foretells = module if module is not None and module.check_mode else None
         # Whether there is no such user; whether check mode takes it, or the manager, for made by an earlier task.
         self.gone = self.expected = False
         if self.scope == "user":
@@ -101,10 +101,14 @@ class Session:
             self.gone = True
             if not may_be_gone:
                 self.expected = True
-                self._foretells.warn(
+                self._foretell(
                     f"not there yet, and taken for made by an earlier task: user {e.account.name}, with the home directory {e.account.home}"
                 )
             return e.account
+
+    def _foretell(self, warning: str) -> None:
+        if self._foretells is not None:
+            self._foretells.warn(warning)
 
     @property
     def owner(self) -> int | None:
@@ -185,7 +189,7 @@ class Session:
             except BusUnreachable:
                 if not self._may_be_down:
                     self.expected = True
-                    self._foretells.warn(
+                    self._foretell(
                         "not running yet, and taken for started by an earlier task: the service manager of user "
                         f"{self.user or self.uid}"
                     )

@@ -125,6 +125,7 @@ class Manager:
     """
 
     offline = absent = False
+    runs = True
     root = ""
     tree = HOST
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
@@ -50,7 +51,7 @@ def at_once(session: object) -> t.ContextManager[None]:
 class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
-    offline = False
+    offline, runs = False, True
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -116,7 +117,7 @@ class Host:
     def task(
         self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any
     ) -> bool:
-        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0})()
+        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0, "down": False})()
         changes = [Change("a", "", "")]
         made = self.module(check, **params)
         return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
@@ -490,7 +491,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
         session = type(
             "Session",
             (),
-            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()},
+            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False, "connect": lambda self: Manager()},
         )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
@@ -508,7 +509,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
 
 def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False})()
     plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
     assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
     os.wait()
@@ -625,14 +626,14 @@ def holder(host: Host) -> t.Iterator[t.Any]:
 def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
     path = tmp_path / "f"
     process, _let_go = holder
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2, "down": False})()
     with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
         bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
     assert not path.exists()
 
 
 def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
@@ -644,7 +645,7 @@ def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, 
     log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
     path.write_bytes(b"new")
     log.add(way_back.FileWas(str(path), None, b"new"))
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
     assert path.exists()
     with pytest.raises(Busy):
@@ -665,7 +666,7 @@ def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) 
         let_go.set()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     assert bring_about(host.module(), session, make_plan)[2] is True
     assert len(looked) == 2
 
@@ -681,7 +682,7 @@ def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tm
             other.release()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     bring_about(host.module(), session, make_plan)
     assert len(looked) == 2
 
@@ -813,7 +814,7 @@ def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
     """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
     with pytest.raises(Killed):
         host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
-    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for dummy in wanted])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [Enqueued(name, error=CallFailed("x", "no such unit")) for name, _kind in wanted])
     host.task(list, name="other")
     assert any("a.service did not come up again" in line for line in host.warned)
     assert host.logs() == []
