@@ -72,12 +72,12 @@ def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
 def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
     told: list[str] = []
 
-    def attempt(told_if_done: str, action: t.Callable[[], t.Any]) -> None:
+    def attempt(told_if_done: str, action: t.Callable[[], t.Any], doing: str = "") -> None:
         # One thing that cannot be put back must not keep the others from it.
         try:
             action()
         except Exception as e:
-            told.append(f"failed to put back: {explained(e, 'put back ' + told_if_done).msg}")
+            told.append(f"failed to put back: {explained(e, doing or 'put back ' + told_if_done).msg}")
         else:
             if told_if_done:
                 told.append(told_if_done)
@@ -86,8 +86,8 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
     ctx.manager.revive(ctx.deadline())
     for step in reversed(begun):
         # Who noted nothing changed nothing.
-        told_if_done = "" if type(step).undo is Step.undo and not step.notes else step.undone()
-        attempt(told_if_done, functools.partial(step.undo, ctx))
+        undone = "" if type(step).undo is Step.undo and not step.notes else step.undone()
+        attempt(undone, functools.partial(step.undo, ctx), "" if undone else f"undo what was to {step.describe()}")
     finish_way_back(ctx, attempt)
     return told
 

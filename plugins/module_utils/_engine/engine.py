@@ -57,11 +57,6 @@ class Context:
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
         self.recovery: t.Any = None
 
-    @property
-    def has_units(self) -> bool:
-        """Whether there is a manager that runs units: not with files of a tree, nor for a user whose manager does not run."""
-        return not self.manager.offline and not getattr(self.manager, "absent", False)
-
     def deadline(self) -> float:
         """The deadline of jobs enqueued now, on the clock of `time.monotonic()`."""
         return time.monotonic() + self.timeout

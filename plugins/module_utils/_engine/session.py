@@ -75,7 +75,7 @@ class Session:
         self.account: Account | None = None
         self._on_bus, self._may_be_down, self._connects = on_bus, may_be_down or may_be_gone, connects
         # Whose check mode it is, if it is one.
-        self._foretells: t.Any = module if module is not None and module.check_mode else None
+        self._foretells = module if module is not None and module.check_mode else None
         # Whether there is no such user; whether check mode takes it, or the manager, for made by an earlier task.
         self.gone = self.expected = False
         if self.scope == "user":

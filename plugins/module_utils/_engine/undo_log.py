@@ -304,13 +304,13 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held and ctx.has_units:
+    if held and ctx.manager.runs:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
         attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
-    ctx.stale = ctx.has_units and bool(found.notes)
+    ctx.stale = ctx.manager.runs and bool(found.notes)
     finish_way_back(ctx, attempt)
     ctx.recovery = None
     _settle(found.notes)

@@ -21,10 +21,13 @@ BusProperty = t.Tuple[str, t.Tuple[str, t.Any]]
 class UnitManager(t.Protocol):
     """A manager of units. What its methods return and raise, `Manager` says; where nothing runs, `NoManager` refuses the rest.
 
-    `offline`: there are files only, and nobody will start what is in them. `absent`: it is that of a user and does not run.
+    `runs`: it answers, and units can be started and stopped. If not, either `offline`: there are files only, and nobody will
+    start what is in them; or `absent`: it is that of a user, and answers as it would if it had been started just now.
     `root` and `tree` are where its files are. `connection` is how it is reached, None where nobody is.
     """
 
+    @property
+    def runs(self) -> bool: ...
     @property
     def offline(self) -> bool: ...
     @property

@@ -127,6 +127,7 @@ class Manager:
     """
 
     offline = absent = False
+    runs = True
     root = ""
     tree = HOST
 

@@ -23,7 +23,7 @@ class NoManager:
     """A UnitManager (`interface.py`) that can do nothing; who inherits from it does what can be done without one."""
 
     offline = True
-    absent = False
+    absent = runs = False
     scope = "system"
     uid: int | None = None
     root = ""

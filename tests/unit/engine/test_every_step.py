@@ -34,6 +34,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.manager = MagicMock(root="", offline=False)
         self.manager.link_directories.return_value = []
+        self.manager.environment.return_value, self.manager.manager_property.return_value = {}, "info"
         self.tools = FileTools(lambda path, check: False)
         self.folder = folder
         self.file = str(folder / "file")
@@ -75,6 +76,9 @@ class Place(t.NamedTuple):
 
 _FILES = "_engine.files"
 _HANDOVER = "_tasks.handover.steps"
+_LOGIND = (
+    "_systemd.logind:set_linger", "_systemd.logind:lingers", "_dbus.carrier:import_jeepney"
+)  # fmt: skip
 _JOBS: tuple[str, tuple[str, ...], tuple[str, ...]] = ("start", ("a.service",), ())
 
 PLACES: dict[str, Place] = {
@@ -96,7 +100,7 @@ PLACES: dict[str, Place] = {
     "_engine.files.RemoveDirectory": Place(lambda cls, b: cls(f"{b.folder}/a.d"), f"{_FILES}:remove_empty"),
     "_engine.files.RemoveLinks": Place(lambda cls, b: cls({b.link: "nowhere"}), f"{_FILES}:remove"),
     "_tasks.manager.task.SetDefaultTarget": Place(
-        lambda cls, b: cls("a.target", "b.target"), "manager.set_default_target"
+        lambda cls, b: cls("b.target", [str(b.folder)]), "manager.set_default_target"
     ),
     "_tasks.manager.task.SetEnvironment": Place(lambda cls, b: cls({}, {"A": "1"}, []), "manager.change_environment"),
     "_tasks.manager.task.SetLogging": Place(
@@ -105,7 +109,10 @@ PLACES: dict[str, Place] = {
     "_tasks.manager.task.Reexecute": Place(lambda cls, b: cls(), "manager.call"),
     "_tasks.manager.task.Isolate": Place(lambda cls, b: cls("a.target"), "manager.enqueue"),
     "_tasks.user_manager.task.SetLinger": Place(
-        lambda cls, b: cls({"a": 1}, True, None), "_tasks.user_manager.task:set_linger"
+        lambda cls, b: cls({"root": 0}, True, None), "_tasks.user_manager.task:set_linger", _LOGIND
+    ),
+    "_tasks.user_manager.task.ForgetLinger": Place(
+        lambda cls, b: cls(["a"]), "_tasks.user_manager.task:linger_files"
     ),
     "_tasks.user_manager.task.AwaitManagers": Place(
         lambda cls, b: cls({"a": 1}, None), "_tasks.user_manager.task:wait_for"
@@ -157,6 +164,7 @@ NO_PLACE = {
     "_engine.files._FileStep": "the common part of others",
     "_tasks.handover.steps._Of": "the common part of others",
     "_engine.bring_about._PutBack": "is never carried out: it tells in check mode what comes first",
+    "_tasks.resources.plan._Expected": "is never carried out: it tells in check mode what comes of earlier tasks",
     "_engine.undo_log.TakenOver": "is never carried out: it was, by an interrupted task",
     "_tasks.handover.steps.PutUnits": "its files are written before all plans",
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
@@ -50,7 +51,7 @@ def at_once(session: object) -> t.ContextManager[None]:
 class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
-    offline = False
+    offline, runs = False, True
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -821,7 +822,7 @@ def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
     """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
     with pytest.raises(Killed):
         host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
-    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for dummy in wanted])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [Enqueued(name, error=CallFailed("x", "no such unit")) for name, _kind in wanted])
     host.task(list, name="other")
     assert any("a.service did not come up again" in line for line in host.warned)
     assert host.logs() == []

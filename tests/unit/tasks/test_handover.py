@@ -607,14 +607,14 @@ def test_of_two_links_the_second_cannot_be_removed(world: World, monkeypatch: py
     moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
     records = Records(str(world.directory / "records"))
     records.hold()
-    original = steps.unlink
+    original = steps.remove_link
 
     def unlink(path: str) -> None:
         if path == str(second):
             raise Broken
         original(path)
 
-    monkeypatch.setattr(steps, "unlink", unlink)
+    monkeypatch.setattr(steps, "remove_link", unlink)
     step = steps.LetGo(moving, records, FileTools(lambda _path, _check: False))
     with pytest.raises(SystemdError, match="Read-only file system") as caught:
         carry_out(Plan([step]), Context(Manager(world, False), 1.0), True)

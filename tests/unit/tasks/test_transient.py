@@ -72,7 +72,7 @@ def options(**given: t.Any) -> dict[str, t.Any]:
 class Manager(NoManager):
     """As much of a manager as is asked; `units` are what is there, `values` their properties."""
 
-    offline = False
+    offline, runs = False, True
 
     def __init__(self, units: dict[str, tuple[str, str]] | None = None, **values: t.Any) -> None:
         self.units = units or {}

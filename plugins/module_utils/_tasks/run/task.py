@@ -108,8 +108,8 @@ def _interruptible() -> t.Iterator[None]:
             before[number] = signal.signal(number, interrupt)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
 
 
 def _skip(params: dict[str, t.Any]) -> str:
