@@ -22,7 +22,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     names_own_file,
     only_assigns,
     only_messages,
-    own_sv,
     redirects_text,
     shebang_of,
     shell_command,
@@ -57,6 +56,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     Wrap,
     is_relative,
     names_relative,
+    own_sv,
     relative_file,
     unit_of,
 )
@@ -257,7 +257,7 @@ class Finish(Run):
             service.restart_sec = words[1]
             self.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
             return True
-        if name == "sv" and own_sv(words, self.definition):
+        if name == "sv" and own_sv(words, self.definition, for_good=True):
             service.restart = None
             service.restart_sec = None
             self.note(INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")

@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     remove,
     remove_empty,
     remove_link,
+    tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -40,6 +41,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
@@ -285,6 +289,7 @@ def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
     with _AllOf() as each:
         for path, old in record.files.items():
             with each():
+                tidy(path, ctx.temporaries)
                 now = None if os.path.islink(path) else Saved.of(path)
                 if old is None:
                     if now is not None:
@@ -483,7 +488,7 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
+def look_at_unit(manager: UnitManager, name: str) -> t.Optional[t.Dict[str, t.Any]]:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None
@@ -503,7 +508,7 @@ class Finish(_Of):
     counts = False
 
     def describe(self) -> str:
-        return ""
+        return f"note that {self.moving.name} is handed over"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record

@@ -17,6 +17,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
     "CPUUsageNSec", "MemoryPeak", "MemorySwapPeak", "IOReadBytes", "IOWriteBytes", "IPIngressBytes", "IPEgressBytes",
@@ -45,6 +48,10 @@ class Refused(BadInput):
     """Systemd did not take the unit; nothing was started, and what has its name is somebody else's."""
 
 
+class Taken(Refused):
+    """The name is another unit's, which was not there a moment before."""
+
+
 class Outcome:
     """How a run ended, as the result tells it, and whether there was a run at all."""
 
@@ -53,7 +60,7 @@ class Outcome:
         self.ran = True
 
 
-def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
+def read_exit(manager: UnitManager, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
     """How a service ended and what it used.
 
     :param changes: bodies of PropertiesChanged; what is known of a unit that systemd has forgotten meanwhile.

@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
@@ -149,7 +150,7 @@ class RunInScope(Step):
 
     def _kill(self, ctx: Context) -> None:
         try:
-            jobs = [job for job in ctx.manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
             ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
         except SystemdError:
             pass
