@@ -54,7 +54,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import rep
 def active(value: t.Any) -> bool:
     if isinstance(value, t.Mapping) and isinstance(value.get("active"), bool):
         return bool(value["active"])
-    return is_active(unit_state(value, "active_state", "ActiveState"))
+    return is_active(str(unit_state(value, "active_state", "ActiveState")))
 
 
 class TestModule:

@@ -16,12 +16,12 @@ import sys
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Context,
     Interrupted,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload

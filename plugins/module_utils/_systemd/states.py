@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What units are and become: ActiveState, types of jobs, how processes ended, and the interface of each type of unit.
+"""What units are and become: ActiveState, types of jobs, and the interface of each type of unit.
 
 The groups of states are systemd's own (unit-def.h): UNIT_IS_ACTIVE_OR_RELOADING, UNIT_IS_ACTIVE_OR_ACTIVATING and
 UNIT_IS_INACTIVE_OR_FAILED. `refreshing` is of later versions, and no version without it has a state of that name.
@@ -13,6 +13,9 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
 
 _ACTIVE = ("active", "reloading", "refreshing")
 _UP = (*_ACTIVE, "activating")
@@ -62,11 +65,6 @@ def interface_of(name: str) -> str:
     return f"{BUS_NAME}.{unit_type(name).capitalize()}"
 
 
-def signal_name(number: int) -> str:
-    """The name of a signal (`SIGTERM`); of those that have none, which are the real-time ones, the number as text."""
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+def jobs_of(enqueued: t.Iterable[Enqueued]) -> list[Job]:
+    """Those jobs that systemd did not refuse."""
+    return [each.job for each in enqueued if each.job is not None]

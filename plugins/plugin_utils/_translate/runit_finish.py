@@ -38,6 +38,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     CannotPrint,
     Printer,
     Script,
+    arms,
     assigned,
     commands_in,
     constant,
@@ -331,26 +332,14 @@ class Finish(Run):
         if text_of(value).strip('"') not in ("$1", "${1}"):
             return False
         codes: list[str] = []
-        for item in node.children:
-            if item.type != "case_item":
-                continue
-            patterns: list[str] = []
-            body: list[Node] = []
-            seen = False
-            for child in item.children:
-                if child.type == ")":
-                    seen = True
-                elif not seen and child.is_named:
-                    patterns.append(text_of(child).strip("\"'"))
-                elif seen and child.is_named and child.type != "comment":
-                    body.append(child)
-            downs = [one for one in body if down_statement(one, self.definition)]
-            if not all(one in downs or only_messages(one) or is_exit(one) for one in body):
+        for arm in arms(node):
+            downs = [one for one in arm.body if down_statement(one, self.definition)]
+            if arm.falls or not all(one in downs or only_messages(one) or is_exit(one) for one in arm.body):
                 return False
             if downs:
-                if not all(pattern.isdigit() for pattern in patterns):
+                if not all(pattern.isdigit() for pattern in arm.patterns):
                     return False
-                codes += patterns
+                codes += arm.patterns
         self.service.prevent_restart += codes
         self.note(
             INFO,

@@ -15,8 +15,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     agrees,
     attribute_of,
     cgroup_directory,
+    controllers,
+    in_use,
     read_value,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import Weight
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
     MANAGER_DEFAULTS,
@@ -62,6 +65,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the units' properties to what the module's options ask for; returns the module's result."""
@@ -99,6 +105,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             if expected:
                 warnings.append(f"not there yet, and taken for made by an earlier task: {short(expected)}")
             host = _host(manager, wanted)
+            host.controllers = controllers(session.owner)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
             if params["persist"] == "true":
@@ -166,7 +173,7 @@ def _check_version(wanted: dict[str, t.Any], version: str) -> None:
     for name, value in wanted.items():
         if value is UNSET:
             continue
-        if number < 252 and PROPERTIES[name].kind == "cpu_weight" and value == 0:
+        if number < 252 and value == 0 and isinstance(PROPERTIES[name].kind, Weight):
             raise BadInput(f"properties: {name}: systemd {number} does not know `idle`, which came with 252; write 1")
         if number < 248 and percent_of(name, value) % 10:
             raise BadInput(
@@ -194,7 +201,7 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
 
 
 def _find(
-    manager: t.Any,
+    manager: UnitManager,
     names: t.Sequence[str],
     allow_empty: bool,
     check_mode: bool,
@@ -242,7 +249,7 @@ def _find(
     return list(statuses.values()), statuses.keys() - plain, expected
 
 
-def _is_gone(manager: t.Any, status: UnitStatus) -> bool:
+def _is_gone(manager: UnitManager, status: UnitStatus) -> bool:
     """Whether systemd has nothing of the unit that could be read or set."""
     return manager.absent or (status.load_state == "not-found" and status.active_state == "inactive")
 
@@ -269,12 +276,12 @@ def _lasting(
     return kept
 
 
-def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:
+def _statuses(manager: UnitManager, names: t.Sequence[str]) -> list[UnitStatus]:
     statuses: list[UnitStatus] = manager.status(names)
     return statuses
 
 
-def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
+def _host(manager: UnitManager, wanted: dict[str, t.Any]) -> Host:
     asked = [name for name in wanted if name in MANAGER_DEFAULTS]
     values = manager.manager_properties(["UnitPath", "Version", *(MANAGER_DEFAULTS[name] for name in asked)])
     files = UnitFiles(values[0] or (), wanted)
@@ -282,7 +289,7 @@ def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
 
 
 def read(
-    manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
+    manager: UnitManager, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
 ) -> list[Subject]:
     """Fetch the properties of all units in one round trip, and look into their files and control groups.
 
@@ -321,10 +328,11 @@ def read(
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
         if gone:
-            values = {name: host.file_value(subject, name, subject.texts) for name in names}
-            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in values.items()}
+            told = {name: host.file_value(subject, name, subject.texts) for name in names}
+            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
+        subject.in_use = {name: in_use(directory, name) for name in names}
         subjects.append(subject)
     return subjects
 

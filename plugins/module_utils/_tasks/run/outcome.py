@@ -10,11 +10,15 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import signal_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
@@ -44,6 +48,10 @@ class Refused(BadInput):
     """Systemd did not take the unit; nothing was started, and what has its name is somebody else's."""
 
 
+class Taken(Refused):
+    """The name is another unit's, which was not there a moment before."""
+
+
 class Outcome:
     """How a run ended, as the result tells it, and whether there was a run at all."""
 
@@ -52,7 +60,7 @@ class Outcome:
         self.ran = True
 
 
-def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
+def read_exit(manager: UnitManager, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
     """How a service ended and what it used.
 
     :param changes: bodies of PropertiesChanged; what is known of a unit that systemd has forgotten meanwhile.
@@ -73,20 +81,47 @@ def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dic
     return facts
 
 
+def halted(changes: t.Sequence[t.Any], name: str, job: int) -> bool:
+    """Whether somebody else had the unit stopped: the last time that it went down, it was for a job.
+
+    :param changes: `(path, body)` of PropertiesChanged, in order.
+    :param job: the number of the job that started it.
+    """
+    path, found = object_path(name), False
+    for changed_path, body in changes:
+        state = body[1].get("ActiveState") if changed_path == path and body[0] == UNIT else None
+        if state is not None and is_changing(state[1]):
+            number = body[1].get("Job", ("", (0, "")))[1][0]
+            found = state[1] == "deactivating" and (found or number not in (0, job))
+    return found
+
+
+def hold_against(facts: dict[str, t.Any], request: Request, was_halted: bool) -> str:
+    """Call an end what it is for a command, where systemd calls it a success for a service.
+
+    A daemon that is ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE has done its duty, a command has not, unless SuccessExitStatus=
+    lists that end. `result` becomes `signal`, as it is after other signals.
+
+    :param was_halted: whether somebody else stopped the unit.
+    :returns: what became of the command, where that is a failure; else empty.
+    """
+    if facts["result"] not in ("success", "signal") or facts["rc"] is None or request.calls_good(facts["rc"]):
+        return ""
+    if facts["signal"]:
+        facts["result"] = "signal"
+        return ended(facts) + (", as its unit was stopped meanwhile" if was_halted else "")
+    return "had not ended when its unit was stopped" if was_halted else ""
+
+
 def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
     """Properties of a service that has ended, as the result tells them."""
-    code, status = found.get("ExecMainCode") or 0, found.get("ExecMainStatus") or 0
+    end = exit_of(found)
     facts: dict[str, t.Any] = {
-        "rc": None,
-        "signal": None,
-        "core_dumped": code == 3,
+        "rc": end.rc,
+        "signal": end.signal,
+        "core_dumped": end.core_dumped,
         "result": found.get("Result") or "",
     }
-    if code == 1:
-        facts["rc"] = status
-    elif code in (2, 3):
-        facts["rc"] = -status
-        facts["signal"] = signal_name(status)
     begun, ended = found.get("ExecMainStartTimestampMonotonic") or 0, found.get("ExecMainExitTimestampMonotonic") or 0
     facts["started_at"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
     facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
@@ -107,10 +142,8 @@ def ended(facts: dict[str, t.Any]) -> str:
     """How a command that did not succeed ended, in a few words."""
     if facts["result"] == "oom-kill":
         return "was killed, because there was not enough memory for it"
-    if facts["signal"]:
-        return f"was killed by {facts['signal']}{' (core dumped)' if facts['core_dumped'] else ''}"
-    if facts["rc"]:
-        return f"exited with status {facts['rc']}"
+    if facts["signal"] or facts["rc"]:
+        return told(facts["rc"], facts["signal"], facts["core_dumped"])
     if not facts["result"]:
         return "ended while the connection to systemd was lost, and how it ended is not known"
     return f"failed (Result: {facts['result'] or 'unknown'})"

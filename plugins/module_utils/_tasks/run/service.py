@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import FIRST_OF_SYSTEMD
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -31,21 +32,28 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
     Outcome,
     Refused,
     RunFailed,
+    Taken,
     ended,
+    halted,
+    hold_against,
     iso_time,
     last_lines,
     read_exit,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _DESCRIPTORS = {
     "stdin": "StandardInputFileDescriptor",
@@ -61,23 +69,28 @@ _LOOK, _SILENCE = 5.0, 300.0
 # Bytes of a unit file that systemd wrote, at most.
 # A transient unit's file holds what stands on the standard input too.
 _LARGEST_FILE = 64 << 20
-# From this exit status on, systemd tells with it why it could not run a command (systemd.exec(5), "Process Exit Codes").
-_FIRST_OF_SYSTEMD = 200
 
 
-def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
+def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
-    :raises Refused: the name is taken, a property is not to the liking of this version, or the user has no right to do so.
+    :raises Taken: there is a unit of that name.
+    :raises Refused: a property is not to the liking of this version, or the user has no right to do so.
     """
     try:
         return manager.start_transient(name, properties, others)
     except CallFailed as e:
         if e.name.endswith(".UnitExists"):
-            raise Refused(f"name: there is a unit {name} on this host already; choose another name") from e
+            raise Taken(f"name: there is a unit {name} on this host already; choose another name") from e
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
         why = explain(e, f"start {name}")
+        if e.name.endswith(".NoSuchUnit"):
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import why_unwritable
+
+            # Of a unit whose file it could not write, systemd says no more than that.
+            place = f"/run/{'systemd' if manager.uid is None else f'user/{manager.uid}/systemd'}/transient"
+            why.msg = f"cannot start {name}: systemd did not write its file in {place}{why_unwritable(f'{place}/{name}')}"
         raise Refused(why.msg, **why.data) from e
 
 
@@ -107,7 +120,7 @@ class StartTimer(Step):
         return True
 
 
-def next_elapse(manager: t.Any, timer: str) -> str | None:
+def next_elapse(manager: UnitManager, timer: str) -> str | None:
     """When a timer elapses next, as ISO 8601 in UTC; null where that is not known yet, or never."""
     path = object_path(timer)
     # The timer's first elapse may still be being computed.
@@ -177,7 +190,11 @@ class RunService(Step):
         facts["job"] = {"id": job.id, "type": "start", "result": job_result}
         facts.update(printed(output, request, request.captured, ctx))
         facts.update(read_exit(ctx.manager, request.name, self._changes))
-        self._judge(ctx, job, job_result, stopped)
+        why = hold_against(facts, request, halted(self._changes, request.name, job.id))
+        if why and ctx.manager.status([request.name])[0].active_state == "active":
+            # With RemainAfterExit=, systemd holds a command that was killed for one that is done.
+            self._stop()
+        self._judge(ctx, job, job_result, stopped, why)
         return self._outcome.ran
 
     # -- without waiting
@@ -283,14 +300,14 @@ class RunService(Step):
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
             with self._connect() as manager:
-                jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+                jobs = jobs_of(manager.enqueue([(self._request.name, "stop")]))
                 return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
             return False
 
     # -- what came of it
 
-    def _judge(self, ctx: Context, job: t.Any, job_result: str | None, stopped: bool) -> None:
+    def _judge(self, ctx: Context, job: t.Any, job_result: str | None, stopped: bool, why: str) -> None:
         request, facts = self._request, self._outcome.facts
         if facts["rc"] is None and facts["result"] == "success" and job_result in ("done", "skipped"):
             unmet = ctx.manager.properties([(self._path, UNIT, "ConditionResult")])[0]
@@ -302,11 +319,11 @@ class RunService(Step):
         if stopped or (facts["result"] == "timeout" and is_up):
             limit = f" within {format_timespan(int(request.timeout * 1e6))}" if request.timeout else " in time"
             raise RunFailed(screen(f"{request.command_line} did not end{limit} and was stopped", request, facts))
-        by_systemd = facts["rc"] is None or facts["rc"] >= _FIRST_OF_SYSTEMD or facts["result"] == "timeout"
+        by_systemd = facts["rc"] is None or facts["rc"] >= FIRST_OF_SYSTEMD or facts["result"] == "timeout"
         if job_result not in ("done", "skipped", None) and by_systemd:
             self._report_job(ctx, job, job_result)
-        if facts["result"] != "success":
-            raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
+        if why or facts["result"] != "success":
+            raise RunFailed(screen(f"{request.command_line} {why or ended(facts)}", request, facts))
 
     def _report_job(self, ctx: Context, job: t.Any, result: str | None) -> t.NoReturn:
         if not ctx.manager.properties([(self._path, UNIT, "Transient")])[0]:

@@ -11,6 +11,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import LingerWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import FileWas
@@ -26,23 +27,24 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 class SetLinger(Step):
     """Have logind keep users' managers without a login, or no longer."""
 
     def __init__(self, users: dict[str, int], on: bool, jeepney: t.Any) -> None:
         super().__init__(tuple(users))
-        self._uids, self._on, self._jeepney = list(users.values()), on, jeepney
+        self._users, self._on, self._jeepney = users, on, jeepney
 
     def describe(self) -> str:
         return f"{'enable' if self._on else 'disable'}-linger {short(self.names)}"
 
     def apply(self, ctx: Context) -> bool:
-        set_linger(self._uids, self._on, self._jeepney)
+        self.note(ctx, LingerWas(self._users, self._on))
+        set_linger(list(self._users.values()), self._on, self._jeepney)
         return True
-
-    def undo(self, ctx: Context) -> None:
-        set_linger(self._uids, not self._on, self._jeepney)
 
     def undone(self) -> str:
         return f"{'disable' if self._on else 'enable'}-linger {short(self.names)}"
@@ -139,7 +141,7 @@ def _find(names: t.Sequence[str], on: bool, check_mode: bool, warnings: list[str
     return found
 
 
-def _plan(manager: t.Any, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
+def _plan(manager: UnitManager, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
     turn = {name: uid for name, uid in users.items() if lingers(name) is not on}
     gone = [] if on else [name for name, uid in turn.items() if uid < 0]
     known_users = {name: uid for name, uid in turn.items() if name not in gone}
