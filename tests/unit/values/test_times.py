@@ -31,7 +31,7 @@ MODULES = Path(__file__).resolve().parents[3] / "plugins" / "modules"
 def test_points_of_time(usec: int | None, precise: str | None, short: str | None) -> None:
     assert (rfc3339(usec), rfc3339(usec, fraction=False)) == (precise, short)
     if precise and usec:
-        since = dt.datetime.fromisoformat(precise) - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+        since = dt.datetime.fromisoformat(precise) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         assert since // dt.timedelta(microseconds=1) == usec
 
 

@@ -749,7 +749,7 @@ _WORDS = Plain("as", split_words, collects=True)
 _PLAIN_WORDS = Plain("as", functools.partial(split_words, escapes=DROP), collects=True)
 _UNQUOTED_WORDS = Plain("as", functools.partial(split_words, escapes=DROP, quotes=False), collects=True)
 # In a unit's name a backslash is a part of it, as in `dev-disk-by\x2dlabel-data.device`.
-_UNITS = Plain("as", functools.partial(split_words, escapes=KEEP, quotes=False), collects=True)
+_UNITS = Plain("as", functools.partial(split_words, escapes=KEEP), collects=True)
 _SIGNAL = Plain("i", parse_signal)
 _UNSIGNED = Number(0, HIGHEST["u"], "u")
 _CONDITION = Condition()
@@ -800,9 +800,8 @@ _ROWS: tuple[tuple[Kind, str], ...] = (
     (
         _UNITS,
         "Requires Requisite Wants BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess "
-        "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf",
+        "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf Documentation",
     ),
-    (Plain("as", functools.partial(split_words, escapes=KEEP), collects=True), "Documentation"),
     (
         _PLAIN_WORDS,
         "RequiresMountsFor WantsMountsFor ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths "
