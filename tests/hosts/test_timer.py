@@ -490,6 +490,7 @@ class TestBadInput:
         [
             ({"OnCalendar": "Mon..Fri 8:70"}, ["OnCalendar: 'Mon..Fri 8:70'", "at character"]),
             ({"service": {"MemoryMaxx": "1G"}}, ["service: tm-bad.service", "did you mean MemoryMax=?"]),
+            ({"service": {"Unit": {"After": "network"}}}, ["service: tm-bad.service", "did you mean network.target?"]),
             ({"timer": {"AccuracySecs": 1}}, ["timer: tm-bad.timer", "AccuracySec"]),
             ({"scope": "user", "user": "nobody-here"}, ["user:", "nobody-here"]),
         ],

@@ -36,6 +36,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
 _LOG_LINES = 10
@@ -49,7 +52,7 @@ class UnitsFailed(SystemdError):
     """Units are not as they were asked to be; `failures` in the data hold one entry each."""
 
 
-def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
+def why_down(manager: UnitManager, statuses: t.Sequence[t.Any]) -> list[str]:
     """Why units are down after a start that systemd calls done.
 
     Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else

@@ -13,8 +13,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, runs
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued
 
 
 class Reload(Step):
@@ -79,7 +82,7 @@ class UnitFileLinks(Step):
     def apply(self, ctx: Context) -> bool:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import LinksWere
 
-        tree = Tree(getattr(ctx.manager, "root", ""))
+        tree = Tree(ctx.manager.root)
         before = read_links(self.directories, tree=tree)
         was = LinksWere(self.directories, before, self.names, tree.root)
         self.note(ctx, was)
@@ -173,8 +176,8 @@ class Jobs(Step):
             self.deaths = Deaths(ctx.manager, self.names)
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
-        refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
-        jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
+        refused = {each.unit: each.error for each in answers if each.error is not None}
+        jobs = jobs_of(answers)
         if self.deaths is not None:
             self.deaths.jobs = {job.unit: job.id for job in jobs}
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
@@ -186,10 +189,9 @@ class Jobs(Step):
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
 
-    def enqueue(self, ctx: Context) -> list[t.Any]:
-        """Enqueue the jobs; in the order of the names, each job or why systemd refused it."""
-        answers: list[t.Any] = ctx.manager.enqueue([(name, self.type) for name in self.names])
-        return answers
+    def enqueue(self, ctx: Context) -> list[Enqueued]:
+        """Enqueue the jobs; in the order of the names, what became of each."""
+        return ctx.manager.enqueue([(name, self.type) for name in self.names])
 
     def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
         """Done is not healthy: look at what the units are now."""

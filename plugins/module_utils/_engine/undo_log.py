@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1
 # The last line of a log that could not be removed.
@@ -78,7 +79,7 @@ class UndoLog:
     def add(self, *notes: Note) -> None:
         """Write notes down, so that they survive whatever comes next.
 
-        :raises OSError: they can be written nowhere.
+        :raises SystemdError: they can be written nowhere.
         """
         lines = list(map(_line, notes))
         self._lines += lines
@@ -91,6 +92,7 @@ class UndoLog:
                 # No room any more: all of it moves to the next place, where a reader looks first.
                 self._places.pop(0)
         error: OSError | None = None
+        tried = list(self._places) or [os.path.dirname(self.path)]
         while self._places:
             try:
                 self._begin(self._places[0])
@@ -99,7 +101,11 @@ class UndoLog:
                 error = error or e
                 self._places.pop(0)
         del self._lines[len(self._lines) - len(lines) :]
-        raise error or OSError(errno.ENOSPC, "no room to write down what was before")
+        why = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise SystemdError(
+            f"cannot write down what was before, by which a task that is cut short is put back: {why.strerror} in "
+            f"{' and in '.join(tried)}; make room there, or make one of them writable"
+        ) from error
 
     def _begin(self, directory: str) -> None:
         """Write all of it into a file in this directory, and forget the one before."""
@@ -298,13 +304,13 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held and not ctx.manager.offline:
+    if held and ctx.manager.runs:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
         attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
-    ctx.stale = not ctx.manager.offline and bool(found.notes)
+    ctx.stale = ctx.manager.runs and bool(found.notes)
     finish_way_back(ctx, attempt)
     ctx.recovery = None
     _settle(found.notes)
@@ -341,8 +347,8 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
-    jobs = ctx.manager.enqueue([(name, "try-restart") for name in missing])
-    started = [job for job in jobs if hasattr(job, "id")]
+    asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
+    started = jobs_of(asked)
     results = ctx.manager.wait_for_jobs(started, ctx.deadline())
     bad = [job.unit for job in started if results.get(job.id) != "done"]
     if bad:

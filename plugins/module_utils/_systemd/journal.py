@@ -157,7 +157,16 @@ def read_journal(
     """
     limit = f"--lines={'all' if lines is None else lines}"
     found = _journalctl(["--all", "--output=json", limit, *arguments], timeout)
-    return [_entry(json.loads(line), fields) for line in found]
+    return [_entry(each, fields) for each in map(_read, found) if each is not None]
+
+
+def _read(line: bytes) -> dict[str, t.Any] | None:
+    """An entry as journalctl prints it; None for a line that was cut short, as where the disk is full or journalctl dies."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:

@@ -14,6 +14,9 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
+
 _ACTIVE = ("active", "reloading", "refreshing")
 _UP = (*_ACTIVE, "activating")
 _DOWN = ("inactive", "failed")
@@ -60,3 +63,8 @@ def brings_up(job: str) -> bool:
 def interface_of(name: str) -> str:
     """The D-Bus interface that a unit has for its type: `org.freedesktop.systemd1.Service` for a `.service`."""
     return f"{BUS_NAME}.{unit_type(name).capitalize()}"
+
+
+def jobs_of(enqueued: t.Iterable[Enqueued]) -> list[Job]:
+    """Those jobs that systemd did not refuse."""
+    return [each.job for each in enqueued if each.job is not None]

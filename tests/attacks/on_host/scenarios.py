@@ -519,6 +519,9 @@ PAIRS: dict[str, Pair] = {
             (" of a user's", _OF_USER, ""),
         )
     },
+    # `run` takes no lock: that a name is one unit's is seen to by systemd.
+    "one command, twice": Pair(SCENARIOS["run-begun"], ("run", SCENARIOS["run-begun"].args)),
+    "one timer of run, twice": Pair(SCENARIOS["run-timer"], ("run", SCENARIOS["run-timer"].args)),
     "a re-execution and a file": Pair(
         Scenario("manager", {"reexec": True}, files=_V1, up=(A,), units=(A,), steady=False),
         ("unit_file", _unit_file(service(3), activate=True)),

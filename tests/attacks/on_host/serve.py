@@ -53,9 +53,17 @@ KINDS = {
     "re-execute": (BUS,),
     "clock back": (FILE, BUS),
     "clock on": (FILE, BUS),
+    "host's clock back": (FILE, BUS),
+    "host's clock on": (FILE, BUS),
 }
-# By so many seconds the clock is set, in these variants.
-_LEAPS = {"clock back": -7 * 365 * 86400, "clock on": 7 * 365 * 86400}
+# By so many seconds the clock is set, in these variants: as the task sees it, or that of the whole host.
+_YEARS = 7 * 365 * 86400
+_LEAPS = {
+    "clock back": -_YEARS,
+    "clock on": _YEARS,
+    "host's clock back": -_YEARS,
+    "host's clock on": _YEARS,
+}
 # What an undisturbed task may take with it.
 _UNHURRIED = 3.0
 
@@ -394,7 +402,8 @@ class Attack:
                 told = again.result.get("msg", again.result.get("steps", again.result))
                 wrong.append(Difference("clock", f"a second run: {again.broken or str(told)[-600:]}"))
         finally:
-            time.clock_settime(time.CLOCK_REALTIME, truth + time.monotonic())
+            if self.variant.startswith("host's"):
+                time.clock_settime(time.CLOCK_REALTIME, truth + time.monotonic())
         differences = pictures.compare(self.stage.good, self.stage.take())
         return wrong + [
             each
@@ -447,7 +456,9 @@ class Attack:
             return lambda kind, what: os.kill(os.getpid(), ending[self.variant])
         if self.variant in _LEAPS:
             leap = _LEAPS[self.variant]
-            return lambda kind, what: time.clock_settime(time.CLOCK_REALTIME, time.time() + leap)
+            if self.variant.startswith("host's"):
+                return lambda kind, what: time.clock_settime(time.CLOCK_REALTIME, time.time() + leap)
+            return lambda kind, what: _stand_in(leap)
         if self.variant == "re-execute":
             return lambda kind, what: _reexecute(self.scenario.user)
         number = _ERRORS[at % len(_ERRORS)]
@@ -456,6 +467,12 @@ class Attack:
             raise OSError(number, os.strerror(number))
 
         return fail
+
+
+def _stand_in(leap: int) -> None:
+    """Have this process take another time for that of its host, whose clock stays: a container's is everybody's."""
+    true = time.time_ns
+    vars(time).update(time=lambda: true() / 1e9 + leap, time_ns=lambda: true() + leap * 1_000_000_000)
 
 
 def _reexecute(user: bool) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store as unit_values
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, parse_lines
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources import trial as trial_module
@@ -303,8 +304,10 @@ class TestPlans:
         assert plan.changes[0].before == "CPUQuota=20% (infinity in files)"
 
 
-class FakeManager:
+class FakeManager(NoManager):
     """SetUnitProperties as systemd does it: values kept, drop-ins written, some of them wrongly."""
+
+    offline = False
 
     def __init__(self, disk: Disk, refuse: str = "") -> None:
         self.disk = disk
@@ -335,7 +338,7 @@ class FakeManager:
             answers.append(None)
         return answers
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.reloads += 1
 
 
@@ -461,7 +464,7 @@ class TestSetting:
         assert "50-MemoryMaxScale.conf" in control_files("MemoryMax")
 
 
-class WatchedManager:
+class WatchedManager(NoManager):
     """Units whose state and control group a script changes at each look."""
 
     scope = "system"

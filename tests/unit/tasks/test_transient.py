@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import to_bus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import service as run_service
@@ -67,10 +68,10 @@ def options(**given: t.Any) -> dict[str, t.Any]:
     return {**dict.fromkeys((*OTHERS, *run_request.TRIGGERS)), **DEFAULTS, **given}
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as is asked; `units` are what is there, `values` their properties."""
 
-    scope, uid = "system", None
+    offline, runs = False, True
 
     def __init__(self, units: dict[str, tuple[str, str]] | None = None, **values: t.Any) -> None:
         self.units = units or {}

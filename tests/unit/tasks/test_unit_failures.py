@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import failures
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing
 
 BEFORE, NOW = 1_000_000, 10**15
@@ -27,10 +28,8 @@ def command(argv: str, code: int = 0, status: int = 0, pid: int = 7) -> tuple[t.
     return ("/bin/sh", argv.split(), False, 0, 0, 0, 0, pid, code, status)
 
 
-class Manager:
+class Manager(NoManager):
     """Tells of one unit."""
-
-    uid = None
 
     def __init__(self, unit: dict[str, t.Any], special: dict[str, t.Any]) -> None:
         self.unit, self.special = unit, special

@@ -30,7 +30,7 @@ BusProperty = t.Tuple[str, t.Tuple[str, t.Any]]
 
 _YES = ("1", "yes", "y", "true", "t", "on")
 _NO = ("0", "no", "n", "false", "f", "off")
-_PYTHON = {"b": bool, "s": str}
+_PYTHON: dict[str, type] = {"b": bool, "s": str}
 
 
 class Kind:
@@ -108,7 +108,7 @@ class Kind:
         python = _PYTHON.get(self.signature, int)
         if not isinstance(value, python) or (python is int and isinstance(value, bool)):
             raise TypeError(f"no {python.__name__}")
-        if python is int and not 0 <= value <= INFINITY:
+        if isinstance(value, int) and not 0 <= value <= INFINITY:
             raise ValueError("no number of the bus")
         return value
 

@@ -35,6 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given, check_services
@@ -184,7 +185,7 @@ class RemoveTrial(Step):
     def apply(self, ctx: Context) -> bool:
         if not ctx.manager.offline:
             jobs = ctx.manager.enqueue([(TRIAL[1], "stop")])
-            ctx.manager.wait_for_jobs([job for job in jobs if hasattr(job, "id")], ctx.deadline())
+            ctx.manager.wait_for_jobs(jobs_of(jobs), ctx.deadline())
         changed = _remove_trial()
         ctx.manager.reload()
         return changed
@@ -543,6 +544,8 @@ def _picture(path: str) -> dict[str, t.Any] | None:
 def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
     """Make a file or link what it was when `_picture` was taken."""
     directory = os.path.dirname(path)
+    # What a run that was killed has left.
+    durable.tidy(path)
     if was is None:
         durable.remove(path)
         if path.endswith(".conf"):
@@ -550,8 +553,6 @@ def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
         return
     for each in durable.missing_directories(directory):
         durable.make_directory(each)
-    # What a run that was killed has left.
-    durable.tidy(path)
     if "link" in was:
         durable.replace_link(path, was["link"])
     elif "times" in was:
@@ -573,6 +574,8 @@ def _remove_trial() -> bool:
             durable.remove(path)
             durable.remove_empty(os.path.dirname(path))
             changed = True
+    for name in TRIAL:
+        durable.tidy(f"{UNITS}/{name}")
     for path in _trial_files():
         durable.remove(path)
         changed = True

@@ -8,7 +8,12 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    Saved,
+    remove,
+    remove_empty,
+    why_unwritable,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     DropInsWere,
@@ -177,33 +182,13 @@ class SetProperties(Step):
                 return
         try:
             if written is None:
-                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}{_why_not(path)}")
+                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}{why_unwritable(path)}")
             content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
             written._replace(content=content).put_back(path)
         except OSError as e:
             raise SystemdError(
                 f"cannot put right what systemd wrote to {path}: {e.strerror or e}{become_hint()}"
             ) from e
-
-
-def _why_not(path: str) -> str:
-    """Why a file cannot be written, as far as its file system tells: systemd keeps that to itself."""
-    directory = os.path.dirname(path)
-    while not os.path.isdir(directory):
-        if os.path.lexists(directory):
-            return f": {directory} is no directory; remove it"
-        directory = os.path.dirname(directory)
-    try:
-        system = os.statvfs(directory)
-    except OSError as e:
-        return f": {directory}: {e.strerror}"
-    if system.f_flag & os.ST_RDONLY:
-        return f": the file system of {directory} is read-only; make it writable"
-    if not system.f_bavail:
-        return f": the file system of {directory} is full; make room there"
-    if system.f_files and not system.f_favail:
-        return f": the file system of {directory} has no inodes left; make room there"
-    return "; see what it says in its journal"
 
 
 class RemoveDropIns(Step):

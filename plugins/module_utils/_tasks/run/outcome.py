@@ -13,8 +13,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
@@ -44,6 +48,10 @@ class Refused(BadInput):
     """Systemd did not take the unit; nothing was started, and what has its name is somebody else's."""
 
 
+class Taken(Refused):
+    """The name is another unit's, which was not there a moment before."""
+
+
 class Outcome:
     """How a run ended, as the result tells it, and whether there was a run at all."""
 
@@ -52,7 +60,7 @@ class Outcome:
         self.ran = True
 
 
-def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
+def read_exit(manager: UnitManager, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
     """How a service ended and what it used.
 
     :param changes: bodies of PropertiesChanged; what is known of a unit that systemd has forgotten meanwhile.
@@ -82,7 +90,7 @@ def halted(changes: t.Sequence[t.Any], name: str, job: int) -> bool:
     path, found = object_path(name), False
     for changed_path, body in changes:
         state = body[1].get("ActiveState") if changed_path == path and body[0] == UNIT else None
-        if state is not None and state[1] in ("activating", "deactivating"):
+        if state is not None and is_changing(state[1]):
             number = body[1].get("Job", ("", (0, "")))[1][0]
             found = state[1] == "deactivating" and (found or number not in (0, job))
     return found

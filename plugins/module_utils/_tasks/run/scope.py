@@ -19,6 +19,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -31,7 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     hold_against,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
@@ -148,7 +150,7 @@ class RunInScope(Step):
 
     def _kill(self, ctx: Context) -> None:
         try:
-            jobs = [job for job in ctx.manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
             ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
         except SystemdError:
             pass

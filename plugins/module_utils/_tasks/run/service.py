@@ -32,7 +32,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
@@ -40,6 +41,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     Outcome,
     Refused,
     RunFailed,
+    Taken,
     ended,
     halted,
     hold_against,
@@ -47,8 +49,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     read_exit,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _DESCRIPTORS = {
     "stdin": "StandardInputFileDescriptor",
@@ -66,19 +71,26 @@ _LOOK, _SILENCE = 5.0, 300.0
 _LARGEST_FILE = 64 << 20
 
 
-def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
+def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
-    :raises Refused: the name is taken, a property is not to the liking of this version, or the user has no right to do so.
+    :raises Taken: there is a unit of that name.
+    :raises Refused: a property is not to the liking of this version, or the user has no right to do so.
     """
     try:
         return manager.start_transient(name, properties, others)
     except CallFailed as e:
         if e.name.endswith(".UnitExists"):
-            raise Refused(f"name: there is a unit {name} on this host already; choose another name") from e
+            raise Taken(f"name: there is a unit {name} on this host already; choose another name") from e
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
         why = explain(e, f"start {name}")
+        if e.name.endswith(".NoSuchUnit"):
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import why_unwritable
+
+            # Of a unit whose file it could not write, systemd says no more than that.
+            place = f"/run/{'systemd' if manager.uid is None else f'user/{manager.uid}/systemd'}/transient"
+            why.msg = f"cannot start {name}: systemd did not write its file in {place}{why_unwritable(f'{place}/{name}')}"
         raise Refused(why.msg, **why.data) from e
 
 
@@ -108,7 +120,7 @@ class StartTimer(Step):
         return True
 
 
-def next_elapse(manager: t.Any, timer: str) -> str | None:
+def next_elapse(manager: UnitManager, timer: str) -> str | None:
     """When a timer elapses next, as ISO 8601 in UTC; null where that is not known yet, or never."""
     path = object_path(timer)
     # The timer's first elapse may still be being computed.
@@ -288,7 +300,7 @@ class RunService(Step):
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
             with self._connect() as manager:
-                jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+                jobs = jobs_of(manager.enqueue([(self._request.name, "stop")]))
                 return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
             return False

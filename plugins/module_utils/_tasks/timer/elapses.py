@@ -14,6 +14,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # What systemd says where it has no time to tell.
 _NEVER = (0, INFINITY)
 _ASKED = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
@@ -26,7 +29,7 @@ class Elapses(t.NamedTuple):
     last: int | None
 
 
-def read_elapses(manager: t.Any, states: t.Mapping[str, str]) -> dict[str, Elapses]:
+def read_elapses(manager: UnitManager, states: t.Mapping[str, str]) -> dict[str, Elapses]:
     """What systemd says of timers, in one round trip.
 
     :param states: name of a loaded timer -> its SubState. One that does not wait has no next elapse; systemd keeps the
