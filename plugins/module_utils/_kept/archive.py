@@ -29,11 +29,10 @@ def hold() -> None:
         with open(archive, "rb") as file:
             data = file.read()
         # Each package has an importer of its own, which would look for the archive when it is made.
-        known: t.Any = get_importer(archive)
-        for path in known._files:
+        inner: t.Any = zipimport
+        for path in inner._zip_directory_cache[archive]:
             if path.endswith("/__init__.py"):
                 get_importer(f"{archive}/{path[: -len('/__init__.py')]}")
-        inner: t.Any = zipimport
         inner._io = _Io(inner._io, archive, data)
     except Exception:  # noqa: S110 - of another make of Python; then it is as if nobody had come here
         pass

@@ -308,6 +308,7 @@ class FakeManager(NoManager):
     """SetUnitProperties as systemd does it: values kept, drop-ins written, some of them wrongly."""
 
     offline = False
+    runs = True
 
     def __init__(self, disk: Disk, refuse: str = "") -> None:
         self.disk = disk
