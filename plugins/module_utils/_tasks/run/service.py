@@ -34,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
@@ -44,7 +45,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     ended,
     halted,
     hold_against,
-    iso_time,
     last_lines,
     read_exit,
     screen,
@@ -129,7 +129,7 @@ def next_elapse(manager: UnitManager, timer: str) -> str | None:
     times = [value for value in (real,) if 0 < value < INFINITY]
     if 0 < monotonic < INFINITY:
         times.append(int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6) + monotonic)
-    return iso_time(min(times)) if times else None
+    return rfc3339(min(times)) if times else None
 
 
 class RunService(Step):
