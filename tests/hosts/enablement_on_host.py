@@ -18,10 +18,11 @@ import typing as t
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from jeepney import auth, low_level
+
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
-from jeepney import auth, low_level
 
 PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"

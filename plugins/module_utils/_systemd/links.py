@@ -104,7 +104,7 @@ def led_to(path: str, target: str) -> set[str]:
     names = {target.rpartition("/")[2]}
     if folder.endswith((".wants", ".requires", ".upholds")):
         names.add(own)
-    return {*names, *(template_of(each) for each in names if "@" in each)}
+    return names.union(template_of(each) or each for each in names)
 
 
 def links_by_unit(links: t.Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -28,7 +28,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, links_by_unit, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    installed_links,
+    links_by_unit,
+    read_links,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
