@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import typing as t
 
 import jeepney.low_level as dbus
@@ -137,3 +138,34 @@ def test_headers_that_are_known_keep_their_number() -> None:
     for number in range(2000):
         read(serialised("s" * (number % 200), ("x",) * (number % 200), number + 1), reader)
     assert len(reader._headers) <= 500
+
+
+def test_a_bus_is_not_asked_more_at_once_than_it_takes() -> None:
+    """dbus-daemon fails the 129th call that waits for its answer."""
+    ours, theirs = socket.socketpair()
+
+    def answer() -> None:
+        parser = dbus.Parser()
+        for _number in range(250):
+            message = parser.get_next_message()
+            while message is None:
+                parser.add_data(theirs.recv(1 << 16))
+                message = parser.get_next_message()
+            theirs.sendall(serialised("s", (str(message.header.serial),), message.header.serial))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with theirs, Connection(ours, dbus, "some.name", default_timeout=30) as connection:
+        waiting = []
+        encode = connection._encode
+
+        def seen(call: Call) -> bytes:
+            raw = encode(call)
+            waiting.append(len(connection._awaited))
+            return raw
+
+        connection._encode = seen  # type: ignore[method-assign,assignment]
+        replies = connection.call_many([Call("/p", "i.f", "Echo", "s", ("x",))] * 250)
+        thread.join()
+    assert replies == [(str(number),) for number in range(1, 251)]
+    assert max(waiting) <= 128
