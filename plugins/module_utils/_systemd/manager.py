@@ -67,6 +67,14 @@ class Job(t.NamedTuple):
     type: str
 
 
+class Enqueued(t.NamedTuple):
+    """What became of asking for a job of a unit: the job, or why systemd refused it."""
+
+    unit: str
+    job: Job | None = None
+    error: CallFailed | None = None
+
+
 class NotPermitted(SystemdError):
     """Systemd or polkit refused this user."""
 
@@ -118,7 +126,9 @@ class Manager:
     :param timeout: seconds that any answer may take; None where the user does not say, for what is usual.
     """
 
-    offline = False
+    offline = absent = False
+    runs = True
+    root = ""
     tree = HOST
 
     def __init__(
@@ -313,6 +323,10 @@ class Manager:
         """One property of the manager itself; None where this version has no such property."""
         return self.properties([(MANAGER_PATH, MANAGER, name)])[0]
 
+    def problem_of_files(self, name: str) -> str:
+        """Systemd reads the files itself, and says what it cannot read of them by LoadError."""
+        return ""
+
     def presets(self, names: t.Sequence[str]) -> list[str]:
         """What the host's presets say of each unit: `enabled`, `disabled`, or empty where it has no unit file."""
         return [value or "" for value in self.properties([(object_path(n), UNIT, "UnitFilePreset") for n in names])]
@@ -389,8 +403,8 @@ class Manager:
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):
                     raise explain(reply, "follow systemd's jobs")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Job | CallFailed]:
-        """Enqueue `(unit, job type)` all together; in order, each job or why systemd refused it."""
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
+        """Enqueue `(unit, job type)` all together; in order, what became of each."""
         self.watch_jobs()
         begun = time.monotonic()
         # A job that is there already is joined, so that it may be asked for again.
@@ -401,13 +415,12 @@ class Manager:
             calls = [_job_call(*wanted[at], mode, False) for at in old]
             for at, reply in zip(old, self.ask(calls)):
                 replies[at] = reply
-        jobs: list[Job | CallFailed] = []
-        for (name, kind), reply in zip(wanted, replies):
-            if isinstance(reply, CallFailed):
-                jobs.append(reply)
-            else:
-                jobs.append(self._job(reply[0], name, kind, begun))
-        return jobs
+        return [
+            Enqueued(name, error=reply)
+            if isinstance(reply, CallFailed)
+            else Enqueued(name, self._job(reply[0], name, kind, begun))
+            for (name, kind), reply in zip(wanted, replies)
+        ]
 
     def _job(self, path: str, name: str, kind: str, begun: float) -> Job:
         number = path.rpartition("/")[2]
@@ -768,5 +781,5 @@ def open_manager(
     who = user or str(uid)
     raise BusUnreachable(
         f"the service manager of user {who} is not running ({failed[0].msg}); it runs while the user is logged in, "
-        f"or always after `loginctl enable-linger {who}`"
+        "or always with pidone.systemd.user_manager and `linger: true`"
     ) from failed[0]
