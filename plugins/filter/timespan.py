@@ -62,9 +62,8 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import (
-    INFINITY,
     format_timespan,
     parse_timespan,
 )

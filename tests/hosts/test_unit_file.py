@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 
+from tests import contract
+from tests.contract import invocation, show
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
@@ -33,63 +35,25 @@ def good(host: Host, **args: t.Any) -> dict[str, t.Any]:
 
 
 def converge(host: Host, again: bool = True, **args: t.Any) -> dict[str, t.Any]:
-    """Plan, do, and do again: the plan changes nothing and tells what is then done; the second run has nothing to do."""
-    before = snapshot(host)
-    planned = task(host, check=True, diff=True, **args)
-    assert not planned["failed"], planned["msg"]
-    assert snapshot(host) == before
-    done = task(host, diff=True, **args)
-    assert not done["failed"], done["msg"]
-    for key in ("changed", "steps", "diff", "written", "meaning_changed", "path"):
-        assert planned.get(key) == done.get(key), key
-    assert [(u["name"], u.get("after")) for u in planned["units"]] == [(u["name"], u.get("after")) for u in done["units"]]
+    """Plan, do, and do again; check mode knows what is written and what becomes of units."""
+
+    def told(result: dict[str, t.Any]) -> object:
+        units = [(unit["name"], unit.get("after")) for unit in result["units"]]
+        return [result.get(key) for key in ("written", "meaning_changed", "path")], units
+
+    done = contract.converge(lambda check: task(host, check, True, **args), lambda: snapshot(host), told, again)
     assert done["changed"] is bool(done.get("steps")), "every step of these plans is a change, or comes with one"
-    if again:
-        repeated = task(host, **args)
-        assert not repeated["failed"], repeated["msg"]
-        assert repeated["changed"] is False, repeated.get("steps")
-        assert "steps" not in repeated
     return done
 
 
 def refused(host: Host, *words: str, **args: t.Any) -> dict[str, t.Any]:
     """The task fails in check mode and for real with the same words, and changes nothing."""
-    before = snapshot(host)
-    messages = []
-    for check in (True, False):
-        result = task(host, check=check, **args)
-        assert result["failed"], result
-        assert not result["changed"]
-        assert "Traceback" not in result["msg"] + result.get("module_stderr", "")
-        messages.append(result["msg"])
-    assert messages[0] == messages[1]
-    for word in words:
-        assert word in messages[0]
-    assert snapshot(host) == before
-    return result
+    return contract.refused(lambda check: task(host, check, **args), lambda: snapshot(host), *words)
 
 
 def snapshot(host: Host) -> str:
     """All unit files and links, their contents and times, and what runs."""
-    places = "/etc/systemd /run/systemd/system /run/systemd/user /home/*/.config /root/.config"
-    script = (
-        # Asked for a unit it does not know, systemd looks for new directories of drop-ins, which NeedDaemonReload then counts.
-        "systemctl show uf-none-such.service >/dev/null; "
-        f"find {places} -printf '%p %l %m %u %g %T@ %i\\n' 2>/dev/null | sort; "
-        f"find {places} -type f 2>/dev/null | sort | xargs cat; "
-        "systemctl list-units --all --no-legend --plain 'uf*' | sort; "
-        "systemctl show 'uf*' -p Id,InvocationID,NeedDaemonReload"
-    )
-    return host.run(script).stdout
-
-
-def show(host: Host, unit: str, *properties: str) -> dict[str, str]:
-    told = host.run(["systemctl", "show", unit, "-p", ",".join(properties)], check=True).stdout
-    return dict(line.split("=", 1) for line in told.splitlines())
-
-
-def invocation(host: Host, unit: str) -> str:
-    return show(host, unit, "InvocationID")["InvocationID"]
+    return contract.picture(host, "uf*")
 
 
 def reloads(host: Host) -> int:
@@ -637,7 +601,7 @@ class TestScopes:
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
         assert done["steps"] == [f"write /home/nosudo/.config/systemd/user/{unit}.service"]
-        refused(host, "enable-linger nosudo", sections=service(), activate=True, **options)
+        refused(host, "user_manager", sections=service(), activate=True, **options)
         converge(host, state="absent", **options)
         host.run("rm -rf /home/nosudo/.config")
 

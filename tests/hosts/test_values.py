@@ -11,7 +11,8 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import parse_crontab
 from tests.lab.host import Host
 from tests.unit.values import compare, oracle

@@ -113,14 +113,9 @@ def _kept(digest: str) -> dict[str, t.Any] | None:
 
 
 def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
-    code = read_code(folder, compiled_name(digest))
+    code = read_code(folder, file_name("jeepney", digest))
     if isinstance(code, dict):
         return code
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import compile_and_keep
 
     return compile_and_keep(folder, digest, archive)
-
-
-def compiled_name(digest: str) -> str:
-    """File name of what this Python compiled."""
-    return file_name("jeepney", digest)

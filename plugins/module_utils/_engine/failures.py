@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
     sync_journal,
@@ -25,25 +26,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     UnitStatus,
     explain,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    interface_of,
+    is_down,
+    is_up,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
 _LOG_LINES = 10
-
-# Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
-_EXIT_STATUSES = {
-    200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
-    207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
-    213: "SECUREBITS", 214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
-    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK", 226: "NAMESPACE",
-    227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
-    232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING",
-    238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
-    242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
-}  # fmt: skip
-
 
 _MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
 # What systemd says of a unit that it does not even try to start, because that was tried too often.
@@ -64,7 +57,7 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     """
     wanted = []
     for status in statuses:
-        face = _interface(status.id)
+        face = interface_of(status.id)
         wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
         wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "ExecCondition")]
         wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
@@ -126,15 +119,11 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     return error
 
 
-def _interface(name: str) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
-
-
 def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
     """Fill in what systemd knows of the unit."""
     manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
-    unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
+    unit, special = manager.all_properties([(path, UNIT), (path, interface_of(name))])
     entry.update(
         load_state=unit.get("LoadState", ""),
         active_state=unit.get("ActiveState", ""),
@@ -168,7 +157,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         entry["failed_dependencies"] = [
             {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
             for status in manager.status(needed)
-            if status.active_state not in ("active", "reloading", "activating")
+            if not is_up(status.active_state)
         ]
     invocation = bytes(unit.get("InvocationID") or b"").hex()
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
@@ -193,7 +182,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
 
 def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
     """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
-    if entry["job"]["result"] != "failed" or entry["active_state"] not in ("failed", "inactive"):
+    if entry["job"]["result"] != "failed" or not is_down(entry["active_state"]):
         return False
     if not unit.get("StartLimitBurst") or unit.get("InactiveExitTimestampMonotonic", 0) >= ctx.jobs_begun * 1e6:
         return False
@@ -212,7 +201,7 @@ def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
     for status in triggered:
         if status.load_state != "loaded":
             return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
-        if listens and status.active_state not in ("inactive", "failed"):
+        if listens and not is_down(status.active_state):
             return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
     return ""
 
@@ -229,41 +218,36 @@ def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[s
 
 def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
     """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
-    import signal
-
     commands = list(service.get("ExecStart", ()))
-    code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
+    end, pid = exit_of(service), service.get("ExecMainPID", 0)
     if commands:
         entry["command"] = " ".join(commands[0][1])
     # Where a command beside the main process fails, systemd terminates that.
-    swept = (code in (2, 3) and entry["result"] == "exit-code") or (
-        code == 2 and status == signal.SIGTERM and entry["result"] in ("signal", "core-dump")
+    swept = (end.signal and entry["result"] == "exit-code") or (
+        end.signal == "SIGTERM" and not end.core_dumped and entry["result"] in ("signal", "core-dump")
     )
-    if swept or not ((code == 1 and status) or code in (2, 3)):
+    if swept or not end.code or end.is_success:
         kinds = ["ExecCondition", "ExecStartPre", *([] if swept else ["ExecStart"]), "ExecStartPost"]
         # A reload that failed earlier is not why the unit is down now.
         kinds += ["ExecReload"] if "reload" in entry["job"]["type"] else []
         # What mount and swap units run is their main process.
         for kind in (*kinds, *_MAIN_OF_OTHERS):
             for row in service.get(kind, ()):
-                if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
+                its = Exit(row[8], row[9])
+                if its.signal or (its.status and not row[2]):
                     entry["command"] = " ".join(row[1])
                     if kind not in _MAIN_OF_OTHERS:
                         entry["failed_setting"] = kind
-                    code, status, pid = row[8], row[9], row[7]
-    if not code:
+                    end, pid = its, row[7]
+    if not end.code:
         return
     entry["pid"] = pid
-    if code == 1:
-        entry["exit_code"] = status
-        if status in _EXIT_STATUSES:
-            entry["exit_status"] = _EXIT_STATUSES[status]
+    if end.signal:
+        entry.update(signal=end.signal, core_dumped=end.core_dumped)
     else:
-        try:
-            entry["signal"] = signal.Signals(status).name
-        except ValueError:
-            entry["signal"] = str(status)
-        entry["core_dumped"] = code == 3
+        entry["exit_code"] = end.status
+        if end.meaning:
+            entry["exit_status"] = end.meaning
     begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
     if "failed_setting" not in entry and ended > begun:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
@@ -303,7 +287,7 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
         state += f", Result: {entry['result']}"
     if "exit_code" in entry or "signal" in entry:
         which = f"{entry['failed_setting']}= process" if "failed_setting" in entry else "main process"
-        state += f", {which} {entry['pid']} {_ended(entry)}"
+        state += f", {which} {entry['pid']} {told(entry.get('exit_code'), entry.get('signal'), entry.get('core_dumped', False))}"
     if entry.get("n_restarts"):
         state += f", restarted {entry['n_restarts']} times"
     lines.append(f"  unit      {state}")
@@ -327,13 +311,6 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
             clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
             lines.append(f"    {clock} {record['message']}")
     return "\n".join(lines)
-
-
-def _ended(entry: dict[str, t.Any]) -> str:
-    if "signal" in entry:
-        return f"was killed by {entry['signal']}{' (core dumped)' if entry.get('core_dumped') else ''}"
-    name = f"/{entry['exit_status']}" if "exit_status" in entry else ""
-    return f"exited with status {entry['exit_code']}{name}"
 
 
 def _headline(entry: dict[str, t.Any], timeout: float) -> str:

@@ -11,11 +11,10 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-
-# Job types after which a unit shall be up.
-_UP = ("start", "restart", "reload", "reload-or-restart", "try-restart", "reload-or-try-restart")
 
 
 class Reload(Step):
@@ -132,7 +131,7 @@ class Jobs(Step):
     """
 
     undoable = True
-    # Timers that are brought up again such that they count from then on (`anew.Held`).
+    # Timers that are brought up again such that they count from then on (`way_back.Held`).
     anew: t.Sequence[t.Any] = ()
 
     def __init__(
@@ -161,10 +160,10 @@ class Jobs(Step):
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import JobsWere
 
         up = [name for name in self.names if name in self._up]
-        down = [name for name in self.names if name not in self._up] if self.type in _UP else []
+        down = [name for name in self.names if name not in self._up] if brings_up(self.type) else []
         if self.undoable and (up or down):
             # What was up comes up again at the very end, after files and links have been put back.
-            self.note(ctx, JobsWere(up, "restart" if self.type in _UP else "start", down, self.for_now, self.anew))
+            self.note(ctx, JobsWere(up, "restart" if brings_up(self.type) else "start", down, self.for_now, self.anew))
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
@@ -191,7 +190,7 @@ class Jobs(Step):
             result = results.get(job.id)
             if result not in ("done", "skipped"):
                 bad.append((job.unit, job, result or "unfinished"))
-            elif self.type in _UP and not is_up(status):
+            elif brings_up(self.type) and not runs(status):
                 down.append((job, status))
         if down:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
@@ -214,7 +213,7 @@ class Jobs(Step):
 
     def undone(self) -> str:
         down = [name for name in self.names if name not in self._up]
-        return f"{short(down)} stopped again" if down and self.type in _UP else ""
+        return f"{short(down)} stopped again" if down and brings_up(self.type) else ""
 
 
 class Settle(Step):
@@ -247,7 +246,7 @@ class Settle(Step):
         while True:
             asked = time.monotonic()
             left = self._jobs.ended + self._seconds - asked
-            down = [status for status in ctx.manager.status(names) if not is_up(status)]
+            down = [status for status in ctx.manager.status(names) if not runs(status)]
             if down:
                 self._check_down(ctx, down)
                 names = [name for name in names if name not in self._jobs.finished]
@@ -278,18 +277,10 @@ class Settle(Step):
     def _restarts(self, ctx: Context, services: t.Sequence[str]) -> list[t.Any]:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
-        face = "org.freedesktop.systemd1.Service"
-        values: list[t.Any] = ctx.manager.properties([(object_path(name), face, "NRestarts") for name in services])
+        values: list[t.Any] = ctx.manager.properties([(object_path(name), SERVICE, "NRestarts") for name in services])
         return values
 
     def _fail(self, ctx: Context, names: t.Sequence[str]) -> t.NoReturn:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
 
         raise report_unhealthy(ctx, names, self._jobs.type)
-
-
-def is_up(status: t.Any) -> bool:
-    """Whether a unit runs: active or reloading, or still activating for another reason than a restart after a failure."""
-    if status.active_state in ("active", "reloading", "refreshing"):
-        return True
-    return status.active_state == "activating" and not status.sub_state.startswith("auto-restart")

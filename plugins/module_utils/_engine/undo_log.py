@@ -17,6 +17,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import finish_way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
     missing_directories,
     remove,
@@ -28,7 +29,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Note,
     Step,
     explained,
-    finish_way_back,
     stop,
     undo,
 )

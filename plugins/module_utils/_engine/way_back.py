@@ -31,6 +31,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
+_PERSISTENT = b"[Timer]\nPersistent=yes\n"
+# No trigger but one that is as far away as systemd reckons.
+_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
+
 
 class FileWas(Note):
     """A regular file before it is written, replaced or removed.
@@ -214,6 +218,24 @@ class LinksWere(Note):
         return cls(_texts(data["directories"]), before, _texts(data["names"]), str(data["root"]))
 
 
+class Held(t.NamedTuple):
+    """A timer that is held back for a moment.
+
+    `drop_in` is the path of what holds it back, `far` whether its triggers are far away meanwhile, `stamp` the path of the file by
+    which systemd takes it for elapsed just now; empty where there is one already.
+    """
+
+    name: str
+    drop_in: str
+    far: bool
+    stamp: str
+
+    @property
+    def text(self) -> bytes:
+        """What the drop-in says."""
+        return _PERSISTENT + (_FAR_AWAY if self.far else b"")
+
+
 class JobsWere(Note):
     """States of units before jobs are made for them.
 
@@ -221,7 +243,7 @@ class JobsWere(Note):
     :param again: the job that brings these up, `start` or `restart`: at the very end, after files and links.
     :param down: the units that are down, and are brought up now.
     :param for_now: whether they are only taken down for a later step, which brings them up again.
-    :param anew: timers that count from now on when they come up again (`anew.Held`).
+    :param anew: timers that count from now on when they come up again (`Held`).
     """
 
     kind = "jobs"
@@ -256,8 +278,6 @@ class JobsWere(Note):
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> JobsWere:
-        from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held
-
         anew = [Held(*timer) for timer in data["anew"]]
         for timer in anew:
             _texts([timer.name, timer.drop_in, timer.stamp])

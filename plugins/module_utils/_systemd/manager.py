@@ -116,7 +116,7 @@ class Manager:
     :param timeout: seconds that any answer may take; None where the user does not say, for what is usual.
     """
 
-    offline = False
+    offline = absent = False
     tree = HOST
 
     def __init__(
@@ -760,5 +760,5 @@ def open_manager(
     who = user or str(uid)
     raise BusUnreachable(
         f"the service manager of user {who} is not running ({failed[0].msg}); it runs while the user is logged in, "
-        f"or always after `loginctl enable-linger {who}`"
+        "or always with pidone.systemd.user_manager and `linger: true`"
     ) from failed[0]

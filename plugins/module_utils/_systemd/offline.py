@@ -37,6 +37,7 @@ class OfflineManager:
     """
 
     offline = True
+    absent = False
     uid = None
 
     def __init__(self, scope: str, root: str = "") -> None:

@@ -20,12 +20,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
-    BUS_NAME,
     MANAGER,
     MANAGER_PATH,
     UNIT,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of, is_active, is_down
 
 # Seconds that the new process may take until it answers.
 _NEW_PROCESS = 30.0
@@ -115,7 +115,7 @@ def results_of(manager: t.Any, jobs: t.Sequence[t.Any]) -> dict[int, str]:
     """How jobs ended whose end nobody heard of, by what their units are now."""
     wanted = []
     for job in jobs:
-        path, kind = object_path(job.unit), f"{BUS_NAME}.{unit_type(job.unit).capitalize()}"
+        path, kind = object_path(job.unit), interface_of(job.unit)
         wanted += [(path, UNIT, name) for name in ("ActiveState", *_SINCE)]
         wanted += [(path, kind, name) for name in ("Result", "ReloadResult")]
     values = iter(manager.properties(wanted))
@@ -144,11 +144,11 @@ def ended_how(
     :param reloaded: its ReloadResult, which stays when the unit is active all the same.
     """
     if kind == "stop":
-        return "done" if state in ("inactive", "failed", None) else "unknown"
+        return "done" if state is None or is_down(state) else "unknown"
     since = begun * 1e6
     if state == "failed" or (state == "inactive" and result not in ("success", None)):
         return "failed"
-    if state in ("active", "reloading"):
+    if is_active(state):
         if kind == "start" or (kind != "reload" and (entered or 0) >= since):
             return "done"
         if "reload" in kind and reloaded is not None:

@@ -10,12 +10,12 @@ import typing as t
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 

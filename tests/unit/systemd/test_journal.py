@@ -53,6 +53,8 @@ def journalctl(monkeypatch: pytest.MonkeyPatch) -> Journalctl:
 
 def entries(**params: t.Any) -> list[dict[str, t.Any]]:
     class Module:
+        check_mode = False
+
         def __init__(self) -> None:
             self.params = {**DEFAULTS, **params}
 

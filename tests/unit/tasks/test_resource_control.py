@@ -16,7 +16,8 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
@@ -136,7 +137,7 @@ class TestFiles:
 
     def test_syntax(self) -> None:
         text = "[Unit]\nMemoryMax=1\n[Service]\n# MemoryMax=2\n MemoryMax = 3 \nIPAddressDeny=any \\\n# no\n localhost\nX=1\n"
-        assert parse_lines(text, "Service", KEYS) == [("MemoryMax", "3"), ("IPAddressDeny", "any  localhost")]
+        assert parse_lines(text, "Service", KEYS) == [("MemoryMax", "3"), ("IPAddressDeny", "any localhost")]
 
     @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
     def test_lines_end_where_systemd_ends_them(self, char: str) -> None:

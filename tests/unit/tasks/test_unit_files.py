@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import replace
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveDirectory,
@@ -34,12 +35,22 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import (
-    _Task,
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.attributes import Attributes
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
     can_reload_after,
     decide,
     file_state_after,
+    states_for,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
+    _is_hidden_by,
+    is_stale,
+    lacks_links,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import remove_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
 
 
 class FakeManager:
@@ -316,19 +327,17 @@ class TestWritable:
             check_writable("/run/user/4711/systemd/user/a.service")
 
 
-def task(root: str = "", **facts: t.Any) -> t.Any:
-    """A task without its options, with what the test needs."""
-    made = _Task.__new__(_Task)
-    made.tools, made.session, made.dropin, made.name = (
-        TOOLS,
-        Session({"scope": "system"}, 1.0, False, False, False),
-        None,
-        "a@.service",
-    )
-    made.paths = UnitPaths("system", root=root)
-    made.tree = made.paths.tree
-    for name, value in facts.items():
-        setattr(made, name, value)
+def asked(text: str = "", **options: t.Any) -> Asked:
+    """The options of a task: those given, and otherwise what the module has for them."""
+    own = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user"))
+    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system")
+    return Asked({**own, "name": "a.service", "content": text or "[Unit]\n", **options}, False)
+
+
+def place_of(wish: Asked, paths: UnitPaths | None = None) -> Place:
+    made = Place(wish, Session({"scope": wish.params["scope"]}, 1.0, False, False, False))
+    if paths is not None:
+        made.paths, made.tree = paths, paths.tree
     return made
 
 
@@ -348,7 +357,8 @@ class TestTask:
         (etc / "a@5.service").symlink_to(usr / "a@.service")
         (etc / "a@6.service").symlink_to("/dev/null")
         (etc / "a@7.service").symlink_to("/opt/a@7.service")
-        assert task(str(tmp_path))._own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
+        place = place_of(asked(name="a@.service", root=str(tmp_path)))
+        assert place.own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
 
     @pytest.mark.parametrize(
         ("state", "need", "dropins", "stale"),
@@ -370,10 +380,11 @@ class TestTask:
         told = [need, "/usr/lib/systemd/user/a.service", [f"{tmp_path}/{path}" for path in dropins]]
         paths = UnitPaths("user", str(tmp_path), 0)
         looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
-        unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
-        asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
-        asked.path = asked.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
-        assert asked._is_stale(looked_in, unit, [unit]) is stale
+        unit = Unit("a.service", UnitStatus("a.service", "", state, "active", "", "", "/", 0, "", "/"))
+        wish = asked(dropin="x")
+        place = place_of(wish, paths)
+        place.path = place.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        assert is_stale(wish, place, looked_in, unit, [unit]) is stale
 
     @pytest.mark.parametrize(
         ("links", "install", "lacking"),
@@ -395,8 +406,7 @@ class TestTask:
             (tmp_path / link).parent.mkdir()
             (tmp_path / link).symlink_to("/etc/systemd/system/a.service")
         where = types.SimpleNamespace(link_directories=lambda: [str(tmp_path), "/run"])
-        asked = task(name="a.service", params={"runtime": False}, text=parse(f"[Install]\n{install}\n"))
-        assert asked._lacks_links(where) is lacking
+        assert lacks_links(asked(f"[Install]\n{install}\n"), where) is lacking
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
         told: dict[str, t.Any] = {"Triggers": ["a.service"]}
@@ -406,15 +416,15 @@ class TestTask:
             status=lambda names: [service] if names else [],
         )
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
-        asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
+        wish = asked("[Socket]\n", name="a.socket", on_change="restart")
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            asked._states(looked_in, socket, [socket], lambda _unit: True)
+            states_for(wish, looked_in, socket, [socket], lambda _unit: True)
         told["RequiredBy"] = ["a.service"]
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -428,36 +438,37 @@ class TestTask:
     def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
         looked_in = types.SimpleNamespace(properties=lambda wanted: [now, [], [], [], [], []])
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
-        asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
+        wish = asked(text, dropin=dropin, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            asked._states(looked_in, unit, [unit], lambda _unit: True)
-        asked.on_change = "reload_or_restart"
-        asked._states(looked_in, unit, [unit], lambda _unit: True)
+            states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+        wish.on_change = "reload_or_restart"
+        states_for(wish, looked_in, unit, [unit], lambda _unit: True)
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
         (tmp_path / "a.service.d").symlink_to("elsewhere")
-        asked = task(path=f"{tmp_path}/a.service.d/x.conf", dropin="x.conf", absent=True)
-        assert asked._absent_file(None) == ([], [], None)
+        wish = asked(dropin="x.conf", state="absent")
+        place = place_of(wish)
+        place.path = f"{tmp_path}/a.service.d/x.conf"
+        assert remove_file(wish, place, TOOLS, None) == FileChange([])
         (tmp_path / "a.service.d").unlink()
         (tmp_path / "a.service.d").mkdir()
-        ((step,), _diffs, _wrote) = asked._absent_file(None)
+        (step,) = remove_file(wish, place, TOOLS, None).steps
         assert step.describe() == f"remove {tmp_path}/a.service.d"
 
     def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
-        asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
-        assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
-        assert not asked._is_hidden_by("/etc/systemd/system/a@1.service.d/y.conf")
-        assert not asked._is_hidden_by("/etc/systemd/system/service.d/x.conf")
-        assert not asked._is_hidden_by("/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
+        path = "/etc/systemd/system/a@.service.d/x.conf"
+        assert _is_hidden_by(path, "/run/systemd/system/a@1.service.d/x.conf")
+        assert not _is_hidden_by(path, "/etc/systemd/system/a@1.service.d/y.conf")
+        assert not _is_hidden_by(path, "/etc/systemd/system/service.d/x.conf")
+        assert not _is_hidden_by(path, "/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
 
     def test_functions_of_ansible_core_fail_as_ours(self) -> None:
         def fail_json(**_facts: t.Any) -> t.NoReturn:
             raise SystemExit(1)
 
-        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json)
-        asked = task(module=module, path="/etc/a.service")
-        with pytest.raises(SystemdError) as caught, asked._asking(True):
+        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json, params={})
+        with pytest.raises(SystemdError) as caught, Attributes(module, "/etc/a.service").asking(True):
             assert module.check_mode is True
             module.fail_json(path="/etc/.a.service.1.pidone-tmp", msg="chown failed", exception=OSError(1, "no"))
         assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
@@ -491,10 +502,8 @@ class TestTask:
         monkeypatch.setattr(verify, "verify", fake)
         text = "[Service]\nExecStart=/a\n"
         # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
-        module = types.SimpleNamespace()
-        task(
-            module=module, params={"verify": "normal"}, text=parse(text), raw=text, warnings=[], path="/etc/a"
-        )._verify()
+        wish = asked(text, verify="normal")
+        assert check_text(wish, place_of(wish)) == []
         assert len(seen) == 1
         assert not os.path.exists(seen[0])
 

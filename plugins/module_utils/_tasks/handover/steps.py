@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LASTING,
     is_masked,
@@ -35,10 +36,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     read_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
-_SERVICE = "org.freedesktop.systemd1.Service"
-_DOWN = ("inactive", "failed")
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
 _PAUSE = 0.05
@@ -410,11 +410,11 @@ def stop_units(moving: Moving, ctx: Context) -> t.List[str]:
     :raises SystemdError: one is not down when the time is over.
     """
     names = [name for name in moving.unit_names if name not in moving.record.active]
-    up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     # Sockets and timers first, lest they start their service again.
     up.sort(key=lambda name: name.endswith(".service"))
     stop(ctx, up)
-    still = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    still = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     if still:
         raise SystemdError(f"{short(still)} did not stop within {ctx.timeout:g} s")
     ctx.manager.reset_failed(names)
@@ -497,7 +497,7 @@ def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
     if not name.endswith(".service"):
         return None
     path = object_path(name)
-    pid, cgroup = manager.properties([(path, _SERVICE, "MainPID"), (path, _SERVICE, "ControlGroup")])
+    pid, cgroup = manager.properties([(path, SERVICE, "MainPID"), (path, SERVICE, "ControlGroup")])
     members = processes.in_cgroup(cgroup) if cgroup else []
     if not pid:
         # Of a service that forked away systemd may not know which process is the main one: the oldest.
@@ -583,7 +583,7 @@ def link_again(moving: Moving, records: Records, ctx: Context) -> None:
     """Put the links back, such that the supervisor starts the service if it ran and only then."""
     record, name = moving.record, moving.name
     names = [unit for unit in moving.unit_names if unit not in record.active]
-    up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     if up:
         raise SystemdError(f"{name} is not started under {record.source} again while {short(up)} is not down")
     moving.supervised.unlock()
@@ -676,7 +676,7 @@ class StopUnits(_Of):
         self.moving.touched = True
         self.moving.before = look_at_unit(ctx.manager, self.moving.main)
         names = self.moving.unit_names
-        self._up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+        self._up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
         self.moving.stopped = time.monotonic() if self._up else 0.0
         stop_units(self.moving, ctx)
         return bool(self._up)

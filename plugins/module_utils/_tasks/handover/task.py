@@ -21,25 +21,25 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     asks_for,
     scanned_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import SYSTEM, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
@@ -69,10 +69,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
-_INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
 _PULLS = (*_STARTS, "Requisite", "After", "Before")
-_DOWN = ("inactive", "failed")
 # What the author of a unit that is on the host already, mostly a packager, has decided otherwise.
 THEIRS = frozenset(("command", "cwd", "environment"))
 # Lines of one service's failure in the message; all of it is in the result.
@@ -279,7 +277,7 @@ class _Task:
                     loaded.append(unit.name)
                     continue
                 text = parse(unit.content)
-                found[unit.name] = {key: words_of(" ".join(text.values("Unit", key))) for key in _PULLS}
+                found[unit.name] = {key: text.words("Unit", key) for key in _PULLS}
         values = iter(manager.properties([(object_path(name), UNIT, key) for name in loaded for key in _PULLS]))
         for name in loaded:
             found[name] = {key: list(next(values) or ()) for key in _PULLS}
@@ -301,7 +299,7 @@ class _Task:
                         if other not in owner and other.endswith(".service"):
                             wanted.setdefault(other, item.moving.name)
         for status in manager.status(list(wanted)):
-            if status.load_state != "loaded" or status.active_state not in _DOWN:
+            if status.load_state != "loaded" or not is_down(status.active_state):
                 continue
             name = wanted[status.id]
             (item,) = (one for one in items if one.moving.name == name)
@@ -356,7 +354,7 @@ class _Task:
         masked = self._check_units(moving, manager, where)
         record.masked = list(dict.fromkeys([*(record.masked if begun else ()), *masked]))
         statuses = {status.id: status for status in manager.status(moving.unit_names)}
-        active = [name for name, status in statuses.items() if status.active_state not in _DOWN]
+        active = [name for name, status in statuses.items() if not is_down(status.active_state)]
         if not record.phase:
             record.active = active
         if not begun:
@@ -499,7 +497,7 @@ class _Task:
         """Which units to enable and to start."""
         names = moving.unit_names
         kinds = {name: unit_type(name) for name in names}
-        installs = [u.name for u in moving.units if u.content is not None and _has_install(u.content)]
+        installs = [u.name for u in moving.units if u.content is not None and parse(u.content).can_be_enabled()]
         bare = [u.name for u in moving.units if u.content is None]
         states = dict(zip(names, manager.unit_file_states(names)))
         installs += [name for name in bare if states[name] not in ("static", "indirect", "generated", "transient", "")]
@@ -662,7 +660,7 @@ class _Task:
         start = next((step for step in item.plan.steps if isinstance(step, StartUnits)), None)
         if start is None or time.monotonic() >= start.ended + item.moving.settle:
             return True
-        return not all(is_up(status) for status in manager.status(item.moving.start))
+        return not all(runs(status) for status in manager.status(item.moving.start))
 
     def _has_to_stay(self, item: Item, edges: t.Sequence[Edge], stayed: t.Container[str]) -> bool:
         for edge in edges:
@@ -884,8 +882,3 @@ class _Task:
 
 def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
     return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _has_install(content: str) -> bool:
-    text = parse(content)
-    return any(text.values("Install", key) for key in _INSTALL)

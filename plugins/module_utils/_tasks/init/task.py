@@ -14,13 +14,13 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -292,7 +292,7 @@ class _Task:
                 files[f"{UNITS}/{unit.name}"] = unit.content
             for dropin in given.dropins:
                 files[f"{UNITS}/{dropin.unit}.d/{dropin.name}"] = dropin.content
-            names = [unit.name for unit in given.units if _installs(unit.content or "")]
+            names = [unit.name for unit in given.units if parse(unit.content or "").can_be_enabled()]
             if given.packaged:
                 names.append(given.packaged)
             if not given.units and not given.packaged:
@@ -517,10 +517,6 @@ class _RemoveTrialFiles(Step):
 def _is_wanted(given: Given) -> bool:
     """Whether the service would have come up with the next boot of the old init."""
     return bool(given.state.get("enabled")) and not given.state.get("down")
-
-
-def _installs(text: str) -> bool:
-    return any(line.strip() == "[Install]" for line in text.splitlines())
 
 
 def _leads(path: str, target: str) -> str:

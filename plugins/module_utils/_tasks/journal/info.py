@@ -41,7 +41,7 @@ _MOST_LINES = 2**31 - 1
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
-    session = open_session(params, connects=False)
+    session = open_session(params, connects=False, module=module)
     _check(params)
     for option in ("since", "until"):
         if params[option] is not None:
@@ -49,7 +49,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     lines = params["lines"] or None
     options, terms = _options(params), _terms(params, session)
     invocation = _invocation(params["invocation"])
-    if terms is None:
+    if terms is None or session.gone:
         return {"changed": False, "entries": []}
     fields = params["fields"]
     try:

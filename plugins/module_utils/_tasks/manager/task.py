@@ -139,7 +139,7 @@ class Isolate(Jobs):
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the manager to what the module's options ask for; returns the module's result."""
     params = module.params
-    session = open_session(params)
+    session = open_session(params, may_be_gone=_only_undoes(params), module=module)
     for option in ("default_target", "isolate"):
         if params[option] is not None:
             params[option] = _target(params[option], option)
@@ -154,6 +154,18 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     if module._diff and plan.steps:
         result["diff"] = plan.diff()
     return result
+
+
+def _only_undoes(params: dict[str, t.Any]) -> bool:
+    """Whether variables are unset, and nothing else is asked for."""
+    others = ("default_target", "isolate", "log_level", "log_target", "reexec")
+    values = (params["environment"] or {}).values()
+    return (
+        bool(values)
+        and all(value is None for value in values)
+        and not any(params[option] for option in others)
+        and params["daemon_reload"] != "always"
+    )
 
 
 def _target(name: str, option: str) -> str:
@@ -182,7 +194,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
     if target is not None:
         before = manager.default_target()
         if before != target:
-            if not manager.unit_file_states([target])[0]:
+            if not manager.absent and not manager.unit_file_states([target])[0]:
                 raise BadInput(f"default_target: there is no unit {target} on this host")
             steps.append(SetDefaultTarget(target, manager.link_directories()))
             changes.append(Change("default target", before or "none", target))
@@ -193,7 +205,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         wanted, before = params[option], manager.manager_property(name)
         if wanted is not None and before != wanted:
             steps.append(SetLogging(name, before, wanted))
-            changes.append(Change(name, before, wanted))
+            changes.append(Change(name, before or "unknown", wanted))
     if params["reexec"]:
         steps.append(Reexecute())
     elif params["daemon_reload"] == "always" or (
@@ -203,9 +215,9 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         steps.append(Reload())
     if params["isolate"] is not None:
         status = manager.status([params["isolate"]])[0]
-        if status.load_state == "not-found":
+        if status.load_state == "not-found" and not manager.absent:
             raise BadInput(f"isolate: there is no unit {params['isolate']} on this host")
-        if not manager.properties([(status.path, UNIT, "AllowIsolate")])[0]:
+        if not manager.absent and not manager.properties([(status.path, UNIT, "AllowIsolate")])[0]:
             raise BadInput(
                 f"isolate: {status.id} does not allow it, as everything it does not need would be stopped; "
                 "a unit that is meant for it has AllowIsolate=yes"
@@ -291,7 +303,7 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
-    with open_session(params) as session, session.reading():
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")

@@ -13,7 +13,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    INFINITY,
     PROPERTIES,
     drop_in_lines,
     from_texts,
@@ -21,6 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,
@@ -32,7 +33,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     control_files,
 )
 
-_UP = ("active", "reloading", "refreshing", "activating")
 # What systemd tells the kernel only when it starts a unit.
 _FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")
 # What ProtectClock=, RootImage=, MountImages= and credentials add to the devices that are allowed.
@@ -98,7 +98,7 @@ class Subject:
 
     @property
     def is_up(self) -> bool:
-        return self.status.active_state in _UP
+        return is_up(self.status.active_state)
 
 
 class Host:
@@ -281,6 +281,28 @@ def plan_resources(
     plan = Plan(steps, changes)
     plan.warnings += warnings
     return plan
+
+
+class _Expected(Step):
+    """In check mode: what a real run would set for units that an earlier task makes."""
+
+    def __init__(self, names: t.Sequence[str], what: str) -> None:
+        super().__init__(names)
+        self._what = what
+
+    def describe(self) -> str:
+        return f"set {self._what} of {short(self.names)}"
+
+
+def foretell(plan: Plan, units: t.Sequence[str], wanted: dict[str, t.Any], persist: str) -> None:
+    """Add what becomes of units that are not there yet, and that check mode expects of earlier tasks."""
+    values = {name: value for name, value in wanted.items() if value is not UNSET}
+    if not units or not values:
+        return
+    lasting = LASTING[{"true": "persistent", "runtime": "runtime", "false": "live"}[persist]]
+    told = ", ".join(f"{name}={shown(name, value)}" for name, value in values.items())
+    plan.steps.append(_Expected(units, ", ".join(values)))
+    plan.changes += [Change(name, "not found", f"{told} ({lasting})") for name in units]
 
 
 def _drifted(subject: Subject, names: t.Sequence[str]) -> dict[str, t.Any]:

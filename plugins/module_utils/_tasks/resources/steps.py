@@ -23,8 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    PROPERTIES,
     Scaled,
+    bus_names,
     canonical_to_bus,
     drop_in_lines,
     from_texts,
@@ -68,8 +68,7 @@ class ControlDirectories(t.NamedTuple):
 
 def control_file(name: str) -> str:
     """The file name of the drop-in that systemd writes for a property."""
-    row = PROPERTIES[name]
-    return f"50-{name if name.startswith('CPUQuota') else row.bus}.conf"
+    return f"50-{name if name.startswith('CPUQuota') else bus_names(name)[0]}.conf"
 
 
 def control_files(name: str) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     cgroup_directory,
     counters,
@@ -20,8 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     stalled_usec,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, runs
 
-_SERVICE = "org.freedesktop.systemd1.Service"
 _MEMORY = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
 
@@ -137,7 +137,7 @@ class Trial(Step):
             pause = min(pause * 2, 1.0)
 
     def _restarts(self, ctx: Context) -> list[int]:
-        values = ctx.manager.properties([(object_path(name), _SERVICE, "NRestarts") for name in self.names])
+        values = ctx.manager.properties([(object_path(name), SERVICE, "NRestarts") for name in self.names])
         return [value or 0 for value in values]
 
     def _look(self, ctx: Context, watched: t.Sequence[_Watched], seconds: float, last: bool) -> dict[str, list[str]]:
@@ -150,12 +150,12 @@ class Trial(Step):
             entry = self._entry(unit, status, restarts, seen, seconds)
             self.observed[unit.name] = entry
             why = self._judge(unit, entry, last)
-            if not is_up(status):
+            if not runs(status):
                 down.append((unit, status))
             if why:
                 reasons[unit.name] = why
         really = self._really_down(ctx, down)
-        results = ctx.manager.properties([(status.path, _SERVICE, "Result") for _unit, status in really])
+        results = ctx.manager.properties([(status.path, SERVICE, "Result") for _unit, status in really])
         for (unit, status), result in zip(really, results):
             self.observed[unit.name]["result"] = result
             state = f"{status.active_state} ({status.sub_state})"
@@ -246,7 +246,7 @@ class Trial(Step):
         if len(reasons) > 5:
             lines.append(f"  and {short(list(reasons)[5:], 6)} likewise")
         data: dict[str, t.Any] = {"trial": self.observed}
-        down = [name for name in reasons if self.observed[name]["active_state"] not in ("active", "reloading")]
+        down = [name for name in reasons if not is_active(self.observed[name]["active_state"])]
         if down:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
 

@@ -19,8 +19,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable, leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    INFINITY,
+    is_variable,
+    leading_number,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
@@ -90,6 +94,16 @@ class Request:
         if not self.made_up:
             return self.timer or self.name
         return "a transient timer" if self.timer else "a transient scope" if self.scope else "a transient service"
+
+    def calls_good(self, rc: int) -> bool:
+        """Whether SuccessExitStatus= lists an end of the command: its exit status, or minus the number of a signal."""
+        good: set[int] = set()
+        for name, (_signature, value) in self.properties:
+            if name == "SuccessExitStatus":
+                statuses, signals = value
+                # An empty assignment resets.
+                good = good | {*statuses, *(-number for number in signals)} if statuses or signals else set()
+        return rc in good
 
     @property
     def command_line(self) -> str:

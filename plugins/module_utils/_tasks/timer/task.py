@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -26,19 +26,20 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
-    TIMER,
     Elapses,
     iso,
     local_time,
@@ -58,7 +59,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
 _MANY = 30
-_UP = ("active", "activating", "reloading")
 # As many bytes of /etc/passwd or /etc/group of a tree are read.
 _ACCOUNTS = 16 << 20
 
@@ -116,7 +116,7 @@ class TimerState:
 
     @property
     def up(self) -> bool:
-        return self.status is not None and self.status.active_state in _UP
+        return self.status is not None and is_up(self.status.active_state)
 
     @property
     def enabled(self) -> bool:
@@ -383,7 +383,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             task.verify(states)
             plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
             plan.warnings += task.warnings
-            if plan.file_diffs:
+            if plan.file_diffs and not session.gone:
                 task.check_writable(states)
             return plan
 
@@ -419,7 +419,11 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.session = open_session(params)
+        wishes = read_wishes(params)
+        # What shall neither be enabled nor run is read by a user's manager when it starts.
+        idle = all(wish.absent or not (wish.enabled or wish.started in (None, True)) for wish in wishes)
+        gone_too = all(wish.absent for wish in wishes)
+        self.session = open_session(params, may_be_down=idle, may_be_gone=gone_too, module=module)
         self.root = (params["root"] or "").rstrip("/")
         self.offline = params["root"] is not None or params["scope"] == "global"
         self.begin()

@@ -20,7 +20,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     UNIT,
     UnitStatus,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    COMMON_STATES,
+    interface_of,
+    is_active,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     ENABLED,
     Unit,
@@ -35,23 +40,8 @@ DEPENDENCIES = (
     "TriggeredBy",
 )  # fmt: skip
 _FILES = ("FragmentPath", "DropInPaths", "SourcePath")
-_ACTIVE = ("active", "reloading", "refreshing")
 # States of all versions that are asked for most; whether another one exists costs a program to find out.
-_COMMON_STATES = frozenset(
-    (
-        "loaded",
-        "not-found",
-        "masked",
-        "active",
-        "inactive",
-        "failed",
-        "activating",
-        "deactivating",
-        "running",
-        "exited",
-        "dead",
-    )
-)
+_COMMON_STATES = frozenset(("loaded", "not-found", "masked", "running", "exited", "dead", *COMMON_STATES))
 
 # Units whose properties are asked for together: enough that round trips do not count, and few enough that what systemd
 # answers, which takes ten times the place of what is kept of it, does not add up.
@@ -75,15 +65,16 @@ def gather(module: t.Any) -> dict[str, t.Any]:
                 "prints most of them, and `all` reads all of them"
             )
     try:
-        return _gather(params, names)
+        return _gather(module, names)
     except BusTimeout as e:
         raise SystemdError(
             f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
         ) from e
 
 
-def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
-    with open_session(params) as session, session.reading():
+def _gather(module: t.Any, names: list[str]) -> dict[str, t.Any]:
+    params = module.params
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
@@ -102,9 +93,9 @@ def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
                 _add_files_on_disk(manager, unit, entry)
         if params["dependencies"]:
             _add_dependencies(manager, loaded)
-        if params["properties"]:
+        if params["properties"] and not manager.absent:
             _add_properties(manager, loaded, params["properties"])
-        if params["processes"]:
+        if params["processes"] and not manager.absent:
             _add_processes(manager, loaded)
     return {"changed": False, "units": entries}
 
@@ -153,7 +144,7 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
         "name": unit.name,
         "id": unit.id,
         "exists": not unit.missing,
-        "active": unit.active_state in _ACTIVE,
+        "active": is_active(unit.active_state),
         "failed": unit.active_state == "failed",
         "enabled": unit.file_state in ENABLED,
         "unit_file_state": unit.file_state or "",
@@ -192,10 +183,6 @@ def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
         entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
 
 
-def _interface(status: UnitStatus) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(status.id).capitalize()}"
-
-
 def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
     if "all" in names:
         size = 0
@@ -206,7 +193,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
         return
     # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
     faces: dict[tuple[str, str], str] = {}
-    samples = {_interface(status): status for status, _entry in loaded}
+    samples = {interface_of(status.id): status for status, _entry in loaded}
     probes = [(face, name, where) for face in samples for name in names for where in (face, UNIT)]
     answers = manager.properties([(samples[face].path, where, name) for face, name, where in probes])
     for (face, name, where), answer in zip(probes, answers):
@@ -223,10 +210,10 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     for start in range(0, len(loaded), _BATCH):
         batch = loaded[start : start + _BATCH]
         wanted = [
-            (entry, name, get_property(status.path, faces[_interface(status), name], name))
+            (entry, name, get_property(status.path, faces[interface_of(status.id), name], name))
             for status, entry in batch
             for name in names
-            if (_interface(status), name) in faces
+            if (interface_of(status.id), name) in faces
         ]
         for _status, entry in batch:
             entry["properties"] = {}
@@ -242,7 +229,7 @@ def _add_all_properties(manager: t.Any, batch: _Loaded) -> int:
     """Read all properties of some units; returns what they add to the result, in bytes."""
     calls = []
     for status, _entry in batch:
-        for face in (UNIT, _interface(status)):
+        for face in (UNIT, interface_of(status.id)):
             calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
     replies = iter(manager.connection.call_many(calls))
     size = 0

@@ -40,7 +40,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     names = [check_name(name, globs=True) for name in params["name"]]
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    with open_session(params) as session:
+    with open_session(params, may_be_gone=wish.only_undoes, module=module) as session:
         manager = session.manager
         if manager.offline and (wish.state or wish.reset_failed):
             where = "root" if params.get("root") else "scope"
