@@ -49,6 +49,11 @@ class Context:
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
         self.recovery: t.Any = None
 
+    @property
+    def files_only(self) -> bool:
+        """Whether no manager runs: nothing but files can be put back."""
+        return bool(self.manager.offline or getattr(self.manager, "absent", False))
+
     def deadline(self) -> float:
         """The deadline of jobs enqueued now, on the clock of `time.monotonic()`."""
         return time.monotonic() + self.timeout

@@ -303,7 +303,7 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held and not ctx.manager.offline:
+    if held and not ctx.files_only:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):

@@ -29,10 +29,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ManagerDown
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
@@ -1174,7 +1174,7 @@ def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) ->
                 Dies(),
             ]
         )
-    host.manager = t.cast(t.Any, ManagerDown())
+    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), os.getuid()))
     assert host.task(list, other=1)
     assert not path.exists()
     assert host.logs() == []
