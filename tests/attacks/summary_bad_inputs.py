@@ -24,8 +24,8 @@ def summary(told: t.Iterable[tuple[int, int, int, str]]) -> str:
     if not tried:
         return ""
     parts = ", ".join(f"{of} {number}" for of, number in sorted(tried.items(), key=lambda item: (-item[1], item[0])))
-    seed = ", ".join(map(str, sorted(seeds)))
-    return f"bad inputs: {sum(tried.values())} ({parts}), {tracebacks} tracebacks (PIDONE_SEED={seed})"
+    told_seeds = ", ".join(map(str, sorted(seeds)))
+    return f"bad inputs: {sum(tried.values())} ({parts}), {tracebacks} tracebacks (PIDONE_SEED={told_seeds})"
 
 
 def pytest_terminal_summary(terminalreporter: t.Any) -> None:

@@ -28,7 +28,7 @@ def tasks(**options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 DEPLOY = tasks(
     user_manager={"name": USER},
     unit_file={"name": "fu-app", "sections": SECTIONS, "activate": True, **WHOSE},
-    unit_file__dropin={"name": "fu-app", "dropin": "x", "sections": {"Unit": {"Description": "x"}}, **WHOSE},
+    unit_file__dropin={"name": "fu-app", "dropin": "10-x", "sections": {"Unit": {"Description": "x"}}, **WHOSE},
     unit={"name": "fu-app", "state": "started", "enabled": True, **WHOSE},
     timer={"name": "fu-tick", "OnCalendar": "daily", "command": "/bin/true", **WHOSE},
     resource_control={"name": "fu-app", "properties": {"CPUWeight": 50}, **WHOSE},
@@ -47,7 +47,7 @@ UNDO = tasks(
     unit={"name": "fu-app", "state": "stopped", "enabled": False, **WHOSE},
     unit__masked={"name": "fu-app", "masked": False, **WHOSE},
     resource_control={"name": "fu-app", "properties": {"CPUWeight": None}, **WHOSE},
-    unit_file__dropin={"name": "fu-app", "dropin": "x", "state": "absent", **WHOSE},
+    unit_file__dropin={"name": "fu-app", "dropin": "10-x", "state": "absent", **WHOSE},
     unit_file={"name": "fu-app", "state": "absent", "enabled": False, "started": False, **WHOSE},
     manager={"environment": {"FU_A": None}, **WHOSE},
     user_manager={"name": USER, "linger": False},
@@ -65,7 +65,8 @@ def own(host: Host) -> t.Iterator[Host]:
 def test_check_mode_foretells_the_first_deployment(own: Host) -> None:
     """Neither the user nor the manager is there; what check mode says is what the real run does."""
     planned = own.playbook(DEPLOY, "--check", "--diff").ok()
-    assert "taken for made by an earlier task: user fu-app, with the home directory /home/fu-app" in planned.stdout
+    warnings = planned.task("unit_file").result["warnings"]
+    assert "taken for made by an earlier task: user fu-app, with the home directory /home/fu-app" in str(warnings)
     assert not own.exists("/home/fu-app")
     done = own.playbook(DEPLOY, "--diff").ok()
     # A unit file with `activate` has the unit up already, which check mode cannot see in a file that is not written.
@@ -85,12 +86,12 @@ def test_check_mode_where_only_the_manager_is_missing(own: Host) -> None:
     own.playbook(DEPLOY).ok()
     own.run(STOP, check=True)
     planned = own.playbook(DEPLOY, "--check").ok()
-    assert f"taken for started by an earlier task: the service manager of user {USER}" in planned.stdout
+    assert f"taken for started by an earlier task: the service manager of user {USER}" in str(planned.task("run").result["warnings"])
     found = planned.task("unit_info").result["units"][0]
     assert found["exists"]
     assert found["enabled"]
     assert found["fragment_path"] == f"/home/{USER}/.config/systemd/user/fu-app.service"
-    assert found["dropin_paths"] == [f"/home/{USER}/.config/systemd/user/fu-app.service.d/x.conf"]
+    assert f"/home/{USER}/.config/systemd/user/fu-app.service.d/10-x.conf" in found["dropin_paths"]
     assert not planned.task("unit_file__dropin").changed
     (timer,) = [each for each in planned.task("timer_info").result["timers"] if each["name"] == "fu-tick.timer"]
     assert timer["marker"]

@@ -417,7 +417,9 @@ class TestTrial:
         try:
             failed = host.ansible(MODULE, {"name": name, "properties": {"TasksMax": 10}, "trial": "20s"})
             assert failed["failed"]
-            assert "it was restarted" in failed["msg"]
+            # As it died, not as it is by now.
+            assert "Result: exit-code, its main process exited with status 7" in failed["msg"]
+            assert (failed["trial"][name]["exit_code"], failed["failures"][0]["exit_code"]) == (7, 7)
             assert drop_ins(host, "rc-again") == []
             assert show(host, name, "TasksMax") != ["10"]
         finally:
@@ -587,6 +589,8 @@ class TestEffects:
         name = service(host, "rc-eats", "MemoryMax=300M\n", "/usr/bin/python3 /root/rc-eats.py")
         try:
             until(host, "test -e /run/rc-eats")
+            looked = host.ansible(MODULE, {"name": name, "properties": {"MemoryMax": "50M", "MemoryHigh": "40M"}}, check=True)
+            assert [text.partition(" is less than what ")[0] for text in looked["warnings"]] == ["MemoryMax=50M", "MemoryHigh=40M"]
             failed = host.ansible(MODULE, {"name": name, "properties": {"MemoryMax": "50M"}, "trial": "60s"})
             assert failed["failed"]
             assert failed["changed"] is False
@@ -598,6 +602,26 @@ class TestEffects:
             assert drop_ins(host, "rc-eats") == []
         finally:
             remove(host, "rc-eats")
+
+    def test_what_a_restart_hides_decides_a_trial(self, host: Host) -> None:
+        """systemd starts it again at once, in a control group that knows nothing of the kill."""
+        host.write(
+            "/root/rc-grows.py",
+            "import os, time\nopen('/run/rc-grows', 'w').close()\ntime.sleep(3)\nx = bytearray(150 << 20) if os.path.exists('/run/rc-grow') "
+            "else 0\ntime.sleep(1000)\n",
+        )
+        name = service(host, "rc-grows", "MemoryMax=300M\nRestart=always\nRestartSec=0\n", "/usr/bin/python3 /root/rc-grows.py")
+        try:
+            host.run(f"touch /run/rc-grow; systemctl restart {name}", check=True)
+            until(host, "test -e /run/rc-grows")
+            limits = {"MemoryMax": "50M", "MemorySwapMax": "0"}
+            failed = host.ansible(MODULE, {"name": name, "properties": limits, "trial": "60s"})
+            assert failed["failed"] and "Result: oom-kill" in failed["msg"], failed["msg"]
+            seen = failed["trial"][name]
+            assert (seen["result"], seen["signal"], seen["memory_events"]["oom_kill"] >= 1) == ("oom-kill", "SIGKILL", True)
+            assert failed["failures"][0]["result"] == "oom-kill"
+        finally:
+            remove(host, "rc-grows")
 
     def test_address_list_of_a_running_service(self, host: Host) -> None:
         """With IPAddressDeny=any it cannot connect; when that is lifted it can again."""

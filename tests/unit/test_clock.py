@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log im
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import FileWas
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import freshness, programs
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 
 UTILS = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 # Functions that ask what time it is by the clock that can be set, and why that is right.
@@ -150,7 +151,7 @@ def test_what_a_killed_task_left(tmp_path: Path) -> None:
     found = load(log.path)
     assert found is not None
     assert json.loads(Path(log.path).read_text().splitlines()[0])["since"] != time.time()
-    manager = type("Manager", (), {"offline": False, "root": "", "reload": lambda self: None})()
+    manager = type("Manager", (), {"runs": True, "offline": False, "root": "", "reload": lambda self: None})()
     put_back(found, Context(manager), "another")
     assert path.read_bytes() == b"before"
 
@@ -159,7 +160,7 @@ def test_what_a_killed_task_left(tmp_path: Path) -> None:
 def test_files_are_not_taken_for_fresh(then: float, now: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What changed since systemd read it has to be asked for, whether the clock was set before that change or after it."""
 
-    class Manager:
+    class Manager(NoManager):
         def manager_properties(self, names: t.Sequence[str]) -> list[t.Any]:
             return [loaded, monotonic, [str(tmp_path)]]
 

@@ -27,7 +27,7 @@ HOST = (
     "module_utils._systemd",
     "module_utils._systemd.text",
     "module_utils._systemd.directives",
-    "module_utils._systemd.verify module_utils._systemd.cgroup_values",
+    "module_utils._systemd.verify module_utils._systemd.cgroup_values module_utils._systemd.absent",
     "module_utils._observe",
     "module_utils._engine",
     "module_utils._module module_utils._tasks.unit",

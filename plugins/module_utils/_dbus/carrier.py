@@ -29,6 +29,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import
     sha256,
 )
 
+_NOT_BROUGHT = (
+    "the controller brought none; run the module under its full name, pidone.systemd.NAME, with jeepney in the Python environment of "
+    "Ansible (`pip install jeepney`)"
+)
+
 
 class JeepneyMissing(SystemdError):
     """There is no jeepney here; the action plugin knows it by `pidone_jeepney` in the result, and brings it."""
@@ -50,10 +55,8 @@ def import_jeepney() -> tuple[t.Any, t.Any]:
     if code is None:
         if "zip" not in luggage:
             raise JeepneyMissing(
-                f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and it was "
-                "not brought by the controller either; run the module under its full name, pidone.systemd.NAME, with "
-                "jeepney in the Python environment of Ansible (`pip install jeepney`), or install the package "
-                "python3-jeepney on the host",
+                f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and "
+                f"{luggage.get('lacking') or _NOT_BROUGHT}, or install the package python3-jeepney on the host",
                 pidone_jeepney={"missing": True},
             )
         from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import keep

@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 
 def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
@@ -71,24 +72,22 @@ def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
 def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
     told: list[str] = []
 
-    def attempt(told_if_done: str, action: t.Callable[[], t.Any]) -> None:
+    def attempt(told_if_done: str, action: t.Callable[[], t.Any], doing: str = "") -> None:
         # One thing that cannot be put back must not keep the others from it.
         try:
             action()
         except Exception as e:
-            told.append(f"failed to put back: {explained(e, 'put back ' + told_if_done).msg}")
+            told.append(f"failed to put back: {explained(e, doing or 'put back ' + told_if_done).msg}")
         else:
             if told_if_done:
                 told.append(told_if_done)
 
-    revive = getattr(ctx.manager, "revive", None)
-    if revive is not None:
-        # The failure may have been that systemd was replaced by a new process.
-        revive(ctx.deadline())
+    # The failure may have been that systemd was replaced by a new process.
+    ctx.manager.revive(ctx.deadline())
     for step in reversed(begun):
         # Who noted nothing changed nothing.
-        told_if_done = "" if type(step).undo is Step.undo and not step.notes else step.undone()
-        attempt(told_if_done, functools.partial(step.undo, ctx))
+        undone = "" if type(step).undo is Step.undo and not step.notes else step.undone()
+        attempt(undone, functools.partial(step.undo, ctx), "" if undone else f"undo what was to {step.describe()}")
     finish_way_back(ctx, attempt)
     return told
 
@@ -116,12 +115,12 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
                 start()
 
         def start() -> None:
-            jobs = ctx.manager.enqueue(wanted)
-            started = [job for job in jobs if hasattr(job, "id")]
+            asked = ctx.manager.enqueue(wanted)
+            started = jobs_of(asked)
             results = ctx.manager.wait_for_jobs(started, ctx.deadline())
             bad = [job.unit for job in started if results.get(job.id) != "done"]
-            if bad or len(started) < len(jobs):
-                refused = [name for name, job in zip(names, jobs) if not hasattr(job, "id")]
+            refused = [each.unit for each in asked if each.error is not None]
+            if bad or refused:
                 # What an earlier task stopped and nothing can start by now must not keep this one from mending it.
                 failure = SystemdError if ctx.recovery is None else LeftAlone
                 raise failure(f"{short([*refused, *bad])} did not come up again; see its log")

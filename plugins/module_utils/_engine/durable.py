@@ -111,6 +111,22 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
     sync_directory(directory)
 
 
+def make_link(path: str, target: str) -> None:
+    """Make a link where nothing is, such that it survives a power cut; what is there already stays."""
+    if os.path.lexists(path):
+        return
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    os.symlink(target, path)
+    sync_directory(directory)
+
+
+def remove_link(path: str) -> None:
+    """Remove a link or file, if there is one, such that it stays away after a power cut."""
+    if remove(path):
+        sync_directory(os.path.dirname(path))
+
+
 def replace_link(path: str, target: str) -> None:
     """Make a link in one move, in the place of whatever link or file is there; it survives a power cut from then on.
 

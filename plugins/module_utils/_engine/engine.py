@@ -15,18 +15,26 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
 class Context:
     """What the steps of one plan share while they are carried out.
 
-    :param manager: a Manager, or an OfflineManager where files are changed without a manager.
+    :param manager: what the units are of; None where no step asks one.
     :param timeout: seconds that the jobs of one step may take together.
     :param wait: whether to wait for jobs at all.
     """
 
-    def __init__(self, manager: t.Any, timeout: float = 300.0, wait: bool = True) -> None:
-        self.manager = manager
+    def __init__(self, manager: UnitManager | None, timeout: float = 300.0, wait: bool = True) -> None:
+        if manager is None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+
+            manager = NoManager()
+        self.manager: UnitManager = manager
         self.timeout = timeout
         self.wait = wait
         # What jobs and links came of it: (Job, result or None where nobody waited), LinkChange.
@@ -48,11 +56,6 @@ class Context:
         self.temporaries: dict[str, list[str]] = {}
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
         self.recovery: t.Any = None
-
-    @property
-    def files_only(self) -> bool:
-        """Whether no manager runs: nothing but files can be put back."""
-        return bool(self.manager.offline or getattr(self.manager, "absent", False))
 
     def deadline(self) -> float:
         """The deadline of jobs enqueued now, on the clock of `time.monotonic()`."""
@@ -108,7 +111,7 @@ def check_way(ctx: Context, note: Note) -> None:
 
     :raises LeftAlone: it is not.
     """
-    root = getattr(ctx.manager, "root", "")
+    root = ctx.manager.root
     if not root or not note.paths:
         return
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -269,5 +272,5 @@ def stop(ctx: Context, names: t.Sequence[str]) -> None:
 
     :raises SystemdError: systemd cannot be asked.
     """
-    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in names]) if hasattr(job, "id")]
-    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
+    asked = ctx.manager.enqueue([(name, "stop") for name in names])
+    ctx.manager.wait_for_jobs(jobs_of(asked), ctx.deadline())

@@ -8,7 +8,6 @@ Loaded only when something failed.
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -18,21 +17,23 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
+    read_journal,
     sync_journal,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    UNIT,
-    NotPermitted,
-    UnitStatus,
-    explain,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    UnitStatus,
     interface_of,
     is_down,
     is_up,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
@@ -47,7 +48,7 @@ class UnitsFailed(SystemdError):
     """Units are not as they were asked to be; `failures` in the data hold one entry each."""
 
 
-def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
+def why_down(manager: UnitManager, statuses: t.Sequence[t.Any]) -> list[str]:
     """Why units are down after a start that systemd calls done.
 
     Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
@@ -80,10 +81,13 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     return told
 
 
-def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> SystemdError:
+def report_jobs(
+    ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]], deaths: t.Any = None
+) -> SystemdError:
     """The error for jobs that were refused or did not end well.
 
     :param bad: (unit, its Job or None, the job's result, `unfinished`, or the CallFailed with which it was refused).
+    :param deaths: a `Deaths` with the first death of services that systemd may have started again since.
     """
     failures = []
     for number, (name, job, result) in enumerate(bad):
@@ -96,16 +100,16 @@ def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t
             entry["reason"] = error.msg
         else:
             entry["job"]["result"] = result
-        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, number < _MOST_UNITS, deaths))
     return _report(failures, ctx, job_type)
 
 
-def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str) -> UnitsFailed:
-    """The error for units that were started but did not stay up."""
+def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths: t.Any = None) -> UnitsFailed:
+    """The error for units that were started but did not stay up; `deaths` as for `report_jobs`."""
     failures = []
     for number, name in enumerate(names):
         entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
-        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, number < _MOST_UNITS, deaths))
     return _report(failures, ctx, job_type)
 
 
@@ -113,17 +117,32 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
+    for record in (record for entry in failures for record in _records(entry)):
+        record.update(time=rfc3339(record["time"]), usec=record["time"])
     error = UnitsFailed("\n".join(screens), failures=failures)
     # A job that systemd refused has changed nothing; any other one may have.
     error.changed = bool(ctx.jobs)
     return error
 
 
-def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
-    """Fill in what systemd knows of the unit."""
+def _records(entry: dict[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
+    """The lines of log in an entry, also of the units that it needs."""
+    for each in (entry, *entry.get("failed_dependencies", ())):
+        yield from each.get("journal", ())
+
+
+def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.Any) -> dict[str, t.Any]:
+    """Fill in what systemd knows of the unit; where it died and was started again since, as of then."""
     manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
     unit, special = manager.all_properties([(path, UNIT), (path, interface_of(name))])
+    until = None
+    if deaths is not None and deaths.look() and name in deaths.found:
+        unit.update(deaths.found[name].unit)
+        # It had not been started again by then.
+        special.update(deaths.found[name].service, NRestarts=0)
+        if special.get("ExecMainExitTimestamp"):
+            until = special["ExecMainExitTimestamp"] + special.get("RestartUSec", 0)
     entry.update(
         load_state=unit.get("LoadState", ""),
         active_state=unit.get("ActiveState", ""),
@@ -144,10 +163,13 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
         if mine:
             entry["conflicts"] = mine
-    for kind in ("Conditions", "Asserts"):
-        unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
-        if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
-            entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
+    for kind, rows, key in (
+        ("Condition", unit.get("Conditions"), "unmet_conditions"),
+        ("Assert", unit.get("Asserts"), "unmet_assertions"),
+    ):
+        unmet = _unmet(kind, rows or (), unit, entry, manager.uid)
+        if unmet:
+            entry[key] = unmet
     if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
         commands = _unmet_commands(unit, special)
         if commands:
@@ -163,7 +185,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
-            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid)
+            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid, until)
     elif detailed and entry.get("failed_dependencies"):
         first = entry["failed_dependencies"][0]
         path = object_path(first["unit"])
@@ -253,13 +275,65 @@ def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
 
 
-def _is_unmet(row: t.Sequence[t.Any], unit: dict[str, t.Any]) -> bool:
-    """Whether a condition was not met; of a unit that systemd has forgotten since, whether it may have been that one."""
-    if unit.get("ConditionTimestamp"):
-        return bool(row[4] < 0)
-    path_tests = {"ConditionPathExists": os.path.lexists, "ConditionPathIsDirectory": os.path.isdir}
-    test = path_tests.get(row[0])
-    return test is None or test(row[3]) is bool(row[2])
+def _unmet(
+    kind: str, rows: t.Sequence[t.Any], unit: dict[str, t.Any], entry: dict[str, t.Any], uid: int | None
+) -> list[str]:
+    """The conditions (or asserts) for which systemd did not start a unit, as they stand in its file.
+
+    systemd tells of each what came of it, as long as it remembers the unit. One that it has not started and that nobody needs it
+    forgets at once; what it then says of it are the rows alone, and they are looked at anew.
+
+    :param kind: `Condition` or `Assert`.
+    :param rows: `(type, trigger, negate, parameter, state)` of each, as on D-Bus.
+    """
+    if not rows or unit.get(f"{kind}Result", True):
+        return []
+    if unit.get(f"{kind}Timestamp"):
+        return [_condition(row) for row in _that_count(rows, [row[4] < 0 for row in rows], [row[4] > 0 for row in rows])]
+    expected = ("assert",) if kind == "Assert" else ("done", "skipped")
+    if entry["active_state"] != "inactive" or entry["job"]["result"] not in expected:
+        return []
+    passed = _tested_anew(rows)
+    if passed is None:
+        return [_condition(row) for row in rows]
+    failed = _that_count(rows, [not each for each in passed], passed)
+    return [_condition(row) for row in failed] or _named_in_journal(kind, entry, uid)
+
+
+def _that_count(rows: t.Sequence[t.Any], failed: t.Sequence[bool], passed: t.Sequence[bool]) -> list[t.Any]:
+    """The rows that speak against the unit: of those with `|`, one that is met is enough (systemd.unit(5))."""
+    triggered = any(row[1] and well for row, well in zip(rows, passed))
+    return [row for row, bad in zip(rows, failed) if bad and not (row[1] and triggered)]
+
+
+def _tested_anew(rows: t.Sequence[t.Any]) -> list[bool] | None:
+    """Which of the conditions are met now, as systemd-analyze(1) tests them; None where it cannot tell."""
+    # As alternatives all are tested, where otherwise the first that is not met ends it; in a file, a percent sign is two.
+    lines = [f"{row[0]}=|{'!' if row[2] else ''}{row[3]}" for row in rows]
+    try:
+        done = run_program(["systemd-analyze", "condition", *(line.replace("%", "%%") for line in lines)], 10.0, merge=True)
+    except SystemdError:
+        return None
+    said = done.stdout.decode("utf-8", "replace")
+    passed = [f" {line} succeeded." in said for line in lines]
+    return passed if all(well or f" {line} failed." in said for line, well in zip(lines, passed)) else None
+
+
+def _named_in_journal(kind: str, entry: dict[str, t.Any], uid: int | None) -> list[str]:
+    """The condition that systemd names as it passes over a unit, from version 249 on; for what has come true since."""
+    import re
+
+    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
+    sync_journal()
+    try:
+        told_then = read_journal([f"{of_user}UNIT={entry['unit']}", f"JOB_ID={entry['job']['id']}", *whose, "--boot"], 5)
+    except SystemdError:
+        return []
+    for record in reversed(told_then):
+        found = re.search(rf"unmet \w+ check \(?({kind}\w+=.*?)\)?\.?$", record["message"])
+        if found:
+            return [found[1]]
+    return []
 
 
 def _condition(row: t.Sequence[t.Any]) -> str:
@@ -267,12 +341,14 @@ def _condition(row: t.Sequence[t.Any]) -> str:
     return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
 
 
-def _journal(invocation: str, unit: str, begun: int, uid: int | None) -> list[dict[str, t.Any]]:
+def _journal(
+    invocation: str, unit: str, begun: int, uid: int | None, until: int | None = None
+) -> list[dict[str, t.Any]]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     # The last words of a service that died just now may still be on their way.
     sync_journal()
     try:
-        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid)
+        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid, until)
     except SystemdError:
         return []
 

@@ -28,7 +28,7 @@ class EnvironmentWas(Note):
         self._digests = {name: _digest(value) for name, value in after.items()}
 
     def undo(self, ctx: Context) -> None:
-        if ctx.files_only:
+        if not ctx.manager.runs:
             return
         now = ctx.manager.environment()
         differing = [name for name, value in self._before.items() if now.get(name) != value]
@@ -73,7 +73,7 @@ class SettingWas(Note):
         self._name, self._before, self._after = name, before, after
 
     def undo(self, ctx: Context) -> None:
-        if ctx.files_only:
+        if not ctx.manager.runs:
             return
         now = ctx.manager.manager_property(self._name)
         if now == self._before:

@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import Account
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
 SCOPE_ARGUMENTS: dict[str, t.Any] = {
@@ -47,7 +48,7 @@ class Session:
     end, on the clock of `time.monotonic()`; `manager` is there while the session is entered.
     """
 
-    manager: t.Any
+    manager: UnitManager
 
     def __init__(
         self,
@@ -100,10 +101,14 @@ class Session:
             self.gone = True
             if not may_be_gone:
                 self.expected = True
-                self._foretells.warn(
+                self._foretell(
                     f"not there yet, and taken for made by an earlier task: user {e.account.name}, with the home directory {e.account.home}"
                 )
             return e.account
+
+    def _foretell(self, warning: str) -> None:
+        if self._foretells is not None:
+            self._foretells.warn(warning)
 
     @property
     def owner(self) -> int | None:
@@ -113,10 +118,9 @@ class Session:
     @property
     def down(self) -> bool:
         """Whether the user's manager does not run, or there is no such user, which is as it will be in a real run, too."""
-        return getattr(self.manager, "absent", False) and not self.expected
+        return self.manager.absent and not self.expected
 
     def __enter__(self) -> Session:
-        self.manager = None
         with ExitStack() as stack:
             if self.account is not None:
                 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
@@ -130,13 +134,17 @@ class Session:
                 stack.enter_context(acting_as(self.account))
             if self._connects:
                 self.manager = stack.enter_context(self._manager())
+            else:
+                from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+
+                self.manager = NoManager()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def connect(self) -> t.Any:
+    def connect(self) -> UnitManager:
         """Another manager as that of this session, which the caller has to close.
 
         :raises SystemdError: the options contradict each other, or the manager cannot be reached.
@@ -158,7 +166,7 @@ class Session:
         A manager that answers each of many questions just in time would be waited for many times as long. It is for what reads
         only: what was begun has to be ended, or undone.
         """
-        connection = None if self.manager is None or self.manager.offline else self.manager.connection
+        connection = self.manager.connection
         if connection is None:
             yield
             return
@@ -169,7 +177,7 @@ class Session:
             # It may be another one by now.
             self.manager.connection.all_until = math.inf
 
-    def _manager(self) -> t.Any:
+    def _manager(self) -> UnitManager:
         if self.scope != "user" or self.root is not None or not (self._may_be_down or self._foretells):
             return self.connect()
         from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
@@ -181,7 +189,7 @@ class Session:
             except BusUnreachable:
                 if not self._may_be_down:
                     self.expected = True
-                    self._foretells.warn(
+                    self._foretell(
                         "not running yet, and taken for started by an earlier task: the service manager of user "
                         f"{self.user or self.uid}"
                     )

@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1
 # The last line of a log that could not be removed.
@@ -303,13 +304,13 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held and not ctx.files_only:
+    if held and ctx.manager.runs:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
         attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
-    ctx.stale = not ctx.manager.offline and bool(found.notes)
+    ctx.stale = ctx.manager.runs and bool(found.notes)
     finish_way_back(ctx, attempt)
     ctx.recovery = None
     _settle(found.notes)
@@ -346,8 +347,8 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
-    jobs = ctx.manager.enqueue([(name, "try-restart") for name in missing])
-    started = [job for job in jobs if hasattr(job, "id")]
+    asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
+    started = jobs_of(asked)
     results = ctx.manager.wait_for_jobs(started, ctx.deadline())
     bad = [job.unit for job in started if results.get(job.id) != "done"]
     if bad:

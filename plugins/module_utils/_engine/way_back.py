@@ -261,7 +261,7 @@ class JobsWere(Note):
         self.up, self.again, self.down, self.for_now, self.anew = list(up), again, list(down), for_now, list(anew)
 
     def undo(self, ctx: Context) -> None:
-        if ctx.files_only:
+        if not ctx.manager.runs:
             # What a user's manager ran is gone with it.
             return
         if ctx.recovery is not None and not ctx.recovery.takes_back(self):
@@ -330,7 +330,7 @@ class PropertiesWere(Note):
         # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile, and what systemd forgets by
         # it the kernel keeps.
         error = None
-        units = list(self._values) if not ctx.files_only else []
+        units = list(self._values) if ctx.manager.runs else []
         try:
             for unit, failed in zip(
                 units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)

@@ -20,9 +20,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, template_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
@@ -30,7 +31,7 @@ _PULLS = (".wants", ".requires", ".upholds")
 _INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
-class AbsentManager:
+class AbsentManager(NoManager):
     """Manager's methods, as far as they can be had from the files of one user.
 
     :param home: the user's home directory.
@@ -40,10 +41,6 @@ class AbsentManager:
     offline = False
     absent = True
     scope = "user"
-    root = ""
-    tree = HOST
-    # Nothing could be asked; who asks by himself looks at `absent` first.
-    connection = None
 
     def __init__(self, home: str, uid: int) -> None:
         self.uid = uid
@@ -51,12 +48,6 @@ class AbsentManager:
         self._links = link_directories("user", home, uid)
         # Object path -> name of the unit, of those that were asked for.
         self._names: dict[str, str] = {}
-
-    def __enter__(self) -> AbsentManager:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Nothing to close."""
 
     # -- asking
 
@@ -170,22 +161,7 @@ class AbsentManager:
         """As Manager.default_target: not known."""
         return ""
 
-    def any_stale(self) -> bool:
-        """As Manager.any_stale."""
-        return False
-
-    def list_jobs(self) -> list[dict[str, t.Any]]:
-        """As Manager.list_jobs."""
-        return []
-
     # -- undoing
-
-    def reload(self) -> None:
-        """Nothing to reload: it reads all files when it starts."""
-
-    def revive(self, deadline: float | None = None) -> bool:
-        """As Manager.revive: there is no connection that could be lost."""
-        return True
 
     def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """As Manager.disable."""

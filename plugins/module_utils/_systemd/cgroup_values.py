@@ -46,6 +46,11 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "IOWriteIOPSMax": ("io.max", "wiops"),
 }
 
+# Property -> the attribute with what there is of what it limits.
+_IN_USE = {
+    "MemoryHigh": "memory.current", "MemoryMax": "memory.current", "MemorySwapMax": "memory.swap.current", "TasksMax": "pids.current",
+}  # fmt: skip
+
 
 def cgroup_directory(control_group: str, owner: int | None = None) -> str | None:
     """The directory of a unit's control group; None where it has none or the host no version 2.
@@ -71,6 +76,29 @@ def cgroup_directory(control_group: str, owner: int | None = None) -> str | None
             except OSError:
                 return None
     return _ROOT + control_group
+
+
+def controllers(owner: int | None = None) -> frozenset[str] | None:
+    """The controllers that a manager has for its units, such as `memory`; None where the host has no control groups of version 2.
+
+    :param owner: the user whose manager it is; None for the system's. A user's has those alone that are delegated to it.
+    """
+    directory: str | None = _ROOT
+    if owner is not None:
+        directory = cgroup_directory(f"/user.slice/user-{owner}.slice/user@{owner}.service", owner)
+    text = read_attribute(directory, "cgroup.controllers")
+    return None if text is None else frozenset(text.split())
+
+
+def controller_of(name: str) -> str:
+    """The controller that enforces a property; empty where none does."""
+    return attribute_of(name).partition(".")[0]
+
+
+def in_use(directory: str | None, name: str) -> int | None:
+    """How much a control group has of what a property limits; None where that cannot be told."""
+    text = read_attribute(directory, _IN_USE[name]) if name in _IN_USE else None
+    return count(text) if text is not None and is_digits(text) else None
 
 
 def attribute_of(name: str) -> str:

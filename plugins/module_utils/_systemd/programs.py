@@ -83,7 +83,7 @@ def run_program(
         if account is not None:
             give_up_root()
 
-    stdin = subprocess.DEVNULL if input is None else _memory(input)
+    stdin = subprocess.DEVNULL if input is None else memory_file(input)
     # A time that nobody waits for, where poll(2) takes no more than 24 days.
     deadline = time.monotonic() + min(timeout, 1e6)
     try:
@@ -174,7 +174,8 @@ def _bare() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH") or _PATH, **kept}
 
 
-def _memory(data: bytes) -> int:
+def memory_file(data: bytes) -> int:
+    """A file without a name that holds the data, to be read from its beginning; returns its descriptor."""
     descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
     view = memoryview(data)
     while view:

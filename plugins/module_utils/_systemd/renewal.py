@@ -25,7 +25,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
     UNIT,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of, is_active, is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    Job,
+    interface_of,
+    is_active,
+    is_down,
+)
+
+# What `manager.py` makes, which loads this file and is not loaded by it.
+Manager = t.Any
+
 
 # Seconds that the new process may take until it answers.
 _NEW_PROCESS = 30.0
@@ -34,7 +43,7 @@ _PING = get_property(MANAGER_PATH, MANAGER, "Version")
 _SINCE = ("ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
 
-def revive(manager: t.Any, deadline: float | None) -> bool:
+def revive(manager: Manager, deadline: float | None) -> bool:
     """See `Manager.revive`."""
     latest = time.monotonic() + _NEW_PROCESS
     deadline = latest if deadline is None else min(deadline, latest)
@@ -54,7 +63,7 @@ def revive(manager: t.Any, deadline: float | None) -> bool:
     return True
 
 
-def renew(manager: t.Any, deadline: float) -> None:
+def renew(manager: Manager, deadline: float) -> None:
     """Connect to the process that took the manager's place, once it answers.
 
     :raises BusUnreachable: it does not answer.
@@ -103,7 +112,7 @@ def renew(manager: t.Any, deadline: float) -> None:
         manager.follow_jobs()
 
 
-def _open_again(manager: t.Any, seconds: float) -> Connection:
+def _open_again(manager: Manager, seconds: float) -> Connection:
     if manager.reopen is not None:
         return manager.reopen(seconds).connection
     if manager.connect_again is not None:
@@ -111,7 +120,7 @@ def _open_again(manager: t.Any, seconds: float) -> Connection:
     raise BusUnreachable("there is no way to connect again")
 
 
-def results_of(manager: t.Any, jobs: t.Sequence[t.Any]) -> dict[int, str]:
+def results_of(manager: Manager, jobs: t.Sequence[Job]) -> dict[int, str]:
     """How jobs ended whose end nobody heard of, by what their units are now."""
     wanted = []
     for job in jobs:

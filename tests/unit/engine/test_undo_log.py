@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
@@ -33,6 +34,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
@@ -44,20 +48,20 @@ def at_once(session: object) -> t.ContextManager[None]:
     return nullcontext()
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
-    offline = False
+    offline, runs = False, True
 
     def __init__(self) -> None:
         self.log: list[str] = []
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.log.append("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.log += [f"{kind} {name}" for name, kind in wanted]
-        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: "done" for job in jobs}
@@ -113,7 +117,7 @@ class Host:
     def task(
         self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any
     ) -> bool:
-        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0})()
+        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0, "down": False})()
         changes = [Change("a", "", "")]
         made = self.module(check, **params)
         return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
@@ -489,7 +493,13 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
         session = type(
             "Session",
             (),
-            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()},
+            {
+                "reading": at_once,
+                "manager": host.manager,
+                "timeout": 5.0,
+                "down": False,
+                "connect": lambda self: Manager(),
+            },
         )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
@@ -507,7 +517,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
 
 def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False})()
     plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
     assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
     os.wait()
@@ -624,14 +634,14 @@ def holder(host: Host) -> t.Iterator[t.Any]:
 def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
     path = tmp_path / "f"
     process, _let_go = holder
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2, "down": False})()
     with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
         bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
     assert not path.exists()
 
 
 def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
@@ -643,7 +653,7 @@ def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, 
     log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
     path.write_bytes(b"new")
     log.add(way_back.FileWas(str(path), None, b"new"))
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
     assert path.exists()
     with pytest.raises(Busy):
@@ -664,7 +674,7 @@ def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) 
         let_go.set()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     assert bring_about(host.module(), session, make_plan)[2] is True
     assert len(looked) == 2
 
@@ -680,7 +690,7 @@ def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tm
             other.release()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     bring_about(host.module(), session, make_plan)
     assert len(looked) == 2
 
@@ -812,7 +822,7 @@ def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
     """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
     with pytest.raises(Killed):
         host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
-    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for dummy in wanted])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [Enqueued(name, error=CallFailed("x", "no such unit")) for name, _kind in wanted])
     host.task(list, name="other")
     assert any("a.service did not come up again" in line for line in host.warned)
     assert host.logs() == []
@@ -838,7 +848,7 @@ def _tree_host(host: Host, tmp_path: Path) -> tuple[Path, Path]:
     units, victim = tmp_path / "tree" / "units", tmp_path / "victim"
     units.mkdir(parents=True)
     victim.mkdir()
-    host.manager.root = str(tmp_path / "tree")  # type: ignore[attr-defined]
+    host.manager.root = str(tmp_path / "tree")
     host.manager.offline = True
     return units, victim
 
@@ -1020,7 +1030,7 @@ def test_links_are_noted_before_systemd_is_asked(tmp_path: Path) -> None:
     order: list[str] = []
 
     class Asked(Manager):
-        def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[t.Any]:
+        def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
             order.append("enable")
             return []
 
@@ -1148,7 +1158,7 @@ def test_lingering(host: Host, monkeypatch: pytest.MonkeyPatch, on: bool, same: 
         host.task(lambda: [SetLinger({"deploy": 1000}, on, None), Dies()])
     calls.clear()
     last: list[Step] = [Fails(SystemdError("no"))] if fails else []
-    options = {} if same else {"other": 1}
+    options: dict[str, t.Any] = {} if same else {"other": 1}
     try:
         host.task(lambda: list(last), rollback=True, **options)
     except SystemdError:
@@ -1174,7 +1184,7 @@ def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) ->
                 Dies(),
             ]
         )
-    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), os.getuid()))
+    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), 1000))
     assert host.task(list, other=1)
     assert not path.exists()
     assert host.logs() == []

@@ -50,7 +50,7 @@ def read_by_systemd(line: bytes) -> list[bytes]:
     libc = ctypes.CDLL(None)
     libc.free.argtypes = [ctypes.c_void_p]
     rest = ctypes.c_char_p(line)
-    found = []
+    found: list[bytes] = []
     while True:
         word = ctypes.c_void_p()
         result = library.extract_first_word(ctypes.byref(rest), ctypes.byref(word), None, FLAGS)

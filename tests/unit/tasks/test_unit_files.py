@@ -31,7 +31,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
@@ -39,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.at
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
+    _left_as_they_are,
     can_reload_after,
     decide,
     file_state_after,
@@ -53,11 +55,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.re
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
 
 
-class FakeManager:
+class FakeManager(NoManager):
     def __init__(self) -> None:
         self.reloads = 0
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.reloads += 1
 
 
@@ -256,7 +258,7 @@ class TestSteps:
             RemoveDirectory(str(tmp_path / "empty.service.d")),
         )
         assert listing(tmp_path) == before
-        assert ctx.manager.reloads == 1
+        assert t.cast(FakeManager, ctx.manager).reloads == 1
         assert error.data["changed"] is False
         assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
 
@@ -275,7 +277,7 @@ class TestSteps:
         for step in steps:
             ctx = Context(FakeManager())
             roll_back(ctx, step)
-            assert ctx.manager.reloads == 1, step.describe()
+            assert t.cast(FakeManager, ctx.manager).reloads == 1, step.describe()
 
     def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):
@@ -521,6 +523,48 @@ class TestTask:
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestDropins:
+    def test_an_empty_one_says_nothing_and_an_empty_unit_masks(self) -> None:
+        assert asked(dropin="x", content="").raw == ""
+        assert asked(dropin="x", content=None, sections={}).raw == ""
+        with pytest.raises(BadInput, match="would mask"):
+            asked(content="")
+        assert decide(b"", "# note\n", True, True) is False
+        assert decide(b"", "# note\n", True) is True
+
+    @pytest.mark.parametrize("name", ["service", "mount"])
+    def test_a_type_is_no_name(self, name: str) -> None:
+        with pytest.raises(BadInput, match=rf"^name: {name} is a type of units; .* {name}\.service .*{name}\.d"):
+            asked(dropin="x", name=name)
+        assert asked(dropin="x", name=f"{name}.service").name == f"{name}.service"
+
+    @pytest.mark.parametrize(
+        ("options", "before", "text", "told"),
+        [
+            ({}, "[Service]\nNice=1\n", "[Service]\nNice=2\n", True),
+            ({}, None, "[Service]\nNice=2\n", True),
+            ({"on_change": "nothing"}, "[Service]\nNice=1\n", "[Service]\nNice=2\n", False),
+            ({}, "[Unit]\nDescription=a\n", "[Unit]\nDescription=b\n", False),
+            ({}, "[Unit]\n", "[Unit]\n[Install]\nWantedBy=a.target\n", False),
+            ({"name": "a.target"}, "[Unit]\n", "[Unit]\nX-A=b\n[X-A]\nA=b\n", False),
+            ({"state": "absent"}, "[Service]\nNice=1\n", "", False),
+        ],
+    )
+    def test_what_runs_on_is_told(
+        self, tmp_path: Path, options: dict[str, t.Any], before: str | None, text: str, told: bool
+    ) -> None:
+        wish = asked(text, **options)
+        place = place_of(wish)
+        place.path = str(tmp_path / wish.name)
+        if before is not None:
+            Path(place.path).write_text(before)
+        runs = Unit(wish.name, UnitStatus(wish.name, "", "loaded", "active", "", "", "/", 0, "", "/"))
+        down = Unit("b.service", UnitStatus("b.service", "", "loaded", "inactive", "", "", "/", 0, "", "/"))
+        warnings = _left_as_they_are(wish, place, [runs, down], True)
+        assert [warning.startswith(f"{wish.name} runs on") for warning in warnings] == [True] * told
+        assert _left_as_they_are(wish, place, [runs], None) == []
 
 
 class TestDecide:

@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
     list_small,
     read_text,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse_section
 
 
 class Assignment(t.NamedTuple):
@@ -152,7 +152,7 @@ def is_volatile(directory: str) -> bool:
 
 def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[str, str]]:
     """The assignments to some keys in one section of a unit file, in order; what else it says may be wrong."""
-    return [(item.key, item.meaning) for item in parse(text).assignments if item.section == section and item.key in keys]
+    return [(key, value) for key, value in parse_section(text, section) if key in keys]
 
 
 def _folders(name: str) -> list[str]:

@@ -203,6 +203,28 @@ def parse(text: str) -> UnitText:
     return found
 
 
+def parse_section(text: str, section: str) -> list[tuple[str, str]]:
+    """What one section of a unit file says: keys and values in order, as `UnitText.meaning` has them.
+
+    It is `parse` for those who look at many files for few lines: what is before the section is not read.
+    """
+    start = text.find(f"[{section}]")
+    if start < 0:
+        return []
+    if "\r" in text or "\ufeff" in text[1:]:
+        # Other ends of lines; a mark that means something on the first line of a file alone.
+        start = 0
+    # To the begin of the line, and of the value that it may be a part of.
+    start = text.rfind("\n", 0, start) + 1
+    while start:
+        before = text.rfind("\n", 0, start - 1) + 1
+        line = text[before : start - 1]
+        if not _is_continued(line) and line.lstrip(BLANKS)[:1] not in ("#", ";"):
+            break
+        start = before
+    return parse(text[start:]).meaning().get(section, [])
+
+
 def _is_continued(line: str) -> bool:
     """Whether the line ends with a backslash that is not itself escaped by one before it."""
     return (len(line) - len(line.rstrip("\\"))) % 2 == 1

@@ -15,19 +15,22 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
-    SCAN,
-    Supervised,
-    link,
-    unlink,
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN, Supervised
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    Saved,
+    make_link,
+    remove,
+    remove_empty,
+    remove_link,
+    tidy,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import ephemeral_ports
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LASTING,
@@ -38,6 +41,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
@@ -103,16 +109,6 @@ class Moving:
         return bool(self.record.was.get("running") or self.record.was.get("wanted") == "up")
 
 
-def ephemeral_ports() -> t.Tuple[int, int]:
-    """The ports that the host gives to those who ask for none."""
-    try:
-        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-            low, high = file.read().split()
-        return int(low), int(high)
-    except (OSError, ValueError):
-        return 32768, 60999
-
-
 class _Of(Step):
     """A step of one service."""
 
@@ -144,7 +140,7 @@ class LetGo(_Of):
         family = processes.family(moving.before["pid"]) if moving.before else []
         stats = [stat for stat in map(processes.read_stat, family) if stat is not None]
         for path in record.links:
-            unlink(path)
+            remove_link(path)
         moving.stopped = time.monotonic() if moving.before else 0.0
         if moving.before and os.path.basename(moving.before["program"]) == "runsvdir":
             self._end_supervisors(moving.before["pid"])
@@ -492,7 +488,7 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
+def look_at_unit(manager: UnitManager, name: str) -> t.Optional[t.Dict[str, t.Any]]:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None
@@ -512,7 +508,7 @@ class Finish(_Of):
     counts = False
 
     def describe(self) -> str:
-        return ""
+        return f"note that {self.moving.name} is handed over"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record
@@ -600,7 +596,7 @@ def link_again(moving: Moving, records: Records, ctx: Context) -> None:
         _remove_file(down)
         record.held_down = False
     for path, target in record.links.items():
-        link(path, target)
+        make_link(path, target)
 
 
 def see_it_restored(moving: Moving, ctx: Context) -> None:
@@ -745,7 +741,7 @@ class GiveBack(_Of):
         with _AllOf() as each:
             for path in self.moving.record.links:
                 with each():
-                    unlink(path)
+                    remove_link(path)
         wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
         self.moving.supervised.unlock()
         self.moving.restored = False

@@ -35,6 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given, check_services
@@ -184,7 +185,7 @@ class RemoveTrial(Step):
     def apply(self, ctx: Context) -> bool:
         if not ctx.manager.offline:
             jobs = ctx.manager.enqueue([(TRIAL[1], "stop")])
-            ctx.manager.wait_for_jobs([job for job in jobs if hasattr(job, "id")], ctx.deadline())
+            ctx.manager.wait_for_jobs(jobs_of(jobs), ctx.deadline())
         changed = _remove_trial()
         ctx.manager.reload()
         return changed

@@ -27,6 +27,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
+
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
 # NAME=VALUE lines as it went in, so none of that either.
@@ -131,9 +135,8 @@ class Isolate(Jobs):
     def describe(self) -> str:
         return f"isolate {self.names[0]}"
 
-    def enqueue(self, ctx: Context) -> list[t.Any]:
-        answers: list[t.Any] = ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
-        return answers
+    def enqueue(self, ctx: Context) -> list[Enqueued]:
+        return ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -228,7 +231,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
     return Plan(steps, changes)
 
 
-def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:
+def _plan_environment(manager: UnitManager, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:
     before = manager.environment()
     assign, unset = {}, []
     for name, value in wanted.items():
@@ -322,7 +325,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     return {"changed": False, "manager": facts}
 
 
-def _unit_times(manager: t.Any) -> list[dict[str, t.Any]]:
+def _unit_times(manager: UnitManager) -> list[dict[str, t.Any]]:
     """Per unit, when it began to be activated last and how long that took, the slowest first; as systemd-analyze blame."""
     units = manager.list_units()
     values = iter(manager.properties([(status.path, UNIT, name) for status in units for name in _ACTIVATION]))

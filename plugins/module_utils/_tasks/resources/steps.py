@@ -101,10 +101,18 @@ class SetProperties(Step):
 
     :param mode: `live` leaves no drop-ins, `runtime` has those that the next boot takes away, `persistent` lasting ones.
     :param verb: what `describe` calls it; other words than `set` say of themselves how long it lasts.
+    :param first: what is done right before, by whoever watches what comes of it.
     """
 
-    def __init__(self, settings: t.Sequence[Setting], mode: str, verb: str = "set") -> None:
+    def __init__(
+        self,
+        settings: t.Sequence[Setting],
+        mode: str,
+        verb: str = "set",
+        first: t.Callable[[Context], None] | None = None,
+    ) -> None:
         super().__init__([setting.unit for setting in settings])
+        self._first = first
         self._settings = list(settings)
         self._mode = mode
         self._verb = verb
@@ -123,6 +131,8 @@ class SetProperties(Step):
         was = PropertiesWere({setting.unit: _calls(setting, setting.before) for setting in self._settings}, volatile)
         # Undone in reverse: files are put back when systemd has written the last of them.
         self.note(ctx, DropInsWere(saved), was)
+        if self._first is not None:
+            self._first(ctx)
         try:
             self._set(ctx)
         finally:

@@ -15,6 +15,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     agrees,
     attribute_of,
     cgroup_directory,
+    controllers,
+    in_use,
     read_value,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import Weight
@@ -35,7 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     similar,
     to_data,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
     check_name,
@@ -44,7 +46,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
@@ -62,6 +64,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     Setting,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -100,6 +105,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             if expected:
                 warnings.append(f"not there yet, and taken for made by an earlier task: {short(expected)}")
             host = _host(manager, wanted)
+            host.controllers = controllers(session.owner)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
             if params["persist"] == "true":
@@ -195,7 +201,7 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
 
 
 def _find(
-    manager: t.Any,
+    manager: UnitManager,
     names: t.Sequence[str],
     allow_empty: bool,
     check_mode: bool,
@@ -243,7 +249,7 @@ def _find(
     return list(statuses.values()), statuses.keys() - plain, expected
 
 
-def _is_gone(manager: t.Any, status: UnitStatus) -> bool:
+def _is_gone(manager: UnitManager, status: UnitStatus) -> bool:
     """Whether systemd has nothing of the unit that could be read or set."""
     return manager.absent or (status.load_state == "not-found" and status.active_state == "inactive")
 
@@ -270,12 +276,12 @@ def _lasting(
     return kept
 
 
-def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:
+def _statuses(manager: UnitManager, names: t.Sequence[str]) -> list[UnitStatus]:
     statuses: list[UnitStatus] = manager.status(names)
     return statuses
 
 
-def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
+def _host(manager: UnitManager, wanted: dict[str, t.Any]) -> Host:
     asked = [name for name in wanted if name in MANAGER_DEFAULTS]
     values = manager.manager_properties(["UnitPath", "Version", *(MANAGER_DEFAULTS[name] for name in asked)])
     files = UnitFiles(values[0] or (), wanted)
@@ -283,7 +289,7 @@ def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
 
 
 def read(
-    manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
+    manager: UnitManager, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
 ) -> list[Subject]:
     """Fetch the properties of all units in one round trip, and look into their files and control groups.
 
@@ -322,10 +328,11 @@ def read(
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
         if gone:
-            values = {name: host.file_value(subject, name, subject.texts) for name in names}
-            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in values.items()}
+            told = {name: host.file_value(subject, name, subject.texts) for name in names}
+            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
+        subject.in_use = {name: in_use(directory, name) for name in names}
         subjects.append(subject)
     return subjects
 

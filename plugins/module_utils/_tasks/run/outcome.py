@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -14,7 +13,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # What the unit used, under the names of D-Bus; null where this version or its accounting does not tell.
 RESOURCES = (
@@ -56,7 +60,7 @@ class Outcome:
         self.ran = True
 
 
-def read_exit(manager: t.Any, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
+def read_exit(manager: UnitManager, name: str, changes: t.Sequence[t.Any] = ()) -> dict[str, t.Any]:
     """How a service ended and what it used.
 
     :param changes: bodies of PropertiesChanged; what is known of a unit that systemd has forgotten meanwhile.
@@ -86,7 +90,7 @@ def halted(changes: t.Sequence[t.Any], name: str, job: int) -> bool:
     path, found = object_path(name), False
     for changed_path, body in changes:
         state = body[1].get("ActiveState") if changed_path == path and body[0] == UNIT else None
-        if state is not None and state[1] in ("activating", "deactivating"):
+        if state is not None and is_changing(state[1]):
             number = body[1].get("Job", ("", (0, "")))[1][0]
             found = state[1] == "deactivating" and (found or number not in (0, job))
     return found
@@ -119,19 +123,12 @@ def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
         "result": found.get("Result") or "",
     }
     begun, ended = found.get("ExecMainStartTimestampMonotonic") or 0, found.get("ExecMainExitTimestampMonotonic") or 0
-    facts["started_at"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
-    facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
+    facts["started_at"] = rfc3339(found.get("ExecMainStartTimestamp") or 0)
+    facts["ended_at"] = rfc3339(found.get("ExecMainExitTimestamp") or 0)
     facts["run_time"] = round((ended - begun) / 1e6, 6) if ended >= begun > 0 else None
     facts["restarts"] = found.get("NRestarts") or 0
     facts["resources"] = {key: None if found.get(key) in (None, INFINITY) else found[key] for key in RESOURCES}
     return facts
-
-
-def iso_time(usec: int) -> str | None:
-    """A point of time in microseconds since the epoch, as ISO 8601 in UTC; null for 0, which says never."""
-    if not usec or usec == INFINITY:
-        return None
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(usec // 1_000_000))}.{usec % 1_000_000:06d}Z"
 
 
 def ended(facts: dict[str, t.Any]) -> str:

@@ -155,13 +155,3 @@ def as_text(stream: str, data: bytes | bytearray, strip: bool) -> dict[str, t.An
         facts[f"{stream}_base64"] = base64.b64encode(data).decode()
     facts[stream] = text.rstrip("\r\n") if strip else text
     return facts
-
-
-def memory_file(data: bytes) -> int:
-    """A file without a name that holds the data, to be read from its beginning."""
-    descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

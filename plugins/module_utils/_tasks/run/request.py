@@ -28,6 +28,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # Option -> the timer directive it is.
 TRIGGERS = {
     "on_active": "OnActiveSec",
@@ -213,7 +216,7 @@ def words_of(command: t.Any) -> list[str]:
     return words
 
 
-def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request:
+def build(params: dict[str, t.Any], manager: UnitManager, check_mode: bool) -> Request:
     """What the options come to on this host.
 
     :param check_mode: what is not there yet may be made by an earlier task of the play then: a warning instead of an error.

@@ -19,7 +19,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
@@ -28,10 +31,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     ended,
     halted,
     hold_against,
-    iso_time,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
@@ -83,7 +85,7 @@ class RunInScope(Step):
                     self._kill(ctx)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
-            facts["started_at"], facts["ended_at"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
+            facts["started_at"], facts["ended_at"] = rfc3339(int(wall * 1e6)), rfc3339(int(time.time() * 1e6))
             stopped = self._read(ctx) or stopped
             was_halted = halted(changes, request.name, job.id)
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
@@ -148,7 +150,7 @@ class RunInScope(Step):
 
     def _kill(self, ctx: Context) -> None:
         try:
-            jobs = [job for job in ctx.manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
             ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
         except SystemdError:
             pass

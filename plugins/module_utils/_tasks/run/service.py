@@ -32,7 +32,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
@@ -43,13 +45,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     ended,
     halted,
     hold_against,
-    iso_time,
     last_lines,
     read_exit,
     screen,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, memory_file, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _DESCRIPTORS = {
     "stdin": "StandardInputFileDescriptor",
@@ -69,7 +73,7 @@ _LARGEST_FILE = 64 << 20
 _NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)))
 
 
-def start_transient(manager: t.Any, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
+def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
     """Start a transient unit; returns its job.
 
     :raises Taken: there is a unit of that name.
@@ -118,7 +122,7 @@ class StartTimer(Step):
         return True
 
 
-def next_elapse(manager: t.Any, timer: str) -> str | None:
+def next_elapse(manager: UnitManager, timer: str) -> str | None:
     """When a timer elapses next, as ISO 8601 in UTC; null where that is not known yet, or never."""
     path = object_path(timer)
     # The timer's first elapse may still be being computed.
@@ -127,7 +131,7 @@ def next_elapse(manager: t.Any, timer: str) -> str | None:
     times = [value for value in (real,) if 0 < value < INFINITY]
     if 0 < monotonic < INFINITY:
         times.append(int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6) + monotonic)
-    return iso_time(min(times)) if times else None
+    return rfc3339(min(times)) if times else None
 
 
 class RunService(Step):
@@ -298,7 +302,7 @@ class RunService(Step):
         """Stop the unit over a connection of its own, as what happened may have happened to the other one."""
         try:
             with self._connect() as manager:
-                jobs = [job for job in manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+                jobs = jobs_of(manager.enqueue([(self._request.name, "stop")]))
                 return bool(manager.wait_for_jobs(jobs, time.monotonic() + 10))
         except SystemdError:
             return False

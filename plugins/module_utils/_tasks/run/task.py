@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
@@ -41,6 +42,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service 
     next_elapse,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 def run(module: t.Any) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
@@ -70,7 +74,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
         if module.check_mode:
             return result
         ctx = Context(manager, request.timeout or 90.0)
-        with _signals():
+        with _interruptible():
             try:
                 result["changed"] = carry_out(plan, ctx)
             except Taken:
@@ -90,24 +94,22 @@ def run(module: t.Any) -> dict[str, t.Any]:
     return result
 
 
-class _signals:
-    """While it is entered, a signal that would end this process raises Interrupted, so that the unit is stopped first."""
+@contextmanager
+def _interruptible() -> t.Iterator[None]:
+    """Within it, a signal that would end this process raises Interrupted, so that the unit is stopped first."""
+    import signal
 
-    def __enter__(self) -> None:
-        import signal
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
 
-        def interrupt(number: int, frame: object) -> None:
-            raise Interrupted(f"interrupted by {signal.Signals(number).name}")
-
-        self._before = {}
+    before: dict[int, t.Any] = {}
+    try:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            self._before[number] = signal.signal(number, interrupt)
-
-    def __exit__(self, *exc: object) -> None:
-        import signal
-
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+            before[number] = signal.signal(number, interrupt)
+        yield
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
 
 
 def _skip(params: dict[str, t.Any]) -> str:
@@ -127,7 +129,7 @@ def _skip(params: dict[str, t.Any]) -> str:
 # -- what is there already
 
 
-def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
+def _existing(manager: UnitManager, request: Request) -> dict[str, t.Any] | None:
     """The result where the unit is there already and is the same; None where it is to be made.
 
     :raises BadInput: the name is another unit's.
@@ -136,10 +138,9 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         return None
     names = [request.name, *([request.timer] if request.timer else [f"{request.name.rpartition('.')[0]}.timer"])]
     service, timer = manager.status(names)
-    if not request.timer and is_down(timer.active_state):
-        timer = None
-    for status in (service, timer):
-        if status is None or status.load_state == "not-found":
+    there = [service, timer] if request.timer or not is_down(timer.active_state) else [service]
+    for status in there:
+        if status.load_state == "not-found":
             continue
         transient, path = manager.properties([(status.path, UNIT, name) for name in ("Transient", "FragmentPath")])
         if status.load_state == "masked":
@@ -147,8 +148,8 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
         if not transient:
             where = f" ({path})" if path else ""
             raise BadInput(f"name: there is a unit {status.id}{where} on this host already; choose another name")
-    up = [status for status in (service, timer) if status and not is_down(status.active_state)]
-    request.failed = [status.id for status in (service, timer) if status and status.active_state == "failed"]
+    up = [status for status in there if not is_down(status.active_state)]
+    request.failed = [status.id for status in there if status.active_state == "failed"]
     if not up:
         return None
     if not request.mark or not _has_mark(manager, service, request.mark):
@@ -167,7 +168,7 @@ def _existing(manager: t.Any, request: Request) -> dict[str, t.Any] | None:
     return facts
 
 
-def _has_mark(manager: t.Any, service: t.Any, mark: str) -> bool:
+def _has_mark(manager: UnitManager, service: t.Any, mark: str) -> bool:
     fields = manager.properties([(service.path, SERVICE, "LogExtraFields")])[0] or ()
     return mark.encode() in [bytes(field) for field in fields]
 

@@ -50,6 +50,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     unit_file_and_dropins,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 _PLAIN = (
     "AccuracyUSec",
     "RandomizedDelayUSec",
@@ -125,7 +128,7 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
 
 
 def _add_from_manager(
-    manager: t.Any, entries: t.Sequence[dict[str, t.Any]], warnings: list[str]
+    manager: UnitManager, entries: t.Sequence[dict[str, t.Any]], warnings: list[str]
 ) -> list[list[Calendar]]:
     """Fill in what systemd says of each timer and of what it starts; returns the calendars of each."""
     wanted = []
@@ -177,7 +180,7 @@ def _calendars(name: str, rows: t.Iterable[t.Any], warnings: list[str]) -> t.Ite
             warnings.append(f"{name}: {e.msg}")
 
 
-def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
+def _add_runs(manager: UnitManager, entries: t.Sequence[dict[str, t.Any]]) -> None:
     """What became of the last run of the services, and whether one is going on."""
     units = list(dict.fromkeys(entry["unit"] for entry in entries if entry["unit"]))
     states = dict(zip(units, manager.status(units)))
@@ -200,7 +203,7 @@ def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
         entry["last_run"] = runs.get(entry["unit"])
 
 
-def _add_from_files(manager: t.Any, entry: dict[str, t.Any], warnings: list[str]) -> list[Calendar]:
+def _add_from_files(manager: UnitManager, entry: dict[str, t.Any], warnings: list[str]) -> list[Calendar]:
     """Fill in what the timer's files say, where there is no manager; returns its calendars."""
     files = unit_file_and_dropins(manager, entry["name"])
     entry["fragment_path"], entry["dropin_paths"] = files[0] if files else "", files[1:]

@@ -14,15 +14,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    MANAGER,
-    MANAGER_PATH,
-    UNIT,
-    UnitStatus,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     COMMON_STATES,
+    UnitStatus,
     interface_of,
     is_active,
 )
@@ -33,6 +29,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     resolve,
     unit_file_and_dropins,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 DEPENDENCIES = (
     "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
@@ -46,6 +45,8 @@ _COMMON_STATES = frozenset(("loaded", "not-found", "masked", "running", "exited"
 # Units whose properties are asked for together: enough that round trips do not count, and few enough that what systemd
 # answers, which takes ten times the place of what is kept of it, does not add up.
 _BATCH = 100
+# The same for few and short properties.
+_MANY = 500
 # Of a result; Ansible makes several copies of it in memory, on the host and on the controller.
 _LARGEST = 16_000_000
 # Names of members on D-Bus, as far as systemd makes use of them.
@@ -127,7 +128,7 @@ def _check_states(states: t.Sequence[str]) -> None:
         )
 
 
-def _gather_offline(manager: t.Any, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
+def _gather_offline(manager: UnitManager, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
     for option in ("properties", "processes", "dependencies", "states"):
         if params[option]:
             where = "root" if params.get("root") else "scope"
@@ -159,31 +160,35 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     return entry
 
 
-def _add_files(manager: t.Any, loaded: _Loaded) -> None:
-    values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in loaded for name in _FILES]))
-    for _status, entry in loaded:
-        entry["fragment_path"] = next(values) or ""
-        entry["dropin_paths"] = list(next(values) or ())
-        source = next(values)
-        if source:
-            entry["source_path"] = source
+def _add_files(manager: UnitManager, loaded: _Loaded) -> None:
+    for start in range(0, len(loaded), _MANY):
+        batch = loaded[start : start + _MANY]
+        values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in batch for name in _FILES]))
+        for _status, entry in batch:
+            entry["fragment_path"] = next(values) or ""
+            entry["dropin_paths"] = list(next(values) or ())
+            source = next(values)
+            if source:
+                entry["source_path"] = source
 
 
-def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> None:
+def _add_files_on_disk(manager: UnitManager, unit: Unit, entry: dict[str, t.Any]) -> None:
     files = unit_file_and_dropins(manager, unit.name)
     entry["fragment_path"] = files[0] if files else ""
     entry["dropin_paths"] = files[1:]
 
 
-def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
-    wanted = [(status.path, UNIT, name) for status, _entry in loaded for name in DEPENDENCIES]
-    values = iter(manager.properties(wanted))
-    for _status, entry in loaded:
-        found = {name: next(values) for name in DEPENDENCIES}
-        entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
+def _add_dependencies(manager: UnitManager, loaded: _Loaded) -> None:
+    for start in range(0, len(loaded), _BATCH):
+        batch = loaded[start : start + _BATCH]
+        wanted = [(status.path, UNIT, name) for status, _entry in batch for name in DEPENDENCIES]
+        values = iter(manager.properties(wanted))
+        for _status, entry in batch:
+            found = {name: next(values) for name in DEPENDENCIES}
+            entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
 
 
-def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
+def _add_properties(manager: UnitManager, loaded: _Loaded, names: t.Sequence[str]) -> None:
     if "all" in names:
         size = 0
         for start in range(0, len(loaded), _BATCH):
@@ -225,7 +230,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
         _check_size(size, start + len(batch), len(loaded))
 
 
-def _add_all_properties(manager: t.Any, batch: _Loaded) -> int:
+def _add_all_properties(manager: UnitManager, batch: _Loaded) -> int:
     """Read all properties of some units; returns what they add to the result, in bytes."""
     calls = []
     for status, _entry in batch:
@@ -263,7 +268,7 @@ def _check_size(size: int, done: int, units: int) -> None:
         )
 
 
-def _add_processes(manager: t.Any, loaded: _Loaded) -> None:
+def _add_processes(manager: UnitManager, loaded: _Loaded) -> None:
     calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (status.id,)) for status, _entry in loaded]
     for (_status, entry), reply in zip(loaded, manager.connection.call_many(calls)):
         rows = [] if isinstance(reply, CallFailed) else reply[0]

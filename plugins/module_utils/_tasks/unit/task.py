@@ -31,6 +31,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     see_triggers,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the units to what the module's options ask for; returns the module's result."""
@@ -80,7 +83,7 @@ def wish_from(params: dict[str, t.Any]) -> Wish:
 
 
 def plan_for(
-    manager: t.Any, names: t.Sequence[str], wish: Wish, check_mode: bool, files_written: bool = False
+    manager: UnitManager, names: t.Sequence[str], wish: Wish, check_mode: bool, files_written: bool = False
 ) -> tuple[list[Unit], Plan]:
     """Read the units and plan for them; returns both.
 

@@ -8,7 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    TYPES,
+    check_name,
+    is_template,
+    unit_type,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
@@ -43,6 +48,11 @@ class Asked:
         self.kind = unit_type(self.name)
         self.dropin: str | None = None
         if params["dropin"] is not None:
+            if params["name"] in TYPES:
+                raise BadInput(
+                    f"name: {params['name']} is a type of units; for drop-ins of one unit give its name, written {self.name} if it is "
+                    f"called so (those of all units of a type, in {params['name']}.d, this module does not write)"
+                )
             self.dropin = check_dropin(params["dropin"], self.name)
         elif self.kind == "scope":
             raise BadInput(
@@ -105,7 +115,7 @@ def _wanted(params: dict[str, t.Any]) -> tuple[str, UnitText]:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
 
         raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
-    if not raw.strip():
+    if not raw.strip() and params["dropin"] is None:
         raise BadInput(
             f"{option}: is empty, and an empty file would mask the unit; "
             "use `state: absent` to remove the file, or pidone.systemd.unit with `masked: true`"

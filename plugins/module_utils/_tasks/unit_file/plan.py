@@ -11,10 +11,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, SetAttributes, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.re
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
@@ -38,13 +39,18 @@ _ON_CHANGE = {
     "reload": ("reloaded", "reloaded"),
     "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
 }
+# Types of units of which one that runs keeps settings until it is started anew.
+_RUN_ON = ("service", "socket", "mount", "automount", "swap")
+# Types of units that have a file, or there is none; slices, for one, systemd makes by itself.
+_WITH_FILES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap")
 _YES = ("1", "yes", "y", "true", "t", "on")
 
 
-def decide(before: bytes | None, wanted: str, comments_count: bool) -> bool | None:
+def decide(before: bytes | None, wanted: str, comments_count: bool, may_be_empty: bool = False) -> bool | None:
     """What writing `wanted` over a file would be: None where it is not needed, else whether it changes the meaning.
 
     :param comments_count: whether a difference in comments alone is a reason to write.
+    :param may_be_empty: whether a file without a text says nothing, as a drop-in does.
     """
     if before is None:
         return True
@@ -52,8 +58,8 @@ def decide(before: bytes | None, wanted: str, comments_count: bool) -> bool | No
     if text == wanted:
         return None
     old, new = parse(text), parse(wanted)
-    # A file of nothing at all masks its unit, whatever it would mean otherwise.
-    if not text or old.problems or old.meaning() != new.meaning():
+    # A unit file of nothing at all masks its unit, whatever it would mean otherwise.
+    if not (text or may_be_empty) or old.problems or old.meaning() != new.meaning():
         return True
     return False if comments_count and old.comments != new.comments else None
 
@@ -80,7 +86,9 @@ def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: boo
 
 def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | None) -> FileChange:
     """The file written over what is there, or its attributes put right, as far as it is not so already."""
-    wrote = decide(before.content if before else None, asked.raw, asked.params["content"] is not None)
+    wrote = decide(
+        before.content if before else None, asked.raw, asked.params["content"] is not None, bool(asked.dropin)
+    )
     if wrote is None:
         if before is None:
             raise AssertionError("a file that is not written was there before")
@@ -96,7 +104,7 @@ def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | Non
 
 
 def plan_change(
-    asked: Asked, place: Place, manager: t.Any, steps: list[Step], wrote: bool | None
+    asked: Asked, place: Place, manager: UnitManager, steps: list[Step], wrote: bool | None
 ) -> tuple[Plan, list[Unit]]:
     """The plan for a unit that is there, or will be."""
     wants_links = asked.enabled is not None
@@ -106,13 +114,18 @@ def plan_change(
     older = older_than_the_file(asked, place, manager, affected) if wrote is None else set()
     was = unit.describe()
     missing = unit.missing and not (asked.absent or asked.dropin)
+    alone = _is_alone(asked, place, unit)
     relink = _foresee(asked, place, manager, unit, wrote)
     if missing:
         was = "not found"
     # Steps for each wish, the unit itself first; one reload for all of them.
     plans = []
     plan = Plan()
+    if alone:
+        told = not_found([asked.name], manager).msg.partition(": ")[2]
+        plan.warnings.append(f"dropin: {told}; the drop-in has no effect before there is one")
     by_state = states_for(asked, manager, unit, affected, lambda each: wrote is True or stale or each.id in older)
+    plan.warnings += _left_as_they_are(asked, place, [each for each in affected if each not in by_state], wrote)
     own_state = by_state.pop(unit, None)
     if wants_links or own_state:
         plans.append(_sub_plan(asked, manager, [unit], own_state, asked.enabled))
@@ -140,7 +153,34 @@ def plan_change(
     return plan, [unit, *(other for other in affected if other is not unit)]
 
 
-def _sub_plan(asked: Asked, manager: t.Any, units: list[Unit], state: str | None, enabled: bool | None) -> Plan:
+def _is_alone(asked: Asked, place: Place, unit: Unit) -> bool:
+    """Whether a drop-in is for a unit that is not there; one that needs no file, or stands for many, counts as there."""
+    if asked.absent or asked.dropin is None or asked.kind not in _WITH_FILES or prefix_of(asked.name).endswith("-"):
+        return False
+    return (unit.status is None or unit.missing) and place.paths.find(asked.name) is None
+
+
+def _left_as_they_are(asked: Asked, place: Place, units: t.Sequence[Unit], wrote: bool | None) -> list[str]:
+    """A warning of units that run on with what their files said before, unless that was asked for."""
+    if asked.params["on_change"] is not None or asked.absent or not wrote or asked.kind not in _RUN_ON:
+        return []
+    running = [each.id for each in units if is_active(each.active_state)]
+    if not running or _runs_alike(place.tree.read_text(place.path) or "", asked.text):
+        return []
+    what = "runs" if len(running) == 1 else "run"
+    return [
+        f"{short(running)} {what} on with what the files said before; give `on_change: restart` (or `nothing`, where it is "
+        "restarted later)"
+    ]
+
+
+def _runs_alike(before: str, after: UnitText) -> bool:
+    """Whether two texts differ in nothing that matters to what runs."""
+    old, new = parse(before).meaning(), after.meaning()
+    return all(old.get(section) == new.get(section) for section in {*old, *new} if section not in ("Unit", "Install"))
+
+
+def _sub_plan(asked: Asked, manager: UnitManager, units: list[Unit], state: str | None, enabled: bool | None) -> Plan:
     wish = Wish(
         state=state,
         enabled=enabled,
@@ -155,7 +195,7 @@ def _sub_plan(asked: Asked, manager: t.Any, units: list[Unit], state: str | None
         raise not_found(e.names, manager) from e
 
 
-def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool | None) -> bool:
+def _foresee(asked: Asked, place: Place, manager: UnitManager, unit: Unit, wrote: bool | None) -> bool:
     """Make of the unit what it will be once the file is there; returns whether its links have to be made anew."""
     is_dropin = asked.dropin is not None
     if not asked.absent and not is_dropin and unit.missing and unit.file_state is None:
@@ -192,7 +232,7 @@ def _foresee(asked: Asked, place: Place, manager: t.Any, unit: Unit, wrote: bool
 
 
 def states_for(
-    asked: Asked, manager: t.Any, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+    asked: Asked, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
 ) -> dict[Unit, str]:
     """The state that each unit is to be brought to; units that are left alone are not in it.
 
@@ -214,7 +254,7 @@ def states_for(
     return states
 
 
-def _check_can_reload(asked: Asked, manager: t.Any, unit: Unit) -> None:
+def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a reload that the unit will not be able to do; what it can do now is not the question."""
     now = bool(manager.properties([(object_path(unit.id), UNIT, "CanReload")])[0])
     if asked.absent:
@@ -226,7 +266,7 @@ def _check_can_reload(asked: Asked, manager: t.Any, unit: Unit) -> None:
         )
 
 
-def _check_can_restart(asked: Asked, manager: t.Any, unit: Unit) -> None:
+def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
     names = ("RefuseManualStop", "Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
     now, triggers, *along = manager.properties([(object_path(unit.id), UNIT, name) for name in names])

@@ -17,13 +17,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.synta
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
 # States of units that run, or are about to.
 
 
-def affected_units(asked: Asked, place: Place, manager: t.Any, unit: Unit) -> list[Unit]:
+def affected_units(asked: Asked, place: Place, manager: UnitManager, unit: Unit) -> list[Unit]:
     """The loaded units that the file applies to: the unit, or the instances of a template, or all with a prefix."""
     if manager.offline:
         return []
@@ -39,7 +40,7 @@ def affected_units(asked: Asked, place: Place, manager: t.Any, unit: Unit) -> li
     return [Unit(status.id, status) for status in found if status.id not in own]
 
 
-def is_stale(asked: Asked, place: Place, manager: t.Any, unit: Unit, affected: t.Sequence[Unit]) -> bool:
+def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit]) -> bool:
     """Whether systemd has not read the files as they are, since an earlier run did not get to its reload.
 
     NeedDaemonReload alone is not enough: old versions miss a first drop-in and a file in a better directory.
@@ -84,7 +85,7 @@ def _is_hidden_by(path: str, dropin: str) -> bool:
     return name == own_name and len(os.path.basename(directory)) > len(os.path.basename(own_directory))
 
 
-def older_than_the_file(asked: Asked, place: Place, manager: t.Any, affected: t.Sequence[Unit]) -> set[str]:
+def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affected: t.Sequence[Unit]) -> set[str]:
     """The units that have been up since before the file was written: somebody else wrote it, or did not get to the restart."""
     up = [each for each in affected if is_up(each.active_state)]
     if manager.offline or asked.on_change == "nothing" or asked.absent or not up:
@@ -107,7 +108,7 @@ def older_than_the_file(asked: Asked, place: Place, manager: t.Any, affected: t.
     return older
 
 
-def lacks_links(asked: Asked, manager: t.Any) -> bool:
+def lacks_links(asked: Asked, manager: UnitManager) -> bool:
     """Whether [Install] asks for links that are not there, as somebody else has put the file in place."""
     if asked.dropin is not None or is_template(asked.name):
         return False

@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.pl
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import affected_units, is_stale
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
@@ -47,7 +48,7 @@ def remove_file(asked: Asked, place: Place, tools: FileTools, before: Saved | No
     return FileChange([])
 
 
-def plan_removal(asked: Asked, place: Place, manager: t.Any, steps: list[Step]) -> tuple[Plan, list[Unit]]:
+def plan_removal(asked: Asked, place: Place, manager: UnitManager, steps: list[Step]) -> tuple[Plan, list[Unit]]:
     """The plan for a unit that will have no file at all any more."""
     (unit,) = read(manager, [asked.name])
     affected = affected_units(asked, place, manager, unit)
@@ -81,7 +82,7 @@ def plan_removal(asked: Asked, place: Place, manager: t.Any, steps: list[Step]) 
     return plan, [unit]
 
 
-def leftovers(asked: Asked, place: Place, manager: t.Any) -> list[Step]:
+def leftovers(asked: Asked, place: Place, manager: UnitManager) -> list[Step]:
     """Steps for what would point to nothing: links that enable the unit or are other names of it, its empty directory."""
     directories = manager.link_directories()
     steps: list[Step] = []

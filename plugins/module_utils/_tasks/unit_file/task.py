@@ -26,6 +26,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.pl
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import plan_change, write_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring a unit file or drop-in to what the module's options ask for; returns the module's result."""
@@ -45,7 +48,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         except SystemdError as e:
             e.data.setdefault("path", task.place.path)
             raise
-        if plan.steps and not (module.check_mode or manager.offline):
+        if plan.steps and not module.check_mode:
             units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
     result = result_of(plan, units, ctx, changed, module._diff)
     result.update(path=task.place.path, written=wrote is not None, meaning_changed=bool(wrote))
@@ -76,7 +79,7 @@ class _Task:
             unsafe_writes=bool(asked.params["unsafe_writes"]),
         )
 
-    def plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
+    def plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], bool | None]:
         """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
         try:
             return self._plan(manager)
@@ -87,7 +90,7 @@ class _Task:
             self.place.check_way()
             raise SystemdError(f"cannot read {e.filename or self.place.path}: {e.strerror or e}{become_hint()}") from e
 
-    def _plan(self, manager: t.Any) -> tuple[Plan, list[Unit], bool | None]:
+    def _plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], bool | None]:
         asked, place = self.asked, self.place
         before = place.present()
         change = (remove_file if asked.absent else write_file)(asked, place, self.tools, before)

@@ -27,6 +27,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 class SetLinger(Step):
     """Have logind keep users' managers without a login, or no longer."""
@@ -138,7 +141,7 @@ def _find(names: t.Sequence[str], on: bool, check_mode: bool, warnings: list[str
     return found
 
 
-def _plan(manager: t.Any, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
+def _plan(manager: UnitManager, users: dict[str, int], on: bool, jeepney: t.Any) -> Plan:
     turn = {name: uid for name, uid in users.items() if lingers(name) is not on}
     gone = [] if on else [name for name, uid in turn.items() if uid < 0]
     known_users = {name: uid for name, uid in turn.items() if name not in gone}
