@@ -69,6 +69,8 @@ _LOOK, _SILENCE = 5.0, 300.0
 # Bytes of a unit file that systemd wrote, at most.
 # A transient unit's file holds what stands on the standard input too.
 _LARGEST_FILE = 64 << 20
+# What systemd says where it cannot write one: the kernel's words.
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)))
 
 
 def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
@@ -85,10 +87,10 @@ def start_transient(manager: UnitManager, name: str, properties: t.Any, others: 
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
         why = explain(e, f"start {name}")
-        if e.name.endswith(".NoSuchUnit"):
+        # Of a unit whose file it could not write, old versions say that it is not there.
+        if e.name.endswith(".NoSuchUnit") or e.text in _NO_ROOM:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import why_unwritable
 
-            # Of a unit whose file it could not write, systemd says no more than that.
             place = f"/run/{'systemd' if manager.uid is None else f'user/{manager.uid}/systemd'}/transient"
             why.msg = f"cannot start {name}: systemd did not write its file in {place}{why_unwritable(f'{place}/{name}')}"
         raise Refused(why.msg, **why.data) from e
