@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 
-# What systemd says for never.
-_NEVER = 2**64 - 1
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+
 # What a year of more than four digits begins with, which this form does not have.
 _YEAR_10000 = 253_402_300_800_000_000
 
@@ -21,7 +21,7 @@ def rfc3339(usec: int | None, fraction: bool = True) -> str | None:
         not a whole second.
     :returns: None for never, and for what is after the year 9999.
     """
-    if not usec or usec < 0 or usec == _NEVER or usec >= _YEAR_10000:
+    if not usec or usec < 0 or usec == INFINITY or usec >= _YEAR_10000:
         return None
     seconds, rest = divmod(usec, 1_000_000)
     digits = f".{rest:06d}" if fraction or rest else ""
