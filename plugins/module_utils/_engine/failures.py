@@ -20,15 +20,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
     read_journal,
     sync_journal,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    UNIT,
-    NotPermitted,
-    UnitStatus,
-    explain,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    UnitStatus,
     interface_of,
     is_down,
     is_up,

@@ -20,10 +20,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, template_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 

@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
@@ -41,38 +42,6 @@ _DENIED = (
     "org.freedesktop.DBus.Error.AuthFailed",
     "org.freedesktop.PolicyKit1.Error.Failed",
 )
-
-
-class UnitStatus(t.NamedTuple):
-    """One row of ListUnits: what a loaded unit is doing now."""
-
-    id: str
-    description: str
-    load_state: str
-    active_state: str
-    sub_state: str
-    following: str
-    path: str
-    job_id: int
-    job_type: str
-    job_path: str
-
-
-class Job(t.NamedTuple):
-    """A job in systemd's queue: its number and path, the unit, and its type as systemd spells it."""
-
-    id: int
-    path: str
-    unit: str
-    type: str
-
-
-class Enqueued(t.NamedTuple):
-    """What became of asking for a job of a unit: the job, or why systemd refused it."""
-
-    unit: str
-    job: Job | None = None
-    error: CallFailed | None = None
 
 
 class NotPermitted(SystemdError):

@@ -17,8 +17,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,

@@ -21,9 +21,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import to_bus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import service as run_service

@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of

@@ -23,9 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     same,
     shown,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,

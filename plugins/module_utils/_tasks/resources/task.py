@@ -37,7 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     similar,
     to_data,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
     check_name,
@@ -46,7 +46,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
