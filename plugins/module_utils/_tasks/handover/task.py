@@ -157,7 +157,7 @@ class _Task:
             self._verify(todo)
         groups, edges = self._arranged(todo, manager)
         steps = [step for group in groups for step in self._describe(group)]
-        plan = self._combined([item for group in groups for item in group])
+        plan = self._combined([item for group in groups for item in group], steps)
         if self.module.check_mode:
             for item in todo:
                 item.outcome = "planned"
@@ -170,7 +170,7 @@ class _Task:
                 self._carry_out(groups, edges, manager)
             finally:
                 lock.release()
-        return self._result(items, steps, plan)
+        return self._result(items, plan)
 
     # -- reading
 
@@ -806,12 +806,13 @@ class _Task:
                     steps.append(step.describe())
         return steps
 
-    def _combined(self, items: t.Sequence[Item]) -> Plan:
+    def _combined(self, items: t.Sequence[Item], steps: list[str]) -> Plan:
         plan = Plan([], [change for item in items for change in item.plan.changes])
         plan.file_diffs = [diff for item in items for diff in item.diffs]
+        plan.told = steps
         return plan
 
-    def _result(self, items: t.Sequence[Item], steps: list[str], plan: Plan) -> dict[str, t.Any]:
+    def _result(self, items: t.Sequence[Item], plan: Plan) -> dict[str, t.Any]:
         entries = [self._entry(item) for item in items]
         changed = any(
             item.outcome in ("handed_over", "given_back", "planned", "failed")
@@ -826,19 +827,11 @@ class _Task:
             "changed": changed,
             "services": entries,
             "summary": summary,
-            "steps": steps,
             "warnings": self.warnings,
+            **plan.report(self.module._diff),
         }
         if self.resumed:
             result["resumed"] = self.resumed
-        if self.module._diff and (plan.changes or plan.file_diffs):
-            parts = list(plan.file_diffs)
-            lines = ["--- before", "+++ after"]
-            for change in plan.changes:
-                lines += [f"@@ {change.name}", f"-{change.before}", f"+{change.after}"]
-            lines.append("   steps: " + "; ".join(steps))
-            parts.append({"prepared": "\n".join(lines) + "\n"})
-            result["diff"] = parts
         bad = [item for item in items if item.outcome in ("failed", "back")]
         if bad:
             raise SystemdError(self._message(items, bad), **result)
