@@ -34,7 +34,7 @@ FIELDS = dbus.HeaderFields
 NO_REPLY = "org.freedesktop.DBus.Error.NoReply"
 ABSENT = "org.freedesktop.DBus.Error.ServiceUnknown"
 # What a peer does with a call: answers with values of a signature, answers with an error, hangs up, or keeps silent.
-Answer = t.Union[str, CallFailed, None]
+Answer = str | CallFailed | None
 HANG_UP = CallFailed("hang up", "")
 
 

@@ -196,7 +196,7 @@ def known_system_calls() -> t.Container[str] | None:
     return known if "@known" in known else None
 
 
-def parse_system_calls(listing: str) -> t.FrozenSet[str]:
+def parse_system_calls(listing: str) -> frozenset[str]:
     """The names in an answer of `systemd-analyze syscall-filter`.
 
     Those of the kernel that are in no group are listed as comments, among which there are sentences.

@@ -151,12 +151,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         if manager.offline:
             _check_offline(params)
         plan, _ctx, changed = bring_about(module, session, lambda: _plan(session, params))
-    result: dict[str, t.Any] = {"changed": changed, "warnings": plan.warnings}
-    if plan.steps:
-        result["steps"] = plan.describe()
-    if module._diff and plan.steps:
-        result["diff"] = plan.diff()
-    return result
+    return {"changed": changed, "warnings": plan.warnings, **plan.report(module._diff)}
 
 
 def _only_undoes(params: dict[str, t.Any]) -> bool:

@@ -130,11 +130,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     trials = [step for step in plan.steps if hasattr(step, "observed")]
     if trials and not module.check_mode:
         result["trial"] = trials[0].observed
-    if plan.steps:
-        result["steps"] = plan.describe()
-    if module._diff and plan.steps:
-        result["diff"] = plan.diff()
-    return result
+    return {**result, **plan.report(module._diff)}
 
 
 def wanted_from(properties: dict[str, t.Any]) -> dict[str, t.Any]:

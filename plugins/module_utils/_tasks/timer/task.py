@@ -400,10 +400,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             "timers": task.report(manager, states, plan),
             "warnings": grouped(plan.warnings + ctx.warnings),
         }
-    if plan.steps:
-        result["steps"] = plan.describe()
-        if module._diff:
-            result["diff"] = plan.diff()
+    result.update(plan.report(module._diff))
     if ctx.links:
         result["links"] = [change._asdict() for change in ctx.links]
     return result
