@@ -125,7 +125,11 @@ def test_numbers(host: Host) -> None:
                 lines += [f"[{known[name]}]", f"{name}={value}"]
             # Those of a timer stand in a file of a service only for their numbers: systemd reads no [Timer] there.
             lines = [line for at, line in enumerate(lines) if "[Timer]" not in lines[at - at % 2]]
-            refused = refused_lines(host, f"{word}.service", lines)
+            refused, start = set[int](), 0
+            # After a CPUAffinity= that cannot be read, systemd 247 reads nothing more of a file: so the rest is another one.
+            while found := refused_lines(host, f"{word}.service", lines[start:]):
+                refused |= {start + at for at in found}
+                start += max(found) + 1
             expected = set() if digits is None else {at for at in range(len(lines)) if at % 2}
             wrong = sorted(lines[at] for at in refused ^ expected if at % 2)
             assert not wrong, f"{digits!r}: " + ", ".join(wrong)
