@@ -396,7 +396,10 @@ class TestTrial:
 
     def test_a_unit_that_goes_down(self, host: Host) -> None:
         """Whatever made it go down: everything is put back, and it is brought up again."""
-        name = service(host, "rc-dies", "Environment=N=1\n", "/bin/sh -c 'echo last words; sleep 1.5; exit 7'")
+        limited = "systemctl show --value -p CPUQuotaPerSecUSec rc-dies | grep -qv infinity"
+        name = service(
+            host, "rc-dies", "Environment=N=1\n", f"/bin/sh -c 'echo last words; until {limited}; do sleep 0.1; done; exit 7'"
+        )
         try:
             host.run(f"systemctl restart {name}", check=True)
             before = files_of(host, "rc-dies")
