@@ -93,7 +93,7 @@ class AbsentManager(NoManager):
         enabled = [path for path, to in links.items() if path != found and _enables(path, to, name)]
         if enabled:
             return "enabled" if any(not path.startswith("/run/") for path in enabled) else "enabled-runtime"
-        keys = _install_keys(HOST.read_text(found, errors="replace") or "")
+        keys = _install_keys(self.tree.read_text(found, errors="replace") or "")
         if target:
             return f"linked{volatile}"
         return "disabled" if keys.intersection(_INSTALL) else "indirect" if "Also" in keys else "static"

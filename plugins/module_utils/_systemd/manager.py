@@ -372,8 +372,16 @@ class Manager:
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):
                     raise explain(reply, "follow systemd's jobs")
 
+    @staticmethod
+    def _hold_code() -> None:
+        """Make sure that what is imported later can be: a job may mount something over the task's own code."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._kept.archive import hold
+
+        hold()
+
     def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         """Enqueue `(unit, job type)` all together; in order, what became of each."""
+        self._hold_code()
         self.watch_jobs()
         begun = time.monotonic()
         # A job that is there already is joined, so that it may be asked for again.
@@ -433,6 +441,7 @@ class Manager:
         :param others: units to be made beside it, such as the service of a timer, with their properties.
         :raises CallFailed: systemd refused; nothing has been started.
         """
+        self._hold_code()
         self.watch_jobs()
         body = (name, "fail", list(properties), [(other, list(values)) for other, values in others])
         call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)

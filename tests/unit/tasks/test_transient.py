@@ -35,7 +35,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     exit_facts,
     halted,
     hold_against,
-    iso_time,
     screen,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, as_text, printed
@@ -468,12 +467,6 @@ def test_facts_of_an_exit() -> None:
     assert facts["started_at"] == "1970-01-01T00:00:01.000001Z"
     assert facts["ended_at"] == "1970-01-01T00:00:03.500001Z"
     assert exit_facts({})["run_time"] is None
-
-
-def test_times() -> None:
-    assert iso_time(1795393611_000042) == "2026-11-23T00:26:51.000042Z"
-    assert iso_time(0) is None
-    assert iso_time(2**64 - 1) is None
 
 
 def test_text_and_what_is_none() -> None:

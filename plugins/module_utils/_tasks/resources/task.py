@@ -321,8 +321,7 @@ def read(
         subject = Subject(status, live, control_group)
         subject.private_devices = "DevicePolicy" in names and bool(next(values))
         subject.fragment = host.files.fragment(status.id)
-        subject.texts = host.files.assignments(status.id)
-        subject.lasting = host.files.assignments(status.id, lasting=True)
+        subject.texts, subject.lasting = host.files.both(status.id)
         if gone:
             told = {name: host.file_value(subject, name, subject.texts) for name in names}
             subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
@@ -344,6 +343,15 @@ def _report(
     warnings: list[str],
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
+    words: dict[tuple[t.Any, ...], str] = {}
+
+    def told(name: str, value: t.Any) -> str:
+        # Many units have the same.
+        key = (name, type(value), value)
+        if key not in words:
+            words[key] = shown(name, value)
+        return words[key]
+
     planned: dict[str, dict[str, t.Any]] = {}
     if check_mode and touched:
         for subject in subjects:
@@ -370,13 +378,13 @@ def _report(
                 refused.setdefault((name, shown(name, wanted[name]), text or ""), []).append(subject.id)
             drift = not agreed or (files is not None and not subject.is_so(name, files))
             properties[name] = {
-                "before": shown(name, was),
-                "after": shown(name, now),
+                "before": told(name, was),
+                "after": told(name, now),
                 "before_value": to_data(name, was),
                 "after_value": to_data(name, now),
                 "files": shown_or_text(name, files),
                 "path": found[-1].path if found else None,
-                "loaded": shown(name, loaded),
+                "loaded": told(name, loaded),
                 "cgroup": text,
                 "drift": drift,
             }
