@@ -14,6 +14,24 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 # runsvdir looks at its directory every five seconds.
+if t.TYPE_CHECKING:
+
+    class Live(t.TypedDict):
+        """What a supervised service does now."""
+
+        supervised: bool
+        running: bool
+        paused: bool
+        pid: int | None
+        # `up`, `down`, `exit`, or None where nobody supervises it.
+        wanted: str | None
+        # Seconds of the epoch.
+        since: int
+        # Whether it has a file `down`, and whether it runs but is not started again.
+        down: bool
+        once: bool
+
+
 SCAN = 5.0
 _PAUSE = 0.02
 
@@ -42,16 +60,16 @@ class Supervised:
             raise SystemdError(f"cannot see who supervises {self.path}: {self.path}/supervise/ok cannot be opened")
         return supervised
 
-    def status(self) -> dict[str, t.Any]:
+    def status(self) -> Live:
         """What it does now: `supervised`, `running`, `pid`, `wanted` (up, down, exit or None), `since`, `down`, `once`."""
         supervised = self.is_supervised()
         status = read_status(f"{self.path}/supervise/status") if supervised else None
-        found: dict[str, t.Any] = {"running": False, "pid": None, "wanted": None, "since": 0, "paused": False}
+        found: t.Any = {"running": False, "pid": None, "wanted": None, "since": 0, "paused": False}
         found.update(status or {})
         found["supervised"] = supervised
         found["down"] = os.path.lexists(f"{self.path}/down")
         found["once"] = bool(found["running"] and found["wanted"] == "down")
-        return found
+        return t.cast("Live", found)
 
     def control(self, commands: bytes) -> None:
         """Tell runsv what to do, one letter for each command (`u`, `d`, `o`, `x`, ...)."""
@@ -99,7 +117,7 @@ class Supervised:
 
     # -- waiting
 
-    def wait(self, what: t.Callable[[dict[str, t.Any]], bool], deadline: float) -> bool:
+    def wait(self, what: t.Callable[[Live], bool], deadline: float) -> bool:
         """Until something is true of the status, or the deadline (of `time.monotonic()`) passed; returns whether it is."""
         while True:
             if what(self.status()):

@@ -40,13 +40,26 @@ _FROM_RUNIT = frozenset(
 )
 
 
+if t.TYPE_CHECKING:
+
+    class Difference(t.TypedDict):
+        """What is not as it was: one of KINDS, both sides, and whether that is for the worse, or was to be expected, and why."""
+
+        what: str
+        before: t.Any
+        after: t.Any
+        expected: bool
+        worse: bool
+        reason: str
+
+
 def compare(
-    before: dict[str, t.Any],
-    after: dict[str, t.Any],
+    before: t.Mapping[str, t.Any],
+    after: t.Mapping[str, t.Any],
     accept: t.Container[str] = (),
     ephemeral: tuple[int, int] = (32768, 60999),
     directory: str = "",
-) -> list[dict[str, t.Any]]:
+) -> list[Difference]:
     """The differences between two snapshots of a service.
 
     :param accept: names of `KINDS` that are no reason to go back.
@@ -96,7 +109,7 @@ def compare(
 class _Differences:
     def __init__(self, accept: t.Container[str]) -> None:
         self.accept = accept
-        self.all: list[dict[str, t.Any]] = []
+        self.all: list[Difference] = []
 
     def add(self, what: str, before: t.Any, after: t.Any, reason: str, worse: bool = True) -> None:
         accepted = what in self.accept
@@ -117,7 +130,7 @@ class _Differences:
         )
 
 
-def _account(side: dict[str, t.Any], name: str, number: str) -> str:
+def _account(side: t.Mapping[str, t.Any], name: str, number: str) -> str:
     return f"{side[name]} ({side[number]})"
 
 
@@ -128,7 +141,7 @@ def _stream(target: str) -> str:
 # -- command lines
 
 
-def _commands(found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
+def _commands(found: _Differences, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> None:
     if before["program"] != after["program"]:
         found.add("program", before["program"], after["program"], "another program")
     old, new = before["command"], after["command"]
@@ -162,7 +175,7 @@ def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool)
 # -- environment
 
 
-def _environment(found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
+def _environment(found: _Differences, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> None:
     old, new = set(before["environment"]), set(after["environment"])
     if not old or not new:
         # It cannot be seen.
@@ -211,7 +224,7 @@ def _limit(name: str, limits: dict[str, list[str]]) -> str:
 # -- sockets
 
 
-def missing_sockets(before: dict[str, t.Any], after: dict[str, t.Any], ephemeral: tuple[int, int]) -> list[str]:
+def missing_sockets(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], ephemeral: tuple[int, int]) -> list[str]:
     """Where the service listened, and does not any more; places that nobody chose left out."""
     gone = [one for one in before["sockets"] if one not in after["sockets"]]
     more = [one for one in after["sockets"] if one not in before["sockets"]]
@@ -219,7 +232,7 @@ def missing_sockets(before: dict[str, t.Any], after: dict[str, t.Any], ephemeral
 
 
 def _sockets(
-    found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any], ephemeral: tuple[int, int]
+    found: _Differences, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], ephemeral: tuple[int, int]
 ) -> None:
     gone = [one for one in before["sockets"] if one not in after["sockets"]]
     more = [one for one in after["sockets"] if one not in before["sockets"]]

@@ -36,6 +36,40 @@ _LISTEN, _UNCONNECTED = "0A", "07"
 _ACCEPTS = 0x10000
 
 
+if t.TYPE_CHECKING:
+
+    class Snapshot(t.TypedDict):
+        """A service's main process as it is: what two services have to have in common to be the same."""
+
+        pid: int
+        # In clock ticks since the boot.
+        started: int
+        command: list[str]
+        program: str
+        uid: int
+        user: str
+        gid: int
+        group: str
+        group_ids: list[int]
+        groups: list[str]
+        cwd: str
+        root: str
+        # Names of variables alone: values may be secret.
+        environment: list[str]
+        umask: str
+        # RLIMIT name -> soft and hard limit.
+        limits: t.Any
+        nice: int
+        cgroup: str
+        session: int
+        process_group: int
+        stdio: list[str]
+        # `tcp 0.0.0.0:80`, `unix /run/app.sock`.
+        sockets: list[str]
+        # How many belong to the service.
+        processes: int
+
+
 class Stat(t.NamedTuple):
     """The fields of /proc/PID/stat that matter here."""
 
@@ -104,7 +138,7 @@ def in_cgroup(path: str, proc: str = "/proc") -> list[int]:
     return found
 
 
-def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> dict[str, t.Any] | None:
+def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> Snapshot | None:
     """All that is compared of a service, as plain data.
 
     :param pid: its main process.

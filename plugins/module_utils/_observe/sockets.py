@@ -36,10 +36,10 @@ def listeners(proc: str = "/proc", passing: bool = False) -> dict[str, dict[str,
         mine = [name for name in mine if passing or not is_passing(name, stat.pid, ephemeral)]
         if not mine:
             continue
-        picture = snapshot(stat.pid, proc=proc) or {}
+        picture = snapshot(stat.pid, proc=proc)
         for name in mine:
             # The first, which is the parent, stands for all processes that share the socket.
-            found[name] = {"name": stat.name, "user": picture.get("user", ""), "pid": stat.pid}
+            found[name] = {"name": stat.name, "user": picture["user"] if picture else "", "pid": stat.pid}
     return found
 
 

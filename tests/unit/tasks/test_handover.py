@@ -757,7 +757,7 @@ def test_what_does_not_stop_stays(world: World) -> None:
 def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
     moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
-    moving.before = before
+    moving.before = t.cast(t.Any, before)
     listening = {21: ["tcp 0.0.0.0:80"], 22: ["tcp 0.0.0.0:80"], 23: []}
     killed: list[int] = []
     now = [0.0]

@@ -17,6 +17,9 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, shown
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
+
 DIRECTORY = "/var/lib/pidone.systemd/handover"
 # Phases that an interrupted run leaves behind.
 UNDER_WAY = ("begun", "giving_back")
@@ -176,7 +179,7 @@ class Record:
         # Units that were up before, and are none of ours to stop.
         self.active: list[str] = _field(name, data, "active", [])
         before = data.get("before")
-        self.before: dict[str, t.Any] | None = None if before is None else _field(name, data, "before", {})
+        self.before: Snapshot | None = None if before is None else t.cast("Snapshot", _field(name, data, "before", {}))
         # What the task said of it: `units`, `dropins`, `accept`.
         self.entry: dict[str, t.Any] = _field(name, data, "entry", {})
         # Whether there is a file `down` in the service directory that is ours, for the moment.

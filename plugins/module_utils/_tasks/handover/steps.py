@@ -43,6 +43,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
@@ -81,9 +83,9 @@ class Moving:
         self.accept: set[str] = set()
         self.settle = 5.0
         self.listen = 30.0
-        self.before: dict[str, t.Any] | None = record.before
-        self.after: dict[str, t.Any] | None = None
-        self.differences: list[dict[str, t.Any]] = []
+        self.before: Snapshot | None = record.before
+        self.after: Snapshot | None = None
+        self.differences: list[Difference] = []
         self.notes: list[str] = []
         # Links of scanned directories to it, with their targets.
         self.links_now: dict[str, str] = {}
@@ -448,11 +450,11 @@ class Compare(_Of):
         return False
 
 
-def _without_process(moving: Moving) -> list[dict[str, t.Any]]:
+def _without_process(moving: Moving) -> list[Difference]:
     """The differences of a unit that is up without a process: timers, and one-shots that have done their work."""
-    before = moving.before or {}
+    before: t.Mapping[str, t.Any] = moving.before or {}
     told = " ".join(before.get("command", ()))
-    found = [
+    found: list[Difference] = [
         {
             "what": "process",
             "before": told,
@@ -488,7 +490,7 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: UnitManager, name: str) -> dict[str, t.Any] | None:
+def look_at_unit(manager: UnitManager, name: str) -> Snapshot | None:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None

@@ -70,6 +70,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Live
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
@@ -395,7 +396,7 @@ class _Task:
             if begun:
                 item.message = "goes on where an earlier run was interrupted"
 
-    def _live(self, moving: Moving, where: str) -> dict[str, t.Any]:
+    def _live(self, moving: Moving, where: str) -> Live:
         live = moving.supervised.status()
         there = [path for path in moving.links_now if os.path.lexists(path)]
         if (

@@ -181,11 +181,11 @@ def _service(
     if service.get("packaged"):
         for one in differences:
             if not one["worse"] and not one["expected"] and one["what"] not in mine:
-                one.update(expected=True, reason="the unit of the package does it in this way")
+                one.update({"expected": True, "reason": "the unit of the package does it in this way"})
     for one in differences:
         if one["what"] == "cwd" and one["before"] == service.get("path") and one["after"] == "/" and one["worse"]:
             # Every script began in the service directory. The translation keeps that where something relative is used.
-            one.update(expected=True, worse=False, reason="nothing refers to the service directory")
+            one.update({"expected": True, "worse": False, "reason": "nothing refers to the service directory"})
     told["differences"] = differences
     worse = [one for one in differences if one["worse"]]
     told["parity"] = not worse
