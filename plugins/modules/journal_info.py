@@ -49,9 +49,9 @@ options:
     type: str
   since:
     description:
-      - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in C(systemd.time(7\)).
+      - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in systemd.time(7).
       - On every version, ISO 8601 such as V(2026-11-22T18:00:00Z) is taken too, as other modules return it, and a number, which is
-        microseconds since 1970 as in RV(entries[].time).
+        microseconds since 1970 as in RV(entries[].usec).
     type: str
   until:
     description:
@@ -136,7 +136,12 @@ entries:
   elements: dict
   contains:
     time:
-      description: When it was written, in microseconds since 1970.
+      description: When it was written, as ISO 8601 in UTC.
+      type: str
+      returned: always
+      sample: '2026-11-23T00:26:50.675786Z'
+    usec:
+      description: The same in microseconds since 1970.
       type: int
       returned: always
     priority:

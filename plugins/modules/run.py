@@ -79,6 +79,8 @@ options:
       - Directives of the unit, as in the sections C([Unit]) and C([Service]) or C([Scope]) of a unit file, by the names that the manual pages have for them.
       - Values are text as in a unit file, numbers or booleans. Where a directive may be given several times a list has one item for each of them, and of
         C(Environment) a dictionary is taken as well. Specifiers such as C(%n) are not replaced.
+      - Quotes and backslashes mean what they mean to the directive in a unit file. So C(SetCredential) and C(StandardInputText) have escapes, of which two
+        backslashes are one, and in names of units a backslash is just that.
       - In commands such as C(ExecStartPre) a program without a path is looked for as in O(command), and systemd replaces variables.
       - Which directives there are depends on the version of systemd on the host. The few that systemd or this module cannot set on a
         transient unit, such as C(RootImageOptions), are refused.

@@ -403,7 +403,7 @@ summary:
   sample: {handed_over: 12, given_back: 0, already: 2, planned: 0, back: 0, failed: 0, waiting: 0}
 steps:
   description: What was done, or would be in check mode, in order.
-  returned: always
+  returned: when there was anything to do
   type: list
   elements: str
   sample:

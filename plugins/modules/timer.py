@@ -410,18 +410,18 @@ timers:
         - In check mode, for a timer that would change, what can be reckoned of that without systemd and without the delay.
       type: str
       returned: when it is present, with a manager
-      sample: '2026-11-24T03:12:41.118+00:00'
+      sample: '2026-11-24T03:12:41.118204Z'
     last_elapse:
       description: When it elapsed last, as ISO 8601 in UTC, or V(null).
       type: str
       returned: when it is present, with a manager
-      sample: '2026-11-23T03:04:09.530+00:00'
+      sample: '2026-11-23T03:04:09.530204Z'
     next_elapses:
       description: The next times of its calendars, as many as O(next) asks for, from now on and without random delays.
       type: list
       elements: str
       returned: when it is present and O(next) is given
-      sample: ['2026-11-24T03:00:00+00:00', '2026-11-25T03:00:00+00:00']
+      sample: ['2026-11-24T03:00:00Z', '2026-11-25T03:00:00Z']
 steps:
   description: What was done or, in check mode, would be, in order.
   returned: when there was anything to do

@@ -162,7 +162,7 @@ timers:
       description: When it elapses next, as ISO 8601 in UTC, the random delay included; V(null) when that is not known, as while a run goes on.
       type: str
       returned: with a manager
-      sample: '2026-11-24T03:12:41.118+00:00'
+      sample: '2026-11-24T03:12:41.118204Z'
     last_elapse:
       description: When it elapsed last, as ISO 8601 in UTC, or V(null).
       type: str

@@ -19,6 +19,8 @@ description:
   - What belongs together in one task happens in the right order, whatever the order of the options. A unit is unmasked before it is enabled, systemd reads
     its files again before the unit is started, and a unit is stopped before it is masked.
   - A unit that is already as wanted is left alone.
+  - A job may mount something over the directory that holds the task's own code, as that of C(tmp.mount) does where this is below C(/tmp). The task goes on,
+    and its directory stays behind below the mount. Set C(TMPDIR) to another directory in the C(environment) of such a task where that matters.
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.scope
@@ -417,7 +419,8 @@ failures:
       type: str
       returned: when there was one
     journal:
-      description: The last log entries of that invocation, each with C(time) (microseconds since 1970), C(identifier), C(priority) and C(message).
+      description: The last log entries of that invocation, each with C(time), C(usec), C(identifier), C(priority) and C(message) as
+        M(pidone.systemd.journal_info) returns them.
       type: list
       elements: dict
       returned: for the first units

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
     from tests.lab.host import Host
 
-Task = t.Tuple[str, t.Dict[str, t.Any]]
+Task = tuple[str, dict[str, t.Any]]
 
 _TREE = "/srv/st-tree"
 _UNIT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy={}.target\n"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -73,18 +72,22 @@ class Bench:
             return names
         self._made.add(stem)
         text = f"[Service]\n{service}\n\n[Install]\nWantedBy=multi-user.target\n"
-        link = f"ln -s ../{stem}-$n.service multi-user.target.wants/" if enabled else ":"
-        every = f"seq -f {stem}-%04g.service 0 {count - 1}"
+        words = ["units", stem, str(count), "yes" if enabled else "no"]
+        self.host.run(["python3", f"{REMOTE}/on_host.py", *words], input=text, check=True)
         lines = [
-            "set -eu; cd /etc/systemd/system; mkdir -p multi-user.target.wants",
-            f"for n in $(seq -f %04g 0 {count - 1}); do",
-            f"  printf %s {shlex.quote(text)} > {stem}-$n.service; {link}",
-            "done",
+            "set -eu",
             # Between tasks that write files and one that reloads there is more time than in a shell.
             "sleep 0.2; systemctl daemon-reload",
-            f"systemctl start $({every})" if started else ":",
         ]
-        self.host.run("\n".join(lines), check=True, timeout=300)
+        if started:
+            # Nobody who is connected meanwhile: systemd tells each change of each unit to all who are.
+            jobs = "busctl get-property org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager NJobs"
+            lines += [
+                f"systemctl start --no-block $(seq -f {stem}-%04g.service 0 {count - 1})",
+                f'until [ "$({jobs})" = "u 0" ]; do sleep 0.5; done',
+                f"systemctl is-active --quiet {names[0]} {names[-1]}",
+            ]
+        self.host.run("\n".join(lines), check=True, timeout=900)
         return names
 
     def playbook(
@@ -149,6 +152,13 @@ class Bench:
             timeout=600,
         )
         return t.cast("dict[str, list[float]]", json.loads(done.stdout))
+
+    def memory(self, commands: dict[str, list[str]]) -> dict[str, float]:
+        """Run commands on the host; returns the MiB that each had in memory at most."""
+        done = self.host.run(
+            ["python3", f"{REMOTE}/on_host.py", "memory"], input=json.dumps(commands), check=True, timeout=600
+        )
+        return {name: size for name, (size,) in json.loads(done.stdout).items()}
 
     def raw(self, *words: str) -> list[str]:
         """The command that asks the bus with no Ansible around it, with a jeepney that modules do not find."""

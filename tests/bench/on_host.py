@@ -4,6 +4,8 @@
 """Runs on the host: times commands one after the other, and asks the bus without any Ansible.
 
     python3 on_host.py time ROUNDS <<< '{"name": ["command", ...], ...}'     -> {"name": [seconds, ...]}
+    python3 on_host.py memory <<< '{"name": ["command", ...], ...}'          -> {"name": [MiB of its largest process], ...}
+    python3 on_host.py units STEM COUNT LINK <<< TEXT                        STEM-000N.service, with links of multi-user.target
     python3 on_host.py raw PATTERN COUNT                                     states and enablement, pipelined
 
 Standard library and jeepney only, as the raw questions shall be no faster or slower for what this collection does.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import collections
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -35,6 +38,31 @@ def time_commands(rounds: int) -> None:
             if done.returncode:
                 sys.exit(f"{command[:4]}: {done.stdout.decode()[-2000:]}\n{done.stderr.decode()[-2000:]}")
     json.dump(found, sys.stdout)
+
+
+def memory() -> None:
+    """Run each command, and tell how much memory it had at most."""
+    found = {}
+    for name, command in json.load(sys.stdin).items():
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _pid, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{command[:4]}: {status}")
+        found[name] = [usage.ru_maxrss / 1024]
+    json.dump(found, sys.stdout)
+
+
+def units(stem: str, count: int, link: bool) -> None:
+    """Make units, and links that enable them."""
+    text = sys.stdin.read()
+    os.chdir("/etc/systemd/system")
+    os.makedirs("multi-user.target.wants", exist_ok=True)
+    for number in range(count):
+        name = f"{stem}-{number:04}.service"
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
+        if link:
+            os.symlink(f"../{name}", f"multi-user.target.wants/{name}")
 
 
 def raw(names: list[str]) -> None:
@@ -77,5 +105,9 @@ def raw(names: list[str]) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "time":
         time_commands(int(sys.argv[2]))
+    elif sys.argv[1] == "memory":
+        memory()
+    elif sys.argv[1] == "units":
+        units(sys.argv[2], int(sys.argv[3]), sys.argv[4] == "yes")
     else:
         raw([sys.argv[2] % number for number in range(int(sys.argv[3]))])

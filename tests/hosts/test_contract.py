@@ -21,7 +21,7 @@ from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import Result
 from tests.lab.host import Host
 
-Task = t.Tuple[str, t.Dict[str, t.Any]]
+Task = tuple[str, dict[str, t.Any]]
 
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target default.target\n"
 # Units that are there before: of the system, and of the user.

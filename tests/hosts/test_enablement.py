@@ -76,7 +76,7 @@ TEXTS: dict[str, tuple[str, str | None]] = {
     "spaces": ("[Not a Section]\n" + WANTED, None),
 }
 
-Made = t.Dict[str, t.Any]
+Made = dict[str, t.Any]
 
 
 @pytest.fixture

@@ -73,3 +73,45 @@ def test_the_first_death_is_told(host: Host, state: str) -> None:
 def test_a_death_before_anybody_looks(host: Host) -> None:
     failure, text = fails(host, "fl-quick", state="started", settle="60s")
     assert (failure["signal"], "was killed by SIGSEGV" in text) == ("SIGSEGV", True)
+
+
+@pytest.fixture
+def covered(host: Host) -> t.Iterator[dict[str, t.Any]]:
+    """How to run a task whose own code is below a directory over which srv-fl.mount mounts something."""
+    host.run("mkdir -p /srv/fl", check=True)
+    host.write("/etc/systemd/system/srv-fl.mount", "[Mount]\nWhat=tmpfs\nType=tmpfs\nWhere=/srv/fl\n")
+    host.write(
+        "/etc/systemd/system/fl-needs.service",
+        "[Unit]\nRequiresMountsFor=/srv/fl\n[Service]\nExecStart=/bin/sh -c 'echo last words; exit 5'\nType=oneshot\n",
+    )
+    host.run("systemctl daemon-reload", check=True)
+    yield {"keywords": {"environment": {"TMPDIR": "/srv/fl"}}}
+    host.run(
+        "systemctl stop srv-fl.mount; cd /etc/systemd/system; rm -f srv-fl.mount fl-needs.service; systemctl daemon-reload; rm -rf /srv/fl"
+    )
+
+
+def test_a_job_that_mounts_over_the_task(host: Host, covered: dict[str, t.Any]) -> None:
+    def task(module: str, **args: t.Any) -> dict[str, t.Any]:
+        host.run("systemctl stop srv-fl.mount", check=True)
+        result = host.ansible(f"pidone.systemd.{module}", args, **covered)
+        mounted = host.run("findmnt /srv/fl || mountpoint /srv/fl").returncode == 0
+        assert mounted, result
+        return result
+
+    done = task("unit", name="srv-fl.mount", state="started")
+    assert done["changed"] and not done["failed"], done["msg"]
+    away = host.ansible("pidone.systemd.unit", {"name": "srv-fl.mount", "state": "stopped"}, **covered)
+    assert away["changed"] and not away["failed"], away["msg"]
+    failed = task("unit", name="fl-needs", state="started")
+    assert failed["failures"][0]["exit_code"] == 5 and "last words" in failed["msg"], failed
+    ran = task("run", command="false", properties={"RequiresMountsFor": "/srv/fl"})
+    assert ran["failed"] and "exited with status 1" in ran["msg"], ran
+    content = "[Unit]\nRequiresMountsFor=/srv/fl\n[Service]\nExecStart=/bin/sleep 1000\nExecStartPre=/bin/sh -c 'exit {}'\n"
+    try:
+        for code in (6, 0):
+            made = task("unit_file", name="fl-made", content=content.format(code), activate=True)
+            assert made["failed"] is bool(code), made
+            assert not code or made["failures"][0]["exit_code"] == code
+    finally:
+        host.run("systemctl stop fl-made; rm -f /etc/systemd/system/fl-made.service; systemctl daemon-reload")

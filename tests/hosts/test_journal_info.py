@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 
 import pytest
@@ -56,7 +57,8 @@ def test_typed(host: Host, invocation: str) -> None:
     assert entry["fields"]["PRIORITY"] == "3"
     assert "NO_SUCH" not in entry["fields"]
     now = float(host.run("date +%s", check=True).stdout)
-    assert abs(entry["time"] / 1e6 - now) < 3600
+    assert abs(entry["usec"] / 1e6 - now) < 3600
+    assert dt.datetime.fromisoformat(entry["time"]).timestamp() == entry["usec"] / 1e6
 
 
 def test_by_field_time_and_boot(host: Host, invocation: str) -> None:

@@ -417,7 +417,9 @@ class TestTrial:
         try:
             failed = host.ansible(MODULE, {"name": name, "properties": {"TasksMax": 10}, "trial": "20s"})
             assert failed["failed"]
-            assert "it was restarted" in failed["msg"]
+            # As it died, not as it is by now.
+            assert "Result: exit-code, its main process exited with status 7" in failed["msg"]
+            assert (failed["trial"][name]["exit_code"], failed["failures"][0]["exit_code"]) == (7, 7)
             assert drop_ins(host, "rc-again") == []
             assert show(host, name, "TasksMax") != ["10"]
         finally:

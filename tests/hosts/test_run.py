@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 import typing as t
 
@@ -811,3 +812,79 @@ def test_systemd_refuses_a_value(host: Host) -> None:
     assert result["failed"] and not result["changed"]
     assert "ProtectSystem" in result["msg"] and "nothing was started" in result["msg"]
     nothing_left(host)
+
+
+# Directive -> its property on D-Bus where that has another name, and values with what means something to some directive.
+WORDED: dict[str, tuple[str, list[str]]] = {
+    "SyslogIdentifier": ("", [r"a\x41b", '"q"']),
+    "Description": ("", [r"a\x41b \n", '"q" x']),
+    "Wants": ("", [r"rt-a\x2db.service rt-c.service"]),
+    "After": ("", [r"dev-disk-by\x2dlabel-a\x5cx20b.device"]),
+    "Documentation": ("", [r"http://a/\x41", '"http://a/b" man:x(1)']),
+    "RequiresMountsFor": ("", [r"/a\x41 /b", r'"/a b" /c\ d']),
+    "ReadWritePaths": ("", [r"/a\x41 /b", r'"/a b" /c\ d', '-/x "-/y z"', "+/srv"]),
+    "ExecSearchPath": ("", [r"/a\x41:/b", "/a /b"]),
+    "ExecPaths": ("", [r"/a\x41 '/b c'"]),
+    "UnsetEnvironment": ("", [r"A\x41 B", r'"A=b\nc" D']),
+    "PassEnvironment": ("", [r"A\x41 B", '"A" B']),
+    "Environment": ("", [r'A=\x41\n "B=c d"']),
+    "RuntimeDirectory": ("", ["a b", '"a b" c', "a:b"]),
+    "BindPaths": ("", [r"/a\x41:/b", '"/a b":/c', '"/a b:/c d"', r"/a\:b:/c -/d", "/a:/b:norbind /c"]),
+    "TemporaryFileSystem": ("", [r"/a\x41:ro", '"/a b":ro,size=1M', '"/a b:ro"', "/a /b:ro"]),
+    "SetCredential": ("", [r"a:x\x41\ny\x00", r'a:"q" r', r"a\x41:b", "a:b:c"]),
+    "LoadCredential": ("", [r"a:/x\x41", r"a\x41:/b"]),
+    "StandardInputText": ("StandardInputData", [r"x\x41\ty\\", '"q"']),
+    "LogExtraFields": ("", [r'A=\x41\n "B=c d"']),
+    "LogFilterPatterns": ("", [r"a\x41", r"~b\d", '"q"']),
+    "WorkingDirectory": ("", ["/a b", "~"]),
+    "RootDirectory": ("", [r"/a\x41"]),
+    "EnvironmentFile": ("EnvironmentFiles", [r"/a\x41", "-/x y"]),
+    "OpenFile": ("", [r"/a\x41:n:read-only"]),
+    "ImportCredential": ("", [r"a\x41*", "a b"]),
+    "AppArmorProfile": ("", [r"-a\x41 b"]),
+    "NetworkNamespacePath": ("", [r"/a\x41", "/a b"]),
+    "RebootArgument": ("", [r"a\x41 b"]),
+}
+IN_UNIT = ("Description", "Wants", "After", "Documentation", "RequiresMountsFor", "RebootArgument")
+
+
+def told(host: Host, unit: str, directives: t.Iterable[str]) -> dict[str, t.Any]:
+    """What systemd has for the directives of a service; what it adds of itself is left out."""
+    path = f"/org/freedesktop/systemd1/unit/{unit.replace('-', '_2d')}_2eservice"
+    found: dict[str, t.Any] = {}
+    for name in directives:
+        face = f"org.freedesktop.systemd1.{'Unit' if name in IN_UNIT else 'Service'}"
+        line = f"busctl --json=short get-property org.freedesktop.systemd1 {path} {face} {WORDED[name][0] or name}"
+        value = json.loads(host.run(line, check=True).stdout)["data"]
+        if name in ("Wants", "After", "LogExtraFields", "RequiresMountsFor"):
+            own = ("sys", "-.", "basic", "/var/tmp", "rt-sent.timer")
+            value = sorted(each for each in value if not str(each).startswith(own) and each[:8] != list(b"PIDONE_S"))
+        found[name] = value
+    return found
+
+
+def test_values_are_those_of_a_unit_file(host: Host) -> None:
+    """Each directive has its own rules for quotes, backslashes and colons: systemd reads the same text from a file."""
+    known = host.run("/lib/systemd/systemd --dump-configuration-items", check=True).stdout
+    names = [name for name in WORDED if f"\n{name}=" in known]
+    assert len(names) > 20
+    for turn in range(max(len(values) for _bus, values in WORDED.values())):
+        given = {name: WORDED[name][1][turn] for name in names if turn < len(WORDED[name][1])}
+        if version(host) < 249 and given.get("RuntimeDirectory") == "a:b":
+            del given["RuntimeDirectory"]
+        if turn and "RootDirectory" in given:
+            del given["RootDirectory"]
+        sections = {"Unit": "", "Service": "ExecStart=/bin/true\n"}
+        for name, value in given.items():
+            sections["Unit" if name in IN_UNIT else "Service"] += f"{name}={value}\n"
+        host.write("/run/systemd/system/rt-filed.service", "".join(f"[{key}]\n{text}" for key, text in sections.items()))
+        host.run("systemctl daemon-reload", check=True)
+        try:
+            ran(host, "/bin/true", name="rt-sent", on_active="5h", properties=given)
+            assert told(host, "rt-sent", given) == told(host, "rt-filed", given)
+        finally:
+            host.run("systemctl stop rt-sent.timer; rm /run/systemd/system/rt-filed.service; systemctl daemon-reload")
+    printed = ran(host, ["sh", "-c", "cat $CREDENTIALS_DIRECTORY/a"], properties={"SetCredential": r"a:x\x41\ny"})
+    assert printed["stdout"] == "xA\ny"
+    refused = run(host, "true", properties={"SetCredential": r"a:\q"})
+    assert refused["failed"] and "SetCredential" in refused["msg"] and "is no escape" in refused["msg"]

@@ -140,8 +140,8 @@ class TestOneTimer:
             f"stop {name}.timer", f"rewrite {SYSTEM}/{name}.timer", "daemon-reload", f"start {name}.timer",
         ]  # fmt: skip
         assert invocation(host, f"{name}.timer") != before
-        assert done["timers"][0]["next_elapses"] == ["2098-01-01T05:00:00+00:00"]
-        delay = when(done["timers"][0]["next_elapse"]) - when("2098-01-01T05:00:00+00:00")
+        assert done["timers"][0]["next_elapses"] == ["2098-01-01T05:00:00Z"]
+        delay = when(done["timers"][0]["next_elapse"]) - when("2098-01-01T05:00:00Z")
         assert dt.timedelta(0) <= delay <= dt.timedelta(minutes=20)
 
         # The run as it was asked for.

@@ -43,9 +43,9 @@ EXCEPTIONS = {
         "_see_it_run": "runit tells since when by it; bounded",
     },
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
-    "_tasks/run/task.py": {"next_elapse": "said to people"},
+    "_tasks/run/service.py": {"next_elapse": "said to people"},
     "_tasks/timer/elapses.py": {"now_usec": "OnCalendar= is meant by it"},
-    "_tasks/unit_file/task.py": {"_older_than_the_file": "the time of a file, by the clock as it was and as it is"},
+    "_tasks/unit_file/read.py": {"older_than_the_file": "the time of a file, by the clock as it was and as it is"},
 }
 CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.now", "dt.datetime.now", "datetime.utcnow", "date.today"}
 YEARS = 7 * 365 * 86400.0
@@ -151,7 +151,7 @@ def test_what_a_killed_task_left(tmp_path: Path) -> None:
     found = load(log.path)
     assert found is not None
     assert json.loads(Path(log.path).read_text().splitlines()[0])["since"] != time.time()
-    manager = type("Manager", (), {"offline": False, "root": "", "reload": lambda self: None})()
+    manager = type("Manager", (), {"runs": True, "offline": False, "root": "", "reload": lambda self: None})()
     put_back(found, Context(manager), "another")
     assert path.read_bytes() == b"before"
 

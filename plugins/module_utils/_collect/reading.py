@@ -31,7 +31,7 @@ class Opened(t.NamedTuple):
     allowed to read it, so that reading it for them as root would give it away.
     """
 
-    descriptor: t.Optional[int]
+    descriptor: int | None
     info: os.stat_result
     public: bool
     strange: bool
@@ -47,7 +47,7 @@ def open_path(path: str, root: str = "") -> Opened:
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_PATH
     stack = [os.open(root or "/", flags | os.O_DIRECTORY)]
     parts = [part for part in path[len(root) :].split("/") if part not in ("", ".")]
-    makers: t.Set[int] = set()
+    makers: set[int] = set()
     links = 0
     try:
         while parts:
@@ -82,7 +82,7 @@ def open_path(path: str, root: str = "") -> Opened:
             os.close(one)
 
 
-def _makers(directory: os.stat_result, link: os.stat_result) -> t.Set[int]:
+def _makers(directory: os.stat_result, link: os.stat_result) -> set[int]:
     """Who can have made a link, or have put it where it is."""
     found = {directory.st_uid, link.st_uid}
     mode = directory.st_mode
@@ -92,7 +92,7 @@ def _makers(directory: os.stat_result, link: os.stat_result) -> t.Set[int]:
     return found
 
 
-def _end(stack: t.Sequence[int], makers: t.Set[int]) -> Opened:
+def _end(stack: t.Sequence[int], makers: set[int]) -> Opened:
     info = os.fstat(stack[-1])
     needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(info.st_mode) else 0)
     public = info.st_mode & needed == needed
@@ -110,12 +110,12 @@ def _end(stack: t.Sequence[int], makers: t.Set[int]) -> Opened:
 class Content(t.NamedTuple):
     """A regular file. `data`: what it holds from its beginning, up to the limit; None where it must not be read, see `Opened.strange`."""
 
-    data: t.Optional[bytes]
+    data: bytes | None
     info: os.stat_result
     public: bool
 
 
-def read_file(path: str, limit: int, root: str = "") -> t.Optional[Content]:
+def read_file(path: str, limit: int, root: str = "") -> Content | None:
     """Read a regular file, links followed; None where something else is there.
 
     :param limit: bytes that are read at most.
@@ -143,7 +143,7 @@ def _read(descriptor: int, limit: int) -> bytes:
     return found
 
 
-def names_in(path: str, root: str = "") -> t.List[str]:
+def names_in(path: str, root: str = "") -> list[str]:
     """The sorted names in a directory; empty where there is none, or it must not be read."""
     try:
         opened = open_path(path, root)
@@ -161,7 +161,7 @@ def names_in(path: str, root: str = "") -> t.List[str]:
         os.close(opened.descriptor)
 
 
-def opens_for_reading(fifo: str) -> t.Optional[bool]:
+def opens_for_reading(fifo: str) -> bool | None:
     """Whether somebody has a FIFO open for reading; False also where there is no FIFO, None where that cannot be seen.
 
     Nothing else than a FIFO is opened: opening some devices for writing has effects (/dev/watchdog).
@@ -188,13 +188,13 @@ _PLAIN_LINE = re.compile(
 _COMMENTED = re.compile(r"\s*#+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=")
 
 
-def plain_settings(text: str) -> t.Optional[t.Tuple[t.Dict[str, str], t.Set[str]]]:
+def plain_settings(text: str) -> tuple[dict[str, str], set[str]] | None:
     """A settings file that the shell and `EnvironmentFile=` read alike: its values, and the names its comments mention.
 
     None where it holds anything else. A trailing comment behind a value is text to systemd, so it does not count as plain.
     """
-    values: t.Dict[str, str] = {}
-    mentioned: t.Set[str] = set()
+    values: dict[str, str] = {}
+    mentioned: set[str] = set()
     for line in text.split("\n"):
         bare = line.strip()
         if not bare:

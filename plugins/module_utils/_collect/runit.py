@@ -117,8 +117,8 @@ class Host:
 
 
 def collect(
-    source: str = "runit", root: str = "/", path: t.Optional[str] = None, names: t.Optional[t.Sequence[str]] = None
-) -> t.List[t.Dict[str, t.Any]]:
+    source: str = "runit", root: str = "/", path: str | None = None, names: t.Sequence[str] | None = None
+) -> list[dict[str, t.Any]]:
     """The raw definitions of services.
 
     :param source: `runit` or `daemontools`.
@@ -138,7 +138,7 @@ def collect(
         places = _known_places(host, scanned_elsewhere(scanners))
     found = []
     users = _Users(host)
-    programs: t.Optional[t.Dict[str, str]] = None
+    programs: dict[str, str] | None = None
     scanned = {os.path.realpath(one.directory) for one in scanners if one.uid == 0}
     for place in places:
         if names and not any(fnmatch.fnmatchcase(place.name, pattern) for pattern in names):
@@ -176,7 +176,7 @@ class _Place:
         self.only_run = ""
 
 
-def _listed(directory: str) -> t.List[str]:
+def _listed(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
     except OSError:
@@ -187,8 +187,8 @@ def _is_service(directory: str) -> bool:
     return os.path.lexists(os.path.join(directory, "run"))
 
 
-def _known_places(host: Host, elsewhere: t.Sequence[str]) -> t.List[_Place]:
-    found: t.Dict[str, _Place] = {}
+def _known_places(host: Host, elsewhere: t.Sequence[str]) -> list[_Place]:
+    found: dict[str, _Place] = {}
     for pattern in (*_SCANNED, *elsewhere):
         for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
             real = host.outer(host.inner(outer))
@@ -216,7 +216,7 @@ def _known_places(host: Host, elsewhere: t.Sequence[str]) -> t.List[_Place]:
     return list(found.values())
 
 
-def _at_path(host: Host, path: str) -> t.List[_Place]:
+def _at_path(host: Host, path: str) -> list[_Place]:
     given = host.root + path if host.root and not path.startswith(host.root + "/") else path
     given = os.path.join(os.getcwd(), os.path.expanduser(given))
     outer = os.path.realpath(given)
@@ -234,13 +234,13 @@ def _at_path(host: Host, path: str) -> t.List[_Place]:
         raise BadInput(
             f"path: {path} does not exist; give a service directory, a directory that holds such directories, or a run script"
         )
-    found: t.List[_Place] = []
-    seen: t.Set[str] = set()
+    found: list[_Place] = []
+    seen: set[str] = set()
     _search(host, given, 0, found, seen)
     return found
 
 
-def _search(host: Host, directory: str, depth: int, found: t.List[_Place], seen: t.Set[str], name: str = "") -> None:
+def _search(host: Host, directory: str, depth: int, found: list[_Place], seen: set[str], name: str = "") -> None:
     real = os.path.realpath(directory)
     if real in seen or depth > _DEEPEST or len(seen) >= _MOST_DIRECTORIES:
         return
@@ -283,7 +283,7 @@ class Scanner(t.NamedTuple):
     directory: str
 
 
-def running_scanners(proc: str = "/proc") -> t.List[Scanner]:
+def running_scanners(proc: str = "/proc") -> list[Scanner]:
     """All that run and see the same file system as this process."""
     try:
         mine = os.stat(f"{proc}/self/root/")
@@ -311,7 +311,7 @@ def running_scanners(proc: str = "/proc") -> t.List[Scanner]:
     return found
 
 
-def scanned_elsewhere(scanners: t.Iterable[Scanner]) -> t.List[str]:
+def scanned_elsewhere(scanners: t.Iterable[Scanner]) -> list[str]:
     """The directories that are looked at for the host and are no usual place.
 
     Those of users are left out, whose services are not the host's.
@@ -319,7 +319,7 @@ def scanned_elsewhere(scanners: t.Iterable[Scanner]) -> t.List[str]:
     return list(dict.fromkeys(one.directory for one in scanners if one.uid == 0 and one.directory not in _SCANNED))
 
 
-def links_to(outer: str, host: t.Optional[Host] = None, more: t.Sequence[str] = ()) -> t.List[str]:
+def links_to(outer: str, host: Host | None = None, more: t.Sequence[str] = ()) -> list[str]:
     """The entries of scanned directories that lead to a service directory, its links resolved.
 
     :param more: directories to look at beside the usual ones.
@@ -330,7 +330,7 @@ def links_to(outer: str, host: t.Optional[Host] = None, more: t.Sequence[str] = 
     return [host.inner(link) for directory in directories for link in links_in(directory, outer)]
 
 
-def links_in(directory: str, outer: str) -> t.List[str]:
+def links_in(directory: str, outer: str) -> list[str]:
     """The entries of one scanned directory that lead to a service directory, its links resolved."""
     links = [os.path.join(directory, entry) for entry in _listed(directory) if not entry.startswith(".")]
     return [link for link in links if os.path.realpath(link) == outer]
@@ -342,18 +342,18 @@ class _Reading:
     def __init__(self, host: Host, live: bool) -> None:
         self.host = host
         self.live = live
-        self.problems: t.List[str] = []
+        self.problems: list[str] = []
         self.left = _MOST_BYTES
 
-    def names(self, directory: str) -> t.List[str]:
+    def names(self, directory: str) -> list[str]:
         return names_in(directory, self.host.root)
 
-    def file(self, where: str, inner: str, secret: bool = True) -> t.Dict[str, t.Any]:
+    def file(self, where: str, inner: str, secret: bool = True) -> dict[str, t.Any]:
         """One file: its mode and, unless it may hold a secret or is none of the directory's, what it holds.
 
         :param secret: whether the contents stay here where not everybody may read them.
         """
-        one: t.Dict[str, t.Any] = {"path": inner, "type": "file"}
+        one: dict[str, t.Any] = {"path": inner, "type": "file"}
         try:
             content = read_file(where, _LARGEST + 1, self.host.root)
         except OSError as error:
@@ -394,7 +394,7 @@ class _Reading:
             one["encoding"] = "base64"
         return one
 
-    def add_names(self, one: t.Dict[str, t.Any], where: str) -> None:
+    def add_names(self, one: dict[str, t.Any], where: str) -> None:
         """Of settings that stay here, the names of the variables, if it is plain settings (`plain_settings`)."""
         content = read_file(where, _LARGEST, self.host.root)
         if content is None or content.data is None:
@@ -405,16 +405,16 @@ class _Reading:
             one["mentioned"] = sorted(plain[1])
 
 
-def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.Dict[str, str]) -> t.Dict[str, t.Any]:
+def _service(host: Host, place: _Place, source: str, users: _Users, programs: dict[str, str]) -> dict[str, t.Any]:
     reading = _Reading(host, place.live)
     problems = reading.problems
-    files: t.List[t.Dict[str, t.Any]] = []
+    files: list[dict[str, t.Any]] = []
     if place.only_run:
         files.append(reading.file(place.only_run, "run", secret=False))
     else:
         _read(reading, place.way, "", files)
         _name_variables(reading, place.way, files)
-    raw: t.Dict[str, t.Any] = {
+    raw: dict[str, t.Any] = {
         "name": place.name,
         "source": source,
         "path": place.path,
@@ -429,7 +429,7 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.
         texts = [_bytes(one) for one in files if one.get("content")]
         raw["external"] = _elsewhere(reading, place, texts)
         texts += [_bytes(one) for one in raw["external"] if one.get("content")]
-        words: t.Set[str] = set()
+        words: set[str] = set()
         for text in texts:
             words.update(word.decode("ascii") for word in _WORD.findall(text))
         raw["commands"] = {word: programs[word] for word in sorted(words) if word in programs}
@@ -444,7 +444,7 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: t.
     return raw
 
 
-def _read(reading: _Reading, outer: str, relative: str, files: t.List[t.Dict[str, t.Any]], depth: int = 0) -> None:
+def _read(reading: _Reading, outer: str, relative: str, files: list[dict[str, t.Any]], depth: int = 0) -> None:
     host, problems = reading.host, reading.problems
     for name in reading.names(outer):
         if name in _SKIPPED:
@@ -484,7 +484,7 @@ def _read(reading: _Reading, outer: str, relative: str, files: t.List[t.Dict[str
             files.append({"path": inner, "type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
 
 
-def _name_variables(reading: _Reading, outer: str, files: t.Sequence[t.Dict[str, t.Any]]) -> None:
+def _name_variables(reading: _Reading, outer: str, files: t.Sequence[dict[str, t.Any]]) -> None:
     """The names of variables of files that stay here, of those alone that a script sources: another's line may be a secret."""
     scripts = [_bytes(one) for one in files if one.get("content") and _TRANSLATED.match(one["path"])]
     sourced = {os.fsdecode(name) for text in scripts for name in _SOURCED_NEAR.findall(text)}
@@ -495,17 +495,17 @@ def _name_variables(reading: _Reading, outer: str, files: t.Sequence[t.Dict[str,
             reading.add_names(one, os.path.join(outer, one["path"]))
 
 
-def _bytes(one: t.Dict[str, t.Any]) -> bytes:
+def _bytes(one: dict[str, t.Any]) -> bytes:
     if one.get("encoding") == "base64":
         return base64.b64decode(one["content"])
     return str(one["content"]).encode("utf-8", "surrogateescape")
 
 
-def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> t.List[t.Dict[str, t.Any]]:
+def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> list[dict[str, t.Any]]:
     """Settings files and environment directories elsewhere that the scripts name; also that they are not there."""
     host = reading.host
-    sourced: t.List[str] = []
-    listed: t.List[str] = []
+    sourced: list[str] = []
+    listed: list[str] = []
     for text in texts:
         sourced += [match.decode("ascii") for match in _SOURCED.findall(text)]
         if b"invoke-run" in text.split(b"\n", 1)[0] or _VARIABLE_PATH.search(text):
@@ -514,7 +514,7 @@ def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> t.
             directory = match.decode("ascii").rstrip("/")
             names = reading.names(host.root + directory)[:_MOST_FILES]
             listed += [directory + "/" + name for name in names if not name.startswith(".")]
-    found: t.List[t.Dict[str, t.Any]] = []
+    found: list[dict[str, t.Any]] = []
     for path in dict.fromkeys([*sourced, *listed]):
         if path.startswith(place.path + "/") or len(found) >= 64:
             continue
@@ -529,8 +529,8 @@ def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> t.
     return found
 
 
-def _programs(host: Host) -> t.Dict[str, str]:
-    found: t.Dict[str, str] = {}
+def _programs(host: Host) -> dict[str, str]:
+    found: dict[str, str] = {}
     for directory in _PATH:
         outer = host.outer(directory)
         for name in _listed(outer):
@@ -538,7 +538,7 @@ def _programs(host: Host) -> t.Dict[str, str]:
     return found
 
 
-def _unit(host: Host, name: str) -> t.Optional[str]:
+def _unit(host: Host, name: str) -> str | None:
     for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
         path = f"{directory}/{name}.service"
         if os.path.isfile(host.root + path):
@@ -551,16 +551,16 @@ class _Users:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.users: t.Optional[t.Dict[str, t.Dict[str, t.Any]]] = None
+        self.users: dict[str, dict[str, t.Any]] | None = None
 
-    def named(self, words: t.Iterable[str]) -> t.Dict[str, t.Dict[str, t.Any]]:
+    def named(self, words: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
         """Of the words, those that are users or ids of users, with uid, gid, home and supplementary groups."""
         if self.users is None:
             self.users = self._load()
         users = self.users
         return {word: users[word] for word in sorted(set(words)) if word in users and word not in ("root", "0")}
 
-    def _lines(self, path: str) -> t.List[t.List[str]]:
+    def _lines(self, path: str) -> list[list[str]]:
         try:
             content = read_file(self.host.root + path, 64 * 1024 * 1024, self.host.root)
         except OSError:
@@ -570,8 +570,8 @@ class _Users:
         lines = content.data.decode("utf-8", "replace").split("\n")
         return [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
 
-    def _load(self) -> t.Dict[str, t.Dict[str, t.Any]]:
-        users: t.Dict[str, t.Dict[str, t.Any]] = {}
+    def _load(self) -> dict[str, dict[str, t.Any]]:
+        users: dict[str, dict[str, t.Any]] = {}
         for row in self._lines("/etc/passwd"):
             if len(row) >= 6:
                 users[row[0]] = {"uid": row[2], "gid": row[3], "home": row[5], "groups": []}
@@ -583,10 +583,10 @@ class _Users:
         return {**{user["uid"]: user for user in users.values()}, **users}
 
 
-def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, t.Any]:
+def _state(place: _Place, files: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
     """What supervise/status says, and whether the service is linked and has a down file."""
     down = any(one["path"] == "down" for one in files)
-    state: t.Dict[str, t.Any] = {
+    state: dict[str, t.Any] = {
         "enabled": bool(place.links),
         "down": down,
         "running": False,
@@ -600,7 +600,7 @@ def _state(place: _Place, files: t.Sequence[t.Dict[str, t.Any]]) -> t.Dict[str, 
     return state
 
 
-def _see(service: t.Dict[str, t.Any], place: _Place, scanned: t.Container[str]) -> None:
+def _see(service: dict[str, t.Any], place: _Place, scanned: t.Container[str]) -> None:
     """Correct the state by what can be seen on this very host: who supervises, and which directories are looked at.
 
     A status outlives a supervisor that was killed, and packages put links where another supervisor would look.
@@ -613,12 +613,12 @@ def _see(service: t.Dict[str, t.Any], place: _Place, scanned: t.Container[str]) 
             state["enabled"] = False
 
 
-def is_supervised(path: str) -> t.Optional[bool]:
+def is_supervised(path: str) -> bool | None:
     """Whether a runsv or supervise has a service directory: it alone has this fifo open for reading. None if that cannot be seen."""
     return opens_for_reading(f"{path}/supervise/ok")
 
 
-def read_status(path: str) -> t.Optional[t.Dict[str, t.Any]]:
+def read_status(path: str) -> dict[str, t.Any] | None:
     """The 20 bytes (daemontools: 18) that runsv keeps of a service; None where there are none.
 
     :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).

@@ -28,10 +28,10 @@ class Supervised:
     def __init__(self, path: str, source: str = "runit") -> None:
         self.path = path
         self.source = source
-        self._lock: t.Optional[int] = None
+        self._lock: int | None = None
 
     @property
-    def log(self) -> t.Optional[Supervised]:
+    def log(self) -> Supervised | None:
         """Its log service, where it has one."""
         return Supervised(f"{self.path}/log", self.source) if os.path.isdir(f"{self.path}/log") else None
 
@@ -42,11 +42,11 @@ class Supervised:
             raise SystemdError(f"cannot see who supervises {self.path}: {self.path}/supervise/ok cannot be opened")
         return supervised
 
-    def status(self) -> t.Dict[str, t.Any]:
+    def status(self) -> dict[str, t.Any]:
         """What it does now: `supervised`, `running`, `pid`, `wanted` (up, down, exit or None), `since`, `down`, `once`."""
         supervised = self.is_supervised()
         status = read_status(f"{self.path}/supervise/status") if supervised else None
-        found: t.Dict[str, t.Any] = {"running": False, "pid": None, "wanted": None, "since": 0, "paused": False}
+        found: dict[str, t.Any] = {"running": False, "pid": None, "wanted": None, "since": 0, "paused": False}
         found.update(status or {})
         found["supervised"] = supervised
         found["down"] = os.path.lexists(f"{self.path}/down")
@@ -99,7 +99,7 @@ class Supervised:
 
     # -- waiting
 
-    def wait(self, what: t.Callable[[t.Dict[str, t.Any]], bool], deadline: float) -> bool:
+    def wait(self, what: t.Callable[[dict[str, t.Any]], bool], deadline: float) -> bool:
         """Until something is true of the status, or the deadline (of `time.monotonic()`) passed; returns whether it is."""
         while True:
             if what(self.status()):
@@ -109,14 +109,14 @@ class Supervised:
             time.sleep(_PAUSE)
 
 
-def asks_for(path: str) -> t.Set[str]:
+def asks_for(path: str) -> set[str]:
     """The services that a run script names to `sv`, to see or have them up; empty for what cannot be read."""
     try:
         with open(path, "rb") as file:
             lines = file.read(65536).decode("utf-8", "replace").splitlines()
     except OSError:
         return set()
-    found: t.Set[str] = set()
+    found: set[str] = set()
     for line in lines:
         words = line.replace(";", " ; ").replace("|", " ; ").replace("&", " ; ").split()
         for at, word in enumerate(words):
@@ -129,7 +129,7 @@ def asks_for(path: str) -> t.Set[str]:
     return found
 
 
-def scanned_links(links: t.Sequence[str]) -> t.Dict[str, str]:
+def scanned_links(links: t.Sequence[str]) -> dict[str, str]:
     """Of paths in scanned directories, those that are links there now, with their targets.
 
     :raises SystemdError: one is the service directory itself.

@@ -46,6 +46,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 _CALL, _RETURN, _ERROR, _SIGNAL = 1, 2, 3, 4
 # Bytes of calls after which sending begins.
 _CHUNK = 1 << 13
+# Calls that a bus is sent before their answers have come: dbus-daemon lets nobody have more than 128 of them
+# (max_replies_per_connection of its system.conf) and fails those beyond.
+_PENDING = 100
 # Seconds to wait in one go; poll(2) takes no more than 24 days, and deadlines may be much further away, or `infinity`.
 _LONGEST = 1e6
 # Seconds for an answer where nobody says. Systemd answers nobody while it reloads, and gives each generator 90 s.
@@ -241,6 +244,14 @@ class Connection:
         Returns, in the order of ``calls``, the body of each reply (a tuple), or the CallFailed it was answered with.
         """
         begun, deadline = self._times(deadline)
+        if not self.is_bus or len(calls) <= _PENDING:
+            return self._call_all(calls, begun, deadline)
+        replies: list[t.Any] = []
+        for start in range(0, len(calls), _PENDING):
+            replies += self._call_all(calls[start : start + _PENDING], begun, deadline)
+        return replies
+
+    def _call_all(self, calls: t.Sequence[Call], begun: float, deadline: float) -> list[t.Any]:
         first = self._serial + 1
         try:
             for call in calls:

@@ -320,7 +320,7 @@ class _Guard:
             else:
                 self._forget(ctx)
             # What the plan was is as useful to a failed task as to one that went well.
-            e.data.update(steps=plan.describe(), **({"diff": plan.diff()} if self._module._diff else {}))
+            e.data.update(plan.report(self._module._diff))
             if self._put_back:
                 e.data["changed"] = True
             if e is cause:

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 
 
 class Death(t.NamedTuple):
@@ -82,4 +83,5 @@ def _is_down(known: Death) -> bool:
     """Whether it is down for a failure, or to be started again."""
     if str(known.unit.get("SubState", "")).startswith("auto-restart") or known.unit.get("ActiveState") == "failed":
         return True
-    return known.unit.get("ActiveState") in ("deactivating", "inactive") and known.result not in ("", "success")
+    state = known.unit.get("ActiveState")
+    return (is_down(state) or state == "deactivating") and known.result not in ("", "success")

@@ -211,6 +211,8 @@ class Plan:
         # Diffs of file contents, in Ansible's form (before, after, before_header, after_header).
         self.file_diffs: list[dict[str, str]] = []
         self.warnings: list[str] = []
+        # What is told in place of what each step says, where steps are carried out that are not in the list.
+        self.told: list[str] | None = None
 
     @property
     def changed(self) -> bool:
@@ -219,19 +221,27 @@ class Plan:
 
     def describe(self) -> list[str]:
         """Each step in a few words."""
-        return [step.describe() for step in self.steps]
+        return [step.describe() for step in self.steps] if self.told is None else self.told
 
     def diff(self) -> list[dict[str, str]]:
         """The plan as Ansible's diff: contents of files, then states before and after and the steps between."""
         parts = list(self.file_diffs)
-        if self.changes or self.steps:
+        told = self.describe()
+        if self.changes or told:
             lines = ["--- before", "+++ after"] if self.changes else []
             for change in self.changes:
                 lines += [f"@@ {change.name}", f"-{change.before}", f"+{change.after}"]
-            if self.steps:
-                lines.append("   steps: " + "; ".join(self.describe()))
+            if told:
+                lines.append("   steps: " + "; ".join(told))
             parts.append({"prepared": "\n".join(lines) + "\n"})
         return parts
+
+    def report(self, diff: bool) -> dict[str, t.Any]:
+        """The plan as every module returns it, whether it was carried out, failed or was only made: `steps`, and `diff` if it is
+        asked for; neither where there is nothing to do."""
+        told = self.describe()
+        parts = self.diff() if diff else []
+        return {**({"steps": told} if told else {}), **({"diff": parts} if parts else {})}
 
 
 def explained(error: BaseException, doing: str) -> SystemdError:

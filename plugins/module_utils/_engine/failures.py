@@ -20,19 +20,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
     read_journal,
     sync_journal,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    UNIT,
-    NotPermitted,
-    UnitStatus,
-    explain,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    UnitStatus,
     interface_of,
     is_down,
     is_up,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 if t.TYPE_CHECKING:
@@ -120,10 +117,18 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
+    for record in (record for entry in failures for record in _records(entry)):
+        record.update(time=rfc3339(record["time"]), usec=record["time"])
     error = UnitsFailed("\n".join(screens), failures=failures)
     # A job that systemd refused has changed nothing; any other one may have.
     error.changed = bool(ctx.jobs)
     return error
+
+
+def _records(entry: dict[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
+    """The lines of log in an entry, also of the units that it needs."""
+    for each in (entry, *entry.get("failed_dependencies", ())):
+        yield from each.get("journal", ())
 
 
 def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.Any) -> dict[str, t.Any]:

@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 
 class Reload(Step):

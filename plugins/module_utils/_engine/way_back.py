@@ -187,7 +187,7 @@ class LinksWere(Note):
 
     def undo(self, ctx: Context) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
-            leads_to,
+            led_to,
             read_links,
             restore_links,
         )
@@ -197,10 +197,11 @@ class LinksWere(Note):
         touched = self.touched
         if touched is None:
             differing = set(read_links(self._directories, tree=tree).items()) ^ set(self._before.items())
+            names = set(self._names)
             touched = {
                 path
                 for path, target in differing
-                if os.path.basename(path) in self._names or any(leads_to(path, target, name) for name in self._names)
+                if os.path.basename(path) in names or not names.isdisjoint(led_to(path, target))
             }
         if touched and restore_links(self._before, self._directories, touched, tree):
             ctx.stale = True

@@ -41,12 +41,12 @@ _FROM_RUNIT = frozenset(
 
 
 def compare(
-    before: t.Dict[str, t.Any],
-    after: t.Dict[str, t.Any],
+    before: dict[str, t.Any],
+    after: dict[str, t.Any],
     accept: t.Container[str] = (),
-    ephemeral: t.Tuple[int, int] = (32768, 60999),
+    ephemeral: tuple[int, int] = (32768, 60999),
     directory: str = "",
-) -> t.List[t.Dict[str, t.Any]]:
+) -> list[dict[str, t.Any]]:
     """The differences between two snapshots of a service.
 
     :param accept: names of `KINDS` that are no reason to go back.
@@ -96,7 +96,7 @@ def compare(
 class _Differences:
     def __init__(self, accept: t.Container[str]) -> None:
         self.accept = accept
-        self.all: t.List[t.Dict[str, t.Any]] = []
+        self.all: list[dict[str, t.Any]] = []
 
     def add(self, what: str, before: t.Any, after: t.Any, reason: str, worse: bool = True) -> None:
         accepted = what in self.accept
@@ -117,7 +117,7 @@ class _Differences:
         )
 
 
-def _account(side: t.Dict[str, t.Any], name: str, number: str) -> str:
+def _account(side: dict[str, t.Any], name: str, number: str) -> str:
     return f"{side[name]} ({side[number]})"
 
 
@@ -128,7 +128,7 @@ def _stream(target: str) -> str:
 # -- command lines
 
 
-def _commands(found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str, t.Any]) -> None:
+def _commands(found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
     if before["program"] != after["program"]:
         found.add("program", before["program"], after["program"], "another program")
     old, new = before["command"], after["command"]
@@ -162,7 +162,7 @@ def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool)
 # -- environment
 
 
-def _environment(found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str, t.Any]) -> None:
+def _environment(found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
     old, new = set(before["environment"]), set(after["environment"])
     if not old or not new:
         # It cannot be seen.
@@ -190,7 +190,7 @@ def _words(names: t.Iterable[str]) -> str:
 # -- limits
 
 
-def _limits(found: _Differences, before: t.Dict[str, t.List[str]], after: t.Dict[str, t.List[str]]) -> None:
+def _limits(found: _Differences, before: dict[str, list[str]], after: dict[str, list[str]]) -> None:
     for name in before:
         if name not in after or before[name] == after[name]:
             continue
@@ -203,7 +203,7 @@ def _number(text: str) -> float:
     return float("inf") if text == "unlimited" else float(text)
 
 
-def _limit(name: str, limits: t.Dict[str, t.List[str]]) -> str:
+def _limit(name: str, limits: dict[str, list[str]]) -> str:
     soft, hard = limits[name]
     return f"{name} {soft}" if soft == hard else f"{name} {soft}:{hard}"
 
@@ -211,7 +211,7 @@ def _limit(name: str, limits: t.Dict[str, t.List[str]]) -> str:
 # -- sockets
 
 
-def missing_sockets(before: t.Dict[str, t.Any], after: t.Dict[str, t.Any], ephemeral: t.Tuple[int, int]) -> t.List[str]:
+def missing_sockets(before: dict[str, t.Any], after: dict[str, t.Any], ephemeral: tuple[int, int]) -> list[str]:
     """Where the service listened, and does not any more; places that nobody chose left out."""
     gone = [one for one in before["sockets"] if one not in after["sockets"]]
     more = [one for one in after["sockets"] if one not in before["sockets"]]
@@ -219,7 +219,7 @@ def missing_sockets(before: t.Dict[str, t.Any], after: t.Dict[str, t.Any], ephem
 
 
 def _sockets(
-    found: _Differences, before: t.Dict[str, t.Any], after: t.Dict[str, t.Any], ephemeral: t.Tuple[int, int]
+    found: _Differences, before: dict[str, t.Any], after: dict[str, t.Any], ephemeral: tuple[int, int]
 ) -> None:
     gone = [one for one in before["sockets"] if one not in after["sockets"]]
     more = [one for one in after["sockets"] if one not in before["sockets"]]
@@ -235,7 +235,7 @@ def _sockets(
         found.add("sockets", [], extra, "did not listen there before", worse=False)
 
 
-def _is_fleeting(socket: str, pid: int, others: t.Sequence[str], ephemeral: t.Tuple[int, int]) -> bool:
+def _is_fleeting(socket: str, pid: int, others: t.Sequence[str], ephemeral: tuple[int, int]) -> bool:
     """Whether a socket has a name that is another after each start: a port that the host chose, or one with the process ID.
 
     :param others: those that only the other side has; a TCP port is one of the host's choice if there is another instead.
@@ -250,6 +250,6 @@ def _is_fleeting(socket: str, pid: int, others: t.Sequence[str], ephemeral: t.Tu
     )
 
 
-def _is_ephemeral(socket: str, ephemeral: t.Tuple[int, int]) -> bool:
+def _is_ephemeral(socket: str, ephemeral: tuple[int, int]) -> bool:
     port = socket.rpartition(":")[2]
     return port.isdigit() and ephemeral[0] <= int(port) <= ephemeral[1]

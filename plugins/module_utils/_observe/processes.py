@@ -49,7 +49,7 @@ class Stat(t.NamedTuple):
     started: int
 
 
-def read_stat(pid: int, proc: str = "/proc") -> t.Optional[Stat]:
+def read_stat(pid: int, proc: str = "/proc") -> Stat | None:
     """Who a process is; None where there is no such process. `started` is in clock ticks since the boot."""
     data = _read(f"{proc}/{pid}/stat")
     # The name is in parentheses and may hold any character, these included.
@@ -70,21 +70,21 @@ def read_stat(pid: int, proc: str = "/proc") -> t.Optional[Stat]:
     )
 
 
-def is_running(pid: int, started: t.Optional[int] = None, proc: str = "/proc") -> bool:
+def is_running(pid: int, started: int | None = None, proc: str = "/proc") -> bool:
     """Whether the process is there, is no zombie and, with `started`, is that one and not another of the same number."""
     stat = read_stat(pid, proc)
     return stat is not None and stat.state not in ("Z", "X") and started in (None, stat.started)
 
 
-def all_processes(proc: str = "/proc") -> t.List[Stat]:
+def all_processes(proc: str = "/proc") -> list[Stat]:
     """All processes that can be seen."""
     found = (read_stat(int(name), proc) for name in os.listdir(proc) if name.isdigit())
     return [stat for stat in found if stat is not None]
 
 
-def family(pid: int, proc: str = "/proc") -> t.List[int]:
+def family(pid: int, proc: str = "/proc") -> list[int]:
     """The process and all that descend from it."""
-    children: t.Dict[int, t.List[int]] = {}
+    children: dict[int, list[int]] = {}
     for stat in all_processes(proc):
         children.setdefault(stat.parent, []).append(stat.pid)
     found = [pid]
@@ -93,7 +93,7 @@ def family(pid: int, proc: str = "/proc") -> t.List[int]:
     return found
 
 
-def in_cgroup(path: str, proc: str = "/proc") -> t.List[int]:
+def in_cgroup(path: str, proc: str = "/proc") -> list[int]:
     """The processes in a cgroup and below it, by the path that systemd gives it (`/system.slice/web.service`)."""
     found = []
     for name in os.listdir(proc):
@@ -104,7 +104,7 @@ def in_cgroup(path: str, proc: str = "/proc") -> t.List[int]:
     return found
 
 
-def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.Optional[t.Dict[str, t.Any]]:
+def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> dict[str, t.Any] | None:
     """All that is compared of a service, as plain data.
 
     :param pid: its main process.
@@ -152,10 +152,10 @@ def snapshot(pid: int, others: t.Sequence[int] = (), proc: str = "/proc") -> t.O
     }
 
 
-def sockets_of(pids: t.Sequence[int], proc: str = "/proc") -> t.List[str]:
+def sockets_of(pids: t.Sequence[int], proc: str = "/proc") -> list[str]:
     """Where processes listen: `tcp 0.0.0.0:80`, `udp [::]:53`, `unix /run/app.sock`; each once, sorted."""
-    inodes: t.Dict[str, t.Set[str]] = {}
-    where: t.Dict[str, int] = {}
+    inodes: dict[str, set[str]] = {}
+    where: dict[str, int] = {}
     for pid in pids:
         base = f"{proc}/{pid}"
         try:
@@ -168,13 +168,13 @@ def sockets_of(pids: t.Sequence[int], proc: str = "/proc") -> t.List[str]:
             target = _link(f"{base}/fd/{number}")
             if target.startswith("socket:["):
                 inodes.setdefault(network, set()).add(target[8:-1])
-    found: t.Set[str] = set()
+    found: set[str] = set()
     for network, mine in inodes.items():
         found.update(_listening(f"{proc}/{where[network]}/net", mine))
     return sorted(found)
 
 
-def _listening(directory: str, inodes: t.Set[str]) -> t.Iterator[str]:
+def _listening(directory: str, inodes: set[str]) -> t.Iterator[str]:
     for kind in ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "sctp"):
         for line in _read(f"{directory}/{kind}").decode("ascii", "replace").splitlines()[1:]:
             fields = line.split()
@@ -228,17 +228,17 @@ def _link(path: str) -> str:
         return ""
 
 
-def _status(data: bytes) -> t.Dict[str, str]:
+def _status(data: bytes) -> dict[str, str]:
     pairs = (line.partition(":") for line in data.decode("utf-8", "replace").splitlines())
     return {key: value.strip() for key, _colon, value in pairs}
 
 
-def _names(data: bytes) -> t.List[str]:
+def _names(data: bytes) -> list[str]:
     names = {item.partition(b"=")[0].decode("utf-8", "replace") for item in data.split(b"\0") if b"=" in item}
     return sorted(names)
 
 
-def _limits(data: bytes) -> t.Dict[str, t.List[str]]:
+def _limits(data: bytes) -> dict[str, list[str]]:
     found = {}
     for line in data.decode("ascii", "replace").splitlines():
         for text, name in _LIMITS.items():

@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes 
 _PASSING = ("unix /tmp/", "unix /run/user/", "unix @", "unix /run/runit", "unix /run/systemd/")
 
 
-def listeners(proc: str = "/proc", passing: bool = False) -> t.Dict[str, t.Dict[str, t.Any]]:
+def listeners(proc: str = "/proc", passing: bool = False) -> dict[str, dict[str, t.Any]]:
     """Each address and path on which something listens, with the program's name and user.
 
     Those of other network namespaces (containers) are left out, as are numbers that the kernel chose.
@@ -27,7 +27,7 @@ def listeners(proc: str = "/proc", passing: bool = False) -> t.Dict[str, t.Dict[
     """
     own = _namespace("self", proc)
     ephemeral = ephemeral_ports(proc)
-    found: t.Dict[str, t.Dict[str, t.Any]] = {}
+    found: dict[str, dict[str, t.Any]] = {}
     for stat in sorted(all_processes(proc), key=lambda one: one.pid):
         if _namespace(str(stat.pid), proc) != own or not _has_sockets(stat.pid, proc):
             continue
@@ -48,7 +48,7 @@ def normal(name: str) -> str:
     return name.replace("unix /var/run/", "unix /run/", 1)
 
 
-def is_passing(name: str, pid: int, ephemeral: t.Tuple[int, int]) -> bool:
+def is_passing(name: str, pid: int, ephemeral: tuple[int, int]) -> bool:
     """Whether a socket comes and goes with a login, a process or a supervisor."""
     if name.startswith(_PASSING):
         return True
@@ -79,7 +79,7 @@ def _has_sockets(pid: int, proc: str) -> bool:
     return False
 
 
-def ephemeral_ports(proc: str = "/proc") -> t.Tuple[int, int]:
+def ephemeral_ports(proc: str = "/proc") -> tuple[int, int]:
     """The ports that the kernel gives to those who ask for none."""
     try:
         with open(f"{proc}/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:

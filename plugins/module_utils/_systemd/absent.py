@@ -20,10 +20,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, template_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
@@ -93,7 +93,7 @@ class AbsentManager(NoManager):
         enabled = [path for path, to in links.items() if path != found and _enables(path, to, name)]
         if enabled:
             return "enabled" if any(not path.startswith("/run/") for path in enabled) else "enabled-runtime"
-        keys = _install_keys(HOST.read_text(found, errors="replace") or "")
+        keys = _install_keys(self.tree.read_text(found, errors="replace") or "")
         if target:
             return f"linked{volatile}"
         return "disabled" if keys.intersection(_INSTALL) else "indirect" if "Also" in keys else "static"

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # `(property, (signature, value))`, as transient units and SetUnitProperties take them.

@@ -95,9 +95,25 @@ def installed_links(directory: str, name: str, install: t.Callable[[str], t.Iter
 
 def leads_to(path: str, target: str, name: str) -> bool:
     """Whether a link of those from `read_links` enables the unit, or is another name of it, or of an instance of it."""
-    pulls_in = os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds"))
-    names = [os.path.basename(target), *([os.path.basename(path)] if pulls_in else [])]
-    return any(name in (each, template_of(each)) for each in names)
+    return name in led_to(path, target)
+
+
+def led_to(path: str, target: str) -> set[str]:
+    """The names of units, and of templates of instances, for which `leads_to` is true of a link."""
+    folder, _slash, own = path.rpartition("/")
+    names = {target.rpartition("/")[2]}
+    if folder.endswith((".wants", ".requires", ".upholds")):
+        names.add(own)
+    return names.union(template_of(each) or each for each in names)
+
+
+def links_by_unit(links: t.Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Links from `read_links` by the names that they lead to: name -> path -> target."""
+    found: dict[str, dict[str, str]] = {}
+    for path, target in links.items():
+        for name in led_to(path, target):
+            found.setdefault(name, {})[path] = target
+    return found
 
 
 def restore_links(

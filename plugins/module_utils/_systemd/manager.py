@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
@@ -41,38 +42,6 @@ _DENIED = (
     "org.freedesktop.DBus.Error.AuthFailed",
     "org.freedesktop.PolicyKit1.Error.Failed",
 )
-
-
-class UnitStatus(t.NamedTuple):
-    """One row of ListUnits: what a loaded unit is doing now."""
-
-    id: str
-    description: str
-    load_state: str
-    active_state: str
-    sub_state: str
-    following: str
-    path: str
-    job_id: int
-    job_type: str
-    job_path: str
-
-
-class Job(t.NamedTuple):
-    """A job in systemd's queue: its number and path, the unit, and its type as systemd spells it."""
-
-    id: int
-    path: str
-    unit: str
-    type: str
-
-
-class Enqueued(t.NamedTuple):
-    """What became of asking for a job of a unit: the job, or why systemd refused it."""
-
-    unit: str
-    job: Job | None = None
-    error: CallFailed | None = None
 
 
 class NotPermitted(SystemdError):
@@ -403,8 +372,16 @@ class Manager:
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):
                     raise explain(reply, "follow systemd's jobs")
 
+    @staticmethod
+    def _hold_code() -> None:
+        """Make sure that what is imported later can be: a job may mount something over the task's own code."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._kept.archive import hold
+
+        hold()
+
     def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         """Enqueue `(unit, job type)` all together; in order, what became of each."""
+        self._hold_code()
         self.watch_jobs()
         begun = time.monotonic()
         # A job that is there already is joined, so that it may be asked for again.
@@ -464,6 +441,7 @@ class Manager:
         :param others: units to be made beside it, such as the service of a timer, with their properties.
         :raises CallFailed: systemd refused; nothing has been started.
         """
+        self._hold_code()
         self.watch_jobs()
         body = (name, "fail", list(properties), [(other, list(values)) for other, values in others])
         call = Call(MANAGER_PATH, MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body)

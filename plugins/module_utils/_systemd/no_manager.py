@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import BusProperty
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job, UnitStatus
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 

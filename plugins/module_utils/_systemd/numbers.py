@@ -9,8 +9,6 @@ for more than 4,300 digits.
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 
 # What separates words, and is taken off both ends of them; no other white space counts for systemd.
@@ -123,7 +121,7 @@ def is_variable(name: str) -> bool:
     return name.isascii() and name.replace("_", "a").isalnum() and name[0] not in _DIGITS
 
 
-def words_of(text: str) -> t.List[str]:
+def words_of(text: str) -> list[str]:
     """The words of a text between blanks of systemd's."""
     for blank in "\t\n\r":
         text = text.replace(blank, " ")

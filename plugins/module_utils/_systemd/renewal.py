@@ -25,10 +25,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
     UNIT,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of, is_active, is_down
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    Job,
+    interface_of,
+    is_active,
+    is_down,
+)
 
-if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, Manager
+# What `manager.py` makes, which loads this file and is not loaded by it.
+Manager = t.Any
+
 
 # Seconds that the new process may take until it answers.
 _NEW_PROCESS = 30.0

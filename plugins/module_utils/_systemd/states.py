@@ -15,7 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
+    from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 
 _ACTIVE = ("active", "reloading", "refreshing")
 _UP = (*_ACTIVE, "activating")
@@ -23,6 +23,38 @@ _DOWN = ("inactive", "failed")
 _CHANGING = ("activating", "deactivating", "reloading", "refreshing")
 # Those that every version has.
 COMMON_STATES = ("active", "reloading", "activating", "deactivating", *_DOWN)
+
+
+class UnitStatus(t.NamedTuple):
+    """One row of ListUnits: what a loaded unit is doing now."""
+
+    id: str
+    description: str
+    load_state: str
+    active_state: str
+    sub_state: str
+    following: str
+    path: str
+    job_id: int
+    job_type: str
+    job_path: str
+
+
+class Job(t.NamedTuple):
+    """A job in systemd's queue: its number and path, the unit, and its type as systemd spells it."""
+
+    id: int
+    path: str
+    unit: str
+    type: str
+
+
+class Enqueued(t.NamedTuple):
+    """What became of asking for a job of a unit: the job, or why systemd refused it."""
+
+    unit: str
+    job: Job | None = None
+    error: CallFailed | None = None
 
 
 def is_active(state: str | None) -> bool:

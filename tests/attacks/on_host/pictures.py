@@ -81,7 +81,7 @@ class Entry(t.NamedTuple):
         return (self.mode, self.uid, self.gid, self.content)
 
 
-Files = t.Dict[str, Entry]
+Files = dict[str, Entry]
 
 
 class Picture(t.NamedTuple):

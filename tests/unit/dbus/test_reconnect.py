@@ -25,16 +25,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Job, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Manager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import ended_how
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, jobs_of
 from tests.attacks.fuzz_wire import value_of
 
 FIELDS = dbus.HeaderFields
 NO_REPLY = "org.freedesktop.DBus.Error.NoReply"
 ABSENT = "org.freedesktop.DBus.Error.ServiceUnknown"
 # What a peer does with a call: answers with values of a signature, answers with an error, hangs up, or keeps silent.
-Answer = t.Union[str, CallFailed, None]
+Answer = str | CallFailed | None
 HANG_UP = CallFailed("hang up", "")
 
 

@@ -18,8 +18,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job
 
 
 class Recorded(Step):

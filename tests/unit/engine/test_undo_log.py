@@ -35,8 +35,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log im
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 

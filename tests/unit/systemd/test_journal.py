@@ -185,7 +185,7 @@ def test_numbers_that_are_none_are_none(journalctl: Journalctl) -> None:
     journalctl.answers = [
         [{"_PID": "\u00b2", "__REALTIME_TIMESTAMP": "x"}, {"_PID": ["1"], "__REALTIME_TIMESTAMP": "7" * 5000}]
     ]
-    assert [(entry["pid"], entry["time"]) for entry in entries()] == [(None, 0), (None, 0)]
+    assert [(entry["pid"], entry["usec"]) for entry in entries()] == [(None, 0), (None, 0)]
 
 
 def test_a_line_that_was_cut_short_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

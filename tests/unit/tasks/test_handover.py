@@ -21,8 +21,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
@@ -459,7 +459,7 @@ def run(
 
     patched: list[tuple[t.Any, str, t.Any]] = []
     for holder, name in (
-        *((steps, name) for name in ("unlink", "link", "WriteFile", "_remove_file")),
+        *((steps, name) for name in ("remove_link", "make_link", "WriteFile", "_remove_file")),
         *((records, name) for name in ("save", "forget")),
         *((moving.supervised, name) for name in ("leave", "lock", "unlock")),
         *((manager, name) for name in ("reload", "enable", "disable", "enqueue")),

@@ -20,8 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store as unit_values
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, parse_lines
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources import trial as trial_module
@@ -307,7 +307,7 @@ class TestPlans:
 class FakeManager(NoManager):
     """SetUnitProperties as systemd does it: values kept, drop-ins written, some of them wrongly."""
 
-    offline = False
+    runs, offline = True, False
 
     def __init__(self, disk: Disk, refuse: str = "") -> None:
         self.disk = disk

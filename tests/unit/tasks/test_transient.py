@@ -21,9 +21,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import to_bus
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import service as run_service
@@ -34,7 +35,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     exit_facts,
     halted,
     hold_against,
-    iso_time,
     screen,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, as_text, printed
@@ -467,12 +467,6 @@ def test_facts_of_an_exit() -> None:
     assert facts["started_at"] == "1970-01-01T00:00:01.000001Z"
     assert facts["ended_at"] == "1970-01-01T00:00:03.500001Z"
     assert exit_facts({})["run_time"] is None
-
-
-def test_times() -> None:
-    assert iso_time(1795393611_000042) == "2026-11-23T00:26:51.000042Z"
-    assert iso_time(0) is None
-    assert iso_time(2**64 - 1) is None
 
 
 def test_text_and_what_is_none() -> None:

@@ -15,9 +15,9 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import failures
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 
 BEFORE, NOW = 1_000_000, 10**15
 LIMIT = {"StartLimitBurst": 5, "StartLimitIntervalUSec": 10**7}

@@ -205,3 +205,9 @@ def test_states_that_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             _check_states(["failed", wrong])
     monkeypatch.setattr(programs, "run_program", None)
     _check_states(["failed", "not-found"])
+
+
+def test_install_that_goes_on_in_the_next_line(tree: Tree) -> None:
+    tree.write(0, "a@.service", TEXT + "[Install]\nAlso=\\\n  b.service \\\n# between\n  c.service\nDefaultInstance=\\\n x\n")
+    (unit,) = read(tree, ["a@.service"], file_states=True)
+    assert (unit.also, unit.default_instance, unit.has_links) == (["indirect", "indirect"], "x", False)

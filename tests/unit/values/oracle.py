@@ -14,7 +14,7 @@ import re
 import subprocess
 import typing as t
 
-Run = t.Callable[[t.List[str]], t.Tuple[str, str]]
+Run = t.Callable[[list[str]], tuple[str, str]]
 
 WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun Monday tuesday SATURDAY".split()
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Cairo")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import time
 import typing as t
 from pathlib import Path
@@ -17,7 +16,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import names, numbers
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import kinds
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resources
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
@@ -26,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.comma
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
+from tests.unit.values import numeric
 
 MANY = "9" * 5000
 MODULE_UTILS = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
@@ -66,8 +65,8 @@ def short(value: t.Any) -> str:
         ("Environment", {"É": "1"}, "is not NAME=VALUE"),
         ("LogExtraFields", "É=1", "is not FIELD=VALUE"),
         ("LogExtraFields", "_PID=1", "is not FIELD=VALUE"),
-        ("Requires", "\\Uffffffff", r"\U is no escape"),
-        ("Requires", "\\xff", "holds bytes that are not UTF-8"),
+        ("UnsetEnvironment", "\\Uffffffff", r"\U is no escape"),
+        ("UnsetEnvironment", "\\xff", "holds bytes that are not UTF-8"),
         ("Description", "a\ud800", "holds bytes that are not UTF-8"),
         ("Description", "a\0", "holds a NUL character"),
         ("Description", float("inf"), "inf is a number that systemd cannot hold"),
@@ -91,46 +90,20 @@ def test_directives(name: str, value: t.Any, says: str, monkeypatch: pytest.Monk
     assert len(caught.value.msg) < 400
 
 
-# With a number in it, a value of each kind that has numbers.
-SAMPLES = ("1", "5", "10", "1%", "1s", "0755", "/dev/sda 5", "tcp:10", "10.0.0.0/8")
-NUMBERS = frozenset(("i", "u", "t", "ay", "(aiai)", "a(st)", "a(iiqq)", "a(iayu)"))
-# Base64 and text, which are bytes on D-Bus.
-BYTES = ("StandardInputText", "StandardInputData")
-
-
-def numeric() -> t.Iterator[tuple[str, kinds.Kind, str]]:
-    """Of each directive whose value is or has numbers: name, kind, and a value that is taken."""
-    tables = {**exec_properties.DIRECTIVES, **{name: row.kind for name, row in resources.PROPERTIES.items()}}
-    for name, kind in tables.items():
-        for sample in SAMPLES:
-            try:
-                sent = kind.to_bus(name, kind.parse_all([sample], name))
-            except BadInput:
-                continue
-            if name not in BYTES and all(signature in NUMBERS for _name, (signature, _value) in sent):
-                yield name, kind, sample
-                break
-
-
-NUMERIC = {name: (kind, sample) for name, kind, sample in numeric()}
-
-
 def test_which_directives_have_numbers() -> None:
-    """Were a kind left out of the test below, it would be one of these."""
-    ours = {type(kind).__name__ for kind, _sample in NUMERIC.values()}
-    assert ours >= {"Number", "Weight", "Memory", "Tasks", "Quota", "Fraction", "TimeSpan", "NumberSet", "Processors", "Affinity", "Limit", "Choice"}
-    assert ours >= {"Mode", "StartAndStop", "PerDevice", "Ports", "Addresses", "Plain"}
-    assert {"Nice", "KillSignal", "TimerSlackNSec", "SyslogLevel", "SuccessExitStatus", "CoredumpFilter", "LimitRTTIME", "LimitNICE"} <= {*NUMERIC}
-    assert len(NUMERIC) > 90
+    """Were a kind left out of the tests of numbers, it would be one of these."""
+    ours = {type(numeric.TABLES[name]).__name__ for name in numeric.NUMERIC}
+    assert ours >= {"Number", "Weight", "Memory", "Tasks", "Quota", "Fraction", "TimeSpan", "StartAndStop", "Limit", "Choice", "Mode"}
+    assert ours >= {"NumberSet", "Processors", "Affinity", "PerDevice", "Ports", "Addresses", "Plain"}
+    assert {*numeric.NUMERIC} >= {"Nice", "KillSignal", "TimerSlackNSec", "SyslogLevel", "SuccessExitStatus", "CoredumpFilter", "LimitRTTIME"}
+    assert len(numeric.NUMERIC) > 90
 
 
-@pytest.mark.parametrize("name", NUMERIC)
+@pytest.mark.parametrize("name", numeric.NUMERIC)
 def test_no_directive_takes_what_only_python_takes_for_a_number(name: str) -> None:
-    kind, sample = NUMERIC[name]
-    number = max(re.findall("[0-9]+", sample), key=len)
-    for digits in ("\u00b2", "\u0663", "\uff11", "1_0", "1\u20030", "1\xa00", "--1", "1\0"):
+    for digits in (*numeric.NO_DIGITS, "1\0"):
         with pytest.raises(BadInput) as caught:
-            kind.parse_all([sample.replace(number, digits)], f"properties: {name}")
+            numeric.TABLES[name].parse_all([numeric.spoiled(numeric.NUMERIC[name], digits)], f"properties: {name}")
         assert caught.value.msg.startswith(f"properties: {name}: ")
 
 

@@ -10,6 +10,8 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 
 from __future__ import annotations
 
+import functools
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
@@ -43,7 +45,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import quote, quoted, split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import (
+    DROP,
+    KEEP,
+    quote,
+    quoted,
+    split_fields,
+    split_words,
+    unescape,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 # Spellings of old that systemd still reads, and what it calls them on D-Bus now.
@@ -186,7 +196,7 @@ def known_system_calls() -> t.Container[str] | None:
     return known if "@known" in known else None
 
 
-def parse_system_calls(listing: str) -> t.FrozenSet[str]:
+def parse_system_calls(listing: str) -> frozenset[str]:
     """The names in an answer of `systemd-analyze syscall-filter`.
 
     Those of the kernel that are in no group are listed as comments, among which there are sentences.
@@ -359,10 +369,10 @@ def _nanoseconds(text: str, label: str) -> int:
 
 def _bind(text: str, label: str) -> list[tuple[str, str, bool, int]]:
     rows = []
-    for word in split_words(text, label):
-        optional = word.startswith("-")
-        source, _colon, rest = word[optional:].partition(":")
-        target, _colon, how = rest.partition(":")
+    for source, *rest in split_fields(text, label, DROP):
+        optional = source.startswith("-")
+        source = source[optional:]
+        target, how = (rest[0] if rest else ""), ":".join(rest[1:])
         if how not in ("", "rbind", "norbind"):
             raise BadInput(f"{label}: {shown(how)} is no option of a bind mount; there are rbind and norbind")
         rows.append((source, target or source, optional, 0 if how == "norbind" else 16384))  # MS_REC
@@ -386,11 +396,12 @@ def _capabilities(text: str, label: str) -> int:
 
 def _credential(text: str, label: str) -> list[tuple[str, str]]:
     identifier, _colon, path = text.partition(":")
+    identifier = _dropped(identifier)
     return [(identifier, path or identifier)] if text else []
 
 
 def _set_credential(text: str, label: str) -> list[tuple[str, bytes]]:
-    return [(name, data.encode("utf-8", "surrogateescape")) for name, data in _named(text, label)]
+    return [(name, unescape(data, label, nul=True)) for name, data in _named(text, label)]
 
 
 def _set_encrypted(text: str, label: str) -> list[tuple[str, bytes]]:
@@ -401,7 +412,7 @@ def _named(text: str, label: str) -> list[tuple[str, str]]:
     identifier, colon, data = text.partition(":")
     if text and not colon:
         raise BadInput(f"{label}: there is no `:` between the credential's name and what it holds")
-    return [(identifier, data)] if text else []
+    return [(_dropped(identifier), data)] if text else []
 
 
 def _base64(text: str, label: str) -> bytes:
@@ -423,7 +434,7 @@ def _environment_file(text: str, label: str) -> list[tuple[str, bool]]:
 
 
 def _input_text(text: str, label: str) -> bytes:
-    return (text + "\n").encode("utf-8", "surrogateescape") if text else b""
+    return unescape(text, label) + b"\n" if text else b""
 
 
 def _log_patterns(text: str, label: str) -> list[tuple[bool, str]]:
@@ -450,12 +461,25 @@ def _coredump_filter(text: str, label: str) -> int:
     return mask
 
 
+def _paths(text: str, label: str) -> list[str]:
+    return [word for word in _dropped(text).split(":") if word]
+
+
+def _one_word(text: str, label: str) -> list[str]:
+    return [_dropped(text)] if text else []
+
+
+def _dropped(text: str) -> str:
+    """The text without its backslashes, each of which takes the character after it for what it is."""
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
 def _mount_flags(text: str, label: str) -> int:
     return one_of(text, _MOUNT_FLAGS, label, "mount propagation") if text else 0
 
 
 def _temporary_file_system(text: str, label: str) -> list[tuple[str, str]]:
-    rows = [word.partition(":") for word in split_words(text, label)]
+    rows = [word.partition(":") for word in split_words(text, label, DROP)]
     return [(path, options) for path, _colon, options in rows]
 
 
@@ -484,6 +508,7 @@ def _errno(text: str, label: str) -> int:
 def _open_file(text: str, label: str) -> list[tuple[str, str, int]]:
     path, _colon, rest = text.partition(":")
     named, _colon, options = rest.partition(":")
+    path, named = (unescape(part, label).decode("utf-8", "surrogateescape") for part in (path, named))
     bits = 0
     for word in words_of(options.replace(",", " ")):
         bits |= one_of(word, {"read-only": 1, "append": 2, "truncate": 4, "graceful": 8}, label, "option of OpenFile")
@@ -719,7 +744,12 @@ class Commands(Kind):
 _SPAN = TimeSpan(empty=INFINITY)
 # Since ever, 0 means that there is no limit.
 _TIMEOUT = TimeSpan(zero=INFINITY, empty=INFINITY)
+# systemd takes words apart in several ways, which differ in what a backslash is.
 _WORDS = Plain("as", split_words, collects=True)
+_PLAIN_WORDS = Plain("as", functools.partial(split_words, escapes=DROP), collects=True)
+_UNQUOTED_WORDS = Plain("as", functools.partial(split_words, escapes=DROP, quotes=False), collects=True)
+# In a unit's name a backslash is a part of it, as in `dev-disk-by\x2dlabel-data.device`.
+_UNITS = Plain("as", functools.partial(split_words, escapes=KEEP), collects=True)
 _SIGNAL = Plain("i", parse_signal)
 _UNSIGNED = Number(0, HIGHEST["u"], "u")
 _CONDITION = Condition()
@@ -768,14 +798,19 @@ _ROWS: tuple[tuple[Kind, str], ...] = (
     (Number(-1000, 1000, "i"), "OOMScoreAdjust"),
     (Number(0, 7, "i"), "IOSchedulingPriority"),
     (
-        _WORDS,
+        _UNITS,
         "Requires Requisite Wants BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess "
-        "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf Documentation "
-        "RequiresMountsFor WantsMountsFor ReadWritePaths ReadOnlyPaths InaccessiblePaths "
-        "ExecPaths NoExecPaths ExecSearchPath ExtensionDirectories "
-        "SupplementaryGroups SystemCallArchitectures UnsetEnvironment PassEnvironment ImportCredential "
-        "ConfigurationDirectory",
+        "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf Documentation",
     ),
+    (
+        _PLAIN_WORDS,
+        "RequiresMountsFor WantsMountsFor ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths "
+        "ExtensionDirectories PassEnvironment",
+    ),
+    (_UNQUOTED_WORDS, "SupplementaryGroups"),
+    (Plain("as", _paths, collects=True), "ExecSearchPath"),
+    (Plain("as", _one_word, collects=True), "ImportCredential"),
+    (_WORDS, "SystemCallArchitectures UnsetEnvironment ConfigurationDirectory"),
     (Directories(), "RuntimeDirectory StateDirectory CacheDirectory LogsDirectory"),
     (Plain("(bas)", _filter, collects=True), "RestrictFileSystems"),
     (Plain("(bas)", _families, collects=True), "RestrictAddressFamilies"),
@@ -804,10 +839,10 @@ _ROWS: tuple[tuple[Kind, str], ...] = (
     (Plain("ay", _base64, collects=True, multiline=True), "StandardInputData"),
     (LogFields(), "LogExtraFields"),
     (Plain("a(bs)", _log_patterns, collects=True), "LogFilterPatterns"),
-    (Choice("log level", _LEVELS), "SyslogLevel LogLevelMax"),
-    (Choice("syslog facility", _FACILITIES), "SyslogFacility"),
-    (Choice("scheduling policy", _CPU_POLICIES), "CPUSchedulingPolicy"),
-    (Choice("class of IO scheduling", _IO_CLASSES), "IOSchedulingClass"),
+    (Choice("log level", _LEVELS, numbers=True), "SyslogLevel LogLevelMax"),
+    (Choice("syslog facility", _FACILITIES, numbers=True), "SyslogFacility"),
+    (Choice("scheduling policy", _CPU_POLICIES, numbers=True), "CPUSchedulingPolicy"),
+    (Choice("class of IO scheduling", _IO_CLASSES, numbers=True), "IOSchedulingClass"),
     (Choice("NUMA policy", _NUMA_POLICIES), "NUMAPolicy"),
     (Plain("i", _secure_bits, collects=True), "SecureBits"),
     (Affinity(), "CPUAffinity"),
@@ -830,5 +865,5 @@ DIRECTIVES: dict[str, Kind] = {name: kind for kind, names in _ROWS for name in n
 # What `systemd --dump-configuration-items` calls the types of values that need no knowledge of the directive.
 _KIND_OF_TYPE: dict[str, Kind] = {
     "BOOLEAN": Boolean(), "SECONDS": _SPAN, "STRING": Text(), "UNSIGNED": _UNSIGNED, "SIGNAL": _SIGNAL, "MODE": Mode(),
-    "UNIT": _WORDS,
+    "UNIT": _UNITS,
 }  # fmt: skip

@@ -304,15 +304,20 @@ class NumberSet(Kind):
 
 
 class Choice(Kind):
-    """One of some words, or the number that D-Bus has for it.
+    """One of some words.
 
     :param what: what they are, for the error.
+    :param numbers: whether systemd takes the numbers too that D-Bus has for them.
     """
 
-    def __init__(self, what: str, table: t.Mapping[str, int], signature: str = "i") -> None:
-        self._what, self._table, self.signature = what, table, signature
+    signature = "i"
+
+    def __init__(self, what: str, table: t.Mapping[str, int], numbers: bool = False) -> None:
+        self._what, self._table, self._numbers = what, table, numbers
 
     def parse(self, text: str, label: str) -> int:
+        if self._numbers and is_digits(text) and count(text) in self._table.values():
+            return count(text)
         return one_of(text, self._table, label, self._what)
 
 
@@ -354,14 +359,12 @@ def parse_boolean(text: str, label: str) -> bool:
 
 
 def one_of(text: str, table: t.Mapping[str, int], label: str, what: str) -> int:
-    """The number that a word stands for; numbers that are in the table stand for themselves.
+    """The number that a word stands for.
 
     :raises BadInput: it is not in the table; `what` says what should be.
     """
     if text in table:
         return table[text]
-    if is_digits(text) and count(text) in table.values():
-        return count(text)
     raise BadInput(f"{label}: {shown(text)} is no {what}; there are {', '.join(table)}")
 
 

@@ -327,7 +327,8 @@ class Addresses(Rows):
         return _reduced(found)
 
     def from_bus(self, value: t.Any) -> t.Any:
-        return _reduced((family, bytes(address), prefix) for family, address, prefix in value)
+        # Through a tuple: of a number, bytes() would make as many.
+        return _reduced((family, bytes(tuple(address)), prefix) for family, address, prefix in value)
 
     def words(self, value: t.Any) -> list[str]:
         import socket

@@ -18,6 +18,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 _SPECIAL = re.compile("[^A-Za-z0-9_+=./:,@^~%$\xa0-\U0010ffff-]")
 # What would take a word apart, or end it: enough for one that is no part of a command line.
 BREAKS = re.compile("[ \t\n\r\"'\\\\]")
+_FIELD_BREAKS = re.compile("[ \t\n\r\"'\\\\:]")
+# What directives make of a backslash (extract_first_word() of systemd): of `\x41`, `A`, `x41`, or what it was.
+READ, DROP, KEEP = "read", "drop", "keep"
 _ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
 }  # fmt: skip
@@ -47,43 +50,75 @@ def quoted(word: str, mark: str = '"') -> str:
     return mark + "".join(out) + mark
 
 
-def split_words(text: str, option: str) -> list[str]:
+def split_words(text: str, option: str, escapes: str = READ, quotes: bool = True) -> list[str]:
     """The words of a value, taken apart as systemd does (systemd.syntax(7), "Quoting").
 
+    :param escapes: what the directive makes of a backslash, READ, DROP or KEEP.
+    :param quotes: whether quotes mean anything.
     :raises BadInput: a quote is not closed, or an escape is none.
     """
+    return [fields[0] for fields in split_fields(text, option, escapes, quotes, colons=False)]
+
+
+def split_fields(
+    text: str, option: str, escapes: str = READ, quotes: bool = True, colons: bool = True
+) -> list[list[str]]:
+    """The same, and the fields of each word, which stand between colons that are neither in quotes nor escaped."""
     check_sendable(text, option)
-    words: list[str] = []
+    words: list[list[str]] = []
     at, end = 0, len(text)
     while True:
         while at < end and text[at] in BLANKS:
             at += 1
         if at >= end:
             return words
-        word, quoted = bytearray(), ""
+        word, quoted, fields = bytearray(), "", list[str]()
         while at < end and (quoted or text[at] not in BLANKS):
             char = text[at]
-            if char == quoted:
+            if quotes and char == quoted:
                 quoted = ""
-            elif char in "\"'" and not quoted:
+            elif quotes and char in "\"'" and not quoted:
                 quoted = char
-            elif char == "\\":
+            elif colons and char == ":" and not quoted:
+                fields.append(word.decode("utf-8", "surrogateescape"))
+                word = bytearray()
+            elif char == "\\" and escapes == DROP and at + 1 < end:
+                word += text[at + 1].encode()
+                at += 2
+                continue
+            elif char == "\\" and escapes == READ:
                 piece, at = _escape(text, at, option)
                 word += piece
                 continue
             else:
                 # This one, and all up to the next that may mean something.
-                found = BREAKS.search(text, at + 1)
+                found = (_FIELD_BREAKS if colons else BREAKS).search(text, at + 1)
                 start, at = at, found.start() if found else end
                 word += text[start:at].encode()
                 continue
             at += 1
         if quoted:
             raise BadInput(f"{option}: the quote {quoted} is not closed in {shown(text)}")
-        words.append(word.decode("utf-8", "surrogateescape"))
+        words.append([*fields, word.decode("utf-8", "surrogateescape")])
 
 
-def _escape(text: str, at: int, option: str) -> tuple[bytes, int]:
+def unescape(text: str, option: str, nul: bool = False) -> bytes:
+    """The bytes that a text with escapes stands for.
+
+    :param nul: whether a byte 0 is one of them.
+    :raises BadInput: an escape is none.
+    """
+    found, at = bytearray(), 0
+    while True:
+        to = text.find("\\", at)
+        found += text[at : to if to >= 0 else len(text)].encode("utf-8", "surrogateescape")
+        if to < 0:
+            return bytes(found)
+        piece, at = _escape(text, to, option, nul)
+        found += piece
+
+
+def _escape(text: str, at: int, option: str, nul: bool = False) -> tuple[bytes, int]:
     """What the escape at this place stands for, and where the text goes on."""
     char = text[at + 1 : at + 2]
     if char in _ESCAPES and char:
@@ -95,7 +130,7 @@ def _escape(text: str, at: int, option: str) -> tuple[bytes, int]:
         digit in "0123456789abcdefABCDEF"[: 8 if base == 8 else 22] for digit in digits
     ):
         number = int(digits, base)
-        if number and (number < 256 or (size or 0) > 2):
+        if (number or nul) and (number < 256 or (size or 0) > 2):
             try:
                 piece = bytes((number,)) if (size or 3) <= 3 else chr(number).encode()
             except (ValueError, OverflowError):

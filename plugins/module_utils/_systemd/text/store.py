@@ -43,12 +43,15 @@ class UnitFiles:
         self._listings: dict[str, frozenset[str]] = {}
         self._drop_ins: dict[str, dict[str, str]] = {}
         self._read: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        # What texts say; those of many units are alike.
+        self._parsed: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
     def forget(self) -> None:
         """Look at the disk anew."""
         self._listings.clear()
         self._drop_ins.clear()
         self._read.clear()
+        self._parsed.clear()
 
     def fragment(self, name: str) -> str:
         """The path of the unit's file, that of the template for an instance without one; empty where there is none."""
@@ -106,6 +109,15 @@ class UnitFiles:
                 found.setdefault(key, []).append(Assignment(path, text))
         return found
 
+    def both(self, name: str) -> tuple[Assignments, Assignments]:
+        """The assignments of all files, and of those that the next boot leaves."""
+        found = self.assignments(name)
+        files = [self.fragment(name), *self.drop_ins(name).values()]
+        if not any(path.startswith("/run/") for path in files):
+            # Nor can any of these have hidden another one.
+            return found, found
+        return found, self.assignments(name, lasting=True)
+
     def own(self, path: str, name: str, key: str) -> list[str] | None:
         """The texts that one file assigns to one key; None where there is no such file."""
         if not os.path.lexists(path):
@@ -137,8 +149,10 @@ class UnitFiles:
                 if not e.is_passed_over:
                     raise
                 text = ""
-            wanted = any(key in text for key in self._keys)
-            self._read[path, section] = parse_lines(text, section, self._keys) if wanted else []
+            if (text, section) not in self._parsed:
+                wanted = any(key in text for key in self._keys)
+                self._parsed[text, section] = parse_lines(text, section, self._keys) if wanted else []
+            self._read[path, section] = self._parsed[text, section]
         return self._read[path, section]
 
 

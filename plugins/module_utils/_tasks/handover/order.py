@@ -30,7 +30,7 @@ def edges_of(
     owner: t.Mapping[str, str],
     known: t.Container[str],
     back: bool = False,
-) -> t.List[Edge]:
+) -> list[Edge]:
     """What follows for the order of services from what their units say of each other.
 
     :param pulls: unit -> directive (`Wants`, `Requires`, `After`, ...) -> units.
@@ -38,7 +38,7 @@ def edges_of(
     :param known: units that systemd knows already.
     :param back: the services are given back rather than handed over.
     """
-    edges: t.Dict[t.Tuple[str, str], t.Tuple[int, Edge]] = {}
+    edges: dict[tuple[str, str], tuple[int, Edge]] = {}
     for unit, directives in pulls.items():
         service = owner[unit]
         for directive, others in directives.items():
@@ -63,16 +63,16 @@ def edges_of(
     return [edge for _strength, edge in edges.values()]
 
 
-def arrange(names: t.Sequence[str], edges: t.Sequence[Edge]) -> t.List[t.List[str]]:
+def arrange(names: t.Sequence[str], edges: t.Sequence[Edge]) -> list[list[str]]:
     """Groups of names in the order in which they go; the files of a group can be written together.
 
     Names that no edge orders, and those in circles, keep the order that they were given in.
     """
-    before: t.Dict[str, t.List[Edge]] = {}
+    before: dict[str, list[Edge]] = {}
     for edge in edges:
         before.setdefault(edge.then, []).append(edge)
-    order: t.List[str] = []
-    visiting: t.Set[str] = set()
+    order: list[str] = []
+    visiting: set[str] = set()
 
     def visit(name: str) -> None:
         if name in order or name in visiting:
@@ -85,7 +85,7 @@ def arrange(names: t.Sequence[str], edges: t.Sequence[Edge]) -> t.List[t.List[st
 
     for name in names:
         visit(name)
-    level: t.Dict[str, int] = {}
+    level: dict[str, int] = {}
     for name in order:
         level[name] = max(
             [0, *(level[edge.first] + edge.apart for edge in before.get(name, ()) if edge.first in level)]

@@ -61,7 +61,7 @@ class UnitWish(t.NamedTuple):
     """A unit of a service: its text, or None for one that is on the host already."""
 
     name: str
-    content: t.Optional[str]
+    content: str | None
 
 
 class Moving:
@@ -74,19 +74,19 @@ class Moving:
         self.units = list(units)
         # The unit that does what the run script did, and those to be enabled and started.
         self.main = ""
-        self.enable: t.List[str] = []
-        self.start: t.List[str] = []
+        self.enable: list[str] = []
+        self.start: list[str] = []
         # Unit files and drop-ins to be written: path -> text.
-        self.files: t.Dict[str, str] = {}
-        self.accept: t.Set[str] = set()
+        self.files: dict[str, str] = {}
+        self.accept: set[str] = set()
         self.settle = 5.0
         self.listen = 30.0
-        self.before: t.Optional[t.Dict[str, t.Any]] = record.before
-        self.after: t.Optional[t.Dict[str, t.Any]] = None
-        self.differences: t.List[t.Dict[str, t.Any]] = []
-        self.notes: t.List[str] = []
+        self.before: dict[str, t.Any] | None = record.before
+        self.after: dict[str, t.Any] | None = None
+        self.differences: list[dict[str, t.Any]] = []
+        self.notes: list[str] = []
         # Links of scanned directories to it, with their targets.
-        self.links_now: t.Dict[str, str] = {}
+        self.links_now: dict[str, str] = {}
         # Whether the old supervisor has the service again as it had it.
         self.restored = False
         self.touched = False
@@ -100,7 +100,7 @@ class Moving:
             self.downtime = time.monotonic() - self.stopped
 
     @property
-    def unit_names(self) -> t.List[str]:
+    def unit_names(self) -> list[str]:
         return [unit.name for unit in self.units]
 
     @property
@@ -247,7 +247,7 @@ class PutUnits(_Of):
         super().__init__(moving, records)
         self.tools = tools
         # Files as they were before this run wrote them.
-        self._before: t.Dict[str, t.Optional[Saved]] = {}
+        self._before: dict[str, Saved | None] = {}
 
     def describe(self) -> str:
         return f"write {short(list(self.moving.files))}"
@@ -308,7 +308,7 @@ class _AllOf:
     """Things that are all tried, whatever becomes of one of them; at the end, the first failure is raised."""
 
     def __init__(self) -> None:
-        self._failure: t.Optional[Exception] = None
+        self._failure: Exception | None = None
 
     def __enter__(self) -> t.Callable[[], t.ContextManager[None]]:
         return self._each
@@ -400,7 +400,7 @@ class StartUnits(Jobs):
         return f"{short(self.moving.unit_names)} stopped"
 
 
-def stop_units(moving: Moving, ctx: Context) -> t.List[str]:
+def stop_units(moving: Moving, ctx: Context) -> list[str]:
     """Stop the units of a service that were not up before its handover; returns those that were up.
 
     :raises SystemdError: one is not down when the time is over.
@@ -448,7 +448,7 @@ class Compare(_Of):
         return False
 
 
-def _without_process(moving: Moving) -> t.List[t.Dict[str, t.Any]]:
+def _without_process(moving: Moving) -> list[dict[str, t.Any]]:
     """The differences of a unit that is up without a process: timers, and one-shots that have done their work."""
     before = moving.before or {}
     told = " ".join(before.get("command", ()))
@@ -488,7 +488,7 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: UnitManager, name: str) -> t.Optional[t.Dict[str, t.Any]]:
+def look_at_unit(manager: UnitManager, name: str) -> dict[str, t.Any] | None:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None
@@ -663,7 +663,7 @@ class StopUnits(_Of):
 
     def __init__(self, moving: Moving, records: Records) -> None:
         super().__init__(moving, records)
-        self._up: t.List[str] = []
+        self._up: list[str] = []
 
     def describe(self) -> str:
         return f"stop {short(self.moving.unit_names)}"

@@ -80,7 +80,7 @@ THEIRS = frozenset(("command", "cwd", "environment"))
 _MOST_LINES = 16
 
 
-def converge(module: t.Any) -> t.Dict[str, t.Any]:
+def converge(module: t.Any) -> dict[str, t.Any]:
     """Hand services over or give them back, as the module's options ask for; returns the module's result."""
     task = _Task(module)
     with open_session({"scope": "system"}, task.timeout) as session:
@@ -98,17 +98,17 @@ class Item:
         self.moving = moving
         self.plan = Plan()
         # Its unit files, where any is to be written, with Ansible's diffs of them.
-        self.put: t.Optional[PutUnits] = None
-        self.diffs: t.List[t.Dict[str, str]] = []
+        self.put: PutUnits | None = None
+        self.diffs: list[dict[str, str]] = []
         self.outcome = "already"
         self.message = ""
         self.seconds = 0.0
         self.began = 0.0
-        self.failure: t.Dict[str, t.Any] = {}
+        self.failure: dict[str, t.Any] = {}
         # The record as it was before this run; None where there was none.
-        self.kept: t.Optional[t.Dict[str, t.Any]] = None
+        self.kept: dict[str, t.Any] | None = None
         # What shares one context: the steps up to the start, and those that watch what was started.
-        self.ctx: t.Optional[Context] = None
+        self.ctx: Context | None = None
         self.watch = Plan()
 
 
@@ -130,9 +130,9 @@ class _Task:
             attributes=lambda _path, _check: False,
             label=lambda path: module.set_default_selinux_context(path, False),
         )
-        self.warnings: t.List[str] = []
+        self.warnings: list[str] = []
         self._relinked = False
-        self.resumed: t.List[str] = []
+        self.resumed: list[str] = []
         # Whoever looks for services now, wherever that is: a link that is overlooked starts a second copy.
         scanners = running_scanners()
         self._scanned = scanned_elsewhere(scanners)
@@ -142,7 +142,7 @@ class _Task:
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
             )
 
-    def run(self, manager: UnitManager) -> t.Dict[str, t.Any]:
+    def run(self, manager: UnitManager) -> dict[str, t.Any]:
         if not self.module.check_mode:
             self.records.hold()
         items = [self._item(given) for given in [*self.given, *self._interrupted()]]
@@ -157,7 +157,7 @@ class _Task:
             self._verify(todo)
         groups, edges = self._arranged(todo, manager)
         steps = [step for group in groups for step in self._describe(group)]
-        plan = self._combined([item for group in groups for item in group])
+        plan = self._combined([item for group in groups for item in group], steps)
         if self.module.check_mode:
             for item in todo:
                 item.outcome = "planned"
@@ -170,11 +170,11 @@ class _Task:
                 self._carry_out(groups, edges, manager)
             finally:
                 lock.release()
-        return self._result(items, steps, plan)
+        return self._result(items, plan)
 
     # -- reading
 
-    def _interrupted(self) -> t.List[Given]:
+    def _interrupted(self) -> list[Given]:
         """Services that an earlier run left half way and that are not listed, since they may look like unused by now."""
         listed = {given.name for given in self.given}
         found = []
@@ -249,7 +249,7 @@ class _Task:
         moving.links_now = now
 
     def _check_distinct(self, items: t.Sequence[Item]) -> None:
-        names: t.Dict[str, str] = {}
+        names: dict[str, str] = {}
         for item in items:
             for what in [f"service {item.moving.name}", *(f"unit {name}" for name in item.moving.unit_names)]:
                 if what in names:
@@ -258,7 +258,7 @@ class _Task:
                     )
                 names[what] = item.moving.name
 
-    def _arranged(self, items: t.Sequence[Item], manager: UnitManager) -> t.Tuple[t.List[t.List[Item]], t.List[Edge]]:
+    def _arranged(self, items: t.Sequence[Item], manager: UnitManager) -> tuple[list[list[Item]], list[Edge]]:
         """The items in groups, in the order in which they go, and what orders them."""
         owner = {unit: item.moving.name for item in items for unit in item.moving.unit_names}
         pulls = self._pulls(items, manager)
@@ -270,9 +270,9 @@ class _Task:
         by_name = {item.moving.name: item for item in items}
         return [[by_name[name] for name in group] for group in arrange(list(by_name), edges)], edges
 
-    def _pulls(self, items: t.Sequence[Item], manager: UnitManager) -> t.Dict[str, t.Dict[str, t.List[str]]]:
+    def _pulls(self, items: t.Sequence[Item], manager: UnitManager) -> dict[str, dict[str, list[str]]]:
         """What the units say of other units: from their text, or from systemd where it has read them."""
-        found: t.Dict[str, t.Dict[str, t.List[str]]] = {}
+        found: dict[str, dict[str, list[str]]] = {}
         loaded = []
         for item in items:
             for unit in item.moving.units:
@@ -294,7 +294,7 @@ class _Task:
         manager: UnitManager,
     ) -> None:
         """Refuse to start what would start, as its dependency, a service that runs under the old supervisor."""
-        wanted: t.Dict[str, str] = {}
+        wanted: dict[str, str] = {}
         for item in items:
             for unit in item.moving.unit_names if item.moving.start else ():
                 for key in _STARTS:
@@ -371,7 +371,7 @@ class _Task:
             self.warnings.append(f"{', '.join(active)} is up already, and stays as it is, beside {moving.name}")
         if self.module.check_mode and live["pid"]:
             moving.before = snapshot(live["pid"])
-        steps: t.List[Step] = []
+        steps: list[Step] = []
         if held or begun:
             steps.append(LetGo(moving, self.records, self.tools))
         if item.put is not None or begun:
@@ -395,7 +395,7 @@ class _Task:
             if begun:
                 item.message = "goes on where an earlier run was interrupted"
 
-    def _live(self, moving: Moving, where: str) -> t.Dict[str, t.Any]:
+    def _live(self, moving: Moving, where: str) -> dict[str, t.Any]:
         live = moving.supervised.status()
         there = [path for path in moving.links_now if os.path.lexists(path)]
         if (
@@ -413,7 +413,7 @@ class _Task:
                 )
         return live
 
-    def _check_units(self, moving: Moving, manager: UnitManager, where: str) -> t.List[str]:
+    def _check_units(self, moving: Moving, manager: UnitManager, where: str) -> list[str]:
         """Those without content have to be there, and none may have no effect where it is going to be written.
 
         :returns: units of the host that are masked.
@@ -475,7 +475,7 @@ class _Task:
         if changed:
             item.put = PutUnits(moving, self.records, self.tools)
 
-    def _present(self, path: str, where: str, record: Record) -> t.Optional[Saved]:
+    def _present(self, path: str, where: str, record: Record) -> Saved | None:
         if os.path.islink(path):
             target = os.readlink(path)
             name = os.path.basename(path)
@@ -625,8 +625,8 @@ class _Task:
 
         # Whether anybody still listens is no reason to stop half way.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        stayed: t.Set[str] = set()
-        pending: t.List[Item] = []
+        stayed: set[str] = set()
+        pending: list[Item] = []
         for group in groups:
             going = [item for item in group if not self._has_to_stay(item, edges, stayed)]
             going = self._write(going, manager)
@@ -647,7 +647,7 @@ class _Task:
             # So that systemd knows what is enabled.
             manager.reload()
 
-    def _end(self, pending: t.List[Item], manager: UnitManager, stayed: t.Set[str], all_of_them: bool) -> None:
+    def _end(self, pending: list[Item], manager: UnitManager, stayed: set[str], all_of_them: bool) -> None:
         """End what was started: what has been watched for long enough or is not up, or all."""
         for item in list(pending):
             if all_of_them or self._is_over(item, manager):
@@ -708,11 +708,11 @@ class _Task:
             return "given_back"
         return "handed_over" if any(not isinstance(s, PutUnits) for s in item.plan.steps) else "already"
 
-    def _write(self, items: t.Sequence[Item], manager: UnitManager) -> t.List[Item]:
+    def _write(self, items: t.Sequence[Item], manager: UnitManager) -> list[Item]:
         """Records first, then all files, then one reload; returns the items that can go on."""
         going, put = list(items), [item for item in items if item.put is not None]
         ctx = Context(manager, self.timeout)
-        begun: t.List[Item] = []
+        begun: list[Item] = []
         try:
             for item in going:
                 record = item.moving.record
@@ -791,7 +791,7 @@ class _Task:
 
     # -- telling
 
-    def _describe(self, items: t.Sequence[Item]) -> t.List[str]:
+    def _describe(self, items: t.Sequence[Item]) -> list[str]:
         steps = []
         put = [item for item in items if item.put is not None]
         for item in put:
@@ -806,12 +806,13 @@ class _Task:
                     steps.append(step.describe())
         return steps
 
-    def _combined(self, items: t.Sequence[Item]) -> Plan:
+    def _combined(self, items: t.Sequence[Item], steps: list[str]) -> Plan:
         plan = Plan([], [change for item in items for change in item.plan.changes])
         plan.file_diffs = [diff for item in items for diff in item.diffs]
+        plan.told = steps
         return plan
 
-    def _result(self, items: t.Sequence[Item], steps: t.List[str], plan: Plan) -> t.Dict[str, t.Any]:
+    def _result(self, items: t.Sequence[Item], plan: Plan) -> dict[str, t.Any]:
         entries = [self._entry(item) for item in items]
         changed = any(
             item.outcome in ("handed_over", "given_back", "planned", "failed")
@@ -822,23 +823,15 @@ class _Task:
             outcome: sum(item.outcome == outcome for item in items)
             for outcome in ("handed_over", "given_back", "already", "planned", "back", "failed", "waiting")
         }
-        result: t.Dict[str, t.Any] = {
+        result: dict[str, t.Any] = {
             "changed": changed,
             "services": entries,
             "summary": summary,
-            "steps": steps,
             "warnings": self.warnings,
+            **plan.report(self.module._diff),
         }
         if self.resumed:
             result["resumed"] = self.resumed
-        if self.module._diff and (plan.changes or plan.file_diffs):
-            parts = list(plan.file_diffs)
-            lines = ["--- before", "+++ after"]
-            for change in plan.changes:
-                lines += [f"@@ {change.name}", f"-{change.before}", f"+{change.after}"]
-            lines.append("   steps: " + "; ".join(steps))
-            parts.append({"prepared": "\n".join(lines) + "\n"})
-            result["diff"] = parts
         bad = [item for item in items if item.outcome in ("failed", "back")]
         if bad:
             raise SystemdError(self._message(items, bad), **result)
@@ -863,7 +856,7 @@ class _Task:
         lines += [f"{item.moving.name}: {item.message}" for item in waiting[:3]]
         return "\n".join(lines)
 
-    def _entry(self, item: Item) -> t.Dict[str, t.Any]:
+    def _entry(self, item: Item) -> dict[str, t.Any]:
         moving = item.moving
         return {
             "name": moving.name,
@@ -883,5 +876,5 @@ class _Task:
         }
 
 
-def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
+def _encoded(text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")

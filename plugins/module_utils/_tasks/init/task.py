@@ -229,11 +229,7 @@ class _Task:
             "warnings": self.warnings,
             **more,
         }
-        if plan and plan.steps:
-            result["steps"] = plan.describe()
-            if self.module._diff:
-                result["diff"] = plan.diff()
-        return result
+        return {**result, **(plan.report(self.module._diff) if plan else {})}
 
     # -- under the old init
 

@@ -30,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import PrintedTooMuch, ProgramTooSlow
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
@@ -76,6 +77,8 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         ) from e
     except SystemdError as e:
         raise _of_option(e, params) from e
+    for entry in entries:
+        entry.update(time=rfc3339(entry["time"]), usec=entry["time"])
     return {"changed": False, "entries": entries, "warnings": [] if entries else _blind(params)}
 
 

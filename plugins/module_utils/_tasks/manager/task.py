@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Enqueued
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
@@ -151,12 +151,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         if manager.offline:
             _check_offline(params)
         plan, _ctx, changed = bring_about(module, session, lambda: _plan(session, params))
-    result: dict[str, t.Any] = {"changed": changed, "warnings": plan.warnings}
-    if plan.steps:
-        result["steps"] = plan.describe()
-    if module._diff and plan.steps:
-        result["diff"] = plan.diff()
-    return result
+    return {"changed": changed, "warnings": plan.warnings, **plan.report(module._diff)}
 
 
 def _only_undoes(params: dict[str, t.Any]) -> bool:

@@ -23,9 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     same,
     shown,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,
@@ -128,15 +127,22 @@ class Host:
         self.version = version
         # The controllers that limits of this manager's units have; None where that is not known.
         self.controllers: t.Container[str] | None = None
+        # What texts come to, by property and texts; those of many units are alike.
+        self._values: dict[tuple[str, ...], t.Any] = {}
 
     def file_value(self, subject: Subject, name: str, texts: dict[str, list[Assignment]]) -> t.Any:
         """What files come to: a canonical value, Unreadable, or None where only systemd knows the default."""
         found = texts.get(name)
         if found:
-            try:
-                value = from_texts(name, [assignment.text for assignment in found])
-            except BadInput:
-                return Unreadable(found[-1].text)
+            key = (name, *[assignment.text for assignment in found])
+            if key not in self._values:
+                try:
+                    self._values[key] = from_texts(name, key[1:])
+                except BadInput:
+                    self._values[key] = Unreadable(found[-1].text)
+            value = self._values[key]
+            if isinstance(value, Unreadable):
+                return value
         else:
             value = PROPERTIES[name].default
         if value is None:

@@ -37,7 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     similar,
     to_data,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
     check_name,
@@ -46,7 +46,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
@@ -130,11 +130,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     trials = [step for step in plan.steps if hasattr(step, "observed")]
     if trials and not module.check_mode:
         result["trial"] = trials[0].observed
-    if plan.steps:
-        result["steps"] = plan.describe()
-    if module._diff and plan.steps:
-        result["diff"] = plan.diff()
-    return result
+    return {**result, **plan.report(module._diff)}
 
 
 def wanted_from(properties: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -325,8 +321,7 @@ def read(
         subject = Subject(status, live, control_group)
         subject.private_devices = "DevicePolicy" in names and bool(next(values))
         subject.fragment = host.files.fragment(status.id)
-        subject.texts = host.files.assignments(status.id)
-        subject.lasting = host.files.assignments(status.id, lasting=True)
+        subject.texts, subject.lasting = host.files.both(status.id)
         if gone:
             told = {name: host.file_value(subject, name, subject.texts) for name in names}
             subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
@@ -348,6 +343,15 @@ def _report(
     warnings: list[str],
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
+    words: dict[tuple[t.Any, ...], str] = {}
+
+    def told(name: str, value: t.Any) -> str:
+        # Many units have the same.
+        key = (name, type(value), value)
+        if key not in words:
+            words[key] = shown(name, value)
+        return words[key]
+
     planned: dict[str, dict[str, t.Any]] = {}
     if check_mode and touched:
         for subject in subjects:
@@ -374,13 +378,13 @@ def _report(
                 refused.setdefault((name, shown(name, wanted[name]), text or ""), []).append(subject.id)
             drift = not agreed or (files is not None and not subject.is_so(name, files))
             properties[name] = {
-                "before": shown(name, was),
-                "after": shown(name, now),
+                "before": told(name, was),
+                "after": told(name, now),
                 "before_value": to_data(name, was),
                 "after_value": to_data(name, now),
                 "files": shown_or_text(name, files),
                 "path": found[-1].path if found else None,
-                "loaded": shown(name, loaded),
+                "loaded": told(name, loaded),
                 "cgroup": text,
                 "drift": drift,
             }

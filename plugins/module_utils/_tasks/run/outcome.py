@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -15,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_changing
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 
 if t.TYPE_CHECKING:
@@ -123,19 +123,12 @@ def exit_facts(found: dict[str, t.Any]) -> dict[str, t.Any]:
         "result": found.get("Result") or "",
     }
     begun, ended = found.get("ExecMainStartTimestampMonotonic") or 0, found.get("ExecMainExitTimestampMonotonic") or 0
-    facts["started_at"] = iso_time(found.get("ExecMainStartTimestamp") or 0)
-    facts["ended_at"] = iso_time(found.get("ExecMainExitTimestamp") or 0)
+    facts["started_at"] = rfc3339(found.get("ExecMainStartTimestamp") or 0)
+    facts["ended_at"] = rfc3339(found.get("ExecMainExitTimestamp") or 0)
     facts["run_time"] = round((ended - begun) / 1e6, 6) if ended >= begun > 0 else None
     facts["restarts"] = found.get("NRestarts") or 0
     facts["resources"] = {key: None if found.get(key) in (None, INFINITY) else found[key] for key in RESOURCES}
     return facts
-
-
-def iso_time(usec: int) -> str | None:
-    """A point of time in microseconds since the epoch, as ISO 8601 in UTC; null for 0, which says never."""
-    if not usec or usec == INFINITY:
-        return None
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(usec // 1_000_000))}.{usec % 1_000_000:06d}Z"
 
 
 def ended(facts: dict[str, t.Any]) -> str:

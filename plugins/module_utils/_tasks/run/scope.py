@@ -22,6 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
@@ -30,7 +31,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     ended,
     halted,
     hold_against,
-    iso_time,
     screen,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
@@ -85,7 +85,7 @@ class RunInScope(Step):
                     self._kill(ctx)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
-            facts["started_at"], facts["ended_at"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
+            facts["started_at"], facts["ended_at"] = rfc3339(int(wall * 1e6)), rfc3339(int(time.time() * 1e6))
             stopped = self._read(ctx) or stopped
             was_halted = halted(changes, request.name, job.id)
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}

@@ -34,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, jobs_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     Interrupted,
@@ -44,7 +45,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome 
     ended,
     halted,
     hold_against,
-    iso_time,
     last_lines,
     read_exit,
     screen,
@@ -69,6 +69,8 @@ _LOOK, _SILENCE = 5.0, 300.0
 # Bytes of a unit file that systemd wrote, at most.
 # A transient unit's file holds what stands on the standard input too.
 _LARGEST_FILE = 64 << 20
+# What systemd says where it cannot write one: the kernel's words.
+_NO_ROOM = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)))
 
 
 def start_transient(manager: UnitManager, name: str, properties: t.Any, others: t.Any = ()) -> t.Any:
@@ -85,10 +87,10 @@ def start_transient(manager: UnitManager, name: str, properties: t.Any, others: 
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
         why = explain(e, f"start {name}")
-        if e.name.endswith(".NoSuchUnit"):
+        # Of a unit whose file it could not write, old versions say that it is not there.
+        if e.name.endswith(".NoSuchUnit") or e.text in _NO_ROOM:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import why_unwritable
 
-            # Of a unit whose file it could not write, systemd says no more than that.
             place = f"/run/{'systemd' if manager.uid is None else f'user/{manager.uid}/systemd'}/transient"
             why.msg = f"cannot start {name}: systemd did not write its file in {place}{why_unwritable(f'{place}/{name}')}"
         raise Refused(why.msg, **why.data) from e
@@ -129,7 +131,7 @@ def next_elapse(manager: UnitManager, timer: str) -> str | None:
     times = [value for value in (real,) if 0 < value < INFINITY]
     if 0 < monotonic < INFINITY:
         times.append(int((time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)) * 1e6) + monotonic)
-    return iso_time(min(times)) if times else None
+    return rfc3339(min(times)) if times else None
 
 
 class RunService(Step):

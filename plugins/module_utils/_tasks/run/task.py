@@ -66,11 +66,9 @@ def run(module: t.Any) -> dict[str, t.Any]:
         plan = _plan(session, request, params, outcome)
         # Without `failed`, ansible-core would take every rc but 0 for a failure, also where the unit's settings do not.
         result: dict[str, t.Any] = {"failed": False, "warnings": [*request.warnings, *plan.warnings]}
-        result.update(changed=plan.changed, name=request.name, cmd=request.argv, steps=plan.describe())
+        result.update(changed=plan.changed, name=request.name, cmd=request.argv, **plan.report(module._diff))
         if request.timer:
             result["timer"] = request.timer
-        if module._diff:
-            result["diff"] = plan.diff()
         if module.check_mode:
             return result
         ctx = Context(manager, request.timeout or 90.0)

@@ -12,6 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
@@ -19,9 +20,6 @@ if t.TYPE_CHECKING:
 # What systemd says where it has no time to tell.
 _NEVER = (0, INFINITY)
 _ASKED = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
-
-# Microseconds from 1970 to the year 10000, less one second: nobody's rounding leads beyond.
-_YEAR_10000 = 253_402_300_799_000_000
 
 
 class Elapses(t.NamedTuple):
@@ -91,16 +89,8 @@ def local_time() -> None:
 
 
 def iso(usec: int | None) -> str | None:
-    """A time as ISO 8601 in UTC, with milliseconds where there are any: `2026-11-23T03:00:00+00:00`.
+    """When a timer elapses, as all modules tell a time; without digits of a second where there are none.
 
     None for one after the year 9999, which spans of any length and random delays can lead to: it has no such form.
     """
-    if usec is None or usec >= _YEAR_10000:
-        return None
-    import datetime as dt
-
-    milliseconds = (usec + 500) // 1000
-    whole = dt.datetime.fromtimestamp(milliseconds // 1000, dt.timezone.utc)
-    if milliseconds % 1000 == 0:
-        return whole.isoformat()
-    return whole.replace(microsecond=milliseconds % 1000 * 1000).isoformat(timespec="milliseconds")
+    return rfc3339(usec, fraction=False)

@@ -29,12 +29,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
+    installed_links,
+    links_by_unit,
+    read_links,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
@@ -375,7 +379,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         states: list[TimerState] = []
 
         def make_plan() -> Plan:
-            task.begin()
+            task.begin_anew()
             try:
                 states[:] = task.read(manager)
             except OSError as e:
@@ -396,10 +400,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             "timers": task.report(manager, states, plan),
             "warnings": grouped(plan.warnings + ctx.warnings),
         }
-    if plan.steps:
-        result["steps"] = plan.describe()
-        if module._diff:
-            result["diff"] = plan.diff()
+    result.update(plan.report(module._diff))
     if ctx.links:
         result["links"] = [change._asdict() for change in ctx.links]
     return result
@@ -430,6 +431,7 @@ class _Task:
         self.root = (params["root"] or "").rstrip("/")
         self.offline = params["root"] is not None or params["scope"] == "global"
         self.begin()
+        self._is_begun = True
         self._place(self.session)
 
     def begin(self) -> None:
@@ -443,6 +445,12 @@ class _Task:
                 raise BadInput(f"{wish.where}started: nothing runs where `{where}` points; leave out `started`")
             if wish.started is None:
                 wish.started = not self.offline
+
+    def begin_anew(self) -> None:
+        """The same, unless nothing was made of them yet."""
+        if not self._is_begun:
+            self.begin()
+        self._is_begun = False
 
     def _place(self, session: Session) -> None:
         """Where the files are."""
@@ -468,7 +476,7 @@ class _Task:
             if state.wish.absent:
                 state.stamp = self._stamp(state)
         self._check_runs(states)
-        links = read_links(manager.link_directories(), tree=self.tree)
+        links = links_by_unit(read_links(manager.link_directories(), tree=self.tree))
         for state in states:
             self._read_links(state, links, manager.link_directories())
         if not manager.offline:
@@ -575,15 +583,16 @@ class _Task:
         place = f"{self.session.home}/.local/share" if self.params["scope"] == "user" else f"{self.root}/var/lib"
         return self.tree.real(f"{place}/systemd/timers/stamp-{name}")
 
-    def _read_links(self, state: TimerState, links: t.Mapping[str, str], directories: t.Sequence[str]) -> None:
+    def _read_links(self, state: TimerState, links: t.Mapping[str, t.Mapping[str, str]], directories: t.Sequence[str]) -> None:
         wish, own = state.wish, f"{self.directory}/{state.wish.name}"
         names = [wish.name]
         if wish.absent and any(file.name == wish.service for file in state.touched):
             names.append(wish.service)
         state.links = {
             path: target
-            for path, target in links.items()
-            if path != own and target != "/dev/null" and any(leads_to(path, target, name) for name in names)
+            for name in names
+            for path, target in links.get(name, {}).items()
+            if path != own and target != "/dev/null"
         }
         install = wish.installs()
         state.wanted_links += installed_links(directories[0], wish.name, lambda key: _words(install.get(key)))

@@ -14,15 +14,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    MANAGER,
-    MANAGER_PATH,
-    UNIT,
-    UnitStatus,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     COMMON_STATES,
+    UnitStatus,
     interface_of,
     is_active,
 )

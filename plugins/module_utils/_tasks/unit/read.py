@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
     is_glob,
@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 
 if t.TYPE_CHECKING:
@@ -326,23 +327,21 @@ def _see_runtime_links(manager: UnitManager, units: t.Sequence[Unit]) -> None:
 
 def _read_install(manager: UnitManager, unit: Unit) -> None:
     """What [Install] of the unit's file and drop-ins says."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+
     keys: dict[str, list[str]] = {}
     for path in unit_file_and_dropins(manager, unit.name):
-        section = ""
         try:
             whole = manager.tree.read_text(path, errors="replace") or ""
         except Unreadable as e:
             if not e.is_passed_over:
                 raise
             continue
-        for line in whole.replace("\r", "\n").split("\n"):
-            text = line.strip()
-            if text.startswith("["):
-                section = text
-            elif section == "[Install]" and "=" in text and text[0] not in "#;":
-                key, _equals, value = text.partition("=")
-                words = value.split()
-                keys[key.strip()] = [*keys.get(key.strip(), []), *words] if words else []
+        for item in parse(whole).assignments:
+            if item.section == "Install":
+                words = words_of(item.value)
+                keys[item.key] = [*keys.get(item.key, []), *words] if words else []
     unit.has_links = any(keys.get(key) for key in ("WantedBy", "RequiredBy", "UpheldBy", "Alias"))
     unit.default_instance = "".join(keys.get("DefaultInstance", []))
     also = [name for name in keys.get("Also", []) if name != unit.name and "%" not in name]

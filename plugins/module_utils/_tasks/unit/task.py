@@ -125,13 +125,9 @@ def result_of(plan: Plan, units: t.Sequence[Unit], ctx: Context, changed: bool, 
         "units": [_unit_result(unit, touched, jobs) for unit in units],
         "warnings": plan.warnings + ctx.warnings,
     }
-    if plan.steps:
-        result["steps"] = plan.describe()
     if ctx.links:
         result["links"] = [change._asdict() for change in ctx.links]
-    if diff and (plan.changes or plan.steps):
-        result["diff"] = plan.diff()
-    return result
+    return {**result, **plan.report(diff)}
 
 
 def _unit_result(unit: Unit, touched: dict[str, t.Any], jobs: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -109,11 +109,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         if entry["active"]:
             entry["runtime_path"] = f"/run/user/{uid}"
         result["users"].append(entry)
-    if plan.steps:
-        result["steps"] = plan.describe()
-        if module._diff:
-            result["diff"] = plan.diff()
-    return result
+    return {**result, **plan.report(module._diff)}
 
 
 def _find(names: t.Sequence[str], on: bool, check_mode: bool, warnings: list[str]) -> dict[str, int]:
