@@ -492,13 +492,17 @@ class TestBadInput:
             ({"service": {"MemoryMaxx": "1G"}}, ["service: tm-bad.service", "did you mean MemoryMax=?"]),
             ({"service": {"Unit": {"After": "network"}}}, ["service: tm-bad.service", "did you mean network.target?"]),
             ({"timer": {"AccuracySecs": 1}}, ["timer: tm-bad.timer", "AccuracySec"]),
-            ({"scope": "user", "user": "nobody-here"}, ["user:", "nobody-here"]),
         ],
     )
     @one_version
     def test_refused(self, host: Host, args: dict[str, t.Any], words: list[str]) -> None:
         good_ones = {"name": "tm-bad", "OnCalendar": "daily", "command": "/bin/true"}
         refused(host, *words, **{key: value for key, value in {**good_ones, **args}.items() if value is not None})
+
+    @one_version
+    def test_a_user_who_is_not_there(self, host: Host) -> None:
+        args = {"name": "tm-bad", "OnCalendar": "daily", "command": "/bin/true", "scope": "user", "user": "nobody-here"}
+        refused(host, "user", "nobody-here", both=False, **args)
 
     def test_one_of_many_and_nothing_is_written(self, host: Host) -> None:
         first = {"name": "tm-first", "OnCalendar": "daily", "command": "/bin/true"}

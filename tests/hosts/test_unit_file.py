@@ -656,7 +656,11 @@ class TestScopes:
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
         assert done["steps"] == [f"write /home/nosudo/.config/systemd/user/{unit}.service"]
-        refused(host, "user_manager", sections=service(), activate=True, **options)
+        # In check mode an earlier task may be the one that starts it.
+        planned = task(host, check=True, sections=service(), activate=True, **options)
+        assert any("service manager of user nosudo" in warning for warning in planned["warnings"])
+        result = task(host, sections=service(), activate=True, **options)
+        assert result["failed"] and "user_manager" in result["msg"]
         converge(host, state="absent", **options)
         host.run("rm -rf /home/nosudo/.config")
 
