@@ -150,6 +150,10 @@ def test_shapes(compare: t.Any) -> None:
     for number, target in enumerate(("/nowhere/en-to0.service", "../en-to1.service", "/dev/null", "/lib/systemd/system/x.service")):
         name = unit(f"to{number}", "enabled")
         made[f"{ETC}/multi-user.target.wants/{name}"] = [target]
+    # Old versions go by the target where links come after the unit's file.
+    for number, target in enumerate(("/nowhere", "/nowhere/en-late1.service")):
+        name = unit(f"late{number}", "enabled-runtime" if number else None)
+        made[f"/run/systemd/generator.late/en-z.target.wants/{name}"] = [target]
     # Another name in a directory of links, and beside the unit.
     name = unit("by-other", None)
     made[f"{ETC}/multi-user.target.wants/en-other-name.service"] = [f"../{name}"]

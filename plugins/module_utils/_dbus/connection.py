@@ -49,6 +49,8 @@ _CHUNK = 1 << 13
 # Calls that a bus is sent before their answers have come: dbus-daemon lets nobody have more than 128 of them
 # (max_replies_per_connection of its system.conf) and fails those beyond.
 _PENDING = 100
+# Questions of which it is kept how they are written.
+_KEPT = 200
 # Seconds to wait in one go; poll(2) takes no more than 24 days, and deadlines may be much further away, or `infinity`.
 _LONGEST = 1e6
 # Seconds for an answer where nobody says. Systemd answers nobody while it reloads, and gives each generator 90 s.
@@ -138,6 +140,8 @@ class Connection:
         self._reader = Reader(low_level)
         # Fields of the headers of calls, but for the path, by interface, member and signature.
         self._starts: dict[tuple[t.Any, ...], bytes] = {}
+        # Of questions for properties, what they ask for, and how that is written.
+        self._asked: dict[tuple[t.Any, ...], bytes] = {}
         self._out = bytearray()
         self._buffer = bytearray()
         self._awaited: dict[int, Call] = {}
@@ -306,11 +310,11 @@ class Connection:
 
     def _encode(self, call: Call, fds: t.Any = None) -> bytes:
         serial = self._serial + 1
-        if fds is None and not call.signature.strip("s") and is_path(call.path):
+        if fds is None and not call.signature.strip("st") and is_path(call.path):
             # Most calls by far, by the thousand.
             try:
-                quick = self._encode_texts(call, serial)
-            except (TypeError, UnicodeEncodeError):
+                quick = self._encode_simple(call, serial)
+            except (TypeError, UnicodeEncodeError, OverflowError):
                 # Below it is said why.
                 pass
             else:
@@ -335,10 +339,11 @@ class Connection:
         self._awaited[serial] = call
         return message
 
-    def _encode_texts(self, call: Call, serial: int) -> bytes:
-        """A call of which all arguments are texts, if any.
+    def _encode_simple(self, call: Call, serial: int) -> bytes:
+        """A call of which all arguments, if any, are texts and numbers of 64 bits.
 
         :raises TypeError: they are not, or not as many as the signature says, or not short.
+        :raises OverflowError: a number is none of 64 bits.
         """
         key = call[1:4]
         start = self._starts.get(key)
@@ -350,17 +355,18 @@ class Connection:
             if call.signature:
                 start += _padded(b"\x08\x01g\0%c%s\0" % (len(call.signature), call.signature.encode()), 8)
             self._starts[key] = start
-        if len(call.body) != len(call.signature):
-            raise TypeError
         path = call.path.encode()
         # The last field of the header is not padded in its length.
         last = b"\x01\x01o\0" + len(path).to_bytes(4, "little") + path + b"\0"
-        body = b""
-        for text in call.body:
-            if not isinstance(text, str) or "\0" in text or len(text) > _CHUNK:
-                raise TypeError
-            raw = text.encode()
-            body = _padded(body, 4) + len(raw).to_bytes(4, "little") + raw + b"\0"
+        asked = (call.signature, call.body)
+        body = self._asked.get(asked) if call.interface == _PROPERTIES else None
+        if body is None:
+            body = _simple_body(*asked)
+            if call.interface == _PROPERTIES:
+                # The same properties are asked for of all units.
+                if len(self._asked) >= _KEPT:
+                    self._asked.clear()
+                self._asked[asked] = body
         return b"".join(
             (
                 b"l\x01\0\x01",
@@ -543,6 +549,24 @@ class Connection:
 
 def _padded(data: bytes, to: int) -> bytes:
     return data + bytes(-len(data) % to)
+
+
+def _simple_body(signature: str, values: tuple[t.Any, ...]) -> bytes:
+    """Texts and numbers of 64 bits as the body of a message; raises as `Connection._encode_simple`."""
+    if len(values) != len(signature):
+        raise TypeError
+    body = b""
+    for kind, value in zip(signature, values):
+        if kind == "t":
+            if type(value) is not int:
+                raise TypeError
+            body = _padded(body, 8) + value.to_bytes(8, "little")
+            continue
+        if not isinstance(value, str) or "\0" in value or len(value) > _CHUNK:
+            raise TypeError
+        raw = value.encode()
+        body = _padded(body, 4) + len(raw).to_bytes(4, "little") + raw + b"\0"
+    return body
 
 
 def _field(number: int, kind: str, text: str) -> bytes:

@@ -178,7 +178,11 @@ class Reader:
         """The values from *start* to the end of the message."""
         order = ORDERS[message[0]]
         values: tuple[t.Any, ...] = ()
-        if signature:
+        if signature == "v":
+            # What properties are answered with.
+            value, start = self._variant.parse_data(message, start, order)
+            values = (value,)
+        elif signature:
             values, start = self.type_of(signature).parse_data(message, start, order)
         if start != len(message):
             raise ValueError("the body does not end where it should")

@@ -133,6 +133,9 @@ class _Look:
         for entry in _entries(path):
             if entry.is_symlink():
                 links.append(entry.name)
+                # Behind the directory of the unit's file, systemd 247 goes by what a link leads to.
+                if found is self._runtime and os.path.basename(os.readlink(entry.path)) != entry.name:
+                    self._ask.add(entry.name)
             elif entry.is_dir(follow_symlinks=False):
                 self._doubt_links(entry.path)
         if found is not None:

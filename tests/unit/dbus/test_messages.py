@@ -48,6 +48,8 @@ def read(message: bytes, reader: Reader | None = None) -> tuple[dict[int, t.Any]
         Call("/org/freedesktop/systemd1/unit/a_2eservice", "org.freedesktop.DBus.Properties", "Get", "ss", ("i.f", "ä")),
         Call("/p", "i.f", "Echo", "s", ("",)),
         Call("/pp", "i.f", "Echo", "sss", ("a", "bc", "def")),
+        Call("/p", "i.f", "StartUnitWithFlags", "sst", ("a.service", "replace", 2**64 - 1)),
+        Call("/p", "i.f", "Numbers", "tts", (0, 1, "x")),
         Call("/ppp", "org.freedesktop.DBus", "AddMatch", "s", ("x" * 20000,)),
     ],
     ids=lambda value: value.member if isinstance(value, Call) else "",
@@ -84,6 +86,9 @@ def test_calls_are_those_of_jeepney(call: Call, destination: str | None) -> None
         Call("/p", "i.f", "Echo", "s", (7,)),
         Call("/p", "i.f", "Echo", "ss", ("a",)),
         Call("p", "i.f", "Echo", "s", ("a",)),
+        Call("/p", "i.f", "Echo", "t", (-1,)),
+        Call("/p", "i.f", "Echo", "t", (2**64,)),
+        Call("/p", "i.f", "Echo", "t", ("1",)),
     ],
 )
 def test_calls_that_cannot_be(call: Call) -> None:
