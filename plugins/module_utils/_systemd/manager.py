@@ -305,6 +305,10 @@ class Manager:
         """One property of the manager itself; None where this version has no such property."""
         return self.properties([(MANAGER_PATH, MANAGER, name)])[0]
 
+    def version(self) -> str:
+        """Systemd's version as it tells it, such as `252.39-1~deb12u2`; empty where it does not."""
+        return self.manager_property("Version") or ""
+
     def presets(self, names: t.Sequence[str]) -> list[str]:
         """What the host's presets say of each unit: `enabled`, `disabled`, or empty where it has no unit file."""
         return [value or "" for value in self.properties([(object_path(n), UNIT, "UnitFilePreset") for n in names])]

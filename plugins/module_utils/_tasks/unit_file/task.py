@@ -40,8 +40,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
     check_account,
     check_mode,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
-    installed_links,
     leads_to,
     link_directories,
     read_links,
@@ -648,9 +648,11 @@ class _Task:
             return False
         relink = False
         if unit.file_state in ENABLED and self.enabled:
-            relink = (
-                self._old_install() != self.text.meaning().get("Install", []) if wrote else self._lacks_links(manager)
-            )
+            relink = bool(wrote) and self._old_install() != self.text.meaning().get("Install", [])
+        if self.enabled and not is_template(self.name):
+            files = UnitFiles(manager)
+            install = files.install(self.name, self.path, self.raw)
+            unit.lacking, unit.taken = files.look(self.name, install, self.params["runtime"])
         if unit.file_state in ENABLED and relink:
             unit.file_state = "disabled"
         if not (is_dropin and unit.missing):
@@ -671,15 +673,6 @@ class _Task:
             also = [name for name in words_of(" ".join(self.text.values("Install", "Also"))) if name != self.name]
             unit.also = list(manager.unit_file_states(also)) if also else []
         return relink
-
-    def _lacks_links(self, manager: t.Any) -> bool:
-        """Whether [Install] asks for links that are not there, as somebody else has put the file in place."""
-        if self.dropin is not None or is_template(self.name):
-            return False
-        directory = manager.link_directories()[1 if self.params["runtime"] else 0]
-        wanted = installed_links(directory, self.name, lambda key: words_of(" ".join(self.text.values("Install", key))))
-        # Only systemd can tell what specifiers come to.
-        return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 
     def _old_install(self) -> list[tuple[str, str]]:
         text = self.tree.read_text(self.path)
