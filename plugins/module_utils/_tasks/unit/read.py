@@ -191,6 +191,20 @@ def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[s
     return list(found)
 
 
+def without_aliases(units: t.Sequence[Unit], names: t.Sequence[str]) -> list[Unit]:
+    """The units without other names of those that are among them, unless they were named so.
+
+    :param names: what was asked for, patterns among them.
+    """
+    own = {unit.id for unit in units if unit.name == unit.id}
+    kept = []
+    for unit in units:
+        if unit.name in names or unit.name == unit.id or unit.id not in own:
+            kept.append(unit)
+            own.add(unit.id)
+    return kept
+
+
 def unit_files_on_disk(manager: t.Any) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""

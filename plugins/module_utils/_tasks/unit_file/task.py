@@ -532,6 +532,9 @@ class _Task:
         after: list[Step] = []
         if relink:
             after.append(UnitFileLinks("disable", [self.name], manager.link_directories()))
+        dropped = UnitFiles(manager).links_without(self.name, self.path) if self.absent and steps else {}
+        if dropped:
+            after.append(RemoveLinks(dropped))
         jobs: list[Step] = []
         for each in plans:
             for step in each.steps:
