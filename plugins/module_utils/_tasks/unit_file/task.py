@@ -532,7 +532,8 @@ class _Task:
         after: list[Step] = []
         if relink:
             after.append(UnitFileLinks("disable", [self.name], manager.link_directories()))
-        dropped = UnitFiles(manager).links_without(self.name, self.path) if self.absent and steps else {}
+        loses = self.absent and self.dropin is not None and steps
+        dropped = UnitFiles(manager).links_without(self.name, self.path) if loses else {}
         if dropped:
             after.append(RemoveLinks(dropped))
         jobs: list[Step] = []
