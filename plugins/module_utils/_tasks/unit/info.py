@@ -262,7 +262,7 @@ def _meant(manager: t.Any, samples: t.Sequence[tuple[str, UnitStatus]], unknown:
     told = []
     for name in unknown[:20]:
         guesses = [f"{name}PerSecUSec", f"{name[:-3]}USec" if name.endswith("Sec") else "", f"{name}s", f"{name}List"]
-        guesses += [of for start, of in _GROUPED if name.startswith(start)]
+        guesses += [of for start, of in _GROUPED if name.startswith(start)][:1]
         close = [guess for guess in guesses if guess in there] or difflib.get_close_matches(name, there, 3, 0.7)
         if close:
             told.append(f"{', '.join(close)} for {shown(name)}")
