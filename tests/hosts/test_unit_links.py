@@ -207,7 +207,7 @@ class TestNamesThatAreTaken:
         converge(host, name="ul-b", enabled=True, force=True)
         assert target(host, f"{ETC}/ul-dm.service").endswith("/ul-b.service")
 
-    def test_unit_file_and_timer(self, host: Host) -> None:
+    def test_unit_file(self, host: Host) -> None:
         options: dict[str, t.Any] = {"name": "ul-c", "activate": True}
         options["sections"] = {"Service": {"ExecStart": "/bin/sleep 1d"}, "Install": {"WantedBy": "multi-user.target", "Alias": "ul-dm.service"}}
         for _run in range(2):
@@ -216,10 +216,12 @@ class TestNamesThatAreTaken:
             assert "`force: true` of pidone.systemd.unit" in result["msg"]
             assert not host.exists(f"{ETC}/ul-c.service")
             assert is_active(host, "ul-c") == ["inactive"]
-        host.run(f"ln -s {LIB}/ul-a.service {ETC}/ul-dm.timer", check=True)
-        sections = {"Install": {"WantedBy": "timers.target", "Alias": "ul-dm.timer"}}
+
+    def test_timer(self, host: Host) -> None:
+        host.run(f"ln -s {LIB}/ul-a.timer {ETC}/ul-dm.timer", check=True)
+        timer = {"Install": {"WantedBy": "timers.target", "Alias": "ul-dm.timer"}}
         for _run in range(2):
-            result = host.ansible("pidone.systemd.timer", {"name": "ul-c", "OnCalendar": "daily", "command": "/bin/true", "sections": sections})
+            result = host.ansible("pidone.systemd.timer", {"name": "ul-c", "OnCalendar": "daily", "command": "/bin/true", "timer": timer})
             assert result["failed"]
             assert "`force: true`" in result["msg"]
             assert not host.exists(f"{ETC}/timers.target.wants/ul-c.timer")
@@ -262,7 +264,7 @@ class TestAliasesWithoutAManager:
         host.write("/usr/local/lib/systemd/user/ul-g.service", SERVICE + WANTED)
         host.run("ln -s ul-g.service /usr/local/lib/systemd/user/ul-gnick.service", check=True)
         done = converge(host, scope="global", name="ul-gnick", enabled=True)
-        assert not done["warnings"]
+        assert "warnings" not in done
         assert host.exists("/etc/systemd/user/multi-user.target.wants/ul-g.service")
         converge(host, scope="global", name="ul-gnick", enabled=False)
 

@@ -109,6 +109,12 @@ def _expand(text: str, name: str) -> str:
     return "" if "/" in out else out
 
 
+def _stands_for(path: str, target: str, name: str) -> bool:
+    """Whether a link is another name of a unit; that of an instance leads to the template."""
+    same = instance_of(os.path.basename(path)) == instance_of(name)
+    return os.path.basename(target) in ((name, template_of(name)) if same and instance_of(name) else (name,))
+
+
 class UnitFiles:
     """The unit files and links of a manager, as far as enabling is concerned; directories are listed once.
 
@@ -178,17 +184,17 @@ class UnitFiles:
                     dropins.setdefault(file, f"{folder}/{file}")
         return [path, *(dropins[file] for file in sorted(dropins))]
 
-    def look(self, name: str, install: Install, runtime: bool) -> tuple[list[str], list[Taken]]:
+    def look(self, name: str, install: Install, runtime: bool) -> tuple[list[str], list[Taken], list[str]]:
         """Which of the links that [Install] asks for are not there, and in whose place there is something else.
 
         A link counts wherever systemd looks for it, but one that is gone at the next boot only with `runtime`.
 
         :param name: the unit, as systemd calls it.
-        :returns: places as from `places_of`, and what would be in the way of other names.
+        :returns: places as from `places_of`, what would be in the way of other names, and all these names.
         """
         pulls, aliases = places_of(install, name)
         if not pulls and not aliases:
-            return [], []
+            return [], [], []
         searched = list(dict.fromkeys([*self.own, *self.directories]))
         if not runtime:
             short_lived = (f"{self.tree.root}/run/", *self.own[1:])
@@ -201,13 +207,13 @@ class UnitFiles:
         for alias in aliases:
             path = f"{self.own[1 if runtime else 0]}/{alias}"
             target = self.tree.target(path)
-            if target and not leads_to(path, target, name):
+            if target and not _stands_for(path, target, name):
                 taken.append(Taken(path, target))
             elif not target and not self._is_nothing(path):
                 taken.append(Taken(path, ""))
-            elif not any(leads_to("", self.tree.target(f"{other}/{alias}"), name) for other in searched):
+            elif not any(_stands_for(alias, self.tree.target(f"{other}/{alias}"), name) for other in searched):
                 lacking.append(alias)
-        return lacking, taken
+        return lacking, taken, aliases
 
     def links_without(self, name: str, path: str) -> dict[str, str]:
         """Links (path -> target) that a unit's drop-in asks for and that nothing asks for without it.

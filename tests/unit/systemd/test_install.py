@@ -114,18 +114,31 @@ WANTS = "x.target.wants/a.service"
 )
 def test_links_that_are_not_there(tmp_path: Path, links: dict[str, str], runtime: bool, lacking: list[str]) -> None:
     install = {"WantedBy": ["x.target"], "Alias": ["b.service"]}
-    assert files_in(tmp_path, links).look("a.service", install, runtime) == (lacking, [])
+    assert files_in(tmp_path, links).look("a.service", install, runtime) == (lacking, [], ["b.service"])
 
 
 @pytest.mark.parametrize("target", [f"{LIB}/other.service", "/dev/null", ""])
 def test_a_name_that_is_taken(tmp_path: Path, target: str) -> None:
     files = files_in(tmp_path, {f"{ETC}/b.service": target})
-    assert files.look("a.service", {"Alias": ["b.service"]}, False) == ([], [Taken(f"{tmp_path}{ETC}/b.service", target)])
+    assert files.look("a.service", {"Alias": ["b.service"]}, False) == (
+        [],
+        [Taken(f"{tmp_path}{ETC}/b.service", target)],
+        ["b.service"],
+    )
+
+
+def test_other_names_of_instances_are_links_to_the_template(tmp_path: Path) -> None:
+    files = files_in(tmp_path, {f"{ETC}/n@1.service": f"{LIB}/a@.service"})
+    assert files.look("a@1.service", {"Alias": ["n@.service"]}, False) == ([], [], ["n@1.service"])
+    assert files.look("a@2.service", {"Alias": ["n@.service"]}, False) == (["n@2.service"], [], ["n@2.service"])
+    assert files.look("b@1.service", {"Alias": ["n@.service"]}, False)[1] == [
+        Taken(f"{tmp_path}{ETC}/n@1.service", f"{LIB}/a@.service")
+    ]
 
 
 @pytest.mark.parametrize(("version", "lacking"), [("247", []), ("252.39-1", []), ("254.1", ["x.target.upholds/a.service"])])
 def test_old_versions_make_no_links_for_upheld_by(tmp_path: Path, version: str, lacking: list[str]) -> None:
-    assert files_in(tmp_path, {}, version).look("a.service", {"UpheldBy": ["x.target"]}, False) == (lacking, [])
+    assert files_in(tmp_path, {}, version).look("a.service", {"UpheldBy": ["x.target"]}, False)[0] == lacking
 
 
 def test_files_of_instances(tmp_path: Path) -> None:

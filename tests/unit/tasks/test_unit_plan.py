@@ -418,7 +418,7 @@ def test_another_name_that_is_masked_is_left_alone_where_the_unit_is_enabled() -
 
 
 def test_two_units_of_one_name() -> None:
-    both = [unit(name, file="disabled", lacking=["dm.service"]) for name in ("a.service", "b.service")]
+    both = [unit(f"{name}.service", file=state, aliases=["dm.service"]) for name, state in (("a", "enabled"), ("b", "disabled"))]
     with pytest.raises(BadInput, match="a.service and b.service both ask for the name dm.service"):
         steps(*both, enabled=True, force=True)
 

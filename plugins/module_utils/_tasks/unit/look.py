@@ -26,7 +26,7 @@ def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     wanted = [unit for unit in units if unit.file_state in (*ENABLED, "disabled", "linked", "linked-runtime")]
     files = UnitFiles(manager) if wanted else None
     for unit in wanted if files else ():
-        unit.lacking, unit.taken = files.look(unit.id, files.install(unit.id), runtime)
+        unit.lacking, unit.taken, unit.aliases = files.look(unit.id, files.install(unit.id), runtime)
 
 
 def see_leftovers(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:

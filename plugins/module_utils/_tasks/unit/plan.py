@@ -271,6 +271,8 @@ class _Planner:
             return [f"{state}, disabled" if state else "disabled"]
         if unit.script and state in ("", "generated"):
             return self._enable_script(unit)
+        if self.wish.enabled:
+            self._claim_names(unit)
         want = self._enablement(unit, state)
         if not want:
             return []
@@ -321,7 +323,10 @@ class _Planner:
                 f"enabled: {taken.path} is {what}, in the place of one {asked}; {way} {who} first, or replace the link with `force: true`"
                 f"{' of pidone.systemd.unit' if self.files_written else ''}"
             )
-        for alias in [os.path.basename(taken.path) for taken in unit.taken] + [place for place in unit.lacking if "/" not in place]:
+
+    def _claim_names(self, unit: Unit) -> None:
+        """Refuse two units that are to have the same name, of which the last one would get it each time."""
+        for alias in unit.aliases:
             other = self.aliases.setdefault(alias, unit.id)
             if other != unit.id:
                 raise BadInput(

@@ -44,6 +44,7 @@ class Unit:
 
     __slots__ = (
         "alias_of",
+        "aliases",
         "can_reload",
         "default_instance",
         "ends",
@@ -99,7 +100,9 @@ class Unit:
         self.default_instance = ""
         # Where no manager tells: the unit that the name is another one of.
         self.alias_of = ""
-        # What `look.py` finds. Links that [Install] asks for and that are not there; what is in the place of other names (`Taken`).
+        # What `look.py` finds. Other names that [Install] asks for (Alias=), links that it asks for and that are not there, and what is
+        # in the place of other names (`Taken`).
+        self.aliases: list[str] = []
         self.lacking: list[str] = []
         self.taken: list[t.Any] = []
         # Links (path -> target) that systemd leaves when it disables the unit, and what the unit's only file is a link to.

@@ -656,7 +656,7 @@ class _Task:
         if self.enabled and not is_template(self.name):
             files = UnitFiles(manager)
             install = files.install(self.name, self.path, self.raw)
-            unit.lacking, unit.taken = files.look(self.name, install, self.params["runtime"])
+            unit.lacking, unit.taken, unit.aliases = files.look(self.name, install, self.params["runtime"])
         if unit.file_state in ENABLED and relink:
             unit.file_state = "disabled"
         if not (is_dropin and unit.missing):
