@@ -17,7 +17,9 @@ highlight_language = "YAML+Jinja"
 default_role = "any"
 
 html_theme = "alabaster"
-html_theme_options = {"description": "Manage systemd over its D-Bus API", "fixed_sidebar": True, "page_width": "1100px"}
+html_theme_options = {"description": "Manage systemd over its D-Bus API", "fixed_sidebar": True, "page_width": "1100px", "sidebar_width": "260px"}
+html_static_path = ["static"]
+html_css_files = ["extra.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_use_index = False

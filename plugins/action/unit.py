@@ -16,7 +16,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._early import with_early_start
-from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import TooOld, pack
+from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import OLDEST, TooOld, pack
 
 
 class ActionModule(ActionBase):
@@ -33,10 +33,12 @@ class ActionModule(ActionBase):
         try:
             bundle = pack()
         except TooOld as e:
-            bundle, lacking = None, f"the one in Ansible's own Python environment, {e}, is older than 0.7"
+            bundle, lacking = None, f"the one in Ansible's own Python environment, {e}, is older than {OLDEST}"
 
         if bundle is None:
-            answer = self._run_module({}, task_vars, in_background)
+            # Said by the module, whose words are what Ansible shows.
+            remedy = f"{lacking}; install it there (`{sys.executable} -m pip install 'jeepney>={OLDEST}'`)"
+            answer = self._run_module({"lacking": remedy}, task_vars, in_background)
         elif in_background:
             # What it says will not come this way, so it has to have what it might need.
             answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars, True)
@@ -44,11 +46,6 @@ class ActionModule(ActionBase):
             answer = self._run_module({"wanted": bundle.digest}, task_vars)
             if _is_missing(answer):
                 answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
-        if bundle is None and _is_missing(answer):
-            answer["msg"] = (
-                f"the Python library jeepney is not installed on the host, and {lacking}; install it there "
-                f"(`{sys.executable} -m pip install 'jeepney>=0.8'`), or install the package python3-jeepney on the host"
-            )
         answer.pop("pidone_jeepney", None)
 
         result.update(answer)

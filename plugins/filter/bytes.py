@@ -57,8 +57,8 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import (
-    INFINITY,
     exact_bytes,
     format_bytes,
     parse_bytes,

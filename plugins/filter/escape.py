@@ -11,7 +11,7 @@ short_description: Escape text for the name of a systemd unit
 version_added: 1.0.0
 author: [pidone.systemd contributors (!UNKNOWN)]
 description:
-  - Does what C(systemd-escape) does. V(/) becomes V(-), and what a unit name cannot hold becomes V(\xNN).
+  - Does what C(systemd-escape) does. V(/) becomes V(-), and what a unit name cannot hold becomes V(\\xNN).
   - For paths, as the names of mount units are made of, use P(pidone.systemd.escape_path#filter).
 positional: template
 options:

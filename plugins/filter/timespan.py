@@ -11,7 +11,7 @@ short_description: Read and write time spans as systemd does
 version_added: 1.0.0
 author: [pidone.systemd contributors (!UNKNOWN)]
 description:
-  - Reads time spans such as V(5min 20s), V(1.5h), V(90) or V(infinity), with all units of C(systemd.time(7\)), and returns a number or
+  - Reads time spans such as V(5min 20s), V(1.5h), V(90) or V(infinity), with all units of systemd.time(7), and returns a number or
     systemd's own way to write it, as C(systemd-analyze timespan) prints it.
 positional: to
 options:
@@ -62,9 +62,8 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import (
-    INFINITY,
     format_timespan,
     parse_timespan,
 )

@@ -59,7 +59,19 @@ class AnsibleModule(_AnsibleModule):
 
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
         kwargs.setdefault("invocation", {"module_args": self._without_hidden()})
+        self._whole = {}
+        if not self.no_log_values and hasattr(_AnsibleModule, "_record_module_result"):
+            # ansible-core copies all values, slowly, to take out secrets. Here it knows of none.
+            self._whole = {
+                key: value
+                for key, value in kwargs.items()
+                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations")
+            }
+            kwargs.update(dict.fromkeys(self._whole))
         super()._return_formatted(kwargs)
+
+    def _record_module_result(self, o: dict[str, t.Any]) -> None:
+        super()._record_module_result({**o, **self._whole})
 
     def _check_values(self) -> None:
         try:

@@ -49,7 +49,7 @@ options:
     type: str
   since:
     description:
-      - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in C(systemd.time(7\)).
+      - Only entries from this time on, such as V(2026-11-22 18:00), V(today) or V(-1h), as in systemd.time(7).
       - On every version, ISO 8601 such as V(2026-11-22T18:00:00Z) is taken too, as other modules return it, and a number, which is
         microseconds since 1970 as in RV(entries[].time).
     type: str

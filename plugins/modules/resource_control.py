@@ -21,6 +21,8 @@ description:
   - The drop-ins that systemd writes for lasting values are read back and put right where systemd writes something else than it was told, as several
     versions do with percentages and lists.
   - When something fails half-way, all units get their old values and files back.
+  - Limits that nothing enforces are taken with a warning, in check mode too. That is so where the kernel or the container lacks the controller, or it is not
+    delegated to the manager of a user, and a trial of such limits proves nothing. Likewise, a limit below what a running unit uses is taken with a warning.
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.scope
@@ -271,6 +273,7 @@ units:
 trial:
   description:
     - What was seen of each unit during the trial, by name. Also in the result of a trial that failed.
+    - Of a unit that went down there are C(result), C(exit_code) and C(signal) too. They tell of its first end, also where systemd has started it again since.
   returned: after a trial
   type: dict
   sample:

@@ -17,8 +17,11 @@ description:
     dependency that a unit file could give it, and without one.
   - By default the task waits, and returns what the command printed, how it ended, and what it used of CPU, memory and IO.
   - With one of the C(on_*) options a timer is started instead, which runs the command later; the task does not wait for that.
-  - A command that cannot be run, ends with another exit status than 0 or is killed by a signal fails the task. The message has the last lines of its output,
-    the result has all of it, or the last O(output_limit). Use C(failed_when), or C(SuccessExitStatus) among the O(properties), where other ends are good ones.
+  - A command that cannot be run, ends with another exit status than 0 or is killed by a signal fails the task, and so does one whose unit somebody stops
+    before it has ended. The message has the last lines of its output, the result has all of it, or the last O(output_limit). Use C(failed_when), or
+    C(SuccessExitStatus) among the O(properties), where other ends are good ones.
+  - Of a service, systemd itself calls an end by C(SIGTERM), C(SIGHUP), C(SIGINT) or C(SIGPIPE) a success; of a command, this module does so only where
+    C(SuccessExitStatus) lists it.
   - Nothing is left behind. The output comes through pipes and not through files. When the command has ended, systemd forgets the unit, also when the
     task's process or the connection to the host has been lost meanwhile. Processes that the command left running are ended with it.
   - A task that is interrupted stops what it has started. One that is killed cannot do so. Its command goes on until it has ended, or until O(timeout)

@@ -53,6 +53,8 @@ options:
     description:
       - Name of a drop-in, with C(.conf) added where it is missing. V(10-limits) of C(nginx.service) is C(nginx.service.d/10-limits.conf).
       - Without it the unit file itself is managed.
+      - Of a unit that is not there a warning tells, with the name that may have been meant, as the drop-in has no effect before there is one.
+      - Drop-ins for all units of a type (such as those in C(service.d)) are not written by this module, and O(name=service) is an error.
     type: str
   state:
     description:
@@ -87,6 +89,7 @@ options:
     description:
       - The file as text.
       - Line ends are made those of Linux, and a missing one at the end is added.
+      - A drop-in may be empty, such as one that takes the place of a drop-in of a package. A unit file may not, since that would mask the unit.
     type: str
   runtime:
     description:
@@ -98,8 +101,11 @@ options:
       - How the file is checked before it is put in place.
       - V(normal) refuses what keeps systemd from obeying the file. These are sections and directives it does not know, values it would ignore, and a
         unit it could not
-        load. All else that C(systemd-analyze verify) says of the unit becomes a warning, as it may be put right by a later task; a command that is
-        not there yet, for example.
+        load. Names are values too; C(After=network) and C(WantedBy=multi-user) lack the type of the unit.
+      - With V(normal), all else that C(systemd-analyze verify) says of the unit becomes a warning, as it may be put right by a later task; a command or
+        a required unit that is not there yet, for example.
+      - Templates are checked with an instance that systemd makes up. What is wrong with it where a value holds C(%i) or C(%I) is a warning, as it may be
+        right for the instances there will be.
       - V(strict) makes those errors too.
       - V(nothing) only makes sure that the file can be parsed.
       - A file that is not going to be written is not checked. In a tree (O(root)) the directives are those of the tree's systemd, which are read from
@@ -132,7 +138,8 @@ options:
         needs a restart.
       - V(reload_or_restart) reloads it if it can and restarts it otherwise.
       - V(nothing) leaves it alone.
-      - The default is V(restart) with O(activate=true) or O(started=true), and V(nothing) otherwise. A unit that does not run is never started by it.
+      - The default is V(restart) with O(activate=true) or O(started=true), and V(nothing) otherwise; then a warning names the units that run on with
+        what the file said before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
     type: str
     choices: [restart, reload, reload_or_restart, nothing]
   daemon_reload:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
+import re
 import typing as t
 import zoneinfo
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits, words_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import quote
 
 KINDS = ("user", "system", "anacron")
 
@@ -38,6 +40,8 @@ _FIELDS = (
     ("day of week", 0, 7, _WEEKDAYS),
 )
 _DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# What a word of a command line is put in quotes for.
+_TO_QUOTE = re.compile("[ \\t\\n\\r\"'\\\\;%$]")
 # What cron takes for white space; line ends are not in lines.
 _BLANKS = " \t"
 # Hours that some clock of the world skips or repeats when summer time begins or ends.
@@ -562,5 +566,4 @@ def _text(lines: str) -> str:
 
 def _word(text: str) -> str:
     """One word of ExecStart=: quoted, and with nothing that systemd would expand."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$").replace("\t", "\\t")
-    return escaped if escaped == text and not any(char in text for char in " ';") and text else f'"{escaped}"'
+    return quote(text.replace("%", "%%").replace("$", "$$"), _TO_QUOTE)

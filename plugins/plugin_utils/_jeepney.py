@@ -14,6 +14,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+# The first version that has all that is used here, Authenticator last.
+OLDEST = "0.7"
 # What `_dbus` uses. The rest of jeepney (its own connections, proxies, buses) is not needed on hosts.
 PARTS = ("auth.py", "low_level.py")
 

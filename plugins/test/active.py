@@ -46,6 +46,7 @@ _value:
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import reporting, unit_state
 
 
@@ -53,7 +54,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import rep
 def active(value: t.Any) -> bool:
     if isinstance(value, t.Mapping) and isinstance(value.get("active"), bool):
         return bool(value["active"])
-    return unit_state(value, "active_state", "ActiveState") in ("active", "reloading", "refreshing")
+    return is_active(str(unit_state(value, "active_state", "ActiveState")))
 
 
 class TestModule:

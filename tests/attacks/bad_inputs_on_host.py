@@ -18,7 +18,7 @@ import jeepney
 from tests.lab.host import Host
 
 _ROOT = Path(__file__).resolve().parents[2]
-_WHERE = "/var/tmp/pidone-modules"
+_WHERE = "/opt/pidone-modules"
 
 
 def _archive() -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     PREFIXES,
     join_command,
@@ -58,13 +59,13 @@ def one_input(data: bytes) -> None:
         except BadInput as error:
             _clear(error)
     try:
-        words = exec_properties.split_words(text, "option")
+        words = quoting.split_words(text, "option")
     except BadInput as error:
         _clear(error)
     else:
         # Escapes may make bytes that are no UTF-8, which are refused where they are sent.
         words = [word for word in words if not has_surrogates(word)]
-        assert exec_properties.split_words(" ".join(exec_properties.quote(word) for word in words), "option") == words
+        assert quoting.split_words(" ".join(quoting.quote(word) for word in words), "option") == words
     prefixes, program = split_program(text)
     assert not prefixes.strip(PREFIXES)
     program_problem(program)
@@ -80,7 +81,7 @@ def _join(words: list[str]) -> None:
     # As systemd: taken apart, then specifiers, then variables but in the program.
     parts = [
         part.replace("%%", "\0").replace("%", "specifier").replace("\0", "%")
-        for part in exec_properties.split_words(line, "command")
+        for part in quoting.split_words(line, "command")
     ]
     parts = parts[:1] + [part.replace("$$", "\0").replace("$", "variable").replace("\0", "$") for part in parts[1:]]
     assert parts == words, line

@@ -59,8 +59,8 @@ def one_input(data: bytes) -> None:
             resource_properties.to_data(name, canonical)
             resource_properties.shown(name, canonical)
         else:
-            kind = exec_properties.kind_of(name)
-            if kind not in ("commands",) and name not in ("SystemCallFilter", "SystemCallLog"):
+            commands = isinstance(exec_properties.kind_of(name), exec_properties.Commands)
+            if not commands and name not in ("SystemCallFilter", "SystemCallLog"):
                 found = exec_properties.to_bus(name, value, "properties")
     except BadInput as error:
         assert len(error.msg) < 1500 and error.msg.isprintable(), error.msg

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import HIGHEST, parse_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import HIGHEST, INFINITY, parse_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import (
-    INFINITY,
     exact_bytes,
     format_bytes,
     parse_bytes,

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import (
-    INFINITY,
     format_timespan,
     parse_timespan,
 )

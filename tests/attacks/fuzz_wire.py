@@ -25,10 +25,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
     MANAGER,
     MANAGER_PATH,
     UNIT,
-    Job,
     Manager,
-    UnitStatus,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 
 _FAR = 1e12
 _UNIT_PATH = f"{MANAGER_PATH}/unit/a_2eservice"

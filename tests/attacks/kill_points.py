@@ -120,11 +120,14 @@ def group(number: int) -> pytest.MarkDecorator:
     return pytest.mark.xdist_group(f"{KIND}/attacks-{number % 2}")
 
 
-def take(server: Server, scenario: str, variant: str = "", do: str = "attack") -> dict[str, t.Any]:
-    """Cut a scenario's task short at all of its points, or at those that the seed chooses."""
+def take(
+    server: Server, scenario: str, variant: str = "", do: str = "attack", most: int | None = None
+) -> dict[str, t.Any]:
+    """Cut a scenario's task short at all of its points, or at those that the seed chooses, and at `most` so many."""
     begin = 0 if is_full() else (seed() + zlib.crc32(f"{scenario} {variant}".encode())) % STEP
     step = 1 if is_full() else STEP
-    return server.ask({"do": do, "scenario": scenario, "variant": variant, "begin": begin, "step": step})
+    some = {} if most is None or is_full() else {"most": most}
+    return server.ask({"do": do, "scenario": scenario, "variant": variant, "begin": begin, "step": step, **some})
 
 
 def told(answer: dict[str, t.Any]) -> str:

@@ -87,7 +87,7 @@ def test_each_ends_in_one_clear_message(
             # What check mode takes may be good, and is not tried on the host.
             if wrong or module in CHECK_MODE_ONLY or not answer["result"].get("failed"):
                 break
-    record_property("bad_inputs", [tried, tracebacks, SEED])
+    record_property("bad_inputs", [tried, tracebacks, SEED, "modules"])
     assert not found, f"PIDONE_SEED={SEED}: {len(found)} of {tried}:\n" + "\n".join(found[:20])
 
 

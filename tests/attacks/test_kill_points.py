@@ -13,7 +13,7 @@ from tests.attacks import kill_points
 from tests.attacks.on_host.scenarios import SCENARIOS
 
 _CAN_ROLL_BACK = ("unit", "unit_file", "timer")
-_ENDED = ("file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails")
+_ENDED = ("file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails", "manager-many")
 _TWICE = (
     "file-changed",
     "file-rollback",
@@ -23,7 +23,11 @@ _TWICE = (
     "limits-unset",
     "unit-enable-start-fails",
     "file-user",
+    "manager-many",
+    "linger-off",
 )
+# Of these, any other task that comes next leaves all or nothing.
+_WHOLE = ("manager-many", "manager-user", "linger-off")
 _REEXECUTED = (
     "unit-enable-start",
     "unit-disable-stop",
@@ -38,6 +42,8 @@ _REEXECUTED = (
     "limits-trial",
     "manager-target",
     "manager-environment",
+    "manager-many",
+    "manager-user",
     "run-waited",
     "run-timer",
     "file-user",
@@ -50,6 +56,8 @@ def variants() -> t.Iterator[tuple[str, str]]:
         yield name, "kill"
         if scenario.other is not None:
             yield name, "other"
+        if name in _WHOLE:
+            yield name, "other only"
         if name in _ENDED:
             yield name, "terminate"
         if scenario.fails and name in _ENDED:

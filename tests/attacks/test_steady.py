@@ -8,20 +8,90 @@ from __future__ import annotations
 import json
 import typing as t
 
+import pytest
+
 from tests.attacks import kill_points
+from tests.attacks.bad_inputs import MODULES
 
 if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
+    from tests.lab.host import Host
 
-_SERVICE = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
-_TASKS: dict[str, tuple[str, dict[str, t.Any]]] = {
-    "unit_file": ("unit_file", {"name": "st-a.service", "content": _SERVICE, "enabled": True, "started": True}),
-    "unit": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True}),
-    "timer": ("timer", {"name": "st-b", "OnCalendar": "daily", "command": "/bin/true"}),
-    "resource_control": ("resource_control", {"name": ["st-a.service"], "properties": {"TasksMax": 77}}),
-    "manager": ("manager", {"environment": {"ST_A": "1"}}),
-    "user_manager": ("user_manager", {"name": ["root"]}),
+Task = t.Tuple[str, t.Dict[str, t.Any]]
+
+_TREE = "/srv/st-tree"
+_UNIT = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy={}.target\n"
+_SERVICE = _UNIT.format("multi-user")
+_USER = {"scope": "user", "user": "deploy"}
+#: Where only a program can tell: those that look and change nothing, by the beginning of their tasks' names.
+_LOOKS = {
+    "journal_info": ("journalctl",),
+    "security_info": ("systemd-analyze",),
+    "run": ("systemd --dump", "systemd-analyze"),
+    "init_handover": ("dpkg-divert --truename", "dpkg-query --search", "systemd --dump", "systemd-analyze"),
 }
+_LOOKS_AT_TREES = ("systemctl --root=/srv/st-tree is-enabled", "systemctl --root=/srv/st-tree list-unit-files")
+# Of tasks that have a record: whether there is one is looked up by who keeps others out.
+_KEEPS_OTHERS_OUT = ("fcntl.flock", "os.mkdir /run/pidone.systemd", "os.truncate ", "os.chmod /var/lib/pidone.systemd")
+#: Tasks that make something; when they are run again there is nothing to do.
+_TASKS: dict[str, Task] = {
+    "unit_file": ("unit_file", {"name": "st-a.service", "content": _SERVICE, "enabled": True, "started": True}),
+    "unit_file, drop-in": (
+        "unit_file",
+        {"name": "st-a.service", "dropin": "10-st", "sections": {"Service": {"Nice": "1"}}, "on_change": "restart"},
+    ),
+    "unit_file, absent": ("unit_file", {"name": "st-none.service", "state": "absent"}),
+    "unit_file, user": (
+        "unit_file",
+        {"name": "st-a.service", "content": _UNIT.format("default"), "enabled": True, "started": True, **_USER},
+    ),
+    "unit_file, tree": ("unit_file", {"name": "st-a.service", "content": _SERVICE, "enabled": True, "root": _TREE}),
+    "unit": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True}),
+    "unit, preset": ("unit", {"name": ["st-a.service"], "preset": True}),
+    "unit, masked": ("unit", {"name": ["st-masked.service"], "masked": True}),
+    "unit, user": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True, **_USER}),
+    "unit, tree": ("unit", {"name": ["st-a.service"], "enabled": True, "root": _TREE}),
+    "timer": ("timer", {"name": "st-b", "OnCalendar": "daily", "command": "/bin/true"}),
+    "timer, purge": (
+        "timer",
+        {
+            "timers": [{"name": f"st-p{number}", "OnCalendar": "daily", "command": "/bin/true"} for number in range(3)],
+            "marker": "st",
+            "purge": True,
+        },
+    ),
+    "timer, absent": ("timer", {"name": "st-none", "state": "absent"}),
+    "timer, user": ("timer", {"name": "st-b", "OnCalendar": "daily", "command": "/bin/true", **_USER}),
+    "timer, tree": ("timer", {"name": "st-b", "OnCalendar": "daily", "command": "/bin/true", "root": _TREE}),
+    "resource_control": ("resource_control", {"name": ["st-a.service"], "properties": {"TasksMax": 77}}),
+    "resource_control, until the reboot": (
+        "resource_control",
+        {"name": ["st-b.service"], "properties": {"CPUWeight": 50}, "persist": "runtime"},
+    ),
+    "resource_control, user": ("resource_control", {"name": ["st-a.service"], "properties": {"TasksMax": 77}, **_USER}),
+    "manager": ("manager", {"environment": {"ST_A": "1", "ST_B": None}, "log_level": "notice", "default_target": "multi-user"}),
+    "manager, user": ("manager", {"environment": {"ST_A": "1"}, **_USER}),
+    "user_manager": ("user_manager", {"name": ["root", "nosudo"]}),
+    "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
+    "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
+    "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),
+    "run, user": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False, **_USER}),
+}
+#: Tasks that read only.
+_READ: dict[str, Task] = {
+    "journal_info": ("journal_info", {"unit": ["st-a.service"], "lines": 5}),
+    "manager_info": ("manager_info", {"unit_times": True}),
+    "manager_info, user": ("manager_info", _USER),
+    "security_info": ("security_info", {"name": ["st-a.service"]}),
+    "service_import_info": ("service_import_info", {"source": "runit"}),
+    "timer_info": ("timer_info", {"name": ["*"]}),
+    "timer_info, user": ("timer_info", {"name": ["*"], **_USER}),
+    "timer_info, tree": ("timer_info", {"name": ["*"], "root": _TREE}),
+    "unit_info": ("unit_info", {"name": ["st-*"], "properties": ["MemoryCurrent"], "processes": True}),
+    "unit_info, user": ("unit_info", {"name": ["st-*"], **_USER}),
+}
+#: On hosts that boot something else, and what does its work on the controller.
+_ELSEWHERE = ("init_handover", "service_handover", "service_import_plan")
 
 # Runs a module; tells on standard error whatever it opens for writing, makes, removes, renames, locks and runs.
 _WATCH = f"""
@@ -32,9 +102,11 @@ import ansible.module_utils.basic as basic
 done = []
 def watch(event, args):
     if event == "open":
-        if isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        if isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and args[0] != os.devnull:
             done.append(f"open {{args[0]}}")
-    elif event in ("fcntl.flock", "os.fork", "os.forkpty", "os.posix_spawn", "subprocess.Popen"):
+    elif event == "subprocess.Popen":
+        done.append("program " + " ".join([os.path.basename(args[1][0]), *args[1][1:]]))
+    elif event in ("fcntl.flock", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"):
         done.append(event)
     elif event in ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.setxattr",
                    "os.symlink", "os.truncate", "os.utime"):
@@ -51,30 +123,127 @@ finally:
 """
 
 
-def test_who_changes_nothing_leaves_no_trace(lab: Lab) -> None:
+class Watched:
+    """Modules on a host, each with what it leaves."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        kill_points.install(host)
+        host.write("/srv/st-watch.py", _WATCH)
+
+    def __call__(self, task: Task) -> tuple[dict[str, t.Any], list[str]]:
+        done = self.host.run(["python3", "/srv/st-watch.py"], input=json.dumps(task))
+        lines = done.stdout.splitlines()
+        assert lines, done.stderr[-2000:]
+        return json.loads(lines[-1]), json.loads(done.stderr.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def watched(lab: Lab) -> t.Iterator[Watched]:
+    """A host on which everything is as all of the tasks want it."""
     host = lab(kill_points.KIND, "steady")
-    kill_points.install(host)
-    host.write("/srv/st-watch.py", _WATCH)
+    host.run("loginctl enable-linger deploy; loginctl disable-linger nosudo; systemctl start user@1000", check=True)
+    tree = f"mkdir -p {_TREE}/etc/systemd/system {_TREE}/usr/lib/systemd/system {_TREE}/var/lib/systemd"
+    host.run(f"{tree}; echo ID=st >{_TREE}/etc/os-release; mkdir -p {_TREE}/bin; cp /bin/true {_TREE}/bin/true", check=True)
+    host.run("for each in multi-user timers; do echo '[Unit]' >" + _TREE + "/usr/lib/systemd/system/$each.target; done", check=True)
+    found = Watched(host)
+    for name, task in _TASKS.items():
+        result, _traces = found(task)
+        assert not result.get("failed"), (name, result)
+    # The locks and the directories of earlier tasks are there by now.
+    assert host.exists("/run/pidone.systemd/system.lock")
+    yield found
+    host.run(
+        "systemctl disable --now st-a.service st-b.timer 'st-*.timer'; systemctl stop 'st-*'; rm -rf /etc/systemd/system/st-* "
+        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-*; "
+        "loginctl disable-linger root; systemctl unset-environment ST_A; systemctl log-level info; systemctl daemon-reload"
+    )
 
-    def run(task: tuple[str, dict[str, t.Any]]) -> tuple[dict[str, t.Any], list[str]]:
-        done = host.run(["python3", "/srv/st-watch.py"], input=json.dumps(task))
-        return json.loads(done.stdout), json.loads(done.stderr.splitlines()[-1])
 
-    try:
-        for task in _TASKS.values():
-            result, _traces = run(task)
-            assert not result.get("failed"), result
-        # The locks and the directories of earlier tasks are there by now.
-        assert host.exists("/run/pidone.systemd/system.lock")
-        for name, task in _TASKS.items():
-            result, traces = run(task)
-            assert result["changed"] is False, (name, result)
-            assert traces == [], name
-        # The watch does see what a change leaves.
-        assert "fcntl.flock" in run(("unit", {"name": ["st-a.service"], "state": "stopped"}))[1]
-    finally:
-        host.run(
-            "systemctl disable --now st-a.service st-b.timer; rm -f /etc/systemd/system/st-* /srv/st-watch.py; "
-            "rm -rf /etc/systemd/system.control/st-*; loginctl disable-linger root; systemctl unset-environment ST_A; "
-            "rm -f /etc/systemd/system.conf.d/*ST*; systemctl daemon-reload"
-        )
+def _undisturbing(name: str, traces: list[str]) -> list[str]:
+    """What a task leaves, but for programs that only look."""
+    looks = _LOOKS_AT_TREES if name.endswith(", tree") else _LOOKS.get(name.partition(",")[0], ())
+    return [each for each in traces if not each.startswith(tuple(f"program {look}" for look in looks))]
+
+
+def _recorded(name: str, traces: list[str]) -> list[str]:
+    """The same of a task that has a record."""
+    return [
+        each
+        for each in _undisturbing(name, traces)
+        if not each.startswith(_KEEPS_OTHERS_OUT) and not (each.startswith("open ") and (each.endswith(".lock") or "/proc/self/fd/" in each))
+    ]
+
+
+def test_every_module_is_looked_at() -> None:
+    assert {module for module, _args in [*_TASKS.values(), *_READ.values()]} | {*_ELSEWHERE} == {*MODULES}
+
+
+@kill_points.group(1)
+@pytest.mark.parametrize("name", _TASKS)
+def test_who_changes_nothing_leaves_no_trace(watched: Watched, name: str) -> None:
+    result, traces = watched(_TASKS[name])
+    assert not result.get("failed"), result
+    assert result["changed"] is False, result
+    assert _undisturbing(name, traces) == []
+
+
+@kill_points.group(1)
+@pytest.mark.parametrize("name", _READ)
+def test_who_reads_leaves_no_trace(watched: Watched, name: str) -> None:
+    result, traces = watched(_READ[name])
+    assert not result.get("failed"), result
+    assert result["changed"] is False
+    assert _undisturbing(name, traces) == []
+
+
+@kill_points.group(1)
+def test_what_leaves_a_trace_is_seen(watched: Watched) -> None:
+    """Of every kind: of the lock, of a file, of a program."""
+    seen = watched(("unit_file", {"name": "st-seen.service", "content": _SERVICE}))[1]
+    assert "fcntl.flock" in seen
+    assert any(each.startswith("os.rename") and each.endswith("st-seen.service") for each in seen) or any(
+        "/st-seen.service" in each or ".st-seen.service" in each for each in seen
+    )
+    assert any(each.startswith("open ") and each.endswith((".undo", ".undo.new")) for each in seen)
+    assert any(each.startswith("program ") for each in seen)
+
+
+_RUNIT_UNIT = {"name": "st-ho.service", "content": "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n"}
+
+
+@pytest.mark.xdist_group("runit-run")
+def test_a_service_that_was_handed_over(lab: Lab) -> None:
+    """Handed over already, and given back already: nothing is written, not even a record."""
+    host = lab("runit-run", "steady")
+    host.write("/etc/sv/st-ho/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
+    host.run("ln -sfn /etc/sv/st-ho /etc/service/st-ho", check=True)
+    host.run("for i in $(seq 50); do sv status st-ho | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
+    run = Watched(host)
+    args = {"services": [{"name": "st-ho", "units": [_RUNIT_UNIT]}], "settle": "0"}
+    for state in ("handed_over", "given_back"):
+        done, traces = run(("service_handover", {**args, "state": state}))
+        assert done["changed"], done
+        assert traces
+        again, traces = run(("service_handover", {**args, "state": state}))
+        assert again["changed"] is False, again
+        # That the old supervisor is there is seen by opening its pipe.
+        assert _recorded("service_handover", traces) == [], state
+
+
+@pytest.mark.xdist_group("runit")
+def test_a_host_that_is_prepared(lab: Lab) -> None:
+    host = lab("runit", "steady")
+    run = Watched(host)
+    back: Task = ("init_handover", {"state": "given_back"})
+    result, traces = run(back)
+    assert result["changed"] is False, result
+    assert _recorded("init_handover", traces) == []
+    prepared: Task = ("init_handover", {"state": "prepared", "services": [], "trial": "10min"})
+    result, traces = run(prepared)
+    assert result["changed"], result
+    assert traces
+    result, traces = run(prepared)
+    assert result["changed"] is False, result
+    assert _recorded("init_handover", traces) == []
+    assert run(back)[0]["changed"]

@@ -33,10 +33,10 @@ systemctl start nginx.service
 """
 
 
-def tasks_of_the_guide() -> list[dict[str, t.Any]]:
-    """All tasks in the guide's blocks of YAML, in order."""
+def tasks_of_the_guide(guide: Path = GUIDE) -> list[dict[str, t.Any]]:
+    """All tasks in a guide's blocks of YAML, in order."""
     tasks: list[dict[str, t.Any]] = []
-    for block in re.findall(r"\.\. code-block:: yaml\+jinja\n\n((?:    .*\n|\n)+)", GUIDE.read_text()):
+    for block in re.findall(r"\.\. code-block:: yaml\+jinja\n\n((?:    .*\n|\n)+)", guide.read_text()):
         for item in yaml.safe_load(textwrap.dedent(block)):
             tasks.extend(item.get("tasks", []) if "hosts" in item else [item])
     for task in tasks:
@@ -59,6 +59,42 @@ def test_getting_started_guide(fresh: t.Callable[[str], Host], host: Host) -> No
     changed = {result.task for result in again.results if result.changed}
     assert changed <= {"Its unit", "The service, running, or everything as it was", "Restart those that run, and only those"}
     assert own.run("systemctl is-active hello.service nginx.service worker@19.service").stdout.split() == ["active"] * 3
+
+
+UNITS_OF_GUIDES = """
+printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' |
+    tee /etc/systemd/system/guide-one.service /etc/systemd/system/guide-two.service >/dev/null
+systemctl daemon-reload
+"""
+
+
+@pytest.mark.lab_kinds("bookworm")
+@pytest.mark.parametrize("guide", ["from_systemd_service", "users", "sockets", "limits", "recipes"])
+def test_guides(fresh: t.Callable[[str], Host], host: Host, guide: str) -> None:
+    """What readers copy works, is foretold by check mode on a host that has nothing of it, and works again."""
+    own = fresh(host.kind.name)
+    own.run(UNITS_OF_GUIDES, check=True)
+    tasks = tasks_of_the_guide(GUIDE.parent / f"guide_{guide}.rst")
+    assert len(tasks) > 1
+    play = [{"hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}]
+    # A run of which nothing is there cannot be waited for.
+    foretold = [task for task in tasks if "until" not in task]
+    own.playbook([{**play[0], "tasks": foretold}], "--check").ok()
+    own.playbook(play).ok()
+    own.playbook(play).ok()
+
+
+@pytest.mark.lab_kinds("bookworm")
+def test_the_timers_of_a_crontab(fresh: t.Callable[[str], Host], host: Host) -> None:
+    """The guide's replacements of @reboot and of mail, which are its last tasks."""
+    tasks = [task for task in tasks_of_the_guide(GUIDE.parent / "guide_timers.rst") if "guide-" in str(task)]
+    assert len(tasks) == 3
+    own = fresh(host.kind.name)
+    play = [{"hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}]
+    own.playbook(play).ok()
+    assert own.playbook(play).ok().changed == 0
+    told = own.run("systemctl show -p OnFailure --value guide-told.service", check=True).stdout.strip()
+    assert told == "guide-mail@guide-told.service.service"
 
 
 @pytest.mark.lab_kinds("bookworm")

@@ -9,19 +9,16 @@ import typing as t
 
 import pytest
 
+from tests import contract
 from tests.lab.host import Host
 
 
 def converge(host: Host, module: str, **args: t.Any) -> dict[str, t.Any]:
-    """Plan, do, and do again: the plan tells what is then done; the second run has nothing to do."""
-    planned = host.ansible(f"pidone.systemd.{module}", args, check=True, diff=True)
-    done = host.ansible(f"pidone.systemd.{module}", args, diff=True)
-    assert not done["failed"], done["msg"]
-    for key in ("changed", "steps", "diff"):
-        assert planned.get(key) == done.get(key), key
-    again = host.ansible(f"pidone.systemd.{module}", args)
-    assert again["changed"] is False, again
-    return done
+    """Plan, do, and do again."""
+    return contract.converge(
+        lambda check: host.ansible(f"pidone.systemd.{module}", args, check=check, diff=True),
+        lambda: contract.picture(host, "mi-*", more="systemctl show -p Environment,LogLevel,LogTarget"),
+    )
 
 
 def facts(host: Host) -> dict[str, t.Any]:

@@ -160,6 +160,31 @@ class TestService:
         assert run(host, "false", how=how)["rc"] == 1
         nothing_left(host)
 
+    def test_killed_is_failed(self, host: Host) -> None:
+        """Also by those signals that a service may be ended with, and where somebody else stops the unit."""
+        for name in ("TERM", "HUP", "INT", "PIPE", "USR1"):
+            result = run(host, ["sh", "-c", f"kill -{name} $$"], properties={"IgnoreSIGPIPE": False})
+            assert result["failed"] and f"was killed by SIG{name}" in result["msg"], result
+            assert (result["signal"], result["result"]) == (f"SIG{name}", "signal")
+        listed = {"SuccessExitStatus": "SIGTERM 143"}
+        assert ran(host, ["sh", "-c", "kill -TERM $$"], properties=listed)["signal"] == "SIGTERM"
+        halting = "{}; echo begun; (sleep 0.5; systemctl stop rt-halted.{}) & sleep 60 & wait; echo whole"
+        for properties in ({}, {"Type": "oneshot"}):
+            result = run(host, ["sh", "-c", halting.format(":", "service")], name="rt-halted", properties=properties)
+            assert result["failed"] and result["stdout"] == "begun"
+            assert "was killed by SIGTERM, as its unit was stopped meanwhile" in result["msg"]
+        for kind in ("service", "scope"):
+            result = run(host, ["sh", "-c", halting.format("trap 'exit 0' TERM", kind)], name="rt-halted", unit_type=kind)
+            assert result["failed"] and (result["rc"], result["stdout"]) == (0, "begun")
+            assert "had not ended when its unit was stopped" in result["msg"]
+        good = ran(host, ["sh", "-c", halting.format("trap 'exit 143' TERM", "service")], name="rt-halted", properties=listed)
+        assert good["rc"] == 143
+        # One that is held for done is run again the next time.
+        for _again in range(2):
+            result = run(host, ["sh", "-c", "kill -TERM $$"], name="rt-killed", remain_after_exit=True)
+            assert result["failed"] and "was killed by SIGTERM" in result["msg"]
+        nothing_left(host)
+
     def test_what_systemd_cannot_run(self, host: Host) -> None:
         host.run("mkdir -p /run/rt-dir; chmod 700 /run/rt-dir", check=True)
         result = run(host, "true", run_as="nobody", working_directory="/run/rt-dir")

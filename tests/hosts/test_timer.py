@@ -12,6 +12,8 @@ import typing as t
 
 import pytest
 
+from tests import contract
+from tests.contract import invocation, show
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
@@ -35,61 +37,31 @@ def good(host: Host, **args: t.Any) -> dict[str, t.Any]:
 
 
 def converge(host: Host, **args: t.Any) -> dict[str, t.Any]:
-    """Plan, do, and do again: the plan changes nothing and tells what is then done; the second run has nothing to do."""
-    before = snapshot(host)
-    planned = task(host, check=True, diff=True, **args)
-    assert not planned["failed"], planned["msg"]
-    assert snapshot(host) == before
-    done = task(host, diff=True, **args)
-    assert not done["failed"], done["msg"]
-    for key in ("changed", "steps", "diff"):
-        assert planned.get(key) == done.get(key), key
+    """Plan, do, and do again; check mode knows what becomes of each timer."""
     keys = ("name", "changed", "state", "before", "after", "files", "unit", "path", "service_path", "enabled")
-    mine, its = ([{key: timer.get(key) for key in keys} for timer in result["timers"]] for result in (planned, done))
-    assert mine == its
-    again = task(host, **args)
-    assert not again["failed"], again["msg"]
-    assert again["changed"] is False, again.get("steps")
-    assert "steps" not in again
-    return done
+
+    def told(result: dict[str, t.Any]) -> object:
+        return [[timer.get(key) for key in keys] for timer in result["timers"]]
+
+    return contract.converge(lambda check: task(host, check, True, **args), lambda: snapshot(host), told)
 
 
 def refused(host: Host, *words: str, both: bool = True, **args: t.Any) -> None:
     """The task fails, in check mode with the same words or (not `both`) with a warning, and changes nothing."""
-    before = snapshot(host)
-    for check in (True, False):
-        result = task(host, check=check, **args)
-        assert "Traceback" not in result.get("msg", "") + result.get("module_stderr", "")
-        if check and not both:
-            assert not result["failed"], result["msg"]
-            assert any(all(word in warning for word in words) for warning in result["warnings"]), result["warnings"]
-            continue
-        assert result["failed"], result
-        assert not result["changed"]
-        for word in words:
-            assert word in result["msg"], result["msg"]
-    assert snapshot(host) == before
+    if not both:
+        before = snapshot(host)
+        planned = task(host, check=True, **args)
+        contract.has_no_traceback(planned)
+        assert not planned["failed"], planned["msg"]
+        assert any(all(word in warning for word in words) for warning in planned["warnings"]), planned["warnings"]
+        assert snapshot(host) == before
+    checks = (True, False) if both else (False,)
+    contract.refused(lambda check: task(host, check, **args), lambda: snapshot(host), *words, checks=checks)
 
 
-def snapshot(host: Host, inodes: bool = True) -> str:
+def snapshot(host: Host, identity: bool = True) -> str:
     """All unit files, links and stamps, their contents and times, and what the timers do."""
-    places = f"/etc/systemd /run/systemd/system {STAMPS} /home/*/.config /home/*/.local"
-    script = (
-        f"find {places} -printf '%p %l %m %u {'%T@ %i' if inodes else ''}\\n' 2>/dev/null | sort; "
-        f"find {places} -type f 2>/dev/null | sort | xargs cat; "
-        "systemctl list-units --all --no-legend --plain 'tm-*' | sort; "
-        f"systemctl show 'tm-*' -p Id,NeedDaemonReload{',InvocationID' if inodes else ''}"
-    )
-    return host.run(script).stdout
-
-
-def show(host: Host, unit: str, *properties: str) -> dict[str, str]:
-    told = host.run(["systemctl", "show", unit, "-p", ",".join(properties)], check=True).stdout
-    return dict(line.split("=", 1) for line in told.splitlines())
-
-
-def invocation(host: Host, unit: str) -> str:
-    return show(host, unit, "InvocationID")["InvocationID"]
+    return contract.picture(host, "tm-*", identity)
 
 
 def info(host: Host, **args: t.Any) -> list[dict[str, t.Any]]:
@@ -372,7 +344,7 @@ class TestOneTimer:
     def test_rollback(self, host: Host, name: str) -> None:
         options: dict[str, t.Any] = {"name": name, "OnCalendar": "daily", "command": "/bin/true"}
         good(host, **options)
-        before = snapshot(host, inodes=False)
+        before = snapshot(host, identity=False)
         asserting = {"Unit": {"AssertPathExists": f"/nowhere/{name}"}}
         result = task(host, name=name, OnCalendar="hourly", command="/bin/false", timer=asserting, rollback=True)
         assert result["failed"]
@@ -380,7 +352,7 @@ class TestOneTimer:
         assert f"/nowhere/{name}" in result["msg"]
         for kind in ("timer", "service"):
             assert f"{SYSTEM}/{name}.{kind} as it was" in result["rolled_back"]
-        assert snapshot(host, inodes=False) == before
+        assert snapshot(host, identity=False) == before
         assert f"{name}.timer" in before
         assert good(host, **options)["changed"] is False
 
@@ -518,6 +490,7 @@ class TestBadInput:
         [
             ({"OnCalendar": "Mon..Fri 8:70"}, ["OnCalendar: 'Mon..Fri 8:70'", "at character"]),
             ({"service": {"MemoryMaxx": "1G"}}, ["service: tm-bad.service", "did you mean MemoryMax=?"]),
+            ({"service": {"Unit": {"After": "network"}}}, ["service: tm-bad.service", "did you mean network.target?"]),
             ({"timer": {"AccuracySecs": 1}}, ["timer: tm-bad.timer", "AccuracySec"]),
             ({"scope": "user", "user": "nobody-here"}, ["user:", "nobody-here"]),
         ],

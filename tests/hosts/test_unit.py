@@ -9,6 +9,8 @@ import typing as t
 
 import pytest
 
+from tests import contract
+from tests.contract import invocation
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
@@ -86,43 +88,23 @@ def good(host: Host, **args: t.Any) -> dict[str, t.Any]:
 
 
 def picture(host: Host) -> str:
-    """All links and all states."""
-    return host.run(
-        "find /etc/systemd /run/systemd/system /run/systemd/user -printf '%p %l\\n' | sort; "
-        "systemctl show 'un-*' -p Id,ActiveState,InvocationID,LoadState"
-    ).stdout
+    """All files, links and states of these tests' units."""
+    return contract.picture(host, "un-*")
 
 
 def converge(host: Host, **args: t.Any) -> dict[str, t.Any]:
-    """Plan, do, and do again: the plan changes nothing and tells exactly what is then done; the second run is idle."""
-    before = picture(host)
-    planned = run(host, check=True, **args)
-    assert not planned["failed"], planned["msg"]
-    assert picture(host) == before
-    done = good(host, **args)
-    for key in ("changed", "steps", "diff"):
-        assert planned.get(key) == done.get(key), key
-    told = ("name", "changed", "before", "after")
-    assert [[u.get(k) for k in told] for u in planned["units"]] == [[u.get(k) for k in told] for u in done["units"]]
-    again = good(host, **args)
-    assert again["changed"] is False, again
-    assert "steps" not in again
-    assert "diff" not in again
-    return done
+    """Plan, do, and do again; check mode knows what becomes of each unit."""
+
+    def told(result: dict[str, t.Any]) -> object:
+        return [[unit.get(key) for key in ("name", "changed", "before", "after")] for unit in result["units"]]
+
+    return contract.converge(lambda check: run(host, check, **args), lambda: picture(host), told)
 
 
 def refused(host: Host, *words: str, check_too: bool = True, **args: t.Any) -> dict[str, t.Any]:
-    """The task fails, in check mode and for real, with the words in one clear message, and changes nothing."""
-    before = picture(host)
-    for check in (True, False) if check_too else (False,):
-        result = run(host, check=check, **args)
-        assert result["failed"], result
-        assert not result["changed"]
-        assert "Traceback" not in str(result)
-        for word in words:
-            assert word in result["msg"]
-    assert picture(host) == before
-    return result
+    """The task fails with the words, in check mode too unless that cannot know, and changes nothing."""
+    checks = (True, False) if check_too else (False,)
+    return contract.refused(lambda check: run(host, check, **args), lambda: picture(host), *words, checks=checks)
 
 
 def is_active(host: Host, *names: str) -> list[str]:
@@ -131,10 +113,6 @@ def is_active(host: Host, *names: str) -> list[str]:
 
 def is_enabled(host: Host, *names: str) -> list[str]:
     return host.run(["systemctl", "is-enabled", *names]).stdout.split()
-
-
-def invocation(host: Host, name: str) -> str:
-    return host.run(["systemctl", "show", name, "-p", "InvocationID", "--value"]).stdout.strip()
 
 
 class TestStates:
@@ -709,7 +687,7 @@ class TestBadInput:
         refused(host, "name[0]:", "NUL", name="un-a\0b", state="started")
 
     def test_user_manager_that_does_not_run(self, host: Host) -> None:
-        refused(host, "enable-linger", name="un-x", scope="user", user="games", state="started")
+        refused(host, "user_manager", name="un-x", scope="user", user="games", state="started")
 
     def test_without_permission(self, host: Host) -> None:
         for args in ({"state": "started"}, {"enabled": True}):

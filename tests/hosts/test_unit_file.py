@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 
+from tests import contract
+from tests.contract import invocation, show
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
@@ -33,63 +35,25 @@ def good(host: Host, **args: t.Any) -> dict[str, t.Any]:
 
 
 def converge(host: Host, again: bool = True, **args: t.Any) -> dict[str, t.Any]:
-    """Plan, do, and do again: the plan changes nothing and tells what is then done; the second run has nothing to do."""
-    before = snapshot(host)
-    planned = task(host, check=True, diff=True, **args)
-    assert not planned["failed"], planned["msg"]
-    assert snapshot(host) == before
-    done = task(host, diff=True, **args)
-    assert not done["failed"], done["msg"]
-    for key in ("changed", "steps", "diff", "written", "meaning_changed", "path"):
-        assert planned.get(key) == done.get(key), key
-    assert [(u["name"], u.get("after")) for u in planned["units"]] == [(u["name"], u.get("after")) for u in done["units"]]
+    """Plan, do, and do again; check mode knows what is written and what becomes of units."""
+
+    def told(result: dict[str, t.Any]) -> object:
+        units = [(unit["name"], unit.get("after")) for unit in result["units"]]
+        return [result.get(key) for key in ("written", "meaning_changed", "path")], units
+
+    done = contract.converge(lambda check: task(host, check, True, **args), lambda: snapshot(host), told, again)
     assert done["changed"] is bool(done.get("steps")), "every step of these plans is a change, or comes with one"
-    if again:
-        repeated = task(host, **args)
-        assert not repeated["failed"], repeated["msg"]
-        assert repeated["changed"] is False, repeated.get("steps")
-        assert "steps" not in repeated
     return done
 
 
 def refused(host: Host, *words: str, **args: t.Any) -> dict[str, t.Any]:
     """The task fails in check mode and for real with the same words, and changes nothing."""
-    before = snapshot(host)
-    messages = []
-    for check in (True, False):
-        result = task(host, check=check, **args)
-        assert result["failed"], result
-        assert not result["changed"]
-        assert "Traceback" not in result["msg"] + result.get("module_stderr", "")
-        messages.append(result["msg"])
-    assert messages[0] == messages[1]
-    for word in words:
-        assert word in messages[0]
-    assert snapshot(host) == before
-    return result
+    return contract.refused(lambda check: task(host, check, **args), lambda: snapshot(host), *words)
 
 
 def snapshot(host: Host) -> str:
     """All unit files and links, their contents and times, and what runs."""
-    places = "/etc/systemd /run/systemd/system /run/systemd/user /home/*/.config /root/.config"
-    script = (
-        # Asked for a unit it does not know, systemd looks for new directories of drop-ins, which NeedDaemonReload then counts.
-        "systemctl show uf-none-such.service >/dev/null; "
-        f"find {places} -printf '%p %l %m %u %g %T@ %i\\n' 2>/dev/null | sort; "
-        f"find {places} -type f 2>/dev/null | sort | xargs cat; "
-        "systemctl list-units --all --no-legend --plain 'uf*' | sort; "
-        "systemctl show 'uf*' -p Id,InvocationID,NeedDaemonReload"
-    )
-    return host.run(script).stdout
-
-
-def show(host: Host, unit: str, *properties: str) -> dict[str, str]:
-    told = host.run(["systemctl", "show", unit, "-p", ",".join(properties)], check=True).stdout
-    return dict(line.split("=", 1) for line in told.splitlines())
-
-
-def invocation(host: Host, unit: str) -> str:
-    return show(host, unit, "InvocationID")["InvocationID"]
+    return contract.picture(host, "uf*")
 
 
 def reloads(host: Host) -> int:
@@ -254,6 +218,30 @@ class TestDropins:
         refused(host, "Nicee= in [Service]; did you mean Nice=?", name=unit, dropin="early", sections={"Service": {"Nicee": 5}})
         good(host, name=unit, sections=service())
         assert show(host, unit, "Nice")["Nice"] == "5"
+
+    def test_a_unit_that_is_meant_otherwise(self, host: Host, unit: str) -> None:
+        good(host, name=f"{unit}-server", sections=service())
+        done = converge(host, name=f"{unit}-sevrer", dropin="x", sections={"Service": {"Nice": 1}}, on_change="restart")
+        (warning,) = done["warnings"]
+        assert f"{unit}-sevrer.service" in warning and f"did you mean {unit}-server.service?" in warning
+        for name in (f"{unit}-server", f"{unit}-.service", f"{unit}.slice", "user@4711.service"):
+            assert "warnings" not in good(host, name=name, dropin=unit, content="[Unit]\n"), name
+            good(host, name=name, dropin=unit, state="absent")
+        refused(host, "name: service is a type of units", name="service", dropin="x", content="[Unit]\n")
+
+    def test_one_may_be_empty(self, host: Host, unit: str) -> None:
+        good(host, name=unit, sections=service(), started=True)
+        good(host, name=unit, dropin="x", sections={"Service": {"Environment": "A=1"}}, on_change="restart")
+        converge(host, name=unit, dropin="x", content="", on_change="restart")
+        assert show(host, unit, "Environment")["Environment"] == ""
+
+    def test_what_runs_on_is_told(self, host: Host, unit: str) -> None:
+        good(host, name=unit, sections=service(), started=True)
+        done = converge(host, name=unit, dropin="x", sections={"Service": {"Environment": "A=1"}})
+        assert done["warnings"] == [
+            f"{unit}.service runs on with what the files said before; give `on_change: restart` (or `nothing`, where it is restarted later)"
+        ]
+        assert "warnings" not in converge(host, name=unit, dropin="x", sections={"Service": {"Environment": "A=2"}}, on_change="nothing")
 
     def test_one_instance_and_all_with_a_prefix(self, host: Host, unit: str) -> None:
         good(host, name=f"{unit}@.service", sections=service())
@@ -564,6 +552,13 @@ class TestVerify:
             (".mount", "[Mount]\nWhat=/dev/x\nWhere=/elsewhere\n", "doesn't match unit name"),
             (".socket", "[Socket]\nListenStream=x y\n", "line 2: Failed to parse"),
             (".slice", "[Slice]\nMemoryMax=lots\n", "line 2: Invalid memory limit"),
+            (".swap", "[Swap]\nWhat=/dev/elsewhere\n", "What= and unit name do not match"),
+            (".service", "[Unit]\nAfter=network\n[Service]\nExecStart=/bin/true\n", "line 2: Failed to add dependency on network, ignoring"),
+            (".service", "[Unit]\nRequires=postgresql\n[Service]\nExecStart=/bin/true\n", "such as postgresql.service"),
+            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user\n", "line 4: 'multi-user' is no name of a unit"),
+            (".service", "[Service]\nExecStart=/bin/true\n[Install]\nAlias=foobar\n", "such as foobar.service"),
+            ("@.service", "[Service]\nExecStart=/bin/true\nNice=%i\nMemoryMax=%iM\n", "line 4: Invalid memory limit '%iM'"),
+            ("@.socket", "[Socket]\nListenStream=%i\nIPAddressAllow=%i\n", "line 3: "),
         ],
     )
     def test_refused(self, host: Host, unit: str, suffix: str, text: str, word: str) -> None:
@@ -571,6 +566,30 @@ class TestVerify:
         assert result["failed"]
         assert word in result["msg"]
         assert not host.exists(f"{SYSTEM}/{unit}{suffix}")
+
+    def test_names_in_drop_ins(self, host: Host, unit: str) -> None:
+        good(host, name=unit, sections=service())
+        refused(host, "did you mean network.target?", name=unit, dropin="x", sections={"Unit": {"After": "network"}})
+        refused(host, "did you mean multi-user.target?", name=unit, dropin="x", sections={"Install": {"WantedBy": "multi-user"}})
+        good(host, name=unit, dropin="x", sections={"Unit": {"After": "network.target", "OnFailure": "alert@%n"}}, verify="strict")
+
+    @pytest.mark.parametrize(
+        ("suffix", "text"),
+        [
+            ("timer", "[Timer]\nOnCalendar=%i\n"),
+            ("timer", "[Timer]\nOnActiveSec=1d\nUnit=%i\n"),
+            ("socket", "[Socket]\nListenStream=%i\n"),
+            ("socket", "[Socket]\nListenStream=127.0.0.1:%i\n"),
+            ("path", "[Path]\nPathModified=%I\n"),
+            ("service", "[Service]\nExecStart=/bin/true\nWorkingDirectory=%I\n"),
+            ("service", "[Unit]\nAfter=%i\n[Service]\nExecStart=/bin/true\nSlice=%i\n"),
+        ],
+    )
+    def test_values_that_depend_on_the_instance(self, host: Host, unit: str, suffix: str, text: str) -> None:
+        if suffix != "service":
+            good(host, name=f"{unit}@.service", sections=service())
+        done = good(host, name=f"{unit}@.{suffix}", content=text)
+        assert all("made-up instance" in warning for warning in done["warnings"])
 
     def test_what_a_later_task_may_put_right_is_a_warning(self, host: Host, unit: str) -> None:
         sections = service("x", ExecStart="/opt/not/yet --here") | {"Unit": {"Requires": f"{unit}-other.service"}}
@@ -637,7 +656,7 @@ class TestScopes:
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": "nosudo"}
         done = converge(host, sections=service(), **options)
         assert done["steps"] == [f"write /home/nosudo/.config/systemd/user/{unit}.service"]
-        refused(host, "enable-linger nosudo", sections=service(), activate=True, **options)
+        refused(host, "user_manager", sections=service(), activate=True, **options)
         converge(host, state="absent", **options)
         host.run("rm -rf /home/nosudo/.config")
 
@@ -654,6 +673,7 @@ class TestScopes:
         done = converge(host, name=unit, scope="global", sections=sections, enabled=True)
         assert [s.split()[0] for s in done["steps"]] == ["write", "enable"]
         assert host.exists(f"/etc/systemd/user/default.target.wants/{unit}.service")
+        assert done["units"][0]["enabled"] is True
         refused(host, "started", "nothing runs", name=unit, scope="global", sections=sections, started=True)
         converge(host, name=unit, scope="global", state="absent")
         assert unit not in host.run("find /etc/systemd/user").stdout
@@ -664,6 +684,7 @@ class TestScopes:
         done = converge(host, name=unit, root="/srv/tree", sections=sections, activate=True)
         assert [s.split()[0] for s in done["steps"]] == ["write", "enable"]
         assert done["path"] == f"/srv/tree{SYSTEM}/{unit}.service"
+        assert (done["units"][0]["enabled"], done["units"][0]["unit_file_state"]) == (True, "enabled")
         link = host.run(["readlink", f"/srv/tree{SYSTEM}/multi-user.target.wants/{unit}.service"]).stdout.strip()
         assert link == f"{SYSTEM}/{unit}.service"
         refused(host, "did you mean", name=unit, root="/srv/tree", sections={"Service": {"ExecStrat": "/x"}})

@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import NumberSet
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import BINARIES, parse_table
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import parse_crontab
 from tests.lab.host import Host
-from tests.unit.values import compare, oracle
+from tests.unit.values import compare, numeric, oracle
 
 
 def runner(host: Host) -> oracle.Run:
@@ -79,6 +83,76 @@ def test_sizes(host: Host) -> None:
             assert seen in (ours, ours // 4096 * 4096), size
     finally:
         host.run(f"rm -f {directory}/sizes*.slice; systemctl daemon-reload")
+
+
+def sections(host: Host) -> dict[str, str]:
+    """Of each directive of a service or timer that the host's systemd knows, the section that it is in."""
+    found: dict[str, str] = {}
+    for binary in BINARIES:
+        done = host.run([binary, "--dump-configuration-items"])
+        if done.returncode == 0:
+            table = parse_table(done.stdout)
+            for section in ("Timer", "Unit", "Service"):
+                found.update(dict.fromkeys(table[section], section))
+            break
+    return found
+
+
+def refused_lines(host: Host, unit: str, lines: list[str]) -> set[int]:
+    """The lines of a unit's file of which systemd says that it ignores them, by their place among `lines`."""
+    path = f"/tmp/numbers/{unit}"
+    head = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    host.write(path, head + "\n".join(lines) + "\n")
+    said = host.run(["systemd-analyze", "verify", "--man=no", path])
+    found = re.findall(rf"{unit}:(\d+): (.*)", said.stdout + said.stderr)
+    # Of old directives it says what they are called now.
+    return {int(number) - 4 for number, why in found if "please use" not in why}
+
+
+def test_numbers(host: Host) -> None:
+    """Systemd takes each number that we take, and nothing that only Python takes for one, whatever the directive."""
+    known = sections(host)
+    # In this order the policy of scheduling comes before its priority, which older versions judge by that.
+    names = sorted(name for name in numeric.NUMERIC if name in known)
+    assert len(names) > 80
+    texts: dict[str, str | None] = {"good": None, **{f"bad{at}": digits for at, digits in enumerate(numeric.NO_DIGITS)}}
+    host.run("mkdir -p /tmp/numbers", check=True)
+    try:
+        for word, digits in texts.items():
+            lines = []
+            for name in names:
+                value = numeric.NUMERIC[name] if digits is None else numeric.spoiled(numeric.NUMERIC[name], digits)
+                lines += [f"[{known[name]}]", f"{name}={value}"]
+            # Those of a timer stand in a file of a service only for their numbers: systemd reads no [Timer] there.
+            lines = [line for at, line in enumerate(lines) if "[Timer]" not in lines[at - at % 2]]
+            refused = refused_lines(host, f"{word}.service", lines)
+            expected = set() if digits is None else {at for at in range(len(lines)) if at % 2}
+            wrong = sorted(lines[at] for at in refused ^ expected if at % 2)
+            assert not wrong, f"{digits!r}: " + ", ".join(wrong)
+    finally:
+        host.run("rm -rf /tmp/numbers")
+
+
+SETS = ("0-3 8", "0,2", "010", "0x1F", "+5", "0b11", "0o17", "1-", "-1", "8191", "8192", "a", "1_0", "0-0x3", "00", "08")
+
+
+def test_sets_of_numbers(host: Host) -> None:
+    """What systemd makes of AllowedCPUs= in unit files."""
+    directory = "/run/systemd/system"
+    kind = NumberSet()
+    try:
+        script = [f"printf '[Slice]\\nAllowedCPUs={text}\\n' > {directory}/sets{at}.slice" for at, text in enumerate(SETS)]
+        host.run("; ".join(["mkdir -p " + directory, *script]), check=True)
+        host.run("systemctl daemon-reload", check=True)
+        for at, text in enumerate(SETS):
+            seen = host.run(["systemctl", "show", "--property=AllowedCPUs", "--value", f"sets{at}.slice"], check=True)
+            try:
+                ours = kind.words(kind.parse(text, "AllowedCPUs"))
+            except BadInput:
+                ours = []
+            assert seen.stdout.split() == ours, text
+    finally:
+        host.run(f"rm -f {directory}/sets*.slice; systemctl daemon-reload")
 
 
 CRONTAB = """

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts that are virtual machines under qemu's emulation (no KVM needed), with all cgroup v2 controllers.
 
-The root file system is the initial RAM disk: nothing is kept on disk, and a reboot is not possible.
+The root file system is the initial RAM disk: nothing is kept on disk, and a reboot begins with the image anew.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class QemuHost(Host):
             "qemu-system-x86_64",
             *("-name", self.state["machine"]),
             *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2560"),
-            *("-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"),
+            *("-nodefaults", "-display", "none", "-serial", "stdio"),
             *("-kernel", str(self.directory / "vmlinuz"), "-initrd", str(self.directory / "initrd"), "-append", kernel),
             *("-netdev", f"user,id=net,hostfwd=tcp:{self.address}:22-:22,restrict=on"),
             *("-device", "virtio-net-pci,netdev=net,romfile="),

@@ -15,5 +15,6 @@ mkdir -p "$work"
 chmod 0700 "$work"  # antsibull-docs refuses a directory that others could write to
 antsibull-docs --config-file docs/sphinx/antsibull-docs.cfg collection --use-current --squash-hierarchy --fail-on-error \
     --dest-dir "$work" pidone.systemd
+python docs/sphinx/pages.py "$work"
 sphinx-build -q -W --keep-going -b html -c docs/sphinx -d build/docs-doctrees "$work" build/docs
 echo "docs: build/docs/index.html"

@@ -17,7 +17,7 @@ from pathlib import Path
 import jeepney
 import pytest
 
-from tests.attacks import kill_points
+from tests.attacks import kill_points, summary_bad_inputs
 from tests.attacks.on_host import pictures
 from tests.attacks.on_host.points import BUS, FILE, PROCESS, _members
 
@@ -241,3 +241,11 @@ def test_figures_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kill_points.summary(counted) == (
         "kill points: 4 taken of 40 (PIDONE_SEED=7), 3 good, 1 lost restarts, 1 lost files, 0 strays, 1 next run"
     )
+
+
+def test_the_figure_of_bad_inputs_is_of_everything_that_takes_input() -> None:
+    told = [(100, 0, 7, "modules"), (60, 1, 7, "filters"), (30, 0, 7, "modules"), (9, 0, 7, "tests")]
+    assert summary_bad_inputs.summary(told) == (
+        "bad inputs: 199 (modules 130, filters 60, tests 9), 1 tracebacks (PIDONE_SEED=7)"
+    )
+    assert summary_bad_inputs.summary([]) == ""

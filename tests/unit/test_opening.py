@@ -32,6 +32,8 @@ EXCEPTIONS = {
     "_observe/processes.py": {"*": "/proc, where the kernel alone makes files"},
     "_observe/sockets.py": {"*": "/proc"},
     "_systemd/cgroup_values.py": {"read_attribute": "/sys/fs/cgroup; hundreds of them, so without a look first"},
+    "_systemd/absent.py": {"_file_state": "by the host's Tree"},
+    "_systemd/enablement.py": {"_entries": "has the reader's limit, and needs the kind of each entry"},
     "_systemd/freshness.py": {"_changed": "looks at times only, of one entry after the other"},
     "_systemd/links.py": {"_scan": "has the reader's limit, and needs the kind of each entry"},
     "_systemd/directives/resource.py": {"_read_number": "/proc and /sys"},
@@ -39,11 +41,8 @@ EXCEPTIONS = {
     "_systemd/programs.py": {"*": "pipes and memory of its own; names of scratch directories"},
     "_systemd/verify.py": {"_write": "a scratch directory of ours"},
     "_tasks/run/scope.py": {"*": "/dev/null"},
-    "_tasks/run/task.py": {
-        "_no_link": "writes in place, and checks what it opened",
-        "_skip": "names only, of the options creates and removes",
-        "mend_file": "by _no_link",
-    },
+    "_tasks/run/service.py": {"_no_link": "writes in place, and checks what it opened", "mend_file": "by _no_link"},
+    "_tasks/run/task.py": {"_skip": "names only, of the options creates and removes"},
 }
 CALLS = {"open", "os.open", "os.listdir", "os.scandir", "os.walk", "os.fdopen", "io.open", "glob.glob", "glob.iglob"}
 METHODS = {"read_bytes", "read_text", "iterdir", "rglob"}

@@ -12,21 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.contract import MEANT, OF_ANSIBLE
+
 MODULES = sorted(
     path for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
 )
-# Of the top level of a result: what ansible-core's task executor, async_wrapper, async_status and callbacks read or write there.
-OF_ANSIBLE = {
-    "add_group", "add_host", "ansible_async_watchdog_pid", "ansible_facts", "ansible_included_var_files", "ansible_job_id",
-    "ansible_loop", "ansible_loop_var", "ansible_notify", "ansible_stats", "async_result", "attempts", "censored", "changed",
-    "deprecations", "delta", "diff", "end", "erased", "exception", "failed", "failed_when_result", "finished", "include",
-    "include_args", "invocation", "item", "module_stderr", "module_stdout", "msg", "no_log", "outdir", "parsed", "rc", "results",
-    "results_file", "retries", "skip_reason", "skipped", "start", "started", "stderr", "stderr_lines", "stdout", "stdout_lines",
-    "unreachable", "warnings",
-}  # fmt: skip
-# Those that are returned for what they mean.
-MEANT = {"run": {"rc", "stderr", "stdout"}}
-
 
 def returned(path: Path) -> dict[str, t.Any]:
     """The documentation of what a module returns."""

@@ -146,29 +146,3 @@ def scanned_links(links: t.Sequence[str]) -> t.Dict[str, str]:
                 "there without moving it; move it elsewhere (such as /etc/sv) and link it"
             ) from None
     return found
-
-
-def unlink(path: str) -> None:
-    """Remove a link of a scanned directory for good."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-    _sync(os.path.dirname(path))
-
-
-def link(path: str, target: str) -> None:
-    """Put a link back."""
-    if os.path.lexists(path):
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    os.symlink(target, path)
-    _sync(os.path.dirname(path))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

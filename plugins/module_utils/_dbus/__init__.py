@@ -6,5 +6,6 @@
 from __future__ import annotations
 
 # What the action plugin gave this task: `wanted`, the SHA-256 of the controller's jeepney, and `zip`, that jeepney, where
-# the host is known to lack it. Filled in by _module.py, used by carrier.py; a module's process runs one task.
+# the host is known to lack it; `lacking`, why the controller has none to bring, with the remedy. Filled in by _module.py, used
+# by carrier.py; a module's process runs one task.
 luggage: dict[str, str] = {}

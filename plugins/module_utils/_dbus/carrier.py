@@ -29,6 +29,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import
     sha256,
 )
 
+_NOT_BROUGHT = (
+    "the controller brought none; run the module under its full name, pidone.systemd.NAME, with jeepney in the Python environment of "
+    "Ansible (`pip install jeepney`)"
+)
+
 
 class JeepneyMissing(SystemdError):
     """There is no jeepney here; the action plugin knows it by `pidone_jeepney` in the result, and brings it."""
@@ -50,10 +55,8 @@ def import_jeepney() -> tuple[t.Any, t.Any]:
     if code is None:
         if "zip" not in luggage:
             raise JeepneyMissing(
-                f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and it was "
-                "not brought by the controller either; run the module under its full name, pidone.systemd.NAME, with "
-                "jeepney in the Python environment of Ansible (`pip install jeepney`), or install the package "
-                "python3-jeepney on the host",
+                f"the Python library jeepney (0.7 or later) is not installed on this host for {sys.executable}, and "
+                f"{luggage.get('lacking') or _NOT_BROUGHT}, or install the package python3-jeepney on the host",
                 pidone_jeepney={"missing": True},
             )
         from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import keep
@@ -113,14 +116,9 @@ def _kept(digest: str) -> dict[str, t.Any] | None:
 
 
 def _compiled(folder: int, digest: str, archive: bytes) -> dict[str, t.Any]:
-    code = read_code(folder, compiled_name(digest))
+    code = read_code(folder, file_name("jeepney", digest))
     if isinstance(code, dict):
         return code
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.keeping import compile_and_keep
 
     return compile_and_keep(folder, digest, archive)
-
-
-def compiled_name(digest: str) -> str:
-    """File name of what this Python compiled."""
-    return file_name("jeepney", digest)

@@ -9,9 +9,8 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import compiled_name
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import DIRECTORY, bases, sha256
+from ansible_collections.pidone.systemd.plugins.module_utils._kept.folder import DIRECTORY, bases, file_name, sha256
 from ansible_collections.pidone.systemd.plugins.module_utils._kept.writing import make_folder, tidy, write, write_code
 
 
@@ -56,7 +55,7 @@ def compile_and_keep(folder: int, digest: str, archive: bytes) -> dict[str, t.An
     """Compile what is in the zip for this Python, and keep that if possible."""
     code = _compile(archive, digest)
     try:
-        write_code(folder, compiled_name(digest), code)
+        write_code(folder, file_name("jeepney", digest), code)
     except OSError:
         pass  # slower, not wrong
     return code

@@ -10,29 +10,8 @@ from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-
-_PERSISTENT = b"[Timer]\nPersistent=yes\n"
-# No trigger but one that is as far away as systemd reckons.
-_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
-
-
-class Held(t.NamedTuple):
-    """A timer that is held back for a moment.
-
-    `drop_in` is the path of what holds it back, `far` whether its triggers are far away meanwhile, `stamp` the path of the file by
-    which systemd takes it for elapsed just now; empty where there is one already.
-    """
-
-    name: str
-    drop_in: str
-    far: bool
-    stamp: str
-
-    @property
-    def text(self) -> bytes:
-        """What the drop-in says."""
-        return _PERSISTENT + (_FAR_AWAY if self.far else b"")
 
 
 @contextmanager
@@ -77,8 +56,6 @@ def counting_from_now(
 
 def note_of(timer: Held) -> list[t.Any]:
     """The notes by which a file that was to be there for a moment is removed by whoever finds it."""
-    from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas
-
     directory = DirectoryWas(timer.drop_in.rpartition("/")[0], False)
     notes: list[t.Any] = [directory, FileWas(timer.drop_in, None, timer.text)]
     return [*notes, FileWas(timer.stamp, None, b"")] if timer.stamp else notes

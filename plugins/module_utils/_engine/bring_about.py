@@ -16,14 +16,15 @@ import sys
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Context,
     Interrupted,
     Plan,
     Step,
-    carry_out,
     explained,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
 
 # The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
@@ -145,7 +146,11 @@ def bring_about(
 
     def planned() -> Plan:
         with session.reading():
-            return make_plan()
+            plan = make_plan()
+        if session.down:
+            # It reads all files when it starts.
+            plan.steps = [step for step in plan.steps if not isinstance(step, Reload)]
+        return plan
 
     try:
         if module.check_mode:

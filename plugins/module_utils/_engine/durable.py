@@ -87,9 +87,8 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
     :param in_place: whether a file that cannot be replaced (a single file mounted into a container) may be overwritten.
     :raises OSError: it cannot be done; the old file is untouched.
     """
-    directory, name = os.path.split(path)
-    # Not the process id, which comes again in containers: what a crash left behind would be in the way.
-    temporary = f"{directory}/.{_shortened(name)}.{os.urandom(4).hex()}{_SUFFIX}"
+    directory = os.path.dirname(path)
+    temporary = temporary_of(path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -112,16 +111,43 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
     sync_directory(directory)
 
 
+def make_link(path: str, target: str) -> None:
+    """Make a link where nothing is, such that it survives a power cut; what is there already stays."""
+    if os.path.lexists(path):
+        return
+    directory = os.path.dirname(path)
+    os.makedirs(directory, exist_ok=True)
+    os.symlink(target, path)
+    sync_directory(directory)
+
+
+def remove_link(path: str) -> None:
+    """Remove a link or file, if there is one, such that it stays away after a power cut."""
+    if remove(path):
+        sync_directory(os.path.dirname(path))
+
+
 def replace_link(path: str, target: str) -> None:
-    """Make a link in one move, in the place of whatever link or file is there."""
-    directory, name = os.path.split(path)
-    temporary = f"{directory}/.{_shortened(name)}.{os.urandom(4).hex()}{_SUFFIX}"
+    """Make a link in one move, in the place of whatever link or file is there; it survives a power cut from then on.
+
+    :raises OSError: it cannot be done; what was there is untouched.
+    """
+    directory = os.path.dirname(path)
+    temporary = temporary_of(path)
     os.symlink(target, temporary)
     try:
         os.replace(temporary, path)
     except BaseException:
         remove(temporary)
         raise
+    sync_directory(directory)
+
+
+def temporary_of(path: str) -> str:
+    """A path beside this one for what is to be moved there, such that `tidy` finds what a crash has left of it."""
+    directory, name = os.path.split(path)
+    # Not the process id, which comes again in containers: what a crash left behind would be in the way.
+    return f"{directory}/.{_shortened(name)}.{os.urandom(4).hex()}{_SUFFIX}"
 
 
 def tidy(path: str, known: dict[str, list[str]] | None = None) -> None:
@@ -214,3 +240,23 @@ def set_label(path: str, label: bytes | None) -> None:
     """Give a file its SELinux label, where it has another one."""
     if label is not None and label != get_label(path):
         os.setxattr(path, _LABEL, label)
+
+
+def why_unwritable(path: str) -> str:
+    """Why systemd did not write a file, in words that follow the failure, as far as its file system tells: it keeps that to itself."""
+    directory = os.path.dirname(path)
+    while not os.path.isdir(directory):
+        if os.path.lexists(directory):
+            return f": {directory} is no directory; remove it"
+        directory = os.path.dirname(directory)
+    try:
+        system = os.statvfs(directory)
+    except OSError as e:
+        return f": {directory}: {e.strerror}"
+    if system.f_flag & os.ST_RDONLY:
+        return f": the file system of {directory} is read-only; make it writable"
+    if not system.f_bavail:
+        return f": the file system of {directory} is full; make room there"
+    if system.f_files and not system.f_favail:
+        return f": the file system of {directory} has no inodes left; make room there"
+    return "; see what it says in its journal"

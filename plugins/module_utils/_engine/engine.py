@@ -10,24 +10,31 @@ rollback is the steps' `undo` in reverse order; so none of the three can tell an
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
 class Context:
     """What the steps of one plan share while they are carried out.
 
-    :param manager: a Manager, or an OfflineManager where files are changed without a manager.
+    :param manager: what the units are of; None where no step asks one.
     :param timeout: seconds that the jobs of one step may take together.
     :param wait: whether to wait for jobs at all.
     """
 
-    def __init__(self, manager: t.Any, timeout: float = 300.0, wait: bool = True) -> None:
-        self.manager = manager
+    def __init__(self, manager: UnitManager | None, timeout: float = 300.0, wait: bool = True) -> None:
+        if manager is None:
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+
+            manager = NoManager()
+        self.manager: UnitManager = manager
         self.timeout = timeout
         self.wait = wait
         # What jobs and links came of it: (Job, result or None where nobody waited), LinkChange.
@@ -35,7 +42,7 @@ class Context:
         self.links: list[t.Any] = []
         # Notes for the way back: units to bring up again at its end, and whether files changed under systemd's feet.
         self.bring_up: list[tuple[str, str]] = []
-        # Those of them that are timers and count from now on then (`anew.Held`).
+        # Those of them that are timers and count from now on then (`way_back.Held`).
         self.anew: list[t.Any] = []
         self.stale = False
         # When the last jobs were enqueued, on the clock of `time.monotonic()`.
@@ -74,6 +81,10 @@ class Note:
     # The files, links and directories that it is about, where these are reached by their paths.
     paths: t.Sequence[str] = ()
 
+    def places(self) -> t.Iterable[str]:
+        """The directories in which things are made and removed, which are to be on the disk before the note is forgotten."""
+        return (os.path.dirname(path) for path in self.paths)
+
     def undo(self, ctx: Context) -> None:
         """Put it back. What is as it was already, and what somebody else has changed since, is left alone.
 
@@ -100,7 +111,7 @@ def check_way(ctx: Context, note: Note) -> None:
 
     :raises LeftAlone: it is not.
     """
-    root = getattr(ctx.manager, "root", "")
+    root = ctx.manager.root
     if not root or not note.paths:
         return
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -148,7 +159,7 @@ class Step:
 
         Notes that are given together cost one wait for the disk.
 
-        :raises OSError: it cannot be written down; nothing may be changed then.
+        :raises SystemdError: it cannot be written down; nothing may be changed then.
         :raises LeftAlone: the way to what is to be changed has become another.
         """
         for note in notes:
@@ -263,115 +274,5 @@ def stop(ctx: Context, names: t.Sequence[str]) -> None:
 
     :raises SystemdError: systemd cannot be asked.
     """
-    jobs = [job for job in ctx.manager.enqueue([(name, "stop") for name in names]) if hasattr(job, "id")]
-    ctx.manager.wait_for_jobs(jobs, ctx.deadline())
-
-
-def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
-    """Apply the plan's steps in order; returns whether anything changed.
-
-    Whatever a step raises becomes one clear error, and what was begun is undone where that was asked for.
-
-    :param rollback: whether to undo everything when a step fails.
-    :param after: steps that were carried out before, and are undone too; the plan is what is left of a longer one.
-    :raises SystemdError: a step failed; its data say what changed (`changed`) and what was put back (`rolled_back`).
-    """
-    changed = False
-    begun: list[Step] = list(after)
-    doing = ""
-    try:
-        for at, step in enumerate(plan.steps):
-            doing = step.describe()
-            if ctx.undo_log is not None and not step.foretold:
-                _foretell(plan.steps[at:], ctx)
-            begun.append(step)
-            changed = step.apply(ctx) or changed
-    except Exception as cause:
-        ctx.rolling_back = True
-        e = explained(cause, doing)
-        undo = begun if rollback else [step for step in begun if step.for_now]
-        undone = _roll_back(undo, ctx) if undo else []
-        if rollback:
-            e.msg += "\n  rolled back: " + ("; ".join(undone) or "nothing had been changed")
-            e.data.update(rolled_back=undone, changed=False)
-        else:
-            if undone:
-                e.msg += "\n  put back all the same: " + "; ".join(undone)
-            e.data.setdefault("changed", changed or e.changed)
-        if e is cause:
-            raise
-        raise e from cause
-    return changed
-
-
-def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
-    """Write down what the first steps will note, as many as know it: the disk is waited for once."""
-    notes: list[Note] = []
-    for step in steps:
-        step.foretold = step.foretell()
-        if not step.foretold:
-            break
-        notes += step.foretold
-    if notes:
-        ctx.undo_log.add(*notes)
-
-
-def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
-    told: list[str] = []
-
-    def attempt(told_if_done: str, action: t.Callable[[], t.Any]) -> None:
-        # One thing that cannot be put back must not keep the others from it.
-        try:
-            action()
-        except Exception as e:
-            told.append(f"failed to put back: {explained(e, 'put back ' + told_if_done).msg}")
-        else:
-            if told_if_done:
-                told.append(told_if_done)
-
-    revive = getattr(ctx.manager, "revive", None)
-    if revive is not None:
-        # The failure may have been that systemd was replaced by a new process.
-        revive(ctx.deadline())
-    for step in reversed(begun):
-        attempt(step.undone(), functools.partial(step.undo, ctx))
-    finish_way_back(ctx, attempt)
-    return told
-
-
-def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any]], None]) -> None:
-    """The end of a way back: systemd reads the files that are there again, and what was up comes up.
-
-    :param attempt: is given what is told when it is done, and what to do.
-    """
-    if ctx.stale:
-        attempt("daemon-reload", ctx.manager.reload)
-        ctx.stale = False
-    if ctx.bring_up:
-        wanted = list(dict.fromkeys(ctx.bring_up))
-        names = [name for name, _kind in wanted]
-
-        def bring_up() -> None:
-            if not ctx.anew:
-                start()
-                return
-            from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now
-            from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
-
-            with counting_from_now(ctx, ctx.anew, FileTools(lambda path, check: False)):
-                start()
-
-        def start() -> None:
-            jobs = ctx.manager.enqueue(wanted)
-            started = [job for job in jobs if hasattr(job, "id")]
-            results = ctx.manager.wait_for_jobs(started, ctx.deadline())
-            bad = [job.unit for job in started if results.get(job.id) != "done"]
-            if bad or len(started) < len(jobs):
-                refused = [name for name, job in zip(names, jobs) if not hasattr(job, "id")]
-                # What an earlier task stopped and nothing can start by now must not keep this one from mending it.
-                failure = SystemdError if ctx.recovery is None else LeftAlone
-                raise failure(f"{short([*refused, *bad])} did not come up again; see its log")
-
-        attempt(f"brought {short(names)} up again", bring_up)
-        ctx.bring_up = []
-        ctx.anew = []
+    asked = ctx.manager.enqueue([(name, "stop") for name in names])
+    ctx.manager.wait_for_jobs(jobs_of(asked), ctx.deadline())

@@ -8,42 +8,35 @@ Loaded only when something failed.
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
+    read_journal,
     sync_journal,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    UNIT,
-    NotPermitted,
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     UnitStatus,
-    explain,
+    interface_of,
+    is_down,
+    is_up,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
 _LOG_LINES = 10
-
-# Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
-_EXIT_STATUSES = {
-    200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
-    207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
-    213: "SECUREBITS", 214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
-    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR", 224: "PAM", 225: "NETWORK", 226: "NAMESPACE",
-    227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT", 230: "PERSONALITY", 231: "APPARMOR_PROFILE",
-    232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN", 236: "SMACK_PROCESS_LABEL", 237: "KEYRING",
-    238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
-    242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
-}  # fmt: skip
-
 
 _MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
 # What systemd says of a unit that it does not even try to start, because that was tried too often.
@@ -54,7 +47,7 @@ class UnitsFailed(SystemdError):
     """Units are not as they were asked to be; `failures` in the data hold one entry each."""
 
 
-def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
+def why_down(manager: UnitManager, statuses: t.Sequence[t.Any]) -> list[str]:
     """Why units are down after a start that systemd calls done.
 
     Returns for each status `finished` (a oneshot that ran to its end), `condition` or `assertion` (not met), else
@@ -64,7 +57,7 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     """
     wanted = []
     for status in statuses:
-        face = _interface(status.id)
+        face = interface_of(status.id)
         wanted += [(status.path, UNIT, name) for name in ("ConditionResult", "AssertResult", "ConditionTimestamp")]
         wanted += [(status.path, UNIT, "Conditions"), (status.path, face, "ExecCondition")]
         wanted += [(status.path, face, "Type"), (status.path, face, "Result")]
@@ -87,10 +80,13 @@ def why_down(manager: t.Any, statuses: t.Sequence[t.Any]) -> list[str]:
     return told
 
 
-def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> SystemdError:
+def report_jobs(
+    ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]], deaths: t.Any = None
+) -> SystemdError:
     """The error for jobs that were refused or did not end well.
 
     :param bad: (unit, its Job or None, the job's result, `unfinished`, or the CallFailed with which it was refused).
+    :param deaths: a `Deaths` with the first death of services that systemd may have started again since.
     """
     failures = []
     for number, (name, job, result) in enumerate(bad):
@@ -103,16 +99,16 @@ def report_jobs(ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t
             entry["reason"] = error.msg
         else:
             entry["job"]["result"] = result
-        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, number < _MOST_UNITS, deaths))
     return _report(failures, ctx, job_type)
 
 
-def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str) -> UnitsFailed:
-    """The error for units that were started but did not stay up."""
+def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths: t.Any = None) -> UnitsFailed:
+    """The error for units that were started but did not stay up; `deaths` as for `report_jobs`."""
     failures = []
     for number, name in enumerate(names):
         entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
-        failures.append(_look_at(ctx, entry, detailed=number < _MOST_UNITS))
+        failures.append(_look_at(ctx, entry, number < _MOST_UNITS, deaths))
     return _report(failures, ctx, job_type)
 
 
@@ -126,15 +122,18 @@ def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> Un
     return error
 
 
-def _interface(name: str) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
-
-
-def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str, t.Any]:
-    """Fill in what systemd knows of the unit."""
+def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.Any) -> dict[str, t.Any]:
+    """Fill in what systemd knows of the unit; where it died and was started again since, as of then."""
     manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
-    unit, special = manager.all_properties([(path, UNIT), (path, _interface(name))])
+    unit, special = manager.all_properties([(path, UNIT), (path, interface_of(name))])
+    until = None
+    if deaths is not None and deaths.look() and name in deaths.found:
+        unit.update(deaths.found[name].unit)
+        # It had not been started again by then.
+        special.update(deaths.found[name].service, NRestarts=0)
+        if special.get("ExecMainExitTimestamp"):
+            until = special["ExecMainExitTimestamp"] + special.get("RestartUSec", 0)
     entry.update(
         load_state=unit.get("LoadState", ""),
         active_state=unit.get("ActiveState", ""),
@@ -155,10 +154,13 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
         if mine:
             entry["conflicts"] = mine
-    for kind in ("Conditions", "Asserts"):
-        unmet = [_condition(row) for row in unit.get(kind, ()) if _is_unmet(row, unit)]
-        if unmet and not unit.get("ConditionResult" if kind == "Conditions" else "AssertResult", True):
-            entry["unmet_conditions" if kind == "Conditions" else "unmet_assertions"] = unmet
+    for kind, rows, key in (
+        ("Condition", unit.get("Conditions"), "unmet_conditions"),
+        ("Assert", unit.get("Asserts"), "unmet_assertions"),
+    ):
+        unmet = _unmet(kind, rows or (), unit, entry, manager.uid)
+        if unmet:
+            entry[key] = unmet
     if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
         commands = _unmet_commands(unit, special)
         if commands:
@@ -168,13 +170,13 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
         entry["failed_dependencies"] = [
             {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
             for status in manager.status(needed)
-            if status.active_state not in ("active", "reloading", "activating")
+            if not is_up(status.active_state)
         ]
     invocation = bytes(unit.get("InvocationID") or b"").hex()
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
-            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid)
+            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid, until)
     elif detailed and entry.get("failed_dependencies"):
         first = entry["failed_dependencies"][0]
         path = object_path(first["unit"])
@@ -193,7 +195,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool) -> dict[str,
 
 def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
     """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
-    if entry["job"]["result"] != "failed" or entry["active_state"] not in ("failed", "inactive"):
+    if entry["job"]["result"] != "failed" or not is_down(entry["active_state"]):
         return False
     if not unit.get("StartLimitBurst") or unit.get("InactiveExitTimestampMonotonic", 0) >= ctx.jobs_begun * 1e6:
         return False
@@ -212,7 +214,7 @@ def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
     for status in triggered:
         if status.load_state != "loaded":
             return f"{status.id}, which it starts, is {status.load_state}; put that in place first"
-        if listens and status.active_state not in ("inactive", "failed"):
+        if listens and not is_down(status.active_state):
             return f"{status.id}, which it starts, runs already, so that it cannot listen; stop that first"
     return ""
 
@@ -229,53 +231,100 @@ def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[s
 
 def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
     """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
-    import signal
-
     commands = list(service.get("ExecStart", ()))
-    code, status, pid = (service.get(key, 0) for key in ("ExecMainCode", "ExecMainStatus", "ExecMainPID"))
+    end, pid = exit_of(service), service.get("ExecMainPID", 0)
     if commands:
         entry["command"] = " ".join(commands[0][1])
     # Where a command beside the main process fails, systemd terminates that.
-    swept = (code in (2, 3) and entry["result"] == "exit-code") or (
-        code == 2 and status == signal.SIGTERM and entry["result"] in ("signal", "core-dump")
+    swept = (end.signal and entry["result"] == "exit-code") or (
+        end.signal == "SIGTERM" and not end.core_dumped and entry["result"] in ("signal", "core-dump")
     )
-    if swept or not ((code == 1 and status) or code in (2, 3)):
+    if swept or not end.code or end.is_success:
         kinds = ["ExecCondition", "ExecStartPre", *([] if swept else ["ExecStart"]), "ExecStartPost"]
         # A reload that failed earlier is not why the unit is down now.
         kinds += ["ExecReload"] if "reload" in entry["job"]["type"] else []
         # What mount and swap units run is their main process.
         for kind in (*kinds, *_MAIN_OF_OTHERS):
             for row in service.get(kind, ()):
-                if row[8] in (2, 3) or (row[8] == 1 and row[9] and not row[2]):
+                its = Exit(row[8], row[9])
+                if its.signal or (its.status and not row[2]):
                     entry["command"] = " ".join(row[1])
                     if kind not in _MAIN_OF_OTHERS:
                         entry["failed_setting"] = kind
-                    code, status, pid = row[8], row[9], row[7]
-    if not code:
+                    end, pid = its, row[7]
+    if not end.code:
         return
     entry["pid"] = pid
-    if code == 1:
-        entry["exit_code"] = status
-        if status in _EXIT_STATUSES:
-            entry["exit_status"] = _EXIT_STATUSES[status]
+    if end.signal:
+        entry.update(signal=end.signal, core_dumped=end.core_dumped)
     else:
-        try:
-            entry["signal"] = signal.Signals(status).name
-        except ValueError:
-            entry["signal"] = str(status)
-        entry["core_dumped"] = code == 3
+        entry["exit_code"] = end.status
+        if end.meaning:
+            entry["exit_status"] = end.meaning
     begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
     if "failed_setting" not in entry and ended > begun:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
 
 
-def _is_unmet(row: t.Sequence[t.Any], unit: dict[str, t.Any]) -> bool:
-    """Whether a condition was not met; of a unit that systemd has forgotten since, whether it may have been that one."""
-    if unit.get("ConditionTimestamp"):
-        return bool(row[4] < 0)
-    path_tests = {"ConditionPathExists": os.path.lexists, "ConditionPathIsDirectory": os.path.isdir}
-    test = path_tests.get(row[0])
-    return test is None or test(row[3]) is bool(row[2])
+def _unmet(
+    kind: str, rows: t.Sequence[t.Any], unit: dict[str, t.Any], entry: dict[str, t.Any], uid: int | None
+) -> list[str]:
+    """The conditions (or asserts) for which systemd did not start a unit, as they stand in its file.
+
+    systemd tells of each what came of it, as long as it remembers the unit. One that it has not started and that nobody needs it
+    forgets at once; what it then says of it are the rows alone, and they are looked at anew.
+
+    :param kind: `Condition` or `Assert`.
+    :param rows: `(type, trigger, negate, parameter, state)` of each, as on D-Bus.
+    """
+    if not rows or unit.get(f"{kind}Result", True):
+        return []
+    if unit.get(f"{kind}Timestamp"):
+        return [_condition(row) for row in _that_count(rows, [row[4] < 0 for row in rows], [row[4] > 0 for row in rows])]
+    expected = ("assert",) if kind == "Assert" else ("done", "skipped")
+    if entry["active_state"] != "inactive" or entry["job"]["result"] not in expected:
+        return []
+    passed = _tested_anew(rows)
+    if passed is None:
+        return [_condition(row) for row in rows]
+    failed = _that_count(rows, [not each for each in passed], passed)
+    return [_condition(row) for row in failed] or _named_in_journal(kind, entry, uid)
+
+
+def _that_count(rows: t.Sequence[t.Any], failed: t.Sequence[bool], passed: t.Sequence[bool]) -> list[t.Any]:
+    """The rows that speak against the unit: of those with `|`, one that is met is enough (systemd.unit(5))."""
+    triggered = any(row[1] and well for row, well in zip(rows, passed))
+    return [row for row, bad in zip(rows, failed) if bad and not (row[1] and triggered)]
+
+
+def _tested_anew(rows: t.Sequence[t.Any]) -> list[bool] | None:
+    """Which of the conditions are met now, as systemd-analyze(1) tests them; None where it cannot tell."""
+    # As alternatives all are tested, where otherwise the first that is not met ends it; in a file, a percent sign is two.
+    lines = [f"{row[0]}=|{'!' if row[2] else ''}{row[3]}" for row in rows]
+    try:
+        done = run_program(["systemd-analyze", "condition", *(line.replace("%", "%%") for line in lines)], 10.0, merge=True)
+    except SystemdError:
+        return None
+    said = done.stdout.decode("utf-8", "replace")
+    passed = [f" {line} succeeded." in said for line in lines]
+    return passed if all(well or f" {line} failed." in said for line, well in zip(lines, passed)) else None
+
+
+def _named_in_journal(kind: str, entry: dict[str, t.Any], uid: int | None) -> list[str]:
+    """The condition that systemd names as it passes over a unit, from version 249 on; for what has come true since."""
+    import re
+
+    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
+    sync_journal()
+    try:
+        told_then = read_journal([f"{of_user}UNIT={entry['unit']}", f"JOB_ID={entry['job']['id']}", *whose, "--boot"], 5)
+    except SystemdError:
+        return []
+    for record in reversed(told_then):
+        found = re.search(rf"unmet \w+ check \(?({kind}\w+=.*?)\)?\.?$", record["message"])
+        if found:
+            return [found[1]]
+    return []
 
 
 def _condition(row: t.Sequence[t.Any]) -> str:
@@ -283,12 +332,14 @@ def _condition(row: t.Sequence[t.Any]) -> str:
     return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
 
 
-def _journal(invocation: str, unit: str, begun: int, uid: int | None) -> list[dict[str, t.Any]]:
+def _journal(
+    invocation: str, unit: str, begun: int, uid: int | None, until: int | None = None
+) -> list[dict[str, t.Any]]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     # The last words of a service that died just now may still be on their way.
     sync_journal()
     try:
-        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid)
+        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid, until)
     except SystemdError:
         return []
 
@@ -303,7 +354,7 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
         state += f", Result: {entry['result']}"
     if "exit_code" in entry or "signal" in entry:
         which = f"{entry['failed_setting']}= process" if "failed_setting" in entry else "main process"
-        state += f", {which} {entry['pid']} {_ended(entry)}"
+        state += f", {which} {entry['pid']} {told(entry.get('exit_code'), entry.get('signal'), entry.get('core_dumped', False))}"
     if entry.get("n_restarts"):
         state += f", restarted {entry['n_restarts']} times"
     lines.append(f"  unit      {state}")
@@ -327,13 +378,6 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
             clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
             lines.append(f"    {clock} {record['message']}")
     return "\n".join(lines)
-
-
-def _ended(entry: dict[str, t.Any]) -> str:
-    if "signal" in entry:
-        return f"was killed by {entry['signal']}{' (core dumped)' if entry.get('core_dumped') else ''}"
-    name = f"/{entry['exit_status']}" if "exit_status" in entry else ""
-    return f"exited with status {entry['exit_code']}{name}"
 
 
 def _headline(entry: dict[str, t.Any], timeout: float) -> str:

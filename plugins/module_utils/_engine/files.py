@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     remove_empty,
     replace,
     set_label,
+    tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Note, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
@@ -112,6 +113,9 @@ class WriteFile(_FileStep):
 
     def apply(self, ctx: Context) -> bool:
         made: list[str] = []
+        if ctx.undo_log is None:
+            # Nobody but who comes here again finds what was left by a task that was killed.
+            tidy(self._path, ctx.temporaries)
         try:
             for directory in missing_directories(os.path.dirname(self._path)):
                 was = DirectoryWas(directory, False)

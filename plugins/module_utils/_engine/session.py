@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import Account
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # Options of every module that talks to a manager; documented in the fragment pidone.systemd.scope.
 SCOPE_ARGUMENTS: dict[str, t.Any] = {
@@ -37,22 +38,6 @@ def timeout_of(params: dict[str, t.Any]) -> float:
     return seconds
 
 
-class ManagerDown:
-    """Stands for the manager of a user that does not run: it reads its files when it starts."""
-
-    offline = True
-    root = ""
-
-    def __enter__(self) -> ManagerDown:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Nothing to close."""
-
-    def reload(self) -> None:
-        """Nothing to reload."""
-
-
 class Session:
     """A task's dealings with one manager, and as whom it works; made by `open_session`, and connected while it is entered.
 
@@ -63,10 +48,17 @@ class Session:
     end, on the clock of `time.monotonic()`; `manager` is there while the session is entered.
     """
 
-    manager: t.Any
+    manager: UnitManager
 
     def __init__(
-        self, params: dict[str, t.Any], timeout: float, on_bus: bool, may_be_down: bool, connects: bool
+        self,
+        params: dict[str, t.Any],
+        timeout: float,
+        on_bus: bool = False,
+        may_be_down: bool = False,
+        connects: bool = True,
+        may_be_gone: bool = False,
+        module: t.Any = None,
     ) -> None:
         self.scope: str = params["scope"]
         self.user: str | None = params.get("user")
@@ -81,16 +73,42 @@ class Session:
         self.deadline = time.monotonic() + timeout
         self.uid, self.home = 0, ""
         self.account: Account | None = None
+        self._on_bus, self._may_be_down, self._connects = on_bus, may_be_down or may_be_gone, connects
+        # Whose check mode it is, if it is one.
+        self._foretells = module if module is not None and module.check_mode else None
+        # Whether there is no such user; whether check mode takes it, or the manager, for made by an earlier task.
+        self.gone = self.expected = False
         if self.scope == "user":
-            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import find_account
-
-            account = find_account(self.user)
+            account = self._find_account(may_be_gone)
             self.uid, self.home = account.uid, account.home
             if os.geteuid() == 0 and account.uid != 0:
                 self.account = account
-        self._on_bus, self._may_be_down, self._connects = on_bus, may_be_down, connects
         self._stack = ExitStack()
         self._jeepney: t.Any = None
+
+    def _find_account(self, may_be_gone: bool) -> Account:
+        """Whose manager it is.
+
+        :raises BadInput: there is no such user, and neither has the task something to undo only, nor is it check mode.
+        """
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import NoSuchUser, find_account
+
+        try:
+            return find_account(self.user)
+        except NoSuchUser as e:
+            if os.geteuid() != 0 or not (may_be_gone or self._foretells):
+                raise
+            self.gone = True
+            if not may_be_gone:
+                self.expected = True
+                self._foretell(
+                    f"not there yet, and taken for made by an earlier task: user {e.account.name}, with the home directory {e.account.home}"
+                )
+            return e.account
+
+    def _foretell(self, warning: str) -> None:
+        if self._foretells is not None:
+            self._foretells.warn(warning)
 
     @property
     def owner(self) -> int | None:
@@ -99,16 +117,15 @@ class Session:
 
     @property
     def down(self) -> bool:
-        """Whether the user's manager does not run, which is no error to this task."""
-        return isinstance(self.manager, ManagerDown)
+        """Whether the user's manager does not run, or there is no such user, which is as it will be in a real run, too."""
+        return self.manager.absent and not self.expected
 
     def __enter__(self) -> Session:
-        self.manager = None
         with ExitStack() as stack:
             if self.account is not None:
                 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as
 
-                if self._connects and self.root is None:
+                if self._connects and self.root is None and not self.gone:
                     from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
 
                     # It is kept for root: before there are other ids.
@@ -117,13 +134,17 @@ class Session:
                 stack.enter_context(acting_as(self.account))
             if self._connects:
                 self.manager = stack.enter_context(self._manager())
+            else:
+                from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+
+                self.manager = NoManager()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def connect(self) -> t.Any:
+    def connect(self) -> UnitManager:
         """Another manager as that of this session, which the caller has to close.
 
         :raises SystemdError: the options contradict each other, or the manager cannot be reached.
@@ -145,7 +166,7 @@ class Session:
         A manager that answers each of many questions just in time would be waited for many times as long. It is for what reads
         only: what was begun has to be ended, or undone.
         """
-        connection = None if self.manager is None or self.manager.offline else self.manager.connection
+        connection = self.manager.connection
         if connection is None:
             yield
             return
@@ -156,15 +177,23 @@ class Session:
             # It may be another one by now.
             self.manager.connection.all_until = math.inf
 
-    def _manager(self) -> t.Any:
-        if not self._may_be_down or self.scope != "user":
+    def _manager(self) -> UnitManager:
+        if self.scope != "user" or self.root is not None or not (self._may_be_down or self._foretells):
             return self.connect()
         from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
 
-        try:
-            return self.connect()
-        except BusUnreachable:
-            return ManagerDown()
+        if not self.gone:
+            try:
+                return self.connect()
+            except BusUnreachable:
+                if not self._may_be_down:
+                    self.expected = True
+                    self._foretell(
+                        "not running yet, and taken for started by an earlier task: the service manager of user "
+                        f"{self.user or self.uid}"
+                    )
+        return AbsentManager(self.home, self.uid)
 
 
 def open_session(
@@ -172,15 +201,21 @@ def open_session(
     timeout: float | None = None,
     on_bus: bool = False,
     may_be_down: bool = False,
+    may_be_gone: bool = False,
     connects: bool = True,
+    module: t.Any = None,
 ) -> Session:
     """The session that the options `scope`, `user`, `root` and `timeout` ask for: a context manager.
 
     :param timeout: seconds that the task may take, where that is not what the option says.
     :param on_bus: connect over a bus where there is one, and such that file descriptors can be passed.
-    :param may_be_down: do without the manager of a user that does not run.
+    :param may_be_down: do without the manager of a user that does not run: what stands for it has read all files, and runs nothing.
+    :param may_be_gone: do so without the user, too, as the task only undoes.
     :param connects: whether a manager is needed at all.
+    :param module: the AnsibleModule. In its check mode a manager that does not run, or a user who is not there, is taken for made by
+        an earlier task, with a warning.
     :raises SystemdError: the options contradict each other, or there is no such user; once it is entered, the manager cannot
         be reached.
     """
-    return Session(params, timeout_of(params) if timeout is None else timeout, on_bus, may_be_down, connects)
+    seconds = timeout_of(params) if timeout is None else timeout
+    return Session(params, seconds, on_bus, may_be_down, connects, may_be_gone, module)

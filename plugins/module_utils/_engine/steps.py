@@ -18,11 +18,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
-# Job types after which a unit shall be up.
-_UP = ("start", "restart", "reload", "reload-or-restart", "try-restart", "reload-or-try-restart")
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 
 class Reload(Step):
@@ -87,7 +89,7 @@ class UnitFileLinks(Step):
     def apply(self, ctx: Context) -> bool:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import LinksWere
 
-        tree = Tree(getattr(ctx.manager, "root", ""))
+        tree = Tree(ctx.manager.root)
         before = read_links(self.directories, tree=tree)
         was = LinksWere(self.directories, before, self.names, tree.root)
         self.note(ctx, was)
@@ -164,7 +166,7 @@ class Jobs(Step):
     """
 
     undoable = True
-    # Timers that are brought up again such that they count from then on (`anew.Held`).
+    # Timers that are brought up again such that they count from then on (`way_back.Held`).
     anew: t.Sequence[t.Any] = ()
 
     def __init__(
@@ -185,6 +187,9 @@ class Jobs(Step):
         self.skipped: set[str] = set()
         # When the last job ended, on the clock of time.monotonic().
         self.ended = 0.0
+        # How services among them died, where a health gate follows (`Settle`).
+        self.watched = False
+        self.deaths: t.Any = None
 
     def describe(self) -> str:
         return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"
@@ -193,14 +198,20 @@ class Jobs(Step):
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import JobsWere
 
         up = [name for name in self.names if name in self._up]
-        down = [name for name in self.names if name not in self._up] if self.type in _UP else []
+        down = [name for name in self.names if name not in self._up] if brings_up(self.type) else []
         if self.undoable and (up or down):
             # What was up comes up again at the very end, after files and links have been put back.
-            self.note(ctx, JobsWere(up, "restart" if self.type in _UP else "start", down, self.for_now, self.anew))
+            self.note(ctx, JobsWere(up, "restart" if brings_up(self.type) else "start", down, self.for_now, self.anew))
+        if self.watched and ctx.wait:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
+
+            self.deaths = Deaths(ctx.manager, self.names)
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
-        refused = {name: answer for name, answer in zip(self.names, answers) if isinstance(answer, SystemdError)}
-        jobs = [answer for answer in answers if not isinstance(answer, SystemdError)]
+        refused = {each.unit: each.error for each in answers if each.error is not None}
+        jobs = jobs_of(answers)
+        if self.deaths is not None:
+            self.deaths.jobs = {job.unit: job.id for job in jobs}
         results = ctx.manager.wait_for_jobs(jobs, ctx.deadline()) if ctx.wait else {}
         self.ended = time.monotonic()
         ctx.jobs += [(job, results.get(job.id)) for job in jobs]
@@ -210,10 +221,9 @@ class Jobs(Step):
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
 
-    def enqueue(self, ctx: Context) -> list[t.Any]:
-        """Enqueue the jobs; in the order of the names, each job or why systemd refused it."""
-        answers: list[t.Any] = ctx.manager.enqueue([(name, self.type) for name in self.names])
-        return answers
+    def enqueue(self, ctx: Context) -> list[Enqueued]:
+        """Enqueue the jobs; in the order of the names, what became of each."""
+        return ctx.manager.enqueue([(name, self.type) for name in self.names])
 
     def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
         """Done is not healthy: look at what the units are now."""
@@ -223,7 +233,7 @@ class Jobs(Step):
             result = results.get(job.id)
             if result not in ("done", "skipped"):
                 bad.append((job.unit, job, result or "unfinished"))
-            elif self.type in _UP and not is_up(status):
+            elif brings_up(self.type) and not runs(status):
                 down.append((job, status))
         if down:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
@@ -242,15 +252,17 @@ class Jobs(Step):
     def _fail(self, ctx: Context, bad: t.Sequence[tuple[str, t.Any, t.Any]]) -> t.NoReturn:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_jobs
 
-        raise report_jobs(ctx, self.type, bad)
+        raise report_jobs(ctx, self.type, bad, self.deaths)
 
     def undone(self) -> str:
         down = [name for name in self.names if name not in self._up]
-        return f"{short(down)} stopped again" if down and self.type in _UP else ""
+        return f"{short(down)} stopped again" if down and brings_up(self.type) else ""
 
 
 class Settle(Step):
     """The health gate: the units must stay up for a while, without a restart in between.
+
+    The first death of a unit fails it at once, also where systemd starts the unit again: `deaths` of the jobs tell.
 
     :param jobs: the step whose units are watched.
     :param seconds: for how long.
@@ -261,6 +273,7 @@ class Settle(Step):
     def __init__(self, jobs: Jobs, seconds: float, told: str) -> None:
         super().__init__(jobs.names)
         self._jobs = jobs
+        jobs.watched = True
         self._seconds = seconds
         self._told = told
 
@@ -279,14 +292,15 @@ class Settle(Step):
         while True:
             asked = time.monotonic()
             left = self._jobs.ended + self._seconds - asked
-            down = [status for status in ctx.manager.status(names) if not is_up(status)]
+            down = [status for status in ctx.manager.status(names) if not runs(status)]
+            self._check_dead(ctx, names)
             if down:
                 self._check_down(ctx, down)
                 names = [name for name in names if name not in self._jobs.finished]
             if left <= 0:
                 break
             # The more there is to look at, the less often, so that looking does not slow what is looked at.
-            time.sleep(min(max(pause, 10 * (time.monotonic() - asked)), left))
+            self._pause(ctx, min(max(pause, 10 * (time.monotonic() - asked)), left))
             pause = min(pause * 2, 0.5)
         restarted = [
             n for n, was, now in zip(services, before, self._restarts(ctx, services)) if (now or 0) > (was or 0)
@@ -294,6 +308,24 @@ class Settle(Step):
         if restarted:
             self._fail(ctx, restarted)
         return False
+
+    def _pause(self, ctx: Context, seconds: float) -> None:
+        """Let time go by, until a service dies at most."""
+        if self._jobs.deaths is None or not self._jobs.deaths.watches:
+            time.sleep(seconds)
+            return
+        try:
+            ctx.manager.connection.wait(self._jobs.deaths.look, time.monotonic() + seconds)
+        except (BusTimeout, BusUnreachable):
+            # Where systemd is being replaced, the next look connects anew.
+            pass
+
+    def _check_dead(self, ctx: Context, names: t.Sequence[str]) -> None:
+        deaths = self._jobs.deaths
+        if deaths is not None and deaths.look():
+            dead = [name for name in names if name in deaths.found]
+            if dead:
+                self._fail(ctx, dead)
 
     def _check_down(self, ctx: Context, down: t.Sequence[t.Any]) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
@@ -310,18 +342,10 @@ class Settle(Step):
     def _restarts(self, ctx: Context, services: t.Sequence[str]) -> list[t.Any]:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 
-        face = "org.freedesktop.systemd1.Service"
-        values: list[t.Any] = ctx.manager.properties([(object_path(name), face, "NRestarts") for name in services])
+        values: list[t.Any] = ctx.manager.properties([(object_path(name), SERVICE, "NRestarts") for name in services])
         return values
 
     def _fail(self, ctx: Context, names: t.Sequence[str]) -> t.NoReturn:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
 
-        raise report_unhealthy(ctx, names, self._jobs.type)
-
-
-def is_up(status: t.Any) -> bool:
-    """Whether a unit runs: active or reloading, or still activating for another reason than a restart after a failure."""
-    if status.active_state in ("active", "reloading", "refreshing"):
-        return True
-    return status.active_state == "activating" and not status.sub_state.startswith("auto-restart")
+        raise report_unhealthy(ctx, names, self._jobs.type, self._jobs.deaths)

@@ -17,6 +17,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import finish_way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
     missing_directories,
     remove,
@@ -28,11 +29,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Note,
     Step,
     explained,
-    finish_way_back,
     stop,
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1
 # The last line of a log that could not be removed.
@@ -71,16 +72,18 @@ class UndoLog:
         self._name = name
         about = {"version": _VERSION, "pid": os.getpid(), "since": time.time(), "boot": boot_id(), **header}
         self._lines = [json.dumps(about), *map(_line, left)]
+        self._notes: list[Note] = list(left)
         self._file: int | None = None
         self.path = ""
 
     def add(self, *notes: Note) -> None:
         """Write notes down, so that they survive whatever comes next.
 
-        :raises OSError: they can be written nowhere.
+        :raises SystemdError: they can be written nowhere.
         """
         lines = list(map(_line, notes))
         self._lines += lines
+        self._notes += notes
         if self._file is not None:
             try:
                 _write(self._file, "".join(f"{line}\n" for line in lines))
@@ -89,6 +92,7 @@ class UndoLog:
                 # No room any more: all of it moves to the next place, where a reader looks first.
                 self._places.pop(0)
         error: OSError | None = None
+        tried = list(self._places) or [os.path.dirname(self.path)]
         while self._places:
             try:
                 self._begin(self._places[0])
@@ -97,7 +101,11 @@ class UndoLog:
                 error = error or e
                 self._places.pop(0)
         del self._lines[len(self._lines) - len(lines) :]
-        raise error or OSError(errno.ENOSPC, "no room to write down what was before")
+        why = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise SystemdError(
+            f"cannot write down what was before, by which a task that is cut short is put back: {why.strerror} in "
+            f"{' and in '.join(tried)}; make room there, or make one of them writable"
+        ) from error
 
     def _begin(self, directory: str) -> None:
         """Write all of it into a file in this directory, and forget the one before."""
@@ -117,6 +125,7 @@ class UndoLog:
         """
         if self._file is None:
             return
+        _settle(self._notes)
         try:
             remove(self.path)
         except OSError:
@@ -135,6 +144,16 @@ class UndoLog:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _settle(notes: t.Iterable[Note]) -> None:
+    """Have the disk hold what was made and removed: a power cut must not take that back when nobody knows of it any more."""
+    for place in dict.fromkeys(place for note in notes for place in note.places()):
+        try:
+            sync_directory(place)
+        except OSError:
+            # It is gone, or has nothing to be synced.
+            pass
 
 
 def _line(note: Note) -> str:
@@ -285,15 +304,16 @@ def put_back(found: Interrupted, ctx: Context, task: str) -> tuple[list[str], Re
             told.append(told_if_done)
 
     held = [timer.name for note in found.notes for timer in getattr(note, "anew", ())]
-    if held:
+    if held and ctx.manager.runs:
         # Somebody may have brought them up meanwhile; systemd would have them elapse when their files become others.
         attempt("", functools.partial(stop, ctx, held))
     for note in reversed(found.notes):
         attempt(note.told(), functools.partial(undo, note, ctx))
     # Systemd may have read what is gone now; a reload that is not needed is cheap beside that.
-    ctx.stale = not ctx.manager.offline and bool(found.notes)
+    ctx.stale = ctx.manager.runs and bool(found.notes)
     finish_way_back(ctx, attempt)
     ctx.recovery = None
+    _settle(found.notes)
     if failed:
         listed = "; ".join(dict.fromkeys(each.msg for each in failed[:5]))
         raise SystemdError(
@@ -327,8 +347,8 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
-    jobs = ctx.manager.enqueue([(name, "try-restart") for name in missing])
-    started = [job for job in jobs if hasattr(job, "id")]
+    asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
+    started = jobs_of(asked)
     results = ctx.manager.wait_for_jobs(started, ctx.deadline())
     bad = [job.unit for job in started if results.get(job.id) != "done"]
     if bad:

@@ -24,7 +24,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     tidy,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, stop
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import (
+    EnvironmentWas,
+    LingerWas,
+    SettingWas,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+
+_PERSISTENT = b"[Timer]\nPersistent=yes\n"
+# No trigger but one that is as far away as systemd reckons.
+_FAR_AWAY = b"OnCalendar=\nOnCalendar=2199-01-01\n"
 
 
 class FileWas(Note):
@@ -173,6 +182,9 @@ class LinksWere(Note):
         # The links that were made and removed; None where the task was killed before it knew.
         self.touched: set[str] | None = None
 
+    def places(self) -> t.Iterable[str]:
+        return [*self._directories, *map(os.path.dirname, self.touched or ())]
+
     def undo(self, ctx: Context) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
             leads_to,
@@ -206,6 +218,24 @@ class LinksWere(Note):
         return cls(_texts(data["directories"]), before, _texts(data["names"]), str(data["root"]))
 
 
+class Held(t.NamedTuple):
+    """A timer that is held back for a moment.
+
+    `drop_in` is the path of what holds it back, `far` whether its triggers are far away meanwhile, `stamp` the path of the file by
+    which systemd takes it for elapsed just now; empty where there is one already.
+    """
+
+    name: str
+    drop_in: str
+    far: bool
+    stamp: str
+
+    @property
+    def text(self) -> bytes:
+        """What the drop-in says."""
+        return _PERSISTENT + (_FAR_AWAY if self.far else b"")
+
+
 class JobsWere(Note):
     """States of units before jobs are made for them.
 
@@ -213,7 +243,7 @@ class JobsWere(Note):
     :param again: the job that brings these up, `start` or `restart`: at the very end, after files and links.
     :param down: the units that are down, and are brought up now.
     :param for_now: whether they are only taken down for a later step, which brings them up again.
-    :param anew: timers that count from now on when they come up again (`anew.Held`).
+    :param anew: timers that count from now on when they come up again (`Held`).
     """
 
     kind = "jobs"
@@ -231,6 +261,9 @@ class JobsWere(Note):
         self.up, self.again, self.down, self.for_now, self.anew = list(up), again, list(down), for_now, list(anew)
 
     def undo(self, ctx: Context) -> None:
+        if not ctx.manager.runs:
+            # What a user's manager ran is gone with it.
+            return
         if ctx.recovery is not None and not ctx.recovery.takes_back(self):
             return
         ctx.bring_up += [(name, self.again) for name in self.up]
@@ -245,8 +278,6 @@ class JobsWere(Note):
 
     @classmethod
     def from_data(cls, data: t.Mapping[str, t.Any]) -> JobsWere:
-        from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held
-
         anew = [Held(*timer) for timer in data["anew"]]
         for timer in anew:
             _texts([timer.name, timer.drop_in, timer.stamp])
@@ -263,6 +294,9 @@ class DropInsWere(Note):
 
     def __init__(self, files: t.Mapping[str, Saved | None]) -> None:
         self._files = dict(files)
+
+    def places(self) -> t.Iterable[str]:
+        return map(os.path.dirname, self._files)
 
     def undo(self, ctx: Context) -> None:
         put_back(self._files, ctx)
@@ -296,7 +330,7 @@ class PropertiesWere(Note):
         # Not by a daemon-reload: that would bring in what others changed in unit files meanwhile, and what systemd forgets by
         # it the kernel keeps.
         error = None
-        units = list(self._values)
+        units = list(self._values) if ctx.manager.runs else []
         try:
             for unit, failed in zip(
                 units, ctx.manager.set_properties([(u, list(self._values[u])) for u in units], True)
@@ -386,5 +420,17 @@ def _unplain(value: t.Any) -> t.Any:
 
 KINDS: dict[str, type[Note]] = {
     note.kind: note
-    for note in (FileWas, AttributesWere, DirectoryWas, LinkWas, LinksWere, JobsWere, DropInsWere, PropertiesWere)
+    for note in (
+        FileWas,
+        AttributesWere,
+        DirectoryWas,
+        LinkWas,
+        LinksWere,
+        JobsWere,
+        DropInsWere,
+        PropertiesWere,
+        EnvironmentWas,
+        SettingWas,
+        LingerWas,
+    )
 }

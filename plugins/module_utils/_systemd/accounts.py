@@ -39,8 +39,20 @@ class _Ids(t.NamedTuple):
     groups: list[int]
 
 
+class NoSuchUser(BadInput):
+    """There is no user of that name or number. `account` is what one could have in its place: nobody's ids, and no files."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(f"user: there is no user {shown(user)} on this host; create it first, or correct the name")
+        # Where useradd(8) would put it. What is there all the same was somebody else's, and is not looked at.
+        home = f"/home/{user}"
+        self.account = Account(_NOBODY, _NOBODY, user, f"/nonexistent/{user}" if os.path.lexists(home) else home)
+
+
 # Outermost first: as whom is worked now, and what this process was before.
 _ACTING: list[tuple[Account, _Ids]] = []
+# The user and the group that own nothing (user_namespaces(7)).
+_NOBODY = 65534
 # What a signal asked for while it could not be done.
 _PUT_OFF: list[t.Callable[[], t.Any]] = []
 
@@ -48,16 +60,14 @@ _PUT_OFF: list[t.Callable[[], t.Any]] = []
 def find_account(user: str | None) -> Account:
     """The account of a user by name or number, of the effective user for None.
 
-    :raises BadInput: there is no such user.
+    :raises NoSuchUser: there is no such user.
     """
     if user is not None:
         check_account(user, "user")
     try:
         entry = user_entry(str(os.geteuid()) if user is None else user)
     except KeyError:
-        raise BadInput(
-            f"user: there is no user {shown(user)} on this host; create it first, or correct the name"
-        ) from None
+        raise NoSuchUser(str(os.geteuid()) if user is None else user) from None
     return Account(
         entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir.rstrip("/") or "/", entry.pw_shell or "/bin/sh"
     )

@@ -13,6 +13,9 @@ BUS_NAME = "org.freedesktop.systemd1"
 MANAGER_PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"
 UNIT = "org.freedesktop.systemd1.Unit"
+SERVICE = "org.freedesktop.systemd1.Service"
+TIMER = "org.freedesktop.systemd1.Timer"
+SCOPE = "org.freedesktop.systemd1.Scope"
 
 # Of answers and signals, by member. Each method that is called anywhere must be here.
 ANSWERS = {

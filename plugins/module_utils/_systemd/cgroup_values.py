@@ -9,12 +9,20 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import INFINITY, PROPERTIES
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import (
+    NumberSet,
+    TimeSpan,
+    Weight,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
+    PROPERTIES,
+    Memory,
+    PerDevice,
+    Quota,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, count, is_digits
 
 _ROOT = "/sys/fs/cgroup"
-# The greatest number of a processor or memory node that systemd knows (CPU_SET_MAX_NCPU of its cpu-set-util.h).
-_LAST_CPU = 8191
 # Nothing to wait for and no link: those of the kernel are neither, and nobody shall be able to put something else there.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Property -> attribute, and for the per-device ones the word in its lines.
@@ -37,6 +45,11 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "IOReadIOPSMax": ("io.max", "riops"),
     "IOWriteIOPSMax": ("io.max", "wiops"),
 }
+
+# Property -> the attribute with what there is of what it limits.
+_IN_USE = {
+    "MemoryHigh": "memory.current", "MemoryMax": "memory.current", "MemorySwapMax": "memory.swap.current", "TasksMax": "pids.current",
+}  # fmt: skip
 
 
 def cgroup_directory(control_group: str, owner: int | None = None) -> str | None:
@@ -63,6 +76,29 @@ def cgroup_directory(control_group: str, owner: int | None = None) -> str | None
             except OSError:
                 return None
     return _ROOT + control_group
+
+
+def controllers(owner: int | None = None) -> frozenset[str] | None:
+    """The controllers that a manager has for its units, such as `memory`; None where the host has no control groups of version 2.
+
+    :param owner: the user whose manager it is; None for the system's. A user's has those alone that are delegated to it.
+    """
+    directory: str | None = _ROOT
+    if owner is not None:
+        directory = cgroup_directory(f"/user.slice/user-{owner}.slice/user@{owner}.service", owner)
+    text = read_attribute(directory, "cgroup.controllers")
+    return None if text is None else frozenset(text.split())
+
+
+def controller_of(name: str) -> str:
+    """The controller that enforces a property; empty where none does."""
+    return attribute_of(name).partition(".")[0]
+
+
+def in_use(directory: str | None, name: str) -> int | None:
+    """How much a control group has of what a property limits; None where that cannot be told."""
+    text = read_attribute(directory, _IN_USE[name]) if name in _IN_USE else None
+    return count(text) if text is not None and is_digits(text) else None
 
 
 def attribute_of(name: str) -> str:
@@ -132,21 +168,21 @@ def _number(text: str) -> int:
 
 def _value(directory: str | None, name: str, text: str, word: str) -> t.Any:
     kind = PROPERTIES[name].kind
-    if kind in ("quota", "timespan"):
+    if isinstance(kind, (Quota, TimeSpan)):
         quota, period = text.split()
-        if kind == "timespan":
+        if isinstance(kind, TimeSpan):
             return _number(period)
         return INFINITY if quota == "max" else _number(quota) * 1_000_000 // _number(period)
-    if kind == "numbers":
+    if isinstance(kind, NumberSet):
         found: list[int] = []
         for part in filter(None, text.split(",")):
             first, _dash, last = part.partition("-")
             low, high = _number(first), _number(last or first)
-            if high > _LAST_CPU:
+            if high > kind.HIGHEST:
                 raise ValueError(part)
             found += range(low, high + 1)
         return tuple(found)
-    if kind == "cpu_weight":
+    if name == "CPUWeight":
         return 0 if read_attribute(directory, "cpu.idle") == "1" else _number(text)
     if word == "default":
         return _number(dict(line.split() for line in text.splitlines())["default"])
@@ -166,17 +202,17 @@ def agrees(name: str, loaded: t.Any, kernel: t.Any) -> bool:
     kind = PROPERTIES[name].kind
     if kernel is None or loaded == kernel:
         return True
-    if kind == "quota" and INFINITY not in (loaded, kernel):
+    if isinstance(kind, Quota) and INFINITY not in (loaded, kernel):
         # Both numbers of cpu.max are whole microseconds.
         return bool(abs(loaded - kernel) <= max(loaded // 100, 100))
-    if loaded == INFINITY and kind in ("timespan", "cpu_weight", "weight"):
+    if loaded == INFINITY and isinstance(kind, (TimeSpan, Weight)):
         # Not set: the kernel's own default holds.
-        return bool(kernel == (100_000 if kind == "timespan" else 100))
+        return bool(kernel == (100_000 if isinstance(kind, TimeSpan) else 100))
     if name in ("MemoryMin", "MemoryLow") and loaded == 0:
         # Not set: DefaultMemoryMin= or DefaultMemoryLow= of a slice above may hold.
         return True
-    if kind == "memory" and INFINITY not in (loaded, kernel):
+    if isinstance(kind, Memory) and INFINITY not in (loaded, kernel):
         return bool(0 <= loaded - kernel < os.sysconf("SC_PAGE_SIZE"))
-    if kind.startswith("device_"):
+    if isinstance(kind, PerDevice):
         return sorted(number for _path, number in loaded) == sorted(number for _device, number in kernel)
     return False

@@ -14,13 +14,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import list_small
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # Times of files are those of the kernel's last tick, which is 10 ms at most before the true time.
 _TICK = 11_000  # microseconds
 # Directories that nobody but systemd writes to, while it runs; units that have files there are left to systemd.
 _OF_SYSTEMD = ("transient", "system.control", "user.control", "generator", "generator.early", "generator.late")
 
 
-def surely_fresh(manager: t.Any, names: t.Sequence[str]) -> set[str]:
+def surely_fresh(manager: UnitManager, names: t.Sequence[str]) -> set[str]:
     """Those of the units for which NeedDaemonReload is surely false.
 
     They are so if nothing at all changed in any directory of unit files since systemd began to read them last. What is not

@@ -119,7 +119,9 @@ def _between(low: int, high: int) -> list[str]:
     return [f"--since=@{low // 10**6}", f"--until=@{high // 10**6 + 1}"]
 
 
-def last_lines_of(invocation: str, unit: str, since: int, lines: int, uid: int | None = None) -> list[dict[str, t.Any]]:
+def last_lines_of(
+    invocation: str, unit: str, since: int, lines: int, uid: int | None = None, until: int | None = None
+) -> list[dict[str, t.Any]]:
     """The last entries of one invocation of a unit, the oldest first.
 
     As a unit goes down, systemd removes the link that tells journald its invocation (/run/systemd/units/invocation:UNIT).
@@ -128,13 +130,14 @@ def last_lines_of(invocation: str, unit: str, since: int, lines: int, uid: int |
     :param invocation: the InvocationID as 32 hexadecimal digits.
     :param since: when the invocation began, in microseconds since 1970; of what bears no ID, nothing older counts.
     :param uid: as for `invocation_matches`.
+    :param until: when the unit could be started again, likewise, where it was; of what bears no ID, nothing newer counts.
     :raises SystemdError: the journal cannot be read.
     """
     found = read_journal(any_of(invocation_matches(invocation, uid)), lines)
     named = [f"--since=@{since // 10**6}"]
     named += [f"_SYSTEMD_UNIT={unit}"] if uid is None else [f"_SYSTEMD_USER_UNIT={unit}", f"_UID={uid}"]
     for entry in read_journal(named, lines, ["_SYSTEMD_INVOCATION_ID"]):
-        if not entry.pop("fields") and entry["time"] >= since:
+        if not entry.pop("fields") and since <= entry["time"] and (until is None or entry["time"] <= until):
             found.append(entry)
     return sorted(found, key=lambda entry: entry["time"])[-lines:]
 
@@ -154,7 +157,16 @@ def read_journal(
     """
     limit = f"--lines={'all' if lines is None else lines}"
     found = _journalctl(["--all", "--output=json", limit, *arguments], timeout)
-    return [_entry(json.loads(line), fields) for line in found]
+    return [_entry(each, fields) for each in map(_read, found) if each is not None]
+
+
+def _read(line: bytes) -> dict[str, t.Any] | None:
+    """An entry as journalctl prints it; None for a line that was cut short, as where the disk is full or journalctl dies."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _journalctl(arguments: t.Sequence[str], timeout: float) -> list[bytes]:

@@ -30,6 +30,11 @@ def lingers(name: str) -> bool:
     return any(os.path.exists(f"{_LINGER}/{each}") for each in (name, _escaped(name)))
 
 
+def linger_files(name: str) -> list[str]:
+    """The files by which logind notes that the user lingers. It leaves them where the user is removed, and no longer removes them."""
+    return [path for path in (f"{_LINGER}/{name}", f"{_LINGER}/{_escaped(name)}") if os.path.lexists(path)]
+
+
 def _escaped(name: str) -> str:
     """The name as logind writes it, by the rules of C, such as `DOMAIN\\\\user` for a user of a Windows domain."""
     special = {"\\": "\\\\", '"': '\\"', "'": "\\'"}

@@ -33,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 
 _DENIED = (
@@ -41,30 +42,6 @@ _DENIED = (
     "org.freedesktop.DBus.Error.AuthFailed",
     "org.freedesktop.PolicyKit1.Error.Failed",
 )
-
-
-class UnitStatus(t.NamedTuple):
-    """One row of ListUnits: what a loaded unit is doing now."""
-
-    id: str
-    description: str
-    load_state: str
-    active_state: str
-    sub_state: str
-    following: str
-    path: str
-    job_id: int
-    job_type: str
-    job_path: str
-
-
-class Job(t.NamedTuple):
-    """A job in systemd's queue: its number and path, the unit, and its type as systemd spells it."""
-
-    id: int
-    path: str
-    unit: str
-    type: str
 
 
 class NotPermitted(SystemdError):
@@ -85,6 +62,8 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
 _PATIENCE = 90.0
 # How often a question is asked, should systemd be replaced each time.
 _TRIES = 5
+# From as many units on, one look at all files costs less than what systemd takes for each of them.
+_MANY = 10
 # Seconds for a reload where nobody says: tens of them on the largest hosts, and generators have 90.
 _RELOAD = 300.0
 # Seconds for a bus's Hello, while a private socket may be tried instead; a bus answers that whatever systemd does.
@@ -116,7 +95,9 @@ class Manager:
     :param timeout: seconds that any answer may take; None where the user does not say, for what is usual.
     """
 
-    offline = False
+    offline = absent = False
+    runs = True
+    root = ""
     tree = HOST
 
     def __init__(
@@ -277,16 +258,22 @@ class Manager:
 
         Unlike the property of a loaded unit, which keeps its first answer until a reload, this is always fresh.
         """
-        calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names]
-        states = []
-        for name, reply in zip(names, self.ask(calls)):
+        known: dict[str, str] = {}
+        if len(names) >= _MANY and self.scope == "system":
+            # Systemd looks at all links for each name.
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
+
+            known = states_from_files(self.unit_path(), names, self.link_directories()[:1])
+        unknown = [name for name in names if name not in known]
+        calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in unknown]
+        for name, reply in zip(unknown, self.ask(calls) if calls else ()):
             if not isinstance(reply, CallFailed):
-                states.append(reply[0])
+                known[name] = reply[0]
             elif reply.name in _DENIED:
                 raise explain(reply, f"read the unit file state of {name}")
             else:
-                states.append("")
-        return states
+                known[name] = ""
+        return [known[name] for name in names]
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         """Values of `(object path, interface, property)`, in order, pipelined; None where there is no such property."""
@@ -308,6 +295,10 @@ class Manager:
     def version(self) -> str:
         """Systemd's version as it tells it, such as `252.39-1~deb12u2`; empty where it does not."""
         return self.manager_property("Version") or ""
+
+    def problem_of_files(self, name: str) -> str:
+        """Systemd reads the files itself, and says what it cannot read of them by LoadError."""
+        return ""
 
     def presets(self, names: t.Sequence[str]) -> list[str]:
         """What the host's presets say of each unit: `enabled`, `disabled`, or empty where it has no unit file."""
@@ -385,8 +376,8 @@ class Manager:
                 if isinstance(reply, CallFailed) and not reply.name.endswith(".AlreadySubscribed"):
                     raise explain(reply, "follow systemd's jobs")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Job | CallFailed]:
-        """Enqueue `(unit, job type)` all together; in order, each job or why systemd refused it."""
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
+        """Enqueue `(unit, job type)` all together; in order, what became of each."""
         self.watch_jobs()
         begun = time.monotonic()
         # A job that is there already is joined, so that it may be asked for again.
@@ -397,13 +388,12 @@ class Manager:
             calls = [_job_call(*wanted[at], mode, False) for at in old]
             for at, reply in zip(old, self.ask(calls)):
                 replies[at] = reply
-        jobs: list[Job | CallFailed] = []
-        for (name, kind), reply in zip(wanted, replies):
-            if isinstance(reply, CallFailed):
-                jobs.append(reply)
-            else:
-                jobs.append(self._job(reply[0], name, kind, begun))
-        return jobs
+        return [
+            Enqueued(name, error=reply)
+            if isinstance(reply, CallFailed)
+            else Enqueued(name, self._job(reply[0], name, kind, begun))
+            for (name, kind), reply in zip(wanted, replies)
+        ]
 
     def _job(self, path: str, name: str, kind: str, begun: float) -> Job:
         number = path.rpartition("/")[2]
@@ -764,5 +754,5 @@ def open_manager(
     who = user or str(uid)
     raise BusUnreachable(
         f"the service manager of user {who} is not running ({failed[0].msg}); it runs while the user is logged in, "
-        f"or always after `loginctl enable-linger {who}`"
+        "or always with pidone.systemd.user_manager and `linger: true`"
     ) from failed[0]

@@ -42,7 +42,7 @@ def python_pattern(name: str) -> str:
 
 def is_template(name: str) -> bool:
     """Whether the name is a template: `app@.service`."""
-    return name.partition("@")[2] == f".{unit_type(name)}" and unit_type(name) != ""
+    return "@" in name and name.partition("@")[2] == f".{unit_type(name)}" and unit_type(name) != ""
 
 
 def template_of(name: str) -> str:
@@ -85,7 +85,7 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
             hint = f"; the unit of a path is named by escaping it, for example {shown(escape_path(name))} and .mount"
         raise BadInput(f"{option}: {shown(name)} holds a slash, which a unit name cannot{hint}")
     pattern = globs and is_glob(name)
-    for char in name:
+    for char in () if _VALID.issuperset(name) else name:
         if char in _VALID or (pattern and char in "*?[]!^"):
             continue
         if char in _GLOB and not globs:

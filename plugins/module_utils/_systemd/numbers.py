@@ -15,9 +15,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 
 # What separates words, and is taken off both ends of them; no other white space counts for systemd.
 BLANKS = " \t\n\r"
+# The greatest number of 64 bits, which stands for `infinity`, and in many properties for what is not set.
+INFINITY = 2**64 - 1
 # The greatest number of each type of D-Bus, by its signature.
 HIGHEST = {
-    "y": 2**8 - 1, "n": 2**15 - 1, "q": 2**16 - 1, "i": 2**31 - 1, "u": 2**32 - 1, "x": 2**63 - 1, "t": 2**64 - 1,
+    "y": 2**8 - 1, "n": 2**15 - 1, "q": 2**16 - 1, "i": 2**31 - 1, "u": 2**32 - 1, "x": 2**63 - 1, "t": INFINITY,
 }  # fmt: skip
 # Above all of them; every number with more digits than this counts as this.
 BEYOND = 10**30

@@ -17,6 +17,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange, link_directories
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import template_of, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -29,26 +30,19 @@ _STATES = (
 _SECONDS = 300.0
 
 
-class OfflineManager:
+class OfflineManager(NoManager):
     """What can be asked of and done to unit files without a manager; the same methods as Manager's.
 
     :param scope: `system` or `global`.
     :param root: the tree, or an empty string for this host's own files.
     """
 
-    offline = True
     uid = None
 
     def __init__(self, scope: str, root: str = "") -> None:
         self.scope = scope
         self.root = root.rstrip("/")
         self.tree = Tree(root)
-
-    def __enter__(self) -> OfflineManager:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Nothing to close."""
 
     def unit_path(self) -> list[str]:
         """The directories of unit files, the first one winning (systemd.unit(5), "Unit File Load Path")."""
@@ -126,9 +120,6 @@ class OfflineManager:
     def set_default_target(self, name: str) -> list[LinkChange]:
         """Set the unit that is booted into."""
         return self._change("set-default", [name], False)
-
-    def reload(self) -> None:
-        """Nothing to reload: no manager has read these files."""
 
     def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         """As Manager.enable."""

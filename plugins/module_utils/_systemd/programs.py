@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -23,6 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 _LARGEST = 1 << 24
 # How the names of scratch directories begin, before the number of their process.
 _SCRATCH = "pidone-scratch-"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Speech that can be read by a program, and nothing that waits for a key.
 _PLAIN = {"LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_LOG_COLOR": "0", "SYSTEMD_PAGER": ""}
@@ -81,7 +83,7 @@ def run_program(
         if account is not None:
             give_up_root()
 
-    stdin = subprocess.DEVNULL if input is None else _memory(input)
+    stdin = subprocess.DEVNULL if input is None else memory_file(input)
     # A time that nobody waits for, where poll(2) takes no more than 24 days.
     deadline = time.monotonic() + min(timeout, 1e6)
     try:
@@ -119,19 +121,36 @@ def run_program(
 def scratch_directory() -> t.Iterator[str]:
     """A new directory of whom the task works as, removed afterwards.
 
+    :raises SystemdError: there is none to be had, or no room in it.
+
     Not in `module.tmpdir`: with pipelining that is made for it, in a home directory, with a warning.
     """
     import shutil
     import tempfile
 
     # TMPDIR is for the user that the process has begun as.
-    parent = tempfile.gettempdir() if acting_for() is None else "/tmp"
-    _sweep(parent)
-    path = tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=parent)
+    own = acting_for() is None
+    parent = "/tmp"
+    try:
+        parent = tempfile.gettempdir() if own else parent
+        _sweep(parent)
+        path = tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=parent)
+    except OSError as e:
+        raise _no_room(parent, own, e) from e
     try:
         yield path
+    except OSError as e:
+        if e.errno in _NO_ROOM:
+            raise _no_room(parent, own, e) from e
+        raise
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _no_room(parent: str, own: bool, error: OSError) -> SystemdError:
+    elsewhere = ", or name another directory in TMPDIR, with `environment` of the task" if own else ""
+    why = os.strerror(error.errno) if error.errno else error
+    return SystemdError(f"cannot keep temporary files in {parent}: {why}; make room there{elsewhere}")
 
 
 def _sweep(parent: str) -> None:
@@ -155,7 +174,8 @@ def _bare() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH") or _PATH, **kept}
 
 
-def _memory(data: bytes) -> int:
+def memory_file(data: bytes) -> int:
+    """A file without a name that holds the data, to be read from its beginning; returns its descriptor."""
     descriptor = os.memfd_create("input", os.MFD_CLOEXEC)
     view = memoryview(data)
     while view:

@@ -20,12 +20,21 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
-    BUS_NAME,
     MANAGER,
     MANAGER_PATH,
     UNIT,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    Job,
+    interface_of,
+    is_active,
+    is_down,
+)
+
+# What `manager.py` makes, which loads this file and is not loaded by it.
+Manager = t.Any
+
 
 # Seconds that the new process may take until it answers.
 _NEW_PROCESS = 30.0
@@ -34,7 +43,7 @@ _PING = get_property(MANAGER_PATH, MANAGER, "Version")
 _SINCE = ("ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
 
-def revive(manager: t.Any, deadline: float | None) -> bool:
+def revive(manager: Manager, deadline: float | None) -> bool:
     """See `Manager.revive`."""
     latest = time.monotonic() + _NEW_PROCESS
     deadline = latest if deadline is None else min(deadline, latest)
@@ -54,7 +63,7 @@ def revive(manager: t.Any, deadline: float | None) -> bool:
     return True
 
 
-def renew(manager: t.Any, deadline: float) -> None:
+def renew(manager: Manager, deadline: float) -> None:
     """Connect to the process that took the manager's place, once it answers.
 
     :raises BusUnreachable: it does not answer.
@@ -103,7 +112,7 @@ def renew(manager: t.Any, deadline: float) -> None:
         manager.follow_jobs()
 
 
-def _open_again(manager: t.Any, seconds: float) -> Connection:
+def _open_again(manager: Manager, seconds: float) -> Connection:
     if manager.reopen is not None:
         return manager.reopen(seconds).connection
     if manager.connect_again is not None:
@@ -111,11 +120,11 @@ def _open_again(manager: t.Any, seconds: float) -> Connection:
     raise BusUnreachable("there is no way to connect again")
 
 
-def results_of(manager: t.Any, jobs: t.Sequence[t.Any]) -> dict[int, str]:
+def results_of(manager: Manager, jobs: t.Sequence[Job]) -> dict[int, str]:
     """How jobs ended whose end nobody heard of, by what their units are now."""
     wanted = []
     for job in jobs:
-        path, kind = object_path(job.unit), f"{BUS_NAME}.{unit_type(job.unit).capitalize()}"
+        path, kind = object_path(job.unit), interface_of(job.unit)
         wanted += [(path, UNIT, name) for name in ("ActiveState", *_SINCE)]
         wanted += [(path, kind, name) for name in ("Result", "ReloadResult")]
     values = iter(manager.properties(wanted))
@@ -144,11 +153,11 @@ def ended_how(
     :param reloaded: its ReloadResult, which stays when the unit is active all the same.
     """
     if kind == "stop":
-        return "done" if state in ("inactive", "failed", None) else "unknown"
+        return "done" if state is None or is_down(state) else "unknown"
     since = begun * 1e6
     if state == "failed" or (state == "inactive" and result not in ("success", None)):
         return "failed"
-    if state in ("active", "reloading"):
+    if is_active(state):
         if kind == "start" or (kind != "reload" and (entered or 0) >= since):
             return "done"
         if "reload" in kind and reloaded is not None:

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, HIGHEST, count, is_digits
-
-INFINITY = 2**64 - 1
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    BLANKS,
+    HIGHEST,
+    INFINITY,
+    count,
+    is_digits,
+)
 
 _SUFFIXES = ("E", "P", "T", "G", "M", "K", "B", "")
 _FACTORS = (1024**6, 1024**5, 1024**4, 1024**3, 1024**2, 1024, 1, 1)

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, HIGHEST, count
-
-INFINITY = 2**64 - 1
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, HIGHEST, INFINITY, count
 
 _SECOND = 1_000_000
 # What systemd prints, the largest first. A year is 365.25 days and a month a twelfth of it.

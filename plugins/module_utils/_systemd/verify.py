@@ -13,13 +13,15 @@ import os
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import Table, check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_name,
     is_template,
     template_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing, run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
@@ -40,7 +42,20 @@ _ECHOES = (
     "Starting this unit will fail!",
 )
 
-
+# Directives of [Install] that hold names of units, which systemd looks at only when the unit is enabled.
+_INSTALL_NAMES = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
+# Types that may have other names, as unit_type_may_alias() of systemd has them.
+_MAY_ALIAS = ("service", "socket", "target", "device", "timer", "path")
+# What is looked for where a name lacks its type, in this order.
+_MEANT = ("target", "service", "socket", "timer", "mount", "slice", "path")
+# What systemd-analyze takes for the instance of a template, before and from systemd 254 on.
+_MADE_UP = ("i", "test_instance")
+# A specifier that stands for the instance; `%%` is no specifier, and the others are known from the template's name.
+_INSTANCE = re.compile("(?<!%)(?:%%)*%[iI]")
+# Directives of which systemd repeats the text as written although it has put the instance into it.
+_TOLD_AS_WRITTEN = ("Unit",)
+# With less, dependencies are not even read; what is said of other units' files is left out here.
+_RECURSIVE = "--recursive-errors=one"
 # Problems of a file that a message names.
 _TOLD = 20
 _UNCHECKED = Problem(0, "", "systemd-analyze is not installed here, values have not been checked")
@@ -75,7 +90,7 @@ def verify(
     :param home: the home directory of the unit's user, for scope `user`.
     """
     kind = unit_type(name)
-    unknown = check_directives(text, kind, table) if table is not None else []
+    unknown = [*(check_directives(text, kind, table) if table is not None else ()), *check_install(text, name, paths)]
     os.mkdir(f"{scratch}/new")
     base, own = _lay_out(f"{scratch}/new", raw, name, dropin, paths)
     run = _Run(paths, home, scratch)
@@ -86,7 +101,7 @@ def verify(
     def before() -> list[str]:
         return _before(run, f"{scratch}/old", name, base)
 
-    return _judge(messages, text, name, own, dropin, unknown, table is not None, base is not None, before)
+    return _judge(messages, text, name, own, dropin, unknown, table is not None, base is not None, before, paths)
 
 
 def verify_units(
@@ -109,11 +124,12 @@ def verify_units(
     verdicts = {}
     for name, (text, _raw) in files.items():
         unknown = check_directives(text, unit_type(name), table) if table is not None else []
+        unknown += check_install(text, name, paths, files)
         if messages is None:
             verdicts[name] = Verdict(unknown, [_UNCHECKED])
         else:
             own = f"{directory}/{name}"
-            verdicts[name] = _judge(messages, text, name, own, None, unknown, table is not None, True, list)
+            verdicts[name] = _judge(messages, text, name, own, None, unknown, table is not None, True, list, paths)
     return verdicts
 
 
@@ -127,6 +143,7 @@ def _judge(
     has_table: bool,
     is_whole: bool,
     before: t.Callable[[], list[str]],
+    paths: UnitPaths,
 ) -> Verdict:
     """What the messages say of one file.
 
@@ -135,7 +152,10 @@ def _judge(
     :param is_whole: whether the unit file was there beside a drop-in, or the file is the unit file.
     :param before: returns what is said without the drop-in.
     """
-    errors, warnings, loose = [], [], []
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    loose: list[tuple[int, str]] = []
+    made_up = False
     last = {item.last: item for item in text.assignments}
     gone = set()
     for priority, message in messages:
@@ -144,7 +164,8 @@ def _judge(
             loose.append((priority, message))
             continue
         line, said = int(found.group(1)), found.group(2)
-        problem = _problem(text, last.get(line), line, said)
+        ignored = re.match("Failed to add dependency on (.*), ignoring: ", said)
+        problem = _problem(text, last.get(line), line, said + (_meant(ignored.group(1), paths) if ignored else ""))
         if "has been removed" in said:
             gone.add(problem.line)
             warnings.append(problem)
@@ -152,6 +173,10 @@ def _judge(
             # The table tells what was meant instead; but it is the host's, and may not be the tree's.
             if not has_table:
                 errors.append(problem)
+        elif is_template(name) and _is_of_instance(said, last.get(line)):
+            made_up = True
+            told = f"{said}; it was checked with a made-up instance, so whether it is right depends on the instances"
+            warnings.append(problem._replace(message=told))
         elif priority <= 3 or "ignoring" in said.lower():
             errors.append(problem)
         elif priority <= 5:
@@ -165,15 +190,76 @@ def _judge(
     # Not every reason says that it is one (What= of a .swap that does not fit its name); that the unit is refused, this does.
     fatal = any(echo in message for _priority, message in of_unit for echo in _ECHOES[:3])
     for priority, message in of_unit:
-        if any(echo in message for echo in _ECHOES) and (errors or len(of_unit) > 1):
+        if any(echo in message for echo in _ECHOES) and (errors or made_up or len(of_unit) > 1):
             continue
         refused = fatal or "Refusing" in message
         said = _without_prefix(message.replace(own, dropin or name), name)
+        if refused and made_up:
+            # It has the value that it lacks with an instance for which the line is right.
+            continue
         if refused and priority <= 4 and is_whole:
             errors.append(Problem(0, "", said))
         elif priority <= 4 and not refused:
             warnings.append(Problem(0, "", said))
     return Verdict(_unique(errors), _unique(warnings))
+
+
+def check_install(text: UnitText, name: str, paths: UnitPaths, beside: t.Container[str] = ()) -> list[Problem]:
+    """What of [Install] systemd would take for no name when the unit is enabled, at which it fails or does nothing.
+
+    :param name: the unit's full name.
+    :param beside: names of units that will be there too.
+    """
+    problems = []
+    for item in text.assignments:
+        if item.section != "Install" or item.key not in _INSTALL_NAMES:
+            continue
+        if item.key == "Alias" and item.value and unit_type(name) not in _MAY_ALIAS:
+            why = f"a {unit_type(name)} unit can have no other name, systemd would ignore this"
+            problems.append(Problem(item.line, f"Alias={item.value}", why))
+            continue
+        for word in words_of(item.value):
+            # An alias may be written as the link in a directory of dependencies that it comes to.
+            bare = word.strip("\"'").rpartition("/" if item.key == "Alias" else "\0")[2]
+            if "%" in bare:
+                # Only systemd can tell what specifiers come to.
+                continue
+            why = _name_problem(bare)
+            if why:
+                why += _meant(bare, paths, beside)
+            elif item.key == "Alias" and unit_type(bare) != unit_type(name):
+                why = f"{bare} is a {unit_type(bare)} and {name} is none, and both have to be of one type to be the same unit"
+            if why:
+                problems.append(Problem(item.line, f"{item.key}={item.value}", why))
+    return problems
+
+
+def _name_problem(word: str) -> str:
+    """Why a word is no full name of a unit; empty where it is one."""
+    try:
+        check_name(word, "")
+    except BadInput as e:
+        return e.msg[2:].partition("; ")[0]
+    return "" if unit_type(word) else f"{shown(word)} is no name of a unit, which ends with its type"
+
+
+def _meant(word: str, paths: UnitPaths, beside: t.Container[str] = ()) -> str:
+    """What to write for a word that lacks the type of a unit, as the end of a message."""
+    if unit_type(word) or _name_problem(f"{word}.service"):
+        return ""
+    known = next((name for name in (f"{word}.{kind}" for kind in _MEANT) if name in beside or paths.find(name)), "")
+    return f"; did you mean {known}?" if known else f"; write the type too, such as {word}.service"
+
+
+def _is_of_instance(said: str, item: Assignment | None) -> bool:
+    """Whether a message is about what a value comes to for the instance that systemd-analyze made up for a template."""
+    if item is None:
+        return False
+    instance = re.search(rf"(?<!\w)({'|'.join(_MADE_UP)})(?!\w)", said)
+    words = [word for word in words_of(item.value) if _INSTANCE.search(word)]
+    if item.key in _TOLD_AS_WRITTEN:
+        return bool(words)
+    return instance is not None and any(word not in said for word in words)
 
 
 def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
@@ -224,7 +310,7 @@ class _Run:
     """How systemd-analyze is called for one scope."""
 
     def __init__(self, paths: UnitPaths, home: str, runtime: str) -> None:
-        self._options = ["--man=no", "--recursive-errors=no"]
+        self._options = ["--man=no", _RECURSIVE]
         self._mode = "--system" if paths.scope == "system" else "--user"
         self._env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -248,9 +334,9 @@ class _Run:
         except SystemdError as e:
             return [(4, f"{name}: systemd-analyze could not check it: {e.msg}") for name in names]
         said = answer.stdout.decode("utf-8", "replace")
-        if "unrecognized option '--recursive-errors" in said and "--recursive-errors=no" in self._options:
+        if "unrecognized option '--recursive-errors" in said and _RECURSIVE in self._options:
             # Before systemd 250.
-            self._options.remove("--recursive-errors=no")
+            self._options.remove(_RECURSIVE)
             return self.verify(scratch, names)
         messages = []
         # A message may hold anything that str.splitlines() takes for the end of a line.

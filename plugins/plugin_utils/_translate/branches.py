@@ -12,6 +12,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import c
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.guards import Guards
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
+    arms,
     branch,
     commands_in,
     condition_of,
@@ -307,26 +308,14 @@ class Branches(Guards):
             raise NeedShell("a case that is decided when the service starts")
         from fnmatch import fnmatchcase
 
-        for item in node.children:
-            if item.type != "case_item":
-                continue
-            patterns: list[str] = []
-            body: list[tuple[Node, bool]] = []
-            seen = False
-            for child in item.children:
-                if child.type == ")":
-                    seen = True
-                elif not seen and child.is_named:
-                    patterns.append(text_of(child).strip("\"'"))
-                elif seen and child.is_named and child.type != "comment":
-                    body.append((child, False))
-                elif child.type in (";&", ";;&", "&"):
-                    raise NeedShell("a case that falls through")
-            if any("$" in pattern for pattern in patterns):
+        for arm in arms(node):
+            if arm.falls:
+                raise NeedShell("a case that falls through")
+            if any("$" in pattern for pattern in arm.patterns):
                 raise NeedShell("a case with variable patterns")
-            if any(fnmatchcase(text, pattern) for pattern in patterns):
+            if any(fnmatchcase(text, pattern) for pattern in arm.patterns):
                 self.note(INFO, "case", f"decided for this service by '{text}'; the other branches were left out")
-                return self.block(body, last)
+                return self.block([(statement, False) for statement in arm.body], last)
         self.note(INFO, "case", f"no branch is for '{text}'; left out")
         return False
 

@@ -29,7 +29,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
-    DOWN,
     STATEFUL,
     UP,
     Exit,
@@ -37,6 +36,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     asks_files,
     flatten,
     inner_command,
+    own_sv,
     test_text,
 )
 
@@ -162,7 +162,7 @@ class Guards(Commands):
 
     def _leaving_sv(self, words: list[str]) -> bool:
         """`sv down X` where the script is about to end: X is the service itself, whatever its directory is called here."""
-        if self._own_sv(words):
+        if own_sv(words, self.definition):
             return True
         if len(words) == 3 and words[1] in ("down", "d", "stop", "exit"):
             self.note_once(
@@ -170,17 +170,6 @@ class Guards(Commands):
             )
             return True
         return False
-
-    def _own_sv(self, words: list[str]) -> bool:
-        arguments = [word.strip("\"'") for word in words[1:]]
-        while arguments and arguments[0].startswith("-"):
-            arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
-        if len(arguments) < 2 or arguments[0] not in DOWN | {"once", "o"}:
-            return False
-        own = (".", "./", self.definition.name, self.definition.path, "$PWD", "${PWD##*/}", "$(dirname")
-        return all(
-            name.rstrip("/") in own or name.rsplit("/", 1)[-1] == self.definition.name for name in arguments[1:2]
-        )
 
     def _messages(self, leave: Exit) -> None:
         if leave.messages:

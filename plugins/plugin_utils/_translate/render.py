@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import SPECIFIER, Word
 
@@ -26,24 +27,7 @@ def quoted(text: str, prefer: str = '"') -> str:
     if text and _PLAIN.match(text):
         return text
     other = "'" if prefer == '"' else '"'
-    mark = other if text.count(other) < text.count(prefer) else prefer
-    out = []
-    for char in text:
-        if char == "\\":
-            out.append("\\\\")
-        elif char == mark:
-            out.append("\\" + mark)
-        elif char == "\n":
-            out.append("\\n")
-        elif char == "\t":
-            out.append("\\t")
-        elif char < " " or char == "\x7f":
-            out.append(f"\\x{ord(char):02x}")
-        elif "\udc80" <= char <= "\udcff":
-            out.append(f"\\x{ord(char) - 0xDC00:02x}")
-        else:
-            out.append(char)
-    return mark + "".join(out) + mark
+    return quoting.quoted(text, other if text.count(other) < text.count(prefer) else prefer)
 
 
 def exec_word(word: Word, program: bool = False) -> str:

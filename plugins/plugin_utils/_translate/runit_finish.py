@@ -22,7 +22,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     names_own_file,
     only_assigns,
     only_messages,
-    own_sv,
     redirects_text,
     shebang_of,
     shell_command,
@@ -39,6 +38,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     CannotPrint,
     Printer,
     Script,
+    arms,
     assigned,
     commands_in,
     constant,
@@ -56,6 +56,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabula
     Wrap,
     is_relative,
     names_relative,
+    own_sv,
     relative_file,
     unit_of,
 )
@@ -256,7 +257,7 @@ class Finish(Run):
             service.restart_sec = words[1]
             self.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
             return True
-        if name == "sv" and own_sv(words, self.definition):
+        if name == "sv" and own_sv(words, self.definition, for_good=True):
             service.restart = None
             service.restart_sec = None
             self.note(INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")
@@ -331,26 +332,14 @@ class Finish(Run):
         if text_of(value).strip('"') not in ("$1", "${1}"):
             return False
         codes: list[str] = []
-        for item in node.children:
-            if item.type != "case_item":
-                continue
-            patterns: list[str] = []
-            body: list[Node] = []
-            seen = False
-            for child in item.children:
-                if child.type == ")":
-                    seen = True
-                elif not seen and child.is_named:
-                    patterns.append(text_of(child).strip("\"'"))
-                elif seen and child.is_named and child.type != "comment":
-                    body.append(child)
-            downs = [one for one in body if down_statement(one, self.definition)]
-            if not all(one in downs or only_messages(one) or is_exit(one) for one in body):
+        for arm in arms(node):
+            downs = [one for one in arm.body if down_statement(one, self.definition)]
+            if arm.falls or not all(one in downs or only_messages(one) or is_exit(one) for one in arm.body):
                 return False
             if downs:
-                if not all(pattern.isdigit() for pattern in patterns):
+                if not all(pattern.isdigit() for pattern in arm.patterns):
                     return False
-                codes += patterns
+                codes += arm.patterns
         self.service.prevent_restart += codes
         self.note(
             INFO,

@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     statements,
     text_of,
 )
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import own_sv
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -123,20 +124,6 @@ def only_assigns(node: Node) -> bool:
     return node.type in ("variable_assignment", "variable_assignments")
 
 
-def own_sv(words: list[str], definition: Definition) -> bool:
-    arguments = list(words[1:])
-    while arguments and arguments[0].startswith("-"):
-        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
-    if len(arguments) < 2 or arguments[0] not in ("d", "down", "stop", "once", "o", "x", "exit", "force-stop"):
-        return False
-    name = arguments[1].rstrip("/")
-    return (
-        name in (".", definition.name, definition.path, "$PWD", "${PWD##*/}", "$NAME", "$SERVICE", "`pwd`", "$(pwd)")
-        or name.rsplit("/", 1)[-1] == definition.name
-        or name.startswith(("$(dirname", "$(basename", "${0%"))
-    )
-
-
 def is_exit(node: Node) -> bool:
     return node.type == "command" and text_of(node).split(None, 1)[0] in ("exit", "return", ":", "true")
 
@@ -144,7 +131,7 @@ def is_exit(node: Node) -> bool:
 def only_messages(node: Node) -> bool:
     if node.type == "if_statement":
         return (
-            all(only_messages(one) or (is_exit(one) and False) for one, _b in branch(node))
+            all(only_messages(one) for one, _b in branch(node))
             and not any(child.type in ("elif_clause", "else_clause") for child in node.children)
             and all(one.type == "test_command" for one in condition_of(node))
         )
@@ -170,7 +157,7 @@ def down_statement(node: Node, definition: Definition) -> bool:
     words = [word.strip("\"'") for word in text_of(one).split()]
     if words and words[0] == "exec":
         words = words[1:]
-    return bool(words) and words[0].rsplit("/", 1)[-1] == "sv" and own_sv(words, definition)
+    return bool(words) and words[0].rsplit("/", 1)[-1] == "sv" and own_sv(words, definition, for_good=True)
 
 
 def codes_test(node: Node, definition: Definition) -> list[str] | None:

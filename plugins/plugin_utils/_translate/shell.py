@@ -998,6 +998,29 @@ def branch(node: Node) -> list[tuple[Node, bool]]:
     return found
 
 
+class Arm(t.NamedTuple):
+    """One branch of a `case`.
+
+    :param falls: whether the next one follows it (`;&`), or something in it is put into the background.
+    """
+
+    patterns: list[str]
+    body: list[Node]
+    falls: bool
+
+
+def arms(node: Node) -> t.Iterator[Arm]:
+    """The branches of a `case`, in order."""
+    for item in node.children:
+        if item.type != "case_item":
+            continue
+        at = next((at for at, child in enumerate(item.children) if child.type == ")"), len(item.children))
+        patterns = [text_of(child).strip("\"'") for child in item.children[:at] if child.is_named]
+        rest = item.children[at:]
+        body = [child for child in rest if child.is_named and child.type != "comment"]
+        yield Arm(patterns, body, any(child.type in (";&", ";;&", "&") for child in rest))
+
+
 def condition_of(node: Node) -> list[Node]:
     """The commands between `if`, `while` or `until` and `then` or the body."""
     found = []

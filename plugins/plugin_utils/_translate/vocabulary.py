@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import normal
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, normal
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
     Word,
@@ -35,6 +35,9 @@ ONLY_BUILTIN = frozenset(
 )
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 UP = frozenset(("check", "c", "start", "s", "up", "u", "status", "once", "o", "cont"))
+_SIGNALS = ("t", "term", "k", "kill")
+# How scripts call the service that they are of.
+_OWN_NAMES = ("$PWD", "${PWD##*/}", "$NAME", "$SERVICE", "`pwd`", "$(pwd)")
 DOWN = frozenset(
     ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
 )
@@ -250,3 +253,23 @@ def is_program(text: str) -> bool:
             and not re.search("[\"'\\\\\x00-\x1f\x7f]", text)
         )
     return re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z", text) is not None
+
+
+def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = False) -> bool:
+    """Whether a command `sv` takes the service down that the script is of.
+
+    :param for_good: leave out the signals that runsv answers with another start (sv(8)).
+    :param words: of the command, with or without their quotes.
+    :param definition: what the collector found of the service.
+    """
+    arguments = [word.strip("\"'") for word in words[1:]]
+    while arguments and arguments[0].startswith("-"):
+        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
+    if len(arguments) < 2 or arguments[0] not in DOWN | {"once", "o"} or (for_good and arguments[0] in _SIGNALS):
+        return False
+    name = arguments[1].rstrip("/")
+    return (
+        name in (".", definition.name, definition.path, *_OWN_NAMES)
+        or name.rsplit("/", 1)[-1] == definition.name
+        or name.startswith(("$(dirname", "$(basename", "${0%"))
+    )

@@ -399,22 +399,52 @@ SCENARIOS: dict[str, Scenario] = {
         {"default_target": "multi-user.target", "daemon_reload": "auto"},
         before="systemctl set-default rescue.target",
     ),
+    "manager-many": Scenario(
+        "manager",
+        {
+            "default_target": "multi-user.target",
+            "environment": {"KP_A": "1", "KP_B": None, "KP_C": "2"},
+            "log_level": "notice",
+        },
+        files={f"{SYSTEM}/{A}": service()},
+        before="systemctl set-default rescue.target",
+        again="systemctl unset-environment KP_A; systemctl set-environment KP_B=old KP_C=old; systemctl log-level info",
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
     "manager-environment": Scenario(
         "manager",
         {"environment": {"KP_A": "1", "KP_B": None}, "log_level": "notice"},
         again="systemctl unset-environment KP_A; systemctl set-environment KP_B=old; systemctl log-level info",
     ),
+    "manager-user": Scenario(
+        "manager",
+        {"default_target": "basic.target", "environment": {"KP_A": "1", "KP_B": None}, "log_level": "notice", **_OF_USER},
+        files={f"{USERS}/{A}": service(1, "default.target")},
+        again="runuser -u deploy -- env XDG_RUNTIME_DIR=/run/user/1000 sh -c 'systemctl --user unset-environment KP_A; "
+        "systemctl --user set-environment KP_B=old; systemctl --user log-level info'",
+        up=(A,),
+        units=(A,),
+        other=_RESTART_USERS,
+    ),
     "linger-on": Scenario(
         "user_manager",
         {"name": "nosudo"},
+        files={f"{SYSTEM}/{A}": service()},
         again="loginctl disable-linger nosudo; systemctl stop user@1001.service",
-        units=("user@1001.service",),
+        up=(A,),
+        units=("user@1001.service", A),
+        other=_RESTART,
     ),
     "linger-off": Scenario(
         "user_manager",
         {"name": "nosudo", "linger": False},
+        files={f"{SYSTEM}/{A}": service()},
         again="loginctl enable-linger nosudo; systemctl start user@1001.service",
-        units=(),
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
     ),
     # -- run
     "run-waited": Scenario(
@@ -478,4 +508,22 @@ PAIRS: dict[str, Pair] = {
         SCENARIOS["file-rollback"], ("unit_file", _unit_file(service(3), activate=True))
     ),
     "limits and a file": Pair(SCENARIOS["limits-lasting"], ("unit_file", _unit_file(service(3), activate=True))),
+    **{
+        f"two re-executions{how}": Pair(
+            Scenario("manager", {"reexec": True, **of}, again=again, steady=False), ("manager", {"reexec": True, **of})
+        )
+        for how, of, again in (
+            ("", {}, ""),
+            # Without it, systemd is reached over the bus, until the new process makes it again.
+            (", over the bus", {}, "rm -f /run/systemd/private"),
+            (" of a user's", _OF_USER, ""),
+        )
+    },
+    # `run` takes no lock: that a name is one unit's is seen to by systemd.
+    "one command, twice": Pair(SCENARIOS["run-begun"], ("run", SCENARIOS["run-begun"].args)),
+    "one timer of run, twice": Pair(SCENARIOS["run-timer"], ("run", SCENARIOS["run-timer"].args)),
+    "a re-execution and a file": Pair(
+        Scenario("manager", {"reexec": True}, files=_V1, up=(A,), units=(A,), steady=False),
+        ("unit_file", _unit_file(service(3), activate=True)),
+    ),
 }

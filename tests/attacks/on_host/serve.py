@@ -51,7 +51,21 @@ KINDS = {
     "error": (FILE,),
     "error, rollback": (FILE,),
     "re-execute": (BUS,),
+    "clock back": (FILE, BUS),
+    "clock on": (FILE, BUS),
+    "host's clock back": (FILE, BUS),
+    "host's clock on": (FILE, BUS),
 }
+# By so many seconds the clock is set, in these variants: as the task sees it, or that of the whole host.
+_YEARS = 7 * 365 * 86400
+_LEAPS = {
+    "clock back": -_YEARS,
+    "clock on": _YEARS,
+    "host's clock back": -_YEARS,
+    "host's clock on": _YEARS,
+}
+# What an undisturbed task may take with it.
+_UNHURRIED = 3.0
 
 
 class Done(t.NamedTuple):
@@ -342,6 +356,8 @@ class Attack:
     def take(self, at: int) -> list[Difference]:
         """Cut it short at one point; returns what is wrong in the end."""
         self.stage.reset()
+        if self.variant in _LEAPS:
+            return self._take_with_leap(at)
         cut = run(self.scenario.module, self._args(), kinds=self.kinds, at=at, act=self._act(at))
         wrong = [Difference("error", cut.broken)] if cut.broken else []
         if self.variant == "re-execute":
@@ -366,6 +382,34 @@ class Attack:
             # What could not be removed is there still; of temporary files that is nobody's fault but the disk's.
             wrong = [each for each in wrong if not each.text.startswith("/tmp/")]
         return wrong
+
+    def _take_with_leap(self, at: int) -> list[Difference]:
+        """Have the clock set at one point: the task does all the same, in no more time, and so does the next one, by then.
+
+        What timers make of it is systemd's own: those that are due run. Only files are looked at, and what is to be done still.
+        """
+        wrong, scenario = [], self.scenario
+        truth = time.time() - time.monotonic()
+        try:
+            done = run(scenario.module, self._args(), kinds=self.kinds, at=at, act=self._act(at))
+            if done.broken or done.failed != scenario.fails:
+                wrong.append(Difference("clock", done.broken or str(done.result.get("msg", done.result))[-600:]))
+            limit = _UNHURRIED * max(self.stage.undisturbed.seconds, 1.0)
+            if done.seconds > limit:
+                wrong.append(Difference("clock", f"it took {done.seconds:.1f} s, where {limit:.1f} s are plenty"))
+            again = self.stage.run()
+            if again.broken or again.failed != scenario.fails or (scenario.steady and again.result.get("changed")):
+                told = again.result.get("msg", again.result.get("steps", again.result))
+                wrong.append(Difference("clock", f"a second run: {again.broken or str(told)[-600:]}"))
+        finally:
+            if self.variant.startswith("host's"):
+                time.clock_settime(time.CLOCK_REALTIME, truth + time.monotonic())
+        differences = pictures.compare(self.stage.good, self.stage.take())
+        return wrong + [
+            each
+            for each in differences
+            if each.kind in ("file", "stray") and pictures.TRACES not in each.text and "/timers/stamp-" not in each.text
+        ]
 
     def _check_survived(self, done: Done) -> list[Difference]:
         wrong = []
@@ -410,6 +454,11 @@ class Attack:
             return lambda kind, what: os.kill(os.getpid(), signal.SIGKILL)
         if self.variant in ending:
             return lambda kind, what: os.kill(os.getpid(), ending[self.variant])
+        if self.variant in _LEAPS:
+            leap = _LEAPS[self.variant]
+            if self.variant.startswith("host's"):
+                return lambda kind, what: time.clock_settime(time.CLOCK_REALTIME, time.time() + leap)
+            return lambda kind, what: _stand_in(leap)
         if self.variant == "re-execute":
             return lambda kind, what: _reexecute(self.scenario.user)
         number = _ERRORS[at % len(_ERRORS)]
@@ -418,6 +467,12 @@ class Attack:
             raise OSError(number, os.strerror(number))
 
         return fail
+
+
+def _stand_in(leap: int) -> None:
+    """Have this process take another time for that of its host, whose clock stays: a container's is everybody's."""
+    true = time.time_ns
+    vars(time).update(time=lambda: true() / 1e9 + leap, time_ns=lambda: true() + leap * 1_000_000_000)
 
 
 def _reexecute(user: bool) -> None:
@@ -530,7 +585,7 @@ class Server:
 
 
 def _choose(request: dict[str, t.Any], points: t.Sequence[str]) -> t.Sequence[int]:
-    step = request["step"]
+    step = max(request["step"], len(points) // request.get("most", len(points) + 1))
     return request.get("points") or range(1 + request["begin"] % step, len(points) + 1, step)
 
 
@@ -582,7 +637,9 @@ def prepare(own: bool) -> None:
     # Most of what reloading takes goes into generators, and none of what they make is looked at.
     for kind in ("system", "user") if own else ():
         os.makedirs(f"/etc/systemd/{kind}-generators", exist_ok=True)
-        for name in os.listdir(f"/usr/lib/systemd/{kind}-generators"):
+        # Where /lib is no link to it.
+        library = next(lib for lib in ("/usr/lib", "/lib") if os.path.isdir(f"{lib}/systemd/{kind}-generators"))
+        for name in os.listdir(f"{library}/systemd/{kind}-generators"):
             if not os.path.lexists(f"/etc/systemd/{kind}-generators/{name}"):
                 os.symlink("/dev/null", f"/etc/systemd/{kind}-generators/{name}")
     if not os.path.isdir(f"/run/user/{pictures.UID}/systemd"):

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import Bundle, TooOld
 
 MISSING = {"failed": True, "msg": "none here", "pidone_jeepney": {"missing": True}}
@@ -101,20 +102,25 @@ def test_in_the_background_everything_goes_along_at_once(monkeypatch: pytest.Mon
 def test_a_controller_without_jeepney_is_fine_where_the_host_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for bundle in (None, TooOld("/opt/x/jeepney")):
         done = run(monkeypatch, {"changed": False}, bundle=bundle)
-        assert (done.result, done.sent) == ({"changed": False}, [{}])
+        assert done.result == {"changed": False}
+        assert [list(sent) for sent in done.sent] == [["lacking"]]
 
 
 def test_jeepney_nowhere_is_one_error_with_both_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module says it, told what it cannot know: ansible-core shows the module's words, whatever the result says later."""
     done = run(monkeypatch, MISSING, bundle=None)
     assert set(done.result) == {"failed", "msg"}
-    for words in (
-        "has none to bring",
-        f"`{sys.executable} -m pip install 'jeepney>=0.8'`",
-        "python3-jeepney on the host",
-    ):
-        assert words in done.result["msg"]
+    for words in ("has none to bring", f"`{sys.executable} -m pip install 'jeepney>=0.7'`"):
+        assert words in done.sent[0]["lacking"]
     done = run(monkeypatch, MISSING, bundle=TooOld("/opt/x/jeepney"))
-    assert "/opt/x/jeepney, is older than 0.7" in done.result["msg"]
+    assert "/opt/x/jeepney, is older than 0.7" in done.sent[0]["lacking"]
+    for lacking in ("", "WHY AND REMEDY"):
+        monkeypatch.setattr(carrier, "luggage", {"lacking": lacking})
+        monkeypatch.setattr(carrier, "import_own", lambda: None)
+        with pytest.raises(carrier.JeepneyMissing) as missing:
+            carrier.import_jeepney()
+        assert (lacking or "under its full name") in missing.value.msg
+        assert "python3-jeepney on the host" in missing.value.msg
 
 
 def test_check_mode_and_async_are_supported() -> None:

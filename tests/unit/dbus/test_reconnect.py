@@ -25,8 +25,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager as module
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Job, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Manager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import ended_how
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, jobs_of
 from tests.attacks.fuzz_wire import value_of
 
 FIELDS = dbus.HeaderFields
@@ -157,7 +158,7 @@ def test_a_reload_is_made_again() -> None:
 def test_changes_that_come_to_the_same_are_asked_for_again() -> None:
     """A job that is there is joined, and links that are there are there."""
     old, new = Peer(StartUnitWithFlags=[HANG_UP]), Peer(StartUnitWithFlags=["o"])
-    (job,) = managed(old, new).enqueue([("a.service", "start")])
+    (job,) = jobs_of(managed(old, new).enqueue([("a.service", "start")]))
     assert isinstance(job, Job)
     assert new.asked[-1] == "StartUnitWithFlags"
 
@@ -170,7 +171,7 @@ def test_others_are_not_made_twice_but_leave_a_living_connection() -> None:
     ):
         manager.start_transient("a.service", [])
     assert "StartTransientUnit" not in new.asked
-    (job,) = manager.enqueue([("a.service", "stop")])
+    (job,) = jobs_of(manager.enqueue([("a.service", "stop")]))
     assert isinstance(job, Job)
     assert (job.id, new.asked[-1]) == (7, "StopUnit")
 

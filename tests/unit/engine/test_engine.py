@@ -10,14 +10,16 @@ import typing as t
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job
 
 
 class Recorded(Step):
@@ -47,18 +49,18 @@ class Recorded(Step):
         return f"{self.names[0]} undone"
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as a rollback needs."""
 
     def __init__(self, log: list[str], result: str = "done") -> None:
         self._log, self._result = log, result
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self._log.append("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self._log.extend(f"{kind} {name}" for name, kind in wanted)
-        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: self._result for job in jobs}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
@@ -32,6 +33,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.absent import AbsentManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import SetEnvironment, SetLogging
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.user_manager.task import SetLinger
 
 TOOLS = FileTools(lambda path, check: False)
 
@@ -41,20 +48,20 @@ def at_once(session: object) -> t.ContextManager[None]:
     return nullcontext()
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as plans and ways back need; what is asked of it is in `log`."""
 
-    offline = False
+    offline, runs = False, True
 
     def __init__(self) -> None:
         self.log: list[str] = []
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.log.append("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[t.Any]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.log += [f"{kind} {name}" for name, kind in wanted]
-        return [type("Job", (), {"id": number, "unit": name})() for number, (name, _kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: "done" for job in jobs}
@@ -110,7 +117,7 @@ class Host:
     def task(
         self, steps: t.Callable[[], list[Step]], rollback: bool = False, check: bool = False, **params: t.Any
     ) -> bool:
-        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0})()
+        session = type("Session", (), {"reading": at_once, "manager": self.manager, "timeout": 5.0, "down": False})()
         changes = [Change("a", "", "")]
         made = self.module(check, **params)
         return bring_about(made, session, lambda: Plan(steps(), changes), rollback)[2]
@@ -382,9 +389,11 @@ def test_nothing_is_changed_where_nothing_can_be_written_down(host: Host, tmp_pa
     (tmp_path / "run" / "undo").write_text("and another")
     path = tmp_path / "units" / "f"
     path.parent.mkdir()
-    with pytest.raises(SystemdError):
+    with pytest.raises(SystemdError) as caught:
         host.task(lambda: [WriteFile(str(path), b"x", None, TOOLS)])
     assert not path.exists()
+    assert all(place in caught.value.msg for place in host.places.logs)
+    assert "make room there" in caught.value.msg
 
 
 def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> None:
@@ -402,6 +411,9 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
             {"/f": saved, "/g": None},
         ),
         way_back.DropInsWere({"/f": saved, "/g": None}),
+        way_back.EnvironmentWas({"A": "1", "B": None}, {"A": None, "B": "\udcff"}),
+        way_back.SettingWas("LogLevel", "info", "debug"),
+        way_back.LingerWas({"deploy": 1000}, True),
     ]
     assert {note.kind for note in notes} == way_back.KINDS.keys()
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
@@ -410,8 +422,8 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
     found = load(log.path)
     assert found is not None
     assert [note.as_data() for note in found.notes] == [note.as_data() for note in notes]
-    properties = t.cast(t.Any, found.notes[-2])
-    assert properties._values == t.cast(t.Any, notes[-2])._values
+    properties = t.cast(t.Any, found.notes[7])
+    assert properties._values == t.cast(t.Any, notes[7])._values
 
 
 def test_links_of_a_killed_task_are_those_of_its_units(tmp_path: Path) -> None:
@@ -481,7 +493,13 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
         session = type(
             "Session",
             (),
-            {"reading": at_once, "manager": host.manager, "timeout": 5.0, "connect": lambda self: Manager()},
+            {
+                "reading": at_once,
+                "manager": host.manager,
+                "timeout": 5.0,
+                "down": False,
+                "connect": lambda self: Manager(),
+            },
         )()
         os.close(reading)
         bring_about(host.module(), session, lambda: Plan(steps, [Change("a", "", "")]), rollback=True, guarded=True)
@@ -499,7 +517,7 @@ def test_a_guarded_task_that_is_killed_is_put_back_at_once(host: Host, tmp_path:
 
 def test_a_guarded_task_that_ends_well_is_left_as_it_is(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 5.0, "down": False})()
     plan = Plan([WriteFile(str(path), b"v2", None, TOOLS)], [Change("a", "", "")])
     assert bring_about(host.module(), session, lambda: plan, guarded=True)[2]
     os.wait()
@@ -616,14 +634,14 @@ def holder(host: Host) -> t.Iterator[t.Any]:
 def test_who_waits_in_vain_is_told_for_whom(host: Host, holder: t.Any, tmp_path: Path) -> None:
     path = tmp_path / "f"
     process, _let_go = holder
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.2, "down": False})()
     with pytest.raises(Busy, match=rf"pidone\.systemd\.timer, process {process.pid}, since .*`timeout`"):
         bring_about(host.module(), session, lambda: Plan([WriteFile(str(path), b"x", None, TOOLS)]))
     assert not path.exists()
 
 
 def test_who_changes_nothing_does_not_wait(host: Host, holder: t.Any) -> None:
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.01, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
 
 
@@ -635,7 +653,7 @@ def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, 
     log = UndoLog([str(directory)], "system.undo", {"module": "unit", "task": "", "rollback": False})
     path.write_bytes(b"new")
     log.add(way_back.FileWas(str(path), None, b"new"))
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05, "down": False})()
     assert bring_about(host.module(), session, Plan)[2] is False
     assert path.exists()
     with pytest.raises(Busy):
@@ -656,7 +674,7 @@ def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) 
         let_go.set()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     assert bring_about(host.module(), session, make_plan)[2] is True
     assert len(looked) == 2
 
@@ -672,7 +690,7 @@ def test_who_was_overtaken_between_looking_and_acting_looks_again(host: Host, tm
             other.release()
         return Plan([WriteFile(str(tmp_path / "f"), b"x", None, TOOLS)])
 
-    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0})()
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
     bring_about(host.module(), session, make_plan)
     assert len(looked) == 2
 
@@ -707,6 +725,12 @@ def test_what_a_holder_says_of_itself_is_not_believed(tmp_path: Path, said: byte
         '{"kind": "jobs", "up": "abc", "again": "start", "down": [], "for_now": false, "anew": []}',
         '{"kind": "jobs", "up": [], "again": "start", "down": [], "for_now": false, "anew": [[1, 2, 3, 4]]}',
         '{"kind": "drop-ins", "files": []}',
+        '{"kind": "environment", "before": {"A": 1}, "digests": {}}',
+        '{"kind": "environment", "before": {"A": "\\u0000"}, "digests": {}}',
+        '{"kind": "environment", "before": [], "digests": {}}',
+        '{"kind": "setting", "name": "ConfirmSpawn", "before": "", "after": ""}',
+        '{"kind": "linger", "users": [], "on": true}',
+        '{"kind": "linger", "users": {"a": "x"}, "on": true}',
         '{"kind": "properties", "values": [], "volatile": {}}',
         pytest.param("[" * 100_000, id="deep"),
         "1",
@@ -798,7 +822,7 @@ def test_a_unit_that_cannot_come_up_any_more_keeps_nobody_from_mending_it(
     """What was stopped by a task that was cut short is started; where that fails, it is told, and the next task goes on."""
     with pytest.raises(Killed):
         host.task(lambda: [Jobs("stop", ["a.service"], ["a.service"]), Dies()])
-    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [SystemdError("no such unit") for dummy in wanted])
+    monkeypatch.setattr(host.manager, "enqueue", lambda wanted: [Enqueued(name, error=CallFailed("x", "no such unit")) for name, _kind in wanted])
     host.task(list, name="other")
     assert any("a.service did not come up again" in line for line in host.warned)
     assert host.logs() == []
@@ -824,7 +848,7 @@ def _tree_host(host: Host, tmp_path: Path) -> tuple[Path, Path]:
     units, victim = tmp_path / "tree" / "units", tmp_path / "victim"
     units.mkdir(parents=True)
     victim.mkdir()
-    host.manager.root = str(tmp_path / "tree")  # type: ignore[attr-defined]
+    host.manager.root = str(tmp_path / "tree")
     host.manager.offline = True
     return units, victim
 
@@ -1006,7 +1030,7 @@ def test_links_are_noted_before_systemd_is_asked(tmp_path: Path) -> None:
     order: list[str] = []
 
     class Asked(Manager):
-        def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[t.Any]:
+        def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
             order.append("enable")
             return []
 
@@ -1025,3 +1049,194 @@ def test_replace_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not permitted"):
         replace(f"{tmp_path}/f", b"new", refuse)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"old"}
+
+
+# -- what the manager itself was
+
+
+class Settings(Manager):
+    """A manager with an environment and a log level, each change of which is in `log`."""
+
+    def __init__(self, level: str, **environment: str) -> None:
+        super().__init__()
+        self.level, self.variables = level, environment
+
+    def environment(self) -> dict[str, str]:
+        return dict(self.variables)
+
+    def change_environment(self, unset: t.Sequence[str], assign: dict[str, str]) -> None:
+        self.log.append(f"unset {sorted(unset)} set {assign}")
+        self.variables = {k: v for k, v in {**self.variables, **assign}.items() if k not in unset}
+
+    def manager_property(self, name: str) -> str:
+        assert name == "LogLevel"
+        return self.level
+
+    def set_manager_property(self, name: str, value: str) -> None:
+        assert name == "LogLevel"
+        self.level = value
+
+
+def test_a_killed_task_of_the_manager_itself_is_put_back(host: Host) -> None:
+    """What was set, unset and never there; the log holds no value that is set."""
+    host.manager = manager = Settings("info", KEPT="k", OLD="o", GONE="g")
+    before = manager.environment()
+
+    def steps() -> list[Step]:
+        now = manager.environment()
+        return [
+            SetEnvironment(now, {"OLD": "secret-of-new", "NEW": "secret-too"}, ["GONE"]),
+            SetLogging("LogLevel", manager.level, "debug"),
+            Dies(),
+        ]
+
+    with pytest.raises(Killed):
+        host.task(steps)
+    assert manager.environment() == {"KEPT": "k", "OLD": "secret-of-new", "NEW": "secret-too"}
+    (log,) = host.logs()
+    assert "secret" not in Path(log).read_text()
+    assert host.task(list, other=1)
+    assert (manager.environment(), manager.level) == (before, "info")
+    assert "environment variables" in host.warned[0]
+    assert "LogLevel as it was" in host.warned[0]
+
+
+def test_what_others_set_since_is_left_alone(host: Host) -> None:
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(
+            lambda: [
+                SetEnvironment(manager.environment(), {"A": "2", "B": "2"}, []),
+                SetLogging("LogLevel", "info", "debug"),
+                Dies(),
+            ]
+        )
+    manager.variables["B"], manager.level = "somebody's", "err"
+    host.task(list)
+    assert (manager.environment(), manager.level) == ({"A": "1", "B": "somebody's"}, "err")
+    assert host.warned[0].count("somebody else") == 2
+    assert host.logs() == []
+
+
+def test_what_was_foretold_of_the_manager_and_never_came_is_no_change(host: Host) -> None:
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(lambda: [SetEnvironment({"A": "1"}, {"A": "2"}, []), SetLogging("LogLevel", "info", "debug"), Dies()])
+    manager.variables["A"], manager.level = "1", "info"
+    manager.log.clear()
+    host.task(list)
+    assert manager.log == ["reload"]
+
+
+@pytest.mark.parametrize(
+    ("on", "same", "expected"),
+    [
+        # What runs is stopped by nobody; what was turned off comes back, unless it is to be turned off again.
+        (True, False, []),
+        (True, True, []),
+        (False, False, [([1000], True)]),
+        (False, True, []),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_lingering(host: Host, monkeypatch: pytest.MonkeyPatch, on: bool, same: bool, expected: t.Any, fails: bool) -> None:
+    """A task that was killed after logind did it; the same one, run again and rolled back, ends as before both."""
+    lingering = {"deploy": not on}
+    calls: list[t.Any] = []
+
+    def set_linger(uids: t.Sequence[int], to: bool, jeepney: t.Any) -> None:
+        calls.append((list(uids), to))
+        lingering["deploy"] = to
+
+    base = "ansible_collections.pidone.systemd.plugins.module_utils."
+    monkeypatch.setattr(f"{base}_tasks.user_manager.task.set_linger", set_linger)
+    monkeypatch.setattr(f"{base}_systemd.logind.set_linger", set_linger)
+    monkeypatch.setattr(f"{base}_systemd.logind.lingers", lingering.__getitem__)
+    monkeypatch.setattr(f"{base}_dbus.carrier.import_jeepney", lambda: None)
+    monkeypatch.setattr(f"{base}_systemd.accounts.user_entry", lambda name: type("Entry", (), {"pw_uid": 1000})())
+    with pytest.raises(Killed):
+        host.task(lambda: [SetLinger({"deploy": 1000}, on, None), Dies()])
+    calls.clear()
+    last: list[Step] = [Fails(SystemdError("no"))] if fails else []
+    options: dict[str, t.Any] = {} if same else {"other": 1}
+    try:
+        host.task(lambda: list(last), rollback=True, **options)
+    except SystemdError:
+        assert fails
+    assert calls == (expected or ([([1000], not on)] if fails and same else []))
+    assert host.logs() == []
+    if on and not same:
+        assert "deploy lingers since" in host.warned[0]
+
+
+def test_what_a_users_manager_ran_is_gone_with_it(host: Host, tmp_path: Path) -> None:
+    """The manager of a user was killed with the task, and does not run when the next one comes: files are put back all the same."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    host.manager = manager = Settings("info", A="1")
+    with pytest.raises(Killed):
+        host.task(
+            lambda: [
+                Jobs("stop", ["a.service"], up=["a.service"]),
+                SetEnvironment(manager.environment(), {"A": "2"}, []),
+                SetLogging("LogLevel", "info", "debug"),
+                WriteFile(str(path), b"x", None, TOOLS),
+                Dies(),
+            ]
+        )
+    host.manager = t.cast(t.Any, AbsentManager(str(tmp_path), 1000))
+    assert host.task(list, other=1)
+    assert not path.exists()
+    assert host.logs() == []
+
+
+def test_a_link_and_what_was_removed_are_on_the_disk_before_they_are_forgotten(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut must not bring back what a task has removed, when nobody knows of that any more."""
+    done: list[str] = []
+    fsync, unlink, rename = os.fsync, os.unlink, os.replace
+
+    def watched_fsync(descriptor: int) -> None:
+        done.append(f"sync {os.readlink(f'/proc/self/fd/{descriptor}')}")
+        fsync(descriptor)
+
+    def watched_unlink(path: t.Any, **more: t.Any) -> None:
+        unlink(path, **more)
+        done.append(f"unlink {path}")
+
+    def watched_replace(source: t.Any, target: t.Any, **more: t.Any) -> None:
+        rename(source, target, **more)
+        done.append(f"replace {target}")
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "unlink", watched_unlink)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    replace_link(f"{tmp_path}/l", "/y")
+    assert done == [f"replace {tmp_path}/l", f"sync {tmp_path}"]
+    units = tmp_path / "units"
+    units.mkdir()
+    (units / "gone").write_bytes(b"gone")
+    (units / "link").symlink_to("/x")
+    done.clear()
+    saved = t.cast(Saved, Saved.of(f"{units}/gone"))
+    host.task(lambda: [RemoveFile(f"{units}/gone", saved, TOOLS), RemoveLinks({f"{units}/link": "/x"})])
+    log = next(each for each in done if each.startswith("unlink") and each.endswith(".undo"))
+    last = max(done.index(f"unlink {units}/gone"), done.index(f"unlink {units}/link"))
+    assert f"sync {units}" in done[last : done.index(log)]
+    # And when it is put back.
+    with pytest.raises(Killed):
+        host.task(lambda: [WriteFile(f"{units}/new", b"new", None, TOOLS), Dies()])
+    done.clear()
+    host.task(list, other=1)
+    log = next(each for each in done if each.startswith("unlink") and each.endswith(".undo"))
+    assert f"sync {units}" in done[done.index(f"unlink {units}/new") : done.index(log)]
+
+
+def test_a_task_that_has_no_log_removes_what_a_killed_one_left_beside_its_file(tmp_path: Path) -> None:
+    """Tasks with records of their own (handovers) come again to the same file, and nobody else looks there."""
+    path = tmp_path / "a.service"
+    (tmp_path / ".a.service.0123abcd.pidone-tmp").write_text("half")
+    (tmp_path / ".b.service.0123abcd.pidone-tmp").write_text("somebody's")
+    WriteFile(str(path), b"whole", None, TOOLS).apply(Context(Manager()))
+    assert sorted(os.listdir(tmp_path)) == [".b.service.0123abcd.pidone-tmp", "a.service"]

@@ -21,10 +21,9 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
     Supervised,
     asks_for,
-    link,
     scanned_links,
-    unlink,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import make_link, remove_link
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 
@@ -230,14 +229,14 @@ def test_the_lock_keeps_others_out(service: Path) -> None:
 def test_links(tmp_path: Path, service: Path) -> None:
     scanned = tmp_path / "service"
     path = str(scanned / "web")
-    link(path, "../sv/web")
-    link(path, "elsewhere")
+    make_link(path, "../sv/web")
+    make_link(path, "elsewhere")
     assert os.readlink(path) == "../sv/web"
     assert scanned_links([path, str(scanned / "gone")]) == {path: "../sv/web"}
     with pytest.raises(SystemdError, match="not a link"):
         scanned_links([str(service)])
-    unlink(path)
-    unlink(path)
+    remove_link(path)
+    remove_link(path)
     assert not os.path.lexists(path)
 
 

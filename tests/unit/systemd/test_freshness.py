@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 
 NAMES = ["a.service", "b@1.service", "c.service"]
 
 
-class FakeManager:
+class FakeManager(NoManager):
     """Tells when units were loaded and where from."""
 
     def __init__(self, paths: list[Path], loaded: int | None = None) -> None:
@@ -25,7 +26,7 @@ class FakeManager:
         self.loaded = time.time_ns() // 1000 if loaded is None else loaded
         self.monotonic = time.monotonic_ns() // 1000 if self.loaded else 0
 
-    def manager_properties(self, names: list[str]) -> list[t.Any]:
+    def manager_properties(self, names: t.Sequence[str]) -> list[t.Any]:
         """Both times, and the directories."""
         assert names == ["UnitsLoadTimestamp", "UnitsLoadTimestampMonotonic", "UnitPath"]
         return [self.loaded, self.monotonic, self.paths]

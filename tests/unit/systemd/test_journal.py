@@ -53,6 +53,8 @@ def journalctl(monkeypatch: pytest.MonkeyPatch) -> Journalctl:
 
 def entries(**params: t.Any) -> list[dict[str, t.Any]]:
     class Module:
+        check_mode = False
+
         def __init__(self) -> None:
             self.params = {**DEFAULTS, **params}
 
@@ -184,3 +186,9 @@ def test_numbers_that_are_none_are_none(journalctl: Journalctl) -> None:
         [{"_PID": "\u00b2", "__REALTIME_TIMESTAMP": "x"}, {"_PID": ["1"], "__REALTIME_TIMESTAMP": "7" * 5000}]
     ]
     assert [(entry["pid"], entry["time"]) for entry in entries()] == [(None, 0), (None, 0)]
+
+
+def test_a_line_that_was_cut_short_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """journalctl was killed, or the disk is full: what came whole is told, and a failure report goes on."""
+    monkeypatch.setattr(journal, "_journalctl", lambda _arguments, _timeout: [b'{"MESSAGE": "a"}', b"3", b'{"MESSAGE": "b'])
+    assert [entry["message"] for entry in journal.read_journal([], None)] == ["a"]

@@ -14,7 +14,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    INFINITY,
     PROPERTIES,
     Scaled,
     bus_names,
@@ -33,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     to_data,
     told,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 
 MIB = 1 << 20
 ANY = [(2, bytes(4), 0), (10, bytes(16), 0)]
@@ -190,16 +190,16 @@ def test_shares_are_equal_to_what_they_come_to() -> None:
         ("DeviceAllow", "/dev/null rx", "'rx' in '/dev/null rx' is not made of r"),
         ("DevicePolicy", "open", "'open' is none of auto, closed, strict"),
         ("RestrictNetworkInterfaces", "eth0 ~eth1", "allow interfaces or deny them"),
-        ("MemoryAccounting", "maybe", "'maybe' is neither yes nor no"),
+        ("MemoryAccounting", "maybe", "'maybe' is not a boolean"),
         ("NFTSet", "cgroup:x:f:s", "is not source:family:table:set"),
-        ("CPUWeight", {"a": 1}, "takes no dictionary"),
-        ("IPAddressAllow", [None], "None is no text or number"),
+        ("CPUWeight", {"a": 1}, "not a mapping"),
+        ("IPAddressAllow", [None], "IPAddressAllow[0]: None is no text or number"),
     ],
 )
 def test_bad_values(name: str, value: t.Any, says: str) -> None:
     with pytest.raises(BadInput) as caught:
         canonical(name, value)
-    assert caught.value.msg.startswith(f"properties: {name}: ")
+    assert caught.value.msg.startswith((f"properties: {name}: ", f"properties: {name}["))
     assert says in caught.value.msg
 
 

@@ -9,10 +9,13 @@ import signal
 import typing as t
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     parse,
+    parse_section,
     render,
     split_lines,
     tidy,
@@ -125,6 +128,42 @@ class TestParse:
         assert item.value == "x " * 500_000 + "y"
 
 
+PIECES = st.sampled_from(
+    [
+        "[Install]",
+        "[Unit]",
+        "[Install",
+        "A=b",
+        "A=",
+        "=",
+        "\\",
+        "\\\\",
+        "#",
+        ";",
+        " ",
+        "\t",
+        "\n",
+        "\n",
+        "\n",
+        "\r",
+        "\ufeff",
+        "x",
+        '"',
+        "\0",
+    ]
+)
+
+
+class TestSection:
+    @given(st.lists(PIECES, max_size=25).map("".join))
+    @example("A=\\\n# x\n[Install]\nB=c\n[Install]\nA=b\n")
+    @example("[Unit]\n\ufeff[Install]\nA=b\n")
+    @example("[Install]\nA=b \\\n[Install]\n [Unit]\nA=c\n[Install] \nA=d")
+    def test_it_is_what_the_whole_says_of_it(self, text: str) -> None:
+        for section in ("Install", "Unit"):
+            assert parse_section(text, section) == parse(text).meaning().get(section, [])
+
+
 class TestMeaning:
     BASE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/a --one --two\nUser=u\n"
 
@@ -176,7 +215,13 @@ class TestRender:
     def test_sections_and_kinds_of_values(self) -> None:
         sections = {
             "Unit": {"Description": "A %i", "After": ["a.target", "b.target"]},
-            "Service": {"RemainAfterExit": True, "PrivateTmp": False, "Nice": -5, "IOWeight": 0.5, "ExecStart": ["", "/b"]},
+            "Service": {
+                "RemainAfterExit": True,
+                "PrivateTmp": False,
+                "Nice": -5,
+                "IOWeight": 0.5,
+                "ExecStart": ["", "/b"],
+            },
             "Install": {"WantedBy": None},
             "X-Empty": None,
         }
@@ -194,7 +239,10 @@ class TestRender:
         ("value", "lines"),
         [
             (["LOG=json", "GREETING=hello world"], ["LOG=json", '"GREETING=hello world"']),
-            ({"LOG": "json", "GREETING": "hello world", "N": 3, "B": True}, ["LOG=json", '"GREETING=hello world"', "N=3", "B=yes"]),
+            (
+                {"LOG": "json", "GREETING": "hello world", "N": 3, "B": True},
+                ["LOG=json", '"GREETING=hello world"', "N=3", "B=yes"],
+            ),
             ("A=1 B=2", ["A=1 B=2"]),
             (["A=1 B=2"], ['"A=1 B=2"']),
             (['"A=1 2" B=3'], ['"A=1 2" B=3']),

@@ -166,6 +166,103 @@ class TestVerify:
         assert [(e.line, e.text) for e in errors] == [(6, "Restart=x")]
         assert warnings == []
 
+    @pytest.mark.parametrize(
+        ("name", "text", "said_of_it", "refused"),
+        [
+            ("a@.timer", "[Timer]\nOnCalendar=%i\n", "2: Failed to parse calendar specification, ignoring: i", False),
+            (
+                "a@.timer",
+                "[Timer]\nOnCalendar=%I *\n",
+                "2: Failed to parse calendar specification, ignoring: test_instance *",
+                False,
+            ),
+            ("a@.timer", "[Timer]\nUnit=%i\n", "2: Unit type not valid, ignoring: %i", False),
+            (
+                "a@.socket",
+                "[Socket]\nListenStream=10.0.0.1:%i\n",
+                "2: Failed to parse address value in '10.0.0.1:i', ignoring: x",
+                False,
+            ),
+            (
+                "a@.service",
+                "[Service]\nNice=%i\n",
+                "2: Failed to parse nice priority '%i', ignoring: Invalid argument",
+                True,
+            ),
+            (
+                "a@.service",
+                "[Service]\nMemoryMax=%iM\n",
+                "2: Invalid memory limit '%iM', ignoring: Invalid argument",
+                True,
+            ),
+            ("a@.service", "[Service]\nMemoryMax=%%i\n", "2: Invalid memory limit '%i', ignoring: i", True),
+            ("a@.timer", "[Timer]\nOnCalendar=%p\n", "2: Failed to parse calendar specification, ignoring: a", True),
+            ("a@i.timer", "[Timer]\nOnCalendar=%i\n", "2: Failed to parse calendar specification, ignoring: i", True),
+            ("a@.timer", "[Timer]\nOnCalendar=i\n", "2: Failed to parse calendar specification, ignoring: i", True),
+        ],
+    )
+    def test_what_is_said_of_a_made_up_instance(
+        self,
+        said: type[FakeRun],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        text: str,
+        said_of_it: str,
+        refused: bool,
+    ) -> None:
+        monkeypatch.setattr(module, "check_directives", lambda *_arguments: [])
+        stem, _dot, suffix = name.rpartition(".")
+        instance = stem if not stem.endswith("@") else f"{stem}i"
+        said.said = [
+            (4, f"DIR/{name}:{said_of_it}"),
+            (3, f"{instance}.{suffix}: Timer unit lacks value setting. Refusing."),
+            (3, f"Unit {instance}.{suffix} has a bad unit file setting."),
+        ]
+        errors, warnings = verdict(tmp_path, text, name)
+        assert bool(errors) is refused
+        if not refused:
+            assert [(w.line, "made-up instance" in w.message) for w in warnings] == [(2, True)]
+
+    @pytest.mark.parametrize(
+        ("name", "line", "why"),
+        [
+            ("a.service", "WantedBy=multi-user", "did you mean multi-user.target?"),
+            ("a.service", "WantedBy=a.target none", "write the type too, such as none.service"),
+            ("a.service", "RequiredBy=a$b.target", "'$'"),
+            ("a.service", "Alias=foobar", "foobar"),
+            ("a.service", "Alias=a.socket", "one type"),
+            ("a.mount", "Alias=b.mount", "no other name"),
+            ("a.service", "Also=b.timer c", "c.service"),
+            ("a.service", "Alias=multi-user.target.wants/a", "such as a.service"),
+        ],
+    )
+    def test_names_in_install_that_are_none(
+        self, said: type[FakeRun], tmp_path: Path, name: str, line: str, why: str
+    ) -> None:
+        (tmp_path / "root/usr/lib/systemd/system").mkdir(parents=True)
+        (tmp_path / "root/usr/lib/systemd/system/multi-user.target").touch()
+        kind = name.rpartition(".")[2]
+        problems = module.check_install(
+            parse(f"[Unit]\n[Install]\n{line}\n"), name, UnitPaths("system", root=str(tmp_path / "root"))
+        )
+        assert [(p.line, p.text) for p in problems] == [(3, line)], kind
+        assert why in problems[0].message
+
+    @pytest.mark.parametrize(
+        "line",
+        ["WantedBy=multi-user.target", "WantedBy=%i", "Alias=b.service", "Alias=x.wants/a.service", "Also=b.socket", "Alias=",
+         "WantedBy=a@.service", "DefaultInstance=x", "RequiredBy=dev-%i.device x\\x2dy.target"],
+    )  # fmt: skip
+    def test_names_in_install_that_systemd_takes(self, tmp_path: Path, line: str) -> None:
+        assert module.check_install(parse(f"[Install]\n{line}\n"), "a.service", UnitPaths("system")) == []
+
+    def test_a_dependency_that_lacks_its_type(self, said: type[FakeRun], tmp_path: Path) -> None:
+        said.said = [(4, "DIR/a.service:2: Failed to add dependency on a, ignoring: Invalid argument")]
+        (problem,) = verdict(tmp_path, self.RAW).errors
+        assert (problem.line, problem.text) == (2, "After=a")
+        assert "; write the type too, such as a.service" in problem.message
+
     def test_messages_end_where_lines_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
         said = "<4>/x/a.service:6: Failed to parse Nice=\u2028a\x85b, ignoring: Invalid argument\n<6>x\n".encode()
         monkeypatch.setattr(module, "run_program", lambda *_arguments, **_options: SimpleNamespace(stdout=said))

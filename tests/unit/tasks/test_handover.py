@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
@@ -358,26 +362,13 @@ class Supervised:
         return what({**self.status(), "pid": 1})
 
 
-class Status(t.NamedTuple):
-    id: str
-    active_state: str
-    sub_state: str
-    path: str = ""
-
-
-class Job(t.NamedTuple):
-    id: int
-    unit: str
-    type: str
-
-
-class Manager:
+class Manager(NoManager):
     def __init__(self, world: World, fails: bool) -> None:
         self.world = world
         self.fails = fails
 
-    def status(self, names: t.Sequence[str]) -> list[Status]:
-        return [Status(name, self.world.new, "") for name in names]
+    def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+        return [UnitStatus(name, "", "loaded", self.world.new, "", "", "", 0, "", "") for name in names]
 
     def properties(self, wanted: t.Sequence[t.Any]) -> list[t.Any]:
         return [None for _one in wanted]
@@ -385,18 +376,18 @@ class Manager:
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         return ["enabled" if self.world.unit.exists() else "" for _name in names]
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.world.known = self.world.unit.exists()
 
-    def enable(self, names: t.Sequence[str]) -> list[str]:
+    def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         assert self.world.unit.exists()
         assert not self.world.link.is_symlink(), "both would start with the host"
         self.world.enabled = True
-        return ["link"]
+        return [LinkChange("symlink", "link", "")]
 
-    def disable(self, names: t.Sequence[str]) -> list[str]:
+    def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         self.world.enabled = False
-        return ["unlink"]
+        return [LinkChange("unlink", "link", "")]
 
     def link_directories(self) -> list[str]:
         return []
@@ -404,7 +395,7 @@ class Manager:
     def reset_failed(self, names: t.Sequence[str]) -> None:
         """Nothing is kept of failures."""
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[Job]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         for _name, kind in wanted:
             if kind == "start":
                 assert self.world.known, "systemd does not know the unit"
@@ -412,7 +403,7 @@ class Manager:
             else:
                 self.world.new = "inactive"
             self.world.look()
-        return [Job(number, name, kind) for number, (name, kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
         return {job.id: "failed" if self.fails and job.type == "start" else "done" for job in jobs}
@@ -468,7 +459,7 @@ def run(
 
     patched: list[tuple[t.Any, str, t.Any]] = []
     for holder, name in (
-        *((steps, name) for name in ("unlink", "link", "WriteFile", "_remove_file")),
+        *((steps, name) for name in ("remove_link", "make_link", "WriteFile", "_remove_file")),
         *((records, name) for name in ("save", "forget")),
         *((moving.supervised, name) for name in ("leave", "lock", "unlock")),
         *((manager, name) for name in ("reload", "enable", "disable", "enqueue")),
@@ -616,14 +607,14 @@ def test_of_two_links_the_second_cannot_be_removed(world: World, monkeypatch: py
     moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
     records = Records(str(world.directory / "records"))
     records.hold()
-    original = steps.unlink
+    original = steps.remove_link
 
     def unlink(path: str) -> None:
         if path == str(second):
             raise Broken
         original(path)
 
-    monkeypatch.setattr(steps, "unlink", unlink)
+    monkeypatch.setattr(steps, "remove_link", unlink)
     step = steps.LetGo(moving, records, FileTools(lambda _path, _check: False))
     with pytest.raises(SystemdError, match="Read-only file system") as caught:
         carry_out(Plan([step]), Context(Manager(world, False), 1.0), True)

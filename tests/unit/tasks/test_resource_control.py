@@ -16,10 +16,12 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store as unit_values
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, parse_lines
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources import trial as trial_module
@@ -136,7 +138,7 @@ class TestFiles:
 
     def test_syntax(self) -> None:
         text = "[Unit]\nMemoryMax=1\n[Service]\n# MemoryMax=2\n MemoryMax = 3 \nIPAddressDeny=any \\\n# no\n localhost\nX=1\n"
-        assert parse_lines(text, "Service", KEYS) == [("MemoryMax", "3"), ("IPAddressDeny", "any  localhost")]
+        assert parse_lines(text, "Service", KEYS) == [("MemoryMax", "3"), ("IPAddressDeny", "any localhost")]
 
     @pytest.mark.parametrize("char", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
     def test_lines_end_where_systemd_ends_them(self, char: str) -> None:
@@ -271,13 +273,41 @@ class TestPlans:
         plan = self.plan(disk, {"SocketBindDeny": canonical("SocketBindDeny", "any")}, SocketBindDeny=())
         assert plan.warnings == [f"SocketBindDeny takes effect when {NAME} is started next"]
 
+    def test_limits_that_nobody_enforces_are_told(self, disk: Disk) -> None:
+        host = disk.host()
+        subject = disk.subject(host)
+        subject.kernel = dict.fromkeys(subject.live, (None, None))
+        wanted = {"MemoryMax": 5 << 20, "CPUQuota": 200_000, "IPAddressDeny": canonical("IPAddressDeny", "any"), "TasksMax": UNSET}
+        for controllers, missing in (({"cpu", "memory"}, []), ({"cpu"}, ["MemoryMax"]), (set(), ["MemoryMax", "CPUQuota"]), (None, [])):
+            host.controllers = controllers
+            known = {name: value for name, value in wanted.items() if name in subject.live}
+            told = plan_resources([subject], known, "true", host).warnings
+            assert [text.split()[2] for text in told if text.startswith("nothing enforces")] == missing
+        tried = plan_resources([subject], {"MemoryMax": 5 << 20}, "true", host, lambda tried: self.Watch())
+        assert not tried.warnings
+        host.controllers = frozenset()
+        tried = plan_resources([subject], {"MemoryMax": 5 << 20}, "true", host, lambda tried: self.Watch())
+        assert "a trial says nothing of it" in tried.warnings[0]
+
+    def test_limits_below_what_is_in_use_are_told(self, disk: Disk) -> None:
+        host = disk.host()
+        subject = disk.subject(host)
+        subject.kernel = dict.fromkeys(subject.live, (None, None))
+        subject.in_use = {"MemoryMax": 63 << 20, "CPUQuota": None}
+        told = plan_resources([subject], {"MemoryMax": 30 << 20, "CPUQuota": 200_000}, "true", host).warnings
+        assert len(told) == 1 and told[0].startswith(f"MemoryMax=30M is less than what {NAME} uses now (63M); ")
+        assert not plan_resources([subject], {"MemoryMax": 63 << 20}, "true", host).warnings
+        assert not plan_resources([subject], {"MemoryMax": UNSET}, "true", host).warnings
+
     def test_what_would_not_last_is_told(self, disk: Disk) -> None:
         plan = self.plan(disk, {"CPUQuota": 200_000}, CPUQuota=200_000)
         assert plan.changes[0].before == "CPUQuota=20% (infinity in files)"
 
 
-class FakeManager:
+class FakeManager(NoManager):
     """SetUnitProperties as systemd does it: values kept, drop-ins written, some of them wrongly."""
+
+    runs, offline = True, False
 
     def __init__(self, disk: Disk, refuse: str = "") -> None:
         self.disk = disk
@@ -308,7 +338,7 @@ class FakeManager:
             answers.append(None)
         return answers
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.reloads += 1
 
 
@@ -434,16 +464,22 @@ class TestSetting:
         assert "50-MemoryMaxScale.conf" in control_files("MemoryMax")
 
 
-class WatchedManager:
+class WatchedManager(NoManager):
     """Units whose state and control group a script changes at each look."""
 
     scope = "system"
+    uid = None
 
     def __init__(self, script: list[t.Callable[[], None]]) -> None:
         self.script = script
         self.state = ("active", "running")
         self.restarts = 0
         self.result = "success"
+        self.restart = "no"
+        self.changes: list[t.Any] = []
+
+    def watch_unit(self, name: str) -> list[t.Any]:
+        return self.changes
 
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         if self.script:
@@ -451,7 +487,7 @@ class WatchedManager:
         return [status(name, *self.state) for name in names]
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
-        return [{"NRestarts": self.restarts, "Result": self.result}.get(name) for _path, _face, name in wanted]
+        return [{"NRestarts": self.restarts, "Result": self.result, "Restart": self.restart}.get(name) for _path, _face, name in wanted]
 
     def all_properties(self, wanted: t.Sequence[t.Any]) -> list[dict[str, t.Any]]:
         return [{"ActiveState": self.state[0], "SubState": self.state[1]}, {"Result": self.result}]
@@ -540,6 +576,32 @@ class TestTrial:
         error = self.fails(die, seconds=30)
         assert "it did not stay up: it is failed (failed), Result: oom-kill" in error.msg
         assert error.data["failures"][0]["unit"] == NAME
+        # The control group went with the unit, and its counters.
+        assert error.data["trial"][NAME]["memory_events"]["oom_kill"] == 1
+
+    def test_a_death_that_a_restart_hides(self, group: Path) -> None:
+        """All that can be asked is of the new process."""
+
+        def die(manager: WatchedManager) -> None:
+            manager.restarts += 1
+            service = {"Result": "oom-kill", "ExecMainCode": 2, "ExecMainStatus": 9, "InvocationID": b""}
+            unit = {"ActiveState": "activating", "SubState": "auto-restart", "Job": (0, "/"), "InvocationID": b"\1" * 16}
+            for face, values in (("Service", service), ("Unit", unit)):
+                told = {key: ("?", value) for key, value in values.items()}
+                manager.changes.append(("/", (f"org.freedesktop.systemd1.{face}", told, [])))
+
+        manager = WatchedManager([])
+        manager.restart = "on-failure"
+        manager.script = [lambda: None, functools.partial(die, manager)]
+        limits = {"seconds": 30, "told": "30s", "throttled": 0.5, "stalled": 0.2}
+        step = Trial([(NAME, "/x", ("MemoryMax",))], limits)
+        with pytest.raises(TrialFailed) as caught:
+            step.apply(Context(manager))
+        error, seen = caught.value, caught.value.data["trial"][NAME]
+        assert (seen["result"], seen["signal"], seen["memory_events"]["oom_kill"]) == ("oom-kill", "SIGKILL", 1)
+        assert "the kernel killed a process of it once for want of memory" in error.msg
+        assert "it was activating (auto-restart), Result: oom-kill, its main process was killed by SIGKILL" in error.msg
+        assert error.data["failures"][0]["signal"] == "SIGKILL"
 
     def test_throttled(self, group: Path) -> None:
         def throttle(manager: WatchedManager) -> None:

@@ -17,7 +17,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,
@@ -436,7 +437,7 @@ def test_warnings_of_many_timers() -> None:
     assert told == ["a.service, b.service and 2 more: line 9: odd", "two words: odd", "e.timer: other"]
 
 
-class FakeManager:
+class FakeManager(NoManager):
     """Notes which of the watched files are there when systemd is asked for something."""
 
     def __init__(self, paths: t.Sequence[Path], result: str = "done") -> None:
@@ -447,12 +448,12 @@ class FakeManager:
     def note(self, what: str) -> None:
         self.seen.append((what, [path.read_text() for path in self.paths if path.exists()]))
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.note("reload")
 
-    def enqueue(self, wanted: t.Sequence[tuple[str, str]]) -> list[Job]:
+    def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.note("start")
-        return [Job(number, "", name, kind) for number, (name, kind) in enumerate(wanted)]
+        return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
     def wait_for_jobs(self, jobs: t.Sequence[Job], deadline: float) -> dict[int, str]:
         if self.result == "lost":

@@ -20,10 +20,25 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import known as directives
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import to_bus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import request as run_request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import task as run_task
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run import service as run_service
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
+    RESOURCES,
+    Outcome,
+    RunFailed,
+    exit_facts,
+    halted,
+    hold_against,
+    iso_time,
+    screen,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, as_text, printed
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import (
     Request,
     build,
@@ -31,20 +46,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request 
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import expanded
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
-    RESOURCES,
-    Outcome,
-    Output,
-    Refused,
-    RunFailed,
-    RunService,
-    _existing,
-    as_text,
-    exit_facts,
-    iso_time,
-    printed,
-    screen,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import Refused, RunService
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import _existing
 
 DEFAULTS: dict[str, t.Any] = {
     "command": "true",
@@ -67,10 +70,10 @@ def options(**given: t.Any) -> dict[str, t.Any]:
     return {**dict.fromkeys((*OTHERS, *run_request.TRIGGERS)), **DEFAULTS, **given}
 
 
-class Manager:
+class Manager(NoManager):
     """As much of a manager as is asked; `units` are what is there, `values` their properties."""
 
-    scope, uid = "system", None
+    offline, runs = False, True
 
     def __init__(self, units: dict[str, tuple[str, str]] | None = None, **values: t.Any) -> None:
         self.units = units or {}
@@ -461,7 +464,7 @@ def test_facts_of_an_exit() -> None:
             "ExecMainExitTimestampMonotonic": 2_500_010,
         }
     )
-    assert (facts["rc"], facts["signal"], facts["run_time"]) == (-63, "63", 2.5)
+    assert (facts["rc"], facts["signal"], facts["run_time"]) == (-63, "SIGRTMIN+29", 2.5)
     assert facts["started_at"] == "1970-01-01T00:00:01.000001Z"
     assert facts["ended_at"] == "1970-01-01T00:00:03.500001Z"
     assert exit_facts({})["run_time"] is None
@@ -496,7 +499,7 @@ class Silent(Manager):
 @pytest.mark.parametrize(("timeout", "words"), [("1s", "could not be stopped"), (None, "has not answered for 5min")])
 def test_a_manager_that_answers_nothing(monkeypatch: pytest.MonkeyPatch, timeout: str | None, words: str) -> None:
     clock = [1000.0]
-    monkeypatch.setattr(run_task.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(run_service.time, "monotonic", lambda: clock[0])
     manager, stopped = Silent(clock), list[int]()
     step = RunService(request(timeout=timeout), Manager, Outcome())
     monkeypatch.setattr(step, "_stop", lambda: stopped.append(1))
@@ -605,3 +608,53 @@ def test_a_long_line_is_shortened_in_a_message() -> None:
     told = screen("it failed", request(), facts)
     assert len(told) < 2000
     assert told.endswith("end")
+
+
+def went(*states: tuple[str, int]) -> list[t.Any]:
+    """PropertiesChanged of a unit, from its states and the jobs that it has."""
+    path = object_path("a.service")
+    rows = [{"ActiveState": ("s", state), "Job": ("(uo)", (job, "/"))} for state, job in states]
+    return [(path, ("org.freedesktop.systemd1.Service", {}, [])), *((path, (UNIT, row, [])) for row in rows)]
+
+
+@pytest.mark.parametrize(
+    ("states", "by_others"),
+    [
+        ([("activating", 7), ("active", 7), ("active", 0), ("deactivating", 0), ("inactive", 0)], False),
+        ([("activating", 7), ("deactivating", 7), ("inactive", 0)], False),
+        ([("active", 0), ("active", 8), ("deactivating", 8), ("deactivating", 0), ("inactive", 0)], True),
+        # Somebody restarted it, and then it came to its end.
+        ([("active", 0), ("deactivating", 8), ("activating", 8), ("active", 0), ("deactivating", 0)], False),
+        ([], False),
+    ],
+)
+def test_who_stopped_it(states: list[tuple[str, int]], by_others: bool) -> None:
+    assert halted(went(*states), "a.service", 7) is by_others
+    assert not halted(went(*states), "b.service", 7)
+
+
+@pytest.mark.parametrize(
+    ("rc", "result", "listed", "stopped", "words", "becomes"),
+    [
+        (0, "success", [], False, "", "success"),
+        (0, "success", [], True, "had not ended", "success"),
+        (0, "success", ["0"], True, "", "success"),
+        (-15, "success", [], False, "was killed by SIGTERM", "signal"),
+        (-13, "success", ["SIGTERM"], False, "was killed by SIGPIPE", "signal"),
+        (-15, "success", [], True, "was killed by SIGTERM, as its unit was stopped", "signal"),
+        (-15, "signal", [], True, "was killed by SIGTERM, as its unit was stopped", "signal"),
+        (-15, "success", ["SIGTERM"], True, "", "success"),
+        (-15, "success", ["SIGTERM", ""], False, "was killed by SIGTERM", "signal"),
+        (143, "success", ["143"], True, "", "success"),
+        (-15, "timeout", [], False, "", "timeout"),
+        (3, "exit-code", [], True, "", "exit-code"),
+    ],
+)
+def test_what_is_a_failure(rc: int, result: str, listed: list[str], stopped: bool, words: str, becomes: str) -> None:
+    name = signal.Signals(-rc).name if rc < 0 else None
+    facts = {"rc": rc, "signal": name, "core_dumped": False, "result": result}
+    asked = Request("a.service", "", False, ["/bin/true"])
+    asked.properties = [each for text in listed for each in to_bus("SuccessExitStatus", text, "properties")]
+    why = hold_against(facts, asked, stopped)
+    assert why.startswith(words) and bool(why) is bool(words)
+    assert facts["result"] == becomes

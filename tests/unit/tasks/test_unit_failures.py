@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 import typing as t
 
@@ -14,7 +15,9 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import failures
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, UnitStatus
 
 BEFORE, NOW = 1_000_000, 10**15
 LIMIT = {"StartLimitBurst": 5, "StartLimitIntervalUSec": 10**7}
@@ -25,10 +28,8 @@ def command(argv: str, code: int = 0, status: int = 0, pid: int = 7) -> tuple[t.
     return ("/bin/sh", argv.split(), False, 0, 0, 0, 0, pid, code, status)
 
 
-class Manager:
+class Manager(NoManager):
     """Tells of one unit."""
-
-    uid = None
 
     def __init__(self, unit: dict[str, t.Any], special: dict[str, t.Any]) -> None:
         self.unit, self.special = unit, special
@@ -196,3 +197,54 @@ class TestWhatFailed:
 def test_why_down(told: dict[str, t.Any], expected: str) -> None:
     status = UnitStatus("a.service", "", "loaded", "inactive", "dead", "", "/a", 0, "", "/")
     assert failures.why_down(Manager({}, told), [status]) == [expected]
+
+
+class TestConditions:
+    """Of a unit that systemd has forgotten, conditions are tested anew; of others, it tells."""
+
+    rows: t.ClassVar[list[t.Any]] = [
+        ("ConditionUser", False, False, "root", 0),
+        ("ConditionPathExists", True, False, "/nothere", 0),
+        ("ConditionPathExists", True, True, "/a b%", 0),
+        ("ConditionHost", False, True, "web", 0),
+    ]
+
+    def unmet(self, monkeypatch: pytest.MonkeyPatch, said: str | None, result: str = "done", **unit: t.Any) -> list[str]:
+        asked: list[list[str]] = []
+
+        def run(args: list[str], timeout: float, **options: t.Any) -> t.Any:
+            asked.append(args)
+            if said is None:
+                raise ProgramMissing("none")
+            return subprocess.CompletedProcess(args, 0, said.encode(), b"")
+
+        monkeypatch.setattr(failures, "run_program", run)
+        monkeypatch.setattr(failures, "_named_in_journal", lambda *args: ["ConditionOf=journal"])
+        told = {"Conditions": self.rows, "ConditionResult": False, "AssertResult": False, "InvocationID": b"", **unit}
+        entry, _error = report(result=result, state="inactive", Result="success", **told)
+        if asked:
+            assert asked[0][2:4] == ["ConditionUser=|root", "ConditionPathExists=|/nothere"]
+            assert asked[0][4] == "ConditionPathExists=|!/a b%%"
+        return list(entry.get("unmet_conditions", ()))
+
+    def said(self, *well: bool) -> str:
+        words = {True: "succeeded", False: "failed"}
+        lines = ["ConditionUser=|root", "ConditionPathExists=|/nothere", "ConditionPathExists=|!/a b%%", "ConditionHost=|!web"]
+        return "\n".join(f"test.service: {line.replace('%%', '%')} {words[each]}." for line, each in zip(lines, well))
+
+    def test_tested_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        either = ["ConditionPathExists=|/nothere", "ConditionPathExists=|!/a b%"]
+        assert self.unmet(monkeypatch, self.said(True, False, True, False)) == ["ConditionHost=!web"]
+        assert self.unmet(monkeypatch, self.said(True, False, False, True)) == either
+        assert self.unmet(monkeypatch, self.said(True, False, True, True)) == ["ConditionOf=journal"]
+
+    def test_where_nobody_can_tell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert len(self.unmet(monkeypatch, None)) == 4
+        assert len(self.unmet(monkeypatch, "Cannot parse")) == 4
+
+    def test_an_assertion_is_no_condition(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.unmet(monkeypatch, None, "assert") == []
+
+    def test_what_systemd_remembers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = [(*row[:4], state) for row, state in zip(self.rows, (1, -1, 1, -1))]
+        assert self.unmet(monkeypatch, None, Conditions=rows, ConditionTimestamp=5) == ["ConditionHost=!web"]

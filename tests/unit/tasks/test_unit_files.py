@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step, carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import replace
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
     RemoveDirectory,
@@ -29,23 +31,34 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import manager, verify
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import (
-    _Task,
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.attributes import Attributes
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
+    _left_as_they_are,
     can_reload_after,
     decide,
     file_state_after,
+    states_for,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
+    _is_hidden_by,
+    is_stale,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import remove_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
 
 
-class FakeManager:
+class FakeManager(NoManager):
     def __init__(self) -> None:
         self.reloads = 0
 
-    def reload(self) -> None:
+    def reload(self, timeout: float | None = None) -> None:
         self.reloads += 1
 
 
@@ -244,7 +257,7 @@ class TestSteps:
             RemoveDirectory(str(tmp_path / "empty.service.d")),
         )
         assert listing(tmp_path) == before
-        assert ctx.manager.reloads == 1
+        assert t.cast(FakeManager, ctx.manager).reloads == 1
         assert error.data["changed"] is False
         assert f"{tmp_path}/kept.service as it was" in error.data["rolled_back"]
 
@@ -263,7 +276,7 @@ class TestSteps:
         for step in steps:
             ctx = Context(FakeManager())
             roll_back(ctx, step)
-            assert ctx.manager.reloads == 1, step.describe()
+            assert t.cast(FakeManager, ctx.manager).reloads == 1, step.describe()
 
     def test_removing_takes_empty_directories_along_and_others_not(self, ctx: Context, tmp_path: Path) -> None:
         for name in ("a.service.d/x.conf", "b.service.d/x.conf", "b.service.d/y.conf"):
@@ -282,7 +295,7 @@ class TestSteps:
         monkeypatch.setattr(os, "urandom", bytes)
         (tmp_path / ".a.service.00000000.pidone-tmp").symlink_to(tmp_path / "victim")
         with pytest.raises(FileExistsError):
-            write(tmp_path / "a.service", b"x").apply(ctx)
+            replace(f"{tmp_path}/a.service", b"x")
         assert not (tmp_path / "victim").exists()
 
     def test_what_a_crash_left_under_the_same_process_id_is_not_in_the_way(self, ctx: Context, tmp_path: Path) -> None:
@@ -315,19 +328,17 @@ class TestWritable:
             check_writable("/run/user/4711/systemd/user/a.service")
 
 
-def task(root: str = "", **facts: t.Any) -> t.Any:
-    """A task without its options, with what the test needs."""
-    made = _Task.__new__(_Task)
-    made.tools, made.session, made.dropin, made.name = (
-        TOOLS,
-        Session({"scope": "system"}, 1.0, False, False, False),
-        None,
-        "a@.service",
-    )
-    made.paths = UnitPaths("system", root=root)
-    made.tree = made.paths.tree
-    for name, value in facts.items():
-        setattr(made, name, value)
+def asked(text: str = "", **options: t.Any) -> Asked:
+    """The options of a task: those given, and otherwise what the module has for them."""
+    own = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user"))
+    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system")
+    return Asked({**own, "name": "a.service", "content": text or "[Unit]\n", **options}, False)
+
+
+def place_of(wish: Asked, paths: UnitPaths | None = None) -> Place:
+    made = Place(wish, Session({"scope": wish.params["scope"]}, 1.0, False, False, False))
+    if paths is not None:
+        made.paths, made.tree = paths, paths.tree
     return made
 
 
@@ -347,7 +358,8 @@ class TestTask:
         (etc / "a@5.service").symlink_to(usr / "a@.service")
         (etc / "a@6.service").symlink_to("/dev/null")
         (etc / "a@7.service").symlink_to("/opt/a@7.service")
-        assert task(str(tmp_path))._own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
+        place = place_of(asked(name="a@.service", root=str(tmp_path)))
+        assert place.own_instances() == {"a@1.service", "a@2.service", "a@7.service"}
 
     @pytest.mark.parametrize(
         ("state", "need", "dropins", "stale"),
@@ -369,10 +381,11 @@ class TestTask:
         told = [need, "/usr/lib/systemd/user/a.service", [f"{tmp_path}/{path}" for path in dropins]]
         paths = UnitPaths("user", str(tmp_path), 0)
         looked_in = types.SimpleNamespace(properties=lambda _wanted: told, unit_path=lambda: [paths.directory(False)])
-        unit = types.SimpleNamespace(id="a.service", status=("a.service",), load_state=state)
-        asked = task(paths=paths, dropin="x", name="a.service", params={"runtime": False}, absent=False)
-        asked.path = asked.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
-        assert asked._is_stale(looked_in, unit, [unit]) is stale
+        unit = Unit("a.service", UnitStatus("a.service", "", state, "active", "", "", "/", 0, "", "/"))
+        wish = asked(dropin="x")
+        place = place_of(wish, paths)
+        place.path = place.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        assert is_stale(wish, place, looked_in, unit, [unit]) is stale
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
         told: dict[str, t.Any] = {"Triggers": ["a.service"]}
@@ -382,15 +395,15 @@ class TestTask:
             status=lambda names: [service] if names else [],
         )
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
-        asked = task(kind="socket", on_change="restart", started=None, text=parse("[Socket]\n"))
+        wish = asked("[Socket]\n", name="a.socket", on_change="restart")
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            asked._states(looked_in, socket, [socket], lambda _unit: True)
+            states_for(wish, looked_in, socket, [socket], lambda _unit: True)
         told["RequiredBy"] = ["a.service"]
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert asked._states(looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -404,36 +417,37 @@ class TestTask:
     def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
         looked_in = types.SimpleNamespace(properties=lambda wanted: [now, [], [], [], [], []])
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
-        asked = task(kind="service", dropin=dropin, text=parse(text), absent=False, started=None, on_change="restart")
+        wish = asked(text, dropin=dropin, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            asked._states(looked_in, unit, [unit], lambda _unit: True)
-        asked.on_change = "reload_or_restart"
-        asked._states(looked_in, unit, [unit], lambda _unit: True)
+            states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+        wish.on_change = "reload_or_restart"
+        states_for(wish, looked_in, unit, [unit], lambda _unit: True)
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
         (tmp_path / "a.service.d").symlink_to("elsewhere")
-        asked = task(path=f"{tmp_path}/a.service.d/x.conf", dropin="x.conf", absent=True)
-        assert asked._absent_file(None) == ([], [], None)
+        wish = asked(dropin="x.conf", state="absent")
+        place = place_of(wish)
+        place.path = f"{tmp_path}/a.service.d/x.conf"
+        assert remove_file(wish, place, TOOLS, None) == FileChange([])
         (tmp_path / "a.service.d").unlink()
         (tmp_path / "a.service.d").mkdir()
-        ((step,), _diffs, _wrote) = asked._absent_file(None)
+        (step,) = remove_file(wish, place, TOOLS, None).steps
         assert step.describe() == f"remove {tmp_path}/a.service.d"
 
     def test_drop_ins_of_the_same_name_hide_one_another(self) -> None:
-        asked = task(path="/etc/systemd/system/a@.service.d/x.conf")
-        assert asked._is_hidden_by("/run/systemd/system/a@1.service.d/x.conf")
-        assert not asked._is_hidden_by("/etc/systemd/system/a@1.service.d/y.conf")
-        assert not asked._is_hidden_by("/etc/systemd/system/service.d/x.conf")
-        assert not asked._is_hidden_by("/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
+        path = "/etc/systemd/system/a@.service.d/x.conf"
+        assert _is_hidden_by(path, "/run/systemd/system/a@1.service.d/x.conf")
+        assert not _is_hidden_by(path, "/etc/systemd/system/a@1.service.d/y.conf")
+        assert not _is_hidden_by(path, "/etc/systemd/system/service.d/x.conf")
+        assert not _is_hidden_by(path, "/usr/lib/systemd/system/a@.service.d/x.conf"), "ours will go before that"
 
     def test_functions_of_ansible_core_fail_as_ours(self) -> None:
         def fail_json(**_facts: t.Any) -> t.NoReturn:
             raise SystemExit(1)
 
-        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json)
-        asked = task(module=module, path="/etc/a.service")
-        with pytest.raises(SystemdError) as caught, asked._asking(True):
+        module = types.SimpleNamespace(check_mode=False, fail_json=fail_json, params={})
+        with pytest.raises(SystemdError) as caught, Attributes(module, "/etc/a.service").asking(True):
             assert module.check_mode is True
             module.fail_json(path="/etc/.a.service.1.pidone-tmp", msg="chown failed", exception=OSError(1, "no"))
         assert caught.value.msg == "/etc/a.service: chown failed: [Errno 1] no"
@@ -467,10 +481,8 @@ class TestTask:
         monkeypatch.setattr(verify, "verify", fake)
         text = "[Service]\nExecStart=/a\n"
         # `tmpdir` of a real module makes ~/.ansible/tmp where there is none.
-        module = types.SimpleNamespace()
-        task(
-            module=module, params={"verify": "normal"}, text=parse(text), raw=text, warnings=[], path="/etc/a"
-        )._verify()
+        wish = asked(text, verify="normal")
+        assert check_text(wish, place_of(wish)) == []
         assert len(seen) == 1
         assert not os.path.exists(seen[0])
 
@@ -488,6 +500,48 @@ class TestTask:
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestDropins:
+    def test_an_empty_one_says_nothing_and_an_empty_unit_masks(self) -> None:
+        assert asked(dropin="x", content="").raw == ""
+        assert asked(dropin="x", content=None, sections={}).raw == ""
+        with pytest.raises(BadInput, match="would mask"):
+            asked(content="")
+        assert decide(b"", "# note\n", True, True) is False
+        assert decide(b"", "# note\n", True) is True
+
+    @pytest.mark.parametrize("name", ["service", "mount"])
+    def test_a_type_is_no_name(self, name: str) -> None:
+        with pytest.raises(BadInput, match=rf"^name: {name} is a type of units; .* {name}\.service .*{name}\.d"):
+            asked(dropin="x", name=name)
+        assert asked(dropin="x", name=f"{name}.service").name == f"{name}.service"
+
+    @pytest.mark.parametrize(
+        ("options", "before", "text", "told"),
+        [
+            ({}, "[Service]\nNice=1\n", "[Service]\nNice=2\n", True),
+            ({}, None, "[Service]\nNice=2\n", True),
+            ({"on_change": "nothing"}, "[Service]\nNice=1\n", "[Service]\nNice=2\n", False),
+            ({}, "[Unit]\nDescription=a\n", "[Unit]\nDescription=b\n", False),
+            ({}, "[Unit]\n", "[Unit]\n[Install]\nWantedBy=a.target\n", False),
+            ({"name": "a.target"}, "[Unit]\n", "[Unit]\nX-A=b\n[X-A]\nA=b\n", False),
+            ({"state": "absent"}, "[Service]\nNice=1\n", "", False),
+        ],
+    )
+    def test_what_runs_on_is_told(
+        self, tmp_path: Path, options: dict[str, t.Any], before: str | None, text: str, told: bool
+    ) -> None:
+        wish = asked(text, **options)
+        place = place_of(wish)
+        place.path = str(tmp_path / wish.name)
+        if before is not None:
+            Path(place.path).write_text(before)
+        runs = Unit(wish.name, UnitStatus(wish.name, "", "loaded", "active", "", "", "/", 0, "", "/"))
+        down = Unit("b.service", UnitStatus("b.service", "", "loaded", "inactive", "", "", "/", 0, "", "/"))
+        warnings = _left_as_they_are(wish, place, [runs, down], True)
+        assert [warning.startswith(f"{wish.name} runs on") for warning in warnings] == [True] * told
+        assert _left_as_they_are(wish, place, [runs], None) == []
 
 
 class TestDecide:

@@ -11,12 +11,13 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import info
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, without_aliases
 
 
-class Manager:
+class Manager(NoManager):
     """A manager whose units all have the same properties, of so many bytes."""
 
     def __init__(self, size: int) -> None:
@@ -31,7 +32,7 @@ class Manager:
             return [({"".join(["De", "scription"]): ("s", self.value)},) for _call in calls]
         return [(("s", self.value),) for _call in calls]
 
-    def properties(self, wanted: list[t.Any]) -> list[t.Any]:
+    def properties(self, wanted: t.Sequence[t.Any]) -> list[t.Any]:
         return [self.value for _each in wanted]
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal as module
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Job, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job
 
 JOBS = [Job(number, f"/job/{number}", f"{number}.service", "start") for number in (1, 2, 3)]
 

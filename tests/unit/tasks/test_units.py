@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import find_user
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     Unit,
@@ -31,11 +31,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 TEXT = "[Service]\nExecStart=/bin/true\n"
 
 
-class Tree:
+class Tree(NoManager):
     """Unit files in three directories, and as much of a manager as reads them."""
-
-    offline = True
-    tree = HOST
 
     def __init__(self, root: Path) -> None:
         self.directories = [str(root / name) for name in ("etc", "run", "lib")]
@@ -129,14 +126,14 @@ def test_all_names_that_do_not_exist_are_told(tree: Tree) -> None:
     assert "did you mean nginx.service for ngnix.sevice.service?" in told
 
 
-class Enabling:
+class Enabling(NoManager):
     """Makes a link, while somebody else makes another one; fails after that where it is told to."""
 
-    def __init__(self, tree: Tree, fails: bool) -> None:
-        self.tree, self.fails = tree, fails
+    def __init__(self, files: Tree, fails: bool) -> None:
+        self.files, self.fails = files, fails
 
-    def enable(self, names: t.Sequence[str], runtime: bool, force: bool) -> list[LinkChange]:
-        path = self.tree.link(0, "x.wants/a.service", "../a.service")
+    def enable(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
+        path = self.files.link(0, "x.wants/a.service", "../a.service")
         if self.fails:
             raise SystemdError("no")
         return [LinkChange("symlink", path, "../a.service")]

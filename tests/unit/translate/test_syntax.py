@@ -196,3 +196,12 @@ def test_the_program_gets_the_arguments_that_a_shell_gives_it(words: list[str]) 
         assert subprocess.run(["dash", "-c", text], capture_output=True, check=True).stdout == wanted
     else:
         assert "".join(f"<{word}>" for word in line[1:] or [""]).encode() == wanted
+
+
+@pytest.mark.parametrize(("end", "codes"), [(";;", "2"), (";&", None), (";;&", None)])
+def test_a_branch_that_falls_through_is_no_exit_code_of_its_own(end: str, codes: str | None) -> None:
+    finish = f"#!/bin/bash\ncase $1 in\n1) echo bye {end}\n2) sv down . ;;\nesac\n"
+    section = main_section(one({"run": "#!/bin/sh\nexec webd\n", "finish": finish}))
+    # A list of codes has one entry each.
+    assert "".join(section.get("RestartPreventExitStatus", [])) == (codes or "")
+    assert ("ExecStopPost" in section) is (codes is None)

@@ -30,8 +30,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd import nam
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import exec as exec_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resource_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import (
+    parse_boolean,
+    parse_signal,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import (
     join_command,
     program_problem,
@@ -88,14 +93,8 @@ ANY = st.recursive(
 )
 BUS = DBusAddress("/", "a.b", "a.b")
 # A directive of each kind that there is.
-DIRECTIVES = sorted(
-    {
-        **{exec_properties.kind_of(name): name for group in exec_properties._KINDS.values() for name in group.split()},
-        **{kind: name for name, kind in exec_properties._SINGLE.items()},
-        "condition": "ConditionPathExists",
-        "limit": "LimitNOFILE",
-    }.values()
-) + ["LimitRTTIME", "LimitCPU", "LimitNICE", "LimitAS", "OOMScoreAdjust", "SystemCallFilter"]
+DIRECTIVES = sorted({kind: names.split()[0] for kind, names in exec_properties._ROWS}.values())
+DIRECTIVES += ["ConditionPathExists", "AssertPathExists", "BindTo"]
 
 TEXT_PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "timespan": parse_timespan,
@@ -121,9 +120,9 @@ TEXT_PARSERS: dict[str, t.Callable[[str], t.Any]] = {
     "object_path": names.object_path,
     "program": lambda text: program_problem(split_program(text)[1]),
     "absolute program": lambda text: program_problem("/" + text),
-    "words": lambda text: exec_properties.split_words(text, "value"),
-    "signal": lambda text: exec_properties.parse_signal(text, "value"),
-    "boolean": lambda text: exec_properties.parse_boolean(text, "value"),
+    "words": lambda text: quoting.split_words(text, "value"),
+    "signal": lambda text: parse_signal(text, "value"),
+    "boolean": lambda text: parse_boolean(text, "value"),
     "similar": resource_properties.similar,
 }
 ANY_PARSERS: dict[str, t.Callable[[t.Any], t.Any]] = {

@@ -19,10 +19,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives import resource as resources
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import check_directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes, parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
+from tests.unit.values import numeric
 
 MANY = "9" * 5000
 MODULE_UTILS = Path(__file__).resolve().parents[3] / "plugins" / "module_utils"
@@ -57,7 +59,7 @@ def short(value: t.Any) -> str:
         ("CoredumpFilter", "1_0", "'1_0' is not a type of memory"),
         ("CoredumpFilter", "1" + "0" * 16, "is not a type of memory"),
         ("SuccessExitStatus", "²", "'²' is neither an exit status"),
-        ("CPUAffinity", "٣", "'٣' is not a whole number"),
+        ("CPUAffinity", "٣", "'٣' is not a list of numbers"),
         ("CapabilityBoundingSet", "CAP_\u212aILL", "is no capability"),
         ("Environment", "É=1", "is not NAME=VALUE"),
         ("Environment", {"É": "1"}, "is not NAME=VALUE"),
@@ -86,6 +88,23 @@ def test_directives(name: str, value: t.Any, says: str, monkeypatch: pytest.Monk
     assert caught.value.msg.startswith(f"properties.{name}: ")
     assert says in caught.value.msg
     assert len(caught.value.msg) < 400
+
+
+def test_which_directives_have_numbers() -> None:
+    """Were a kind left out of the tests of numbers, it would be one of these."""
+    ours = {type(numeric.TABLES[name]).__name__ for name in numeric.NUMERIC}
+    assert ours >= {"Number", "Weight", "Memory", "Tasks", "Quota", "Fraction", "TimeSpan", "StartAndStop", "Limit", "Choice", "Mode"}
+    assert ours >= {"NumberSet", "Processors", "Affinity", "PerDevice", "Ports", "Addresses", "Plain"}
+    assert {*numeric.NUMERIC} >= {"Nice", "KillSignal", "TimerSlackNSec", "SyslogLevel", "SuccessExitStatus", "CoredumpFilter", "LimitRTTIME"}
+    assert len(numeric.NUMERIC) > 90
+
+
+@pytest.mark.parametrize("name", numeric.NUMERIC)
+def test_no_directive_takes_what_only_python_takes_for_a_number(name: str) -> None:
+    for digits in (*numeric.NO_DIGITS, "1\0"):
+        with pytest.raises(BadInput) as caught:
+            numeric.TABLES[name].parse_all([numeric.spoiled(numeric.NUMERIC[name], digits)], f"properties: {name}")
+        assert caught.value.msg.startswith(f"properties: {name}: ")
 
 
 def test_system_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +326,7 @@ def test_addresses_without_what_others_cover() -> None:
         ("addresses", lambda n: resources.canonical("IPAddressAllow", [f"10.{i >> 8}.{i & 255}.1" for i in range(n)])),
         ("processors", lambda n: resources.canonical("AllowedCPUs", "0-8191 " * n)),
         ("affinity", lambda n: exec_properties.to_bus("CPUAffinity", "0-8191 " * n, "p")),
-        ("words", lambda n: exec_properties.split_words("a\\n'b c' " * n, "p")),
+        ("words", lambda n: quoting.split_words("a\\n'b c' " * n, "p")),
         ("line breaks", lambda n: exec_properties.to_bus("Description", "a" + "\n" * n, "p")),
         ("name", lambda n: names.escape("a/\x01" * n)),
         ("span", lambda n: parse_timespan("1us " * n)),

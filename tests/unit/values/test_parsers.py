@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import (
-    INFINITY,
     exact_bytes,
     format_bytes,
     parse_bytes,

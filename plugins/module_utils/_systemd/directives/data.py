@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-_INFINITY = 2**64 - 1
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 
 # Signatures of structures whose fields have names in org.freedesktop.systemd1(5).
 _EXEC = (
@@ -39,7 +39,7 @@ def to_data(name: str, signature: str, value: t.Any) -> t.Any:
     :param name: the property, which decides what 2^64-1 means: null in a counter, `infinity` elsewhere.
     :param signature: the D-Bus signature of the value.
     """
-    if signature == "t" and value == _INFINITY:
+    if signature == "t" and value == INFINITY:
         return None if name.endswith(_COUNTERS) else "infinity"
     if signature == "ay":
         return bytes(value).hex() if name.endswith("ID") else list(value)

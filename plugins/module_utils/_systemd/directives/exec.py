@@ -10,103 +10,48 @@ calls a directive and how it types it is in org.freedesktop.systemd1(5); resourc
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import (
+    Boolean,
+    BusProperty,
+    Choice,
+    Kind,
+    Mode,
+    Number,
+    NumberSet,
+    Plain,
+    Size,
+    Text,
+    TimeSpan,
+    is_boolean,
+    one_of,
+    parse_boolean,
+    parse_signal,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     HIGHEST,
+    INFINITY,
     check_sendable,
     count,
     is_digits,
     is_variable,
-    number_text,
     parse_hexadecimal,
     parse_number,
     words_of,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import quote, quoted, split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
-Property = t.Tuple[str, t.Tuple[str, t.Any]]
-
-# Kinds of value, and the directives of each kind. What is not here is taken by the type that systemd itself tells of it
-# (see `_KIND_OF_TYPE`), so that directives of later versions work where their values are plain ones.
-_KINDS = {
-    "string": "Description SourcePath OnFailureJobMode OnSuccessJobMode JobTimeoutAction JobTimeoutRebootArgument "
-    "StartLimitAction FailureAction SuccessAction RebootArgument CollectMode PIDFile Type ExitType Restart RestartMode "
-    "BusName NotifyAccess USBFunctionDescriptors USBFunctionStrings OOMPolicy TimeoutStartFailureMode "
-    "TimeoutStopFailureMode FileDescriptorStorePreserve KillMode Unit User Group UtmpIdentifier UtmpMode PAMName TTYPath "
-    "WorkingDirectory RootDirectory RootImage RootVerity SyslogIdentifier ProtectSystem ProtectHome SELinuxContext "
-    "RuntimeDirectoryPreserve Personality KeyringMode ProtectProc ProcSubset NetworkNamespacePath IPCNamespacePath "
-    "LogNamespace PrivatePIDs",
-    "boolean": "StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate IgnoreOnIsolate SurviveFinalKillSignal "
-    "DefaultDependencies RemainAfterExit GuessMainPID RootDirectoryStartOnly NonBlocking SendSIGHUP SendSIGKILL "
-    "WakeSystem RemainAfterElapse Persistent OnTimezoneChange OnClockChange FixedRandomDelay DeferReactivation "
-    "IgnoreSIGPIPE TTYVHangup TTYReset TTYVTDisallocate PrivateDevices PrivateNetwork PrivateMounts PrivateIPC "
-    "NoNewPrivileges SyslogLevelPrefix MemoryDenyWriteExecute RestrictRealtime DynamicUser RemoveIPC "
-    "ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock MountAPIVFS BindLogSockets "
-    "CPUSchedulingResetOnFork MemoryKSM LockPersonality RestrictSUIDSGID RootEphemeral SetLoginEnvironment",
-    # systemd made words of these booleans; other words than yes and no go under another name.
-    "boolean_or_word": "PrivateTmp PrivateUsers ProtectControlGroups ProtectHostname",
-    "timespan": "StartLimitIntervalSec RestartSec RestartMaxDelaySec "
-    "TimeoutStartSec TimeoutStopSec TimeoutAbortSec RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec "
-    "AccuracySec RandomizedDelaySec RandomizedOffsetSec LogRateLimitIntervalSec",
-    "unsigned": "StartLimitBurst FileDescriptorStoreMax RestartSteps LogRateLimitBurst",
-    "exit_action": "SuccessActionExitStatus FailureActionExitStatus",
-    "words": "Requires Requisite Wants BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess "
-    "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf Documentation "
-    "RequiresMountsFor WantsMountsFor ReadWritePaths ReadOnlyPaths InaccessiblePaths ReadWriteDirectories "
-    "ReadOnlyDirectories InaccessibleDirectories ExecPaths NoExecPaths ExecSearchPath "
-    "ExtensionDirectories SupplementaryGroups SystemCallArchitectures UnsetEnvironment PassEnvironment "
-    "ImportCredential ConfigurationDirectory",
-    "directories": "RuntimeDirectory StateDirectory CacheDirectory LogsDirectory",
-    "filter": "RestrictAddressFamilies SystemCallFilter SystemCallLog RestrictFileSystems",
-    "commands": "ExecCondition ExecStartPre ExecStartPost ExecReload ExecStop ExecStopPost",
-    "statuses": "RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus",
-    "signal": "ReloadSignal KillSignal RestartKillSignal FinalKillSignal WatchdogSignal",
-    "mode": "UMask RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode LogsDirectoryMode "
-    "ConfigurationDirectoryMode",
-    "stream": "StandardInput StandardOutput StandardError",
-    "bind": "BindPaths BindReadOnlyPaths",
-    "label": "AppArmorProfile SmackProcessLabel",
-    "capabilities": "CapabilityBoundingSet AmbientCapabilities",
-    "credential": "LoadCredential LoadCredentialEncrypted",
-    "set_credential": "SetCredential SetCredentialEncrypted",
-    "monotonic": "OnActiveSec OnBootSec OnStartupSec OnUnitActiveSec OnUnitInactiveSec",
-    "level": "SyslogLevel LogLevelMax",
-    "integer": "CPUSchedulingPriority OOMScoreAdjust IOSchedulingPriority Nice",
-}
-# Directives with a kind of their own.
-_SINGLE = {
-    "TimeoutSec": "timeouts", "Environment": "environment", "EnvironmentFile": "environment_file",
-    "StandardInputText": "input_text", "StandardInputData": "input_data", "LogExtraFields": "log_fields",
-    "LogFilterPatterns": "log_patterns", "SyslogFacility": "facility", "SecureBits": "secure_bits",
-    "CPUSchedulingPolicy": "cpu_policy", "IOSchedulingClass": "io_class", "CPUAffinity": "cpu_affinity",
-    "NUMAMask": "cpu_mask", "NUMAPolicy": "numa_policy", "CoredumpFilter": "coredump_filter",
-    "TimerSlackNSec": "nanoseconds", "MountFlags": "mount_flags", "TemporaryFileSystem": "temporary_file_system",
-    "RestrictNamespaces": "namespaces", "SystemCallErrorNumber": "errno", "OpenFile": "open_file",
-    "OnCalendar": "calendar", "TTYRows": "unsigned", "TTYColumns": "unsigned",
-}  # fmt: skip
 # Spellings of old that systemd still reads, and what it calls them on D-Bus now.
 _RENAMED = {
     "StartLimitInterval": "StartLimitIntervalSec", "BindTo": "BindsTo", "PropagateReloadTo": "PropagatesReloadTo",
     "PropagateReloadFrom": "ReloadPropagatedFrom", "ReadWriteDirectories": "ReadWritePaths",
     "ReadOnlyDirectories": "ReadOnlyPaths", "InaccessibleDirectories": "InaccessiblePaths",
 }  # fmt: skip
-# What `systemd --dump-configuration-items` calls the types of values that need no knowledge of the directive.
-_KIND_OF_TYPE = {
-    "BOOLEAN": "boolean", "SECONDS": "timespan", "STRING": "string", "UNSIGNED": "unsigned", "SIGNAL": "signal",
-    "MODE": "mode", "UNIT": "words",
-}  # fmt: skip
-# Repeated assignments add to what was there; of all others there is one value.
-_REPEATED = frozenset((
-    "words", "directories", "filter", "commands", "statuses", "bind", "capabilities", "credential", "set_credential",
-    "environment", "environment_file", "input_text", "input_data", "log_fields", "log_patterns", "cpu_affinity",
-    "cpu_mask", "temporary_file_system", "namespaces", "open_file", "calendar", "monotonic", "condition", "secure_bits",
-))  # fmt: skip
 # These stand in unit files only.
 _NOT_HERE = {
     "ExecStart": "the command is told in `command`",
@@ -117,13 +62,19 @@ _NOT_HERE = {
     "ManagedOOMMemoryPressureLimitPercent": "", "SourcePath": "", "JobTimeoutSec": "", "JobRunningTimeoutSec": "", "TimeoutCleanSec": "",
 }  # fmt: skip
 
-_YES = frozenset(("1", "yes", "y", "true", "t", "on"))
-_NO = frozenset(("0", "no", "n", "false", "f", "off"))
-_LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_FACILITIES = (
-    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp - - - - "
-    "local0 local1 local2 local3 local4 local5 local6 local7"
-).split()
+_LEVELS = {
+    word: at for at, word in enumerate(("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"))
+}
+_FACILITIES = {
+    word: at
+    for at, word in enumerate(
+        (
+            "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp - - - - "
+            "local0 local1 local2 local3 local4 local5 local6 local7"
+        ).split()
+    )
+    if word != "-"
+}
 # linux/sched.h and linux/ioprio.h.
 _CPU_POLICIES = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5}
 _IO_CLASSES = {"none": 0, "realtime": 1, "best-effort": 2, "idle": 3}
@@ -148,20 +99,13 @@ _CAPABILITIES = (
     "sys_boot sys_nice sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override "
     "mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore"
 ).split()
-# What the numbers of a limit count; RLIMIT_NICE and RLIMIT_RTPRIO among the plain ones.
-_BYTE_LIMITS = frozenset(("FSIZE", "DATA", "STACK", "CORE", "RSS", "AS", "MEMLOCK", "MSGQUEUE"))
-_LIMITS = _BYTE_LIMITS | {"CPU", "NOFILE", "NPROC", "LOCKS", "SIGPENDING", "NICE", "RTPRIO", "RTTIME"}
 _EXEC_FLAGS = {"-": "ignore-failure", ":": "no-env-expand", "+": "privileged"}
 _EXEC_MARKS = {"ignore-failure": "-", "privileged": "+", "no-setuid": "!", "ambient": "!!"}
-# Values that systemd writes in a form that takes anything.
-_MULTILINE = frozenset((
-    "StandardInputText", "StandardInputData", "SetCredential", "SetCredentialEncrypted", "Environment", "ExecCondition",
-    "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost",
-))  # fmt: skip
-# What means something in a value of several words.
-_SPECIAL = re.compile("[ \\t\\n\\r\"'\\\\]")
-_ESCAPES = {
-    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ", "\\": "\\", '"': '"', "'": "'",
+# sysexits.h.
+_STATUS_NAMES = {
+    "SUCCESS": 0, "FAILURE": 1, "USAGE": 64, "DATAERR": 65, "NOINPUT": 66, "NOUSER": 67, "NOHOST": 68,
+    "UNAVAILABLE": 69, "SOFTWARE": 70, "OSERR": 71, "OSFILE": 72, "CANTCREAT": 73, "IOERR": 74, "TEMPFAIL": 75,
+    "PROTOCOL": 76, "NOPERM": 77, "CONFIG": 78,
 }  # fmt: skip
 
 
@@ -171,7 +115,7 @@ class Unsettable(BadInput):
 
 def to_bus(
     name: str, value: t.Any, option: str, type_: str = "", find: t.Callable[[str, str], str] | None = None
-) -> list[Property]:
+) -> list[BusProperty]:
     """The properties that assign `value` to the directive `name`.
 
     :param value: text as in a unit file, a number, a boolean, or a list of these, each of which is an assignment of its
@@ -189,18 +133,16 @@ def to_bus(
     if name in _NOT_HERE:
         hint = _NOT_HERE[name] or "write the service with the module unit_file"
         raise Unsettable(f"{option}: {plain(name)} cannot be set on a transient unit here; {hint}")
-    kind = kind_of(name) or _KIND_OF_TYPE.get(type_, "")
-    if not kind:
+    kind = kind_of(name) or _KIND_OF_TYPE.get(type_)
+    if kind is None:
         raise Unsettable(
             f"{option}: {plain(name)} cannot be set on a transient unit here; write a unit with the module unit_file"
         )
-    found: list[Property] = []
-    for text in _assignments(name, kind, value, option):
-        if kind == "commands":
-            # A program that is not told by its path is looked for, as systemd-run does.
-            found.append(command_property(name, *parse_command(text, option, find or find_program) if text else ()))
-        else:
-            found += _CONVERTERS[kind](name, text, option)
+    if find and isinstance(kind, Commands):
+        kind = Commands(find)
+    found: list[BusProperty] = []
+    for text in kind.texts(value, option):
+        found += kind.to_bus(name, kind.parse(text, option))
     for _property, (_signature, sent) in found:
         _check_texts(sent, option)
     return found
@@ -215,250 +157,17 @@ def _check_texts(value: t.Any, option: str) -> None:
             _check_texts(item, option)
 
 
-def kind_of(name: str) -> str:
-    """The kind of the directive's value, a key of the converters; empty where this file does not know it."""
-    if name in _SINGLE:
-        return _SINGLE[name]
-    if name.startswith(("Condition", "Assert")):
-        return "condition"
-    if name.startswith("Limit") and name[5:] in _LIMITS:
-        return "limit"
-    for kind, names in _KINDS.items():
-        if name in names.split():
-            return kind
-    return ""
+def kind_of(name: str) -> Kind | None:
+    """The kind of the directive's value; None where this file does not know it."""
+    return _CONDITION if name.startswith(("Condition", "Assert")) else DIRECTIVES.get(name)
 
 
 def is_known(name: str) -> bool:
     """Whether the directive is known here, be it as one that cannot be set."""
-    return name in _RENAMED or name in _NOT_HERE or kind_of(name) != ""
+    return name in _RENAMED or name in _NOT_HERE or kind_of(name) is not None
 
 
-def _assignments(name: str, kind: str, value: t.Any, option: str) -> list[str]:
-    """The value as assignments, each the text that would follow the `=` in a unit file."""
-    if isinstance(value, dict):
-        if kind != "environment":
-            raise BadInput(f"{option}: takes a value or a list of values, not a mapping")
-        pairs = []
-        for key, item in value.items():
-            if not isinstance(key, str) or not key or "=" in key:
-                raise BadInput(f"{option}: {shown(key)} is no name of a variable")
-            if item is not None:
-                pairs.append(quote(f"{key}={_text(item, f'{option}.{plain(key)}', name, True)}"))
-        return pairs
-    if not isinstance(value, (list, tuple)):
-        return [_text(value, option, name)]
-    if kind not in _REPEATED and len(value) != 1:
-        raise BadInput(f"{option}: takes one value, not a list of {len(value)}")
-    texts = []
-    for index, item in enumerate(value):
-        text = _text(item, f"{option}[{index}]", name)
-        # As in unit_file: each item is one variable, whatever it holds.
-        texts.append(quote(text) if kind in ("environment", "log_fields") and text[:1] not in "\"'" else text)
-    return texts
-
-
-def _text(value: t.Any, option: str, name: str, multiline: bool = False) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) and name.endswith(("Mode", "UMask")) and value > 7:
-        raise BadInput(f"{option}: {shown(value)} is a number; write file modes as text in quotes, such as '0755'")
-    if isinstance(value, (int, float)):
-        return number_text(value, option)
-    if not isinstance(value, str):
-        raise BadInput(f"{option}: takes text, a number or a boolean, not {type(value).__name__}")
-    # systemd writes some values into the unit's file as they are: a line break would begin another directive there.
-    check_sendable(value, option)
-    bare = value.strip(BLANKS)
-    if not multiline and name not in _MULTILINE and ("\n" in bare or "\r" in bare):
-        raise BadInput(f"{option}: {shown(value)} holds a line break, which it cannot; write it in one line")
-    return value if multiline or name in ("StandardInputText", "SetCredential") else bare
-
-
-def quote(word: str) -> str:
-    """The text as one word of `split_words`."""
-    if word and not any(char in word for char in " \t\n\r\"'\\"):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
-
-
-def split_words(text: str, option: str) -> list[str]:
-    """The words of a value, taken apart as systemd does (systemd.syntax(7), "Quoting").
-
-    :raises BadInput: a quote is not closed, or an escape is none.
-    """
-    check_sendable(text, option)
-    words: list[str] = []
-    at, end = 0, len(text)
-    while True:
-        while at < end and text[at] in BLANKS:
-            at += 1
-        if at >= end:
-            return words
-        word, quoted = bytearray(), ""
-        while at < end and (quoted or text[at] not in BLANKS):
-            char = text[at]
-            if char == quoted:
-                quoted = ""
-            elif char in "\"'" and not quoted:
-                quoted = char
-            elif char == "\\":
-                piece, at = _escape(text, at, option)
-                word += piece
-                continue
-            else:
-                # This one, and all up to the next that may mean something.
-                found = _SPECIAL.search(text, at + 1)
-                start, at = at, found.start() if found else end
-                word += text[start:at].encode()
-                continue
-            at += 1
-        if quoted:
-            raise BadInput(f"{option}: the quote {quoted} is not closed in {shown(text)}")
-        words.append(word.decode("utf-8", "surrogateescape"))
-
-
-def _escape(text: str, at: int, option: str) -> tuple[bytes, int]:
-    """What the escape at this place stands for, and where the text goes on."""
-    char = text[at + 1 : at + 2]
-    if char in _ESCAPES and char:
-        return _ESCAPES[char].encode(), at + 2
-    size = {"x": 2, "u": 4, "U": 8}.get(char)
-    digits = text[at + 2 : at + 2 + size] if size else text[at + 1 : at + 4]
-    base = 16 if size else 8
-    if len(digits) == (size or 3) and all(
-        digit in "0123456789abcdefABCDEF"[: 8 if base == 8 else 22] for digit in digits
-    ):
-        number = int(digits, base)
-        if number and (number < 256 or (size or 0) > 2):
-            try:
-                piece = bytes((number,)) if (size or 3) <= 3 else chr(number).encode()
-            except (ValueError, OverflowError):
-                pass
-            else:
-                return piece, at + 2 + size if size else at + 4
-    raise BadInput(
-        f"{option}: at character {at + 1} of {shown(text)}, {plain(text[at : at + 2])} is no escape; write \\\\ for a backslash"
-    )
-
-
-def parse_boolean(text: str, option: str) -> bool:
-    """A boolean of systemd's.
-
-    :raises BadInput: it is none.
-    """
-    lower = text.lower()
-    if lower in _YES or lower in _NO:
-        return lower in _YES
-    raise BadInput(f"{option}: {shown(text)} is not a boolean; write true or false")
-
-
-def _one_of(text: str, table: dict[str, int], option: str, what: str) -> int:
-    if text in table:
-        return table[text]
-    if is_digits(text) and count(text) in table.values():
-        return count(text)
-    raise BadInput(f"{option}: {shown(text)} is no {what}; there are {', '.join(table)}")
-
-
-def parse_signal(text: str, option: str) -> int:
-    """Number of a signal, told by name with or without SIG, by number, or from SIGRTMIN on."""
-    import signal
-
-    word = text.upper() if text.isascii() else ""
-    if is_digits(word) and 1 <= count(word) <= 64:
-        return count(word)
-    word = word[3:] if word.startswith("SIG") else word
-    base, sign, offset = word.partition("+" if "+" in word else "-")
-    if base in ("RTMIN", "RTMAX") and (is_digits(offset) if sign else True):
-        number = int(getattr(signal, f"SIG{base}")) + count(offset) * (-1 if sign == "-" else 1)
-        if signal.SIGRTMIN <= number <= signal.SIGRTMAX:
-            return number
-    else:
-        found = getattr(signal, f"SIG{word}", None)
-        if isinstance(found, signal.Signals):
-            return int(found)
-    raise BadInput(f"{option}: {shown(text)} is no signal; write a name such as SIGTERM")
-
-
-# -- converters: (directive, text, option) -> properties
-
-
-def _string(name: str, text: str, option: str) -> list[Property]:
-    if name == "Type" and text == "":
-        raise BadInput(f"{option}: is empty; leave it out for the default")
-    return [(name, ("s", text))]
-
-
-def _boolean(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("b", parse_boolean(text, option)))]
-
-
-def _boolean_or_word(name: str, text: str, option: str) -> list[Property]:
-    if text.lower() in _YES or text.lower() in _NO:
-        return [(name, ("b", text.lower() in _YES))]
-    return [(f"{name}Ex", ("s", text))]
-
-
-def _timespan(name: str, text: str, option: str) -> list[Property]:
-    usec = INFINITY if text == "" else parse_timespan(text, option)
-    if usec == 0 and name.startswith(("TimeoutStart", "TimeoutStop", "RuntimeMax")):
-        usec = INFINITY  # since ever, 0 means that there is no limit
-    return [(f"{name[:-3]}USec" if name.endswith("Sec") else name, ("t", usec))]
-
-
-def _timeouts(name: str, text: str, option: str) -> list[Property]:
-    return _timespan("TimeoutStartSec", text, option) + _timespan("TimeoutStopSec", text, option)
-
-
-def _nanoseconds(name: str, text: str, option: str) -> list[Property]:
-    # A number without a unit counts nanoseconds here.
-    digits = text
-    for suffix in ("nsec", "ns"):
-        if text.endswith(suffix):
-            digits = text[: -len(suffix)].strip(BLANKS)
-            break
-    if is_digits(digits):
-        number = count(digits)
-    else:
-        usec = parse_timespan(text, option)
-        number = INFINITY if usec == INFINITY else usec * 1000
-    if number > INFINITY:
-        raise BadInput(f"{option}: {shown(text)} is longer than systemd can count in nanoseconds; write infinity")
-    return [(name, ("t", number))]
-
-
-def _unsigned(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("u", parse_number(text, option, 0, HIGHEST["u"])))]
-
-
-def _exit_action(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", -1 if text == "" else parse_number(text, option, 0, 255)))]
-
-
-def _words(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("as", split_words(text, option)))]
-
-
-def _directories(name: str, text: str, option: str) -> list[Property]:
-    plain, links = [], []
-    for word in split_words(text, option):
-        source, colon, target = word.partition(":")
-        if colon:
-            links.append((source, target, 0))
-        else:
-            plain.append(source)
-    found: list[Property] = [(name, ("as", plain))] if plain or not links else []
-    return found + ([(f"{name}Symlink", ("a(sst)", links))] if links else [])
-
-
-def _filter(name: str, text: str, option: str) -> list[Property]:
-    allow = not text.startswith("~")
-    if name in ("SystemCallFilter", "SystemCallLog"):
-        check_system_calls(split_words(text if allow else text[1:], option), option, known_system_calls())
-    if name == "RestrictAddressFamilies" and text == "none":
-        return [(name, ("(bas)", (True, [])))]
-    return [(name, ("(bas)", (allow, split_words(text if allow else text[1:], option))))]
+# -- commands and system calls
 
 
 def known_system_calls() -> t.Container[str] | None:
@@ -533,7 +242,7 @@ def parse_command(text: str, option: str, resolve: t.Callable[[str, str], str]) 
     return path, words[1:] if own_name else [path if "/" in words[0] else words[0], *words[1:]], flags
 
 
-def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flags: t.Sequence[str] = ()) -> Property:
+def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flags: t.Sequence[str] = ()) -> BusProperty:
     """The property that adds a command to one of the Exec directives; without a path, the one that resets it."""
     if not path:
         return name, ("a(sasb)", [])
@@ -545,7 +254,7 @@ def command_property(name: str, path: str = "", argv: t.Sequence[str] = (), flag
     return f"{name}Ex", ("a(sasas)", [(path, list(argv), list(flags))])
 
 
-def mend_commands(text: str, properties: t.Sequence[Property]) -> str:
+def mend_commands(text: str, properties: t.Sequence[BusProperty]) -> str:
     """The text of a transient unit's file, its commands written such that systemd reads of them what it was sent.
 
     What systemd itself writes, and reads at the next daemon-reload, is something else: before version 254 ExecStartEx= and its
@@ -563,7 +272,7 @@ def mend_commands(text: str, properties: t.Sequence[Property]) -> str:
         for path, argv, flags in value:
             marks = [_EXEC_MARKS[flag] for flag in flags] if signature == "a(sasas)" else ["-"] * bool(flags)
             words = [f"{''.join(marks)}@{path}", *argv]
-            lines.append(" ".join(_written(word) for word in words))
+            lines.append(" ".join(quoted(word.replace("%", "%%")) for word in words))
     if not wanted:
         return text
     kept = [
@@ -576,21 +285,6 @@ def mend_commands(text: str, properties: t.Sequence[Property]) -> str:
     for name, lines in wanted.items():
         kept += [f"{name}={line}" for line in lines]
     return "\n".join(kept) + "\n"
-
-
-def _written(word: str) -> str:
-    """A word of a command as it stands in a unit file."""
-    out = []
-    for char in word:
-        if char in '\\"':
-            out.append("\\" + char)
-        elif char == "%":
-            out.append("%%")
-        elif char < " " or char == "\x7f":
-            out.append(f"\\x{ord(char):02x}")
-        else:
-            out.append(char)
-    return '"' + "".join(out) + '"'
 
 
 def find_program(program: str, option: str) -> str:
@@ -607,304 +301,534 @@ def find_program(program: str, option: str) -> str:
     return next((path for path in paths if not program_problem(path)), program)
 
 
-def _statuses(name: str, text: str, option: str) -> list[Property]:
+# -- what is read only: (text, label) -> what is sent
+
+
+def _needed(text: str, label: str) -> str:
+    if not text:
+        raise BadInput(f"{label}: is empty; leave it out for the default")
+    return text
+
+
+def _filter(text: str, label: str) -> tuple[bool, list[str]]:
+    allow = not text.startswith("~")
+    return allow, split_words(text if allow else text[1:], label)
+
+
+def _families(text: str, label: str) -> tuple[bool, list[str]]:
+    return (True, []) if text == "none" else _filter(text, label)
+
+
+def _system_calls(text: str, label: str) -> tuple[bool, list[str]]:
+    allow, words = _filter(text, label)
+    check_system_calls(words, label, known_system_calls())
+    return allow, words
+
+
+def _statuses(text: str, label: str) -> tuple[list[int], list[int]]:
     numbers, signals = [], []
-    for word in split_words(text, option):
+    for word in split_words(text, label):
         if is_digits(word):
-            numbers.append(parse_number(word, option, 0, 255))
+            numbers.append(parse_number(word, label, 0, 255))
         elif word in _STATUS_NAMES:
             numbers.append(_STATUS_NAMES[word])
         else:
             try:
-                signals.append(parse_signal(word, option))
+                signals.append(parse_signal(word, label))
             except BadInput:
-                raise BadInput(f"{option}: {shown(word)} is neither an exit status (0 to 255) nor a signal") from None
-    return [(name, ("(aiai)", (numbers, signals)))]
+                raise BadInput(f"{label}: {shown(word)} is neither an exit status (0 to 255) nor a signal") from None
+    return numbers, signals
 
 
-# sysexits.h.
-_STATUS_NAMES = {
-    "SUCCESS": 0, "FAILURE": 1, "USAGE": 64, "DATAERR": 65, "NOINPUT": 66, "NOUSER": 67, "NOHOST": 68,
-    "UNAVAILABLE": 69, "SOFTWARE": 70, "OSERR": 71, "OSFILE": 72, "CANTCREAT": 73, "IOERR": 74, "TEMPFAIL": 75,
-    "PROTOCOL": 76, "NOPERM": 77, "CONFIG": 78,
-}  # fmt: skip
+def _nanoseconds(text: str, label: str) -> int:
+    # A number without a unit counts nanoseconds here.
+    digits = text
+    for suffix in ("nsec", "ns"):
+        if text.endswith(suffix):
+            digits = text[: -len(suffix)].strip(BLANKS)
+            break
+    if is_digits(digits):
+        number = count(digits)
+    else:
+        usec = parse_timespan(text, label)
+        number = INFINITY if usec == INFINITY else usec * 1000
+    if number > INFINITY:
+        raise BadInput(f"{label}: {shown(text)} is longer than systemd can count in nanoseconds; write infinity")
+    return number
 
 
-def _signal(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", parse_signal(text, option)))]
-
-
-def _mode(name: str, text: str, option: str) -> list[Property]:
-    if not text or any(digit not in "01234567" for digit in text) or int(text, 8) > 0o7777:
-        raise BadInput(f"{option}: {shown(text)} is not a file mode; write it like '0755'")
-    return [(name, ("u", int(text, 8)))]
-
-
-def _stream(name: str, text: str, option: str) -> list[Property]:
-    for prefix, suffix in (("fd:", "FileDescriptorName"), ("file:", "File"), ("append:", "FileToAppend"),
-                           ("truncate:", "FileToTruncate")):  # fmt: skip
-        if text.startswith(prefix):
-            return [(name + suffix, ("s", text[len(prefix) :]))]
-    return [(name, ("s", text))]
-
-
-def _bind(name: str, text: str, option: str) -> list[Property]:
+def _bind(text: str, label: str) -> list[tuple[str, str, bool, int]]:
     rows = []
-    for word in split_words(text, option):
+    for word in split_words(text, label):
         optional = word.startswith("-")
         source, _colon, rest = word[optional:].partition(":")
         target, _colon, how = rest.partition(":")
         if how not in ("", "rbind", "norbind"):
-            raise BadInput(f"{option}: {shown(how)} is no option of a bind mount; there are rbind and norbind")
+            raise BadInput(f"{label}: {shown(how)} is no option of a bind mount; there are rbind and norbind")
         rows.append((source, target or source, optional, 0 if how == "norbind" else 16384))  # MS_REC
-    return [(name, ("a(ssbt)", rows))]
+    return rows
 
 
-def _label(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("(bs)", (text.startswith("-"), text[text.startswith("-") :])))]
+def _security_label(text: str, label: str) -> tuple[bool, str]:
+    return text.startswith("-"), text[text.startswith("-") :]
 
 
-def _capabilities(name: str, text: str, option: str) -> list[Property]:
+def _capabilities(text: str, label: str) -> int:
     inverted = text.startswith("~")
     mask = 0
-    for word in split_words(text[inverted:], option):
+    for word in split_words(text[inverted:], label):
         short = word.lower()[4:] if word.isascii() and word.lower().startswith("cap_") else ""
         if short not in _CAPABILITIES:
-            raise BadInput(f"{option}: {shown(word)} is no capability; write a name such as CAP_NET_BIND_SERVICE")
+            raise BadInput(f"{label}: {shown(word)} is no capability; write a name such as CAP_NET_BIND_SERVICE")
         mask |= 1 << _CAPABILITIES.index(short)
-    return [(name, ("t", ~mask & (2**64 - 1) if inverted else mask))]
+    return ~mask & INFINITY if inverted else mask
 
 
-def _credential(name: str, text: str, option: str) -> list[Property]:
+def _credential(text: str, label: str) -> list[tuple[str, str]]:
     identifier, _colon, path = text.partition(":")
-    return [(name, ("a(ss)", [(identifier, path or identifier)] if text else []))]
+    return [(identifier, path or identifier)] if text else []
 
 
-def _set_credential(name: str, text: str, option: str) -> list[Property]:
+def _set_credential(text: str, label: str) -> list[tuple[str, bytes]]:
+    return [(name, data.encode("utf-8", "surrogateescape")) for name, data in _named(text, label)]
+
+
+def _set_encrypted(text: str, label: str) -> list[tuple[str, bytes]]:
+    return [(name, _base64(data, label)) for name, data in _named(text, label)]
+
+
+def _named(text: str, label: str) -> list[tuple[str, str]]:
     identifier, colon, data = text.partition(":")
     if text and not colon:
-        raise BadInput(f"{option}: there is no `:` between the credential's name and what it holds")
-    if name == "SetCredentialEncrypted":
-        return [(name, ("a(say)", [(identifier, _base64(data, option))] if text else []))]
-    return [(name, ("a(say)", [(identifier, data.encode("utf-8", "surrogateescape"))] if text else []))]
+        raise BadInput(f"{label}: there is no `:` between the credential's name and what it holds")
+    return [(identifier, data)] if text else []
 
 
-def _base64(text: str, option: str) -> bytes:
+def _base64(text: str, label: str) -> bytes:
     import base64
     import binascii
 
     try:
         return base64.b64decode("".join(words_of(text)), validate=True)
     except (binascii.Error, ValueError) as e:
-        raise BadInput(f"{option}: is not base64: {plain(str(e))}") from None
+        raise BadInput(f"{label}: is not base64: {plain(str(e))}") from None
 
 
-def _environment(name: str, text: str, option: str) -> list[Property]:
-    words = split_words(text, option)
-    for word in words:
-        variable = word.partition("=")[0]
-        if "=" not in word or not is_variable(variable):
-            raise BadInput(f"{option}: {shown(word)} is not NAME=VALUE; names have letters, digits and _")
-    return [(name, ("as", words))]
-
-
-def _environment_file(name: str, text: str, option: str) -> list[Property]:
+def _environment_file(text: str, label: str) -> list[tuple[str, bool]]:
     optional = text.startswith("-")
     path = text[optional:]
     if path and not path.startswith("/"):
-        raise BadInput(f"{option}: {shown(text)} is not an absolute path")
-    return [("EnvironmentFiles", ("a(sb)", [(path, optional)] if path else []))]
+        raise BadInput(f"{label}: {shown(text)} is not an absolute path")
+    return [(path, optional)] if path else []
 
 
-def _input_text(name: str, text: str, option: str) -> list[Property]:
-    return [("StandardInputData", ("ay", (text + "\n").encode("utf-8", "surrogateescape") if text else b""))]
+def _input_text(text: str, label: str) -> bytes:
+    return (text + "\n").encode("utf-8", "surrogateescape") if text else b""
 
 
-def _input_data(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("ay", _base64(text, option)))]
+def _log_patterns(text: str, label: str) -> list[tuple[bool, str]]:
+    return [(not text.startswith("~"), text[text.startswith("~") :])] if text else []
 
 
-def _log_fields(name: str, text: str, option: str) -> list[Property]:
-    words = split_words(text, option)
-    for word in words:
-        field = word.partition("=")[0]
-        # journal_field_valid() of systemd: those that begin with _ are journald's own.
-        if "=" not in word or not is_variable(field) or field != field.upper() or field[0] == "_" or len(field) > 64:
-            raise BadInput(
-                f"{option}: {shown(word)} is not FIELD=VALUE; names of fields have up to 64 capitals, digits and _, and begin "
-                "with a capital"
-            )
-    return [(name, ("aay", [word.encode("utf-8", "surrogateescape") for word in words]))]
-
-
-def _log_patterns(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("a(bs)", [(not text.startswith("~"), text[text.startswith("~") :])] if text else []))]
-
-
-def _level(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", _one_of(text, {word: at for at, word in enumerate(_LEVELS)}, option, "log level")))]
-
-
-def _facility(name: str, text: str, option: str) -> list[Property]:
-    table = {word: at for at, word in enumerate(_FACILITIES) if word != "-"}
-    return [(name, ("i", _one_of(text, table, option, "syslog facility")))]
-
-
-def _secure_bits(name: str, text: str, option: str) -> list[Property]:
+def _secure_bits(text: str, label: str) -> int:
     mask = 0
-    for word in split_words(text, option):
-        mask |= _one_of(word, _SECURE_BITS, option, "secure bit")
-    return [(name, ("i", mask))]
+    for word in split_words(text, label):
+        mask |= one_of(word, _SECURE_BITS, label, "secure bit")
+    return mask
 
 
-def _cpu_policy(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", _one_of(text, _CPU_POLICIES, option, "scheduling policy")))]
-
-
-def _io_class(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", _one_of(text, _IO_CLASSES, option, "class of IO scheduling")))]
-
-
-def _numa_policy(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("i", _one_of(text, _NUMA_POLICIES, option, "NUMA policy")))]
-
-
-def _cpu_affinity(name: str, text: str, option: str) -> list[Property]:
-    if text == "numa":
-        return [("CPUAffinityFromNUMA", ("b", True))]
-    return _cpu_mask(name, text, option)
-
-
-def _cpu_mask(name: str, text: str, option: str) -> list[Property]:
+def _coredump_filter(text: str, label: str) -> int:
     mask = 0
-    for word in split_words(text.replace(",", " "), option):
-        first, dash, last = word.partition("-")
-        low = parse_number(first, option, 0, 8191)
-        high = parse_number(last, option, low, 8191) if dash else low
-        mask |= ((1 << (high - low + 1)) - 1) << low
-    return [(name, ("ay", mask.to_bytes((mask.bit_length() + 7) // 8, "little")))]
-
-
-def _coredump_filter(name: str, text: str, option: str) -> list[Property]:
-    mask = 0
-    for word in split_words(text, option):
+    for word in split_words(text, label):
         if word in ("default", "all"):
             mask |= 0x33 if word == "default" else 0x1FF
         elif word in _COREDUMP:
             mask |= 1 << _COREDUMP[word]
         else:
             what = f"a type of memory; there are {', '.join(_COREDUMP)}, and a mask in hexadecimal digits"
-            mask |= parse_hexadecimal(word, option, what)
-    return [(name, ("t", mask))]
+            mask |= parse_hexadecimal(word, label, what)
+    return mask
 
 
-def _mount_flags(name: str, text: str, option: str) -> list[Property]:
-    return [(name, ("t", _one_of(text, _MOUNT_FLAGS, option, "mount propagation") if text else 0))]
+def _mount_flags(text: str, label: str) -> int:
+    return one_of(text, _MOUNT_FLAGS, label, "mount propagation") if text else 0
 
 
-def _temporary_file_system(name: str, text: str, option: str) -> list[Property]:
-    rows = [word.partition(":")[::2] for word in split_words(text, option)]
-    return [(name, ("a(ss)", [tuple(row) for row in rows]))]
+def _temporary_file_system(text: str, label: str) -> list[tuple[str, str]]:
+    rows = [word.partition(":") for word in split_words(text, label)]
+    return [(path, options) for path, _colon, options in rows]
 
 
-def _namespaces(name: str, text: str, option: str) -> list[Property]:
+def _namespaces(text: str, label: str) -> int:
     every = 0
     for flag in _NAMESPACES.values():
         every |= flag
     every &= ~_NAMESPACES["time"]  # which no version restricts yet
-    if text.lower() in _YES or text.lower() in _NO:
-        return [(name, ("t", 0 if text.lower() in _YES else every))]
+    if is_boolean(text):
+        return 0 if parse_boolean(text, label) else every
     mask, inverted = 0, text.startswith("~")
-    for word in split_words(text[inverted:], option):
-        mask |= _one_of(word, _NAMESPACES, option, "type of namespace")
-    return [(name, ("t", every & ~mask if inverted else mask))]
+    for word in split_words(text[inverted:], label):
+        mask |= one_of(word, _NAMESPACES, label, "type of namespace")
+    return every & ~mask if inverted else mask
 
 
-def _errno(name: str, text: str, option: str) -> list[Property]:
+def _errno(text: str, label: str) -> int:
     import errno
 
     if text == "kill":
-        return [(name, ("i", 2**31 - 1))]
+        return HIGHEST["i"]
     number = getattr(errno, text, None) if text.isascii() and text.isupper() else None
-    return [(name, ("i", number if isinstance(number, int) else parse_number(text, option, 0, 4095)))]
+    return number if isinstance(number, int) else parse_number(text, label, 0, 4095)
 
 
-def _open_file(name: str, text: str, option: str) -> list[Property]:
+def _open_file(text: str, label: str) -> list[tuple[str, str, int]]:
     path, _colon, rest = text.partition(":")
     named, _colon, options = rest.partition(":")
     bits = 0
     for word in words_of(options.replace(",", " ")):
-        bits |= _one_of(word, {"read-only": 1, "append": 2, "truncate": 4, "graceful": 8}, option, "option of OpenFile")
-    return [(name, ("a(sst)", [(path, named or path.rpartition("/")[2], bits)] if text else []))]
+        bits |= one_of(word, {"read-only": 1, "append": 2, "truncate": 4, "graceful": 8}, label, "option of OpenFile")
+    return [(path, named or path.rpartition("/")[2], bits)] if text else []
 
 
-def _calendar(name: str, text: str, option: str) -> list[Property]:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
-
-    if text:
-        parse_calendar(text, option)
-    return [("TimersCalendar", ("a(ss)", [(name, text)] if text else []))]
+# -- kinds that are more than that
 
 
-def _monotonic(name: str, text: str, option: str) -> list[Property]:
-    return [("TimersMonotonic", ("a(st)", [(name, parse_timespan(text, option))] if text else []))]
+class BooleanOrWord(Kind):
+    """What was a boolean once; other words than yes and no go under another name."""
+
+    def parse(self, text: str, label: str) -> bool | str:
+        return parse_boolean(text, label) if is_boolean(text) else text
+
+    def to_bus(self, name: str, value: bool | str) -> list[BusProperty]:
+        return [(name, ("b", value)) if isinstance(value, bool) else (f"{name}Ex", ("s", value))]
 
 
-def _condition(name: str, text: str, option: str) -> list[Property]:
-    trigger = text.startswith("|")
-    negate = text[trigger : trigger + 1] == "!"
-    rest = text[trigger + negate :]
-    kind = "Conditions" if name.startswith("Condition") else "Asserts"
-    return [(kind, ("a(sbbs)", [(name, trigger, negate, rest)] if text else []))]
+class StartAndStop(TimeSpan):
+    """A timeout for both."""
+
+    def to_bus(self, name: str, value: int) -> list[BusProperty]:
+        return [*super().to_bus("TimeoutStartSec", value), *super().to_bus("TimeoutStopSec", value)]
 
 
-def _integer(name: str, text: str, option: str) -> list[Property]:
-    low, high = {"CPUSchedulingPriority": (0, 99), "OOMScoreAdjust": (-1000, 1000), "IOSchedulingPriority": (0, 7),
-                 "Nice": (-20, 19)}[name]  # fmt: skip
-    return [(name, ("i", parse_number(text, option, low, high)))]
+class Directories(Kind):
+    """Directories of systemd's own making, and links to them."""
+
+    collects = True
+
+    def parse(self, text: str, label: str) -> list[tuple[str, str, str]]:
+        return [word.partition(":") for word in split_words(text, label)]
+
+    def to_bus(self, name: str, value: list[tuple[str, str, str]]) -> list[BusProperty]:
+        plain_ones = [source for source, colon, _target in value if not colon]
+        links = [(source, target, 0) for source, colon, target in value if colon]
+        found: list[BusProperty] = [(name, ("as", plain_ones))] if plain_ones or not links else []
+        return found + ([(f"{name}Symlink", ("a(sst)", links))] if links else [])
 
 
-def _limit(name: str, text: str, option: str) -> list[Property]:
-    soft, colon, hard = text.partition(":")
-    low = _limit_value(name[5:], soft, option)
-    high = _limit_value(name[5:], hard, option) if colon else low
-    if low > high:
-        raise BadInput(f"{option}: the soft limit {plain(soft)} is above the hard limit {plain(hard)}")
-    return [(name, ("t", high)), (f"{name}Soft", ("t", low))]
+class Stream(Text):
+    """What a standard stream is connected with; files and descriptors go under other names."""
+
+    def to_bus(self, name: str, value: str) -> list[BusProperty]:
+        for prefix, suffix in (("fd:", "FileDescriptorName"), ("file:", "File"), ("append:", "FileToAppend"),
+                               ("truncate:", "FileToTruncate")):  # fmt: skip
+            if value.startswith(prefix):
+                return [(name + suffix, ("s", value[len(prefix) :]))]
+        return [(name, ("s", value))]
 
 
-def _limit_value(resource: str, text: str, option: str) -> int:
-    if text == "infinity":
-        return INFINITY
-    if resource in _BYTE_LIMITS:
-        return parse_bytes(text, option)
-    if resource == "RTTIME":
-        # A number without a unit counts microseconds here.
-        return parse_timespan(text, option, bare="us")
-    if resource == "CPU":
-        return -(-parse_timespan(text, option) // 1_000_000)
-    if resource == "NICE" and text[:1] in ("+", "-"):
-        # A signed number is a nice level, the limit counts from the other end.
-        return 20 - _signed_nice(text, option)
-    return parse_number(text, option, 0, INFINITY - 1)
+class Whole(Kind):
+    """Text that is taken as it is, line breaks and blanks at its ends included."""
+
+    multiline = True
+    verbatim = True
 
 
-def _signed_nice(text: str, option: str) -> int:
-    found: list[Property] = _integer("Nice", text, option)
-    return int(found[0][1][1])
+_WHOLE = Whole()
 
 
-_CONVERTERS: dict[str, t.Callable[[str, str, str], list[Property]]] = {
-    "string": _string, "boolean": _boolean, "boolean_or_word": _boolean_or_word, "timespan": _timespan,
-    "timeouts": _timeouts, "nanoseconds": _nanoseconds, "unsigned": _unsigned, "exit_action": _exit_action,
-    "words": _words, "directories": _directories, "filter": _filter, "statuses": _statuses, "signal": _signal,
-    "mode": _mode, "stream": _stream, "bind": _bind, "label": _label, "capabilities": _capabilities,
-    "credential": _credential, "set_credential": _set_credential, "environment": _environment,
-    "environment_file": _environment_file, "input_text": _input_text, "input_data": _input_data,
-    "log_fields": _log_fields, "log_patterns": _log_patterns, "level": _level, "facility": _facility,
-    "secure_bits": _secure_bits, "cpu_policy": _cpu_policy, "io_class": _io_class, "numa_policy": _numa_policy,
-    "cpu_affinity": _cpu_affinity, "cpu_mask": _cpu_mask, "coredump_filter": _coredump_filter,
-    "mount_flags": _mount_flags, "temporary_file_system": _temporary_file_system, "namespaces": _namespaces,
-    "errno": _errno, "open_file": _open_file, "calendar": _calendar, "monotonic": _monotonic, "condition": _condition,
-    "integer": _integer, "limit": _limit,
+class Variables(Kind):
+    """NAME=VALUE; as in unit_file, each item of a list is one variable, whatever it holds."""
+
+    signature = "as"
+    collects = True
+    multiline = True
+
+    def texts(self, value: t.Any, label: str) -> list[str]:
+        if not isinstance(value, dict):
+            texts = super().texts(value, label)
+            return [_as_word(text) for text in texts] if isinstance(value, (list, tuple)) else texts
+        pairs = []
+        for key, item in value.items():
+            if not isinstance(key, str) or not key or "=" in key:
+                raise BadInput(f"{label}: {shown(key)} is no name of a variable")
+            if item is not None:
+                pairs.append(quote(f"{key}={_WHOLE.text(item, f'{label}.{plain(key)}')}"))
+        return pairs
+
+    def parse(self, text: str, label: str) -> list[str]:
+        words = split_words(text, label)
+        for word in words:
+            if "=" not in word or not is_variable(word.partition("=")[0]):
+                raise BadInput(f"{label}: {shown(word)} is not NAME=VALUE; names have letters, digits and _")
+        return words
+
+
+class LogFields(Kind):
+    """FIELD=VALUE, which the journal keeps of each message."""
+
+    signature = "aay"
+    collects = True
+
+    def texts(self, value: t.Any, label: str) -> list[str]:
+        texts = super().texts(value, label)
+        return [_as_word(text) for text in texts] if isinstance(value, (list, tuple)) else texts
+
+    def parse(self, text: str, label: str) -> list[bytes]:
+        words = split_words(text, label)
+        for word in words:
+            field = word.partition("=")[0]
+            # journal_field_valid() of systemd: those that begin with _ are journald's own.
+            if "=" not in word or not is_variable(field) or field != field.upper() or field[0] == "_" or len(field) > 64:
+                raise BadInput(
+                    f"{label}: {shown(word)} is not FIELD=VALUE; names of fields have up to 64 capitals, digits and _, and begin "
+                    "with a capital"
+                )
+        return [word.encode("utf-8", "surrogateescape") for word in words]
+
+
+def _as_word(text: str) -> str:
+    return quote(text) if text[:1] not in "\"'" else text
+
+
+class Processors(NumberSet):
+    def parse(self, text: str, label: str) -> tuple[int, ...]:
+        return super().parse(" ".join(split_words(text.replace(",", " "), label)), label)
+
+
+class Affinity(Processors):
+    """Processors, or those of the memory nodes of NUMAMask (None)."""
+
+    def parse(self, text: str, label: str) -> t.Any:
+        return None if text == "numa" else super().parse(text, label)
+
+    def to_bus(self, name: str, value: t.Any) -> list[BusProperty]:
+        return [("CPUAffinityFromNUMA", ("b", True))] if value is None else super().to_bus(name, value)
+
+
+class Calendar(Kind):
+    collects = True
+
+    def parse(self, text: str, label: str) -> str:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
+
+        if text:
+            parse_calendar(text, label)
+        return text
+
+    def to_bus(self, name: str, value: str) -> list[BusProperty]:
+        return [("TimersCalendar", ("a(ss)", [(name, value)] if value else []))]
+
+
+class Monotonic(TimeSpan):
+    """When a timer elapses, after something else; None resets all that came before."""
+
+    collects = True
+
+    def parse(self, text: str, label: str) -> t.Any:
+        return super().parse(text, label) if text else None
+
+    def to_bus(self, name: str, value: t.Any) -> list[BusProperty]:
+        return [("TimersMonotonic", ("a(st)", [] if value is None else [(name, value)]))]
+
+
+class Condition(Kind):
+    """Something to be tested at a start: (whether one of several is enough, whether it is negated, the rest)."""
+
+    collects = True
+
+    def parse(self, text: str, label: str) -> tuple[bool, bool, str] | None:
+        trigger = text.startswith("|")
+        negate = text[trigger : trigger + 1] == "!"
+        return (trigger, negate, text[trigger + negate :]) if text else None
+
+    def to_bus(self, name: str, value: tuple[bool, bool, str] | None) -> list[BusProperty]:
+        kind = "Conditions" if name.startswith("Condition") else "Asserts"
+        return [(kind, ("a(sbbs)", [(name, *value)] if value else []))]
+
+
+class Limit(Kind):
+    """A resource limit, as (soft, hard); `one` is the kind of each."""
+
+    def __init__(self, one: Kind) -> None:
+        self._one = one
+
+    def parse(self, text: str, label: str) -> tuple[int, int]:
+        soft, colon, hard = text.partition(":")
+        low = self._one_of(soft, label)
+        high = self._one_of(hard, label) if colon else low
+        if low > high:
+            raise BadInput(f"{label}: the soft limit {plain(soft)} is above the hard limit {plain(hard)}")
+        return low, high
+
+    def _one_of(self, text: str, label: str) -> int:
+        return INFINITY if text == "infinity" else int(self._one.parse(text, label))
+
+    def to_bus(self, name: str, value: tuple[int, int]) -> list[BusProperty]:
+        return [(name, ("t", value[1])), (f"{name}Soft", ("t", value[0]))]
+
+
+class Seconds(TimeSpan):
+    """A time span of whole seconds, rounded up."""
+
+    def parse(self, text: str, label: str) -> int:
+        return -(-super().parse(text, label) // 1_000_000)
+
+
+NICE = Number(-20, 19, "i")
+
+
+class NiceLimit(Number):
+    """A signed number is a nice level, the limit counts from the other end."""
+
+    def parse(self, text: str, label: str) -> int:
+        return 20 - NICE.parse(text, label) if text[:1] in ("+", "-") else super().parse(text, label)
+
+
+class Commands(Kind):
+    """A command line, as (path, arguments from the 0th on, flags); empty for none.
+
+    :param find: returns the absolute path of a program, and takes what is written and the label; as systemd-run does, a program
+        that is not told by its path is looked for.
+    """
+
+    collects = True
+    multiline = True
+
+    def __init__(self, find: t.Callable[[str, str], str] | None = None) -> None:
+        self._find = find
+
+    def parse(self, text: str, label: str) -> t.Any:
+        return parse_command(text, label, self._find or find_program) if text else ()
+
+    def to_bus(self, name: str, value: t.Any) -> list[BusProperty]:
+        return [command_property(name, *value)]
+
+
+# -- the table
+
+_SPAN = TimeSpan(empty=INFINITY)
+# Since ever, 0 means that there is no limit.
+_TIMEOUT = TimeSpan(zero=INFINITY, empty=INFINITY)
+_WORDS = Plain("as", split_words, collects=True)
+_SIGNAL = Plain("i", parse_signal)
+_UNSIGNED = Number(0, HIGHEST["u"], "u")
+_CONDITION = Condition()
+# Some limits count bytes, some a time, of which a number without a unit is microseconds.
+_SIZE_LIMIT = Limit(Size())
+_NUMBER_LIMIT = Limit(Number(0, INFINITY - 1))
+
+# Kinds of value, and the directives of each kind. What is not here is taken by the type that systemd itself tells of it
+# (see `_KIND_OF_TYPE`), so that directives of later versions work where their values are plain ones.
+_ROWS: tuple[tuple[Kind, str], ...] = (
+    (
+        Text(),
+        "Description OnFailureJobMode OnSuccessJobMode JobTimeoutAction JobTimeoutRebootArgument "
+        "StartLimitAction FailureAction SuccessAction RebootArgument CollectMode PIDFile ExitType Restart RestartMode "
+        "BusName NotifyAccess USBFunctionDescriptors USBFunctionStrings OOMPolicy TimeoutStartFailureMode "
+        "TimeoutStopFailureMode FileDescriptorStorePreserve KillMode Unit User Group UtmpIdentifier UtmpMode PAMName "
+        "TTYPath WorkingDirectory RootDirectory RootImage RootVerity SyslogIdentifier ProtectSystem ProtectHome "
+        "SELinuxContext RuntimeDirectoryPreserve Personality KeyringMode ProtectProc ProcSubset NetworkNamespacePath "
+        "IPCNamespacePath LogNamespace PrivatePIDs",
+    ),
+    (Text(_needed), "Type"),
+    (
+        Boolean(),
+        "StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate IgnoreOnIsolate SurviveFinalKillSignal "
+        "DefaultDependencies RemainAfterExit GuessMainPID RootDirectoryStartOnly NonBlocking SendSIGHUP SendSIGKILL "
+        "WakeSystem RemainAfterElapse Persistent OnTimezoneChange OnClockChange FixedRandomDelay DeferReactivation "
+        "IgnoreSIGPIPE TTYVHangup TTYReset TTYVTDisallocate PrivateDevices PrivateNetwork PrivateMounts PrivateIPC "
+        "NoNewPrivileges SyslogLevelPrefix MemoryDenyWriteExecute RestrictRealtime DynamicUser RemoveIPC "
+        "ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock MountAPIVFS BindLogSockets "
+        "CPUSchedulingResetOnFork MemoryKSM LockPersonality RestrictSUIDSGID RootEphemeral SetLoginEnvironment",
+    ),
+    # systemd made words of these booleans.
+    (BooleanOrWord(), "PrivateTmp PrivateUsers ProtectControlGroups ProtectHostname"),
+    (
+        _SPAN,
+        "StartLimitIntervalSec RestartSec RestartMaxDelaySec TimeoutAbortSec RuntimeRandomizedExtraSec WatchdogSec "
+        "AccuracySec RandomizedDelaySec RandomizedOffsetSec LogRateLimitIntervalSec",
+    ),
+    (_TIMEOUT, "TimeoutStartSec TimeoutStopSec RuntimeMaxSec"),
+    (StartAndStop(zero=INFINITY, empty=INFINITY), "TimeoutSec"),
+    (Plain("t", _nanoseconds), "TimerSlackNSec"),
+    (_UNSIGNED, "StartLimitBurst FileDescriptorStoreMax RestartSteps LogRateLimitBurst TTYRows TTYColumns"),
+    (Number(0, 255, "i", named={"": -1}), "SuccessActionExitStatus FailureActionExitStatus"),
+    (NICE, "Nice"),
+    (Number(0, 99, "i"), "CPUSchedulingPriority"),
+    (Number(-1000, 1000, "i"), "OOMScoreAdjust"),
+    (Number(0, 7, "i"), "IOSchedulingPriority"),
+    (
+        _WORDS,
+        "Requires Requisite Wants BindsTo PartOf Upholds Conflicts Before After OnFailure OnSuccess "
+        "PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf Documentation "
+        "RequiresMountsFor WantsMountsFor ReadWritePaths ReadOnlyPaths InaccessiblePaths "
+        "ExecPaths NoExecPaths ExecSearchPath ExtensionDirectories "
+        "SupplementaryGroups SystemCallArchitectures UnsetEnvironment PassEnvironment ImportCredential "
+        "ConfigurationDirectory",
+    ),
+    (Directories(), "RuntimeDirectory StateDirectory CacheDirectory LogsDirectory"),
+    (Plain("(bas)", _filter, collects=True), "RestrictFileSystems"),
+    (Plain("(bas)", _families, collects=True), "RestrictAddressFamilies"),
+    (Plain("(bas)", _system_calls, collects=True), "SystemCallFilter SystemCallLog"),
+    (Commands(), "ExecCondition ExecStartPre ExecStartPost ExecReload ExecStop ExecStopPost"),
+    (Plain("(aiai)", _statuses, collects=True), "RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus"),
+    (_SIGNAL, "ReloadSignal KillSignal RestartKillSignal FinalKillSignal WatchdogSignal"),
+    (
+        Mode(),
+        "UMask RuntimeDirectoryMode StateDirectoryMode CacheDirectoryMode LogsDirectoryMode "
+        "ConfigurationDirectoryMode",
+    ),
+    (Stream(), "StandardInput StandardOutput StandardError"),
+    (Plain("a(ssbt)", _bind, collects=True), "BindPaths BindReadOnlyPaths"),
+    (Plain("(bs)", _security_label), "AppArmorProfile SmackProcessLabel"),
+    (Plain("t", _capabilities, collects=True), "CapabilityBoundingSet AmbientCapabilities"),
+    (Plain("a(ss)", _credential, collects=True), "LoadCredential LoadCredentialEncrypted"),
+    (Plain("a(say)", _set_credential, collects=True, multiline=True, verbatim=True), "SetCredential"),
+    (Plain("a(say)", _set_encrypted, collects=True, multiline=True), "SetCredentialEncrypted"),
+    (Variables(), "Environment"),
+    (Plain("a(sb)", _environment_file, collects=True, bus="EnvironmentFiles"), "EnvironmentFile"),
+    (
+        Plain("ay", _input_text, collects=True, bus="StandardInputData", multiline=True, verbatim=True),
+        "StandardInputText",
+    ),
+    (Plain("ay", _base64, collects=True, multiline=True), "StandardInputData"),
+    (LogFields(), "LogExtraFields"),
+    (Plain("a(bs)", _log_patterns, collects=True), "LogFilterPatterns"),
+    (Choice("log level", _LEVELS, numbers=True), "SyslogLevel LogLevelMax"),
+    (Choice("syslog facility", _FACILITIES, numbers=True), "SyslogFacility"),
+    (Choice("scheduling policy", _CPU_POLICIES, numbers=True), "CPUSchedulingPolicy"),
+    (Choice("class of IO scheduling", _IO_CLASSES, numbers=True), "IOSchedulingClass"),
+    (Choice("NUMA policy", _NUMA_POLICIES), "NUMAPolicy"),
+    (Plain("i", _secure_bits, collects=True), "SecureBits"),
+    (Affinity(), "CPUAffinity"),
+    (Processors(), "NUMAMask"),
+    (Plain("t", _coredump_filter), "CoredumpFilter"),
+    (Plain("t", _mount_flags), "MountFlags"),
+    (Plain("a(ss)", _temporary_file_system, collects=True), "TemporaryFileSystem"),
+    (Plain("t", _namespaces, collects=True), "RestrictNamespaces"),
+    (Plain("i", _errno), "SystemCallErrorNumber"),
+    (Plain("a(sst)", _open_file, collects=True), "OpenFile"),
+    (Calendar(), "OnCalendar"),
+    (Monotonic(), "OnActiveSec OnBootSec OnStartupSec OnUnitActiveSec OnUnitInactiveSec"),
+    (_SIZE_LIMIT, "LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitAS LimitMEMLOCK LimitMSGQUEUE"),
+    (_NUMBER_LIMIT, "LimitNOFILE LimitNPROC LimitLOCKS LimitSIGPENDING LimitRTPRIO"),
+    (Limit(Seconds()), "LimitCPU"),
+    (Limit(TimeSpan(bare="us")), "LimitRTTIME"),
+    (Limit(NiceLimit(0, INFINITY - 1)), "LimitNICE"),
+)
+DIRECTIVES: dict[str, Kind] = {name: kind for kind, names in _ROWS for name in names.split()}
+# What `systemd --dump-configuration-items` calls the types of values that need no knowledge of the directive.
+_KIND_OF_TYPE: dict[str, Kind] = {
+    "BOOLEAN": Boolean(), "SECONDS": _SPAN, "STRING": Text(), "UNSIGNED": _UNSIGNED, "SIGNAL": _SIGNAL, "MODE": Mode(),
+    "UNIT": _WORDS,
 }  # fmt: skip

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, check_sendable, number_text
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import quote
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # What may stand before the program.
@@ -26,7 +27,6 @@ _WORD_PART = re.compile(
     re.DOTALL,
 )
 _ESCAPED_IN_QUOTES = re.compile(r'\\(["\\])')
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@^~")
 
 
 def join_command(arguments: t.Sequence[t.Any], option: str) -> str:
@@ -47,28 +47,10 @@ def join_command(arguments: t.Sequence[t.Any], option: str) -> str:
                 f"systemd's prefixes ({' '.join(PREFIXES)}) may stand before it"
             )
         # Variables are not expanded in the program itself.
-        words.append(_quote(text.replace("%", "%%").replace("$", "$$" if index else "$")))
+        words.append(quote(text.replace("%", "%%").replace("$", "$$" if index else "$")))
     if not words:
         raise BadInput(f"{option}: is empty; give the program and its arguments")
     return " ".join(words)
-
-
-def _quote(word: str) -> str:
-    if word and all(char in _PLAIN or char in "%$" or ord(char) > 0x9F for char in word):
-        return word
-    out = []
-    for char in word:
-        if char in '"\\':
-            out.append("\\" + char)
-        elif char == "\n":
-            out.append("\\n")
-        elif char == "\t":
-            out.append("\\t")
-        elif char < " " or char == "\x7f":
-            out.append(f"\\x{ord(char):02x}")
-        else:
-            out.append(char)
-    return '"' + "".join(out) + '"'
 
 
 def split_words(text: str) -> list[str]:

@@ -12,13 +12,12 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import (
     Unreadable,
     list_small,
     read_text,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import split_lines
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse_section
 
 
 class Assignment(t.NamedTuple):
@@ -152,25 +151,8 @@ def is_volatile(directory: str) -> bool:
 
 
 def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[str, str]]:
-    """The assignments to some keys in one section of a unit file (systemd.syntax(7)), in order."""
-    found = []
-    here = ""
-    pending = ""
-    for line in split_lines(text):
-        stripped = line.strip(BLANKS)
-        if stripped[:1] in ("#", ";"):
-            continue
-        if stripped.endswith("\\"):
-            pending += stripped[:-1] + " "
-            continue
-        whole, pending = (pending + stripped).strip(BLANKS), ""
-        if whole.startswith("["):
-            here = whole[1:-1]
-        elif here == section:
-            key, equals, value = whole.partition("=")
-            if equals and key.rstrip(BLANKS) in keys:
-                found.append((key.rstrip(BLANKS), value.strip(BLANKS)))
-    return found
+    """The assignments to some keys in one section of a unit file, in order; what else it says may be wrong."""
+    return [(key, value) for key, value in parse_section(text, section) if key in keys]
 
 
 def _folders(name: str) -> list[str]:

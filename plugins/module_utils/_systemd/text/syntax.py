@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     number_text,
     words_of,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import BREAKS, quote
 
 # LONG_LINE_MAX of systemd, in bytes; a line has to be shorter.
 _LONGEST_LINE = 1024 * 1024
@@ -45,6 +46,10 @@ _OCTAL = frozenset(
         "ConfigurationDirectoryMode",
     )
 )
+
+
+# Directives of [Install] that ask for links of the unit itself.
+_LINKING = ("WantedBy", "RequiredBy", "UpheldBy", "Alias")
 
 
 class Assignment(t.NamedTuple):
@@ -116,6 +121,18 @@ class UnitText(t.NamedTuple):
                     kept = []
         return kept
 
+    def words(self, section: str, key: str) -> list[str]:
+        """The words of a directive that is a list of names, over all its lines, after its resets."""
+        return words_of(" ".join(self.values(section, key)))
+
+    def installs(self) -> bool:
+        """Whether enabling the unit makes links."""
+        return any(self.values("Install", key) for key in _LINKING)
+
+    def can_be_enabled(self) -> bool:
+        """Whether enabling the unit does anything: makes links, or enables others with it."""
+        return self.installs() or bool(self.values("Install", "Also"))
+
     def line_text(self, number: int) -> str:
         """The text of a line, from 1; empty where there is no such line."""
         return self.lines[number - 1].strip(BLANKS) if 0 < number <= len(self.lines) else ""
@@ -184,6 +201,28 @@ def parse(text: str) -> UnitText:
         _logical_line(found, "".join(pending).strip(BLANKS), first, len(lines), section, known)
     found.problems[:] = bounded(found.problems)
     return found
+
+
+def parse_section(text: str, section: str) -> list[tuple[str, str]]:
+    """What one section of a unit file says: keys and values in order, as `UnitText.meaning` has them.
+
+    It is `parse` for those who look at many files for few lines: what is before the section is not read.
+    """
+    start = text.find(f"[{section}]")
+    if start < 0:
+        return []
+    if "\r" in text or "\ufeff" in text[1:]:
+        # Other ends of lines; a mark that means something on the first line of a file alone.
+        start = 0
+    # To the begin of the line, and of the value that it may be a part of.
+    start = text.rfind("\n", 0, start) + 1
+    while start:
+        before = text.rfind("\n", 0, start - 1) + 1
+        line = text[before : start - 1]
+        if not _is_continued(line) and line.lstrip(BLANKS)[:1] not in ("#", ";"):
+            break
+        start = before
+    return parse(text[start:]).meaning().get(section, [])
 
 
 def _is_continued(line: str) -> bool:
@@ -291,31 +330,23 @@ def _values(key: str, value: t.Any, where: str) -> list[str]:
                 raise BadInput(
                     f"{where}: {shown(name)} is not the name of a variable; letters, digits and _ may be used, and no digit first"
                 )
-            pairs.append(_variable(f"{name}={_scalar(key, text, f'{where}.{plain(name)}')}"))
+            pairs.append(quote(f"{name}={_scalar(key, text, f'{where}.{plain(name)}')}", BREAKS))
         return pairs
     if not isinstance(value, (list, tuple)):
-        return [_scalar(key, value, where)]
+        return [_ended(_scalar(key, value, where), where)]
     words = []
     for index, item in enumerate(value):
         at = f"{where}[{index}]"
         word = _scalar(key, item, at)
         if key in _VARIABLES and word and word[0] not in "\"'":
-            word = _variable(word)
+            word = quote(word, BREAKS)
         elif key.startswith("Exec") and word.startswith("--"):
             raise BadInput(
                 f"{at}: {shown(word)} is not a command; each item of a list is a command of its own, "
                 "so write a command with all its arguments as one string"
             )
-        words.append(word)
+        words.append(_ended(word, at))
     return words
-
-
-def _variable(pair: str) -> str:
-    """One NAME=VALUE as one word of systemd's, quoted where it would be taken apart otherwise."""
-    if not any(char in pair for char in " \t\"'\\"):
-        return pair
-    escaped = pair.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t")
-    return f'"{escaped}"'
 
 
 def _scalar(key: str, value: t.Any, where: str) -> str:
@@ -342,6 +373,10 @@ def _scalar(key: str, value: t.Any, where: str) -> str:
             )
         if (char < " " and char != "\t") or char == "\x7f" or 0xD800 <= ord(char) <= 0xDFFF:
             raise BadInput(f"{where}: {shown(value)} holds the character {shown(char)}, which a unit file cannot")
+    return text
+
+
+def _ended(text: str, where: str) -> str:
     if _is_continued(text):
-        raise BadInput(f"{where}: {shown(value)} ends with a backslash, which would join the next line to it")
+        raise BadInput(f"{where}: {shown(text)} ends with a backslash, which would join the next line to it")
     return text

@@ -106,6 +106,7 @@ class Store:
 
     def forget(self, name: str) -> None:
         """Remove a record for good."""
+        durable.tidy(self.path(name))
         if durable.remove(self.path(name)):
             durable.sync_directory(self.directory)
 

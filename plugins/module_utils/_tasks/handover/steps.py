@@ -15,19 +15,23 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
-    SCAN,
-    Supervised,
-    link,
-    unlink,
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN, Supervised
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    Saved,
+    make_link,
+    remove,
+    remove_empty,
+    remove_link,
+    tidy,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import ephemeral_ports
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LASTING,
     is_masked,
@@ -35,10 +39,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     read_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
-_SERVICE = "org.freedesktop.systemd1.Service"
-_DOWN = ("inactive", "failed")
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # A process that was started just now may not be what it is going to be: scripts end in exec, servers bind late.
 _YOUNG = 2.0
 _PAUSE = 0.05
@@ -103,16 +109,6 @@ class Moving:
         return bool(self.record.was.get("running") or self.record.was.get("wanted") == "up")
 
 
-def ephemeral_ports() -> t.Tuple[int, int]:
-    """The ports that the host gives to those who ask for none."""
-    try:
-        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-            low, high = file.read().split()
-        return int(low), int(high)
-    except (OSError, ValueError):
-        return 32768, 60999
-
-
 class _Of(Step):
     """A step of one service."""
 
@@ -144,7 +140,7 @@ class LetGo(_Of):
         family = processes.family(moving.before["pid"]) if moving.before else []
         stats = [stat for stat in map(processes.read_stat, family) if stat is not None]
         for path in record.links:
-            unlink(path)
+            remove_link(path)
         moving.stopped = time.monotonic() if moving.before else 0.0
         if moving.before and os.path.basename(moving.before["program"]) == "runsvdir":
             self._end_supervisors(moving.before["pid"])
@@ -293,6 +289,7 @@ def take_back_files(record: Record, tools: FileTools, ctx: Context) -> None:
     with _AllOf() as each:
         for path, old in record.files.items():
             with each():
+                tidy(path, ctx.temporaries)
                 now = None if os.path.islink(path) else Saved.of(path)
                 if old is None:
                     if now is not None:
@@ -409,11 +406,11 @@ def stop_units(moving: Moving, ctx: Context) -> t.List[str]:
     :raises SystemdError: one is not down when the time is over.
     """
     names = [name for name in moving.unit_names if name not in moving.record.active]
-    up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     # Sockets and timers first, lest they start their service again.
     up.sort(key=lambda name: name.endswith(".service"))
     stop(ctx, up)
-    still = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    still = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     if still:
         raise SystemdError(f"{short(still)} did not stop within {ctx.timeout:g} s")
     ctx.manager.reset_failed(names)
@@ -491,12 +488,12 @@ def describe_difference(one: t.Mapping[str, t.Any]) -> str:
     return f"{one['what']}: {one['reason']}: before {shown(one['before']) or 'nothing'}; now {shown(one['after']) or 'nothing'}"
 
 
-def look_at_unit(manager: t.Any, name: str) -> t.Optional[t.Dict[str, t.Any]]:
+def look_at_unit(manager: UnitManager, name: str) -> t.Optional[t.Dict[str, t.Any]]:
     """The snapshot of a service's main process; None where it has none."""
     if not name.endswith(".service"):
         return None
     path = object_path(name)
-    pid, cgroup = manager.properties([(path, _SERVICE, "MainPID"), (path, _SERVICE, "ControlGroup")])
+    pid, cgroup = manager.properties([(path, SERVICE, "MainPID"), (path, SERVICE, "ControlGroup")])
     members = processes.in_cgroup(cgroup) if cgroup else []
     if not pid:
         # Of a service that forked away systemd may not know which process is the main one: the oldest.
@@ -511,7 +508,7 @@ class Finish(_Of):
     counts = False
 
     def describe(self) -> str:
-        return ""
+        return f"note that {self.moving.name} is handed over"
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record
@@ -582,7 +579,7 @@ def link_again(moving: Moving, records: Records, ctx: Context) -> None:
     """Put the links back, such that the supervisor starts the service if it ran and only then."""
     record, name = moving.record, moving.name
     names = [unit for unit in moving.unit_names if unit not in record.active]
-    up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+    up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
     if up:
         raise SystemdError(f"{name} is not started under {record.source} again while {short(up)} is not down")
     moving.supervised.unlock()
@@ -599,7 +596,7 @@ def link_again(moving: Moving, records: Records, ctx: Context) -> None:
         _remove_file(down)
         record.held_down = False
     for path, target in record.links.items():
-        link(path, target)
+        make_link(path, target)
 
 
 def see_it_restored(moving: Moving, ctx: Context) -> None:
@@ -675,7 +672,7 @@ class StopUnits(_Of):
         self.moving.touched = True
         self.moving.before = look_at_unit(ctx.manager, self.moving.main)
         names = self.moving.unit_names
-        self._up = [status.id for status in ctx.manager.status(names) if status.active_state not in _DOWN]
+        self._up = [status.id for status in ctx.manager.status(names) if not is_down(status.active_state)]
         self.moving.stopped = time.monotonic() if self._up else 0.0
         stop_units(self.moving, ctx)
         return bool(self._up)
@@ -744,7 +741,7 @@ class GiveBack(_Of):
         with _AllOf() as each:
             for path in self.moving.record.links:
                 with each():
-                    unlink(path)
+                    remove_link(path)
         wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
         self.moving.supervised.unlock()
         self.moving.restored = False

@@ -21,25 +21,25 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
     asks_for,
     scanned_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import SYSTEM, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
@@ -69,10 +69,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
-_INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also")
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
 _PULLS = (*_STARTS, "Requisite", "After", "Before")
-_DOWN = ("inactive", "failed")
 # What the author of a unit that is on the host already, mostly a packager, has decided otherwise.
 THEIRS = frozenset(("command", "cwd", "environment"))
 # Lines of one service's failure in the message; all of it is in the result.
@@ -141,7 +142,7 @@ class _Task:
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
             )
 
-    def run(self, manager: t.Any) -> t.Dict[str, t.Any]:
+    def run(self, manager: UnitManager) -> t.Dict[str, t.Any]:
         if not self.module.check_mode:
             self.records.hold()
         items = [self._item(given) for given in [*self.given, *self._interrupted()]]
@@ -257,7 +258,7 @@ class _Task:
                     )
                 names[what] = item.moving.name
 
-    def _arranged(self, items: t.Sequence[Item], manager: t.Any) -> t.Tuple[t.List[t.List[Item]], t.List[Edge]]:
+    def _arranged(self, items: t.Sequence[Item], manager: UnitManager) -> t.Tuple[t.List[t.List[Item]], t.List[Edge]]:
         """The items in groups, in the order in which they go, and what orders them."""
         owner = {unit: item.moving.name for item in items for unit in item.moving.unit_names}
         pulls = self._pulls(items, manager)
@@ -269,7 +270,7 @@ class _Task:
         by_name = {item.moving.name: item for item in items}
         return [[by_name[name] for name in group] for group in arrange(list(by_name), edges)], edges
 
-    def _pulls(self, items: t.Sequence[Item], manager: t.Any) -> t.Dict[str, t.Dict[str, t.List[str]]]:
+    def _pulls(self, items: t.Sequence[Item], manager: UnitManager) -> t.Dict[str, t.Dict[str, t.List[str]]]:
         """What the units say of other units: from their text, or from systemd where it has read them."""
         found: t.Dict[str, t.Dict[str, t.List[str]]] = {}
         loaded = []
@@ -279,7 +280,7 @@ class _Task:
                     loaded.append(unit.name)
                     continue
                 text = parse(unit.content)
-                found[unit.name] = {key: words_of(" ".join(text.values("Unit", key))) for key in _PULLS}
+                found[unit.name] = {key: text.words("Unit", key) for key in _PULLS}
         values = iter(manager.properties([(object_path(name), UNIT, key) for name in loaded for key in _PULLS]))
         for name in loaded:
             found[name] = {key: list(next(values) or ()) for key in _PULLS}
@@ -290,7 +291,7 @@ class _Task:
         items: t.Sequence[Item],
         pulls: t.Mapping[str, t.Mapping[str, t.Sequence[str]]],
         owner: t.Mapping[str, str],
-        manager: t.Any,
+        manager: UnitManager,
     ) -> None:
         """Refuse to start what would start, as its dependency, a service that runs under the old supervisor."""
         wanted: t.Dict[str, str] = {}
@@ -301,7 +302,7 @@ class _Task:
                         if other not in owner and other.endswith(".service"):
                             wanted.setdefault(other, item.moving.name)
         for status in manager.status(list(wanted)):
-            if status.load_state != "loaded" or status.active_state not in _DOWN:
+            if status.load_state != "loaded" or not is_down(status.active_state):
                 continue
             name = wanted[status.id]
             (item,) = (one for one in items if one.moving.name == name)
@@ -330,7 +331,7 @@ class _Task:
 
     # -- planning
 
-    def _plan_over(self, item: Item, manager: t.Any) -> None:
+    def _plan_over(self, item: Item, manager: UnitManager) -> None:
         moving, record = item.moving, item.moving.record
         where = f"services: {moving.name}"
         live = self._live(moving, where)
@@ -356,7 +357,7 @@ class _Task:
         masked = self._check_units(moving, manager, where)
         record.masked = list(dict.fromkeys([*(record.masked if begun else ()), *masked]))
         statuses = {status.id: status for status in manager.status(moving.unit_names)}
-        active = [name for name, status in statuses.items() if status.active_state not in _DOWN]
+        active = [name for name, status in statuses.items() if not is_down(status.active_state)]
         if not record.phase:
             record.active = active
         if not begun:
@@ -412,7 +413,7 @@ class _Task:
                 )
         return live
 
-    def _check_units(self, moving: Moving, manager: t.Any, where: str) -> t.List[str]:
+    def _check_units(self, moving: Moving, manager: UnitManager, where: str) -> t.List[str]:
         """Those without content have to be there, and none may have no effect where it is going to be written.
 
         :returns: units of the host that are masked.
@@ -450,7 +451,7 @@ class _Task:
                     )
         return masked
 
-    def _plan_files(self, item: Item, where: str, manager: t.Any) -> None:
+    def _plan_files(self, item: Item, where: str, manager: UnitManager) -> None:
         moving, record = item.moving, item.moving.record
         changed = False
         for path, text in moving.files.items():
@@ -495,11 +496,11 @@ class _Task:
         first = before.content.split(b"\n", 1)[0].decode("utf-8", "replace")
         return first.startswith("# Translated from ") and f" {moving.supervised.path}/" in first
 
-    def _choose(self, moving: Moving, manager: t.Any) -> None:
+    def _choose(self, moving: Moving, manager: UnitManager) -> None:
         """Which units to enable and to start."""
         names = moving.unit_names
         kinds = {name: unit_type(name) for name in names}
-        installs = [u.name for u in moving.units if u.content is not None and _has_install(u.content)]
+        installs = [u.name for u in moving.units if u.content is not None and parse(u.content).can_be_enabled()]
         bare = [u.name for u in moving.units if u.content is None]
         states = dict(zip(names, manager.unit_file_states(names)))
         installs += [name for name in bare if states[name] not in ("static", "indirect", "generated", "transient", "")]
@@ -524,7 +525,7 @@ class _Task:
         if started:
             moving.start = [*first, moving.main]
 
-    def _plan_update(self, item: Item, manager: t.Any) -> None:
+    def _plan_update(self, item: Item, manager: UnitManager) -> None:
         """A service that has been handed over: only its files can have become others."""
         moving = item.moving
         self._check_units(moving, manager, f"services: {moving.name}")
@@ -536,7 +537,7 @@ class _Task:
             item.plan.changes = [Change(moving.name, "handed over", "handed over, with other unit files")]
             item.message = "unit files rewritten; they count from the next restart of the units on"
 
-    def _plan_back(self, item: Item, manager: t.Any) -> None:
+    def _plan_back(self, item: Item, manager: UnitManager) -> None:
         moving, record = item.moving, item.moving.record
         if not record.phase:
             item.message = "there is no record of a handover, so there is nothing to undo"
@@ -619,7 +620,7 @@ class _Task:
 
     # -- doing
 
-    def _carry_out(self, groups: t.Sequence[t.Sequence[Item]], edges: t.Sequence[Edge], manager: t.Any) -> None:
+    def _carry_out(self, groups: t.Sequence[t.Sequence[Item]], edges: t.Sequence[Edge], manager: UnitManager) -> None:
         import signal
 
         # Whether anybody still listens is no reason to stop half way.
@@ -646,7 +647,7 @@ class _Task:
             # So that systemd knows what is enabled.
             manager.reload()
 
-    def _end(self, pending: t.List[Item], manager: t.Any, stayed: t.Set[str], all_of_them: bool) -> None:
+    def _end(self, pending: t.List[Item], manager: UnitManager, stayed: t.Set[str], all_of_them: bool) -> None:
         """End what was started: what has been watched for long enough or is not up, or all."""
         for item in list(pending):
             if all_of_them or self._is_over(item, manager):
@@ -655,14 +656,14 @@ class _Task:
                 if item.outcome not in ("handed_over", "given_back", "already"):
                     stayed.add(item.moving.name)
 
-    def _is_over(self, item: Item, manager: t.Any) -> bool:
+    def _is_over(self, item: Item, manager: UnitManager) -> bool:
         if self.giving_back:
             # Its supervisor takes some seconds to look, and then some to be sure.
             return time.monotonic() >= item.began + 2 * SCAN
         start = next((step for step in item.plan.steps if isinstance(step, StartUnits)), None)
         if start is None or time.monotonic() >= start.ended + item.moving.settle:
             return True
-        return not all(is_up(status) for status in manager.status(item.moving.start))
+        return not all(runs(status) for status in manager.status(item.moving.start))
 
     def _has_to_stay(self, item: Item, edges: t.Sequence[Edge], stayed: t.Container[str]) -> bool:
         for edge in edges:
@@ -673,7 +674,7 @@ class _Task:
                 return True
         return False
 
-    def _move(self, item: Item, manager: t.Any) -> bool:
+    def _move(self, item: Item, manager: UnitManager) -> bool:
         """Take a service from where it is and start it where it shall be; returns whether that went well so far."""
         item.ctx = Context(manager, self.timeout)
         item.began = time.monotonic()
@@ -707,7 +708,7 @@ class _Task:
             return "given_back"
         return "handed_over" if any(not isinstance(s, PutUnits) for s in item.plan.steps) else "already"
 
-    def _write(self, items: t.Sequence[Item], manager: t.Any) -> t.List[Item]:
+    def _write(self, items: t.Sequence[Item], manager: UnitManager) -> t.List[Item]:
         """Records first, then all files, then one reload; returns the items that can go on."""
         going, put = list(items), [item for item in items if item.put is not None]
         ctx = Context(manager, self.timeout)
@@ -746,7 +747,7 @@ class _Task:
             item.outcome = "failed" if under_way or item.outcome == "failed" else "back"
             item.message = "\n".join([error.msg, *([item.message] if item.message else [])])
 
-    def _unwrite(self, items: t.Sequence[Item], manager: t.Any) -> None:
+    def _unwrite(self, items: t.Sequence[Item], manager: UnitManager) -> None:
         """Make files and records of these what they were before this run, as far as that can be done."""
         ctx = Context(manager, self.timeout)
         for item in items:
@@ -800,9 +801,9 @@ class _Task:
             steps.append(Reload().describe())
         for item in items:
             for step in [*item.plan.steps, *item.watch.steps]:
-                told = step.describe()
-                if told and not isinstance(step, PutUnits):
-                    steps.append(told)
+                # The former are told above, and that it is done is no news to who reads what is done.
+                if not isinstance(step, (PutUnits, Finish)):
+                    steps.append(step.describe())
         return steps
 
     def _combined(self, items: t.Sequence[Item]) -> Plan:
@@ -884,8 +885,3 @@ class _Task:
 
 def _encoded(text: t.Optional[str]) -> t.Optional[bytes]:
     return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _has_install(content: str) -> bool:
-    text = parse(content)
-    return any(text.values("Install", key) for key in _INSTALL)

@@ -72,15 +72,16 @@ class Init:
         target = next((path for path in SYSTEMD if os.access(self.root + path, os.X_OK)), None)
         if target is None:
             raise SystemdError(f"there is no systemd on this host ({SYSTEMD[0]}); install the package systemd first")
+        durable.tidy(self.path)
         durable.replace_link(self.path, target)
-        durable.sync_directory(os.path.dirname(self.path))
         return True
 
     def choose_old(self) -> bool:
         """Have the old init boot next, if it is kept; returns whether anything was to be done."""
         if not self.is_kept() or _same(self.kept, self.path):
             return False
-        temporary = f"{self.path}.{os.getpid()}.pidone-tmp"
+        durable.tidy(self.path)
+        temporary = durable.temporary_of(self.path)
         try:
             _copy(self.kept, temporary)
             os.replace(temporary, self.path)

@@ -14,13 +14,13 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
     Plan,
     Step,
-    carry_out,
     explained,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -35,6 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given, check_services
@@ -184,7 +185,7 @@ class RemoveTrial(Step):
     def apply(self, ctx: Context) -> bool:
         if not ctx.manager.offline:
             jobs = ctx.manager.enqueue([(TRIAL[1], "stop")])
-            ctx.manager.wait_for_jobs([job for job in jobs if hasattr(job, "id")], ctx.deadline())
+            ctx.manager.wait_for_jobs(jobs_of(jobs), ctx.deadline())
         changed = _remove_trial()
         ctx.manager.reload()
         return changed
@@ -292,7 +293,7 @@ class _Task:
                 files[f"{UNITS}/{unit.name}"] = unit.content
             for dropin in given.dropins:
                 files[f"{UNITS}/{dropin.unit}.d/{dropin.name}"] = dropin.content
-            names = [unit.name for unit in given.units if _installs(unit.content or "")]
+            names = [unit.name for unit in given.units if parse(unit.content or "").can_be_enabled()]
             if given.packaged:
                 names.append(given.packaged)
             if not given.units and not given.packaged:
@@ -519,10 +520,6 @@ def _is_wanted(given: Given) -> bool:
     return bool(given.state.get("enabled")) and not given.state.get("down")
 
 
-def _installs(text: str) -> bool:
-    return any(line.strip() == "[Install]" for line in text.splitlines())
-
-
 def _leads(path: str, target: str) -> str:
     """The unit that a link is about: the one that it pulls in, or has another name for."""
     if os.path.basename(os.path.dirname(path)).endswith((".wants", ".requires", ".upholds")):
@@ -547,6 +544,8 @@ def _picture(path: str) -> dict[str, t.Any] | None:
 def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
     """Make a file or link what it was when `_picture` was taken."""
     directory = os.path.dirname(path)
+    # What a run that was killed has left.
+    durable.tidy(path)
     if was is None:
         durable.remove(path)
         if path.endswith(".conf"):
@@ -554,11 +553,8 @@ def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
         return
     for each in durable.missing_directories(directory):
         durable.make_directory(each)
-    # What a run that was killed has left.
-    durable.tidy(path)
     if "link" in was:
         durable.replace_link(path, was["link"])
-        durable.sync_directory(directory)
     elif "times" in was:
         Saved.from_data(was).put_back(path)
     else:
@@ -578,6 +574,8 @@ def _remove_trial() -> bool:
             durable.remove(path)
             durable.remove_empty(os.path.dirname(path))
             changed = True
+    for name in TRIAL:
+        durable.tidy(f"{UNITS}/{name}")
     for path in _trial_files():
         durable.remove(path)
         changed = True

@@ -18,10 +18,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets im
     is_passing,
     listeners,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_changing
 
-_SERVICE = "org.freedesktop.systemd1.Service"
 _PAUSE = 0.1
 # Seconds that programs get to open their sockets, beyond the time to settle.
 _LISTEN = 30.0
@@ -107,7 +108,7 @@ def _settled(ctx: Context, names: t.Sequence[str], deadline: float) -> dict[str,
     """The units, once none of them is on its way up or down."""
     while True:
         seen = _look(ctx, names)
-        moving = [one for one in seen.values() if one.active in ("activating", "deactivating", "reloading")]
+        moving = [one for one in seen.values() if is_changing(one.active)]
         # A service that systemd starts again and again would be waited for in vain.
         if all(one.sub == "auto-restart" for one in moving) or time.monotonic() > deadline:
             return seen
@@ -121,7 +122,7 @@ def _look(ctx: Context, names: t.Sequence[str]) -> dict[str, Seen]:
     wanted = []
     for name in names:
         path = object_path(name)
-        wanted += [(path, _SERVICE, key) for key in ("MainPID", "NRestarts", "Result", "Type", "ControlGroup")]
+        wanted += [(path, SERVICE, key) for key in ("MainPID", "NRestarts", "Result", "Type", "ControlGroup")]
         wanted.append((path, UNIT, "ConditionResult"))
     values = ctx.manager.properties(wanted)
     found = {}
@@ -210,13 +211,13 @@ def _problem(
     if not service["wanted"]:
         return ""
     for trigger in triggers:
-        if second[trigger].active != "active":
+        if not is_active(second[trigger].active):
             return f"{trigger} is {second[trigger].active} ({second[trigger].sub})"
     if seen.active == "failed" or seen.sub == "auto-restart":
         return f"{main} is {seen.active} ({seen.sub}), result {seen.result}"
     if second[main].restarts > first[main].restarts:
         return f"{main} does not stay up: restarted {seen.restarts} times"
-    if triggers or seen.active in ("active", "reloading"):
+    if triggers or is_active(seen.active):
         return ""
     if not service.get("before") and (seen.kind == "oneshot" or not seen.condition):
         # It did not run at that moment before, either.

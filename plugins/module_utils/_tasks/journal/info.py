@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import PrintedTooMuch, ProgramTooSlow
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
@@ -41,7 +42,7 @@ _MOST_LINES = 2**31 - 1
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
-    session = open_session(params, connects=False)
+    session = open_session(params, connects=False, module=module)
     _check(params)
     for option in ("since", "until"):
         if params[option] is not None:
@@ -49,7 +50,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     lines = params["lines"] or None
     options, terms = _options(params), _terms(params, session)
     invocation = _invocation(params["invocation"])
-    if terms is None:
+    if terms is None or session.gone:
         return {"changed": False, "entries": []}
     fields = params["fields"]
     try:
@@ -75,7 +76,27 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         ) from e
     except SystemdError as e:
         raise _of_option(e, params) from e
-    return {"changed": False, "entries": entries}
+    return {"changed": False, "entries": entries, "warnings": [] if entries else _blind(params)}
+
+
+def _blind(params: t.Mapping[str, t.Any]) -> list[str]:
+    """Why there may be nothing to see: journalctl passes over journals in silence that the user may not read (journalctl(1))."""
+    if os.geteuid() == 0:
+        return []
+    found = []
+    for base in [params["directory"]] if params["directory"] is not None else ["/var/log/journal", "/run/log/journal"]:
+        try:
+            for name in (".", *list_small(base)):
+                path = f"{base}/{name}/system.journal"
+                found += [path] if os.path.exists(path) else []
+        except Unreadable:
+            found.append(base)
+    if not found or any(os.access(path, os.R_OK) for path in found if path.endswith(".journal")):
+        return []
+    return [
+        f"this user may not read the system's journal ({found[0]}), so that nothing but his own messages can be found; add "
+        "`become: true`, or make him a member of the group systemd-journal (adm and wheel may read it, too, on most hosts)"
+    ]
 
 
 def _check(params: dict[str, t.Any]) -> None:

@@ -14,16 +14,22 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
+    Note,
     Plan,
     Step,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 LOG_LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 # env_value_is_valid() of systemd: no control characters but tab and line break. A line break comes out of no list of
@@ -36,25 +42,19 @@ _LARGEST_ENVIRONMENT = 1024 * 1024
 LOG_TARGETS = ["console", "journal", "kmsg", "journal-or-kmsg", "auto", "null"]
 
 
-class SetDefaultTarget(Step):
-    """Set what is booted into."""
+class SetDefaultTarget(UnitFileLinks):
+    """Set what is booted into: the link default.target."""
 
-    def __init__(self, before: str, after: str) -> None:
-        super().__init__((after,))
-        self._before, self._after = before, after
-        self._done = False
+    def __init__(self, after: str, directories: t.Sequence[str]) -> None:
+        super().__init__("set-default", ["default.target"], directories)
+        self._after = after
 
     def describe(self) -> str:
         return f"set-default {self._after}"
 
-    def apply(self, ctx: Context) -> bool:
-        ctx.links += ctx.manager.set_default_target(self._after)
-        self._done = True
-        return True
-
-    def undo(self, ctx: Context) -> None:
-        if self._done and self._before:
-            ctx.manager.set_default_target(self._before)
+    def _change(self, ctx: Context) -> list[t.Any]:
+        changes: list[t.Any] = ctx.manager.set_default_target(self._after)
+        return changes
 
 
 class SetEnvironment(Step):
@@ -62,20 +62,22 @@ class SetEnvironment(Step):
 
     def __init__(self, before: dict[str, str], assign: dict[str, str], unset: t.Sequence[str]) -> None:
         super().__init__((*assign, *unset))
-        self._before, self._assign, self._unset = before, assign, list(unset)
+        self._assign, self._unset = assign, list(unset)
+        self._was = EnvironmentWas(
+            {name: before.get(name) for name in self.names}, {name: assign.get(name) for name in self.names}
+        )
 
     def describe(self) -> str:
         words = [f"set {name}" for name in self._assign] + [f"unset {name}" for name in self._unset]
         return ", ".join(words)
 
+    def foretell(self) -> list[Note]:
+        return [self._was]
+
     def apply(self, ctx: Context) -> bool:
+        self.note(ctx, self._was)
         ctx.manager.change_environment(self._unset, self._assign)
         return True
-
-    def undo(self, ctx: Context) -> None:
-        names = {*self._assign, *self._unset}
-        back = {name: value for name, value in self._before.items() if name in names}
-        ctx.manager.change_environment(sorted(names - back.keys()), back)
 
 
 class SetLogging(Step):
@@ -83,17 +85,19 @@ class SetLogging(Step):
 
     def __init__(self, name: str, before: str, after: str) -> None:
         super().__init__((name,))
-        self._name, self._before, self._after = name, before, after
+        self._name, self._after = name, after
+        self._was = SettingWas(name, before, after)
 
     def describe(self) -> str:
         return f"set {self._name} to {self._after}"
 
+    def foretell(self) -> list[Note]:
+        return [self._was]
+
     def apply(self, ctx: Context) -> bool:
+        self.note(ctx, self._was)
         ctx.manager.set_manager_property(self._name, self._after)
         return True
-
-    def undo(self, ctx: Context) -> None:
-        ctx.manager.set_manager_property(self._name, self._before)
 
 
 class Reexecute(Step):
@@ -122,24 +126,23 @@ class Reexecute(Step):
 class Isolate(Jobs):
     """Start a unit and stop everything that it does not need."""
 
+    # What was stopped is not known one by one, so there is no way back.
+    undoable = False
+
     def __init__(self, name: str) -> None:
         super().__init__("start", [name])
 
     def describe(self) -> str:
         return f"isolate {self.names[0]}"
 
-    def enqueue(self, ctx: Context) -> list[t.Any]:
-        answers: list[t.Any] = ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
-        return answers
-
-    def undo(self, ctx: Context) -> None:
-        """What was stopped is not known one by one, so there is no way back."""
+    def enqueue(self, ctx: Context) -> list[Enqueued]:
+        return ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the manager to what the module's options ask for; returns the module's result."""
     params = module.params
-    session = open_session(params)
+    session = open_session(params, may_be_gone=_only_undoes(params), module=module)
     for option in ("default_target", "isolate"):
         if params[option] is not None:
             params[option] = _target(params[option], option)
@@ -154,6 +157,18 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     if module._diff and plan.steps:
         result["diff"] = plan.diff()
     return result
+
+
+def _only_undoes(params: dict[str, t.Any]) -> bool:
+    """Whether variables are unset, and nothing else is asked for."""
+    others = ("default_target", "isolate", "log_level", "log_target", "reexec")
+    values = (params["environment"] or {}).values()
+    return (
+        bool(values)
+        and all(value is None for value in values)
+        and not any(params[option] for option in others)
+        and params["daemon_reload"] != "always"
+    )
 
 
 def _target(name: str, option: str) -> str:
@@ -182,9 +197,9 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
     if target is not None:
         before = manager.default_target()
         if before != target:
-            if not manager.unit_file_states([target])[0]:
+            if not manager.absent and not manager.unit_file_states([target])[0]:
                 raise BadInput(f"default_target: there is no unit {target} on this host")
-            steps.append(SetDefaultTarget(before, target))
+            steps.append(SetDefaultTarget(target, manager.link_directories()))
             changes.append(Change("default target", before or "none", target))
     if manager.offline:
         return Plan(steps, changes)
@@ -193,7 +208,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         wanted, before = params[option], manager.manager_property(name)
         if wanted is not None and before != wanted:
             steps.append(SetLogging(name, before, wanted))
-            changes.append(Change(name, before, wanted))
+            changes.append(Change(name, before or "unknown", wanted))
     if params["reexec"]:
         steps.append(Reexecute())
     elif params["daemon_reload"] == "always" or (
@@ -203,9 +218,9 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         steps.append(Reload())
     if params["isolate"] is not None:
         status = manager.status([params["isolate"]])[0]
-        if status.load_state == "not-found":
+        if status.load_state == "not-found" and not manager.absent:
             raise BadInput(f"isolate: there is no unit {params['isolate']} on this host")
-        if not manager.properties([(status.path, UNIT, "AllowIsolate")])[0]:
+        if not manager.absent and not manager.properties([(status.path, UNIT, "AllowIsolate")])[0]:
             raise BadInput(
                 f"isolate: {status.id} does not allow it, as everything it does not need would be stopped; "
                 "a unit that is meant for it has AllowIsolate=yes"
@@ -216,7 +231,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
     return Plan(steps, changes)
 
 
-def _plan_environment(manager: t.Any, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:
+def _plan_environment(manager: UnitManager, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:
     before = manager.environment()
     assign, unset = {}, []
     for name, value in wanted.items():
@@ -291,7 +306,7 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 def gather(module: t.Any) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
-    with open_session(params) as session, session.reading():
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
@@ -310,7 +325,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     return {"changed": False, "manager": facts}
 
 
-def _unit_times(manager: t.Any) -> list[dict[str, t.Any]]:
+def _unit_times(manager: UnitManager) -> list[dict[str, t.Any]]:
     """Per unit, when it began to be activated last and how long that took, the slowest first; as systemd-analyze blame."""
     units = manager.list_units()
     values = iter(manager.properties([(status.path, UNIT, name) for status in units for name in _ACTIVATION]))

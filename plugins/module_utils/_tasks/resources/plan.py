@@ -11,16 +11,20 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, ReloadIfStale
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import agrees, attribute_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
+    agrees,
+    attribute_of,
+    controller_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    INFINITY,
     PROPERTIES,
     drop_in_lines,
     from_texts,
     same,
     shown,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     LASTING,
@@ -32,7 +36,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     control_files,
 )
 
-_UP = ("active", "reloading", "refreshing", "activating")
 # What systemd tells the kernel only when it starts a unit.
 _FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")
 # What ProtectClock=, RootImage=, MountImages= and credentials add to the devices that are allowed.
@@ -40,6 +43,15 @@ _IMPLIED_DEVICES = frozenset(
     ("char-rtc", "/dev/loop-control", "/dev/mapper/control", "block-loop", "block-blkext", "block-device-mapper")
     + ("/dev/tpmrm0", "char-tpm", "/dev/fuse")
 )
+
+
+# Limits that a unit can be above already, and what comes of that.
+_CONSEQUENCES = {
+    "MemoryMax": "the kernel takes back what it only remembers of files, and kills processes where that is not enough",
+    "MemoryHigh": "the kernel takes back what it only remembers of files, and slows the processes down where that is not enough",
+    "MemorySwapMax": "what is in swap stays there, and no more goes there",
+    "TasksMax": "it cannot make any more processes or threads",
+}
 
 
 # What no kernel that has the controller takes otherwise than it is told.
@@ -75,6 +87,8 @@ class Subject:
         self.lasting: dict[str, list[Assignment]] = {}
         # Property -> what the kernel has: the attribute's text, and the canonical value.
         self.kernel: dict[str, tuple[str | None, t.Any]] = {}
+        # Property -> how much the unit has of what it limits; None where nobody knows.
+        self.in_use: dict[str, int | None] = {}
 
     @property
     def is_transient(self) -> bool:
@@ -98,7 +112,7 @@ class Subject:
 
     @property
     def is_up(self) -> bool:
-        return self.status.active_state in _UP
+        return is_up(self.status.active_state)
 
 
 class Host:
@@ -111,6 +125,8 @@ class Host:
         self.directories = directories
         self.defaults = defaults
         self.version = version
+        # The controllers that limits of this manager's units have; None where that is not known.
+        self.controllers: t.Container[str] | None = None
 
     def file_value(self, subject: Subject, name: str, texts: dict[str, list[Assignment]]) -> t.Any:
         """What files come to: a canonical value, Unreadable, or None where only systemd knows the default."""
@@ -228,6 +244,7 @@ def plan_resources(
     mended: list[Setting] = []
     reload = False
     later: dict[str, list[str]] = {}
+    tight: list[tuple[Subject, dict[str, t.Any]]] = []
     mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
     for subject in subjects:
         decisions = [d for name, value in wanted.items() if (d := decide(subject, name, value, persist, host))]
@@ -245,6 +262,8 @@ def plan_resources(
         volatile = places.transient if subject.is_transient else places.runtime
         directory = volatile if mode != "persistent" else places.persistent
         sets = {d.name: d.value for d in decisions if d.set}
+        if subject.is_up:
+            tight.append((subject, {name: value for name, value in sets.items() if name in _CONSEQUENCES}))
         known = {d.name: d.value for d in decisions if d.value is not None and not isinstance(d.value, Unreadable)}
         if sets:
             lasting.append(Setting(subject.id, directory, volatile, subject.live, sets))
@@ -266,7 +285,8 @@ def plan_resources(
     ]
     steps: list[Step] = [SetProperties(mended, "live", "tell the kernel")] if mended else []
     if trial is not None and tried:
-        steps += [SetProperties(tried, "live"), trial(tried)]
+        watch = trial(tried)
+        steps += [SetProperties(tried, "live", first=getattr(watch, "begin", None)), watch]
     elif back:
         # The daemon-reload alone would leave the kernel's filter of addresses and devices as it is.
         steps.append(SetProperties(back, "live", "take back"))
@@ -279,8 +299,58 @@ def plan_resources(
     elif trial is not None and tried and mode != "live":
         steps.append(ReloadIfStale([setting.unit for setting in tried]))
     plan = Plan(steps, changes)
-    plan.warnings += warnings
+    plan.warnings += warnings + _hollow(subjects, wanted, host, trial is not None) + _tight(tight)
     return plan
+
+
+def _hollow(subjects: t.Sequence[Subject], wanted: dict[str, t.Any], host: Host, trial: bool) -> list[str]:
+    """Warnings of limits that nobody enforces: systemd takes them, and the kernel has no controller for them here."""
+    if host.controllers is None or not subjects:
+        return []
+    missing: dict[str, list[str]] = {}
+    for name, value in wanted.items():
+        controller = controller_of(name)
+        if controller and controller not in host.controllers and value is not UNSET and value != PROPERTIES[name].default:
+            missing.setdefault(controller, []).append(name)
+    also = ", and a trial says nothing of it" if trial else ""
+    return [
+        f"nothing enforces {', '.join(names)} here: the {controller} controller is not there for this manager "
+        f"(cgroup.controllers){also}; enable it in the kernel or container, or delegate it to the user's manager (Delegate=)"
+        for controller, names in missing.items()
+    ]
+
+
+def _tight(tried: t.Sequence[tuple[Subject, dict[str, t.Any]]]) -> list[str]:
+    """Warnings of limits below what running units use at this moment."""
+    return [
+        f"{name}={shown(name, value)} is less than what {subject.id} uses now ({shown(name, subject.in_use[name])}); "
+        + _CONSEQUENCES[name]
+        for subject, values in tried
+        for name, value in values.items()
+        if (subject.in_use.get(name) or 0) > value
+    ]
+
+
+class _Expected(Step):
+    """In check mode: what a real run would set for units that an earlier task makes."""
+
+    def __init__(self, names: t.Sequence[str], what: str) -> None:
+        super().__init__(names)
+        self._what = what
+
+    def describe(self) -> str:
+        return f"set {self._what} of {short(self.names)}"
+
+
+def foretell(plan: Plan, units: t.Sequence[str], wanted: dict[str, t.Any], persist: str) -> None:
+    """Add what becomes of units that are not there yet, and that check mode expects of earlier tasks."""
+    values = {name: value for name, value in wanted.items() if value is not UNSET}
+    if not units or not values:
+        return
+    lasting = LASTING[{"true": "persistent", "runtime": "runtime", "false": "live"}[persist]]
+    told = ", ".join(f"{name}={shown(name, value)}" for name, value in values.items())
+    plan.steps.append(_Expected(units, ", ".join(values)))
+    plan.changes += [Change(name, "not found", f"{told} ({lasting})") for name in units]
 
 
 def _drifted(subject: Subject, names: t.Sequence[str]) -> dict[str, t.Any]:

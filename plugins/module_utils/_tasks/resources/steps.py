@@ -8,7 +8,12 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_empty
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    Saved,
+    remove,
+    remove_empty,
+    why_unwritable,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     DropInsWere,
@@ -18,8 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
-    PROPERTIES,
     Scaled,
+    bus_names,
     canonical_to_bus,
     drop_in_lines,
     from_texts,
@@ -63,8 +68,7 @@ class ControlDirectories(t.NamedTuple):
 
 def control_file(name: str) -> str:
     """The file name of the drop-in that systemd writes for a property."""
-    row = PROPERTIES[name]
-    return f"50-{name if name.startswith('CPUQuota') else row.bus}.conf"
+    return f"50-{name if name.startswith('CPUQuota') else bus_names(name)[0]}.conf"
 
 
 def control_files(name: str) -> tuple[str, ...]:
@@ -97,10 +101,18 @@ class SetProperties(Step):
 
     :param mode: `live` leaves no drop-ins, `runtime` has those that the next boot takes away, `persistent` lasting ones.
     :param verb: what `describe` calls it; other words than `set` say of themselves how long it lasts.
+    :param first: what is done right before, by whoever watches what comes of it.
     """
 
-    def __init__(self, settings: t.Sequence[Setting], mode: str, verb: str = "set") -> None:
+    def __init__(
+        self,
+        settings: t.Sequence[Setting],
+        mode: str,
+        verb: str = "set",
+        first: t.Callable[[Context], None] | None = None,
+    ) -> None:
         super().__init__([setting.unit for setting in settings])
+        self._first = first
         self._settings = list(settings)
         self._mode = mode
         self._verb = verb
@@ -119,6 +131,8 @@ class SetProperties(Step):
         was = PropertiesWere({setting.unit: _calls(setting, setting.before) for setting in self._settings}, volatile)
         # Undone in reverse: files are put back when systemd has written the last of them.
         self.note(ctx, DropInsWere(saved), was)
+        if self._first is not None:
+            self._first(ctx)
         try:
             self._set(ctx)
         finally:
@@ -168,33 +182,13 @@ class SetProperties(Step):
                 return
         try:
             if written is None:
-                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}{_why_not(path)}")
+                raise SystemdError(f"systemd did not write {path}, where it keeps {name} of {unit}{why_unwritable(path)}")
             content = "\n".join([_HEADER, f"[{section}]", *lines, ""]).encode()
             written._replace(content=content).put_back(path)
         except OSError as e:
             raise SystemdError(
                 f"cannot put right what systemd wrote to {path}: {e.strerror or e}{become_hint()}"
             ) from e
-
-
-def _why_not(path: str) -> str:
-    """Why a file cannot be written, as far as its file system tells: systemd keeps that to itself."""
-    directory = os.path.dirname(path)
-    while not os.path.isdir(directory):
-        if os.path.lexists(directory):
-            return f": {directory} is no directory; remove it"
-        directory = os.path.dirname(directory)
-    try:
-        system = os.statvfs(directory)
-    except OSError as e:
-        return f": {directory}: {e.strerror}"
-    if system.f_flag & os.ST_RDONLY:
-        return f": the file system of {directory} is read-only; make it writable"
-    if not system.f_bavail:
-        return f": the file system of {directory} is full; make room there"
-    if system.f_files and not system.f_favail:
-        return f": the file system of {directory} has no inodes left; make room there"
-    return "; see what it says in its journal"
 
 
 class RemoveDropIns(Step):

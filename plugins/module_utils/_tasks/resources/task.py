@@ -15,11 +15,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_val
     agrees,
     attribute_of,
     cgroup_directory,
+    controllers,
+    in_use,
     read_value,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import Weight
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
-    INFINITY,
     MANAGER_DEFAULTS,
     PROPERTIES,
     bus_names,
@@ -35,7 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     similar,
     to_data,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_file_name,
     check_name,
@@ -43,7 +45,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.plan import (
@@ -52,6 +55,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.pl
     Subject,
     Unreadable,
     decide,
+    foretell,
     plan_resources,
     shown_or_text,
 )
@@ -60,6 +64,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
     Setting,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -70,7 +77,8 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     for name in names:
         if not is_glob(name):
             check_file_name(name, "name", "{}.d", "its directory of drop-ins, where systemd keeps what is set,")
-    session = open_session(params)
+    undoes = all(value is UNSET for value in wanted.values())
+    session = open_session(params, may_be_gone=undoes, module=module)
     limits = _trial_limits(params)
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
@@ -93,13 +101,18 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         def make_plan() -> Plan:
             nonlocal host
             warnings.clear()
-            statuses, matched = _find(manager, names, params["allow_empty"], module.check_mode, warnings)
+            statuses, matched, expected = _find(manager, names, params["allow_empty"], module.check_mode, undoes)
+            if expected:
+                warnings.append(f"not there yet, and taken for made by an earlier task: {short(expected)}")
             host = _host(manager, wanted)
+            host.controllers = controllers(session.owner)
             _check_version(wanted, host.version)
             subjects[:] = read(manager, statuses, list(wanted), host, session.owner)
             if params["persist"] == "true":
                 subjects[:] = _lasting(subjects, matched, wanted, host, warnings)
-            return plan_resources(subjects, wanted, params["persist"], host, watch)
+            plan = plan_resources(subjects, wanted, params["persist"], host, watch)
+            foretell(plan, expected, wanted, params["persist"])
+            return plan
 
         plan, ctx, changed = bring_about(module, session, make_plan, rollback=True, guarded=limits is not None)
         host = t.cast(Host, host)
@@ -160,7 +173,7 @@ def _check_version(wanted: dict[str, t.Any], version: str) -> None:
     for name, value in wanted.items():
         if value is UNSET:
             continue
-        if number < 252 and PROPERTIES[name].kind == "cpu_weight" and value == 0:
+        if number < 252 and value == 0 and isinstance(PROPERTIES[name].kind, Weight):
             raise BadInput(f"properties: {name}: systemd {number} does not know `idle`, which came with 252; write 1")
         if number < 248 and percent_of(name, value) % 10:
             raise BadInput(
@@ -188,11 +201,17 @@ def _trial_limits(params: dict[str, t.Any]) -> dict[str, t.Any] | None:
 
 
 def _find(
-    manager: t.Any, names: t.Sequence[str], allow_empty: bool, check_mode: bool, warnings: list[str]
-) -> tuple[list[UnitStatus], set[str]]:
+    manager: UnitManager,
+    names: t.Sequence[str],
+    allow_empty: bool,
+    check_mode: bool,
+    undoes: bool = False,
+) -> tuple[list[UnitStatus], set[str], list[str]]:
     """The states of all units that are named, each once, refusing those that have no resource properties.
 
-    Also the names of those that only a pattern names.
+    Also the names of those that only a pattern names, and of those that check mode expects of an earlier task.
+
+    :param undoes: no limits are wanted; of a unit that is gone, those that were set for good may be left.
     """
     found = resolve(manager, names, allow_empty)
     for name in found:
@@ -205,6 +224,7 @@ def _find(
     given = {name for name in names if name in found}
     statuses: dict[str, UnitStatus] = {}
     plain: set[str] = set()
+    expected: list[str] = []
     for name, status in zip(found, manager.status(found)):
         if name in given:
             plain.add(status.id)
@@ -215,16 +235,23 @@ def _find(
                 f"name: {name} is a {unit_type(name)} unit, which has no processes and so no resource properties; "
                 f"only units of type {', '.join(CGROUP_TYPES)} have"
             )
-        if status.load_state == "not-found" and status.active_state == "inactive":
+        if undoes and _is_gone(manager, status):
+            statuses[status.id] = status
+        elif _is_gone(manager, status):
             if not check_mode:
                 raise not_found([name], manager)
-            warnings.append(f"{name} does not exist on this host (yet); what would become of it is not known")
+            expected.append(name)
         elif status.load_state in ("loaded", "not-found"):
             statuses[status.id] = status
         elif name in given:
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
             raise BadInput(f"name: {name} is {status.load_state}, so that its properties cannot be set; {hint}")
-    return list(statuses.values()), statuses.keys() - plain
+    return list(statuses.values()), statuses.keys() - plain, expected
+
+
+def _is_gone(manager: UnitManager, status: UnitStatus) -> bool:
+    """Whether systemd has nothing of the unit that could be read or set."""
+    return manager.absent or (status.load_state == "not-found" and status.active_state == "inactive")
 
 
 def _lasting(
@@ -249,12 +276,12 @@ def _lasting(
     return kept
 
 
-def _statuses(manager: t.Any, names: t.Sequence[str]) -> list[UnitStatus]:
+def _statuses(manager: UnitManager, names: t.Sequence[str]) -> list[UnitStatus]:
     statuses: list[UnitStatus] = manager.status(names)
     return statuses
 
 
-def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
+def _host(manager: UnitManager, wanted: dict[str, t.Any]) -> Host:
     asked = [name for name in wanted if name in MANAGER_DEFAULTS]
     values = manager.manager_properties(["UnitPath", "Version", *(MANAGER_DEFAULTS[name] for name in asked)])
     files = UnitFiles(values[0] or (), wanted)
@@ -262,7 +289,7 @@ def _host(manager: t.Any, wanted: dict[str, t.Any]) -> Host:
 
 
 def read(
-    manager: t.Any, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
+    manager: UnitManager, statuses: t.Sequence[UnitStatus], names: t.Sequence[str], host: Host, owner: int | None = None
 ) -> list[Subject]:
     """Fetch the properties of all units in one round trip, and look into their files and control groups.
 
@@ -272,7 +299,7 @@ def read(
     fields = [(name, bus_names(name)) for name in names]
     asked = []
     for status in statuses:
-        face = _interface(status.id)
+        face = interface_of(status.id)
         asked += [(status.path, UNIT, "Names"), (status.path, face, "ControlGroup")]
         asked += [(status.path, face, bus) for _name, buses in fields for bus in buses]
         if "DevicePolicy" in names:
@@ -284,8 +311,11 @@ def read(
         if aliases:
             host.files.aliases[status.id] = sorted(aliases)
         live = {}
+        gone = _is_gone(manager, status)
         for name, buses in fields:
             found = [next(values) for dummy in buses]
+            if gone:
+                continue
             if found[0] is None:
                 raise BadInput(
                     f"properties: {name}: systemd {host.version.partition(' ')[0]} has no such property for units of type "
@@ -297,14 +327,14 @@ def read(
         subject.fragment = host.files.fragment(status.id)
         subject.texts = host.files.assignments(status.id)
         subject.lasting = host.files.assignments(status.id, lasting=True)
+        if gone:
+            told = {name: host.file_value(subject, name, subject.texts) for name in names}
+            subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
+        subject.in_use = {name: in_use(directory, name) for name in names}
         subjects.append(subject)
     return subjects
-
-
-def _interface(name: str) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(name).capitalize()}"
 
 
 def _report(

@@ -10,18 +10,21 @@ import select
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
     cgroup_directory,
     counters,
     read_attribute,
     stalled_usec,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
-_SERVICE = "org.freedesktop.systemd1.Service"
+_END = ("Result", "ExecMainCode", "ExecMainStatus")
 _MEMORY = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
 
@@ -108,15 +111,24 @@ class Trial(Step):
         self._units = units
         self._limits = limits
         self._owner = owner
+        self._deaths: t.Any = None
+        self._watched: list[_Watched] = []
         self.observed: dict[str, t.Any] = {}
 
     def describe(self) -> str:
         return f"watch {short(self.names)} for {self._limits['told']}"
 
-    def apply(self, ctx: Context) -> bool:
-        watched = [_Watched(*unit, self._owner) for unit in self._units]
-        for unit, restarts in zip(watched, self._restarts(ctx)):
+    def begin(self, ctx: Context) -> None:
+        """Note what is before the limits are set: the kernel may kill at that very moment."""
+        self._watched = [_Watched(*unit, self._owner) for unit in self._units]
+        for unit, restarts in zip(self._watched, self._restarts(ctx)):
             unit.restarts = restarts
+        self._deaths = Deaths(ctx.manager, self.names, at_once=True)
+
+    def apply(self, ctx: Context) -> bool:
+        if self._deaths is None:
+            self.begin(ctx)
+        watched = self._watched
         begun = time.monotonic()
         until = begun + self._limits["seconds"]
         gone = _HungUp()
@@ -137,7 +149,7 @@ class Trial(Step):
             pause = min(pause * 2, 1.0)
 
     def _restarts(self, ctx: Context) -> list[int]:
-        values = ctx.manager.properties([(object_path(name), _SERVICE, "NRestarts") for name in self.names])
+        values = ctx.manager.properties([(object_path(name), SERVICE, "NRestarts") for name in self.names])
         return [value or 0 for value in values]
 
     def _look(self, ctx: Context, watched: t.Sequence[_Watched], seconds: float, last: bool) -> dict[str, list[str]]:
@@ -149,19 +161,33 @@ class Trial(Step):
             seen = unit.look()
             entry = self._entry(unit, status, restarts, seen, seconds)
             self.observed[unit.name] = entry
-            why = self._judge(unit, entry, last)
-            if not is_up(status):
+            death = self._deaths.found.get(unit.name) if self._deaths.look() else None
+            if death is not None:
+                # As it was then: its control group is another by now, and so is what can be asked of it.
+                entry.update(active_state=death.unit.get("ActiveState"), sub_state=death.unit.get("SubState"))
+                self._note_end(entry, death.result, exit_of(death.service))
+            elif not runs(status):
                 down.append((unit, status))
+            why = self._judge(unit, entry, last)
             if why:
                 reasons[unit.name] = why
         really = self._really_down(ctx, down)
-        results = ctx.manager.properties([(status.path, _SERVICE, "Result") for _unit, status in really])
-        for (unit, status), result in zip(really, results):
-            self.observed[unit.name]["result"] = result
-            state = f"{status.active_state} ({status.sub_state})"
-            cause = f", Result: {result}" if result not in (None, "success") else ""
-            reasons.setdefault(unit.name, []).append(f"it did not stay up: it is {state}{cause}")
+        asked = [(status.path, SERVICE, key) for _unit, status in really for key in _END]
+        values = iter(ctx.manager.properties(asked))
+        for unit, _status in really:
+            found = {key: next(values) for key in _END}
+            self._note_end(self.observed[unit.name], found["Result"], exit_of(found))
+        for name, entry in self.observed.items():
+            if "result" in entry:
+                reasons.setdefault(name, []).append(_told_end(entry, name in self._deaths.found))
         return reasons
+
+    def _note_end(self, entry: dict[str, t.Any], result: str | None, end: Exit) -> None:
+        """Fill in how a unit ended. Where the kernel killed it for want of memory, its control group went with it, and the count."""
+        entry.update(result=result, exit_code=end.status, signal=end.signal)
+        if result == "oom-kill":
+            events = entry["memory_events"]
+            events["oom_kill"] = max(events.get("oom_kill", 0), 1)
 
     def _entry(
         self, unit: _Watched, status: t.Any, restarts: int, seen: dict[str, int], seconds: float
@@ -246,11 +272,11 @@ class Trial(Step):
         if len(reasons) > 5:
             lines.append(f"  and {short(list(reasons)[5:], 6)} likewise")
         data: dict[str, t.Any] = {"trial": self.observed}
-        down = [name for name in reasons if self.observed[name]["active_state"] not in ("active", "reloading")]
+        down = [name for name in reasons if "result" in self.observed[name]]
         if down:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
 
-            data["failures"] = report_unhealthy(ctx, down, "start").data["failures"]
+            data["failures"] = report_unhealthy(ctx, down, "start", self._deaths).data["failures"]
             for entry in data["failures"][:3]:
                 lines += [f"    log: {record['message']}" for record in entry.get("journal", ())[-4:]]
             # They were up before; so they shall be again, with the limits they had.
@@ -273,6 +299,14 @@ class _HungUp:
     def wait(self, seconds: float) -> bool:
         """Sleep so long; true at once where nobody waits any more."""
         return bool(self._poll.poll(seconds * 1000)) or os.getppid() != self._parent
+
+
+def _told_end(entry: dict[str, t.Any], restarted: bool) -> str:
+    ended = told(entry["exit_code"], entry["signal"]) if entry["signal"] or entry["exit_code"] else ""
+    cause = f", Result: {entry['result']}" if entry["result"] not in (None, "", "success") else ""
+    main = f", its main process {ended}" if ended else ""
+    state = f"{entry['active_state']} ({entry['sub_state']})"
+    return f"it did not stay up: it {'was' if restarted else 'is'} {state}{cause}{main}"
 
 
 def _times(count: int) -> str:

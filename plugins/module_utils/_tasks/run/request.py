@@ -19,10 +19,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable, leading_number
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import INFINITY, parse_bytes
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
+    INFINITY,
+    is_variable,
+    leading_number,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # Option -> the timer directive it is.
 TRIGGERS = {
@@ -90,6 +97,16 @@ class Request:
         if not self.made_up:
             return self.timer or self.name
         return "a transient timer" if self.timer else "a transient scope" if self.scope else "a transient service"
+
+    def calls_good(self, rc: int) -> bool:
+        """Whether SuccessExitStatus= lists an end of the command: its exit status, or minus the number of a signal."""
+        good: set[int] = set()
+        for name, (_signature, value) in self.properties:
+            if name == "SuccessExitStatus":
+                statuses, signals = value
+                # An empty assignment resets.
+                good = good | {*statuses, *(-number for number in signals)} if statuses or signals else set()
+        return rc in good
 
     @property
     def command_line(self) -> str:
@@ -199,7 +216,7 @@ def words_of(command: t.Any) -> list[str]:
     return words
 
 
-def build(params: dict[str, t.Any], manager: t.Any, check_mode: bool) -> Request:
+def build(params: dict[str, t.Any], manager: UnitManager, check_mode: bool) -> Request:
     """What the options come to on this host.
 
     :param check_mode: what is not there yet may be made by an earlier task of the play then: a warning instead of an error.

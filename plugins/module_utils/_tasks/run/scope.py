@@ -14,24 +14,29 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SCOPE
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import exit_of_wait
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import memory_file
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import split_words
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.outcome import (
     RESOURCES,
     Outcome,
-    Output,
     RunFailed,
     ended,
+    halted,
+    hold_against,
     iso_time,
-    printed,
     screen,
-    start_transient,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output import Output, printed
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
-_SCOPE = "org.freedesktop.systemd1.Scope"
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
 # command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
 # one); for what was killed to be gone.
@@ -51,6 +56,7 @@ class RunInScope(Step):
     def apply(self, ctx: Context) -> bool:
         request, facts, params = self._request, self._outcome.facts, self._params
         output = Output(["stdout", "stderr"], request.output_limit)
+        changes: list[t.Any] = []
         try:
             command = _Command(request, params, output.ends)
             if command.problem:
@@ -71,6 +77,7 @@ class RunInScope(Step):
                 output.begin()
                 begun, wall = time.monotonic(), time.time()
                 command.begin()
+                changes = ctx.manager.watch_unit(request.name)
                 stopped = self._wait(ctx, command, begun)
             except BaseException:
                 command.kill()
@@ -80,6 +87,7 @@ class RunInScope(Step):
             facts["run_time"] = round(time.monotonic() - begun, 6)
             facts["started_at"], facts["ended_at"] = iso_time(int(wall * 1e6)), iso_time(int(time.time() * 1e6))
             stopped = self._read(ctx) or stopped
+            was_halted = halted(changes, request.name, job.id)
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
             # What the command left running goes with its scope, as it does with a service.
             self._kill(ctx)
@@ -95,13 +103,13 @@ class RunInScope(Step):
             raise RunFailed(
                 screen(f"{request.command_line} did not end within {limit} and was stopped", request, facts)
             )
-        if facts["rc"]:
-            raise RunFailed(screen(f"{request.command_line} {ended(facts)}", request, facts))
+        why = hold_against(facts, request, was_halted)
+        if why or facts["rc"]:
+            raise RunFailed(screen(f"{request.command_line} {why or ended(facts)}", request, facts))
         return True
 
     def _wait(self, ctx: Context, command: _Command, begun: float) -> bool:
         """Wait for the end of the command; returns whether it was stopped here, since systemd did not."""
-        changes = ctx.manager.watch_unit(self._request.name)
         timeout, stopped, pause = self._request.timeout, False, 0.005
         deadline = begun + timeout + _GRACE if timeout is not None else None
         while not command.is_over():
@@ -116,7 +124,6 @@ class RunInScope(Step):
                 ctx.manager.connection.wait(command.is_over, time.monotonic() + pause)
             except BusTimeout:
                 pass
-            del changes[:]
             pause = min(pause * 2, 0.1)
         return stopped
 
@@ -134,16 +141,16 @@ class RunInScope(Step):
         Its clock began with the scope, before the command, so that no other clock can tell.
         """
         path = object_path(self._request.name)
-        wanted = [(path, UNIT, "InvocationID"), (path, _SCOPE, "Result"), *((path, _SCOPE, name) for name in RESOURCES)]
+        wanted = [(path, UNIT, "InvocationID"), (path, SCOPE, "Result"), *((path, SCOPE, name) for name in RESOURCES)]
         invocation, result, *values = ctx.manager.properties(wanted)
-        resources = {k: None if v in (None, 2**64 - 1) else v for k, v in zip(RESOURCES, values)}
+        resources = {k: None if v in (None, INFINITY) else v for k, v in zip(RESOURCES, values)}
         self._outcome.facts.update(resources=resources, restarts=0)
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
         return bool(result == "timeout")
 
     def _kill(self, ctx: Context) -> None:
         try:
-            jobs = [job for job in ctx.manager.enqueue([(self._request.name, "stop")]) if hasattr(job, "id")]
+            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
             ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
         except SystemdError:
             pass
@@ -159,8 +166,6 @@ class _Command:
         self._report, report = os.pipe()
         stdin = os.open(os.devnull, os.O_RDONLY)
         if request.stdin is not None:
-            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.task import memory_file
-
             os.close(stdin)
             stdin = memory_file(request.stdin)
         self.pid = os.fork()
@@ -226,23 +231,11 @@ class _Command:
 
     def facts(self) -> dict[str, t.Any]:
         """How it ended."""
-        import signal
-
-        status = self._status or 0
-        facts: dict[str, t.Any] = {"rc": None, "signal": None, "core_dumped": False, "result": "success"}
-        if os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            facts.update(rc=-number, core_dumped=os.WCOREDUMP(status), result="signal")
-            try:
-                facts["signal"] = signal.Signals(number).name
-            except ValueError:
-                facts["signal"] = str(number)
-        elif not self.problem:
-            facts["rc"] = os.WEXITSTATUS(status)
-            facts["result"] = "exit-code" if facts["rc"] else "success"
-        else:
-            facts["result"] = "resources"
-        return facts
+        end = exit_of_wait(self._status or 0)
+        facts: dict[str, t.Any] = {"rc": None, "signal": end.signal, "core_dumped": end.core_dumped}
+        if end.signal or not self.problem:
+            return {**facts, "rc": end.rc, "result": "signal" if end.signal else "exit-code" if end.rc else "success"}
+        return {**facts, "result": "resources"}
 
 
 def expanded(words: t.Sequence[str], environment: t.Mapping[str, str]) -> list[str]:

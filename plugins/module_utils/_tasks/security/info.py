@@ -22,6 +22,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
 
 
@@ -47,7 +50,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     return {"changed": False, "units": units}
 
 
-def _find(manager: t.Any, names: t.Sequence[str]) -> list[str]:
+def _find(manager: UnitManager, names: t.Sequence[str]) -> list[str]:
     """The services that are named, each once under its own name; patterns skip what cannot be assessed."""
     for name in names:
         if is_template(name):

@@ -8,12 +8,16 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 
-TIMER = "org.freedesktop.systemd1.Timer"
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # What systemd says where it has no time to tell.
-_NEVER = (0, 2**64 - 1)
+_NEVER = (0, INFINITY)
 _ASKED = ("NextElapseUSecRealtime", "NextElapseUSecMonotonic", "LastTriggerUSec")
 
 # Microseconds from 1970 to the year 10000, less one second: nobody's rounding leads beyond.
@@ -27,7 +31,7 @@ class Elapses(t.NamedTuple):
     last: int | None
 
 
-def read_elapses(manager: t.Any, states: t.Mapping[str, str]) -> dict[str, Elapses]:
+def read_elapses(manager: UnitManager, states: t.Mapping[str, str]) -> dict[str, Elapses]:
     """What systemd says of timers, in one round trip.
 
     :param states: name of a loaded timer -> its SubState. One that does not wait has no next elapse; systemd keeps the

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
@@ -18,12 +19,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     object_path,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
-    TIMER,
     iso,
     local_time,
     next_of,
@@ -49,7 +51,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     without_aliases,
 )
 
-SERVICE = "org.freedesktop.systemd1.Service"
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 _PLAIN = (
     "AccuracyUSec",
     "RandomizedDelayUSec",
@@ -70,7 +74,7 @@ _ASKED = (
 _RUN = ("Result", "ExecMainCode", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestamp")
 # Values of ExecMainCode, which are those of si_code for SIGCHLD (sigaction(2)).
 _CODES = {1: "exited", 2: "killed", 3: "dumped"}
-_NEVER = (None, 0, 2**64 - 1)
+_NEVER = (None, 0, INFINITY)
 # Defaults of systemd.timer(5), for files that nobody has loaded.
 _DEFAULTS = {"AccuracyUSec": 60_000_000, "RandomizedDelayUSec": 0, "RemainAfterElapse": True}
 
@@ -84,12 +88,12 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     warnings: list[str] = []
-    with open_session(params) as session, session.reading():
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         tree = manager.tree
         units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
         entries = [_summary(unit) for unit in units]
-        if manager.offline:
+        if manager.offline or manager.absent:
             calendars = [_add_from_files(manager, entry, warnings) for entry in entries]
         else:
             calendars = _add_from_manager(manager, entries, warnings)
@@ -118,14 +122,14 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     }
     if unit.status:
         entry["description"] = unit.status.description
-        entry["active"] = unit.active_state == "active"
+        entry["active"] = is_active(unit.active_state)
         entry["active_state"] = unit.active_state
         entry["sub_state"] = unit.sub_state
     return entry
 
 
 def _add_from_manager(
-    manager: t.Any, entries: t.Sequence[dict[str, t.Any]], warnings: list[str]
+    manager: UnitManager, entries: t.Sequence[dict[str, t.Any]], warnings: list[str]
 ) -> list[list[Calendar]]:
     """Fill in what systemd says of each timer and of what it starts; returns the calendars of each."""
     wanted = []
@@ -177,7 +181,7 @@ def _calendars(name: str, rows: t.Iterable[t.Any], warnings: list[str]) -> t.Ite
             warnings.append(f"{name}: {e.msg}")
 
 
-def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
+def _add_runs(manager: UnitManager, entries: t.Sequence[dict[str, t.Any]]) -> None:
     """What became of the last run of the services, and whether one is going on."""
     units = list(dict.fromkeys(entry["unit"] for entry in entries if entry["unit"]))
     states = dict(zip(units, manager.status(units)))
@@ -200,7 +204,7 @@ def _add_runs(manager: t.Any, entries: t.Sequence[dict[str, t.Any]]) -> None:
         entry["last_run"] = runs.get(entry["unit"])
 
 
-def _add_from_files(manager: t.Any, entry: dict[str, t.Any], warnings: list[str]) -> list[Calendar]:
+def _add_from_files(manager: UnitManager, entry: dict[str, t.Any], warnings: list[str]) -> list[Calendar]:
     """Fill in what the timer's files say, where there is no manager; returns its calendars."""
     files = unit_file_and_dropins(manager, entry["name"])
     entry["fragment_path"], entry["dropin_paths"] = files[0] if files else "", files[1:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import Held, counting_from_now, note_of
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -26,19 +26,20 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links, leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapses import (
-    TIMER,
     Elapses,
     iso,
     local_time,
@@ -56,9 +57,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import job_for
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
 _MANY = 30
-_UP = ("active", "activating", "reloading")
 # As many bytes of /etc/passwd or /etc/group of a tree are read.
 _ACCOUNTS = 16 << 20
 
@@ -116,7 +119,7 @@ class TimerState:
 
     @property
     def up(self) -> bool:
-        return self.status is not None and self.status.active_state in _UP
+        return self.status is not None and is_up(self.status.active_state)
 
     @property
     def enabled(self) -> bool:
@@ -383,7 +386,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
             task.verify(states)
             plan = plan_timers(states, manager.link_directories(), task.tools, manager.offline)
             plan.warnings += task.warnings
-            if plan.file_diffs:
+            if plan.file_diffs and not session.gone:
                 task.check_writable(states)
             return plan
 
@@ -419,7 +422,11 @@ class _Task:
     def __init__(self, module: t.Any) -> None:
         self.module = module
         self.params = params = module.params
-        self.session = open_session(params)
+        wishes = read_wishes(params)
+        # What shall neither be enabled nor run is read by a user's manager when it starts.
+        idle = all(wish.absent or not (wish.enabled or wish.started in (None, True)) for wish in wishes)
+        gone_too = all(wish.absent for wish in wishes)
+        self.session = open_session(params, may_be_down=idle, may_be_gone=gone_too, module=module)
         self.root = (params["root"] or "").rstrip("/")
         self.offline = params["root"] is not None or params["scope"] == "global"
         self.begin()
@@ -449,7 +456,7 @@ class _Task:
 
     # -- reading
 
-    def read(self, manager: t.Any) -> list[TimerState]:
+    def read(self, manager: UnitManager) -> list[TimerState]:
         """All that a plan has to know of the timers, those to be purged included."""
         if self.params["purge"]:
             self.wishes += [gone(name) for name in self._to_purge()]
@@ -584,7 +591,7 @@ class _Task:
             # Only systemd can tell where they will be.
             state.wanted_links = list(state.links) or state.wanted_links
 
-    def _read_states(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+    def _read_states(self, manager: UnitManager, states: t.Sequence[TimerState]) -> None:
         others = {s.wish.unit: s.wish for s in states if not s.wish.absent and s.wish.service_sections is None}
         names = [state.wish.name for state in states]
         statuses = manager.status([*names, *others])
@@ -610,7 +617,7 @@ class _Task:
 
         self._read_first_runs(manager, [state for state in states if _needs_a_run(state) and _job(state) == "restart"])
 
-    def _read_first_runs(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+    def _read_first_runs(self, manager: UnitManager, states: t.Sequence[TimerState]) -> None:
         """Of timers that wait for a run to count from, whether there was one since the boot."""
         asked = []
         for state in states:
@@ -621,7 +628,7 @@ class _Task:
             runs = [next(values), next(values)]
             state.never_ran = not any(runs)
 
-    def _check_loads(self, manager: t.Any, name: str, wish: TimerWish) -> None:
+    def _check_loads(self, manager: UnitManager, name: str, wish: TimerWish) -> None:
         """Refuse a unit that systemd cannot load, unless its file is another one by now."""
         path = object_path(name)
         stale, error = manager.properties([(path, UNIT, "NeedDaemonReload"), (path, UNIT, "LoadError")])
@@ -632,7 +639,7 @@ class _Task:
                 f"(`systemd-analyze verify {name}` tells more)"
             )
 
-    def _read_missed(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+    def _read_missed(self, manager: UnitManager, states: t.Sequence[TimerState]) -> None:
         """Of timers that are to be started, whether systemd would run the service for that although it is not to.
 
         It is to where a persistent timer was down. Systemd 252 runs it too where a timer that is not persistent was down.
@@ -648,7 +655,7 @@ class _Task:
                 since = state.stamp[1].times[1] // 1000 if state.stamp else since
             state.missed = bool(since) and any(when <= now for when in self._upcoming(state.wish, 1, min(since, now)))
 
-    def _read_freshness(self, manager: t.Any, states: t.Sequence[TimerState]) -> None:
+    def _read_freshness(self, manager: UnitManager, states: t.Sequence[TimerState]) -> None:
         """Whether systemd has read the files that are right already; an earlier run may not have got to its reload."""
         pairs = [
             (state, file) for state in states if not state.wish.absent for file in state.files if file.changed is None
@@ -669,7 +676,7 @@ class _Task:
                 else:
                     state.stale_service = True
 
-    def _should_count(self, manager: t.Any, path: str) -> bool:
+    def _should_count(self, manager: UnitManager, path: str) -> bool:
         """Whether systemd would read the file: it is in no other's shadow, and in a directory that is looked into."""
         return self.paths.shadows(path) is None and self.directory in manager.unit_path()
 
@@ -771,7 +778,7 @@ class _Task:
 
     # -- reporting
 
-    def report(self, manager: t.Any, states: t.Sequence[TimerState], plan: Plan) -> list[dict[str, t.Any]]:
+    def report(self, manager: UnitManager, states: t.Sequence[TimerState], plan: Plan) -> list[dict[str, t.Any]]:
         """Each timer as it is now or, in check mode, as it would be."""
         planned = self.module.check_mode
         changes = {change.name: change for change in plan.changes}

@@ -14,13 +14,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
-    MANAGER,
-    MANAGER_PATH,
-    UNIT,
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
+    COMMON_STATES,
     UnitStatus,
+    interface_of,
+    is_active,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     ENABLED,
     Unit,
@@ -30,33 +31,23 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     without_aliases,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 DEPENDENCIES = (
     "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "RequiredBy", "RequisiteOf", "WantedBy", "BoundBy",
     "ConsistsOf", "UpheldBy", "Conflicts", "ConflictedBy", "Before", "After", "OnFailure", "OnSuccess", "Triggers",
     "TriggeredBy",
 )  # fmt: skip
 _FILES = ("FragmentPath", "DropInPaths", "SourcePath")
-_ACTIVE = ("active", "reloading", "refreshing")
 # States of all versions that are asked for most; whether another one exists costs a program to find out.
-_COMMON_STATES = frozenset(
-    (
-        "loaded",
-        "not-found",
-        "masked",
-        "active",
-        "inactive",
-        "failed",
-        "activating",
-        "deactivating",
-        "running",
-        "exited",
-        "dead",
-    )
-)
+_COMMON_STATES = frozenset(("loaded", "not-found", "masked", "running", "exited", "dead", *COMMON_STATES))
 
 # Units whose properties are asked for together: enough that round trips do not count, and few enough that what systemd
 # answers, which takes ten times the place of what is kept of it, does not add up.
 _BATCH = 100
+# The same for few and short properties.
+_MANY = 500
 # Of a result; Ansible makes several copies of it in memory, on the host and on the controller.
 _LARGEST = 16_000_000
 # Names of members on D-Bus, as far as systemd makes use of them.
@@ -86,15 +77,16 @@ def gather(module: t.Any) -> dict[str, t.Any]:
                 "prints most of them, and `all` reads all of them"
             )
     try:
-        return _gather(params, names)
+        return _gather(module, names)
     except BusTimeout as e:
         raise SystemdError(
             f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
         ) from e
 
 
-def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
-    with open_session(params) as session, session.reading():
+def _gather(module: t.Any, names: list[str]) -> dict[str, t.Any]:
+    params = module.params
+    with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
@@ -113,9 +105,9 @@ def _gather(params: dict[str, t.Any], names: list[str]) -> dict[str, t.Any]:
                 _add_files_on_disk(manager, unit, entry)
         if params["dependencies"]:
             _add_dependencies(manager, loaded)
-        if params["properties"]:
+        if params["properties"] and not manager.absent:
             _add_properties(manager, loaded, params["properties"])
-        if params["processes"]:
+        if params["processes"] and not manager.absent:
             _add_processes(manager, loaded)
     return {"changed": False, "units": entries}
 
@@ -147,7 +139,7 @@ def _check_states(states: t.Sequence[str]) -> None:
         )
 
 
-def _gather_offline(manager: t.Any, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
+def _gather_offline(manager: UnitManager, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
     for option in ("properties", "processes", "dependencies", "states"):
         if params[option]:
             where = "root" if params.get("root") else "scope"
@@ -164,7 +156,7 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
         "name": unit.name,
         "id": unit.id,
         "exists": not unit.missing,
-        "active": unit.active_state in _ACTIVE,
+        "active": is_active(unit.active_state),
         "failed": unit.active_state == "failed",
         "enabled": unit.file_state in ENABLED,
         "unit_file_state": unit.file_state or "",
@@ -179,35 +171,35 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     return entry
 
 
-def _add_files(manager: t.Any, loaded: _Loaded) -> None:
-    values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in loaded for name in _FILES]))
-    for _status, entry in loaded:
-        entry["fragment_path"] = next(values) or ""
-        entry["dropin_paths"] = list(next(values) or ())
-        source = next(values)
-        if source:
-            entry["source_path"] = source
+def _add_files(manager: UnitManager, loaded: _Loaded) -> None:
+    for start in range(0, len(loaded), _MANY):
+        batch = loaded[start : start + _MANY]
+        values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in batch for name in _FILES]))
+        for _status, entry in batch:
+            entry["fragment_path"] = next(values) or ""
+            entry["dropin_paths"] = list(next(values) or ())
+            source = next(values)
+            if source:
+                entry["source_path"] = source
 
 
-def _add_files_on_disk(manager: t.Any, unit: Unit, entry: dict[str, t.Any]) -> None:
+def _add_files_on_disk(manager: UnitManager, unit: Unit, entry: dict[str, t.Any]) -> None:
     files = unit_file_and_dropins(manager, unit.name)
     entry["fragment_path"] = files[0] if files else ""
     entry["dropin_paths"] = files[1:]
 
 
-def _add_dependencies(manager: t.Any, loaded: _Loaded) -> None:
-    wanted = [(status.path, UNIT, name) for status, _entry in loaded for name in DEPENDENCIES]
-    values = iter(manager.properties(wanted))
-    for _status, entry in loaded:
-        found = {name: next(values) for name in DEPENDENCIES}
-        entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
+def _add_dependencies(manager: UnitManager, loaded: _Loaded) -> None:
+    for start in range(0, len(loaded), _BATCH):
+        batch = loaded[start : start + _BATCH]
+        wanted = [(status.path, UNIT, name) for status, _entry in batch for name in DEPENDENCIES]
+        values = iter(manager.properties(wanted))
+        for _status, entry in batch:
+            found = {name: next(values) for name in DEPENDENCIES}
+            entry["dependencies"] = {name: list(value) for name, value in found.items() if value}
 
 
-def _interface(status: UnitStatus) -> str:
-    return f"org.freedesktop.systemd1.{unit_type(status.id).capitalize()}"
-
-
-def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> None:
+def _add_properties(manager: UnitManager, loaded: _Loaded, names: t.Sequence[str]) -> None:
     if "all" in names:
         size = 0
         for start in range(0, len(loaded), _BATCH):
@@ -217,7 +209,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
         return
     # Which interface has a property is found out once for each type of unit, not looked up in a table that would rot.
     faces: dict[tuple[str, str], str] = {}
-    samples = {_interface(status): status for status, _entry in loaded}
+    samples = {interface_of(status.id): status for status, _entry in loaded}
     probes = [(face, name, where) for face in samples for name in names for where in (face, UNIT)]
     answers = manager.properties([(samples[face].path, where, name) for face, name, where in probes])
     for (face, name, where), answer in zip(probes, answers):
@@ -235,10 +227,10 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
     for start in range(0, len(loaded), _BATCH):
         batch = loaded[start : start + _BATCH]
         wanted = [
-            (entry, name, get_property(status.path, faces[_interface(status), name], name))
+            (entry, name, get_property(status.path, faces[interface_of(status.id), name], name))
             for status, entry in batch
             for name in names
-            if (_interface(status), name) in faces
+            if (interface_of(status.id), name) in faces
         ]
         for _status, entry in batch:
             entry["properties"] = {}
@@ -250,7 +242,7 @@ def _add_properties(manager: t.Any, loaded: _Loaded, names: t.Sequence[str]) -> 
         _check_size(size, start + len(batch), len(loaded))
 
 
-def _meant(manager: t.Any, samples: t.Sequence[tuple[str, UnitStatus]], unknown: t.Sequence[str]) -> str:
+def _meant(manager: UnitManager, samples: t.Sequence[tuple[str, UnitStatus]], unknown: t.Sequence[str]) -> str:
     """The properties that directives of unit files, or misspelled names, stand for; empty where there are none.
 
     :param samples: interface -> a unit that has it.
@@ -269,11 +261,11 @@ def _meant(manager: t.Any, samples: t.Sequence[tuple[str, UnitStatus]], unknown:
     return f"did you mean {'; '.join(told)}? " if told else ""
 
 
-def _add_all_properties(manager: t.Any, batch: _Loaded) -> int:
+def _add_all_properties(manager: UnitManager, batch: _Loaded) -> int:
     """Read all properties of some units; returns what they add to the result, in bytes."""
     calls = []
     for status, _entry in batch:
-        for face in (UNIT, _interface(status)):
+        for face in (UNIT, interface_of(status.id)):
             calls.append(Call(status.path, "org.freedesktop.DBus.Properties", "GetAll", "s", (face,)))
     replies = iter(manager.connection.call_many(calls))
     size = 0
@@ -307,7 +299,7 @@ def _check_size(size: int, done: int, units: int) -> None:
         )
 
 
-def _add_processes(manager: t.Any, loaded: _Loaded) -> None:
+def _add_processes(manager: UnitManager, loaded: _Loaded) -> None:
     calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (status.id,)) for status, _entry in loaded]
     for (_status, entry), reply in zip(loaded, manager.connection.call_many(calls)):
         rows = [] if isinstance(reply, CallFailed) else reply[0]

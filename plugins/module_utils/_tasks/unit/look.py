@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     escape_path,
     instance_of,

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_down, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
 
 # state -> the job type that leads to it.
@@ -81,6 +82,13 @@ class Wish:
         """Whether enablement has to be known."""
         return self.enabled is not None or self.masked is not None or self.preset
 
+    @property
+    def only_undoes(self) -> bool:
+        """Whether nothing is to be there that was not, so that what is gone altogether is as wished."""
+        undone = (self.state == "stopped", self.enabled is False, self.masked is False)
+        made = (self.state not in (None, "stopped"), self.enabled, self.masked, self.preset)
+        return any(undone) and not any(made) and self.daemon_reload != "always"
+
     def check(self) -> None:
         """Refuse options that contradict each other.
 
@@ -103,7 +111,7 @@ class Wish:
 
 def job_for(unit: Unit, state: str | None) -> str | None:
     """The type of the job the unit needs to get into the state; None where it is there already."""
-    active = unit.active_state in ("active", "reloading", "refreshing")
+    active = is_active(unit.active_state)
     coming = unit.active_state == "activating"
     if state == "started" and coming and unit.sub_state.startswith("auto-restart"):
         # A start would wait until systemd restarts the unit by itself, which may be hours.
@@ -112,7 +120,7 @@ def job_for(unit: Unit, state: str | None) -> str | None:
         # Where a stop waits in the queue, the start takes its place.
         return None if active and not (unit.status and unit.status.job_type == "stop") else "start"
     if state == "stopped":
-        return "stop" if active or coming or unit.active_state == "deactivating" else None
+        return None if is_down(unit.active_state) else "stop"
     if state in _IF_UP:
         return JOB_TYPES[state] if active or coming else None
     return JOB_TYPES[state] if state else None
@@ -421,7 +429,7 @@ class _Planner:
         if job is None:
             after.insert(0, f"{unit.active_state} ({unit.sub_state})")
             return False
-        if unit.active_state in ("active", "reloading", "refreshing"):
+        if is_active(unit.active_state):
             self.up.add(unit.id)
         if unit.load_state in _BROKEN and not unit.stale and job != "stop":
             self._cannot_load(unit)
@@ -489,9 +497,7 @@ class _Planner:
 
     def _can_reload(self, unit: Unit) -> None:
         # What systemd itself would answer, said before anything is done, and in check mode as well.
-        if unit.active_state not in ("active", "reloading", "refreshing", "activating") and not (
-            unit.missing and self.check_mode
-        ):
+        if not is_up(unit.active_state) and not (unit.missing and self.check_mode):
             raise BadInput(
                 f"state: {unit.name} is {unit.active_state} and cannot be reloaded, since reloading never starts a unit; "
                 "use `reload_or_restarted` to start it then, or `try_reload_or_restarted` to leave it alone"

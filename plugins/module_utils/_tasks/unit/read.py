@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
     is_glob,
@@ -21,7 +21,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # UnitFileState values of units that are enabled: links of their own make other units pull them in.
 ENABLED = ("enabled", "enabled-runtime")
@@ -161,7 +165,7 @@ class Unit:
         return ", ".join(words) or "unknown"
 
 
-def resolve(manager: t.Any, names: t.Sequence[str], allow_empty: bool) -> list[str]:
+def resolve(manager: UnitManager, names: t.Sequence[str], allow_empty: bool) -> list[str]:
     """Expand patterns into the names of units that are loaded, enabled, or have a unit file; plain names stay, doubles go.
 
     Templates are not matched by patterns, since they are no units; but a pattern that would match one is a good one even
@@ -208,7 +212,7 @@ def without_aliases(units: t.Sequence[Unit], names: t.Sequence[str]) -> list[Uni
     return kept
 
 
-def unit_files_on_disk(manager: t.Any) -> set[str]:
+def unit_files_on_disk(manager: UnitManager) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""
     names = {os.path.basename(path) for path in read_links(manager.link_directories(), True, manager.tree)}
@@ -221,7 +225,7 @@ def unit_files_on_disk(manager: t.Any) -> set[str]:
 
 
 def read(
-    manager: t.Any,
+    manager: UnitManager,
     names: t.Sequence[str],
     file_states: bool = False,
     presets: bool = False,
@@ -267,7 +271,7 @@ def read(
 
 
 def read_for_jobs(
-    manager: t.Any, units: t.Sequence[Unit], stale: bool, can_reload: bool, refusals: bool = False
+    manager: UnitManager, units: t.Sequence[Unit], stale: bool, can_reload: bool, refusals: bool = False
 ) -> None:
     """Fill in what only units that will get a job are asked for: NeedDaemonReload, CanReload.
 
@@ -306,7 +310,7 @@ def read_for_jobs(
         unit.stale = unit.stale or state not in MASKED
 
 
-def see_triggers(manager: t.Any, units: t.Sequence[Unit]) -> None:
+def see_triggers(manager: UnitManager, units: t.Sequence[Unit]) -> None:
     """Find the sockets, timers and paths that stay up while the units are stopped, and start them again one day."""
     found = [
         triggers or ()
@@ -350,7 +354,7 @@ def see_in_the_way(
             unit.in_the_way = path
 
 
-def see_masks(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+def see_masks(manager: UnitManager, units: t.Sequence[Unit], runtime: bool) -> None:
     """Find masks that unmasking leaves: those of packages, of the template, and for good where `runtime` is asked for."""
     removed = manager.link_directories()[1 if runtime else 0 :]
     directories = manager.unit_path() if any(unit.file_state in MASKED for unit in units) else []
@@ -378,7 +382,7 @@ def _is_mask(path: str, tree: Tree) -> bool:
     return stat.S_ISCHR(found.st_mode) or (stat.S_ISREG(found.st_mode) and not found.st_size)
 
 
-def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+def _see_instances(manager: UnitManager, units: t.Sequence[Unit], runtime: bool) -> None:
     """Which templates have instances that are enabled; until the reboot, where `runtime` is asked for."""
     links = read_links(manager.link_directories()[1 if runtime else 0 :], True, manager.tree)
     templates = {template_of(os.path.basename(path)) for path in links}
@@ -386,7 +390,7 @@ def _see_instances(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> No
         unit.has_instances = unit.name in templates and is_template(unit.name)
 
 
-def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
+def _see_runtime_links(manager: UnitManager, units: t.Sequence[Unit]) -> None:
     """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
     links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:], True, manager.tree)}
     for unit in units:
@@ -394,7 +398,7 @@ def _see_runtime_links(manager: t.Any, units: t.Sequence[Unit]) -> None:
             unit.file_state = "enabled-runtime"
 
 
-def _read_install(manager: t.Any, unit: Unit) -> None:
+def _read_install(manager: UnitManager, unit: Unit) -> None:
     """What [Install] of the unit's file and drop-ins says."""
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
@@ -405,7 +409,7 @@ def _read_install(manager: t.Any, unit: Unit) -> None:
     unit.also = list(manager.unit_file_states(also)) if also else []
 
 
-def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
+def unit_file_and_dropins(manager: UnitManager, name: str) -> list[str]:
     """Paths of the file of a unit that is not loaded, and then of its drop-ins; empty where there is none.
 
     :raises Unreadable: a directory of drop-ins may not be read.
@@ -424,7 +428,7 @@ def unit_file_and_dropins(manager: t.Any, name: str) -> list[str]:
     return []
 
 
-def _problem_of_file(manager: t.Any, name: str) -> str:
+def _problem_of_file(manager: UnitManager, name: str) -> str:
     """Why a unit file that is there is none; empty where there is no such file, or nothing is wrong with it."""
     for directory in manager.unit_path():
         path = f"{directory}/{name}"
@@ -438,7 +442,7 @@ def _problem_of_file(manager: t.Any, name: str) -> str:
     return ""
 
 
-def not_found(names: t.Sequence[str], manager: t.Any) -> SystemdError:
+def not_found(names: t.Sequence[str], manager: UnitManager) -> SystemdError:
     """The error for units that do not exist, with the names they may have been meant to be."""
     import difflib
 

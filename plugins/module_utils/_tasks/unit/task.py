@@ -42,6 +42,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.scripts import script_of
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 def converge(module: t.Any) -> dict[str, t.Any]:
     """Bring the units to what the module's options ask for; returns the module's result."""
@@ -51,7 +54,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
     names = [check_name(name, globs=True) for name in params["name"]]
     if not names and not params["allow_empty"]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
-    with open_session(params) as session:
+    with open_session(params, may_be_gone=wish.only_undoes, module=module) as session:
         manager = session.manager
         if manager.offline and (wish.state or wish.reset_failed):
             where = "root" if params.get("root") else "scope"
@@ -92,7 +95,7 @@ def wish_from(params: dict[str, t.Any]) -> Wish:
 
 
 def plan_for(
-    manager: t.Any, names: t.Sequence[str], wish: Wish, check_mode: bool, files_written: bool = False
+    manager: UnitManager, names: t.Sequence[str], wish: Wish, check_mode: bool, files_written: bool = False
 ) -> tuple[list[Unit], Plan]:
     """Read the units and plan for them; returns both.
 

@@ -86,5 +86,5 @@ def test_each_ends_in_an_answer_or_one_clear_error(
         except Exception as error:
             tracebacks += 1
             wrong.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")
-    record_property("bad_inputs", [tried, tracebacks, SEED])
+    record_property("bad_inputs", [tried, tracebacks, SEED, f"{kind}s"])
     assert not wrong, f"PIDONE_SEED={SEED}: {len(wrong)} of {tried}:\n" + "\n".join(wrong[:15])

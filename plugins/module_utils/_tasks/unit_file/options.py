@@ -1,0 +1,123 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the options of `unit_file` ask for, before a look at the host."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    TYPES,
+    check_name,
+    is_template,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
+    UnitText,
+    parse,
+    render,
+    split_lines,
+    tidy,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+
+# LONG_LINE_MAX of systemd.
+_LONGEST_LINE = 1 << 20
+
+
+class Asked:
+    """The options of a task, checked.
+
+    `name` and `kind` are the unit's, `dropin` is the file name of the drop-in (None: the unit file itself). `enabled` and
+    `started` are what is wished for, with `activate` counted in (None: left as it is). `raw` is the text to be written and
+    `text` what it says; both are empty with `absent`.
+
+    :raises BadInput: an option is wrong, or does not go with another.
+    """
+
+    def __init__(self, params: dict[str, t.Any], check_mode: bool) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self.absent = params["state"] == "absent"
+        self.runtime = bool(params["runtime"])
+        self.name = check_name(params["name"])
+        self.kind = unit_type(self.name)
+        self.dropin: str | None = None
+        if params["dropin"] is not None:
+            if params["name"] in TYPES:
+                raise BadInput(
+                    f"name: {params['name']} is a type of units; for drop-ins of one unit give its name, written {self.name} if it is "
+                    f"called so (those of all units of a type, in {params['name']}.d, this module does not write)"
+                )
+            self.dropin = check_dropin(params["dropin"], self.name)
+        elif self.kind == "scope":
+            raise BadInput(
+                f"name: {self.name} cannot have a unit file, as scopes are made by programs; give a `dropin`"
+            )
+        self.settle = parse_timespan(params["settle"], "settle")
+        self.enabled, self.started = params["enabled"], params["started"]
+        if params["activate"]:
+            self.enabled = True if self.enabled is None else self.enabled
+            self.started = True if self.started is None and not self._nothing_runs() else self.started
+        self._check_together()
+        self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
+        self.raw, self.text = ("", parse("")) if self.absent else _wanted(params)
+
+    def _nothing_runs(self) -> bool:
+        return self.params["root"] is not None or self.params["scope"] == "global"
+
+    def _check_together(self) -> None:
+        params = self.params
+        if self.started is not None and self._nothing_runs():
+            where = "root" if params["root"] is not None else "scope"
+            raise BadInput(f"started: nothing runs where `{where}` points; leave out `started`")
+        if self.started is not None and is_template(self.name):
+            option = "started" if params["started"] is not None else "activate"
+            raise BadInput(
+                f"{option}: {self.name} is a template, of which only instances can run; leave out `{option}`, and start "
+                "instances with pidone.systemd.unit (`on_change` takes care of those that run)"
+            )
+        if self.absent and self.dropin is None and (self.enabled or self.started):
+            option = "activate" if params["activate"] else "enabled" if self.enabled else "started"
+            raise BadInput(
+                f"{option}: a unit whose file is removed cannot stay so; leave out `{option}` with `state: absent`"
+            )
+        if params["root"] is not None and params["scope"] == "user":
+            raise BadInput(
+                "root: the units of users are in their home directories, which are in no tree; use scope `system`, or leave out `root`"
+            )
+        if self.absent:
+            return
+        if params["content"] is None and params["sections"] is None:
+            raise BadInput("sections: what the file shall say is missing; give `sections` or `content`")
+
+
+def _wanted(params: dict[str, t.Any]) -> tuple[str, UnitText]:
+    """The file's text from `sections` or `content`, rendered and parsed."""
+    option = "content" if params["content"] is not None else "sections"
+    raw = tidy(params["content"]) if option == "content" else render(params["sections"])
+    too_long = next(
+        (at for at, line in enumerate(split_lines(raw), 1) if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE),
+        0,
+    )
+    if too_long:
+        raise BadInput(
+            f"{option}: line {too_long} is longer than 1 MiB, and systemd reads nothing of a file that has such a line; split it"
+        )
+    if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
+        raise BadInput(f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller")
+    text = parse(raw)
+    if text.problems:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
+
+        raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
+    if not raw.strip() and params["dropin"] is None:
+        raise BadInput(
+            f"{option}: is empty, and an empty file would mask the unit; "
+            "use `state: absent` to remove the file, or pidone.systemd.unit with `masked: true`"
+        )
+    return raw, text

@@ -1,0 +1,301 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a file's change comes to: whether it is written, and what becomes of the units that it applies to."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
+    FileTools,
+    RemoveLinks,
+    SetAttributes,
+    WriteFile,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
+    affected_units,
+    is_stale,
+    old_install,
+    older_than_the_file,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
+
+# on_change -> the state that a unit shall get which is to run, and the one of a unit that may be down.
+_ON_CHANGE = {
+    "restart": ("restarted", "try_restarted"),
+    "reload": ("reloaded", "reloaded"),
+    "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
+}
+# Types of units of which one that runs keeps settings until it is started anew.
+_RUN_ON = ("service", "socket", "mount", "automount", "swap")
+# Types of units that have a file, or there is none; slices, for one, systemd makes by itself.
+_WITH_FILES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap")
+_YES = ("1", "yes", "y", "true", "t", "on")
+
+
+def decide(before: bytes | None, wanted: str, comments_count: bool, may_be_empty: bool = False) -> bool | None:
+    """What writing `wanted` over a file would be: None where it is not needed, else whether it changes the meaning.
+
+    :param comments_count: whether a difference in comments alone is a reason to write.
+    :param may_be_empty: whether a file without a text says nothing, as a drop-in does.
+    """
+    if before is None:
+        return True
+    text = before.decode("utf-8", "surrogateescape")
+    if text == wanted:
+        return None
+    old, new = parse(text), parse(wanted)
+    # A unit file of nothing at all masks its unit, whatever it would mean otherwise.
+    if not (text or may_be_empty) or old.problems or old.meaning() != new.meaning():
+        return True
+    return False if comments_count and old.comments != new.comments else None
+
+
+def file_state_after(state: str, text: UnitText, is_dropin: bool) -> str:
+    """What UnitFileState will be when a file is there as `text` says; `state` is what it is now."""
+    if text.installs():
+        return "disabled" if state in ("", "static", "indirect") else state
+    if is_dropin or state not in ("", "disabled", "indirect"):
+        return state
+    return "indirect" if text.values("Install", "Also") else "static"
+
+
+def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: bool) -> bool:
+    """Whether the unit will be able to reload when a file is there as `text` says."""
+    if kind != "service":
+        return can_reload
+    reloads = bool(text.values("Service", "ExecReload")) or text.values("Service", "Type")[-1:] == ["notify-reload"]
+    if is_dropin:
+        reset = any(item.section == "Service" and item.key == "ExecReload" for item in text.assignments)
+        return reloads or (can_reload and not reset)
+    return reloads
+
+
+def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | None) -> FileChange:
+    """The file written over what is there, or its attributes put right, as far as it is not so already."""
+    wrote = decide(
+        before.content if before else None, asked.raw, asked.params["content"] is not None, bool(asked.dropin)
+    )
+    if wrote is None:
+        if before is None:
+            raise AssertionError("a file that is not written was there before")
+        if tools.attributes(place.path, True):
+            return FileChange([SetAttributes(place.path, before, tools)])
+        return FileChange([])
+    old = before.content.decode("utf-8", "replace") if before else ""
+    return FileChange(
+        [WriteFile(place.path, asked.raw.encode("utf-8", "surrogateescape"), before, tools, wrote is False)],
+        [place.diff(old, asked.raw)],
+        wrote,
+    )
+
+
+def plan_change(
+    asked: Asked, place: Place, manager: UnitManager, steps: list[Step], wrote: bool | None
+) -> tuple[Plan, list[Unit]]:
+    """The plan for a unit that is there, or will be."""
+    wants_links = asked.enabled is not None
+    (unit,) = read(manager, [asked.name], wants_links, runtime=asked.runtime)
+    affected = affected_units(asked, place, manager, unit)
+    stale = not manager.offline and wrote is None and is_stale(asked, place, manager, unit, affected)
+    older = older_than_the_file(asked, place, manager, affected) if wrote is None else set()
+    was = unit.describe()
+    missing = unit.missing and not (asked.absent or asked.dropin)
+    alone = _is_alone(asked, place, unit)
+    relink = _foresee(asked, place, manager, unit, wrote)
+    if missing:
+        was = "not found"
+    # Steps for each wish, the unit itself first; one reload for all of them.
+    plans = []
+    plan = Plan()
+    if alone:
+        told = not_found([asked.name], manager).msg.partition(": ")[2]
+        plan.warnings.append(f"dropin: {told}; the drop-in has no effect before there is one")
+    by_state = states_for(asked, manager, unit, affected, lambda each: wrote is True or stale or each.id in older)
+    plan.warnings += _left_as_they_are(asked, place, [each for each in affected if each not in by_state], wrote)
+    own_state = by_state.pop(unit, None)
+    if wants_links or own_state:
+        plans.append(_sub_plan(asked, manager, [unit], own_state, asked.enabled))
+    for state in dict.fromkeys(by_state.values()):
+        chosen = [other for other, its in by_state.items() if its == state]
+        plans.append(_sub_plan(asked, manager, chosen, state, None))
+    after: list[Step] = []
+    if relink:
+        after.append(UnitFileLinks("disable", [asked.name], manager.link_directories()))
+    loses = asked.absent and asked.dropin is not None and steps
+    dropped = UnitFiles(manager).links_without(asked.name, place.path) if loses else {}
+    if dropped:
+        after.append(RemoveLinks(dropped))
+    jobs: list[Step] = []
+    for each in plans:
+        for step in each.steps:
+            if isinstance(step, UnitFileLinks):
+                after.append(step)
+            else:
+                jobs.append(step)
+        plan.changes += [c._replace(before=was) if c.name == asked.name else c for c in each.changes]
+        plan.warnings += each.warnings
+    plan.steps = [*steps, *after]
+    touched = wrote is not None or bool(after)
+    reload = asked.params["daemon_reload"]
+    if not manager.offline and (reload == "always" or (reload == "auto" and (touched or stale))):
+        plan.steps.append(Reload(counts=reload == "always" or stale))
+    plan.steps += jobs
+    return plan, [unit, *(other for other in affected if other is not unit)]
+
+
+def _is_alone(asked: Asked, place: Place, unit: Unit) -> bool:
+    """Whether a drop-in is for a unit that is not there; one that needs no file, or stands for many, counts as there."""
+    if asked.absent or asked.dropin is None or asked.kind not in _WITH_FILES or prefix_of(asked.name).endswith("-"):
+        return False
+    return (unit.status is None or unit.missing) and place.paths.find(asked.name) is None
+
+
+def _left_as_they_are(asked: Asked, place: Place, units: t.Sequence[Unit], wrote: bool | None) -> list[str]:
+    """A warning of units that run on with what their files said before, unless that was asked for."""
+    if asked.params["on_change"] is not None or asked.absent or not wrote or asked.kind not in _RUN_ON:
+        return []
+    running = [each.id for each in units if is_active(each.active_state)]
+    if not running or _runs_alike(place.tree.read_text(place.path) or "", asked.text):
+        return []
+    what = "runs" if len(running) == 1 else "run"
+    return [
+        f"{short(running)} {what} on with what the files said before; give `on_change: restart` (or `nothing`, where it is "
+        "restarted later)"
+    ]
+
+
+def _runs_alike(before: str, after: UnitText) -> bool:
+    """Whether two texts differ in nothing that matters to what runs."""
+    old, new = parse(before).meaning(), after.meaning()
+    return all(old.get(section) == new.get(section) for section in {*old, *new} if section not in ("Unit", "Install"))
+
+
+def _sub_plan(asked: Asked, manager: UnitManager, units: list[Unit], state: str | None, enabled: bool | None) -> Plan:
+    wish = Wish(
+        state=state,
+        enabled=enabled,
+        runtime=asked.runtime,
+        daemon_reload="never",
+        settle=asked.settle / 1e6,
+        settle_told=format_timespan(asked.settle),
+    )
+    try:
+        return plan_units(units, wish, manager.link_directories(), asked.check_mode, True, offline=manager.offline)
+    except MissingUnit as e:
+        raise not_found(e.names, manager) from e
+
+
+def _foresee(asked: Asked, place: Place, manager: UnitManager, unit: Unit, wrote: bool | None) -> bool:
+    """Make of the unit what it will be once the file is there; returns whether its links have to be made anew."""
+    is_dropin = asked.dropin is not None
+    if not asked.absent and not is_dropin and unit.missing and unit.file_state is None:
+        unit.file_state = file_state_after("", asked.text, False)
+    if asked.absent or asked.enabled is None or unit.file_state is None:
+        return False
+    relink = False
+    if unit.file_state in ENABLED and asked.enabled:
+        relink = bool(wrote) and old_install(asked, place) != asked.text.meaning().get("Install", [])
+    if asked.enabled and not is_template(asked.name):
+        files = UnitFiles(manager)
+        install = files.install(asked.name, place.path, asked.raw)
+        unit.lacking, unit.taken, unit.aliases = files.look(asked.name, install, asked.runtime)
+    if unit.file_state in ENABLED and relink:
+        unit.file_state = "disabled"
+    if not (is_dropin and unit.missing):
+        unit.file_state = file_state_after(unit.file_state, asked.text, is_dropin)
+    if asked.text.installs():
+        unit.has_links = True
+    unit.default_instance = "".join(asked.text.values("Install", "DefaultInstance")[-1:]) or unit.default_instance
+    if (
+        is_template(asked.name)
+        and not unit.default_instance
+        and unit.file_state not in ("static", "indirect", *ENABLED)
+    ):
+        raise BadInput(
+            f"enabled: {asked.name} is a template without DefaultInstance= in [Install], so there is nothing to enable; "
+            "leave out `enabled`, and enable instances with pidone.systemd.unit"
+        )
+    if not is_dropin:
+        also = [name for name in asked.text.words("Install", "Also") if name != asked.name]
+        unit.also = list(manager.unit_file_states(also)) if also else []
+    return relink
+
+
+def states_for(
+    asked: Asked, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+) -> dict[Unit, str]:
+    """The state that each unit is to be brought to; units that are left alone are not in it.
+
+    :param acts: whether what the file says is new to a unit.
+    """
+    states: dict[Unit, str] = {}
+    for each in affected:
+        up = is_up(each.active_state)
+        if each is unit and asked.started is False:
+            states[each] = "stopped"
+        elif up and asked.on_change != "nothing" and acts(each):
+            states[each] = _ON_CHANGE[asked.on_change][0 if each is unit and asked.started else 1]
+            if states[each] == "reloaded":
+                _check_can_reload(asked, manager, each)
+            else:
+                _check_can_restart(asked, manager, each)
+        elif each is unit and asked.started:
+            states[each] = "started"
+    return states
+
+
+def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit) -> None:
+    """Refuse a reload that the unit will not be able to do; what it can do now is not the question."""
+    now = bool(manager.properties([(object_path(unit.id), UNIT, "CanReload")])[0])
+    if asked.absent:
+        return
+    if not can_reload_after(now, asked.kind, asked.text, asked.dropin is not None):
+        raise BadInput(
+            f"on_change: {unit.id} has no way to reload (ExecReload=, or Type=notify-reload); "
+            "use `reload_or_restart` or `restart`"
+        )
+
+
+def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
+    """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
+    names = ("RefuseManualStop", "Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
+    now, triggers, *along = manager.properties([(object_path(unit.id), UNIT, name) for name in names])
+    said = asked.text.values("Unit", "RefuseManualStop")
+    refuses = said[-1].lower() in _YES if said else now and asked.dropin is not None and not asked.absent
+    if refuses and asked.on_change == "restart":
+        raise BadInput(
+            f"on_change: {unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, "
+            "and it has the change after the next boot"
+        )
+    if asked.kind != "socket":
+        return
+    (accepts,) = manager.properties([(object_path(unit.id), f"{BUS_NAME}.Socket", "Accept")])
+    if accepts:
+        # The services that run are of connections that were made; they are not what it starts next.
+        return
+    # No socket is opened while its service runs. One that requires the socket, or is part of it, is restarted with it.
+    for service in manager.status(triggers or ()):
+        if service.active_state == "active" and not any(service.id in (each or ()) for each in along):
+            raise BadInput(
+                f"on_change: systemd cannot restart {unit.id} while {service.id} runs, which it starts; "
+                "stop that first, with pidone.systemd.unit, or use `nothing`"
+            )

@@ -1,0 +1,246 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Enablement that is read from files, for many units at once, is what systemd says of each, in all shapes that units have."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import tarfile
+import typing as t
+from pathlib import Path
+
+import jeepney
+import pytest
+
+REMOTE = "/root/enablement"
+UTILS = "ansible_collections/pidone/systemd/plugins/module_utils"
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = (
+    "_errors.py",
+    "_dbus/connection.py",
+    "_dbus/errors.py",
+    "_dbus/messages.py",
+    "_dbus/places.py",
+    "_systemd/enablement.py",
+    "_systemd/reading.py",
+)
+ETC, RUN, LOCAL, LIB = "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system"
+PLACES = (ETC, RUN, LOCAL, LIB, "/run/systemd/transient", "/run/systemd/generator", "/run/systemd/generator.late",
+          "/etc/systemd/system.attached", "/etc/systemd/system.control")  # fmt: skip
+LASTING = [ETC]
+
+WANTED = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n\n[Install]\nWantedBy=multi-user.target\n"
+STATIC = "[Unit]\nDescription=x\n[Service]\nExecStart=/bin/true\n"
+# Of each text: what is told of a unit that is this file alone, or None where systemd has to be asked.
+TEXTS: dict[str, tuple[str, str | None]] = {
+    "wanted": (WANTED, "disabled"),
+    "static": (STATIC, "static"),
+    "required": (STATIC + "[Install]\n# why\nRequiredBy = multi-user.target  b.target\n", "disabled"),
+    "also": (STATIC + "[Install]\nAlso=dbus.service\n", "indirect"),
+    "also and wanted": (STATIC + "[Install]\nAlso=dbus.service\nWantedBy=multi-user.target\n", "disabled"),
+    "alias": (STATIC + "[Install]\nAlias=NAME-alias.service\n", "disabled"),
+    "alias of another type": (STATIC + "[Install]\nAlias=NAME-alias.mount\n", None),
+    "empty install": (STATIC + "[Install]\n", "static"),
+    "comments": ("# [x\n[Service]\nExecStart=/bin/true\n[Install]\n; none\n#WantedBy=a.target\n", "static"),
+    "no end": (STATIC + "[Install]\nWantedBy=multi-user.target", "disabled"),
+    "blanks": (STATIC + "[Install]  \n\n \nWantedBy=multi-user.target \n\n", "disabled"),
+    "brackets": (STATIC + "ExecStart=/bin/sh -c '[ a ] && [b'\n[Install]\nWantedBy=a.target\n", "disabled"),
+    "continued": ("[Service]\nExecStart=/bin/sh \\\n  -c true\n[Install]\nWantedBy=a.target\n", "disabled"),
+    "nothing": ("", None),
+    "reset": (STATIC + "[Install]\nWantedBy=a.target\nWantedBy=\n", None),
+    "continued install": (STATIC + "[Install]\nAlso=\\\n  dbus.service\n", None),
+    "continued into": (STATIC + "X=\\\n[Install]\nWantedBy=a.target\n", None),
+    "continued comment": (STATIC + "X=\\\n# no\n[Install]\nWantedBy=a.target\n", None),
+    "indented": (STATIC + "  [Install]\nWantedBy=a.target\n", None),
+    "returns": (WANTED.replace("\n", "\r\n"), None),
+    "mark": ("\xef\xbb\xbf" + WANTED, None),
+    "no head": (STATIC + "[Install\nWantedBy=a.target\n", None),
+    "no section": ("[Unit]\n[X y\n" + WANTED, None),
+    "zero": (WANTED + "\0", None),
+    "include": (".include /dev/null\n" + WANTED, None),
+    "not last": ("[Install]\nWantedBy=a.target\n" + STATIC, None),
+    "twice": (WANTED + STATIC + "[Install]\nAlso=dbus.service\n", None),
+    "specifier": (STATIC + "[Install]\nWantedBy=%p.target\n", None),
+    "bad specifier": (STATIC + "[Install]\nAlso=%z.service\n", None),
+    "bad also": (STATIC + "[Install]\nAlso=nothing at all\n", None),
+    "default instance": (STATIC + "[Install]\nDefaultInstance=x\n", None),
+    "unknown": (STATIC + "[Install]\nWanted=a.target\n", None),
+    "upheld": (STATIC + "[Install]\nUpheldBy=a.target\n", None),
+    "not utf-8": (STATIC + "Description=\xff\xfe\n[Install]\nWantedBy=a.target\n", None),
+    "utf-8": (STATIC + "Description=\xc3\xa4\n[Install]\nWantedBy=a.target\n", "disabled"),
+    "no character": (STATIC + "Description=\xef\xbf\xbe\n[Install]\nWantedBy=a.target\n", None),
+    "other sections": ("[X-Other]\na=b\n[Service]\nno assignment\n[Install]\nWantedBy=a.target\n", "disabled"),
+    "spaces": ("[Not a Section]\n" + WANTED, None),
+}
+
+Made = t.Dict[str, t.Any]
+
+
+@pytest.fixture
+def compare(host: t.Any) -> t.Callable[..., dict[str, list[t.Any]]]:
+    """Has the host compare; returns what the files tell and what systemd says, by name."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in Path(str(jeepney.__file__)).parent.glob("*.py"):
+            tar.add(path, f"jeepney/{path.name}")
+        for name in SHIPPED:
+            tar.add(ROOT / "plugins/module_utils" / name, f"{UTILS}/{name}")
+        tar.add(Path(__file__).parent / "enablement_on_host.py", "on_host.py")
+    host.write(f"{REMOTE}/all.tar", archive.getvalue())
+    host.run(f"tar -C {REMOTE} -xf {REMOTE}/all.tar", check=True)
+
+    def asked(made: Made, names: list[str] | None) -> dict[str, list[t.Any]]:
+        question = json.dumps({"made": made, "names": names, "lasting": LASTING})
+        done = host.run(["python3", f"{REMOTE}/on_host.py"], input=question, check=True)
+        found: dict[str, list[t.Any]] = json.loads(done.stdout)
+        wrong = {name: both for name, both in found.items() if both[0] is not None and both[0] != both[1]}
+        told = {name: {path: text for path, text in made.items() if _stem(name) in path + str(text)} for name in wrong}
+        assert not wrong, f"files tell and systemd says: {wrong}, of {json.dumps(told, indent=1)[:6000]}"
+        return found
+
+    return asked
+
+
+def _stem(name: str) -> str:
+    return name.partition("@")[0].rpartition(".")[0] or name.partition("@")[0]
+
+
+def test_texts(compare: t.Any) -> None:
+    """What [Install] and the rest of a file say, of units that nothing enables, and of those that links enable."""
+    made: Made = {}
+    expected: dict[str, str | None] = {}
+    for number, (text, told) in enumerate(TEXTS.values()):
+        for place, pull, state in ((ETC, "", told), (LIB, ETC, "enabled"), (LOCAL, RUN, "enabled-runtime")):
+            name = f"en-{number:02}{place.count('/')}{len(place)}.service"
+            made[f"{place}/{name}"] = text.replace("NAME", name.rpartition(".")[0])
+            if pull:
+                made[f"{pull}/multi-user.target.wants/{name}"] = [f"{place}/{name}"]
+            expected[name] = None if told is None else state
+    found = compare(made, list(expected))
+    # Where it is said that systemd has to be asked it may not be so for all states.
+    assert {name: found[name][0] for name, state in expected.items() if state} == {
+        name: state for name, state in expected.items() if state
+    }
+
+
+def test_shapes(compare: t.Any) -> None:
+    """Links, masks, drop-ins, templates and places, each alone."""
+    made: Made = {}
+    expected: dict[str, str | None] = {}
+
+    def unit(stem: str, state: str | None, kind: str = "service", place: str = ETC, text: str = WANTED) -> str:
+        name = f"en-{stem}.{kind}"
+        made[f"{place}/{name}"] = text
+        expected[name] = state
+        return name
+
+    for number, place in enumerate(PLACES):
+        unit(f"place{number}", "disabled" if number < 4 or "attached" in place else None, place=place)
+        name = unit(f"pulled{number}", None if number == 8 else "disabled", place=ETC)
+        made[f"{place}/multi-user.target.wants/{name}"] = [f"../{name}"]
+        expected[name] = "enabled" if place == ETC else "enabled-runtime" if place.startswith("/run/") else "disabled"
+    for kind in ("service", "socket", "target", "timer", "path", "mount", "automount", "swap", "slice"):
+        unit("kind", "disabled", kind, text=STATIC.replace("Service", kind.capitalize()) + "[Install]\nWantedBy=a.target\n")
+    for suffix, state in (("wants", "enabled"), ("requires", "enabled"), ("upholds", None), ("other", None), ("d", None)):
+        name = unit(suffix, state)
+        made[f"{ETC}/en-x.target.{suffix}/{name}"] = [f"../{name}"]
+    for number, target in enumerate(("/nowhere/en-to0.service", "../en-to1.service", "/dev/null", "/lib/systemd/system/x.service")):
+        name = unit(f"to{number}", "enabled")
+        made[f"{ETC}/multi-user.target.wants/{name}"] = [target]
+    # Another name in a directory of links, and beside the unit.
+    name = unit("by-other", None)
+    made[f"{ETC}/multi-user.target.wants/en-other-name.service"] = [f"../{name}"]
+    name = unit("alias", None, text=STATIC + "[Install]\nAlias=en-alias2.service\n")
+    made[f"{ETC}/en-alias2.service"] = [f"{ETC}/{name}"]
+    expected["en-alias2.service"] = None
+    name = unit("alias-not-there", None)
+    made[f"{ETC}/en-some-name.service"] = [name]
+    expected["en-some-name.service"] = None
+    # Masks, for good and until the reboot, of units that are enabled too.
+    for number, (place, mask) in enumerate(((LIB, ETC), (LIB, RUN), (ETC, RUN))):
+        name = unit(f"mask{number}", None, place=place)
+        made[f"{mask}/{name}"] = ["/dev/null"]
+        made[f"{ETC}/multi-user.target.wants/{name}"] = [f"{place}/{name}"]
+    # Linked from elsewhere, and twice.
+    for number, place in enumerate((ETC, RUN)):
+        name = f"en-linked{number}.service"
+        made[f"/opt/{name}"] = WANTED
+        made[f"{place}/{name}"] = [f"/opt/{name}"]
+        expected[name] = None
+    name = unit("both", "enabled")
+    made[f"{ETC}/multi-user.target.wants/{name}"] = [f"../{name}"]
+    made[f"{RUN}/multi-user.target.wants/{name}"] = [f"../{name}"]
+    made[f"{RUN}/{name}"] = STATIC
+    # Drop-ins.
+    for number, text in enumerate(("[Service]\nUser=x\n", "[Install]\nWantedBy=a.target\n", "[broken\n", "")):
+        for link in (False, True):
+            name = unit(f"dropin{number}{int(link)}", None, text=STATIC)
+            if number in (0, 3):
+                expected[name] = "enabled" if link else "static"
+            made[f"{ETC}/{name}.d/a.conf"] = text
+            if link:
+                made[f"{ETC}/multi-user.target.wants/{name}"] = [f"../{name}"]
+    # A directory of links that is a link.
+    name = unit("in-linked", None)
+    made[f"/opt/en-linked.wants/{name}"] = [f"{ETC}/{name}"]
+    made[f"{ETC}/en-y.target.wants"] = ["/opt/en-linked.wants"]
+    # Templates and instances.
+    for stem in ("tpl", "tpl-default"):
+        unit(f"{stem}@", None, text=WANTED + ("DefaultInstance=d\n" if "default" in stem else ""))
+        made[f"{ETC}/multi-user.target.wants/en-{stem}@1.service"] = [f"../en-{stem}@.service"]
+        expected.update({f"en-{stem}@1.service": None, f"en-{stem}@2.service": None})
+    made[f"{RUN}/multi-user.target.wants/en-tpl@3.service"] = ["/etc/systemd/system/en-tpl@.service"]
+    expected["en-tpl@3.service"] = None
+    expected["en-not-there.service"] = ""
+    made[f"{ETC}/multi-user.target.wants/en-no-file.service"] = ["../en-no-file.service"]
+    expected["en-no-file.service"] = ""
+    expected["en-not-there.device"] = ""
+    found = compare(made, list(expected))
+    assert {name: found[name][0] for name in expected} == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mixtures(compare: t.Any, seed: int) -> None:
+    """Shapes at random, together in one unit."""
+    chance = random.Random(seed)
+    made: Made = {}
+    names = []
+    texts = [text for text, _told in TEXTS.values()]
+    for number in range(250):
+        at = chance.choices(["", "@"], [9, 1])[0]
+        name = f"en-{number:03}{at}.{chance.choice(['service', 'service', 'timer', 'socket', 'target', 'mount'])}"
+        names.append(name)
+        if chance.random() < 0.95:
+            text = chance.choice(texts) if chance.random() < 0.5 else WANTED
+            made[f"{chance.choice(PLACES)}/{name}"] = text.replace("NAME", _stem(name))
+        one = name.replace("@", "@i")
+        if at:
+            names.append(one)
+        for _times in range(chance.choice([0, 1, 1, 2])):
+            where = chance.choice([ETC, ETC, *PLACES])
+            folder = chance.choice(["wants", "wants", "wants", "requires", "upholds", "d", "x"])
+            link = chance.choice([one, one, one, name, f"en-{chance.randrange(250):03}.service"])
+            target = chance.choice([f"../{name}", f"{ETC}/{name}", f"{LIB}/{name}", "/dev/null", "/nowhere"])
+            made[f"{where}/en-{chance.randrange(9)}.target.{folder}/{link}"] = [target]
+        if chance.random() < 0.15:
+            link = chance.choice([name, f"{_stem(name)}-alias.service", f"en-{chance.randrange(250):03}.service"])
+            made.setdefault(
+                f"{chance.choice([ETC, RUN, LOCAL])}/{link}",
+                [chance.choice(["/dev/null", name, f"{LIB}/{name}", f"/opt/{name}"])],
+            )
+        if chance.random() < 0.15:
+            made[f"{chance.choice(PLACES)}/{name}.d/x.conf"] = chance.choice(["[Service]\n", *texts])
+    found = compare(made, names)
+    decided = {both[0] for both in found.values()}
+    assert {"enabled", "enabled-runtime", "disabled", ""} <= decided, decided
+
+
+def test_host(compare: t.Any) -> None:
+    """All units of the host itself; most of them need not be asked about."""
+    found = compare({}, None)
+    plain = [name for name, both in found.items() if "@" not in name and both[1] in ("enabled", "disabled", "static")]
+    decided = [name for name in plain if found[name][0] is not None]
+    assert len(decided) > len(plain) * 0.7, sorted(set(plain) - set(decided))
