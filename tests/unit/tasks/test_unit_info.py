@@ -97,7 +97,7 @@ def test_the_property_that_is_meant(directive: str, meant: str) -> None:
             return "252"
 
     with pytest.raises(BadInput) as caught:
-        info._add_properties(Knows(), loaded(1), [directive])
+        info._add_properties(t.cast(t.Any, Knows()), loaded(1), [directive])
     assert ("did you mean" in caught.value.msg) is bool(meant)
     assert meant in caught.value.msg
 

@@ -424,7 +424,7 @@ def test_two_units_of_one_name() -> None:
 
 
 def test_system_v_scripts() -> None:
-    script = {"script": "/etc/init.d/a", "has_tool": True, "file": "generated"}
+    script: dict[str, t.Any] = {"script": "/etc/init.d/a", "has_tool": True, "file": "generated"}
     assert steps(unit(**script), enabled=True, state="started") == [
         "enable /etc/init.d/a",
         "daemon-reload",

@@ -24,8 +24,10 @@ def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
     wanted = [unit for unit in units if unit.file_state in (*ENABLED, "disabled", "linked", "linked-runtime")]
-    files = UnitFiles(manager) if wanted else None
-    for unit in wanted if files else ():
+    if not wanted:
+        return
+    files = UnitFiles(manager)
+    for unit in wanted:
         unit.lacking, unit.taken, unit.aliases = files.look(unit.id, files.install(unit.id), runtime)
 
 
