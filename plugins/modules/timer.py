@@ -63,6 +63,8 @@ options:
   OnActiveSec: &OnActiveSec
     description:
       - Time span after the start of the timer itself, or a list of these.
+      - Systemd counts it anew from every daemon-reload, whatever that was for. A timer that has not elapsed yet is put off by each, and one that waits for
+        another trigger elapses once more, which gets a warning. O(OnBootSec) is not counted anew.
     type: raw
   OnBootSec: &OnBootSec
     description:

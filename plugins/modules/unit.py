@@ -29,7 +29,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - A unit that does not exist is taken for one that an earlier task of the play would have created, with a warning.
+      - A unit that does not exist is taken for one that an earlier task of the play would have created, with a warning. With the states V(try_restarted)
+        and V(try_reload_or_restarted) it is taken for one that runs by then.
   diff_mode:
     support: full
   idempotent:
@@ -51,6 +52,7 @@ options:
       - V(started) and V(stopped) do nothing to a unit that is so already. A unit that waits to be restarted after a failure does not count as started.
       - A unit that is stopped while a socket, timer or path that triggers it stays up gets a warning. Name these as well to stop them together.
       - V(restarted) restarts a unit, or starts it when it is not running.
+      - A socket is not restarted while the service that it starts runs, since systemd would close it and not open it again. Name the service as well.
       - V(reloaded) makes a unit read its configuration again. It never starts one; a unit that is not running, or that cannot reload, is an error.
       - V(try_restarted) restarts a unit that is running, and leaves others alone.
       - V(reload_or_restarted) reloads a unit that can reload and restarts it otherwise; one that is not running is started.
@@ -60,8 +62,16 @@ options:
   enabled:
     description:
       - Whether the unit is started by the units named in the C([Install]) section of its file, usually at boot.
+      - All links that this section and those of drop-ins ask for are made, also those that were added to it since the unit was enabled. Units in C(Also=) are
+        enabled together with the unit, and are their own matter afterwards.
+      - A unit of which another name (C(Alias=)) is that of another unit already is an error, unless O(force=true) gives it that name.
       - Units that cannot be enabled because they have no such section (V(static) ones, for example) are left as they are, with a warning.
-        So are generated ones, such as those of scripts in C(/etc/init.d).
+        So are those generated from other configuration.
+      - A script in C(/etc/init.d) without a unit file is enabled as C(systemctl enable) does it, by the host's own C(systemd-sysv-install), which calls
+        C(update-rc.d) or C(chkconfig). It is left as it is, with a warning, on a host that has none.
+        Where there is a unit file of that name as well, the script is left alone.
+      - Disabling removes the links to a unit that is masked or gone, too.
+      - Disabling a unit that is only linked (C(systemctl link)) removes that link, so that there is no such unit any more, with a warning.
       - To disable a template is to disable all of its instances.
     type: bool
   masked:
@@ -69,7 +79,8 @@ options:
       - Whether the unit is masked, so that nothing can start it.
       - May be given for units that do not exist.
       - A unit whose file is in C(/etc/systemd/system) itself cannot be masked, since that is where the mask would go.
-        A link there is replaced with O(force=true).
+        A link there is replaced with O(force=true), and goes with O(enabled=false) where that made it.
+      - With O(enabled=false) the unit is disabled, then masked.
       - Each name of a unit has a mask of its own. A mask that unmasking would leave, such as one that came with a package, is an error.
     type: bool
   preset:
@@ -85,7 +96,7 @@ options:
     default: false
   force:
     description:
-      - Replace links and files that are in the way of the ones to be made.
+      - Replace links that are in the way of the ones to be made.
     type: bool
     default: false
   reset_failed:

@@ -180,6 +180,38 @@ class TestStates:
         assert done["changed"]
         assert done["units"][0]["active_state"] == "inactive", "it ran to its end, which is no failure"
 
+    def test_a_oneshot_is_not_said_to_become_active(self, host: Host) -> None:
+        for check in (True, False):
+            done = run(host, check=check, name=["un-oneshot", "un-stays"], state="started")
+            assert [unit["after"] for unit in done["units"]] == ["inactive (dead), having run", "active"]
+
+    def test_try_restarted_of_what_an_earlier_task_makes(self, host: Host) -> None:
+        planned = run(host, check=True, name="un-new", state="try_restarted")
+        assert planned["changed"]
+        assert "made and started by an earlier task" in planned["warnings"][0]
+        refused(host, "un-new.service", check_too=False, name="un-new", state="try_restarted")
+
+    @pytest.mark.parametrize("name", ["-.slice", "init.scope", "system.slice"])
+    def test_what_systemd_never_stops(self, host: Host, name: str) -> None:
+        refused(host, name, "cannot be stopped", name=name, state="stopped")
+
+    @pytest.mark.parametrize("state", ["restarted", "try_restarted", "reload_or_restarted"])
+    def test_a_socket_whose_service_runs(self, host: Host, state: str) -> None:
+        good(host, name=["un-woken.socket", "un-woken"], state="started")
+        refused(host, "un-woken.socket", "name un-woken.service in the same task", name="un-woken.socket", state=state)
+        assert good(host, name=["un-woken.socket", "un-woken"], state=state)["changed"]
+        assert is_active(host, "un-woken.socket", "un-woken") == ["active", "active"]
+
+    def test_a_mount_of_another_path(self, host: Host) -> None:
+        host.write(f"{SYSTEM}/un-mount.mount", "[Mount]\nWhat=tmpfs\nType=tmpfs\nWhere=/srv/un right\n")
+        host.run("systemctl daemon-reload")
+        try:
+            refused(host, "/srv/un right", r"srv-un\x20right.mount", check_too=False, name="un-mount.mount", state="started")
+            planned = run(host, check=True, name="un-mount.mount", state="started")
+            assert r"srv-un\x20right.mount" in planned["warnings"][0]
+        finally:
+            host.run(f"rm {SYSTEM}/un-mount.mount; systemctl daemon-reload")
+
     def test_waiting_for_a_restart_is_not_running(self, host: Host) -> None:
         host.write(f"{SYSTEM}/un-again.service", "[Service]\nRestart=always\nRestartSec=1h\nExecStart=/bin/false\n")
         host.run("systemctl daemon-reload; systemctl start un-again; sleep 0.3")

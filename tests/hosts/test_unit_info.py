@@ -61,6 +61,16 @@ class TestUnitInfo:
         assert found["ui-alias.service"]["id"] == "ui-run.service"
         assert found["ui-alias.service"]["active"]
 
+    def test_a_pattern_lists_each_unit_once(self, host: Host) -> None:
+        assert "ui-alias.service" not in info(host, name="ui-*.service")
+        assert {"ui-alias.service", "ui-run.service"} <= set(info(host, name=["ui-*.service", "ui-alias"]))
+        assert set(info(host, name="ui-al*")) == {"ui-alias.service"}
+
+    def test_a_directive_that_is_no_property(self, host: Host) -> None:
+        result = host.ansible("pidone.systemd.unit_info", {"name": "ui-run", "properties": ["CPUQuota"]})
+        assert result["failed"]
+        assert "did you mean CPUQuotaPerSecUSec for 'CPUQuota'?" in result["msg"]
+
     def test_files(self, host: Host) -> None:
         found = info(host, name=["ui-run", "ui-t@.service", "ui-none"])
         assert found["ui-run.service"]["fragment_path"] == f"{SYSTEM}/ui-run.service"

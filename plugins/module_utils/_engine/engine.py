@@ -141,6 +141,8 @@ class Step:
 
     counts = True
     for_now = False
+    # Those of the names for which there was nothing to do when it was carried out, whatever was planned.
+    idle: t.AbstractSet[str] = frozenset()
 
     def __init__(self, names: t.Sequence[str] = ()) -> None:
         self.names = tuple(names)

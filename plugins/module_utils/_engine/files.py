@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
     LinkWas,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 
 
 class FileTools:
@@ -220,6 +221,7 @@ class RemoveLinks(Step):
             directory = os.path.dirname(path)
             if directory.endswith((".wants", ".requires", ".upholds")):
                 remove_empty(directory)
+            ctx.links.append(LinkChange("unlink", path, ""))
         return bool(self._links)
 
     def undone(self) -> str:

@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
+    Context,
+    Interrupted,
+    Step,
+    explained,
+    undo,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
@@ -90,16 +97,41 @@ class UnitFileLinks(Step):
             changes = self._change(ctx)
         except SystemdError as e:
             # Some of it may have been done. Where there was no answer it may be about to be done: the way back looks then.
-            if not isinstance(e, (Interrupted, BusTimeout, BusUnreachable)):
-                now = read_links(self.directories, tree=tree)
-                was.touched = {path for path, _target in before.items() ^ now.items()}
+            if isinstance(e, (Interrupted, BusTimeout, BusUnreachable)):
+                raise
+            now = read_links(self.directories, tree=tree)
+            was.touched = {path for path, _target in before.items() ^ now.items()}
+            # Half of the links would look like a unit that is enabled.
+            try:
+                undo(was, ctx)
+            except (SystemdError, OSError) as failed:
+                e.msg += f" Not put back: {explained(failed, 'put back the links').msg}."
+            if self.verb in ("enable", "preset") and not self.force and "already exists" in e.msg:
+                e.msg += " Remove what is there, or replace a link with `force: true` (of pidone.systemd.unit)."
             raise
         if not changes:
             # Of what it had done before it was replaced by a new process, systemd does not tell.
             changes = differences(before, read_links(self.directories, tree=tree))
         was.touched = {change.path for change in changes}
+        self.idle = self._untouched(before, changes)
         ctx.links += changes
         return bool(changes)
+
+    def _untouched(self, before: t.Mapping[str, str], changes: t.Sequence[t.Any]) -> set[str]:
+        """The units of which no link was made or removed."""
+        left = set(self.names)
+        for change in changes:
+            target = change.target or before.get(change.path, "")
+            found = {
+                name
+                for name in self.names
+                if name == os.path.basename(change.path) or leads_to(change.path, target, name)
+            }
+            if not found:
+                # Such as of a unit in Also=; of whose, nobody tells.
+                return set()
+            left -= found
+        return left
 
     def _change(self, ctx: Context) -> list[t.Any]:
         names, change = list(self.names), getattr(ctx.manager, self.verb)

@@ -292,6 +292,10 @@ class Manager:
         """One property of the manager itself; None where this version has no such property."""
         return self.properties([(MANAGER_PATH, MANAGER, name)])[0]
 
+    def version(self) -> str:
+        """Systemd's version as it tells it, such as `252.39-1~deb12u2`; empty where it does not."""
+        return self.manager_property("Version") or ""
+
     def problem_of_files(self, name: str) -> str:
         """Systemd reads the files itself, and says what it cannot read of them by LoadError."""
         return ""

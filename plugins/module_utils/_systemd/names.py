@@ -75,8 +75,13 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
     if not isinstance(name, str) or not name:
         raise BadInput(f"{option}: {shown(name)} is not a unit name; write one such as 'nginx.service'")
     if "/" in name:
-        hint = ""
-        if name.startswith("/") and "\0" not in name and len(name) <= _LONGEST and not has_surrogates(name):
+        hint, base = "", name.rpartition("/")[2]
+        if unit_type(base):
+            hint = (
+                f", and no path; a unit file that systemd does not look for there is linked with `systemctl link`, or written to "
+                f"/etc/systemd/system with pidone.systemd.unit_file, and then named {shown(base)}"
+            )
+        elif name.startswith("/") and "\0" not in name and len(name) <= _LONGEST and not has_surrogates(name):
             hint = f"; the unit of a path is named by escaping it, for example {shown(escape_path(name))} and .mount"
         raise BadInput(f"{option}: {shown(name)} holds a slash, which a unit name cannot{hint}")
     pattern = globs and is_glob(name)

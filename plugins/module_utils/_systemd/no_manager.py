@@ -52,6 +52,10 @@ class NoManager:
     def problem_of_files(self, name: str) -> str:
         return ""
 
+    def version(self) -> str:
+        """As Manager.version: nobody tells."""
+        return ""
+
     def presets(self, names: t.Sequence[str]) -> list[str]:
         raise self._nobody("read presets")
 

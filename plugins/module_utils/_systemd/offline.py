@@ -91,6 +91,10 @@ class OfflineManager(NoManager):
                         return e.msg
         return ""
 
+    def version(self) -> str:
+        """The version of systemctl, which makes the links."""
+        return self._systemctl("--version", [], check=False).partition(" ")[2].partition(" ")[0]
+
     def presets(self, names: t.Sequence[str]) -> list[str]:
         """What the tree's presets say of each unit."""
         # systemctl looks at all unit files and presets there are.

@@ -37,6 +37,8 @@ def test_complete_names(written: str, full: str) -> None:
         (None, ["not a unit name"]),
         ("a/b", ["slash"]),
         ("../x", ["slash"]),
+        ("/opt/x.service", ["slash", "systemctl link", "/etc/systemd/system", "pidone.systemd.unit_file", "'x.service'"]),
+        ("sub/x.timer", ["slash", "systemctl link", "'x.timer'"]),
         ("/mnt/a b", ["slash", r"mnt-a\\x20b", ".mount"]),
         ("a\nb", ["line break"]),
         ("a\0b", ["NUL"]),

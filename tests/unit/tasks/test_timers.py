@@ -336,6 +336,20 @@ class TestPlan:
         told = steps(state(wish(command="/bin/false"), wish(), "active", "running", True))
         assert told == [f"rewrite {SYSTEM}/a.service", "daemon-reload"]
 
+    @pytest.mark.parametrize(
+        ("options", "warned"),
+        [
+            ({"OnActiveSec": "1h"}, False),
+            ({"OnActiveSec": "1h", "OnUnitActiveSec": "1d"}, True),
+            ({"OnActiveSec": ["1h", "2h"]}, True),
+            ({"OnActiveSec": "1h", "OnCalendar": "daily"}, True),
+            ({"OnBootSec": "1h", "OnUnitActiveSec": "1d"}, False),
+        ],
+    )
+    def test_a_span_that_is_counted_anew_from_every_reload(self, options: dict[str, t.Any], warned: bool) -> None:
+        asked = wish(**{"OnCalendar": None, **options})
+        assert any("from every daemon-reload" in warning for warning in asked.warnings) is warned
+
     @pytest.mark.parametrize("options", [{"OnBootSec": 60}, {"OnStartupSec": 60, "OnActiveSec": 5}])
     def test_span_since_the_boot_that_may_be_over(self, options: dict[str, t.Any]) -> None:
         told = steps(state(wish(**options), wish(), "active", "waiting", True))

@@ -49,7 +49,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.pl
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
     _is_hidden_by,
     is_stale,
-    lacks_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import remove_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
@@ -387,28 +386,6 @@ class TestTask:
         place = place_of(wish, paths)
         place.path = place.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
         assert is_stale(wish, place, looked_in, unit, [unit]) is stale
-
-    @pytest.mark.parametrize(
-        ("links", "install", "lacking"),
-        [
-            ([], "WantedBy=graphical.target", True),
-            (["multi-user.target.wants/a.service"], "WantedBy=graphical.target", True),
-            (["graphical.target.wants/a.service"], "WantedBy=graphical.target", False),
-            (["graphical.target.wants/a.service"], "WantedBy=graphical.target\nAlias=b.service", True),
-            (["graphical.target.wants/a.service"], "WantedBy=\\\n  graphical.target", False),
-            ([], "WantedBy=%i.target", False),
-            ([], "", False),
-        ],
-        ids=["none", "old", "there", "one of two", "continued", "specifiers", "nothing asked for"],
-    )
-    def test_links_that_a_file_put_there_by_others_asks_for(
-        self, tmp_path: Path, links: list[str], install: str, lacking: bool
-    ) -> None:
-        for link in links:
-            (tmp_path / link).parent.mkdir()
-            (tmp_path / link).symlink_to("/etc/systemd/system/a.service")
-        where = types.SimpleNamespace(link_directories=lambda: [str(tmp_path), "/run"])
-        assert lacks_links(asked(f"[Install]\n{install}\n"), where) is lacking
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:
         told: dict[str, t.Any] = {"Triggers": ["a.service"]}

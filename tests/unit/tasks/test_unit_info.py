@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import info
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, without_aliases
 
 
 class Manager(NoManager):
@@ -69,3 +70,46 @@ def test_a_few_units_may_have_much() -> None:
     info._add_properties(Manager(1_000_000), loaded(10), ["all"])
     with pytest.raises(BadInput, match=r"those of 20 units"):
         info._add_properties(Manager(1_000_000), loaded(20), ["all"])
+
+
+@pytest.mark.parametrize(
+    ("directive", "meant"),
+    [
+        ("CPUQuota", "CPUQuotaPerSecUSec for"),
+        ("TimeoutStartSec", "TimeoutStartUSec for"),
+        ("ConditionPathExists", "Conditions for"),
+        ("OnCalendar", "TimersCalendar for"),
+        ("OnBootSec", "TimersMonotonic for"),
+        ("Descripton", "Description for"),
+        ("Xyzzy", ""),
+    ],
+)
+def test_the_property_that_is_meant(directive: str, meant: str) -> None:
+    class Knows:
+        def all_properties(self, wanted: list[t.Any]) -> list[dict[str, t.Any]]:
+            names = ("CPUQuotaPerSecUSec", "TimeoutStartUSec", "Conditions", "TimersCalendar", "TimersMonotonic", "Description")
+            return [dict.fromkeys(names) for _each in wanted]
+
+        def properties(self, wanted: list[t.Any]) -> list[t.Any]:
+            return [None for _each in wanted]
+
+        def manager_property(self, _name: str) -> str:
+            return "252"
+
+    with pytest.raises(BadInput) as caught:
+        info._add_properties(t.cast(t.Any, Knows()), loaded(1), [directive])
+    assert ("did you mean" in caught.value.msg) is bool(meant)
+    assert meant in caught.value.msg
+
+
+def test_units_are_listed_once() -> None:
+    def unit(name: str, of: str = "") -> Unit:
+        it = Unit(name, None)
+        it.alias_of = of
+        return it
+
+    ssh, sshd, other, nick = unit("ssh.service"), unit("sshd.service", "ssh.service"), unit("n1.service", "far.service"), unit("n2.service", "far.service")
+    assert without_aliases([ssh, sshd], ["*.service"]) == [ssh]
+    assert without_aliases([sshd, ssh], ["ssh*"]) == [ssh]
+    assert without_aliases([ssh, sshd], ["*.service", "sshd.service"]) == [ssh, sshd]
+    assert without_aliases([other, nick], ["n*"]) == [other]

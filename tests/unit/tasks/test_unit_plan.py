@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import Taken
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
@@ -344,13 +345,6 @@ def test_a_watch_without_an_end() -> None:
         steps(unit(), state="started", settle=1.8e13, settle_told="infinity")
 
 
-def test_presets_of_instances_that_are_not_told() -> None:
-    instance = Unit("a@1.service", None)
-    instance.file_state = "disabled"
-    with pytest.raises(BadInput, match="^preset: .*a@1.service"):
-        steps(instance, preset=True)
-
-
 def test_what_starts_a_stopped_unit_again_is_told() -> None:
     it = unit(active="active", triggers=["a.socket"])
     plan = plan_units([it], Wish(state="stopped"))
@@ -366,3 +360,131 @@ def test_who_writes_files_is_told_which_module_unmasks(wish: dict[str, t.Any]) -
     for files_written, words in ((False, "in the same task"), (True, "with pidone.systemd.unit")):
         with pytest.raises(BadInput, match=words):
             steps(unit(load="masked", file="masked"), files_written=files_written, **wish)
+
+
+def test_disabled_and_masked_is_first_the_one_then_the_other() -> None:
+    assert steps(unit(file="enabled"), masked=True, enabled=False) == [
+        "disable a.service",
+        "mask a.service",
+        "daemon-reload",
+    ]
+    assert steps(unit(file="disabled"), masked=True, enabled=False) == ["mask a.service", "daemon-reload"]
+    assert steps(unit(file="masked", load="masked"), masked=True, enabled=False) == []
+
+
+@pytest.mark.parametrize("wish", [{"masked": True}, {"masked": False}, {}])
+def test_links_that_systemd_leaves_are_removed(wish: dict[str, t.Any]) -> None:
+    left = {"/etc/systemd/system/x.target.wants/a.service": "/nowhere/a.service"}
+    masked = unit(file="masked", load="masked", leftovers=left)
+    assert "unlink /etc/systemd/system/x.target.wants/a.service" in steps(masked, enabled=False, **wish)
+    gone = unit(file="", load="not-found", leftovers=left)
+    assert "unlink /etc/systemd/system/x.target.wants/a.service" in steps(gone, enabled=False, **wish)
+    running = unit(file="", load="not-found", active="active", leftovers=left)
+    assert steps(running, enabled=False, state="stopped") == [
+        "stop a.service",
+        "unlink /etc/systemd/system/x.target.wants/a.service",
+        "daemon-reload",
+    ]
+
+
+def test_links_that_install_gained() -> None:
+    assert steps(unit(file="enabled", lacking=["b.target.wants/a.service"]), enabled=True) == [
+        "enable a.service",
+        "daemon-reload",
+    ]
+    assert steps(unit(file="enabled-runtime", lacking=["b"]), enabled=True, runtime=True) == [
+        "enable a.service",
+        "daemon-reload",
+    ]
+    assert steps(unit(file="enabled", lacking=["b.target.wants/a.service"]), enabled=False)[0] == "disable a.service"
+
+
+@pytest.mark.parametrize("state", ["enabled", "disabled"])
+def test_another_name_that_is_taken(state: str) -> None:
+    link = Taken("/etc/systemd/system/dm.service", "/usr/lib/systemd/system/b.service")
+    with pytest.raises(BadInput, match="disable b.service first, .*`force: true`"):
+        steps(unit(file=state, taken=[link]), enabled=True)
+    assert steps(unit(file=state, taken=[link]), enabled=True, force=True)[0] == "enable a.service"
+    with pytest.raises(BadInput, match="a unit file in the place"):
+        steps(unit(file=state, taken=[link._replace(target="")]), enabled=True, force=True)
+
+
+def test_another_name_that_is_masked_is_left_alone_where_the_unit_is_enabled() -> None:
+    mask = Taken("/etc/systemd/system/dm.service", "/dev/null")
+    assert steps(unit(file="enabled", taken=[mask]), enabled=True) == []
+    assert steps(unit(file="enabled", taken=[mask], lacking=["b.target.wants/a.service"]), enabled=True)
+    with pytest.raises(BadInput, match="unmask dm.service first"):
+        steps(unit(file="disabled", taken=[mask]), enabled=True)
+
+
+def test_two_units_of_one_name() -> None:
+    both = [unit(f"{name}.service", file=state, aliases=["dm.service"]) for name, state in (("a", "enabled"), ("b", "disabled"))]
+    with pytest.raises(BadInput, match="a.service and b.service both ask for the name dm.service"):
+        steps(*both, enabled=True, force=True)
+
+
+def test_system_v_scripts() -> None:
+    script: dict[str, t.Any] = {"script": "/etc/init.d/a", "has_tool": True, "file": "generated"}
+    assert steps(unit(**script), enabled=True, state="started") == [
+        "enable /etc/init.d/a",
+        "daemon-reload",
+        "start a.service",
+    ]
+    assert steps(unit(script_enabled=True, **script), enabled=True) == []
+    assert steps(unit(script_enabled=True, **script), enabled=False) == ["disable /etc/init.d/a", "daemon-reload"]
+    new = unit(**{**script, "file": ""}, load="not-found", stale=True)
+    assert steps(new, enabled=True)[0] == "enable /etc/init.d/a"
+    assert steps(new, state="started") == ["daemon-reload", "start a.service"]
+    with pytest.raises(BadInput, match="^runtime: .*/etc/init.d/a"):
+        steps(unit(**script), enabled=True, runtime=True)
+    plan = plan_units([unit(**{**script, "has_tool": False})], Wish(enabled=True))
+    assert not plan.steps
+    assert "update-rc.d or chkconfig" in plan.warnings[0]
+    assert "/etc/init.d/a" in plan.warnings[0]
+
+
+def test_what_generates_a_unit_is_told() -> None:
+    plan = plan_units([unit(file="generated", source="/etc/fstab")], Wish(enabled=True))
+    assert plan.warnings == [
+        "a.service cannot be enabled: it is generated from /etc/fstab, which decides about that"
+    ]
+
+
+def test_a_linked_unit_goes_with_its_links() -> None:
+    plan = plan_units([unit(file="enabled", linked_from="/opt/a.service")], Wish(enabled=False))
+    assert plan.changes[0].after == "inactive (dead), disabled and unlinked"
+    assert "/opt/a.service" in plan.warnings[0]
+    with pytest.raises(BadInput, match="cannot be started"):
+        steps(unit(file="enabled", linked_from="/opt/a.service"), enabled=False, state="started")
+
+
+def test_a_socket_is_not_closed_under_its_service() -> None:
+    socket = unit("a.socket", active="active", kept_closed_by="a.service")
+    with pytest.raises(BadInput, match="name a.service in the same task"):
+        steps(socket, state="restarted")
+    assert steps(socket, unit(active="active"), state="restarted") == ["restart a.socket, a.service"]
+    assert steps(socket, state="stopped") == ["stop a.socket"]
+
+
+def test_a_mount_of_another_path() -> None:
+    wrong = unit("a.mount", load="bad-setting", where="/srv/b", right_name="srv-b.mount")
+    with pytest.raises(BadInput, match="named srv-b.mount"):
+        steps(wrong, state="started")
+    plan = plan_units([wrong], Wish(state="started"), check_mode=True)
+    assert "srv-b.mount" in plan.warnings[0]
+
+
+def test_oneshots_are_down_when_they_have_run() -> None:
+    for state, after in (("started", "inactive (dead), having run"), ("restarted", "inactive (dead), having run, by restart")):
+        plan = plan_units([unit(ends=True)], Wish(state=state))
+        assert plan.changes[0].after == after
+
+
+@pytest.mark.parametrize("state", ["try_restarted", "try_reload_or_restarted"])
+def test_what_an_earlier_task_makes_is_taken_for_up(state: str) -> None:
+    missing = unit(load="not-found", file="")
+    plan = plan_units([missing], Wish(state=state), check_mode=True)
+    assert plan.changed
+    assert "made and started by an earlier task" in plan.warnings[0]
+    with pytest.raises(MissingUnit):
+        steps(missing, state=state)

@@ -48,6 +48,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     read,
     resolve,
     unit_file_and_dropins,
+    without_aliases,
 )
 
 if t.TYPE_CHECKING:
@@ -90,7 +91,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     with open_session(params, module=module) as session, session.reading():
         manager = session.manager
         tree = manager.tree
-        units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+        units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
         entries = [_summary(unit) for unit in units]
         if manager.offline or manager.absent:
             calendars = [_add_from_files(manager, entry, warnings) for entry in entries]

@@ -195,6 +195,12 @@ class TimerWish:
                 f"{self.where}{relative[0]}: counts from the last run of {self.unit}, and nothing here starts the first one; "
                 "add OnBootSec or OnActiveSec, unless something else starts it"
             )
+        several = len(self.spans) > 1 or self.calendars or events
+        if several and any(key == "OnActiveSec" for key, _span in self.spans):
+            self.warnings.append(
+                f"{self.where}OnActiveSec: systemd counts it anew from every daemon-reload of the host, so that {self.unit} runs once more that "
+                "long after each; OnBootSec does not"
+            )
         if truth(timer.get("Persistent")) and not self.calendars:
             self.warnings.append(f"{self.where}Persistent: has an effect on OnCalendar only, which is not given")
 

@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     read,
     resolve,
     unit_file_and_dropins,
+    without_aliases,
 )
 
 if t.TYPE_CHECKING:
@@ -51,6 +52,16 @@ _MANY = 500
 _LARGEST = 16_000_000
 # Names of members on D-Bus, as far as systemd makes use of them.
 _PROPERTY = re.compile("[A-Za-z][A-Za-z0-9_]{0,254}")
+
+# How directives begin that are told together, in one property.
+_GROUPED = (
+    ("Condition", "Conditions"),
+    ("Assert", "Asserts"),
+    ("Listen", "Listen"),
+    ("OnCalendar", "TimersCalendar"),
+    ("On", "TimersMonotonic"),
+    ("Path", "Paths"),
+)
 
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
@@ -82,7 +93,7 @@ def _gather(module: t.Any, names: list[str]) -> dict[str, t.Any]:
         _check_states(params["states"])
         if params["name"] is None:
             names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
-        units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+        units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
         if params["states"]:
             wanted = set(params["states"])
             units = [u for u in units if u.status and wanted & {u.load_state, u.active_state, u.sub_state}]
@@ -133,7 +144,7 @@ def _gather_offline(manager: UnitManager, names: t.Sequence[str], params: dict[s
         if params[option]:
             where = "root" if params.get("root") else "scope"
             raise BadInput(f"{option}: nothing runs where `{where}` points, so there is nothing to ask; leave it out")
-    units = read(manager, resolve(manager, names, allow_empty=True), file_states=True)
+    units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
     entries = [_summary(unit) for unit in units]
     for unit, entry in zip(units, entries):
         _add_files_on_disk(manager, unit, entry)
@@ -207,8 +218,9 @@ def _add_properties(manager: UnitManager, loaded: _Loaded, names: t.Sequence[str
     unknown = sorted(name for name in names if loaded and not any((face, name) in faces for face in samples))
     if unknown:
         version = manager.manager_property("Version")
+        meant = _meant(manager, list(samples.items()), unknown)
         raise BadInput(
-            f"properties: {short([shown(name) for name in unknown], 20)} is no property of {', '.join(sorted(samples))} in systemd {version}; "
+            f"properties: {short([shown(name) for name in unknown], 20)} is no property of {', '.join(sorted(samples))} in systemd {version}; {meant}"
             "names are those of D-Bus, as `systemctl show` prints most of them, and `all` reads all of them"
         )
     size = 0
@@ -228,6 +240,25 @@ def _add_properties(manager: UnitManager, loaded: _Loaded, names: t.Sequence[str
                 entry["properties"][name] = to_data(name, *reply[0])
         size += sum(_size(entry["properties"]) for _status, entry in batch)
         _check_size(size, start + len(batch), len(loaded))
+
+
+def _meant(manager: UnitManager, samples: t.Sequence[tuple[str, UnitStatus]], unknown: t.Sequence[str]) -> str:
+    """The properties that directives of unit files, or misspelled names, stand for; empty where there are none.
+
+    :param samples: interface -> a unit that has it.
+    """
+    import difflib
+
+    asked = [(status.path, face) for face, status in samples] + [(status.path, UNIT) for _face, status in samples]
+    there = {name for properties in manager.all_properties(asked) for name in properties}
+    told = []
+    for name in unknown[:20]:
+        guesses = [f"{name}PerSecUSec", f"{name[:-3]}USec" if name.endswith("Sec") else "", f"{name}s", f"{name}List"]
+        guesses += [of for start, of in _GROUPED if name.startswith(start)][:1]
+        close = [guess for guess in guesses if guess in there] or difflib.get_close_matches(name, there, 3, 0.7)
+        if close:
+            told.append(f"{', '.join(close)} for {shown(name)}")
+    return f"did you mean {'; '.join(told)}? " if told else ""
 
 
 def _add_all_properties(manager: UnitManager, batch: _Loaded) -> int:

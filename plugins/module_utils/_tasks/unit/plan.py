@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     UnitFileLinks,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, is_template
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_down, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
 
@@ -32,13 +32,14 @@ JOB_TYPES = {
     "try_reload_or_restarted": "reload-or-try-restart",
 }
 
+# States for units that are up, and for no others.
+_IF_UP = ("try_restarted", "try_reload_or_restarted")
 # Load states of units whose files systemd could not make sense of.
 _BROKEN = ("bad-setting", "error")
 # Enabling does nothing to these, and systemctl enable says so without failing.
-_GENERATED = "it is generated from other configuration (/etc/fstab, a script in /etc/init.d), which decides about that"
 _NOTHING_TO_ENABLE = {
     "static": "its file has no [Install] section; other units start it",
-    "generated": _GENERATED,
+    "generated": "",
     "alias": "it is an alias of another unit",
 }
 
@@ -120,7 +121,7 @@ def job_for(unit: Unit, state: str | None) -> str | None:
         return None if active and not (unit.status and unit.status.job_type == "stop") else "start"
     if state == "stopped":
         return None if is_down(unit.active_state) else "stop"
-    if state in ("try_restarted", "try_reload_or_restarted"):
+    if state in _IF_UP:
         return JOB_TYPES[state] if active or coming else None
     return JOB_TYPES[state] if state else None
 
@@ -151,6 +152,7 @@ def plan_units(
         planner.add(unit)
     if planner.missing:
         raise MissingUnit(planner.missing)
+    planner.check()
     return planner.plan(directories, files_written, offline)
 
 
@@ -168,11 +170,18 @@ class _Planner:
         self.broken: list[str] = []
         self.changes: list[Change] = []
         self.links: dict[str, list[str]] = {"unmask": [], "enable": [], "disable": [], "preset": [], "mask": []}
+        # Links (path -> target) that systemd would leave, System V scripts by what is to be done to them, and other names of
+        # units (Alias=) that are to be enabled.
+        self.leftovers: dict[str, str] = {}
+        self.scripts: dict[str, list[str]] = {"enable": [], "disable": []}
+        self.aliases: dict[str, str] = {}
         self.failed: list[str] = []
         # Job type -> units.
         self.jobs: dict[str, list[str]] = {}
         self.joined: dict[str, list[str]] = {}
         self.up: set[str] = set()
+        # Sockets that would stay closed -> the services that run.
+        self.closed: dict[str, str] = {}
         self.stale = False
         self._seen: set[str] = set()
         self._names: set[str] = set()
@@ -210,7 +219,7 @@ class _Planner:
         if wants_it:
             self.missing.append(unit.name)
             return False
-        if wish.masked:
+        if wish.masked or unit.leftovers:
             return True
         self.absent.append(unit.name)
         return False
@@ -219,51 +228,119 @@ class _Planner:
         wish, state = self.wish, unit.file_state or ""
         if not wish.needs_file_states:
             return False
-        changed = False
+        states = [state]
         masked = state in MASKED
         if masked and wish.masked is False:
             if unit.masked_by:
                 raise BadInput(_stays_masked(unit, wish.runtime))
             self.links["unmask"].append(unit.name)
-            changed, state = True, "unmasked"
+            states.append("unmasked")
         elif masked and (wish.enabled or wish.preset):
             raise BadInput(f"enabled: {unit.name} is masked; {self._how_to_unmask()}")
-        if wish.masked and not (state == "masked" or (wish.runtime and masked)):
-            if state == "transient":
-                raise BadInput(f"masked: {unit.name} is a transient unit, which has no unit file to mask")
-            if unit.in_the_way:
-                raise BadInput(
-                    f"masked: {unit.in_the_way} is in the place of the mask, and systemd leaves it there; "
-                    "remove it first (pidone.systemd.unit_file with `state: absent`), "
-                    "or use `enabled: false` and `state: stopped` in place of `masked: true`"
-                )
-            self.links["mask"].append(unit.name)
-            changed, state = True, "masked-runtime" if wish.runtime else "masked"
         if not unit.missing and not self.files_written:
             if state == "bad" or (not state and unit.load_state in _BROKEN):
                 self._unreadable(unit)
-            elif wish.enabled and not state:
+            elif wish.enabled and not state and not unit.script:
                 self._no_file(unit)
-        if wish.enabled is not None and not wish.masked:
-            want = self._enablement(unit, state)
-            if want:
-                self.links[want].append(unit.id if state != "unmasked" else unit.name)
-                changed = True
-                state = ("enabled-runtime" if wish.runtime else "enabled") if want == "enable" else "disabled"
+        if wish.enabled is not None:
+            states += self._enable(unit, states[-1])
         if wish.preset:
-            if is_template(unit.name):
-                raise BadInput(f"preset: {unit.name} is a template; name the instances that the presets speak of")
-            if not unit.status and not unit.preset and instance_of(unit.name) and state:
-                raise BadInput(f"preset: what presets say of the instance {unit.name} is not told here; use `enabled`")
-            wanted = unit.preset
-            if (wanted == "enabled" and state not in ENABLED and state not in _NOTHING_TO_ENABLE) or (
-                wanted == "disabled" and state in ENABLED
-            ):
-                self.links["preset"].append(unit.id)
-                changed, state = True, wanted
-        if state:
-            after.append(state)
-        return changed
+            states += self._preset(unit, states[-1])
+        if wish.masked and not (masked and (state == "masked" or wish.runtime)):
+            states += self._mask(unit, state)
+        if states[-1]:
+            after.append(states[-1])
+        return len(states) > 1
+
+    def _mask(self, unit: Unit, state: str) -> list[str]:
+        """Mask a unit; returns its state afterwards."""
+        if state == "transient":
+            raise BadInput(f"masked: {unit.name} is a transient unit, which has no unit file to mask")
+        if unit.in_the_way:
+            raise BadInput(_cannot_mask(unit, self.wish.force))
+        self.links["mask"].append(unit.name)
+        return ["masked-runtime" if self.wish.runtime else "masked"]
+
+    def _preset(self, unit: Unit, state: str) -> list[str]:
+        """Have presets applied where they say something else than is; returns the unit's state afterwards, or nothing."""
+        if is_template(unit.name):
+            raise BadInput(f"preset: {unit.name} is a template; name the instances that the presets speak of")
+        wanted = unit.preset
+        enable = wanted == "enabled" and state not in ENABLED and state not in _NOTHING_TO_ENABLE
+        if not enable and not (wanted == "disabled" and state in ENABLED):
+            return []
+        self.links["preset"].append(unit.id)
+        return [wanted]
+
+    def _enable(self, unit: Unit, state: str) -> list[str]:
+        """Enable or disable a unit where it needs that; returns its state afterwards, or nothing."""
+        if unit.leftovers:
+            self.leftovers.update(unit.leftovers)
+            return [f"{state}, disabled" if state else "disabled"]
+        if unit.script and state in ("", "generated"):
+            return self._enable_script(unit)
+        if self.wish.enabled:
+            self._claim_names(unit)
+        want = self._enablement(unit, state)
+        if not want:
+            return []
+        self.links[want].append(unit.id if state != "unmasked" else unit.name)
+        if want == "enable":
+            self._claim(unit)
+            told = "enabled-runtime" if self.wish.runtime else "enabled"
+            return [f"{told}, with the links that were missing" if state == told else told]
+        if unit.linked_from:
+            self.warnings.append(
+                f"{unit.name} is linked from {unit.linked_from}, and disabling it removes that link too, so that there is no such unit any more"
+            )
+            return ["disabled and unlinked"]
+        return ["disabled"]
+
+    def _enable_script(self, unit: Unit) -> list[str]:
+        wanted = bool(self.wish.enabled)
+        if unit.script_enabled == wanted:
+            return []
+        verb = "enable" if wanted else "disable"
+        if not unit.has_tool:
+            self.warnings.append(
+                f"{unit.name} cannot be {verb}d: it is made of the script {unit.script}, and this host has no systemd-sysv-install, "
+                "which systemctl calls for these; use update-rc.d or chkconfig"
+            )
+            return []
+        if self.wish.runtime:
+            raise BadInput(
+                f"runtime: {unit.name} is made of the script {unit.script}, whose links are made for good; leave out `runtime`"
+            )
+        self.scripts[verb].append(unit.script)
+        return [f"{verb}d"]
+
+    def _claim(self, unit: Unit) -> None:
+        """Refuse to enable a unit of which another name is taken, as systemd would with half of its links made."""
+        masked = "/dev/null" if unit.file_state in ENABLED else None
+        for taken in unit.taken:
+            alias = os.path.basename(taken.path)
+            if (self.wish.force and taken.target) or taken.target == masked:
+                continue
+            asked = f"which [Install] of {unit.id} asks for too (Alias={alias})"
+            if not taken.target:
+                raise BadInput(f"enabled: {taken.path} is a unit file in the place of a link {asked}; remove it first")
+            what = "a mask" if taken.target == "/dev/null" else f"a link to {taken.target}"
+            way = "unmask" if taken.target == "/dev/null" else "disable"
+            who = alias if taken.target == "/dev/null" else os.path.basename(taken.target)
+            raise BadInput(
+                f"enabled: {taken.path} is {what}, in the place of one {asked}; {way} {who} first, or replace the link with `force: true`"
+                f"{' of pidone.systemd.unit' if self.files_written else ''}"
+            )
+
+    def _claim_names(self, unit: Unit) -> None:
+        """Refuse two units that are to have the same name, of which the last one would get it each time."""
+        for alias in unit.aliases:
+            other = self.aliases.setdefault(alias, unit.id)
+            if other != unit.id:
+                raise BadInput(
+                    f"enabled: {other} and {unit.id} both ask for the name {alias} (Alias= in [Install]), which is that of one unit; "
+                    "enable one of them"
+                )
 
     def _enablement(self, unit: Unit, state: str) -> str:
         """`enable` or `disable` where the unit needs it, else an empty string."""
@@ -275,10 +352,13 @@ class _Planner:
             )
         if wish.enabled:
             if state == "enabled" or (wish.runtime and state == "enabled-runtime"):
-                return ""
+                # A name that somebody has masked is left alone.
+                taken = any(taken.target != "/dev/null" or wish.force for taken in unit.taken)
+                return "enable" if unit.lacking or taken else ""
             if state in _NOTHING_TO_ENABLE:
                 if state != "alias" or unit.id == unit.name:
-                    self.warnings.append(f"{unit.name} cannot be enabled: {_NOTHING_TO_ENABLE[state]}")
+                    why = _NOTHING_TO_ENABLE[state] or _generated(unit)
+                    self.warnings.append(f"{unit.name} cannot be enabled: {why}")
                 return ""
             if is_template(unit.name) and not unit.default_instance and not self.check_mode:
                 raise BadInput(
@@ -290,7 +370,7 @@ class _Planner:
                 return "" if done else "enable"
             return "enable"
         if state == "generated":
-            self.warnings.append(f"{unit.name} cannot be disabled: {_GENERATED}")
+            self.warnings.append(f"{unit.name} cannot be disabled: {_generated(unit)}")
         if is_template(unit.name) and unit.has_instances:
             return "disable"
         if wish.runtime:
@@ -340,6 +420,9 @@ class _Planner:
         if masked and state != "stopped" and self.wish.masked is not False and job_for(unit, state):
             raise BadInput(f"state: {unit.name} is masked; {self._how_to_unmask()}")
         job = job_for(unit, state)
+        if job is None and unit.missing and self.check_mode and state in _IF_UP:
+            # Whoever makes a unit before it is restarted if it runs has it run, as a rule.
+            job = JOB_TYPES[state]
         self._can_have(unit, job)
         if job == "reload":
             self._can_reload(unit)
@@ -348,13 +431,21 @@ class _Planner:
             return False
         if is_active(unit.active_state):
             self.up.add(unit.id)
-        if unit.load_state in _BROKEN and not unit.stale and job != "stop" and self.check_mode:
-            self.broken.append(unit.name)
+        if unit.load_state in _BROKEN and not unit.stale and job != "stop":
+            self._cannot_load(unit)
+        if unit.linked_from and self.wish.enabled is False and job != "stop":
+            raise BadInput(
+                f"enabled: disabling {unit.name} removes its link to {unit.linked_from}, so that it cannot be {state}; leave out `enabled`, "
+                "or write the unit file to /etc/systemd/system (pidone.systemd.unit_file)"
+            )
+        if unit.kept_closed_by and job != "stop":
+            self.closed[unit.name] = unit.kept_closed_by
         if unit.triggers:
             self.warnings.append(
                 f"{unit.name} is stopped, but {short(unit.triggers)} may start it again; stop that as well, or mask the unit"
             )
-        after.insert(0, {"stop": "inactive", "start": "active"}.get(job, f"active, by {job}"))
+        up = "inactive (dead), having run" if unit.ends else "active"
+        after.insert(0, {"stop": "inactive", "start": up}.get(job, f"{up}, by {job}"))
         self.stale = self.stale or unit.stale
         if joins(unit, job):
             self.joined.setdefault(job, []).append(unit.id)
@@ -364,7 +455,7 @@ class _Planner:
 
     def _can_have(self, unit: Unit, job: str | None) -> None:
         """Refuse jobs that systemd would refuse, before anything is done."""
-        gone = unit.load_state == "not-found" and not unit.missing and not self.files_written
+        gone = unit.load_state == "not-found" and not unit.missing and not self.files_written and not unit.script
         if gone and job not in (None, "stop"):
             if self.check_mode:
                 self.expected.append(unit.name)
@@ -385,6 +476,24 @@ class _Planner:
                 f"state: {unit.name} cannot be {self.wish.state} by hand "
                 "(RefuseManualStart=, RefuseManualStop= in its file); act on the unit that needs it instead"
             )
+
+    def _cannot_load(self, unit: Unit) -> None:
+        """A unit with a file that systemd cannot make out is to be started."""
+        told = f"its file is for {unit.where} (Where=), and the unit of that path is named {unit.right_name}; rename the file"
+        if self.check_mode:
+            self.broken.append(f"{unit.name} ({told})" if unit.right_name else unit.name)
+        elif unit.right_name:
+            raise BadInput(f"state: systemd cannot read the unit file of {unit.name}: {told}")
+
+    def check(self) -> None:
+        """Refuse to restart sockets that would stay closed, unless their services are restarted too."""
+        restarted = {name for names in self.jobs.values() for name in names}
+        for socket, service in self.closed.items():
+            if service not in restarted:
+                raise BadInput(
+                    f"state: {socket} cannot be {self.wish.state} while {service} runs, which it starts: systemd would close the socket and not "
+                    f"open it again; name {service} in the same task, or stop it first"
+                )
 
     def _can_reload(self, unit: Unit) -> None:
         # What systemd itself would answer, said before anything is done, and in check mode as well.
@@ -423,9 +532,19 @@ class _Planner:
             steps.append(ResetFailed(self.failed))
         if stops and not stale_first and wish.daemon_reload != "always":
             jobs()
-        for verb in ("unmask", "disable", "enable", "preset", "mask"):
+        for verb in ("unmask", "disable", "enable", "preset"):
             links(verb)
-        wrote = files_written or any(isinstance(step, UnitFileLinks) for step in steps)
+        for verb, scripts in self.scripts.items():
+            if scripts:
+                from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.scripts import ScriptLinks
+
+                steps.append(ScriptLinks(verb, list(dict.fromkeys(scripts))))
+        if self.leftovers:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import RemoveLinks
+
+            steps.append(RemoveLinks(self.leftovers))
+        links("mask")
+        wrote = files_written or bool(self.leftovers or any(self.scripts.values()) or any(self.links.values()))
         need = wish.daemon_reload != "never" and (wrote or self.stale)
         if not offline and (need or wish.daemon_reload == "always"):
             steps.append(Reload(counts=wish.daemon_reload == "always"))
@@ -433,8 +552,9 @@ class _Planner:
             jobs()
         plan = Plan(steps, self.changes)
         if self.expected:
+            taken = "made and started" if wish.state in _IF_UP else "made"
             plan.warnings.append(
-                f"not there yet, and taken for made by an earlier task: {short(list(dict.fromkeys(self.expected)))}"
+                f"not there yet, and taken for {taken} by an earlier task: {short(list(dict.fromkeys(self.expected)))}"
             )
         if self.absent:
             plan.warnings.append(f"no such unit on this host, so it is as wanted already: {short(self.absent)}")
@@ -444,6 +564,22 @@ class _Planner:
             )
         plan.warnings += self.warnings
         return plan
+
+
+def _generated(unit: Unit) -> str:
+    """Why a generated unit is not enabled or disabled."""
+    return f"it is generated from {unit.source or 'other configuration, such as /etc/fstab'}, which decides about that"
+
+
+def _cannot_mask(unit: Unit, force: bool) -> str:
+    """The error for what is in the place of a mask."""
+    path, link = unit.in_the_way, os.path.islink(unit.in_the_way)
+    by_force = ", or replace it with `force: true`" if link and not force else ""
+    return (
+        f"masked: {path} is {'a link ' if link else ''}in the place of the mask, and systemd leaves it there; "
+        f"remove it first (pidone.systemd.unit_file with `state: absent`){by_force}, "
+        "or use `enabled: false` and `state: stopped` in place of `masked: true`"
+    )
 
 
 def _stays_masked(unit: Unit, runtime: bool) -> str:

@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
@@ -47,21 +47,35 @@ class Unit:
     """
 
     __slots__ = (
+        "alias_of",
+        "aliases",
         "can_reload",
         "default_instance",
+        "ends",
         "file_state",
         "has_links",
         "has_instances",
+        "has_tool",
         "in_the_way",
+        "kept_closed_by",
+        "lacking",
+        "leftovers",
+        "linked_from",
         "masked_by",
         "name",
         "perpetual",
         "preset",
         "refuses",
+        "right_name",
+        "script",
+        "script_enabled",
+        "source",
         "stale",
         "status",
+        "taken",
         "triggers",
         "also",
+        "where",
     )
 
     def __init__(self, name: str, status: UnitStatus | None) -> None:
@@ -88,10 +102,36 @@ class Unit:
         self.has_links = False
         self.also: list[str] = []
         self.default_instance = ""
+        # Where no manager tells: the unit that the name is another one of.
+        self.alias_of = ""
+        # What `look.py` finds. Other names that [Install] asks for (Alias=), links that it asks for and that are not there, and what is
+        # in the place of other names (`Taken`).
+        self.aliases: list[str] = []
+        self.lacking: list[str] = []
+        self.taken: list[t.Any] = []
+        # Links (path -> target) that systemd leaves when it disables the unit, and what the unit's only file is a link to.
+        self.leftovers: dict[str, str] = {}
+        self.linked_from = ""
+        # What it was generated from; the System V script that it is made of, and whether that is enabled and can be.
+        self.source = ""
+        self.script = ""
+        self.script_enabled = False
+        self.has_tool = False
+        # Of a socket: the service that runs, so that it cannot be opened again. Of a service: whether it is down when it has run.
+        self.kept_closed_by = ""
+        self.ends = False
+        # Of a mount that could not be read: the path in its file, and the name that a unit of that path has.
+        self.where = ""
+        self.right_name = ""
 
     @property
     def id(self) -> str:
-        return self.status.id if self.status else self.name
+        return self.status.id if self.status else self.alias_of or self.name
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it is enabled, for good or until the reboot."""
+        return self.file_state in ENABLED or self.script_enabled
 
     @property
     def active_state(self) -> str:
@@ -109,15 +149,18 @@ class Unit:
 
     @property
     def missing(self) -> bool:
-        """Whether there is no such unit: nothing that runs, nothing loaded and no unit file."""
-        return self.load_state == "not-found" and not self.file_state and self.active_state == "inactive"
+        """Whether there is no such unit: nothing that runs, nothing loaded, no unit file and no System V script."""
+        nothing = self.load_state == "not-found" and not self.file_state and not self.script
+        return nothing and self.active_state == "inactive"
 
     def describe(self) -> str:
         """The state in words: `inactive (dead), disabled`."""
         if self.missing:
             return "not found"
         words = [f"{self.active_state} ({self.sub_state})"] if self.status else []
-        if self.file_state:
+        if self.script:
+            words.append("enabled" if self.script_enabled else "disabled")
+        elif self.file_state:
             words.append(self.file_state)
         return ", ".join(words) or "unknown"
 
@@ -155,6 +198,20 @@ def resolve(manager: UnitManager, names: t.Sequence[str], allow_empty: bool) -> 
     return list(found)
 
 
+def without_aliases(units: t.Sequence[Unit], names: t.Sequence[str]) -> list[Unit]:
+    """The units without other names of those that are among them, unless they were named so.
+
+    :param names: what was asked for, patterns among them.
+    """
+    own = {unit.id for unit in units if unit.name == unit.id}
+    kept = []
+    for unit in units:
+        if unit.name in names or unit.name == unit.id or unit.id not in own:
+            kept.append(unit)
+            own.add(unit.id)
+    return kept
+
+
 def unit_files_on_disk(manager: UnitManager) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""
@@ -188,6 +245,12 @@ def read(
         units = [Unit(name, statuses.get(name)) for name in names]
     if not file_states:
         return units
+    if manager.offline:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
+
+        files = UnitFiles(manager)
+        for unit in units:
+            unit.alias_of = files.name_behind(unit.name)
     for unit, state in zip(units, manager.unit_file_states([unit.name for unit in units])):
         unit.file_state = state
     # Enablement of an alias is that of the unit behind it.
@@ -261,12 +324,19 @@ def see_triggers(manager: UnitManager, units: t.Sequence[Unit]) -> None:
 
 
 def see_in_the_way(
-    units: t.Sequence[Unit], directories: t.Sequence[str], runtime: bool, force: bool, tree: Tree = HOST
+    units: t.Sequence[Unit],
+    directories: t.Sequence[str],
+    runtime: bool,
+    force: bool,
+    tree: Tree = HOST,
+    disabled: bool = False,
 ) -> None:
     """Find what systemd would refuse to replace by a mask, or what would win over the mask.
 
     A mask is a link to /dev/null. It never takes the place of a regular file; of another link only with `force`. One that
     lasts until the reboot has no effect beside anything of that name in the persistent directory (systemd.unit(5)).
+
+    :param disabled: whether they are disabled first, which removes links to what is enabled.
     """
     persistent, until_reboot = directories[:2]
     for unit in units:
@@ -277,6 +347,9 @@ def see_in_the_way(
             unit.in_the_way = path
             continue
         path = f"{until_reboot}/{unit.name}" if runtime else path
+        target = tree.target(path) if disabled and unit.file_state in ENABLED else ""
+        if target and leads_to(path, target, unit.id):
+            continue
         if os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
             unit.in_the_way = path
 
@@ -327,21 +400,9 @@ def _see_runtime_links(manager: UnitManager, units: t.Sequence[Unit]) -> None:
 
 def _read_install(manager: UnitManager, unit: Unit) -> None:
     """What [Install] of the unit's file and drop-ins says."""
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import words_of
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
-    keys: dict[str, list[str]] = {}
-    for path in unit_file_and_dropins(manager, unit.name):
-        try:
-            whole = manager.tree.read_text(path, errors="replace") or ""
-        except Unreadable as e:
-            if not e.is_passed_over:
-                raise
-            continue
-        for item in parse(whole).assignments:
-            if item.section == "Install":
-                words = words_of(item.value)
-                keys[item.key] = [*keys.get(item.key, []), *words] if words else []
+    keys = UnitFiles(manager).install(unit.name)
     unit.has_links = any(keys.get(key) for key in ("WantedBy", "RequiredBy", "UpheldBy", "Alias"))
     unit.default_instance = "".join(keys.get("DefaultInstance", []))
     also = [name for name in keys.get("Also", []) if name != unit.name and "%" not in name]

@@ -13,6 +13,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import (
+    see_ends,
+    see_leftovers,
+    see_linked,
+    see_links,
+    see_paths,
+    see_presets,
+    see_scripts,
+    see_services,
+    see_sources,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import (
     MissingUnit,
     Wish,
@@ -20,7 +31,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan im
     plan_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
-    ENABLED,
     Unit,
     not_found,
     read,
@@ -30,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
     see_masks,
     see_triggers,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.scripts import script_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
@@ -61,6 +72,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
         plan, ctx, changed = bring_about(module, session, make_plan, params["rollback"], params["wait"])
         if plan.steps and not module.check_mode:
             units = read(manager, [unit.name for unit in units], wish.needs_file_states, runtime=wish.runtime)
+            see_scripts(manager, units)
     return result_of(plan, units, ctx, changed, module._diff)
 
 
@@ -94,8 +106,10 @@ def plan_for(
         problem = manager.problem_of_files(unit.name) if unit.file_state == "bad" else ""
         if problem:
             raise BadInput(f"name: systemctl cannot look at {unit.name}: {problem}")
+    _look(manager, units, wish)
     if wish.masked:
-        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree)
+        disabled = wish.enabled is False
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled)
     if wish.masked is False:
         see_masks(manager, units, wish.runtime)
     if wish.state:
@@ -107,18 +121,51 @@ def plan_for(
             read_for_jobs(manager, acting, stale, reloads, refusals=check_mode)
         if acting and wish.state == "stopped" and not wish.masked:
             see_triggers(manager, acting)
+        elif acting:
+            see_ends(manager, acting)
+            see_paths(manager, acting)
+        up = [unit for unit in acting if unit.active_state == "active"]
+        if up and job_for(up[0], wish.state) in ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart"):
+            see_services(manager, up)
     try:
         plan = plan_units(
             units, wish, manager.link_directories(), check_mode, files_written=files_written, offline=manager.offline
         )
     except MissingUnit as e:
+        for name in e.names if manager.offline and manager.scope == "system" else ():
+            script = script_of(name, manager.root)
+            if script:
+                raise BadInput(
+                    f"name: {name} is no unit in the tree, but the script {script}; its links are made by the tree's own update-rc.d or "
+                    "chkconfig, so run that in the tree (for example with chroot)"
+                ) from e
         raise not_found(e.names, manager) from e
     return units, plan
+
+
+def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish) -> None:
+    """See what states of unit files leave open, as far as the wish depends on it."""
+    if wish.enabled:
+        see_links(manager, units, wish.runtime)
+    if wish.enabled is False:
+        see_leftovers(manager, units, wish.runtime)
+        see_linked(manager, units, wish.runtime)
+    if wish.preset:
+        see_presets(manager, units)
+    if wish.enabled is not None and not manager.offline:
+        see_sources(manager, units)
+    see_scripts(manager, units)
 
 
 def result_of(plan: Plan, units: t.Sequence[Unit], ctx: Context, changed: bool, diff: bool) -> dict[str, t.Any]:
     """The module's result: what changed, each unit as it is now, the steps, the jobs."""
     touched = {change.name: change for change in plan.changes}
+    for unit in units:
+        # Systemd may have had nothing to do for what was asked of it.
+        names = {unit.name, unit.id}
+        own = [step for step in plan.steps if step.counts and not names.isdisjoint(step.names)]
+        if own and all(names.intersection(step.names) <= step.idle for step in own):
+            touched.pop(unit.name, None)
     jobs = {job.unit: (job, result) for job, result in ctx.jobs}
     result: dict[str, t.Any] = {
         "changed": changed,
@@ -137,11 +184,11 @@ def _unit_result(unit: Unit, touched: dict[str, t.Any], jobs: dict[str, t.Any]) 
         entry["load_state"] = status.load_state
         entry["active_state"] = status.active_state
         entry["sub_state"] = status.sub_state
-        if status.id != unit.name:
-            entry["id"] = status.id
+    if unit.id != unit.name:
+        entry["id"] = unit.id
     if unit.file_state is not None:
         entry["unit_file_state"] = unit.file_state
-        entry["enabled"] = unit.file_state in ENABLED
+        entry["enabled"] = unit.is_enabled
     if unit.name in touched:
         entry["before"], entry["after"] = touched[unit.name].before, touched[unit.name].after
     if unit.id in jobs:

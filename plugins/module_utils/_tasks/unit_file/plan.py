@@ -9,9 +9,15 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, SetAttributes, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
+    FileTools,
+    RemoveLinks,
+    SetAttributes,
+    WriteFile,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
@@ -23,7 +29,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.pl
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
     affected_units,
     is_stale,
-    lacks_links,
     old_install,
     older_than_the_file,
 )
@@ -135,6 +140,10 @@ def plan_change(
     after: list[Step] = []
     if relink:
         after.append(UnitFileLinks("disable", [asked.name], manager.link_directories()))
+    loses = asked.absent and asked.dropin is not None and steps
+    dropped = UnitFiles(manager).links_without(asked.name, place.path) if loses else {}
+    if dropped:
+        after.append(RemoveLinks(dropped))
     jobs: list[Step] = []
     for each in plans:
         for step in each.steps:
@@ -204,11 +213,11 @@ def _foresee(asked: Asked, place: Place, manager: UnitManager, unit: Unit, wrote
         return False
     relink = False
     if unit.file_state in ENABLED and asked.enabled:
-        relink = (
-            old_install(asked, place) != asked.text.meaning().get("Install", [])
-            if wrote
-            else lacks_links(asked, manager)
-        )
+        relink = bool(wrote) and old_install(asked, place) != asked.text.meaning().get("Install", [])
+    if asked.enabled and not is_template(asked.name):
+        files = UnitFiles(manager)
+        install = files.install(asked.name, place.path, asked.raw)
+        unit.lacking, unit.taken, unit.aliases = files.look(asked.name, install, asked.runtime)
     if unit.file_state in ENABLED and relink:
         unit.file_state = "disabled"
     if not (is_dropin and unit.missing):

@@ -9,7 +9,6 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import installed_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
@@ -106,16 +105,6 @@ def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affect
         if began < written <= now:
             older.add(each.id)
     return older
-
-
-def lacks_links(asked: Asked, manager: UnitManager) -> bool:
-    """Whether [Install] asks for links that are not there, as somebody else has put the file in place."""
-    if asked.dropin is not None or is_template(asked.name):
-        return False
-    directory = manager.link_directories()[1 if asked.runtime else 0]
-    wanted = installed_links(directory, asked.name, lambda key: asked.text.words("Install", key))
-    # Only systemd can tell what specifiers come to.
-    return not any("%" in path for path in wanted) and not all(os.path.islink(path) for path in wanted)
 
 
 def old_install(asked: Asked, place: Place) -> list[tuple[str, str]]:

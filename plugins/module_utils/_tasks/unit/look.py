@@ -1,0 +1,136 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plan needs to know of few units only, looked at where the wish and the states that were read leave a question."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    escape_path,
+    instance_of,
+    object_path,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
+
+
+def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+    """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
+
+    wanted = [unit for unit in units if unit.file_state in (*ENABLED, "disabled", "linked", "linked-runtime")]
+    if not wanted:
+        return
+    files = UnitFiles(manager)
+    for unit in wanted:
+        unit.lacking, unit.taken, unit.aliases = files.look(unit.id, files.install(unit.id), runtime)
+
+
+def see_leftovers(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+    """Of units that are to be disabled: links that systemd would leave, since their files are masked or gone."""
+    wanted = [unit for unit in units if unit.file_state in ("", *MASKED)]
+    links = read_links(manager.link_directories()[1 if runtime else 0 :], tree=manager.tree) if wanted else {}
+    for unit in wanted:
+        names = dict.fromkeys((unit.name, unit.id))
+        unit.leftovers = {
+            path: target
+            for path, target in links.items()
+            if target != "/dev/null" and any(leads_to(path, target, name) for name in names)
+        }
+
+
+def see_linked(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
+    """Of units that are to be disabled: those whose only file is a link, which systemd removes together with the others."""
+    tree, wanted = manager.tree, [unit for unit in units if unit.file_state in ENABLED]
+    places = manager.unit_path() if wanted else []
+    for unit in wanted:
+        paths = [f"{directory}/{unit.id}" for directory in places]
+        there = [path for path in paths if tree.status(path, False) is not None]
+        removed = [f"{directory}/{unit.id}" for directory in manager.link_directories()[1 if runtime else 0 :]]
+        target = tree.target(there[0]) if there and there[0] in removed else ""
+        if len(there) == 1 and os.path.basename(target) == unit.id:
+            unit.linked_from = target
+
+
+def see_presets(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of instances: what the presets say of them, which systemd does not tell."""
+    instances = [unit for unit in units if instance_of(unit.id) and unit.file_state]
+    if not instances:
+        return
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.presets import preset_of, read_rules
+
+    rules = read_rules(manager.tree, "system" if manager.scope == "system" else "user")
+    for unit in instances:
+        unit.preset = preset_of(rules, unit.id)
+
+
+def see_sources(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of generated units: what they are generated from."""
+    generated = [unit for unit in units if unit.file_state == "generated" and unit.status]
+    values = manager.properties([(object_path(unit.id), UNIT, "SourcePath") for unit in generated]) if generated else ()
+    for unit, source in zip(generated, values):
+        unit.source = source or ""
+
+
+def see_scripts(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of units that are made of System V scripts, or will be when systemd has read the script: whether they are enabled."""
+    if manager.offline or manager.scope != "system":
+        return
+    wanted = [unit for unit in units if unit.file_state == "generated" or unit.missing]
+    if not wanted:
+        return
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import scripts
+
+    for unit in wanted:
+        path = scripts.script_of(unit.id)
+        if path and (unit.missing or unit.source in ("", path)):
+            unit.stale = unit.stale or unit.missing
+            unit.script, unit.has_tool = path, bool(scripts.tool())
+            unit.script_enabled = scripts.is_enabled(path)
+
+
+def see_services(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of sockets that are to be restarted: a service that runs already, which leaves the socket closed.
+
+    No socket is opened while its service runs. A service that requires the socket, or is part of it, is restarted with it.
+    """
+    sockets = [unit for unit in units if unit_type(unit.id) == "socket" and unit.status]
+    names = ("Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
+    asked = [(object_path(unit.id), UNIT, name) for unit in sockets for name in names]
+    asked += [(object_path(unit.id), f"{BUS_NAME}.Socket", "Accept") for unit in sockets]
+    values = manager.properties(asked) if asked else []
+    accepts = values[len(names) * len(sockets) :]
+    for index, unit in enumerate(sockets):
+        if accepts[index]:
+            # The services that run are of connections that were made; they are not what it starts next.
+            continue
+        triggers, *along = values[len(names) * index : len(names) * (index + 1)]
+        for service in manager.status(list(triggers or ())):
+            if service.active_state == "active" and not any(service.id in (each or ()) for each in along):
+                unit.kept_closed_by = service.id
+
+
+def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of services that are to be started: those that are down again when they have run to their end."""
+    services = [unit for unit in units if unit_type(unit.id) == "service" and unit.load_state == "loaded"]
+    face = f"{BUS_NAME}.Service"
+    types = manager.properties([(object_path(unit.id), face, "Type") for unit in services]) if services else ()
+    oneshots = [unit for unit, kind in zip(services, types) if kind == "oneshot"]
+    asked = [(object_path(unit.id), face, "RemainAfterExit") for unit in oneshots]
+    for unit, stays in zip(oneshots, manager.properties(asked) if asked else ()):
+        unit.ends = stays is False
+
+
+def see_paths(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of mounts and automounts that systemd could not read: the path in the file, where that belongs to a unit of another name."""
+    mounts = [unit for unit in units if unit_type(unit.id) in ("mount", "automount") and unit.load_state == "bad-setting"]
+    asked = [(object_path(u.id), f"{BUS_NAME}.{unit_type(u.id).capitalize()}", "Where") for u in mounts]
+    for unit, where in zip(mounts, manager.properties(asked) if asked else ()):
+        right = f"{escape_path(where)}.{unit_type(unit.id)}" if where else ""
+        if right and right != unit.id:
+            unit.where, unit.right_name = where, right
