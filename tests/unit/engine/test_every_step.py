@@ -99,6 +99,7 @@ PLACES: dict[str, Place] = {
     "_engine.files.RemoveFile": Place(lambda cls, b: cls(b.file, b.saved, b.tools), f"{_FILES}:remove"),
     "_engine.files.RemoveDirectory": Place(lambda cls, b: cls(f"{b.folder}/a.d"), f"{_FILES}:remove_empty"),
     "_engine.files.RemoveLinks": Place(lambda cls, b: cls({b.link: "nowhere"}), f"{_FILES}:remove"),
+    "_tasks.unit.scripts.ScriptLinks": Place(lambda cls, b: cls("enable", ["/etc/init.d/a"]), "_tasks.unit.scripts:run_program"),
     "_tasks.manager.task.SetDefaultTarget": Place(
         lambda cls, b: cls("b.target", [str(b.folder)]), "manager.set_default_target"
     ),
