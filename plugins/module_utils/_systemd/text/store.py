@@ -102,18 +102,25 @@ class UnitFiles:
         fragment = self.fragment(name)
         if lasting and is_volatile(os.path.dirname(fragment)):
             fragment = ""
+        paths = [*([fragment] if fragment else ()), *self.drop_ins(name, lasting, gone, put).values()]
+        return self._assigned(name, paths, put, lines)
+
+    def _assigned(
+        self, name: str, paths: t.Iterable[str], put: str = "", lines: t.Sequence[tuple[str, str]] = ()
+    ) -> Assignments:
         section = unit_type(name).capitalize()
         found: Assignments = {}
-        for path in (*([fragment] if fragment else ()), *self.drop_ins(name, lasting, gone, put).values()):
+        for path in paths:
             for key, text in lines if path == put else self._lines(path, section):
                 found.setdefault(key, []).append(Assignment(path, text))
         return found
 
     def both(self, name: str) -> tuple[Assignments, Assignments]:
         """The assignments of all files, and of those that the next boot leaves."""
-        found = self.assignments(name)
-        files = [self.fragment(name), *self.drop_ins(name).values()]
-        if not any(path.startswith("/run/") for path in files):
+        fragment = self.fragment(name)
+        paths = [*([fragment] if fragment else ()), *self.drop_ins(name).values()]
+        found = self._assigned(name, paths)
+        if not any(path.startswith("/run/") for path in paths):
             # Nor can any of these have hidden another one.
             return found, found
         return found, self.assignments(name, lasting=True)
