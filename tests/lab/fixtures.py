@@ -34,6 +34,8 @@ class Lab:
     def __init__(self) -> None:
         self.hosts: dict[tuple[str, str], Host] = {}
         self.numbers = itertools.count()
+        # Hosts that did not come up: waiting for one again would take as long again.
+        self.failed: dict[tuple[str, str], Exception] = {}
 
     def __call__(self, kind: str, label: str = "") -> Host:
         host = self.hosts.get((kind, label))
@@ -41,7 +43,13 @@ class Lab:
             if host is not None:
                 host.remove()
             name = "-".join(word for word in (f"t{os.getpid()}", kind, label) if word)
-            (host,) = registry.up({name: kind}, owner=os.getpid(), keep_bytecode=True)
+            if (kind, label) in self.failed:
+                raise AssertionError(f"{name} did not come up before") from self.failed[kind, label]
+            try:
+                (host,) = registry.up({name: kind}, owner=os.getpid(), keep_bytecode=True)
+            except Exception as e:
+                self.failed[kind, label] = e
+                raise
             self.hosts[kind, label] = host
         return host
 

@@ -18,6 +18,7 @@ MODULES = sorted(
     path for path in (Path(__file__).parents[2] / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
 )
 
+
 def returned(path: Path) -> dict[str, t.Any]:
     """The documentation of what a module returns."""
     for node in ast.parse(path.read_text()).body:

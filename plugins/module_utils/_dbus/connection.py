@@ -558,7 +558,7 @@ def _simple_body(signature: str, values: tuple[t.Any, ...]) -> bytes:
     body = b""
     for kind, value in zip(signature, values):
         if kind == "t":
-            if type(value) is not int:
+            if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError
             body = _padded(body, 8) + value.to_bytes(8, "little")
             continue
