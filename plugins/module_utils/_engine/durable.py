@@ -221,6 +221,14 @@ def remove_empty(path: str) -> bool:
     return True
 
 
+def is_empty(path: str) -> bool:
+    """Whether a path is of a directory with nothing in it; one that cannot be looked into is none."""
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
+
+
 def chown(path: str, uid: int, gid: int) -> None:
     """Give a file its owner and group, where it has others."""
     status = os.stat(path)
