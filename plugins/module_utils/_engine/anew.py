@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import is_empty
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas, Held
@@ -31,10 +31,12 @@ def counting_from_now(
             for_a_moment.append(WriteFile(timer.drop_in, timer.text, None, tools))
             for_a_moment[-1].apply(ctx)
             if timer.stamp:
-                stamp = WriteFile(timer.stamp, b"", None, tools)
                 if timer.name in kept and step is not None:
+                    # What is there is of the last run, and comes back with the rest if the task fails.
+                    stamp = WriteFile(timer.stamp, b"", Saved.of(timer.stamp), tools)
                     stamp.notes = step.notes
                 else:
+                    stamp = WriteFile(timer.stamp, b"", None, tools)
                     for_a_moment.append(stamp)
                 stamp.apply(ctx)
         ctx.manager.reload()

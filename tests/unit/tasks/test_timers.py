@@ -492,6 +492,18 @@ class TestStartAnew:
         assert [path.name for path in stamps.iterdir()] == ["kept.timer"]
 
 
+    def test_the_stamp_of_the_last_run_comes_back(self, tmp_path: Path) -> None:
+        stamp = tmp_path / "stamp"
+        stamp.write_bytes(b"")
+        os.utime(stamp, (1, 1))
+        (tmp_path / "run").mkdir()
+        step = StartAnew([(wish(OnBootSec=60, Persistent=True), str(stamp))], f"{tmp_path}/run", TOOLS)
+        ctx = Context(FakeManager([]))
+        step.apply(ctx)
+        assert stamp.stat().st_mtime > 1
+        step.undo(ctx)
+        assert stamp.stat().st_mtime == 1
+
     def test_a_directory_that_stays_is_told_of(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(path: str) -> None:
             raise OSError(5, "Input/output error", path)
