@@ -308,6 +308,7 @@ steps:
     - set CPUQuota of app@1.service, app@2.service until the next daemon-reload
     - watch app@1.service, app@2.service for 30s
     - set CPUQuota of app@1.service, app@2.service for good
+    - daemon-reload if app@1.service, app@2.service need it
 """
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import

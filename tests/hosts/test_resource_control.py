@@ -213,6 +213,22 @@ class TestEveryProperty:
 class TestPersist:
     """How long values last."""
 
+    def test_drop_ins_of_several_tasks_are_no_reason_to_restart(self, host: Host, unit: str) -> None:
+        """Systemd notes what it writes in another order than it reads it in, and takes that for a change of the unit's files."""
+        text = host.run(f"cat /etc/systemd/system/{unit}", check=True).stdout
+        content = {"name": unit, "content": text, "on_change": "restart", "verify": "nothing"}
+        first = host.ansible("pidone.systemd.unit_file", content)
+        assert not first["failed"], first["msg"]
+        process = show(host, unit, "MainPID")
+        for persist, properties in (("true", {"MemoryMax": "1G", "TasksMax": 50}), ("runtime", {"CPUWeight": 50}), ("true", {"CPUQuota": "50%"})):
+            assert converge(host, unit, properties, persist=persist)["changed"]
+            assert show(host, unit, "NeedDaemonReload") == ["no"]
+        again = host.ansible("pidone.systemd.unit_file", content)
+        assert not again["failed"], again["msg"]
+        assert not again["changed"], again["steps"]
+        assert show(host, unit, "MainPID") == process
+        assert show(host, unit, "CPUWeight", "TasksMax") == ["50", "50"]
+
     def test_typed_values_before_and_after(self, host: Host, unit: str) -> None:
         done = converge(host, unit, {"CPUQuota": "20%", "MemoryMax": "512M", "TasksMax": "infinity"})
         (entry,) = done["units"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step, stop
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas, Held
@@ -24,15 +25,18 @@ def counting_from_now(
     :param kept: names of timers whose stamps stay, as they are persistent.
     """
     for_a_moment: list[WriteFile] = []
+    empty = {directory for directory in map(_directory_of, timers) if is_empty(directory)}
     try:
         for timer in timers:
             for_a_moment.append(WriteFile(timer.drop_in, timer.text, None, tools))
             for_a_moment[-1].apply(ctx)
             if timer.stamp:
-                stamp = WriteFile(timer.stamp, b"", None, tools)
                 if timer.name in kept and step is not None:
+                    # What is there is of the last run, and comes back with the rest if the task fails.
+                    stamp = WriteFile(timer.stamp, b"", Saved.of(timer.stamp), tools)
                     stamp.notes = step.notes
                 else:
+                    stamp = WriteFile(timer.stamp, b"", None, tools)
                     for_a_moment.append(stamp)
                 stamp.apply(ctx)
         ctx.manager.reload()
@@ -52,10 +56,18 @@ def counting_from_now(
         ctx.manager.reload()
         if failed is not None:
             raise failed
+        for directory in sorted(set(map(_directory_of, timers)) - empty):
+            # It holds nothing back, so it is no reason to fail; the next task for the timer removes it.
+            if is_empty(directory):
+                ctx.warnings.append(f"{directory} is empty and could not be removed; remove it, or run the task again")
 
 
 def note_of(timer: Held) -> list[t.Any]:
     """The notes by which a file that was to be there for a moment is removed by whoever finds it."""
-    directory = DirectoryWas(timer.drop_in.rpartition("/")[0], False)
+    directory = DirectoryWas(_directory_of(timer), False)
     notes: list[t.Any] = [directory, FileWas(timer.drop_in, None, timer.text)]
     return [*notes, FileWas(timer.stamp, None, b"")] if timer.stamp else notes
+
+
+def _directory_of(timer: Held) -> str:
+    return timer.drop_in.rpartition("/")[0]

@@ -158,6 +158,9 @@ def bring_about(
         guard.recover()
         seen = guard.seen()
         plan = planned()
+        if not plan.changed and (guard.recover() or guard.seen() != seen):
+            # What was found may be what a task had made that was killed meanwhile, and that is taken back by now.
+            plan = planned()
         if plan.changed and guard.enter(seen):
             plan = planned()
         return guard.carry_out(plan, wait, rollback, guarded)
@@ -215,11 +218,25 @@ class _Guard:
         # Who was killed while he held it did not say when he ended.
         return bool(said != seen or (said and b'"until"' not in said))
 
-    def recover(self) -> None:
-        """Put back what a task has begun that was cut short, before anything is looked at."""
-        # One that is at work still is waited for by who has something to change, and by nobody else.
-        if self._interrupted() and not self._at_work():
-            self.enter(b"")
+    def recover(self) -> bool:
+        """Put back what a task has begun that was cut short, or wait until that is done; returns whether there was one.
+
+        One that is at work still is waited for by who has something to change, and by nobody else.
+        """
+        if self._is_interrupted():
+            return self.enter(b"")
+        return False
+
+    def _is_interrupted(self) -> bool:
+        """Whether there is what a task has begun that was cut short. Somebody may be at putting it back."""
+        paths = self._interrupted()
+        if not paths:
+            return False
+        if not self._at_work():
+            return True
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import is_written_by_the_living
+
+        return not all(is_written_by_the_living(path) for path in paths)
 
     def _recover(self) -> None:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import load, put_back, replace_log
@@ -249,7 +266,7 @@ class _Guard:
     def check(self, make_plan: t.Callable[[], Plan]) -> tuple[Plan, Context, bool]:
         """The plan, and what would come before it."""
         plan = make_plan()
-        if self._interrupted() and not self._at_work():
+        if self._is_interrupted():
             plan.steps.insert(0, _PutBack())
             plan.warnings.append(
                 "an earlier task was cut short; a real run puts back first what it had begun, so that more may be to be done than is told"

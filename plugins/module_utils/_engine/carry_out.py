@@ -40,7 +40,7 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
             begun.append(step)
             changed = step.apply(ctx) or changed
     except Exception as cause:
-        ctx.rolling_back = True
+        ctx.rolling_back, ctx.stays = True, not rollback
         e = explained(cause, doing)
         undo = begun if rollback else [step for step in begun if step.for_now]
         undone = _roll_back(undo, ctx) if undo else []

@@ -85,7 +85,7 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
 
     :param finish: called with the path of the new file, which only its owner may read, before it is where `path` is.
     :param in_place: whether a file that cannot be replaced (a single file mounted into a container) may be overwritten.
-    :raises OSError: it cannot be done; the old file is untouched.
+    :raises OSError: it cannot be done; the old file is untouched, unless it is only that the directory cannot be synced.
     """
     directory = os.path.dirname(path)
     temporary = temporary_of(path)
@@ -219,6 +219,14 @@ def remove_empty(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_empty(path: str) -> bool:
+    """Whether a path is of a directory with nothing in it; one that cannot be looked into is none."""
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
 
 
 def chown(path: str, uid: int, gid: int) -> None:

@@ -50,6 +50,8 @@ class Context:
         self.warnings: list[str] = []
         # Whether what was begun is being undone: nothing may interrupt that.
         self.rolling_back = False
+        # Whether what was done stays, and only what made way for it is undone (`Step.for_now`).
+        self.stays = False
         # Where notes are written down, so that the next task can undo what this one leaves half-done; None for no such place.
         self.undo_log: t.Any = None
         # Directory -> what killed tasks have left there under temporary names (`durable.tidy`).

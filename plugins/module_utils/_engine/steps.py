@@ -46,20 +46,33 @@ class Reload(Step):
 
 
 class ReloadIfStale(Step):
-    """daemon-reload where systemd says of one of the units that its files have changed, as old versions do of what they wrote."""
+    """daemon-reload where systemd says of one of the units that its files have changed, as old versions do of what they wrote.
+
+    :param known: units of which it said so before; filled in meanwhile. Their files are another's business.
+    """
 
     counts = False
+
+    def __init__(self, names: t.Sequence[str], known: t.Container[str] = ()) -> None:
+        super().__init__(names)
+        self._known = known
 
     def describe(self) -> str:
         return f"daemon-reload if {short(self.names)} {'needs' if len(self.names) == 1 else 'need'} it"
 
     def apply(self, ctx: Context) -> bool:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-
-        if any(ctx.manager.properties([(object_path(name), UNIT, "NeedDaemonReload") for name in self.names])):
+        if any(name not in self._known for name in stale_units(ctx, self.names)):
             ctx.manager.reload()
         return False
+
+
+def stale_units(ctx: Context, names: t.Sequence[str]) -> list[str]:
+    """The units of which systemd says that their files have changed since it read them."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+
+    answers = ctx.manager.properties([(object_path(name), UNIT, "NeedDaemonReload") for name in names])
+    return [name for name, stale in zip(names, answers) if stale]
 
 
 class UnitFileLinks(Step):

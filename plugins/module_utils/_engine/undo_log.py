@@ -41,6 +41,8 @@ _AT_ITS_END = '"the task has come to its end"'
 # Bytes of a log, which holds small files: of the system's, and of a user's, who may write whatever he likes.
 _LIMIT = 1 << 26
 _USERS_LIMIT = 1 << 24
+# Of the first line, who is at work.
+_HEADER = 1 << 16
 
 
 def boot_id() -> str:
@@ -48,11 +50,42 @@ def boot_id() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
-        with open("/proc/1/stat", "rb") as process:
-            began = process.read().rpartition(b")")[2].split()[19]
-        return f"{boot} {int(began)}"
+        return f"{boot} {_stat_of(1)[1]}"
     except (OSError, IndexError, ValueError):
         return ""
+
+
+def _stat_of(pid: int) -> tuple[bytes, int]:
+    """The state of a process, a letter, and when it began, in ticks since the boot (proc_pid_stat(5)).
+
+    :raises OSError, IndexError, ValueError: there is none, or it cannot be seen.
+    """
+    with open(f"/proc/{pid}/stat", "rb") as process:
+        words = process.read().rpartition(b")")[2].split()
+    return words[0], int(words[19])
+
+
+def _began(pid: int) -> int | None:
+    """When a process began, which tells it from others with its number; None where it has ended, or cannot be seen."""
+    try:
+        state, began = _stat_of(pid)
+    except (OSError, IndexError, ValueError):
+        return None
+    # Nobody may have waited for it yet.
+    return None if state in b"ZXx" else began
+
+
+def is_written_by_the_living(path: str) -> bool:
+    """Whether the task that wrote a log is at work still, or the log is gone; who was killed left what others put back."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            header = json.loads(file.readline(_HEADER))
+        began = _began(int(header["pid"]))
+        return began is not None and began == header["began"] and header["boot"] == boot_id()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return False
 
 
 class UndoLog:
@@ -70,10 +103,13 @@ class UndoLog:
     ) -> None:
         self._places = list(places)
         self._name = name
-        about = {"version": _VERSION, "pid": os.getpid(), "since": time.time(), "boot": boot_id(), **header}
+        pid = os.getpid()
+        about = {"version": _VERSION, "pid": pid, "began": _began(pid), "since": time.time(), "boot": boot_id(), **header}
         self._lines = [json.dumps(about), *map(_line, left)]
         self._notes: list[Note] = list(left)
         self._file: int | None = None
+        # Logs that may be in place although they could not be put there for good, where all of it moved on.
+        self._stale: list[str] = []
         self.path = ""
 
     def add(self, *notes: Note) -> None:
@@ -96,10 +132,13 @@ class UndoLog:
         while self._places:
             try:
                 self._begin(self._places[0])
-                return
             except OSError as e:
                 error = error or e
-                self._places.pop(0)
+                self._stale.append(f"{self._places.pop(0)}/{self._name}")
+            else:
+                self._remove_stale()
+                return
+        self._remove_stale()
         del self._lines[len(self._lines) - len(lines) :]
         why = error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise SystemdError(
@@ -117,6 +156,21 @@ class UndoLog:
         if self._file is not None and self.path != path:
             self.forget()
         self._file, self.path = descriptor, path
+
+    def _remove_stale(self) -> None:
+        """Have no log but this task's: a later task would take what is in another one for owed.
+
+        :raises SystemdError: that cannot be; nothing may be changed then.
+        """
+        for path in self._stale:
+            try:
+                if path != self.path and remove(path):
+                    sync_directory(os.path.dirname(path))
+            except OSError as e:
+                # What is not there, or is gone for everybody but after a power cut, is in nobody's way.
+                if os.path.lexists(path):
+                    raise SystemdError(f"cannot remove {path}, which is of no use any more: {e.strerror}; remove it") from e
+        self._stale.clear()
 
     def forget(self) -> None:
         """The task has come to its end: nothing is owed any more.

@@ -9,7 +9,9 @@ import fcntl
 import json
 import multiprocessing
 import os
+import select
 import signal
+import threading
 import time
 import typing as t
 from contextlib import nullcontext
@@ -383,6 +385,68 @@ def test_a_log_moves_where_there_is_room(tmp_path: Path, monkeypatch: pytest.Mon
     assert list((tmp_path / "run").iterdir()) == []
 
 
+def _sync_fails(monkeypatch: pytest.MonkeyPatch, *places: str) -> None:
+    """Have directories of logs be synced in vain, once each."""
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine import undo_log
+
+    sync, left = undo_log.sync_directory, list(places)
+
+    def fail_once(path: str) -> None:
+        if path in left:
+            left.remove(path)
+            raise OSError(5, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(undo_log, "sync_directory", fail_once)
+
+
+def test_a_log_that_was_put_in_place_in_vain_is_not_heeded_later(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was renamed, and its directory could not be synced: all of it is written elsewhere, and none of it stays here."""
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+    _sync_fails(monkeypatch, host.places.logs[0])
+    tools = FileTools(TOOLS.attributes, backup=True)
+    assert host.task(lambda: [WriteFile(str(path), b"v2", Saved.of(str(path)), tools)])
+    assert host.logs() == []
+    assert not host.task(list)
+    assert host.warned == []
+    assert [each.read_bytes() for each in sorted(path.parent.iterdir())] == [b"v2", b"v1"]
+
+
+def test_a_log_that_was_put_in_place_in_vain_anywhere_is_not_heeded_later(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    _sync_fails(monkeypatch, *host.places.logs)
+    with pytest.raises(SystemdError, match="Input/output error"):
+        host.task(lambda: [WriteFile(str(path), b"v2", None, TOOLS)])
+    assert not path.exists()
+    assert host.logs() == []
+
+
+def test_nothing_is_changed_where_a_log_of_no_use_would_stay(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    unlink, stale = os.unlink, f"{host.places.logs[0]}/system.undo"
+
+    def refuse(where: t.Any, **options: t.Any) -> None:
+        if where == stale:
+            raise OSError(30, "Read-only file system", where)
+        unlink(where, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    _sync_fails(monkeypatch, host.places.logs[0])
+    with pytest.raises(SystemdError, match=f"cannot remove {stale}.*Read-only file system"):
+        host.task(lambda: [WriteFile(str(path), b"v2", None, TOOLS)])
+    assert not path.exists()
+
+
 def test_nothing_is_changed_where_nothing_can_be_written_down(host: Host, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the way")
     (tmp_path / "run").mkdir()
@@ -663,6 +727,137 @@ def test_who_changes_nothing_does_not_wait_for_what_is_written_down(host: Host, 
     process.join()
     assert host.task(list)
     assert not path.exists()
+
+
+def _killed_while_at_work(host: Host, path: Path) -> None:
+    """Have a task write a file and be killed, with its log in place."""
+    task = os.fork()
+    if not task:
+        log = UndoLog(host.places.logs, "system.undo", {"module": "unit", "task": "", "rollback": False})
+        log.add(way_back.FileWas(str(path), None, b"new"))
+        path.write_bytes(b"new")
+        os.kill(os.getpid(), signal.SIGKILL)
+    # It is still there as a zombie, and dead all the same.
+    os.waitid(os.P_PID, task, os.WEXITED | os.WNOWAIT)
+
+
+def test_what_a_killed_task_made_is_not_taken_for_lasting_while_somebody_takes_it_back(
+    host: Host, holder: t.Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    _killed_while_at_work(host, path)
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 0.05, "down": False})()
+    with pytest.raises(Busy):
+        bring_about(host.module(), session, Plan)
+    plan, _ctx, changed = bring_about(host.module(check_mode=True), session, Plan)
+    assert (plan.describe(), changed) == (["put back what an interrupted task had begun"], True)
+    os.wait()
+
+
+def test_a_task_waits_for_the_guardian_of_a_killed_one(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is as wanted when it looks, and is taken back after that: by a process that is slower than the next task."""
+    path, its_pid = tmp_path / "units" / "f", tmp_path / "guardian"
+    path.parent.mkdir()
+    path.write_bytes(b"v1")
+
+    def make_plan(*more: Step) -> Plan:
+        before = Saved.of(str(path))
+        assert before is not None
+        write = [] if before.content == b"v2" else [WriteFile(str(path), b"v2", before, TOOLS)]
+        return Plan([*write, *more], [Change("a", "", "")])
+
+    def connect(session: object) -> Manager:
+        """In the guardian: stop, once the lock is taken."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine import undo_log
+
+        put_back = undo_log.put_back
+
+        def slowly(*words: t.Any) -> t.Any:
+            its_pid.with_suffix(".new").write_text(str(os.getpid()))
+            its_pid.with_suffix(".new").rename(its_pid)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return put_back(*words)
+
+        monkeypatch.setattr(undo_log, "put_back", slowly)
+        return Manager()
+
+    class KillsItself(Dies):
+        def apply(self, ctx: Context) -> bool:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return True
+
+    facts = {"reading": at_once, "manager": host.manager, "timeout": 60.0, "down": False, "connect": connect}
+    session = type("Session", (), facts)()
+    task = os.fork()
+    if not task:
+        bring_about(host.module(), session, lambda: make_plan(KillsItself()), guarded=True)
+        os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(task, 0)[1])
+    deadline = time.monotonic() + 20
+    while not its_pid.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    guardian = int(its_pid.read_text())
+    while _state(guardian) != "T" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.read_bytes() == b"v2"
+
+    is_on_its_way, changed = threading.Event(), []
+
+    def waits(seconds: float) -> None:
+        is_on_its_way.set()
+        select.select([], [], [], seconds)
+
+    def run_next() -> None:
+        changed.append(bring_about(host.module(), session, make_plan)[2])
+        is_on_its_way.set()
+
+    monkeypatch.setattr(
+        "ansible_collections.pidone.systemd.plugins.module_utils._engine.lock.time",
+        type("Time", (), {"monotonic": time.monotonic, "time": time.time, "sleep": staticmethod(waits)}),
+    )
+    following = threading.Thread(target=run_next)
+    following.start()
+    assert is_on_its_way.wait(20)
+    os.kill(guardian, signal.SIGCONT)
+    following.join()
+    deadline = time.monotonic() + 20
+    while _state(guardian) not in "ZX" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.read_bytes() == b"v2"
+    assert changed == [True]
+    assert host.logs() == []
+
+
+def _state(pid: int) -> str:
+    """The state of a process as /proc has it, one letter; X where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except OSError:
+        return "X"
+
+
+def test_what_was_taken_back_while_a_task_looked_is_looked_at_again(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "units" / "f"
+    path.parent.mkdir()
+    path.write_bytes(b"new")
+    seen: list[bool] = []
+
+    def make_plan() -> Plan:
+        seen.append(path.exists())
+        if len(seen) == 1:
+            # Somebody else takes back what a killed task made, start to end.
+            other = Lock(host.places.lock)
+            other.acquire(1, "unit")
+            path.unlink()
+            other.release()
+        return Plan() if seen[-1] else Plan([WriteFile(str(path), b"new", None, TOOLS)])
+
+    session = type("Session", (), {"reading": at_once, "manager": host.manager, "timeout": 10.0, "down": False})()
+    assert bring_about(host.module(), session, make_plan)[2] is True
+    assert path.read_bytes() == b"new"
 
 
 def test_who_had_to_wait_looks_again(host: Host, holder: t.Any, tmp_path: Path) -> None:

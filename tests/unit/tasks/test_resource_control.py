@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store as unit_values
@@ -264,6 +265,9 @@ class TestPlans:
         ]
         tried = self.plan(disk, {"CPUQuota": 200_000}, trial=True).describe()
         assert tried[2:] == [f"set CPUQuota of {NAME} for good", f"daemon-reload if {NAME} needs it"]
+        for persist, lasts in (("true", "for good"), ("runtime", "until the next boot")):
+            told = self.plan(disk, {"CPUQuota": 200_000}, persist).describe()
+            assert told == [f"set CPUQuota of {NAME} {lasts}", f"daemon-reload if {NAME} needs it"]
         assert plan.changes[0].before == "CPUQuota=infinity, MemoryMax=5"
         assert plan.changes[0].after == "CPUQuota=20%, MemoryMax=infinity (for good)"
         only_live = [f"set CPUQuota of {NAME} until the next daemon-reload", "watch"]
@@ -314,9 +318,18 @@ class FakeManager(NoManager):
         self.refuse = refuse
         self.values: dict[tuple[str, str], t.Any] = {}
         self.reloads = 0
+        # Units whose files systemd would read again, before and once drop-ins were written.
+        self.stale: set[str] = set()
+        self.becomes_stale: set[str] = set()
+
+    def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
+        assert {name for _path, _interface, name in wanted} <= {"NeedDaemonReload"}
+        stale = {object_path(name) for name in self.stale}
+        return [path in stale for path, _interface, _name in wanted]
 
     def set_properties(self, wanted: t.Any, runtime: bool) -> list[CallFailed | None]:
         answers: list[CallFailed | None] = []
+        self.stale |= self.becomes_stale
         for unit, properties in wanted:
             if unit == self.refuse:
                 answers.append(CallFailed("org.freedesktop.DBus.Error.InvalidArgs", "Value out of range"))
@@ -399,6 +412,17 @@ class TestSetting:
         assert disk.all() == before
         assert manager.values[NAME, "MemoryMax"] == 512
         assert list(before) == [kept]
+
+    @pytest.mark.parametrize(("before", "after", "reloads"), [(False, True, 1), (True, True, 0), (False, False, 0)])
+    def test_systemd_reads_again_what_it_takes_for_newer(
+        self, disk: Disk, before: bool, after: bool, reloads: int
+    ) -> None:
+        """Its own drop-ins only: what others have changed meanwhile is theirs to have read."""
+        manager = FakeManager(disk)
+        manager.stale, manager.becomes_stale = ({NAME} if before else set()), ({NAME} if after else set())
+        made = plan_resources([disk.subject(disk.host())], {"MemoryMax": 512}, "runtime", disk.host())
+        assert carry_out(made, Context(manager))
+        assert manager.reloads == reloads
 
     @pytest.mark.parametrize("mode", ["live", "runtime", "persistent"])
     def test_way_back(self, disk: Disk, mode: str) -> None:

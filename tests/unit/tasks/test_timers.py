@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import os
 import shlex
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
@@ -322,6 +326,17 @@ class TestPlan:
         told = ["stop a.timer", f"rewrite {SYSTEM}/a.timer", "touch /var/stamp", "daemon-reload", "start a.timer"]
         assert steps(found) == told
 
+    def test_what_an_earlier_task_could_not_remove_is_removed(self) -> None:
+        found = state(wish(), wish(), "active", "waiting", True)
+        found.leftover = "/run/systemd/system/a.timer.d"
+        made = plan(found)
+        assert made.describe() == ["remove /run/systemd/system/a.timer.d"]
+        assert made.changed
+        assert made.changes[0].after == "active (waiting), enabled, /run/systemd/system/a.timer.d removed"
+        found = state(wish(state="absent"))
+        found.leftover = "/run/systemd/system/a.timer.d"
+        assert steps(found) == ["remove /run/systemd/system/a.timer.d"]
+
     def test_held_back_by_a_task_that_was_killed(self) -> None:
         found = state(wish(), wish(), "active", "waiting", True)
         found.held = True
@@ -489,6 +504,84 @@ class TestStartAnew:
         assert list(run.iterdir()) == []
         # That of a persistent one stays: it says that nothing was missed.
         assert [path.name for path in stamps.iterdir()] == ["kept.timer"]
+
+
+    def test_the_stamp_of_the_last_run_comes_back(self, tmp_path: Path) -> None:
+        stamp = tmp_path / "stamp"
+        stamp.write_bytes(b"")
+        os.utime(stamp, (1, 1))
+        (tmp_path / "run").mkdir()
+        step = StartAnew([(wish(OnBootSec=60, Persistent=True), str(stamp))], f"{tmp_path}/run", TOOLS)
+        ctx = Context(FakeManager([]))
+        step.apply(ctx)
+        assert stamp.stat().st_mtime > 1
+        step.undo(ctx)
+        assert stamp.stat().st_mtime == 1
+
+    def test_a_directory_that_stays_is_told_of(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(path: str) -> None:
+            raise OSError(5, "Input/output error", path)
+
+        monkeypatch.setattr(os, "rmdir", refuse)
+        ctx = Context(FakeManager([]))
+        held = Held("a.timer", held_by(f"{tmp_path}/run", "a.timer"), False, "")
+        (tmp_path / "run").mkdir()
+        with counting_from_now(ctx, [held], TOOLS):
+            pass
+        told = f"{tmp_path}/run/a.timer.d is empty and could not be removed; remove it, or run the task again"
+        assert ctx.warnings == [told]
+
+
+class TestHold:
+    """Timers that are down for a moment come up again when a later step fails, and run nothing for that."""
+
+    @pytest.mark.parametrize(
+        ("persistent", "missed", "rollback", "touched"),
+        [
+            (True, True, False, True),
+            # The old files are back then, and so is what was the last run by them.
+            (True, True, True, False),
+            (True, False, False, False),
+            # It was persistent until now.
+            (False, False, False, True),
+        ],
+    )
+    def test_a_stamp_is_of_now_where_the_new_files_stay(
+        self, tmp_path: Path, persistent: bool, missed: bool, rollback: bool, touched: bool
+    ) -> None:
+        stamp = tmp_path / "stamp"
+        stamp.write_bytes(b"")
+        os.utime(stamp, (1, 1))
+        found = state(wish(OnCalendar="daily", Persistent=persistent), wish(), "active", "waiting", True)
+        found.stamp_path, found.missed = str(stamp), missed
+        for file in found.files:
+            file.path = f"{tmp_path}/{file.name}"
+        made = plan_timers([found], [str(tmp_path), f"{tmp_path}/run"], TOOLS)
+
+        class Fails(Step):
+            def describe(self) -> str:
+                return "fail"
+
+            def apply(self, ctx: Context) -> bool:
+                raise SystemdError("no")
+
+        made.steps[-1:] = [Fails()]
+        times: list[float] = []
+
+        class Manager(FakeManager):
+            runs = True
+
+            def note(self, what: str) -> None:
+                times.append(stamp.stat().st_mtime)
+
+            def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+                return [UnitStatus(name, "", "loaded", "inactive", "dead", "", "", 0, "", "") for name in names]
+
+        with pytest.raises(SystemdError, match="^no"):
+            carry_out(made, Context(Manager([])), rollback)
+        # After the stop: held back, started, let go; as the new files, or the old ones, have it.
+        assert [when > 1 for when in times[-3:]] == [touched] * 3
+        assert len(times) > 3
 
 
 class TestElapses:

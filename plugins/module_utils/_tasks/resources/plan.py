@@ -297,14 +297,20 @@ def plan_resources(
     elif back:
         # The daemon-reload alone would leave the kernel's filter of addresses and devices as it is.
         steps.append(SetProperties(back, "live", "take back"))
+    setting = None
     if lasting and not (tried and trial is not None and mode == "live"):
-        steps.append(SetProperties(lasting, mode))
+        setting = SetProperties(lasting, mode)
+        steps.append(setting)
     if removed:
         steps.append(RemoveDropIns(list(dict.fromkeys(removed))))
     if reload:
         steps.append(Reload())
     elif trial is not None and tried and mode != "live":
-        steps.append(ReloadIfStale([setting.unit for setting in tried]))
+        steps.append(ReloadIfStale([each.unit for each in tried]))
+    elif setting is not None and mode != "live":
+        # Systemd notes a drop-in that it writes after those that are there, wherever its name would have it; whoever looks for
+        # units that are to be read again, or restarted for that, would take this one for such.
+        steps.append(ReloadIfStale(setting.names, setting.stale))
     plan = Plan(steps, changes)
     plan.warnings += warnings + _hollow(subjects, wanted, host, trial is not None) + _tight(tight)
     return plan

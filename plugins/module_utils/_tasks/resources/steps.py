@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     why_unwritable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import stale_units
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import (
     DropInsWere,
     FileWas,
@@ -117,6 +118,8 @@ class SetProperties(Step):
         self._mode = mode
         self._verb = verb
         self._refused: set[str] = set()
+        # Units whose files had changed before, where drop-ins are to stay.
+        self.stale: set[str] = set()
 
     def _properties(self) -> str:
         return ", ".join(dict.fromkeys(name for setting in self._settings for name in setting.after))
@@ -133,6 +136,8 @@ class SetProperties(Step):
         self.note(ctx, DropInsWere(saved), was)
         if self._first is not None:
             self._first(ctx)
+        if self._mode != "live":
+            self.stale.update(stale_units(ctx, self.names))
         try:
             self._set(ctx)
         finally:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import typing as t
+from contextlib import suppress
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
+    RemoveDirectory,
     RemoveFile,
     RemoveLinks,
     WriteFile,
@@ -112,6 +114,8 @@ class TimerState:
         self.never_ran = False
         # Whether a task that was killed has left it held back.
         self.held = False
+        # The directory of what held it back, where that is empty, as it could not be removed; or nothing.
+        self.leftover = ""
         # Whether systemd has not read the timer's own file, or its service's, as they are.
         self.stale = False
         self.stale_service = False
@@ -194,18 +198,28 @@ class Hold(Jobs):
     """Stop timers that are started again by a later step; where it does not come to that, they count from then on as well.
 
     :param timers: how they are held back then.
+    :param stamps: of timers that would have elapsed since, by their new calendars.
     """
 
     for_now = True
 
-    def __init__(self, timers: t.Sequence[Held]) -> None:
+    def __init__(self, timers: t.Sequence[Held], stamps: t.Sequence[str] = ()) -> None:
         names = [timer.name for timer in timers]
         super().__init__("stop", names, names)
         self.anew = list(timers)
+        self._stamps = list(stamps)
 
     def apply(self, ctx: Context) -> bool:
         self.note(ctx, *(note for timer in self.anew for note in note_of(timer)))
         return super().apply(ctx)
+
+    def undo(self, ctx: Context) -> None:
+        # The files may be the new ones by now, and stay so. By the old ones nothing has elapsed since the last run, so that it makes
+        # no difference to them. A timer whose stamp is as old as before would run its service at once, so it stays down then.
+        for path in self._stamps if ctx.stays else ():
+            with suppress(FileNotFoundError):
+                os.utime(path)
+        super().undo(ctx)
 
 
 def held_by(directory: str, name: str) -> str:
@@ -246,6 +260,7 @@ def plan_timers(
     remove_last: list[Step] = []
     stop: list[str] = []
     hold: list[tuple[str, str]] = []
+    hold_stamps: list[str] = []
     start: list[str] = []
     enable: list[str] = []
     disable: list[str] = []
@@ -253,6 +268,7 @@ def plan_timers(
     touch: list[Step] = []
     anew: list[tuple[TimerWish, str]] = []
     unlink: dict[str, str] = {}
+    leftovers: list[Step] = []
     stale = False
     plan = Plan()
     for state in states:
@@ -268,10 +284,12 @@ def plan_timers(
                 which.append(RemoveFile(file.path, t.cast(Saved, file.before), tools))
             else:
                 write.append(WriteFile(file.path, file.wanted.encode("utf-8", "surrogateescape"), file.before, tools))
-        changed = bool(state.touched)
+        if state.leftover:
+            leftovers.append(RemoveDirectory(state.leftover))
+        changed = bool(state.touched or state.leftover)
         stale = stale or state.stale or state.stale_service
         if wish.absent:
-            if state.touched or state.links or state.stamp:
+            if changed or state.links or state.stamp:
                 if state.up:
                     stop.append(name)
                 if state.status and state.status.active_state == "failed":
@@ -301,7 +319,11 @@ def plan_timers(
             if job == "stop":
                 stop.append(name)
             elif job == "restart":
-                hold.append((name, "" if os.path.exists(state.stamp_path) else state.stamp_path))
+                has_stamp = os.path.exists(state.stamp_path)
+                hold.append((name, "" if has_stamp else state.stamp_path))
+                # One that is not persistent any more has it from before, and whatever is in it.
+                if has_stamp and (state.missed or not wish.persistent):
+                    hold_stamps.append(state.stamp_path)
             if job == "restart" and state.missed and state.stamp:
                 touch.append(Touch(*state.stamp))
             counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
@@ -317,6 +339,7 @@ def plan_timers(
             changed = changed or bool(job)
         after.append("enabled" if enabled else "disabled")
         after += [f"{file.name} {_verb(file)}" for file in state.touched if file.before or file.wanted is None]
+        after += [f"{state.leftover} removed"] if state.leftover else []
         if changed:
             plan.changes.append(Change(name, state.describe(), ", ".join(after)))
     links = [
@@ -329,7 +352,7 @@ def plan_timers(
     holds: list[Step] = []
     if hold:
         # Before their files become others: whatever has systemd read them meanwhile (daemon-reexec) would have them elapse.
-        holds.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold]))
+        holds.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold], hold_stamps))
     plan.steps = [*holds, *write, *stops, *remove, *touch, *links]
     if anew:
         # It reloads for all.
@@ -340,6 +363,7 @@ def plan_timers(
         plan.steps.append(ResetFailed(failed))
     if start:
         plan.steps.append(Jobs("start", start))
+    plan.steps += leftovers
     return plan
 
 
@@ -619,7 +643,10 @@ class _Task:
                 )
         self._read_freshness(manager, states)
         for state in states:
-            state.held = not state.wish.absent and os.path.exists(held_by(self.paths.runtime, state.wish.name))
+            drop_in = held_by(self.paths.runtime, state.wish.name)
+            state.held = not state.wish.absent and os.path.exists(drop_in)
+            directory = os.path.dirname(drop_in)
+            state.leftover = directory if is_empty(directory) else ""
         self._read_missed(
             manager, [state for state in states if state.wish.calendars and _job(state) in ("start", "restart")]
         )
