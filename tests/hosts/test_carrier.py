@@ -438,7 +438,7 @@ def test_past_the_action_plugin_the_module_says_what_is_wrong(bare: Host) -> Non
         done = bare.run(["env", "PYTHONPATH=/run/past", "python3", "-c", code])
     finally:
         bare.run("rm -rf /run/past")
-    assert "for /usr/bin/python3, and it was not brought by the controller" in done.stdout
+    assert "for /usr/bin/python3, and the controller brought none" in done.stdout
 
 
 def test_local_connection(tmp_path: Path, lab: Lab) -> None:

@@ -24,7 +24,7 @@ LAST = int(sys.argv[2])
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
 POINTS = {
     "_collect.runit_control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
-    "_tasks.handover.steps": ["unlink", "link", "remove", "_remove_file"],
+    "_tasks.handover.steps": ["remove_link", "make_link", "remove", "_remove_file"],
     "_tasks.handover.records": ["Records.save", "Records.forget"],
     "_engine.files": ["replace"],
     "_systemd.manager": ["Manager.enqueue", "Manager.enable", "Manager.disable", "Manager.reload"],
