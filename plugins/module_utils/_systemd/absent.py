@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import MANAGER_PATH
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import Install, add_install
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LinkChange,
     leads_to,
@@ -93,10 +94,13 @@ class AbsentManager(NoManager):
         enabled = [path for path, to in links.items() if path != found and _enables(path, to, name)]
         if enabled:
             return "enabled" if any(not path.startswith("/run/") for path in enabled) else "enabled-runtime"
-        keys = _install_keys(self.tree.read_text(found, errors="replace") or "")
+        install: Install = {}
+        add_install(install, self.tree.read_text(found, errors="replace") or "")
         if target:
             return f"linked{volatile}"
-        return "disabled" if keys.intersection(_INSTALL) else "indirect" if "Also" in keys else "static"
+        if any(install.get(key) for key in _INSTALL):
+            return "disabled"
+        return "indirect" if install.get("Also") else "static"
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         """As Manager.properties: where unit files are is known, and nothing else."""
@@ -200,17 +204,3 @@ def _enables(path: str, target: str, name: str) -> bool:
     if os.path.dirname(path).endswith(_PULLS):
         return os.path.basename(path) == name
     return os.path.basename(target) == name and os.path.basename(path) != name
-
-
-def _install_keys(text: str) -> set[str]:
-    """The directives of [Install] that have a value."""
-    keys, section = set(), ""
-    for line in text.replace("\r", "\n").split("\n"):
-        line = line.strip()
-        if line.startswith("["):
-            section = line
-        elif section == "[Install]" and line[:1] not in ("#", ";"):
-            key, _equals, value = line.partition("=")
-            if value.strip():
-                keys.add(key.strip())
-    return keys
