@@ -121,9 +121,9 @@ PLACES: dict[str, Place] = {
     "_tasks.resources.steps.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
     "_tasks.resources.steps.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_tasks.resources.steps:remove"),
     "_tasks.resources.trial.Trial": Place(lambda cls, b: cls([], {"seconds": 0, "told": "0 s"}), "manager.properties"),
-    "_tasks.timer.task.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
-    "_tasks.timer.task.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
-    "_tasks.timer.task.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
+    "_tasks.timer.steps.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
+    "_tasks.timer.steps.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
+    "_tasks.timer.steps.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
     "_tasks.run.service.StartTimer": Place(
         lambda cls, b: cls(b.request, MagicMock()), "_tasks.run.service:start_transient"
     ),

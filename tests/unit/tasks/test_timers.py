@@ -37,14 +37,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
     read_wishes,
     without_open_end,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.task import (
-    StartAnew,
-    TimerFile,
-    TimerState,
-    grouped,
-    held_by,
-    plan_timers,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.plan import plan_timers
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state import TimerFile, TimerState
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import StartAnew, held_by
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.task import grouped
 
 SYSTEM = "/etc/systemd/system"
 TOOLS = FileTools(lambda _path, _check: False)

@@ -7,28 +7,15 @@ from __future__ import annotations
 
 import os
 import typing as t
-from contextlib import suppress
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import counting_from_now, note_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
-    RemoveDirectory,
-    RemoveFile,
-    RemoveLinks,
-    WriteFile,
     check_writable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
-    Jobs,
-    Reload,
-    ResetFailed,
-    UnitFileLinks,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
@@ -40,7 +27,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, words_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
@@ -55,13 +41,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapse
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import (
     TimerWish,
-    changed_sections,
     gone,
     marker_of,
     read_wishes,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import job_for
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.plan import job_of, needs_a_run, plan_timers
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state import TimerFile, TimerState
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import held_by
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
@@ -70,328 +56,6 @@ if t.TYPE_CHECKING:
 _MANY = 30
 # As many bytes of /etc/passwd or /etc/group of a tree are read.
 _ACCOUNTS = 16 << 20
-
-
-class TimerFile:
-    """One unit file of a timer: what it is, and what it shall be.
-
-    `wanted` is None for one that shall be gone; `changed` holds the sections that will say something else, and is None
-    where there is nothing to do.
-    """
-
-    __slots__ = ("before", "changed", "link", "name", "path", "wanted")
-
-    def __init__(self, name: str, path: str, before: Saved | None, link: str, wanted: str | None) -> None:
-        self.name = name
-        self.path = path
-        self.before = before
-        # Where it is a link, its target.
-        self.link = link
-        self.wanted = wanted
-        self.changed: set[str] | None = None
-        if wanted is not None:
-            self.changed = changed_sections(before.content if before else None, wanted)
-        elif before or link:
-            self.changed = set()
-
-
-class TimerState:
-    """What is known of one timer: the wish, its files, and how the timer is now."""
-
-    def __init__(self, wish: TimerWish, files: t.Sequence[TimerFile]) -> None:
-        self.wish = wish
-        self.files = list(files)
-        self.status: UnitStatus | None = None
-        # Links that enable it or give it other names: path -> target, and the paths that there shall be.
-        self.links: dict[str, str] = {}
-        self.wanted_links: list[str] = []
-        # Where systemd keeps the last elapse of the timer, if it is persistent; and that file, where it is there and matters.
-        self.stamp_path = ""
-        self.stamp: tuple[str, Saved] | None = None
-        # Whether systemd would find that the new calendar should have elapsed already, and run the service at once.
-        self.missed = False
-        # Whether what it starts has not been up since the boot, so that spans since its last run have nothing to count from.
-        self.never_ran = False
-        # Whether a task that was killed has left it held back.
-        self.held = False
-        # The directory of what held it back, where that is empty, as it could not be removed; or nothing.
-        self.leftover = ""
-        # Whether systemd has not read the timer's own file, or its service's, as they are.
-        self.stale = False
-        self.stale_service = False
-
-    @property
-    def touched(self) -> list[TimerFile]:
-        """The files that are written or removed."""
-        return [file for file in self.files if file.changed is not None]
-
-    @property
-    def up(self) -> bool:
-        return self.status is not None and is_up(self.status.active_state)
-
-    @property
-    def enabled(self) -> bool:
-        return bool(self.links)
-
-    @property
-    def will_be_enabled(self) -> bool:
-        kept = self.links and not self.installs_elsewhere
-        return self.wish.enabled and bool(self.wanted_links or kept)
-
-    @property
-    def exists(self) -> bool:
-        there = any(file.name == self.wish.name and (file.before or file.link) for file in self.files)
-        return there or (self.status is not None and self.status.load_state != "not-found") or self.up
-
-    @property
-    def installs_elsewhere(self) -> bool:
-        """Whether the [Install] section of a timer that is there becomes another one."""
-        return any("Install" in (file.changed or ()) and file.before is not None for file in self.files)
-
-    @property
-    def schedule_changed(self) -> bool:
-        """Whether the timer has to begin anew for its settings to count."""
-        return (
-            any("Timer" in (file.changed or ()) for file in self.files if file.name == self.wish.name)
-            or self.stale
-            or self.held
-        )
-
-    def describe(self) -> str:
-        """The state in words: `active (waiting), enabled`."""
-        if not self.exists:
-            return "not found"
-        words = [f"{self.status.active_state} ({self.status.sub_state})"] if self.status else []
-        return ", ".join([*words, "enabled" if self.enabled else "disabled"])
-
-
-class StartAnew(Jobs):
-    """Start timers so that they count from now on, and neither from an earlier start or elapse nor from the boot.
-
-    Drop-ins make them persistent for a moment, with a stamp that says that they elapsed just now; systemd keeps that in mind
-    when they lose it again. Of those that have spans since the boot, the triggers are far away at the start: spans that are
-    over elapse when a timer is started, but not when systemd reloads.
-
-    :param timers: the wishes, with the paths of their stamps.
-    :param directory: of unit files that are gone after a reboot.
-    """
-
-    def __init__(self, timers: t.Sequence[tuple[TimerWish, str]], directory: str, tools: FileTools) -> None:
-        super().__init__("start", [wish.name for wish, _stamp in timers])
-        self._timers = list(timers)
-        self._directory = directory
-        self._tools = tools
-
-    def describe(self) -> str:
-        return f"start {short(self.names)}, to count from now"
-
-    def apply(self, ctx: Context) -> bool:
-        timers = [
-            Held(wish.name, held_by(self._directory, wish.name), wish.since_boot, stamp) for wish, stamp in self._timers
-        ]
-        kept = [wish.name for wish, _stamp in self._timers if wish.persistent]
-        with counting_from_now(ctx, timers, self._tools, self, kept):
-            return super().apply(ctx)
-
-
-class Hold(Jobs):
-    """Stop timers that are started again by a later step; where it does not come to that, they count from then on as well.
-
-    :param timers: how they are held back then.
-    :param stamps: of timers that would have elapsed since, by their new calendars.
-    """
-
-    for_now = True
-
-    def __init__(self, timers: t.Sequence[Held], stamps: t.Sequence[str] = ()) -> None:
-        names = [timer.name for timer in timers]
-        super().__init__("stop", names, names)
-        self.anew = list(timers)
-        self._stamps = list(stamps)
-
-    def apply(self, ctx: Context) -> bool:
-        self.note(ctx, *(note for timer in self.anew for note in note_of(timer)))
-        return super().apply(ctx)
-
-    def undo(self, ctx: Context) -> None:
-        # The files may be the new ones by now, and stay so. By the old ones nothing has elapsed since the last run, so that it makes
-        # no difference to them. A timer whose stamp is as old as before would run its service at once, so it stays down then.
-        for path in self._stamps if ctx.stays else ():
-            with suppress(FileNotFoundError):
-                os.utime(path)
-        super().undo(ctx)
-
-
-def held_by(directory: str, name: str) -> str:
-    """The drop-in that holds a timer back, as long as `StartAnew` is at work; or for longer, where that was killed."""
-    return f"{directory}/{name}.d/zzz-pidone-hold.conf"
-
-
-class Touch(Step):
-    """Tell systemd that a persistent timer has not missed a run until now."""
-
-    def __init__(self, path: str, before: Saved) -> None:
-        super().__init__((path,))
-        self._path = path
-        self._before = before
-
-    def describe(self) -> str:
-        return f"touch {self._path}"
-
-    def apply(self, ctx: Context) -> bool:
-        self.note(ctx, AttributesWere(self._path, self._before))
-        os.utime(self._path)
-        return True
-
-
-def plan_timers(
-    states: t.Sequence[TimerState], directories: t.Sequence[str], tools: FileTools, offline: bool = False
-) -> Plan:
-    """The steps that bring timers from what they are to what is wished: for all of them together one reload, one job each.
-
-    A new schedule is no reason to run the service. But systemd reckons the next elapse from the last one, or from when the
-    timer was activated, and so finds that the new calendar should have elapsed, already when it reloads. So such a timer is
-    stopped before, and systemd is made to count from now on (`StartAnew`, `Touch`).
-
-    :param directories: where links of unit files are made, for good and until the reboot.
-    """
-    write: list[Step] = []
-    remove: list[Step] = []
-    remove_last: list[Step] = []
-    stop: list[str] = []
-    hold: list[tuple[str, str]] = []
-    hold_stamps: list[str] = []
-    start: list[str] = []
-    enable: list[str] = []
-    disable: list[str] = []
-    failed: list[str] = []
-    touch: list[Step] = []
-    anew: list[tuple[TimerWish, str]] = []
-    unlink: dict[str, str] = {}
-    leftovers: list[Step] = []
-    stale = False
-    plan = Plan()
-    for state in states:
-        wish, name = state.wish, state.wish.name
-        after: list[str] = []
-        for file in state.touched:
-            plan.file_diffs.append(_file_diff(file))
-            if file.link:
-                unlink[file.path] = file.link
-            elif file.wanted is None:
-                # What bears the marker goes last: as long as it is there, purge finds what is left of a timer.
-                which = remove_last if file.name == name else remove
-                which.append(RemoveFile(file.path, t.cast(Saved, file.before), tools))
-            else:
-                write.append(WriteFile(file.path, file.wanted.encode("utf-8", "surrogateescape"), file.before, tools))
-        if state.leftover:
-            leftovers.append(RemoveDirectory(state.leftover))
-        changed = bool(state.touched or state.leftover)
-        stale = stale or state.stale or state.stale_service
-        if wish.absent:
-            if changed or state.links or state.stamp:
-                if state.up:
-                    stop.append(name)
-                if state.status and state.status.active_state == "failed":
-                    failed.append(name)
-                unlink.update(state.links)
-                if state.stamp:
-                    remove.append(RemoveFile(*state.stamp, tools))
-                plan.changes.append(Change(name, state.describe(), "removed"))
-            continue
-        wanted = set(state.wanted_links)
-        if wish.enabled and not wanted.issubset(state.links):
-            enable.append(name)
-            changed = True
-        if wish.enabled and state.installs_elsewhere and state.links.keys() - wanted:
-            # Links that [Install] no longer asks for; those that others made are made no more either.
-            disable.append(name)
-            enable += [name] if wanted and name not in enable else []
-            changed = True
-        if not wish.enabled and state.links:
-            disable.append(name)
-            changed = True
-        enabled = state.will_be_enabled
-        if wish.enabled and not enabled:
-            plan.warnings.append(f"{name}: cannot be enabled, as its [Install] section is empty")
-        if not offline:
-            job = _job(state)
-            if job == "stop":
-                stop.append(name)
-            elif job == "restart":
-                has_stamp = os.path.exists(state.stamp_path)
-                hold.append((name, "" if has_stamp else state.stamp_path))
-                # One that is not persistent any more has it from before, and whatever is in it.
-                if has_stamp and (state.missed or not wish.persistent):
-                    hold_stamps.append(state.stamp_path)
-            if job == "restart" and state.missed and state.stamp:
-                touch.append(Touch(*state.stamp))
-            counts_from_boot = job == "restart" and wish.since_boot and not state.never_ran
-            if job in ("start", "restart") and (state.held or counts_from_boot or (state.missed and not state.stamp)):
-                anew.append((wish, state.stamp_path))
-            elif job in ("start", "restart"):
-                start.append(name)
-            will = {"stop": "inactive", "start": "active", "restart": "active, by restart"}
-            if job:
-                after.append(will[job])
-            elif state.status:
-                after.append(f"{state.status.active_state} ({state.status.sub_state})")
-            changed = changed or bool(job)
-        after.append("enabled" if enabled else "disabled")
-        after += [f"{file.name} {_verb(file)}" for file in state.touched if file.before or file.wanted is None]
-        after += [f"{state.leftover} removed"] if state.leftover else []
-        if changed:
-            plan.changes.append(Change(name, state.describe(), ", ".join(after)))
-    links = [
-        UnitFileLinks(verb, names, directories) for verb, names in (("disable", disable), ("enable", enable)) if names
-    ]
-    if unlink:
-        remove.insert(0, RemoveLinks(unlink))
-    remove += remove_last
-    stops: list[Step] = [Jobs("stop", stop, stop)] if stop else []
-    holds: list[Step] = []
-    if hold:
-        # Before their files become others: whatever has systemd read them meanwhile (daemon-reexec) would have them elapse.
-        holds.append(Hold([Held(name, held_by(directories[1], name), True, stamp) for name, stamp in hold], hold_stamps))
-    plan.steps = [*holds, *write, *stops, *remove, *touch, *links]
-    if anew:
-        # It reloads for all.
-        plan.steps.append(StartAnew(anew, directories[1], tools))
-    elif not offline and (write or remove or links or stale):
-        plan.steps.append(Reload(counts=stale))
-    if failed:
-        plan.steps.append(ResetFailed(failed))
-    if start:
-        plan.steps.append(Jobs("start", start))
-    plan.steps += leftovers
-    return plan
-
-
-def _needs_a_run(state: TimerState) -> bool:
-    """Whether spans since the last run are what it goes on with, and ones since the boot are to bring about the first."""
-    wish = state.wish
-    keys = {key for key, _span in wish.spans}
-    relative = {"OnUnitActiveSec", "OnUnitInactiveSec"} & keys
-    return wish.since_boot and bool(relative) and not wish.calendars and "OnActiveSec" not in keys
-
-
-def _job(state: TimerState) -> str | None:
-    """The job that a timer which shall be there needs."""
-    wish = state.wish
-    unit = Unit(wish.name, state.status)
-    if wish.started is False:
-        return job_for(unit, "stopped")
-    job = job_for(unit, "started") if wish.started else None
-    return "restart" if job is None and state.up and state.schedule_changed else job
-
-
-def _verb(file: TimerFile) -> str:
-    return "removed" if file.wanted is None else "rewritten"
-
-
-def _file_diff(file: TimerFile) -> dict[str, str]:
-    before = file.before.content.decode("utf-8", "replace") if file.before else ""
-    return {"before": before, "after": file.wanted or "", "before_header": file.path, "after_header": file.path}
 
 
 def converge(module: t.Any) -> dict[str, t.Any]:
@@ -648,10 +312,10 @@ class _Task:
             directory = os.path.dirname(drop_in)
             state.leftover = directory if is_empty(directory) else ""
         self._read_missed(
-            manager, [state for state in states if state.wish.calendars and _job(state) in ("start", "restart")]
+            manager, [state for state in states if state.wish.calendars and job_of(state) in ("start", "restart")]
         )
 
-        self._read_first_runs(manager, [state for state in states if _needs_a_run(state) and _job(state) == "restart"])
+        self._read_first_runs(manager, [state for state in states if needs_a_run(state) and job_of(state) == "restart"])
 
     def _read_first_runs(self, manager: UnitManager, states: t.Sequence[TimerState]) -> None:
         """Of timers that wait for a run to count from, whether there was one since the boot."""
