@@ -13,9 +13,9 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text()
 NAMED = set(re.findall(r"`([\w./*]+\.py)`", PAGE))
 
 
-def helpers() -> list[str]:
-    found = [path for name in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / name).rglob("*.py")]
-    return [path.relative_to(ROOT).as_posix() for path in found if path.name != "__init__.py"]
+def folders() -> list[str]:
+    found = [path for name in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / name).rglob("_*") if path.is_dir() and list(path.glob("*.py"))]
+    return sorted(path.name for path in found if path.name != "__pycache__")
 
 
 def test_every_file_that_it_names_exists() -> None:
@@ -23,5 +23,5 @@ def test_every_file_that_it_names_exists() -> None:
     assert [name for name in NAMED if not list(ROOT.glob(name)) and not list((ROOT / "plugins").glob(f"**/{name}"))] == []
 
 
-def test_it_says_of_every_helper_what_it_is_for() -> None:
-    assert [file for file in helpers() if not any(f"/{file}".endswith(f"/{name}") for name in NAMED)] == []
+def test_it_says_of_every_folder_what_it_is_for() -> None:
+    assert [folder for folder in folders() if f"{folder}/" not in PAGE] == []

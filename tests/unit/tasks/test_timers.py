@@ -501,7 +501,6 @@ class TestStartAnew:
         # That of a persistent one stays: it says that nothing was missed.
         assert [path.name for path in stamps.iterdir()] == ["kept.timer"]
 
-
     def test_the_stamp_of_the_last_run_comes_back(self, tmp_path: Path) -> None:
         stamp = tmp_path / "stamp"
         stamp.write_bytes(b"")
