@@ -33,7 +33,7 @@ test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real 
 	@tests/tools/run-all.sh
 
 .PHONY: test-full
-test-full: prerequisites venv ## the same with all kill points, of which test takes a tenth (PIDONE_SEED=N: which), and the fuzzer at length
+test-full: prerequisites venv ## the same on every version of systemd, with all kill points (test takes a tenth, PIDONE_SEED=N: which), and the fuzzer
 	@PIDONE_FULL=1 FUZZ="$(or $(FUZZ),--inputs 1000000)" tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
 
 ##@ Checks and tests

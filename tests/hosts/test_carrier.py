@@ -18,9 +18,11 @@ from pathlib import Path
 import jeepney
 import pytest
 
-from tests.lab.fixtures import Lab
+from tests.lab.fixtures import Lab, every_version
 from tests.lab.host import Host
 from tests.lab.runner import PlaybookResult
+
+pytestmark = every_version
 
 UNIT = "pidone.systemd.unit"
 STEADY = {"name": "dbus.service", "state": "started"}

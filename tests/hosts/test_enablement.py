@@ -15,6 +15,10 @@ from pathlib import Path
 import jeepney
 import pytest
 
+from tests.lab.fixtures import every_version
+
+pytestmark = every_version
+
 REMOTE = "/root/enablement"
 UTILS = "ansible_collections/pidone/systemd/plugins/module_utils"
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,10 @@ import typing as t
 
 import pytest
 
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
+
+pytestmark = every_version
 
 CONDITIONS = (
     "ConditionVirtualization=container\nConditionUser=root\nConditionPathExists=|/nothere/fl\nConditionPathExists=|/etc\n"

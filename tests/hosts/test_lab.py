@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab import network, registry
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
+
+pytestmark = every_version
 
 VERSIONS = {"bullseye": 247, "bookworm": 252, "trixie": 257}
 

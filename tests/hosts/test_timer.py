@@ -14,7 +14,10 @@ import pytest
 
 from tests import contract
 from tests.contract import invocation, show
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
+
+pytestmark = every_version
 
 SYSTEM = "/etc/systemd/system"
 STAMPS = "/var/lib/systemd/timers"

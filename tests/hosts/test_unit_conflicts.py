@@ -9,7 +9,10 @@ import typing as t
 
 import pytest
 
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
+
+pytestmark = every_version
 
 SYSTEM = "/etc/systemd/system"
 FILE = "[Service]\nExecStart=/bin/sleep 100000\n"

@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from tests.hosts.test_unit import converge, good, is_active, is_enabled, refused, run
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
 
 ETC, LIB = "/etc/systemd/system", "/usr/local/lib/systemd/system"
@@ -269,6 +270,7 @@ class TestAliasesWithoutAManager:
         converge(host, scope="global", name="ul-gnick", enabled=False)
 
 
+@every_version
 class TestPresetsOfInstances:
     """They are what `systemctl preset NAME` makes of them."""
 

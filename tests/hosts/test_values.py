@@ -17,8 +17,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import parse_crontab
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
 from tests.unit.values import compare, numeric, oracle
+
+pytestmark = every_version
 
 
 def runner(host: Host) -> oracle.Run:

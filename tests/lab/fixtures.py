@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures for tests on real hosts: a plugin of pytest, which the conftest.py of each folder of such tests names.
 
-``host``      a running host, shared by all tests of the session, once per kind (``--lab-kinds``, PIDONE_HOSTS; default: the
-              three versions of systemd). ``@pytest.mark.lab_kinds("trixie", "runit")`` on a test, class or module chooses
-              its kinds. ``host.ansible(module, args, ...)`` runs a real task over SSH.
+``host``      a running host, shared by all tests of the session. Each test has one of the three versions of systemd, always the
+              same one; with PIDONE_FULL=1 (``make test-full``) it has all three, or those that ``--lab-kinds`` or PIDONE_HOSTS
+              name. ``@every_version`` says that the versions differ in what is tested: it has all three at any time.
+              ``@pytest.mark.lab_kinds("trixie", "runit")`` on a test, class or module chooses others.
+              ``host.ansible(module, args, ...)`` runs a real task over SSH.
 ``lab``       a factory: ``lab("trixie")`` is the session's host of that kind; ``lab("trixie", "second")`` another one.
 ``fresh``     a factory for hosts of the test's own, removed after it: ``fresh("trixie")`` (about 0.6 s).
 
@@ -19,6 +21,7 @@ import itertools
 import os
 import signal
 import typing as t
+import zlib
 
 import pytest
 
@@ -26,6 +29,8 @@ from tests.lab import registry, runner
 from tests.lab.host import Host
 
 DEFAULT_KINDS = ("bullseye", "bookworm", "trixie")
+# For tests, classes and modules (``pytestmark = every_version``).
+every_version = pytest.mark.lab_kinds(*DEFAULT_KINDS)
 
 
 class Lab:
@@ -100,8 +105,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "host" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("lab_kinds")
-    kinds = list(marker.args if marker else DEFAULT_KINDS)
     chosen = _chosen(metafunc.config)
+    if marker:
+        kinds = list(marker.args)
+    elif chosen is not None or os.environ.get("PIDONE_FULL", "") not in ("", "0"):
+        kinds = list(DEFAULT_KINDS)
+    else:
+        kinds = [DEFAULT_KINDS[zlib.crc32(metafunc.definition.nodeid.encode()) % len(DEFAULT_KINDS)]]
     if chosen is not None:
         # what a marker asks for beyond the versions of systemd (runit, vm, ...) is not narrowed by a choice of versions
         kinds = [
