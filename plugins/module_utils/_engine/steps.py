@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, led_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
@@ -132,14 +132,11 @@ class UnitFileLinks(Step):
 
     def _untouched(self, before: t.Mapping[str, str], changes: t.Sequence[t.Any]) -> set[str]:
         """The units of which no link was made or removed."""
-        left = set(self.names)
+        names = frozenset(self.names)
+        left = set(names)
         for change in changes:
             target = change.target or before.get(change.path, "")
-            found = {
-                name
-                for name in self.names
-                if name == os.path.basename(change.path) or leads_to(change.path, target, name)
-            }
+            found = {os.path.basename(change.path), *led_to(change.path, target)}.intersection(names)
             if not found:
                 # Such as of a unit in Also=; of whose, nobody tells.
                 return set()

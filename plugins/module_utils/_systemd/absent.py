@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import Install, add_install
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LinkChange,
-    leads_to,
+    led_to,
     link_directories,
     read_links,
 )
@@ -170,11 +170,11 @@ class AbsentManager(NoManager):
     def disable(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:
         """As Manager.disable."""
         directory = self._links[1 if runtime else 0]
-        links = read_links([directory])
+        links, wanted = read_links([directory]), frozenset(names)
         return self._remove(
             path
             for path, target in links.items()
-            if target != "/dev/null" and any(leads_to(path, target, name) for name in names)
+            if target != "/dev/null" and not wanted.isdisjoint(led_to(path, target))
         )
 
     def unmask(self, names: t.Sequence[str], runtime: bool = False) -> list[LinkChange]:

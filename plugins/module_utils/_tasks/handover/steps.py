@@ -35,7 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     LASTING,
     is_masked,
-    leads_to,
+    led_to,
     read_links,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
@@ -375,10 +375,10 @@ def disable(record: Record, ctx: Context) -> None:
         ctx.links += ctx.manager.disable(there)
         ctx.stale = True
     # Systemd does not look for the links of a unit that has no file any more.
-    gone = [name for name in record.enabled if name not in there]
+    gone = set(record.enabled).difference(there)
     if gone:
         for path, target in read_links(ctx.manager.link_directories()).items():
-            if any(leads_to(path, target, name) for name in gone) and remove(path):
+            if not gone.isdisjoint(led_to(path, target)) and remove(path):
                 ctx.stale = True
 
 

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME, UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import links_by_unit, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     escape_path,
     instance_of,
@@ -35,13 +35,9 @@ def see_leftovers(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> Non
     """Of units that are to be disabled: links that systemd would leave, since their files are masked or gone."""
     wanted = [unit for unit in units if unit.file_state in ("", *MASKED)]
     links = read_links(manager.link_directories()[1 if runtime else 0 :], tree=manager.tree) if wanted else {}
+    of_units = links_by_unit({path: target for path, target in links.items() if target != "/dev/null"})
     for unit in wanted:
-        names = dict.fromkeys((unit.name, unit.id))
-        unit.leftovers = {
-            path: target
-            for path, target in links.items()
-            if target != "/dev/null" and any(leads_to(path, target, name) for name in names)
-        }
+        unit.leftovers = {**of_units.get(unit.name, {}), **of_units.get(unit.id, {})}
 
 
 def see_linked(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
