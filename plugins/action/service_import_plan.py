@@ -53,6 +53,6 @@ class ActionModule(ActionBase):
             return result
         result.update(outcome._asdict(), changed=bool(outcome.written))
         diffs = result.pop("diffs")
-        if self._task.diff:
+        if self._task.diff and diffs:
             result["diff"] = diffs
         return result

@@ -51,8 +51,10 @@ def test_clock_of_the_host(host: Host, tally: t.Callable[[dict[str, t.Any]], Non
     """The same where systemd, the kernel and the disk have that time, too; the next task has it from its beginning."""
     server = kill_points.Server(host, own=True)
     try:
-        for scenario in ("file-changed", "timer-changed", "limits-trial", "run-begun"):
-            answer = kill_points.take(server, scenario, variant, most=2)
+        # An emulated machine takes its time; the others have the clock of the task on every host.
+        scenarios = ("file-changed", "timer-changed", "limits-trial", "run-begun") if kill_points.is_full() else ("timer-changed",)
+        for scenario in scenarios:
+            answer = kill_points.take(server, scenario, variant, most=2 if kill_points.is_full() else 1)
             tally(answer)
             assert not answer["bad"], kill_points.told(answer)
     finally:
