@@ -424,6 +424,14 @@ class TestSetting:
         assert carry_out(made, Context(manager))
         assert manager.reloads == reloads
 
+    def test_what_a_reload_would_undo_is_not_followed_by_one(self, disk: Disk) -> None:
+        disk.drop_in(disk.mine, "90-late.conf", "MemoryMax=7")
+        manager = FakeManager(disk)
+        manager.becomes_stale = {NAME}
+        made = plan_resources([disk.subject(disk.host())], {"MemoryMax": 512}, "runtime", disk.host())
+        assert carry_out(made, Context(manager))
+        assert manager.reloads == 0 and "until the next daemon-reload only" in made.warnings[0]
+
     @pytest.mark.parametrize("mode", ["live", "runtime", "persistent"])
     def test_way_back(self, disk: Disk, mode: str) -> None:
         disk.drop_in(disk.run, "50-MemoryMax.conf", "MemoryMax=77")

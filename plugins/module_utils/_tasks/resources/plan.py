@@ -249,7 +249,8 @@ def plan_resources(
     back: list[Setting] = []
     removed: list[str] = []
     mended: list[Setting] = []
-    reload = False
+    # Whether some of it lasts until the next daemon-reload only, which this task then must not make.
+    reload = fleeting = False
     later: dict[str, list[str]] = {}
     tight: list[tuple[Subject, dict[str, t.Any]]] = []
     mode = {"true": "persistent", "runtime": "runtime", "false": "live"}[persist]
@@ -282,6 +283,7 @@ def plan_resources(
         removed += [path for d in decisions for path in d.remove]
         reload = reload or any(d.remove or not d.set for d in decisions)
         warnings += [d.warning for d in decisions if d.warning]
+        fleeting = fleeting or any(d.warning for d in decisions)
         for decision in decisions:
             if decision.name in _FROM_START and subject.is_up:
                 later.setdefault(decision.name, []).append(subject.id)
@@ -305,6 +307,8 @@ def plan_resources(
         steps.append(RemoveDropIns(list(dict.fromkeys(removed))))
     if reload:
         steps.append(Reload())
+    elif fleeting:
+        pass
     elif trial is not None and tried and mode != "live":
         steps.append(ReloadIfStale([each.unit for each in tried]))
     elif setting is not None and mode != "live":
