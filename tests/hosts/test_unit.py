@@ -681,13 +681,14 @@ class TestBadInput:
         ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
     )
     def test_refused(self, host: Host, args: dict[str, t.Any], words: list[str]) -> None:
-        refused(host, *words, **args)
+        # In check mode a user who is not there is taken for made by an earlier task.
+        refused(host, *words, check_too=args.get("user") != "un-nobody", **args)
 
     def test_nul(self, host: Host) -> None:
         refused(host, "name[0]:", "NUL", name="un-a\0b", state="started")
 
     def test_user_manager_that_does_not_run(self, host: Host) -> None:
-        refused(host, "user_manager", name="un-x", scope="user", user="games", state="started")
+        refused(host, "user_manager", check_too=False, name="un-x", scope="user", user="games", state="started")
 
     def test_without_permission(self, host: Host) -> None:
         for args in ({"state": "started"}, {"enabled": True}):
