@@ -40,7 +40,7 @@ def clean(host: Host) -> t.Iterator[None]:
         "systemctl stop 'ul*'; systemctl disable reboot.target; rm -f /etc/init.d/ul-script /etc/rc?.d/*ul-script "
         "/etc/systemd/system/ctrl-alt-del.target /etc/systemd/system-preset/00-ul.preset; "
         f"find /etc/systemd /run/systemd/system {LIB} /usr/local/lib/systemd/user /opt -name 'ul*' -delete; rm -rf {TREE}; "
-        "rm -rf /etc/systemd/system/ul*.d; systemctl daemon-reload; systemctl reset-failed"
+        f"rm -rf /etc/systemd/system/ul*.d {LIB}/ul*.d; systemctl daemon-reload; systemctl reset-failed"
     )
 
 
