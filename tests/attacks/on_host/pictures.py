@@ -231,15 +231,25 @@ def _comparable(values: dict[str, str]) -> dict[str, str]:
     values["DropInPaths"] = " ".join(path for path in values.get("DropInPaths", "").split() if os.path.exists(path))
     pid = values.pop("MainPID", "0")
     if pid not in ("", "0"):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                values["Command"] = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            values["Command"] = ""
+        values["Command"] = _command(pid)
     for name in ("NextElapseUSecRealtime", "NextElapseUSecMonotonic"):
         if name in values:
             values[name] = _sane(values[name])
     return values
+
+
+def _command(pid: str) -> str:
+    """What a process runs; until systemd's child has become it, its name is that of the program in parentheses."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            return ""
+        if not command.startswith("(") or time.monotonic() > until:
+            return command
+        time.sleep(0.02)
 
 
 def _sane(text: str) -> str:
