@@ -415,7 +415,9 @@ class TestTask:
         ],
     )
     def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
-        looked_in = types.SimpleNamespace(properties=lambda wanted: [now, [], [], [], [], []])
+        looked_in = types.SimpleNamespace(
+            properties=lambda wanted: [now if name == "RefuseManualStop" else [] for _path, _interface, name in wanted]
+        )
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked(text, dropin=dropin, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():

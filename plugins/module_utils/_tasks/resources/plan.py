@@ -307,11 +307,11 @@ def plan_resources(
         steps.append(RemoveDropIns(list(dict.fromkeys(removed))))
     if reload:
         steps.append(Reload())
-    elif fleeting:
+    elif fleeting or mode == "live":
         pass
-    elif trial is not None and tried and mode != "live":
+    elif trial is not None and tried:
         steps.append(ReloadIfStale([each.unit for each in tried]))
-    elif setting is not None and mode != "live":
+    elif setting is not None:
         # Systemd notes a drop-in that it writes after those that are there, wherever its name would have it; whoever looks for
         # units that are to be read again, or restarted for that, would take this one for such.
         steps.append(ReloadIfStale(setting.names, setting.stale))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import BUS_NAME, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import links_by_unit, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     escape_path,
@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     object_path,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
 
 
@@ -44,10 +45,11 @@ def see_linked(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     """Of units that are to be disabled: those whose only file is a link, which systemd removes together with the others."""
     tree, wanted = manager.tree, [unit for unit in units if unit.file_state in ENABLED]
     places = manager.unit_path() if wanted else []
+    own = manager.link_directories()[1 if runtime else 0 :] if wanted else []
     for unit in wanted:
         paths = [f"{directory}/{unit.id}" for directory in places]
         there = [path for path in paths if tree.status(path, False) is not None]
-        removed = [f"{directory}/{unit.id}" for directory in manager.link_directories()[1 if runtime else 0 :]]
+        removed = [f"{directory}/{unit.id}" for directory in own]
         target = tree.target(there[0]) if there and there[0] in removed else ""
         if len(there) == 1 and os.path.basename(target) == unit.id:
             unit.linked_from = target
@@ -98,10 +100,11 @@ def see_services(manager: t.Any, units: t.Sequence[Unit]) -> None:
     sockets = [unit for unit in units if unit_type(unit.id) == "socket" and unit.status]
     names = ("Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
     asked = [(object_path(unit.id), UNIT, name) for unit in sockets for name in names]
-    asked += [(object_path(unit.id), f"{BUS_NAME}.Socket", "Accept") for unit in sockets]
+    asked += [(object_path(unit.id), interface_of(unit.id), "Accept") for unit in sockets]
     values = manager.properties(asked) if asked else []
     accepts = values[len(names) * len(sockets) :]
     for index, unit in enumerate(sockets):
+        unit.kept_closed_by = ""
         if accepts[index]:
             # The services that run are of connections that were made; they are not what it starts next.
             continue
@@ -109,15 +112,15 @@ def see_services(manager: t.Any, units: t.Sequence[Unit]) -> None:
         for service in manager.status(list(triggers or ())):
             if service.active_state == "active" and not any(service.id in (each or ()) for each in along):
                 unit.kept_closed_by = service.id
+                break
 
 
 def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Of services that are to be started: those that are down again when they have run to their end."""
     services = [unit for unit in units if unit_type(unit.id) == "service" and unit.load_state == "loaded"]
-    face = f"{BUS_NAME}.Service"
-    types = manager.properties([(object_path(unit.id), face, "Type") for unit in services]) if services else ()
+    types = manager.properties([(object_path(unit.id), SERVICE, "Type") for unit in services]) if services else ()
     oneshots = [unit for unit, kind in zip(services, types) if kind == "oneshot"]
-    asked = [(object_path(unit.id), face, "RemainAfterExit") for unit in oneshots]
+    asked = [(object_path(unit.id), SERVICE, "RemainAfterExit") for unit in oneshots]
     for unit, stays in zip(oneshots, manager.properties(asked) if asked else ()):
         unit.ends = stays is False
 
@@ -125,7 +128,7 @@ def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
 def see_paths(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Of mounts and automounts that systemd could not read: the path in the file, where that belongs to a unit of another name."""
     mounts = [unit for unit in units if unit_type(unit.id) in ("mount", "automount") and unit.load_state == "bad-setting"]
-    asked = [(object_path(u.id), f"{BUS_NAME}.{unit_type(u.id).capitalize()}", "Where") for u in mounts]
+    asked = [(object_path(u.id), interface_of(u.id), "Where") for u in mounts]
     for unit, where in zip(mounts, manager.properties(asked) if asked else ()):
         right = f"{escape_path(where)}.{unit_type(unit.id)}" if where else ""
         if right and right != unit.id:

@@ -18,11 +18,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
@@ -277,8 +278,7 @@ def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit) -> None:
 
 def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
-    names = ("RefuseManualStop", "Triggers", "RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf")
-    now, triggers, *along = manager.properties([(object_path(unit.id), UNIT, name) for name in names])
+    (now,) = manager.properties([(object_path(unit.id), UNIT, "RefuseManualStop")])
     said = asked.text.values("Unit", "RefuseManualStop")
     refuses = said[-1].lower() in _YES if said else now and asked.dropin is not None and not asked.absent
     if refuses and asked.on_change == "restart":
@@ -288,14 +288,9 @@ def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
         )
     if asked.kind != "socket":
         return
-    (accepts,) = manager.properties([(object_path(unit.id), f"{BUS_NAME}.Socket", "Accept")])
-    if accepts:
-        # The services that run are of connections that were made; they are not what it starts next.
-        return
-    # No socket is opened while its service runs. One that requires the socket, or is part of it, is restarted with it.
-    for service in manager.status(triggers or ()):
-        if service.active_state == "active" and not any(service.id in (each or ()) for each in along):
-            raise BadInput(
-                f"on_change: systemd cannot restart {unit.id} while {service.id} runs, which it starts; "
-                "stop that first, with pidone.systemd.unit, or use `nothing`"
-            )
+    see_services(manager, [unit])
+    if unit.kept_closed_by:
+        raise BadInput(
+            f"on_change: systemd cannot restart {unit.id} while {unit.kept_closed_by} runs, which it starts; "
+            "stop that first, with pidone.systemd.unit, or use `nothing`"
+        )
