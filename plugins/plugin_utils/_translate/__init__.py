@@ -5,7 +5,7 @@
 
 Lowest first; a part imports only from those before it:
 
-- `shell`: shell text parsed, evaluated and printed. `service`: the neutral model. `definition`: what the collector found.
+- `service`: the neutral model. `definition`: what the collector found.
 - `programs`, `conditions`, `wrappers`, `steps`, `snooze`: what is known of programs, tests, chpst and its kin, directories, calendars.
 - the interpreter of a script, a class on top of the other: `vocabulary`, `state`, `kept_shell`, `redirections`, `settings`, `commands`,
   `guards`, `branches`, `shell_builtins`, `script`.

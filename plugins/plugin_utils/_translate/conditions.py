@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import Word, constant
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant
 
 # Kinds: ("and", [..]), ("or", [..]), ("not", x), ("unary", op, word), ("binary", left, op, right)
 Test = tuple[t.Any, ...]

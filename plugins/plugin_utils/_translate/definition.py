@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import TooMuch
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch
 
 #: More than the collector reads of a file.
 LARGEST = 256 * 1024

@@ -8,6 +8,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    commands_in,
+    line_of,
+    statements,
+    test_words,
+    text_of,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.commands import Commands
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
@@ -15,17 +23,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     INFO,
     WARNING,
     Command,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    Word,
-    commands_in,
-    constant,
-    line_of,
-    lit,
-    statements,
-    test_words,
-    text_of,
-    word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (

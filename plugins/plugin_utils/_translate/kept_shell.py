@@ -8,15 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    INFO,
-    Command,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    CannotPrint,
-    Piece,
-    Printer,
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     assigned,
     commands_in,
     line_of,
@@ -24,6 +17,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     references,
     text_of,
     walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+    INFO,
+    Command,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.state import State
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import LARGEST, Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_control import Control
@@ -25,13 +26,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Finding,
     Refused,
     unit_name,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    TooMuch,
-    line_of,
-    parse,
-    text_of,
-    walk,
 )
 
 # Programs that ask runsv, supervise or runsvdir, besides sv.

@@ -7,6 +7,15 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    commands_in,
+    parse,
+    referenced,
+    statements,
+    text_of,
+    walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_finish import Finish
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -21,17 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     INFO,
     WARNING,
     Command,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    Piece,
-    commands_in,
-    lit,
-    parse,
-    referenced,
-    statements,
-    text_of,
-    walk,
-    word_text,
 )
 
 _SIGNALS = {

@@ -8,6 +8,20 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    Script,
+    arms,
+    assigned,
+    commands_in,
+    line_of,
+    parse,
+    referenced,
+    statements,
+    text_of,
+    walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_run import Run
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -33,23 +47,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     INFO,
     WARNING,
     Command,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    CannotPrint,
-    Printer,
-    Script,
-    arms,
-    assigned,
-    commands_in,
-    constant,
-    line_of,
-    lit,
-    parse,
-    referenced,
-    statements,
-    text_of,
-    walk,
-    word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,

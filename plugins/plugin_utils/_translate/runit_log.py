@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -20,12 +22,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     INFO,
     Finding,
     unit_name,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    Word,
-    constant,
-    lit,
-    parse,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_log import Log
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
@@ -15,7 +16,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     Command,
     Timer,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_program
 
 

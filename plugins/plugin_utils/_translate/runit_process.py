@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_one_shots import OneShots
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
@@ -22,12 +24,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     INFO,
     WARNING,
     Command,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    assignments,
-    constant,
-    lit,
-    word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import (
     Step,

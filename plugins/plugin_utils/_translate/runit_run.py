@@ -5,6 +5,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    Script,
+    commands_in,
+    line_of,
+    parse,
+    statements,
+    text_of,
+    walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_process import Process
@@ -19,19 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     WARNING,
     Command,
     Refused,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    CannotPrint,
-    Piece,
-    Printer,
-    Script,
-    commands_in,
-    line_of,
-    lit,
-    parse,
-    statements,
-    text_of,
-    walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,

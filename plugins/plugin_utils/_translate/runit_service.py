@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import Script, parse
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     names_own_file,
@@ -18,15 +21,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     WARNING,
     Finding,
     Service,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    CannotPrint,
-    Printer,
-    Script,
-    constant,
-    lit,
-    parse,
-    word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_relative
 

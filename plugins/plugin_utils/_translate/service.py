@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import Word, lit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 INFO = "info"
 WARNING = "warning"

@@ -8,6 +8,15 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    assigned,
+    commands_in,
+    line_of,
+    parse,
+    statements,
+    text_of,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.redirections import Redirections
@@ -15,19 +24,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     DECISION,
     INFO,
     WARNING,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    Piece,
-    Word,
-    assigned,
-    commands_in,
-    constant,
-    line_of,
-    lit,
-    parse,
-    statements,
-    text_of,
-    word_text,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     DEFAULT_PATH,

@@ -8,6 +8,17 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.evaluate import Evaluator
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    Script,
+    assigned,
+    parse,
+    referenced,
+    statements,
+    text_of,
+    walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit, tidy
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import (
     Definition,
@@ -19,21 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service 
     WARNING,
     Finding,
     Service,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import (
-    Evaluator,
-    Piece,
-    Script,
-    Word,
-    assigned,
-    constant,
-    lit,
-    parse,
-    referenced,
-    statements,
-    text_of,
-    tidy,
-    walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import INFO, Command, Service
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import constant
 
 _CLASSES = (
     ("/run/", "RuntimeDirectory"),

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import DECISION, INFO, WARNING, Service
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import Word, lit
 
 _NUMBER = re.compile(r"-?\d+\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import shell, translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell import tree
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
 
 ROOT = Path(__file__).parents[3]
 
@@ -77,7 +78,7 @@ def test_options_are_checked_without_a_host_too(tmp_path: Path) -> None:
 
 
 def test_without_the_parser_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "_parser", None)
-    monkeypatch.setattr(shell, "_MISSING", "No module named 'tree_sitter'")
+    monkeypatch.setattr(tree, "_parser", None)
+    monkeypatch.setattr(tree, "_MISSING", "No module named 'tree_sitter'")
     with pytest.raises(SystemdError, match="pip install tree-sitter tree-sitter-bash"):
         translate([{"name": "web", "files": [{"path": "run", "content": "#!/bin/sh\nexec webd\n"}]}])

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, shell, snooze
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell import words
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, snooze
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, unit_name
 from tests.unit.translate.harness import constructs, main_section, one
 
@@ -64,12 +65,12 @@ def test_kept_shell_arrives_as_it_was(text: str) -> None:
 
 @given(TEXT)
 def test_values_of_variables_arrive_as_they_were(text: str) -> None:
-    assert unquote(render.environment("A", shell.lit(text.replace("$$", "")))) == ["A=" + text.replace("$$", "")]
+    assert unquote(render.environment("A", words.lit(text.replace("$$", "")))) == ["A=" + text.replace("$$", "")]
 
 
 @given(TEXT)
 def test_the_shell_reads_quoted_words_as_they_were(text: str) -> None:
-    done = subprocess.run(["sh", "-c", f"printf %s {shell.quote(text)}"], capture_output=True, check=True)
+    done = subprocess.run(["sh", "-c", f"printf %s {words.quote(text)}"], capture_output=True, check=True)
     assert done.stdout.decode() == text
 
 
