@@ -12,8 +12,8 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name as as_unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import unit_name as as_unit_name
 
 # What a unit of a package may do in another way than the run script did: all but the program, its user and its sockets.
 LOOSE = ("command", "cwd", "environment", "group", "groups", "limits", "nice", "root", "umask")

@@ -43,6 +43,7 @@ CONTROLLER = (
     "module_utils._systemd.text",
     "plugin_utils",
     "plugin_utils._shell",
+    "plugin_utils._model",
     "plugin_utils._translate",
     "plugin_utils._migration",
     "plugin_utils._migration_report",

@@ -143,8 +143,6 @@ def _between(before: Node | None, node: Node) -> list[str]:
 
 # Quoted text and expansions, and what is left of a word for braces to be in.
 _NO_BRACES = re.compile(r"'[^']*'|\"(?:[^\"\\\\]|\\\\.)*\"|\\\\.|\$\{[^}]*\}", re.S)
-
-
 _BRACES = re.compile(r"\{[^{}\s]*(?:,|\.\.)[^{}\s]*\}")
 
 

@@ -69,18 +69,10 @@ def parse(text: str, file: str) -> Script:
 
 # tree-sitter takes the square of how many of these are open at a time, and cannot be stopped: two or three seconds for the most.
 _MOST_BYTES = 64 * 1024
-
-
 _OPENING = re.compile(rb"[(\[]|<<")
-
-
 _MOST_OPENINGS = 1500
-
-
 # Some readers of the tree take the square of its size in time: a second or two for this many nodes (more than a thousand lines).
 _MOST_NODES = 12000
-
-
 # Nesting that no script has; what reads the tree is recursive.
 _DEEPEST = 120
 

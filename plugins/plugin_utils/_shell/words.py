@@ -14,8 +14,6 @@ import typing as t
 
 # A specifier inside shell text is carried as this character and its letter, so that escaping of % leaves it alone.
 SPECIFIER = "\x00"
-
-
 # Text that means itself in every quoting context of the shell.
 SAFE = re.compile(r"[A-Za-z0-9_./:=@,+-]+\Z")
 

@@ -5,11 +5,9 @@
 
 Lowest first; a part imports only from those before it:
 
-- `service`: the neutral model. `definition`: what the collector found.
 - `programs`, `conditions`, `wrappers`, `steps`, `snooze`: what is known of programs, tests, chpst and its kin, directories, calendars.
 - the interpreter of a script, a class on top of the other: `vocabulary`, `state`, `kept_shell`, `redirections`, `settings`, `commands`,
   `guards`, `branches`, `shell_builtins`, `script`.
-- `render`: from the model to unit files.
 - a service directory, likewise: `runit_scripts`, `runit_service`, `runit_log`, `runit_one_shots`, `runit_process`, `runit_run`,
   `runit_finish`, `runit_control`, `runit`.
 """
@@ -19,7 +17,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, runit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import runit
 
 _TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[str, t.Any]]] = {
     "runit": runit.translate,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     arms,
     branch,
@@ -19,7 +20,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.guards import Guards
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     FILE_COMMANDS,
     Exit,

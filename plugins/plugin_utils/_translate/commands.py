@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, wrappers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    INFO,
-    Command,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.settings import Settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
     line_of,
@@ -18,12 +20,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.commands import Commands
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Command,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     STATEFUL,

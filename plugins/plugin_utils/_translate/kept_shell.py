@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     assigned,
@@ -20,10 +22,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    INFO,
-    Command,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.state import State
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (

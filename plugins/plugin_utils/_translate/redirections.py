@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.kept_shell import KeptShell
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,
     Redirect,

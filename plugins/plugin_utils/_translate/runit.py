@@ -14,19 +14,20 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import LARGEST, Definition
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_control import Control
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import Options
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import LARGEST, Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import (
     DECISION,
     INFO,
     WARNING,
     Finding,
     Refused,
-    unit_name,
 )
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_control import Control
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import Options
 
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(

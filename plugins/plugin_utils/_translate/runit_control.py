@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
     parse,
@@ -25,12 +27,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     shell_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Command,
-)
 
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",

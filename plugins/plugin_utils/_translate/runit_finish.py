@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     Script,
@@ -42,12 +44,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     shell_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Command,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,
     Wrap,

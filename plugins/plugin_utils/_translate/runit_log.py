@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     shebang_of,
     shell_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import RunitService
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    Finding,
-    unit_name,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,
     Wrap,

@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Timer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_log import Log
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Command,
-    Timer,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_program
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs, render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_one_shots import OneShots
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     LONGEST_INLINE,
@@ -19,12 +22,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     substituted,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Command,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import (
     Step,
     arrange,

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Refused
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     Script,
@@ -16,8 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, wrappers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_process import Process
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     code_test,
@@ -25,12 +28,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     shell_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    INFO,
-    WARNING,
-    Command,
-    Refused,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     NeedShell,
     Wrap,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     branch,
     commands_in,
@@ -17,9 +19,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import own_sv
 
 if t.TYPE_CHECKING:

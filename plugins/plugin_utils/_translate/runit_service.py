@@ -8,20 +8,17 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import WARNING, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import Script, parse
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     names_own_file,
     shebang_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    WARNING,
-    Finding,
-    Service,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_relative
 
 

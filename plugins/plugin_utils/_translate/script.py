@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import line_of, statements, text_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell_builtins import Builtins
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     Exit,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     assigned,
     commands_in,
@@ -18,13 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.redirections import Redirections
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     DEFAULT_PATH,
     NAME,

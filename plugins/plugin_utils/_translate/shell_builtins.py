@@ -8,14 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import referenced, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.branches import Branches
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     DOWN,

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition, normal
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.evaluate import Evaluator
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     Script,
@@ -20,17 +23,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit, tidy
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs, wrappers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import (
-    Definition,
-    normal,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import (
-    DECISION,
-    INFO,
-    WARNING,
-    Finding,
-    Service,
-)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
     DEFAULT_PATH,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import INFO, Command, Service
 
 _CLASSES = (
     ("/run/", "RuntimeDirectory"),

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition, normal
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import conditions, programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.definition import Definition, normal
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, unit_name
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import DECISION, INFO, WARNING, Service
 
 _NUMBER = re.compile(r"-?\d+\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")

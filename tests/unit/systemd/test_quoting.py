@@ -23,7 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoti
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import _word as cron_word
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.render import quoted as translated
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.render import quoted as translated
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 # Characters that mean something somewhere, so that few examples meet many of them.

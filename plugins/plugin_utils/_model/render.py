@@ -9,8 +9,8 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import quoting
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import SPECIFIER, Word
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.service import Command, Service
 
 Sections = dict[str, dict[str, t.Any]]
 

@@ -9,33 +9,6 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
-INFO = "info"
-WARNING = "warning"
-DECISION = "decision"
-
-
-class Finding(t.NamedTuple):
-    """Something the reader of a translation should know. `severity`: info, warning (check it) or decision (choose)."""
-
-    severity: str
-    construct: str
-    file: str
-    line: int
-    message: str
-
-    def as_dict(self) -> dict[str, t.Any]:
-        return self._asdict()
-
-
-class Refused(Exception):
-    """There is no correct unit for this definition; the text says why."""
-
-    def __init__(self, construct: str, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.construct = construct
-        self.message = message
-        self.line = line
-
 
 class Command:
     """A command of a unit: words that systemd expands, or one line of shell.
