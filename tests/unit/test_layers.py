@@ -44,6 +44,8 @@ CONTROLLER = (
     "plugin_utils",
     "plugin_utils._shell",
     "plugin_utils._model",
+    "plugin_utils._interpret.programs plugin_utils._interpret.needs plugin_utils._interpret.nodes plugin_utils._interpret.conditions",
+    "plugin_utils._interpret",
     "plugin_utils._translate",
     "plugin_utils._migration",
     "plugin_utils._migration_report",

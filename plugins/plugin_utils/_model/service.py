@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.copies import copy_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 
@@ -91,6 +92,10 @@ class Service:
         self.timer: Timer | None = None
         self.target = "multi-user.target"
 
+    def copy(self) -> Service:
+        """One that later changes of this one do not reach; the commands are the same."""
+        return copy_of(self)
+
     def set(self, directive: str, value: str) -> None:
         """Give a directive of [Service] one value."""
         self.settings[directive] = [value]
@@ -112,3 +117,8 @@ def unit_name(name: str) -> str:
         else:
             out.append(f"\\x{byte:02x}")
     return "".join(out)
+
+
+def unit_of(name: str) -> str:
+    """The unit that a service of the old supervisor becomes."""
+    return unit_name(name) + ".service"

@@ -3,13 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Translating another init system's services on the controller: raw definitions -> neutral services -> units.
 
-Lowest first; a part imports only from those before it:
-
-- `programs`, `conditions`, `wrappers`, `steps`, `snooze`: what is known of programs, tests, chpst and its kin, directories, calendars.
-- the interpreter of a script, a class on top of the other: `vocabulary`, `state`, `kept_shell`, `redirections`, `settings`, `commands`,
-  `guards`, `branches`, `shell_builtins`, `script`.
-- a service directory, likewise: `runit_scripts`, `runit_service`, `runit_log`, `runit_one_shots`, `runit_process`, `runit_run`,
-  `runit_finish`, `runit_control`, `runit`.
+Lowest first; a part imports only from those before it: `runit_sv`, `runit_scripts`, `runit_service`, `runit_log`, `runit_one_shots`,
+`runit_process`, `runit_run`, `runit_finish`, `runit_control`, `runit`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import LARGEST, Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import (
@@ -25,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding impo
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_control import Control
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import Options
 
@@ -75,7 +75,7 @@ class _Translator(Control):
 
     def _early(self) -> None:
         """Names that systemd's own units of the early boot order themselves behind: started later, they would be a circle."""
-        if self.definition.name not in programs.EARLY:
+        if self.definition.name not in lists.EARLY:
             return
         service = self.service
         service.unit["DefaultDependencies"] = ["no"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
@@ -18,7 +19,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit, word_text
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_finish import Finish
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     LONGEST_INLINE,
@@ -26,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     shell_command,
     shell_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import interpreter_of
 
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",
@@ -160,7 +160,7 @@ class Control(Finish):
                 "KillSignal=, ExecStop= or ExecReload=",
             )
         if shell is not None and not script.errors and len(found) == 1:
-            scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+            scope = interpreter_of(self.definition, self._new(), script, self.definition.path, [])
             one = self._finish_simple(*found[0], scope)
             if one is not None and not referenced(script.root):
                 one.ignore, one.root = False, root
@@ -212,7 +212,7 @@ class Control(Finish):
                     return None
                 signals.append(_SV_SIGNALS[words[1]])
             elif name not in (
-                *programs.MESSAGES,
+                *lists.MESSAGES,
                 "cat",
                 "read",
                 "exit",

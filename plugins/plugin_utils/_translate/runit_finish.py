@@ -8,8 +8,18 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
+    is_relative,
+    names_relative,
+    relative_file,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent, redirections_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     Script,
@@ -24,7 +34,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_run import Run
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     LONGEST_INLINE,
@@ -43,16 +52,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     shell_command,
     shell_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
-    NeedShell,
-    Wrap,
-    is_relative,
-    names_relative,
-    own_sv,
-    relative_file,
-    unit_of,
-)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import interpreter_of, own_sv
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -198,7 +198,7 @@ class Finish(Run):
         """The same for a plain command, `inner` in its redirections; None where it is none that is known here."""
         service = self.service
         # Where its output goes to a file, what it says is no mere message.
-        messages: t.Collection[str] = () if self.finish_writes else programs.MESSAGES
+        messages: t.Collection[str] = () if self.finish_writes else lists.MESSAGES
         words = [word.strip("\"'") for word in text_of(inner).split()]
         while words and words[0] == "exec":
             words = words[1:]
@@ -264,7 +264,7 @@ class Finish(Run):
         if "$" not in last and "`" not in last:
             return last if not last.startswith("-") else None
         script = parse(self.definition.text("finish") or "", "finish")
-        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+        scope = interpreter_of(self.definition, self._new(), script, self.definition.path, [])
         try:
             for one, _background in statements(script.root):
                 if one.start_byte >= node.start_byte:
@@ -359,7 +359,7 @@ class Finish(Run):
                 "it calls sv within a condition; under systemd sv has no supervisor to ask. "
                 "The command fails and is ignored; say with Restart= or ExecStopPost= what should happen",
             )
-        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
+        scope = interpreter_of(self.definition, self._new(), script, self.definition.path, [])
         simple: list[Command] = []
         text = self.definition.text("finish") or ""
         errexit = re.search(r"(?m)^\s*set -[a-z]*e", text) is not None or any(
@@ -385,7 +385,7 @@ class Finish(Run):
                 "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
             )
             return
-        scope.open_shell = True
+        scope.shell.open_shell = True
         parts: list[str] = []
         used: set[str] = set()
         try:
@@ -436,7 +436,7 @@ class Finish(Run):
         one = node
         if one.type == "redirected_statement":
             try:
-                if not Interpreter._silent(scope.redirects(one)):
+                if not is_silent(redirections_of(scope, one)):
                     return None
             except (NeedShell, Wrap):
                 return None
@@ -476,7 +476,7 @@ class Finish(Run):
             return None
         if referenced(node) & {"1", "2", "@", "*", "#"}:
             return None
-        command = Command([scope.program(words[0]), *words[1:]], ignore=True)
+        command = Command([program_word(scope, words[0]), *words[1:]], ignore=True)
         texts = [constant(word) or "" for word in words]
         if names_relative(command) or any(relative_file(text) or text in (".", "..") for text in texts):
             return None

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     shebang_of,
     shell_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_service import RunitService
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
-    NeedShell,
-    Wrap,
-)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import interpreter_of
 
 _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
@@ -71,11 +68,11 @@ class Log(RunitService):
         if shell is not None:
             script = parse(text, "log/run")
             scratch: list[Finding] = []
-            scope = Interpreter(definition, self._new(), script, f"{definition.path}/log", scratch)
+            scope = interpreter_of(definition, self._new(), script, f"{definition.path}/log", scratch)
             try:
                 if not script.errors:
                     scope.run()
-                command = scope.main
+                command = scope.outcome.main
                 line = scope.line
             except (NeedShell, Wrap):
                 command = None
@@ -89,7 +86,7 @@ class Log(RunitService):
             )
             return
         self._logger(command, "log/run", line)
-        if scope.steps or scope.prefix:
+        if scope.outcome.steps or scope.outcome.prefix:
             self.note(
                 INFO,
                 "log/run",
@@ -121,10 +118,10 @@ class Log(RunitService):
             file,
             line,
             "the journal takes the output"
-            + ("" if name in programs.LOGGERS else f"; {name} no longer gets it")
+            + ("" if name in lists.LOGGERS else f"; {name} no longer gets it")
             + ". Where it must go elsewhere, configure journald or rsyslog",
         )
-        if name not in programs.LOGGERS:
+        if name not in lists.LOGGERS:
             self.note(
                 DECISION,
                 name or "log",
@@ -265,4 +262,4 @@ class Log(RunitService):
 
     def _stderr_joined(self) -> bool:
         interpreter = getattr(self, "interpreter", None)
-        return interpreter is None or interpreter.stderr != "separate"
+        return interpreter is None or interpreter.outcome.stderr != "separate"

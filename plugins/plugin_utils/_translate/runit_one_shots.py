@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import snooze
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_program
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import peel
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Timer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze, wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_log import Log
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_program
 
 
 class OneShots(Log):
@@ -24,7 +29,7 @@ class OneShots(Log):
         service.remain_after_exit = True
         service.restart = None
         service.kill_mode = None
-        again = stays or it.down_self
+        again = stays or it.outcome.down_self
         service.start = service.start_pre
         service.start_pre = []
         if service.user is not None or service.group is not None:
@@ -39,14 +44,14 @@ class OneShots(Log):
                 it.note(WARNING, "run", "the script starts no command of its own")
         # Type=oneshot has no start timeout of its own.
         service.settings.pop("TimeoutStartSec", None)
-        it.argv0 = None
+        it.outcome.argv0 = None
         if stays:
             it.note(
                 INFO,
                 "pause",
                 "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=",
             )
-        elif it.down_self:
+        elif it.outcome.down_self:
             it.note(
                 INFO,
                 "sv down",
@@ -106,27 +111,27 @@ class OneShots(Log):
 
     def _leading_snooze(self, it: Interpreter) -> bool:
         """`snooze options` and then a command: the same as `snooze options command`."""
-        main, it.main = it.main, [*(it.leading_snooze or []), *(it.main or [])]
+        main, it.outcome.main = it.outcome.main, [*(it.outcome.leading_snooze or []), *(it.outcome.main or [])]
         count = len(self.findings)
         if self._snooze(it):
             return True
         self.findings[count:] = [one for one in self.findings[count:] if one.severity == WARNING]
-        it.main = main
+        it.outcome.main = main
         return False
 
     def _snooze(self, it: Interpreter) -> bool:
         """`snooze options command`: a timer; without a command, what follows in the script would be the command."""
         service = self.service
-        if it.main is None:
+        if it.outcome.main is None:
             return False
         known = len(self.findings)
-        options = wrappers._Options(it, it.main[1:], "nv", "DWHMSTRJdmstw")
+        options = Options(it, it.outcome.main[1:], "nv", "DWHMSTRJdmstw")
         try:
             rest = options.read()
             fields: dict[str, str] = {}
             timer: dict[str, list[str]] = {}
             for letter, raw in options.found:
-                value = it.fixed(raw) if raw else ""
+                value = fixed(it, raw) if raw else ""
                 if value is None:
                     raise snooze.NoTimer("an option is known only when the service starts")
                 if letter in "dmwHMS":
@@ -155,26 +160,27 @@ class OneShots(Log):
             if rest and constant(rest[0]) is None:
                 raise snooze.NoTimer("its options may be in a variable")
             timer["OnCalendar"] = [snooze.calendar(fields)]
-        except (wrappers.Keep, snooze.NoTimer) as why:
+        except (Keep, snooze.NoTimer) as why:
             del self.findings[known:]
             it.note(WARNING, "snooze", f"snooze stays: {why}")
             return False
         if not rest:
             it.note(WARNING, "snooze", "snooze without a command stays")
             return False
-        inner = wrappers.peel(it, rest)
-        program = constant(it.program(inner[0])) if inner else ""
+        inner = peel(it, rest)
+        self.service = service = it.service
+        program = constant(program_word(it, inner[0])) if inner else ""
         if program is not None and not is_program(program):
             it.note(WARNING, "snooze", "snooze stays: what follows it is no program")
             return False
         self._commands(it)
         steps = service.start_pre
-        self._one_shot_commands([Command([it.program(inner[0]), *inner[1:]], argv0=it.argv0)])
+        self._one_shot_commands([Command([program_word(it, inner[0]), *inner[1:]], argv0=it.outcome.argv0)])
         service.start_pre = steps
         service.timer = Timer()
         service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}
         it.note(INFO, "snooze", "a timer starts the command; the service itself is not enabled")
-        if steps and it.leading_snooze is None:
+        if steps and it.outcome.leading_snooze is None:
             it.note(INFO, "snooze", "steps that ran before the waiting now run before the command")
         self._directory(it, " ".join("".join(piece.text for piece in word) for word in inner))
         return True

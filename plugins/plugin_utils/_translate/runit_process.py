@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import mark_directory, program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step, arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
+    is_relative,
+    names_relative,
+    relative_file,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_one_shots import OneShots
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     LONGEST_INLINE,
@@ -21,18 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     names_own_file,
     substituted,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.steps import (
-    Step,
-    arrange,
-    mentions,
-)
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
-    Wrap,
-    is_relative,
-    names_relative,
-    relative_file,
-)
 
 
 class Process(OneShots):
@@ -40,14 +37,14 @@ class Process(OneShots):
 
     def _finalize(self, it: Interpreter) -> None:
         service = self.service
-        if it.prefix:
+        if it.outcome.prefix:
             rest = (
-                it.inline
-                if it.inline is not None
-                else " ".join(piece.text for word in it.main or [] for piece in word if piece.kind == "shell")
+                it.outcome.inline
+                if it.outcome.inline is not None
+                else " ".join(piece.text for word in it.outcome.main or [] for piece in word if piece.kind == "shell")
             )
-            it.prefix = it.live_prefix(rest)
-        if service.user is not None and not all(one.calls <= programs.HARMLESS for one in it.prefix):
+            it.outcome.prefix = it.outcome.live_prefix(rest)
+        if service.user is not None and not all(one.calls <= lists.HARMLESS for one in it.outcome.prefix):
             it.reasons.append(
                 (
                     "shell",
@@ -55,7 +52,7 @@ class Process(OneShots):
                     it.line,
                 )
             )
-        inner = substituted(it) - programs.HARMLESS
+        inner = substituted(it) - lists.HARMLESS
         if service.user is not None and inner:
             it.note(
                 DECISION,
@@ -71,13 +68,16 @@ class Process(OneShots):
             construct, message, line = it.reasons[0]
             raise Wrap(construct, message, line)
         self._output(it)
-        for name, value in it.dynamic.items():
+        for name, value in it.scope.dynamic.items():
             if value is not None and name not in service.environment:
                 service.environment[name] = lit(value)
-        if it.leading_snooze is not None and (inline is not None or it.main is None or not self._leading_snooze(it)):
-            argv = [it.program(it.leading_snooze[0]), *it.leading_snooze[1:]]
-            it.steps.insert(0, Step.command(Command(argv), 1))
+        if it.outcome.leading_snooze is not None and (
+            inline is not None or it.outcome.main is None or not self._leading_snooze(it)
+        ):
+            argv = [program_word(it, it.outcome.leading_snooze[0]), *it.outcome.leading_snooze[1:]]
+            it.outcome.steps.insert(0, Step.command(Command(argv), 1))
             service.set("TimeoutStartSec", "infinity")
+        service = self.service
         if service.timer is not None:
             return
         if inline is not None:
@@ -85,61 +85,64 @@ class Process(OneShots):
             service.settings.setdefault("SyslogIdentifier", [render.value(service.name)])
             it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
             self._commands(it)
-            self._manner(it.inline_exec)
+            self._manner(it.outcome.inline_exec)
             self._directory(it, inline)
             return
-        if it.main is None:
+        if it.outcome.main is None:
             self._commands(it)
             self._one_shot(it, stays=False)
             return
-        base = (constant(it.main[0]) or "").rsplit("/", 1)[-1]
-        arguments = [constant(word) for word in it.main[1:]]
+        base = (constant(it.outcome.main[0]) or "").rsplit("/", 1)[-1]
+        arguments = [constant(word) for word in it.outcome.main[1:]]
         if is_forever(base, arguments):
             self._commands(it)
             self._one_shot(it, stays=True)
             return
         if base == "snooze" and self._snooze(it):
             return
+        service = self.service
         if (
             base == "sleep"
             and len(arguments) == 1
             and arguments[0]
             and re.match(r"[0-9.]+[smhd]?\Z", arguments[0])
-            and it.steps
+            and it.outcome.steps
         ):
             self._commands(it)
             self._periodic(it, arguments[0])
             return
-        program = it.program(it.main[0])
-        argv = [program, *it.main[1:]]
-        if it.path_changed and not (constant(program) or "").startswith("/"):
+        program = program_word(it, it.outcome.main[0])
+        argv = [program, *it.outcome.main[1:]]
+        if it.scope.path_changed and not (constant(program) or "").startswith("/"):
             argv = [lit("/usr/bin/env"), *argv]
             it.note(
                 INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search"
             )
-        service.start = [Command(argv, argv0=it.argv0)]
+        service.start = [Command(argv, argv0=it.outcome.argv0)]
         self._commands(it)
-        if it.down_self:
+        if it.outcome.down_self:
             self.once = True
             service.restart = "no"
             it.note(INFO, "sv once", "the service takes itself down when it is done: Restart=no")
         self._manner(True)
         self._terminal(it, base)
-        self._directory(it, " ".join("".join(piece.text for piece in word) for word in it.main))
+        self._directory(it, " ".join("".join(piece.text for piece in word) for word in it.outcome.main))
 
     def _inline(self, it: Interpreter) -> str | None:
         """The command line of a shell, where the command cannot do without one."""
-        before = [one.text for one in it.prefix]
-        if it.inline is not None:
-            inline = "; ".join([*before, it.inline])
-        elif it.main is not None and (before or any(piece.kind == "shell" for word in it.main for piece in word)):
-            name = f"exec /usr/bin/chpst -b {word_text(lit(it.argv0))}" if it.argv0 else "exec"
-            words = [it.program(it.main[0]), *it.main[1:]]
+        before = [one.text for one in it.outcome.prefix]
+        if it.outcome.inline is not None:
+            inline = "; ".join([*before, it.outcome.inline])
+        elif it.outcome.main is not None and (
+            before or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+        ):
+            name = f"exec /usr/bin/chpst -b {word_text(lit(it.outcome.argv0))}" if it.outcome.argv0 else "exec"
+            words = [program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
             command = " ".join([name, *(word_text(word) for word in words)])
             inline = assignments(it.setup) + "; ".join([*before, command])
         else:
             return None
-        return "set -e; " + inline if it.errexit else inline
+        return "set -e; " + inline if it.shell.errexit else inline
 
     def _commands(self, it: Interpreter) -> None:
         service = self.service
@@ -147,8 +150,8 @@ class Process(OneShots):
         def note(severity: str, construct: str, message: str, line: int) -> None:
             self.note(severity, construct, "run", line, message)
 
-        it.mark_directory()
-        service.start_pre = arrange(service, it.steps, note)
+        mark_directory(it)
+        service.start_pre = arrange(service, it.outcome.steps, note)
         for command in (*service.start_pre, *service.exec_condition):
             self._stay(it, command)
         for command in service.start_pre:
@@ -160,7 +163,7 @@ class Process(OneShots):
             ):
                 # As many files as there may be: longer than systemd waits for a step by itself.
                 service.set("TimeoutStartSec", "infinity")
-        if it.bash:
+        if it.shell.bash:
             for command in (*service.start, *service.start_pre, *service.exec_condition):
                 if command.line is not None:
                     command.interpreter = "/bin/bash"
@@ -177,7 +180,7 @@ class Process(OneShots):
 
     def _stay(self, it: Interpreter, command: Command) -> None:
         """A command that uses relative paths runs where the script was, which may not be where the service runs."""
-        if command.cwd is None or command.cwd == it.cwd:
+        if command.cwd is None or command.cwd == it.scope.cwd:
             return
         texts = [constant(word) or "" for word in command.argv]
         if command.line is not None:
@@ -231,20 +234,24 @@ class Process(OneShots):
 
     def _output(self, it: Interpreter) -> None:
         service = self.service
-        if it.stdout != "journal":
-            service.set("StandardOutput", it.stdout)
-            if it.stderr == "separate":
+        if it.outcome.stdout != "journal":
+            service.set("StandardOutput", it.outcome.stdout)
+            if it.outcome.stderr == "separate":
                 service.set("StandardError", "journal")
-            elif it.stderr != it.stdout:
-                service.set("StandardError", it.stderr)
-        elif it.stderr not in ("separate", "journal"):
-            service.set("StandardError", it.stderr)
-        if it.stderr == "separate" and it.stdout == "journal" and "StandardError" not in service.settings:
+            elif it.outcome.stderr != it.outcome.stdout:
+                service.set("StandardError", it.outcome.stderr)
+        elif it.outcome.stderr not in ("separate", "journal"):
+            service.set("StandardError", it.outcome.stderr)
+        if (
+            it.outcome.stderr == "separate"
+            and it.outcome.stdout == "journal"
+            and "StandardError" not in service.settings
+        ):
             it.note(
                 INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too"
             )
-        if it.log_command is not None:
-            self._logger(it.log_command, "run", it.line)
+        if it.outcome.log_command is not None:
+            self._logger(it.outcome.log_command, "run", it.line)
 
     def _manner(self, execs: bool) -> None:
         """Restart and stop as runsv does them."""
@@ -272,7 +279,7 @@ class Process(OneShots):
                 0,
                 "runsv signalled only the shell; systemd signals all processes of the service (KillMode=control-group)",
             )
-        elif names and names[0] in programs.LEAVES_CHILDREN:
+        elif names and names[0] in lists.LEAVES_CHILDREN:
             service.kill_mode = "process"
             self.note(
                 INFO,
@@ -296,7 +303,7 @@ class Process(OneShots):
             device = next(
                 (
                     text
-                    for text in (constant(word) for word in (it.main or [])[1:])
+                    for text in (constant(word) for word in (it.outcome.main or [])[1:])
                     if text and re.match(r"(/dev/)?(tty|hvc|console)", text)
                 ),
                 None,

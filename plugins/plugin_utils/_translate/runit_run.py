@@ -5,6 +5,17 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import (
+    evaluate_file,
+    open_settings,
+    settings_file,
+    withheld_settings,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep, NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import (
+    environment_directory,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Refused
@@ -20,18 +31,13 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     walk,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import wrappers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_process import Process
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_scripts import (
     code_test,
     shebang_of,
     shell_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import (
-    NeedShell,
-    Wrap,
-)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import interpreter_of
 
 
 class Run(Process):
@@ -93,15 +99,14 @@ class Run(Process):
         self._manner(True)
 
     def _interpret(self, script: Script, shebang: list[str], shell: str) -> None:
-        service = self.service
-        interpreter = self._interpreter(script, shebang, shell, service, self.definition.path)
-        interpreter.no_retry = self._codes_that_end()
+        interpreter = self._interpreter(script, shebang, shell, self._codes_that_end())
         if script.errors:
             bad = next((one for one in walk(script.root) if one.type == "ERROR" or one.is_missing), script.root)
             raise Wrap("shell", "the script does not parse as shell", line_of(bad))
         if "invoke-run" in " ".join(shebang):
             self._invoke_run(interpreter)
         interpreter.run()
+        self.service = interpreter.service
         self.interpreter = interpreter
         self._finalize(interpreter)
 
@@ -110,13 +115,13 @@ class Run(Process):
         name = self.definition.name
         path = f"/etc/default/{name}"
         _known, content = self.definition.outside(path)
-        interpreter.vars["NAME"] = lit(name)
+        interpreter.scope.vars["NAME"] = lit(name)
         interpreter.line = 1
-        if interpreter.withheld_settings(path, True):
+        if withheld_settings(interpreter, path, True):
             pass
         elif content is None:
-            interpreter.settings_file(path, True)
-            interpreter.open_conf = True
+            settings_file(interpreter, path, True)
+            interpreter.scope.open_conf = True
             interpreter.note(
                 INFO,
                 "invoke-run",
@@ -125,19 +130,19 @@ class Run(Process):
         else:
             plain = plain_settings(content)
             if plain is not None:
-                interpreter.settings_file(path, True)
-                interpreter._open(set(plain[0]) | plain[1], plain[0])
+                settings_file(interpreter, path, True)
+                open_settings(interpreter, set(plain[0]) | plain[1], plain[0])
                 interpreter.note(INFO, "invoke-run", f"{path}, which invoke-run reads and exports, is EnvironmentFile=")
             else:
-                interpreter.allexport = True
+                interpreter.scope.allexport = True
                 try:
-                    interpreter.evaluate_file(path, content, True, interpreter.script.root)
+                    evaluate_file(interpreter, path, content, True, interpreter.text.script.root)
                 finally:
-                    interpreter.allexport = False
+                    interpreter.scope.allexport = False
         if self.definition.has("env"):
             try:
-                interpreter.environment_directory(f"{self.definition.path}/env", "invoke-run")
-            except wrappers.Keep as why:
+                environment_directory(interpreter, f"{self.definition.path}/env", "invoke-run")
+            except Keep as why:
                 raise Wrap("env", f"a variable of ./env cannot be written into a unit ({why})", 1) from None
             self.definition.files.pop("env", None)
         if self.definition.initscript:
@@ -216,7 +221,7 @@ class Run(Process):
             message = f"{why.message}; it calls sv, which has no supervisor to ask under systemd: rewrite it by hand"
             raise Refused(why.construct, message, why.line)
         self.service = service = self._new()
-        interpreter = self._interpreter(script, shebang, shell, service, self.definition.path)
+        interpreter = self._interpreter(script, shebang, shell)
         parts: list[str] = []
         if "invoke-run" in " ".join(shebang):
             parts.append(
@@ -228,7 +233,7 @@ class Run(Process):
             names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
             if "sv" in names or "svc" in names:
                 interpreter.line = line_of(node)
-                steps = len(interpreter.steps)
+                steps = len(interpreter.outcome.steps)
                 try:
                     interpreter.dispatch(node, False)
                 except (NeedShell, Wrap, CannotPrint):
@@ -238,11 +243,11 @@ class Run(Process):
                         "being run: rewrite it by hand",
                         why.line,
                     ) from None
-                if len(interpreter.steps) != steps or interpreter.ended:
+                if len(interpreter.outcome.steps) != steps or interpreter.outcome.ended:
                     raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
                 continue
-            blank = Interpreter(self.definition, service, script, self.definition.path, [])
-            blank.open_shell = True
+            blank = interpreter_of(self.definition, service, script, self.definition.path, [])
+            blank.shell.open_shell = True
             try:
                 parts.append(Printer(blank, node).line(node) + (" &" if background else ""))
             except CannotPrint as problem:
@@ -252,8 +257,9 @@ class Run(Process):
                     f"be put into the unit ({problem}): rewrite it by hand",
                     why.line,
                 ) from None
+        self.service = service = interpreter.service
         text = "; ".join(parts).replace(" &; ", " & ")
-        if interpreter.errexit:
+        if interpreter.shell.errexit:
             text = "set -e; " + text
         if len(text) > 8000:
             raise Refused(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
@@ -18,9 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     statements,
     text_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import own_sv
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import own_sv
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -62,7 +62,7 @@ def is_forever(base: str, arguments: list[str | None]) -> bool:
         return True
     if base == "sleep" and arguments:
         text = arguments[0] or ""
-        if text in programs.FOREVER:
+        if text in lists.FOREVER:
             return True
         match = re.match(r"(\d+)([smhd]?)\Z", text)
         if match:
@@ -74,7 +74,7 @@ def is_forever(base: str, arguments: list[str | None]) -> bool:
 def substituted(it: Interpreter) -> set[str]:
     """The commands whose output is part of the main command."""
     names: set[str] = set()
-    for word in it.main or []:
+    for word in it.outcome.main or []:
         for piece in word:
             if piece.kind == "shell" and re.search(r"\$\(|`", piece.text):
                 names |= {
@@ -142,7 +142,7 @@ def only_messages(node: Node) -> bool:
         if not re.fullmatch(r"\s*(>\s*&2|1>&2|2>&1|>\s*/dev/(stderr|stdout|null))\s*", redirects_text(node)):
             return False
         node = node.children[0]
-    return node.type == "command" and text_of(node).split(None, 1)[0] in programs.MESSAGES
+    return node.type == "command" and text_of(node).split(None, 1)[0] in lists.MESSAGES
 
 
 def down_statement(node: Node, definition: Definition) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_relative
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import WARNING, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
@@ -18,8 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sc
     names_own_file,
     shebang_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.script import Interpreter
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_relative
+from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import interpreter_of
 
 
 class Options(t.NamedTuple):
@@ -62,13 +63,13 @@ class RunitService:
     def note(self, severity: str, construct: str, file: str, line: int, message: str) -> None:
         self.findings.append(Finding(severity, construct, file, line, message))
 
-    def _interpreter(self, script: Script, shebang: list[str], shell: str, service: Service, cwd: str) -> Interpreter:
-        interpreter = Interpreter(self.definition, service, script, cwd, self.findings)
-        interpreter.bash = shell == "bash"
+    def _interpreter(self, script: Script, shebang: list[str], shell: str, ends: t.Collection[str] = ()) -> Interpreter:
+        interpreter = interpreter_of(self.definition, self.service, script, self.definition.path, self.findings, ends)
+        interpreter.shell.bash = shell == "bash"
         for word in shebang[1:]:
             if word.startswith("-") and not word.startswith("--") and "invoke-run" not in " ".join(shebang):
-                interpreter.errexit = interpreter.errexit or "e" in word
-                interpreter.nounset = interpreter.nounset or "u" in word
+                interpreter.shell.errexit = interpreter.shell.errexit or "e" in word
+                interpreter.shell.nounset = interpreter.shell.nounset or "u" in word
                 if "f" in word:
                     interpreter.note(WARNING, "#!", "sh -f: names with * in arguments would not be expanded")
         return interpreter
@@ -78,8 +79,8 @@ class RunitService:
         script = parse(text, file)
         if script.errors:
             return None
-        scope = Interpreter(self.definition, self._new(), script, self.definition.path, [])
-        scope.open_shell = True
+        scope = interpreter_of(self.definition, self._new(), script, self.definition.path, [])
+        scope.shell.open_shell = True
         printer = Printer(scope, script.root)
         try:
             body = printer.block(script.root)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import snooze
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell import words
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import snooze
 from tests.unit.translate.harness import constructs, main_section, one
 
 TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, blacklist_categories=["Cs"]), max_size=20)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known about programs by their names: where the standard ones are, and which only write logs."""
+"""What is known about programs by their names: where the standard ones are, which only write logs, which change the shell."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ _BIN = (
     "cat chgrp chmod chown cp date dd df echo false grep hostname kill ln login ls mkdir mknod mktemp mount mv ps pwd rm rmdir "
     "sed sh sleep stty sync touch true umount uname bash su mountpoint dmesg gzip tar ip"
 ).split()
+
+
 _USR_BIN = (
     "awk basename chrt cut dirname env expr find flock getent head id install ionice killall logger mkfifo nice nohup nproc pgrep "
     "pkill printf prlimit runuser setpriv setsid sort stat stdbuf sudo tail taskset tee test timeout tr uniq wc xargs chpst "
     "sv svlogd python3 perl"
 ).split()
+
+
 _SBIN = "sysctl modprobe ifconfig route iptables ip6tables losetup swapon swapoff start-stop-daemon".split()
 STANDARD: dict[str, str] = {
     **{name: f"/bin/{name}" for name in _BIN},
     **{name: f"/usr/bin/{name}" for name in _USR_BIN},
     **{name: f"/sbin/{name}" for name in _SBIN},
 }
+
 
 # Programs whose work is done by journald once the service runs under systemd.
 LOGGERS = frozenset(
@@ -39,33 +44,35 @@ LOGGERS = frozenset(
         "socklog",
     )
 )
+
+
 # Of these, the ones that only shape lines on their way.
 FILTERS = frozenset(("tai64n", "tai64nlocal", "ts", "cat", "tee"))
-
 # Programs whose children are meant to outlive a restart: sessions, jobs and containers of users.
 LEAVES_CHILDREN = frozenset(
     ("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs")
 )
+
 
 # Directories that every host has, so that they are no programs.
 DIRECTORIES = frozenset(
     "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root "
     "/run/user /run/lock /var/run /var/lib /var/log /var/cache /usr/libexec /usr/share /etc/default /lib".split()
 )
+
+
 # Services that systemd's own units of the early boot name in their After=.
 EARLY = frozenset(("auditd",))
-
 # What only tells the time until the service is stopped.
 FOREVER = frozenset(("infinity", "inf", "365d", "1000d", "999d", "9999d", "10000d", "99999d"))
-
 MESSAGES = frozenset(("echo", "printf", ":", "true", "logger", "msg", "msg_warn", "msg_ok", "msg_error", "msg_normal"))
-
 # Commands without effects: they may run again, or as another user, without anything changing.
 HARMLESS = frozenset(
     "hostname nproc date id uname test [ [[ true false : echo printf expr basename dirname cut tr sed awk grep egrep fgrep head "
     "tail sort uniq wc command type which getconf free ls find xargs readlink realpath pwd cat getent seq ip lsb_release "
     "nproc arch tty stat domainname dnsdomainname sysctl lscpu rev tac exec export set shift local return unset exit".split()
 )
+
 
 # Commands that end at once, whatever the host is doing. Others may take longer than systemd waits for a step by itself.
 QUICK = HARMLESS - {"exec", "find", "xargs", "tail"} | frozenset(
@@ -75,10 +82,12 @@ QUICK = HARMLESS - {"exec", "find", "xargs", "tail"} | frozenset(
     "let read eval source . shopt trap".split()
 )
 
+
 # Commands whose arguments, but options, are files.
 OF_FILES = frozenset(
     "touch rm mv cp ln cat mkdir rmdir chown chgrp chmod tee mkfifo sed grep head tail readlink realpath".split()
 )
+
 
 # Files whose text is code for shells rather than settings.
 CODE_MARKS = (
@@ -100,3 +109,20 @@ CODE_MARKS = (
 def path_of(name: str, commands: dict[str, str]) -> str:
     """The path of a program called by a bare name: as found on the host, or where every host has it, or the name."""
     return commands.get(name) or STANDARD.get(name) or name
+
+
+# Builtins that change the shell itself, so that what follows depends on them.
+STATEFUL = frozenset(
+    "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd".split()
+)
+
+
+# Commands that only a shell has.
+ONLY_BUILTIN = frozenset(
+    "command type local ulimit umask times jobs fg bg let declare typeset builtin enable disown bind caller".split()
+)
+
+
+FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
+# Commands that go on as somebody else, and may have to be installed for that.
+CHANGE_ACCOUNT = frozenset(("chpst", "setuidgid", "su", "setpriv", "runuser", "sudo"))

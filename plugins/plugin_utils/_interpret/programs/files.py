@@ -1,17 +1,17 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps before the main command: those that make directories become RuntimeDirectory= and its kin where that means the same."""
+"""mkdir and its kin: steps that make directories become RuntimeDirectory= and its kin where that means the same."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import programs
 
 _CLASSES = (
     ("/run/", "RuntimeDirectory"),
@@ -20,10 +20,14 @@ _CLASSES = (
     ("/var/cache/", "CacheDirectory"),
     ("/var/log/", "LogsDirectory"),
 )
+
+
 # Directories that are not one service's own: systemd would take them away from the others.
 _SHARED = frozenset(
     "lock lock/subsys user systemd udev log utmp mount shm initctl sudo screen runit service runit/service".split()
 )
+
+
 _REL = re.compile(r"[A-Za-z0-9_.@:+-]+(/[A-Za-z0-9_.@:+-]+)*\Z")
 
 
@@ -133,7 +137,7 @@ def _file_options(name: str, arguments: t.Sequence[str]) -> tuple[dict[str, str]
     }
     options: dict[str, str] = {}
     operands: list[str] = []
-    argv = [programs.STANDARD[name]]
+    argv = [lists.STANDARD[name]]
     at = 0
     ended = False
     while at < len(arguments):

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 
 # Kinds: ("and", [..]), ("or", [..]), ("not", x), ("unary", op, word), ("binary", left, op, right)
 Test = tuple[t.Any, ...]
-
 _BINARY = frozenset(("=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef", "<", ">", "=~"))
 FILE_TESTS = frozenset("-e -f -d -r -w -x -s -L -h -S -p -b -c -k -u -g -O -G".split())
 
@@ -101,6 +100,8 @@ _CONDITIONS = {
     "-h": "ConditionPathIsSymbolicLink",
     "-w": "ConditionPathIsReadWrite",
 }
+
+
 _PRESENT = frozenset("-e -f -r -d -x -s -L -h".split())
 # What is not there yet may come: these are asked at every attempt, not once.
 _VOLATILE = ("/run/", "/var/run/", "/tmp/", "/dev/", "/proc/", "/sys/", "/var/lock/")
@@ -152,3 +153,26 @@ def paths(test: Test) -> list[tuple[str, str | None]]:
     if kind == "unary" and test[1] in FILE_TESTS:
         return [(test[1], constant(test[2]))]
     return []
+
+
+def asks_files(test: Test) -> bool:
+    return bool(paths(test))
+
+
+def test_text(test: Test) -> str | None:
+    kind = test[0]
+    if kind in ("and", "or"):
+        parts = [test_text(part) for part in test[1]]
+        if None in parts:
+            return None
+        return "{ " + (" && " if kind == "and" else " || ").join(str(part) for part in parts) + "; }"
+    if kind == "not":
+        inner = test_text(test[1])
+        return None if inner is None else f"! {inner}"
+    words = [lit(test[1]), test[2]] if kind == "unary" else [test[1], lit(test[2]), test[3]]
+    out = []
+    for word in words:
+        if any(piece.kind == "shell" for piece in word):
+            return None
+        out.append(word_text([piece._replace(split=False) for piece in word]))
+    return f"[ {' '.join(out)} ]"

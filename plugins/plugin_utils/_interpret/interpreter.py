@@ -1,0 +1,186 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interprets a start script statement by statement.
+
+Each statement becomes directives of the service, or a step before it, or stays as shell text: in a step of its own where
+nothing after it depends on it, else in front of the main command. So whatever is not understood is kept, never lost.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret import constants, kept, variables
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.dialect import Dialect
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers import (
+    assign,
+    branch,
+    builtin,
+    command,
+    guard,
+    loop,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Outcome
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.scope import Scope, Shell
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.text import Text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.evaluate import Evaluator
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import Script, line_of, statements
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
+#: Takes a statement, whether it is the last of the script, and whether the script ends where it fails. True: the script has ended.
+Handler = t.Callable[["Interpreter", "Node", bool, bool], bool]
+
+HANDLERS: dict[str, Handler] = {
+    "command": command.plain,
+    "redirected_statement": command.redirected,
+    "pipeline": command.pipeline,
+    "function_definition": command.function,
+    "variable_assignment": assign.plain,
+    "variable_assignments": assign.plain,
+    "declaration_command": assign.declared,
+    "unset_command": assign.unsets,
+    "list": branch.and_or,
+    "if_statement": branch.if_,
+    "case_statement": branch.case,
+    "compound_statement": branch.group,
+    "test_command": guard.plain,
+    "while_statement": loop.while_,
+    "for_statement": loop.for_,
+}
+_WHAT_OTHERS_ARE = {"negated_command": "a negation"}
+
+
+class Saved(t.NamedTuple):
+    """What a statement may change: see `Interpreter.saved`."""
+
+    scope: Scope
+    outcome: Outcome
+    findings: int
+
+
+class Interpreter:
+    """Runs a script in the mind. After `run()`, `outcome` is what it has come to.
+
+    `scope`, `outcome` and the findings are as they were where a statement turns out to be for a shell; what else is here stays.
+
+    :param definition: what the collector found of the service.
+    :param service: gets the directives; `service` is what has become of it.
+    :param script: the script.
+    :param directory: where it is started.
+    :param findings: gets what its reader should know.
+    :param dialect: what the supervisor adds to the shell.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        service: Service,
+        script: Script,
+        directory: str,
+        findings: list[Finding],
+        dialect: Dialect | None = None,
+    ) -> None:
+        self.definition = definition
+        self.directory = directory
+        self.findings = findings
+        self.dialect = dialect or Dialect()
+        self.builtins = {**builtin.BUILTINS, **dict.fromkeys(self.dialect.controls, builtin.control)}
+        self.scope = Scope(directory)
+        self.shell = Shell()
+        self.outcome = Outcome(service)
+        self.text = Text(script)
+        self.evaluator = Evaluator(self)
+        self.line = 1
+        # Why the original script has to be run: construct, text, line.
+        self.reasons: list[tuple[str, str, int]] = []
+        # Constants that shell text within the words of the main command uses.
+        self.setup: dict[str, str] = {}
+        # Files that are read, one by the other.
+        self.reading: list[str] = []
+        # What the script sets anywhere, once somebody has asked.
+        self.set_somewhere: set[str] | None = None
+        # A condition asked for a variable that nothing sets.
+        self.asked_unset = False
+
+    @property
+    def service(self) -> Service:
+        return self.outcome.service
+
+    # What words come to, as the evaluator and the printer ask for it.
+    get = variables.get
+    default = variables.default
+    assign = variables.assign
+    home = variables.home
+    substitute = constants.substitute
+    shell_text = kept.shell_text
+    misread = kept.misread
+
+    def note(self, severity: str, construct: str, message: str) -> None:
+        """Add a finding on the line that is looked at."""
+        self.findings.append(Finding(severity, construct, self.text.file, self.line, message))
+
+    def note_once(self, severity: str, construct: str, message: str) -> None:
+        """The same, where it was not said before."""
+        if (construct, message) not in self.outcome.once:
+            self.outcome.once.add((construct, message))
+            self.note(severity, construct, message)
+
+    def saved(self) -> Saved:
+        """What `undo` needs."""
+        return Saved(self.scope.copy(), self.outcome.copy(), len(self.findings))
+
+    def undo(self, saved: Saved) -> None:
+        """Have all be as it was."""
+        self.scope, self.outcome = saved.scope, saved.outcome
+        del self.findings[saved.findings :]
+
+    def run(self) -> None:
+        """Interpret the whole script.
+
+        :raises Wrap: it has to go on being run as it is.
+        """
+        self.block(statements(self.text.script.root), True)
+
+    def block(self, found: list[tuple[Node, bool]], last: bool) -> bool:
+        """Statements in order; True where the script has ended."""
+        for index, (node, background) in enumerate(found):
+            final = last and index == len(found) - 1
+            if self.statement(node, background, final):
+                rest = found[index + 1 :]
+                if rest:
+                    self.line = line_of(rest[0][0])
+                    self.note(INFO, "unreachable", "what follows is never reached")
+                return True
+        return False
+
+    def statement(self, node: Node, background: bool, last: bool) -> bool:
+        """One statement, kept as shell text where it has no directives; True where the script has ended."""
+        self.line = line_of(node)
+        saved = self.saved()
+        try:
+            if background:
+                raise NeedShell("it goes on in the background")
+            return self.dispatch(node, last)
+        except NeedShell as why:
+            self.undo(saved)
+            self.line = line_of(node)
+            return kept.keep(self, node, background, last, str(why))
+
+    def dispatch(self, node: Node, last: bool, checked: bool = False) -> bool:
+        """One statement as directives and steps; True where the script has ended.
+
+        :raises NeedShell: it has none, and may have changed something already.
+        """
+        self.definition.spend()
+        handler = HANDLERS.get(node.type)
+        if handler is None:
+            kind = node.type.replace("_", " ")
+            raise NeedShell("a subshell" if last and kind == "subshell" else _WHAT_OTHERS_ARE.get(node.type, kind))
+        return handler(self, node, last, checked)

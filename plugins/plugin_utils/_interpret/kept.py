@@ -1,0 +1,305 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What only a shell can do: as a step of its own, in front of the main command, or the whole script."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import HANDLERS
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    assigned,
+    commands_in,
+    line_of,
+    referenced,
+    text_of,
+    walk,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+
+
+# Files by whose names nobody would look for functions in them.
+SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|/activate|\.conf\b")
+
+
+def failing_exits(text: str) -> str:
+    """A step that ends with success lets the service start; where the script ended, it must not."""
+    return re.sub(r"(?<![\w$-])exit(?:\s+0)?(?=\s*(?:;|\}|\)|$|&|\|))", "exit 1", text)
+
+
+def may_be_function(it: Interpreter, name: str) -> bool:
+    """Whether a bare name may be a function of a file that only a shell reads."""
+    return (
+        it.shell.open_functions
+        and "/" not in name
+        and name not in it.definition.commands
+        and name not in lists.STANDARD
+        and name not in it.builtins
+        and name not in HANDLERS
+    )
+
+
+def called(it: Interpreter, node: Node) -> list[Node]:
+    """The functions of the script that a node calls, those they call first."""
+    found: list[Node] = []
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        for name in sorted(commands_in(one)):
+            function = it.shell.functions.get(name)
+            if function is not None and function not in found and function is not node:
+                found.insert(0, function)
+                pending.append(function)
+    return found
+
+
+def called_names(it: Interpreter, node: Node) -> set[str]:
+    """The names of the commands that a node calls, also within the functions it calls."""
+    names: set[str] = set()
+    for one in (node, *called(it, node)):
+        names |= {name.rsplit("/", 1)[-1] for name in commands_in(one)}
+    return names - set(it.shell.functions)
+
+
+def set_names(it: Interpreter, node: Node) -> set[str]:
+    names: set[str] = set()
+    for one in (node, *called(it, node)):
+        names |= assigned(one)
+    return names
+
+
+def misread(it: Interpreter, node: Node) -> None:
+    raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
+
+
+def shell_text(it: Interpreter, node: Node) -> str:
+    if called(it, node):
+        raise NeedShell("a function of the script")
+    printer = Printer(it, node)
+    try:
+        text = printer.line(node)
+    except CannotPrint as why:
+        raise Wrap("shell", f"a word cannot be put on one line ({why})", line_of(node)) from None
+    it.setup.update(printer.setup)
+    return text
+
+
+def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
+    """A node as text, behind the functions it calls."""
+    printer, text = _printed(it, node)
+    before = []
+    for function in called(it, node):
+        inner, body = _printed(it, function)
+        printer.setup.update(inner.setup)
+        printer.shell_names |= inner.shell_names
+        before.append(body)
+    return printer, "; ".join([*before, text])
+
+
+def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
+    printer = Printer(it, node)
+    try:
+        if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
+            return printer, printer.document(node)
+        return printer, printer.line(node)
+    except CannotPrint as why:
+        what = "a here-document" if "heredoc" in str(why) else f"it cannot be put on one line ({why})"
+        raise Wrap("shell", what, line_of(node)) from None
+
+
+def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) -> bool:
+    if it.text.sourced:
+        raise Wrap("sourced file", why, line_of(node))
+    names = called_names(it, node)
+    for name in sorted(names & it.dialect.controls):
+        raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
+    kinds = {one.type for one in walk(node)}
+    if "ERROR" in kinds:
+        raise Wrap("shell", "the shell text does not parse", line_of(node))
+    wraps = None
+    if "wait" in names:
+        wraps = "wait"
+    elif "trap" in names:
+        wraps = "trap"
+    elif "function_definition" in kinds:
+        wraps = "function"
+    elif background:
+        wraps = "&"
+    changers = names & lists.CHANGE_ACCOUNT
+    if changers:
+        it.note(
+            INFO,
+            ", ".join(sorted(changers)),
+            "stays in the shell text of the unit: the package that has it must stay installed",
+        )
+    if last:
+        _keep_last(it, node, why, names, kinds, wraps)
+        return True
+    sets = set_names(it, node)
+    exports = sets if it.scope.allexport else sets & (it.scope.exported | set(it.service.environment))
+    unknown = it.shell.cwd_unknown or any(may_be_function(it, name) for name in names)
+    if node.type == "subshell" and not wraps and not unknown and not exports:
+        # Whatever it does, the shell stays as it is.
+        if it.outcome.must_follow():
+            it.outcome.put_before(_before(it, node))
+        else:
+            shell_step(it, node, why)
+        return False
+    if names & {"cd", "pushd", "popd"}:
+        it.shell.cwd_unknown = True
+    if (
+        sets & (it.text.later(node) | {"IFS", "PATH"})
+        or exports
+        or unknown
+        or names & (STATEFUL - {"exit"})
+        or wraps
+        or kinds & {"declaration_command", "unset_command"}
+        or it.outcome.must_follow()
+    ):
+        _keep_in_front(it, node, background, why, wraps, exports)
+    else:
+        shell_step(it, node, why)
+    return False
+
+
+def _keep_last(it: Interpreter, node: Node, why: str, names: set[str], kinds: set[str], wraps: str | None) -> None:
+    """What the script ends with."""
+    if (
+        kinds & {"while_statement", "for_statement", "c_style_for_statement"}
+        or wraps
+        or node.type in ("pipeline", "subshell")
+    ):
+        what = wraps or node.type.replace("_statement", "").replace("_", " ")
+        it.reasons.append((what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node)))
+    printer, text = printed(it, node)
+    plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
+    if plain and "exec" not in names and not called(it, node):
+        text = _with_exec(it, node, text)
+    it.outcome.inline = printer.prefix() + text
+    it.outcome.inline_exec = text.startswith("exec ") or "exec" in names
+
+
+def _keep_in_front(
+    it: Interpreter, node: Node, background: bool, why: str, wraps: str | None, exports: set[str]
+) -> None:
+    """What the rest of the script depends on, or what has to come after such."""
+    if wraps:
+        it.reasons.append(
+            (
+                wraps,
+                f"{wraps} before the main command has no directive ({why}); the original script is run",
+                line_of(node),
+            )
+        )
+    one = _before(it, node)
+    sets = set_names(it, node)
+    if "exec" in one.calls:
+        it.outcome.prefix_execs = True
+    if node.type == "declaration_command":
+        exports = set()
+    text = exporting(it, one.text + (" &" if background else ""), exports)
+    pure = (
+        node.type == "variable_assignment"
+        and not called(it, node)
+        and one.calls <= lists.HARMLESS
+        and not exports
+        and not sets & {"PATH"}
+    )
+    it.outcome.put_before(one._replace(text=text, sets=sets if pure else None))
+    changed = set(sets)
+    if one.calls & {"set", "shift"}:
+        changed |= {name for name in it.scope.vars if name.isdigit()} | {"@", "*", "#"}
+    for name in changed:
+        it.scope.vars[name] = [Piece("shell", f"${name}")]
+        it.scope.overridable.discard(name)
+    if one.calls & {".", "source", "eval"}:
+        it.shell.open_shell = True
+        it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(text)
+
+
+def _before(it: Interpreter, node: Node) -> Before:
+    """A node as what stays in front of the command."""
+    printer, text = printed(it, node)
+    return Before(printer.prefix() + text, None, referenced(node), called_names(it, node))
+
+
+def exporting(it: Interpreter, text: str, names: t.Collection[str]) -> str:
+    """Shell text in front of the command whose variables the command gets as well."""
+    if it.scope.allexport:
+        return f"set -a; {text}; set +a"
+    return f"{text}; export {' '.join(sorted(names))}" if names else text
+
+
+def _with_exec(it: Interpreter, node: Node, text: str) -> str:
+    """A last command that replaces the shell, which has nothing left to do; not where only the shell has it."""
+    command = node.children[0] if node.type == "redirected_statement" else node
+    if command.children[0].type != "command_name":
+        # `A=b command`: exec would take the assignment for the command.
+        return text
+    name = text_of(command.children[0])
+    if name in it.builtins or name in STATEFUL or name in ONLY_BUILTIN or may_be_function(it, name):
+        return text
+    return "exec " + text
+
+
+def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> None:
+    """A step of shell before the main command."""
+    printer, text = printed(it, node)
+    names = called_names(it, node)
+    setup = printer.prefix()
+    if printer.shell_names:
+        if not it.outcome.prefix_commands <= lists.HARMLESS:
+            # It follows what acts, so it counts as something that does.
+            it.outcome.put_before(Before(setup + text, None, referenced(node), names | {"?"}))
+            return
+        setup = "; ".join([*(one.text for one in it.outcome.live_prefix(text)), setup])
+    ignore = not (checked or it.shell.errexit)
+    codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
+    if "exit" in names and codes and codes <= it.dialect.ends:
+        it.note(
+            INFO,
+            construct_of(node),
+            f"kept as shell in ExecCondition= ({why}); where it ends the script, systemd skips the service",
+        )
+        it.service.exec_condition.append(Command(line=setup + text + "; :"))
+        return
+    if "exit" in names:
+        text = failing_exits(text)
+        ignore = False
+        if not (checked or it.shell.errexit):
+            text += "; :"
+    if it.shell.errexit:
+        setup = "set -e; " + setup
+    takes_time(it, names, any("R" in word for word in re.findall(r"(?<=\s)-[a-zA-Z]*", text)))
+    if len(setup + text) > 700:
+        it.reasons.append(
+            (
+                node.type.replace("_statement", ""),
+                "the steps before the command are too long for a unit; the original script is run",
+                line_of(node),
+            )
+        )
+    it.note(INFO, construct_of(node), f"kept as shell in ExecStartPre= ({why})")
+    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line))
+
+
+def takes_time(it: Interpreter, names: set[str], recursive: bool = False) -> None:
+    """The shell waited for a command as long as it takes; systemd would end the steps after 90 seconds."""
+    if recursive or not {name.rsplit("/", 1)[-1] for name in names} <= lists.QUICK:
+        it.service.set("TimeoutStartSec", "infinity")

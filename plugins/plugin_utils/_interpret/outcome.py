@@ -1,0 +1,95 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a script has come to so far."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.copies import copy_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word
+
+# What changes the shell or asks something, and nothing else.
+_NO_ACTS = lists.HARMLESS - {"exit", "return", "exec"} | frozenset(". source cd umask ulimit read getopts let".split())
+
+
+class Before(t.NamedTuple):
+    """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls."""
+
+    text: str
+    sets: set[str] | None
+    uses: set[str]
+    calls: set[str]
+
+
+@dataclasses.dataclass
+class Outcome:
+    """The service with its directives, the steps before its command, and the command."""
+
+    service: Service
+    steps: list[Step] = dataclasses.field(default_factory=list)
+    # What stays in front of the command, in the same shell.
+    prefix: list[Before] = dataclasses.field(default_factory=list)
+    prefix_commands: set[str] = dataclasses.field(default_factory=set)
+    prefix_execs: bool = False
+    # The command: words, or (`inline`) what only a shell can do; `inline_exec`: it replaces that shell.
+    main: list[Word] | None = None
+    inline: str | None = None
+    inline_exec: bool = True
+    argv0: str | None = None
+    # The script has ended.
+    ended: bool = False
+    # It takes its own service down.
+    down_self: bool = False
+    stdout: str = "journal"
+    stderr: str = "separate"
+    log_command: list[Word] | None = None
+    # `snooze -H9` before everything else: when the rest runs.
+    leading_snooze: list[Word] | None = None
+    # Construct and text of notes that are made once.
+    once: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+
+    def copy(self) -> Outcome:
+        """One that later changes of this one do not reach; steps and commands are the same."""
+        return copy_of(self)
+
+    def put_before(self, one: Before) -> None:
+        """Have shell text stay in front of the command."""
+        self.prefix.append(one)
+        self.prefix_commands |= one.calls
+
+    def must_follow(self) -> bool:
+        """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
+        return any(not one.calls <= _NO_ACTS for one in self.prefix)
+
+    def live_prefix(self, rest: str) -> list[Before]:
+        """What stays in front of the command, without variables that nothing uses any more.
+
+        :param rest: the shell text behind it.
+        """
+        kept: list[Before] = []
+        for one in reversed(self.prefix):
+            after = " ".join([rest, *(other.text for other in kept)])
+            if one.sets is not None and not any(
+                re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in one.sets
+            ):
+                continue
+            kept.insert(0, one)
+        return kept
+
+    def used_before(self, name: str, words: t.Sequence[Word] = ()) -> bool:
+        """Whether something uses the value a variable has before the command gets another one by Environment=."""
+        if any(name in one.uses for one in self.prefix):
+            return True
+        return any(
+            (piece.kind == "var" and piece.text == name)
+            or (piece.kind == "shell" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", piece.text))
+            for word in words
+            for piece in word
+        )

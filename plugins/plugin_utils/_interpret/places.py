@@ -1,0 +1,51 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a script is: paths, the working directory, and the paths of programs."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_relative
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import normal
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+
+
+def absolute(it: Interpreter, path: str) -> str:
+    if it.shell.cwd_unknown and not path.startswith("/"):
+        raise NeedShell("the directory is known only when the service starts")
+    return normal(path if path.startswith("/") else f"{it.scope.cwd}/{path}")
+
+
+def change_directory(it: Interpreter, path: str) -> None:
+    if any(is_relative(one.text) for one in it.outcome.prefix):
+        raise NeedShell("what came before is relative to another directory")
+    mark_directory(it)
+    it.scope.cwd = absolute(it, path)
+    it.service.working_directory = it.scope.cwd
+
+
+def mark_directory(it: Interpreter) -> None:
+    """Note where the commands so far were to run."""
+    for command in (*(step.run for step in it.outcome.steps), *it.service.exec_condition):
+        if command is not None and command.cwd is None:
+            command.cwd = it.scope.cwd
+
+
+def program_word(it: Interpreter, word: Word) -> Word:
+    """The word of a program, its path made absolute where that is known."""
+    text = fixed(it, word)
+    if text is None:
+        return word
+    if "/" in text:
+        return lit(text if text.startswith("/") or it.shell.cwd_unknown else absolute(it, text))
+    if text in it.definition.commands or not it.scope.path_changed:
+        return lit(lists.path_of(text, it.definition.commands))
+    return lit(text)

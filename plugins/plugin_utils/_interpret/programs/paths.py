@@ -1,0 +1,72 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which words of commands are files, and whether in the working directory."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import normal
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
+
+# An argument that looks like a file in the working directory.
+_RELATIVE_FILE = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.(conf|cnf|cfg|cdb|mjs|cjs|exs|txt|sqlite3?|sock|socket|pid|env|hcl|dat|sql|ini|ya?ml|json|toml|sh|py|pl|rb|"
+    r"ru|jar|war|js|ts|pem|key|crt|db|xml|properties|lua|php|rules|list|log)\Z"
+)
+
+
+def relative_file(word: str) -> bool:
+    """Whether an argument looks like a file in the working directory."""
+    return _RELATIVE_FILE.match(word) is not None
+
+
+# Quoted text that holds no command.
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\`$]|\\.|\$(?!\())*\"", re.S)
+# `.` or `..` as a value, or as the last argument of a command.
+_DOT = re.compile(r"(?:=|(?<=\w)\s)\.{1,2}(?=\s*(?:[;|&)`'\"]|\Z))")
+
+
+def is_relative(text: str) -> bool:
+    """Whether shell text names files by relative paths."""
+    if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
+        return True
+    if any(relative_file(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):
+        return True
+    if _DOT.search(text):
+        return True
+    text = _QUOTED.sub("/", text)
+    for part in re.split(r"[;|&(){}`\n]+|\b(?:then|do|else)\b", text):
+        # What is quoted or expanded counts as a file elsewhere.
+        words = ["/" if re.search(r"[$'\"]", word) else word for word in part.split() if not re.match(r"\d*[<>]", word)]
+        if words and names_relative(Command.of(*words)):
+            return True
+    return False
+
+
+def names_relative(command: Command) -> bool:
+    """Whether a command whose arguments are files has one that is relative."""
+    words = [constant(word) for word in command.argv]
+    if not words or (words[0] or "").rsplit("/", 1)[-1] not in lists.OF_FILES:
+        return False
+    rest = [word for word in words[1:] if word and not word.startswith("-")]
+    name = (words[0] or "").rsplit("/", 1)[-1]
+    if name in ("chown", "chgrp", "chmod", "sed", "grep"):
+        rest = rest[1:]
+    elif name in ("head", "tail"):
+        rest = [word for word in rest if not word.isdigit()]
+    return any(not word.startswith("/") for word in rest)
+
+
+def is_program(text: str) -> bool:
+    """Whether systemd takes this for the program of a command line."""
+    if text.startswith("/"):
+        return (
+            not text.endswith("/")
+            and normal(text) not in lists.DIRECTORIES
+            and not re.search("[\"'\\\\\x00-\x1f\x7f]", text)
+        )
+    return re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\Z", text) is not None

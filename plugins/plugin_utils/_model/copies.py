@@ -1,0 +1,33 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies that keep what was, while the original goes on."""
+
+from __future__ import annotations
+
+import typing as t
+
+Thing = t.TypeVar("Thing")
+# What cannot change; most attributes are such, and copies are made before each statement.
+_FIXED = frozenset((str, int, bool, type(None)))
+
+
+def copy_of(thing: Thing) -> Thing:
+    """A copy of an object: all its attributes, whatever their names.
+
+    Its lists, sets and dicts, and the lists in these dicts, are its own, and so is what has a `copy` itself; all else is shared.
+    """
+    new: Thing = object.__new__(type(thing))
+    attributes = vars(new)
+    attributes.update(vars(thing))
+    for name, value in attributes.items():
+        kind = type(value)
+        if kind in _FIXED:
+            continue
+        if kind is dict:
+            attributes[name] = (
+                {key: one.copy() if type(one) is list else one for key, one in value.items()} if value else {}
+            )
+        elif kind is list or kind is set or hasattr(value, "copy"):
+            attributes[name] = value.copy()
+    return new
