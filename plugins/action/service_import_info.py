@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
                 options = self._task.args
                 definitions = self._definitions(answer, task_vars or {})
             # Here and not above: it needs tree-sitter, which only a translation does.
-            from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+            from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
             result["services"] = translate(
                 definitions,

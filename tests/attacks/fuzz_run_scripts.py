@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import runit, translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit import translator as runit
 
 # Where a part of the input begins another file than the run script.
 _SEPARATOR = b"\n%%"

@@ -333,7 +333,7 @@ def test_a_chain_of_a_thousand_services_and_a_ring_of_them(monkeypatch: pytest.M
 
 
 def test_when_the_time_is_over_the_rest_is_refused() -> None:
-    from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
     first, second = translate([DEFINITION, {**DEFINITION, "name": "late"}], most_time=-1.0)
     assert (first["translation"], second["translation"]) == ("refused", "refused")

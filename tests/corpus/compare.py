@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
 CORPUS = Path(__file__).parents[2] / "build" / "corpus"
 # What decides how the program runs; what the two supervisors say differently by their nature is left out.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
@@ -25,6 +24,9 @@ class Definition:
     `path`: where the service directory is on the host. `live`: the files come from a host, so that what was not found is
     not there; otherwise they come from a checkout, and nothing is known about the host.
     """
+
+    #: Paths of files that are scripts, whether or not they may be executed.
+    scripts: t.ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, raw: t.Mapping[str, t.Any]) -> None:
         self.name: str = str(raw["name"])
@@ -59,7 +61,7 @@ class Definition:
         for path, one in self.files.items():
             size = len(str(one.get("content") or ""))
             total += size
-            scripts += size if self.executable(path) or path in _SCRIPTS else 0
+            scripts += size if self.executable(path) or path in self.scripts else 0
             if size > LARGEST:
                 raise TooMuch(f"{path} has more than {LARGEST // 1024} KiB")
         if scripts > LARGEST:
@@ -85,10 +87,7 @@ class Definition:
 
     def text(self, relative: str) -> str | None:
         """The text of a file of the service directory; None where there is none."""
-        text = _text(self.files.get(relative))
-        if text is not None and "svc" in text and (relative in _SCRIPTS or relative.startswith("control/")):
-            return _SVC.sub(_as_sv, text)
-        return text
+        return _text(self.files.get(relative))
 
     def is_text(self, relative: str) -> bool:
         one = self.files.get(relative)
@@ -132,21 +131,6 @@ class Definition:
         if one is not None:
             return True, _text(one)
         return False, None
-
-
-_SCRIPTS = frozenset(("run", "finish", "check"))
-# daemontools' svc, whose options are the letters of sv's commands.
-_SVC = re.compile(
-    r"(?m)(^|[;&|({]|\b(?:exec|then|do|else)\b)([ \t]*)(?:/[^\s;&|]*/)?(?:s6-)?svc[ \t]+-([a-z12]+)(?=[ \t])"
-)
-
-
-def _as_sv(match: re.Match[str]) -> str:
-    letters = match.group(3)
-    verb = letters[0]
-    if len(letters) > 1:
-        verb = "t" if "d" in letters and "u" in letters else "d" if set(letters) & set("dx") else verb
-    return f"{match.group(1)}{match.group(2)}sv {verb}"
 
 
 def normal(path: str) -> str:

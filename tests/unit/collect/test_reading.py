@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._collect import reading, runit
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
 RUN = "#!/bin/sh\nexec chpst -u web -e ./env webd\n"
 SECRET = "hunter2"

@@ -10,7 +10,8 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import runit, translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit import translator as runit
 
 # An unexpected error is a failed test here, not a refused service.
 runit.STRICT = True

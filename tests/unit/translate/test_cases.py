@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 from tests.unit.translate.harness import definition, one, verify
 from tests.unit.translate.update_cases import CASES, expected
 

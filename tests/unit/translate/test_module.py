@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell import tree
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import own_sv
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import own_sv
 
 WEB = types.SimpleNamespace(name="web", path="/etc/sv/web")
 

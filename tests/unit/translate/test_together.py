@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import translate
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 from tests.unit.translate.harness import constructs, definition, main_section, verify
 
 

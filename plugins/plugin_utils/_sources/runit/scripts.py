@@ -20,7 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     statements,
     text_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.runit_sv import own_sv
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import own_sv
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node

@@ -1,78 +1,13 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Translating another init system's services on the controller: raw definitions -> neutral services -> units.
-
-Lowest first; a part imports only from those before it: `runit_sv`, `runit_scripts`, `runit_service`, `runit_log`, `runit_one_shots`,
-`runit_process`, `runit_run`, `runit_finish`, `runit_control`, `runit`.
-"""
+"""What only shows when services are seen together."""
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import runit
-
-_TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[str, t.Any]]] = {
-    "runit": runit.translate,
-    "daemontools": runit.translate,
-}
-
-
-# CPU time, in seconds, for the services of one host. A thousand usual ones take ten.
-_MOST_TIME = 300.0
-
-
-def translate(
-    definitions: t.Iterable[t.Mapping[str, t.Any]],
-    log: str = "journald",
-    target: str = "multi-user.target",
-    most_time: float = _MOST_TIME,
-) -> list[dict[str, t.Any]]:
-    """Translate what the collector found, in its order.
-
-    :param definitions: as the collector returns them, checked (`_answers.definitions`).
-    :param log: what becomes of log/run: `journald` or `svlogd`.
-    :param target: the unit that pulls in the services.
-    :param most_time: seconds of CPU time after which the services that are left are refused.
-    :returns: for each a dictionary of name, source, path, translation, units, findings, state and definition.
-    """
-    options = runit.Options(log=log, target=target)
-    found = []
-    until = time.process_time() + most_time
-    for raw in definitions:
-        if time.process_time() > until:
-            found.append(_untouched(raw, most_time))
-            continue
-        result = _TRANSLATORS[str(raw.get("source", "runit"))](raw, options)
-        result["state"] = dict(raw.get("state") or {})
-        result["definition"] = dict(raw)
-        found.append(result)
-    _share_directories(found)
-    _break_circles(found)
-    return found
-
-
-def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]:
-    """A service for which no time was left."""
-    message = (
-        f"the services before it took {most_time:.0f} s to translate, so this one was not looked at; "
-        "translate them in parts, with the option name of service_import_info"
-    )
-    finding = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
-    name = str(raw["name"])
-    return {
-        "name": name,
-        "source": str(raw.get("source", "runit")),
-        "path": str(raw.get("path", f"/etc/sv/{name}")),
-        "translation": "refused",
-        "units": [],
-        "findings": [finding],
-        "state": dict(raw.get("state") or {}),
-        "definition": dict(raw),
-    }
 
 
 def _render_again(unit: dict[str, t.Any]) -> None:
@@ -82,7 +17,7 @@ def _render_again(unit: dict[str, t.Any]) -> None:
     unit["content"] = render.text(unit["sections"], origin)
 
 
-def _break_circles(services: list[dict[str, t.Any]]) -> None:
+def break_circles(services: list[dict[str, t.Any]]) -> None:
     """Two services that ask sv for each other would be a circle of After=, of which systemd leaves one unstarted."""
     units = {unit["name"]: (service, unit) for service in services for unit in service["units"]}
     behind = {
@@ -121,7 +56,7 @@ def _break_circles(services: list[dict[str, t.Any]]) -> None:
                 way[other] = iter(list(behind.get(other, ())))
 
 
-def _share_directories(services: list[dict[str, t.Any]]) -> None:
+def share_directories(services: list[dict[str, t.Any]]) -> None:
     """A runtime directory that two services make must not go when one of them stops."""
     owners: dict[str, list[tuple[dict[str, t.Any], dict[str, t.Any]]]] = {}
     for service in services:

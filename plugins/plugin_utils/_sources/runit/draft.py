@@ -1,0 +1,59 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service directory while it is translated."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
+
+
+class Options(t.NamedTuple):
+    """What the user chose."""
+
+    log: str = "journald"
+    target: str = "multi-user.target"
+
+
+@dataclasses.dataclass
+class Draft:
+    """What has become of a definition so far."""
+
+    definition: Definition
+    options: Options
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    # "native"; "wrapped": the original script goes on being run.
+    translation: str = "native"
+    # Units besides the service's own, as the module returns them.
+    companions: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    # Standard error goes where standard output does, as far as the run script says.
+    stderr_joined: bool = True
+    service: Service = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> Service:
+        """Begin the service anew."""
+        definition = self.definition
+        self.service = Service(definition.name, definition.source, definition.path)
+        self.service.description = f"{definition.name} service"
+        self.service.target = self.options.target
+        return self.service
+
+    def note(self, severity: str, construct: str, file: str, line: int, message: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(severity, construct, file, line, message))
+
+    def program_name(self) -> str:
+        """The name of the program that the service runs."""
+        for command in self.service.start:
+            if command.argv:
+                return (constant(command.argv[0]) or "").rsplit("/", 1)[-1]
+        return self.definition.name

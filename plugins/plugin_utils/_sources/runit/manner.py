@@ -1,0 +1,164 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a service runs: its steps, its directory, how it is restarted and stopped."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import mark_directory
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
+    is_relative,
+    names_relative,
+    relative_file,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import SHELLS, names_own_file
+
+
+def take_steps(it: Interpreter) -> None:
+    """Give the service the steps before its command, and the directories that they made."""
+    service = it.service
+
+    def note(severity: str, construct: str, message: str, line: int) -> None:
+        it.findings.append(Finding(severity, construct, it.text.file, line, message))
+
+    mark_directory(it)
+    service.start_pre = arrange(service, it.outcome.steps, note)
+    for command in (*service.start_pre, *service.exec_condition):
+        _stay(it, command)
+    for command in service.start_pre:
+        texts = [constant(word) or "" for word in command.argv]
+        if (
+            texts
+            and texts[0].endswith(("/chown", "/chgrp", "/chmod"))
+            and any(re.match(r"-\w*R", text) for text in texts)
+        ):
+            # As many files as there may be: longer than systemd waits for a step by itself.
+            service.set("TimeoutStartSec", "infinity")
+    if it.shell.bash:
+        for command in (*service.start, *service.start_pre, *service.exec_condition):
+            if command.line is not None:
+                command.interpreter = "/bin/bash"
+    if service.user is not None:
+        for command in service.exec_condition:
+            command.root = True
+    if (
+        service.working_directory
+        and service.working_directory != "~"
+        and mentions(service.start_pre, service.working_directory)
+    ):
+        service.working_directory = "-" + service.working_directory
+        it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
+
+
+def _stay(it: Interpreter, command: Command) -> None:
+    """A command that uses relative paths runs where the script was, which may not be where the service runs."""
+    if command.cwd is None or command.cwd == it.scope.cwd:
+        return
+    texts = [constant(word) or "" for word in command.argv]
+    if command.line is not None:
+        if is_relative(command.line):
+            command.line = f"cd {word_text(lit(command.cwd))}; {command.line}"
+    elif names_relative(command) or any(
+        relative_file(one) or one in (".", "..") or re.match(r"\.{1,2}/", one) for one in texts[1:]
+    ):
+        words = " ".join(word_text(word) for word in command.argv)
+        command.line = f"cd {word_text(lit(command.cwd))}; exec {words}"
+        command.argv = []
+
+
+def take_directory(it: Interpreter, text: str) -> None:
+    """Give the service its working directory: runsv's is the service directory.
+
+    :param text: of the command.
+    """
+    service = it.service
+    if service.working_directory is not None:
+        return
+    texts = [text] + [
+        command.line or " ".join(constant(word) or "" for word in command.argv)
+        for command in (*service.start_pre, *service.exec_condition)
+    ]
+    commands = (*service.start, *service.start_pre, *service.exec_condition)
+    words = [constant(word) for command in commands for word in command.argv]
+    shells = [command.line for command in commands if command.line is not None]
+    shells += [
+        constant(command.argv[2]) or ""
+        for command in commands
+        if len(command.argv) > 2
+        and (constant(command.argv[0]) or "").endswith("sh")
+        and constant(command.argv[1]) == "-c"
+    ]
+    if (
+        any(word and relative_file(word) for word in words)
+        or any(is_relative(one) for one in shells)
+        or any(names_relative(command) for command in commands)
+        or "." in words
+        or ".." in words
+        or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
+        or names_own_file(it.definition, texts)
+    ):
+        service.working_directory = it.definition.path
+        it.note(INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it")
+    else:
+        it.note(
+            INFO,
+            "cwd",
+            "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
+        )
+
+
+def take_manner(draft: Draft, service: Service, execs: bool) -> None:
+    """Give the service restart and stop as runsv does them.
+
+    :param execs: its process is the program itself, not a shell that waits for it.
+    """
+    if service.restart == "always":
+        draft.note(
+            INFO,
+            "restart",
+            "run",
+            0,
+            "restarted for ever as under runsv (StartLimitIntervalSec=0), after one second each time; "
+            "runsv waits only if the run was shorter than that",
+        )
+    names = [(constant(command.argv[0]) or "").rsplit("/", 1)[-1] for command in service.start if command.argv]
+    shell = not execs or (names and names[0] in SHELLS - {"busybox"})
+    if shell or draft.translation == "wrapped":
+        # A shell's pipes rely on it, and runsv leaves it alone.
+        service.set("IgnoreSIGPIPE", "no")
+    if not execs:
+        service.kill_mode = None
+        draft.note(
+            INFO,
+            "stop",
+            "run",
+            0,
+            "runsv signalled only the shell; systemd signals all processes of the service (KillMode=control-group)",
+        )
+    elif names and names[0] in lists.LEAVES_CHILDREN:
+        service.kill_mode = "process"
+        draft.note(
+            INFO,
+            "stop",
+            "run",
+            0,
+            "only the main process is signalled, and what it has started lives on, as under runsv (KillMode=process)",
+        )
+    else:
+        draft.note(
+            INFO,
+            "stop",
+            "run",
+            0,
+            "SIGTERM and SIGCONT go to the main process only, as from runsv (KillMode=mixed); unlike runsv, "
+            "systemd kills what is left after that, or after 90 s",
+        )

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interpreted script as a service: its commands and output."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import logger
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.manner import (
+    take_directory,
+    take_manner,
+    take_steps,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.one_shots import (
+    leading_snooze,
+    one_shot,
+    periodic,
+    sleeping,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
+    LONGEST_INLINE,
+    is_forever,
+    substituted,
+)
+
+
+def make_service(draft: Draft, it: Interpreter) -> None:
+    """Give `it.service` what the script has come to.
+
+    :raises Wrap: the original script has to go on being run.
+    """
+    if it.outcome.prefix:
+        rest = (
+            it.outcome.inline
+            if it.outcome.inline is not None
+            else " ".join(piece.text for word in it.outcome.main or [] for piece in word if piece.kind == "shell")
+        )
+        it.outcome.prefix = it.outcome.live_prefix(rest)
+    if it.service.user is not None and not all(one.calls <= lists.HARMLESS for one in it.outcome.prefix):
+        it.reasons.append(
+            (
+                "shell",
+                "what is computed before the command needs root, and the command does not run as root",
+                it.line,
+            )
+        )
+    inner = substituted(it) - lists.HARMLESS
+    if it.service.user is not None and inner:
+        it.note(
+            DECISION,
+            "$()",
+            f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {it.service.user}",
+        )
+    inline = _inline(it)
+    if inline is not None and len(inline) > LONGEST_INLINE:
+        it.reasons.append(
+            ("shell", "too much of the script can only be done by a shell; the original script is run", it.line)
+        )
+    if it.reasons:
+        construct, message, line = it.reasons[0]
+        raise Wrap(construct, message, line)
+    _output(draft, it)
+    for name, value in it.scope.dynamic.items():
+        if value is not None and name not in it.service.environment:
+            it.service.environment[name] = lit(value)
+    if it.outcome.leading_snooze is not None and (
+        inline is not None or it.outcome.main is None or not leading_snooze(it)
+    ):
+        argv = [program_word(it, it.outcome.leading_snooze[0]), *it.outcome.leading_snooze[1:]]
+        it.outcome.steps.insert(0, Step.command(Command(argv), 1))
+        it.service.set("TimeoutStartSec", "infinity")
+    if it.service.timer is not None:
+        return
+    if inline is not None:
+        it.service.start = [Command(line=inline)]
+        it.service.settings.setdefault("SyslogIdentifier", [render.value(it.service.name)])
+        it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
+        take_steps(it)
+        take_manner(draft, it.service, it.outcome.inline_exec)
+        take_directory(it, inline)
+        return
+    if it.outcome.main is None:
+        take_steps(it)
+        one_shot(it, stays=False)
+        return
+    base = (constant(it.outcome.main[0]) or "").rsplit("/", 1)[-1]
+    arguments = [constant(word) for word in it.outcome.main[1:]]
+    if is_forever(base, arguments):
+        take_steps(it)
+        one_shot(it, stays=True)
+        return
+    if base == "snooze" and sleeping(it):
+        return
+    if (
+        base == "sleep"
+        and len(arguments) == 1
+        and arguments[0]
+        and re.match(r"[0-9.]+[smhd]?\Z", arguments[0])
+        and it.outcome.steps
+    ):
+        take_steps(it)
+        periodic(it, arguments[0])
+        return
+    program = program_word(it, it.outcome.main[0])
+    argv = [program, *it.outcome.main[1:]]
+    if it.scope.path_changed and not (constant(program) or "").startswith("/"):
+        argv = [lit("/usr/bin/env"), *argv]
+        it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
+    it.service.start = [Command(argv, argv0=it.outcome.argv0)]
+    take_steps(it)
+    if it.outcome.down_self:
+        it.service.restart = "no"
+        it.note(INFO, "sv once", "the service takes itself down when it is done: Restart=no")
+    take_manner(draft, it.service, True)
+    _terminal(it, base)
+    take_directory(it, " ".join("".join(piece.text for piece in word) for word in it.outcome.main))
+
+
+def _inline(it: Interpreter) -> str | None:
+    """The command line of a shell, where the command cannot do without one."""
+    before = [one.text for one in it.outcome.prefix]
+    if it.outcome.inline is not None:
+        inline = "; ".join([*before, it.outcome.inline])
+    elif it.outcome.main is not None and (
+        before or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+    ):
+        name = f"exec /usr/bin/chpst -b {word_text(lit(it.outcome.argv0))}" if it.outcome.argv0 else "exec"
+        words = [program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
+        command = " ".join([name, *(word_text(word) for word in words)])
+        inline = assignments(it.setup) + "; ".join([*before, command])
+    else:
+        return None
+    return "set -e; " + inline if it.shell.errexit else inline
+
+
+def _output(draft: Draft, it: Interpreter) -> None:
+    service = it.service
+    if it.outcome.stdout != "journal":
+        service.set("StandardOutput", it.outcome.stdout)
+        if it.outcome.stderr == "separate":
+            service.set("StandardError", "journal")
+        elif it.outcome.stderr != it.outcome.stdout:
+            service.set("StandardError", it.outcome.stderr)
+    elif it.outcome.stderr not in ("separate", "journal"):
+        service.set("StandardError", it.outcome.stderr)
+    if it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
+        it.note(INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
+    if it.outcome.log_command is not None:
+        logger(draft, service, it.outcome.log_command, "run", it.line)
+
+
+def _terminal(it: Interpreter, base: str) -> None:
+    if base in ("agetty", "getty", "fgetty", "mingetty", "ngetty"):
+        device = next(
+            (
+                text
+                for text in (constant(word) for word in (it.outcome.main or [])[1:])
+                if text and re.match(r"(/dev/)?(tty|hvc|console)", text)
+            ),
+            None,
+        )
+        if device:
+            service = it.service
+            path = device if device.startswith("/dev/") else f"/dev/{device}"
+            for key, value in (
+                ("UtmpIdentifier", path[5:]),
+                ("TTYPath", path),
+                ("TTYReset", "yes"),
+                ("TTYVHangup", "yes"),
+            ):
+                service.set(key, value)
+            service.set("IgnoreSIGPIPE", "no")
+            service.set("SendSIGHUP", "yes")
+            serial = re.match(r"/dev/(ttyS|ttyAMA|hvc|ttyUSB)", path)
+            template = "serial-getty@" if serial else "getty@"
+            it.note(
+                DECISION,
+                "getty",
+                f"systemd ships {template}.service: `systemctl enable {template}{path[5:]}.service` is the usual answer instead",
+            )

@@ -1,0 +1,274 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service directory of runit's or daemontools' as a service of systemd's.
+
+What runsv does that the script does not say is here: restart for ever, finish after every exit, the stop signal to the
+main process only, the pipe to log/run, check, control, and what Debian's invoke-run adds.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import LARGEST
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import (
+    DECISION,
+    INFO,
+    WARNING,
+    Finding,
+    Refused,
+)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.control import check, control
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.directory import Directory
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft, Options
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.finish import finish
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import log
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.run import run
+
+# Programs that ask runsv, supervise or runsvdir, besides sv.
+_ASKERS = re.compile(
+    r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
+)
+
+
+# Tests have unexpected errors raised.
+STRICT = False
+
+
+def fill(draft: Draft) -> None:
+    """Put the parts together.
+
+    :raises Refused: there is no correct unit for it.
+    """
+    definition = draft.definition
+    definition.check_size()
+    for problem in definition.problems:
+        draft.note(WARNING, "collect", "", 0, problem)
+    if "run" not in definition.files:
+        raise Refused("run", "there is no run script, so runsv has nothing to start either")
+    if definition.unit:
+        draft.note(
+            DECISION,
+            "unit",
+            "",
+            0,
+            f"the host already has {definition.unit}; where that is the package's own unit, use it instead of this one",
+        )
+    run(draft)
+    check(draft)
+    control(draft)
+    log(draft, fill)
+    finish(draft)
+    _early(draft)
+    _supervisor(draft)
+    _rest(draft)
+    _secrets(draft)
+    if definition.assumed and any(definition.path in value for value in _texts(draft)):
+        draft.note(
+            INFO,
+            "path",
+            "run",
+            0,
+            f"the unit refers to {definition.path}, where the service directory is assumed to be on the host",
+        )
+
+
+def _early(draft: Draft) -> None:
+    """Names that systemd's own units of the early boot order themselves behind: started later, they would be a circle."""
+    if draft.definition.name not in lists.EARLY:
+        return
+    service = draft.service
+    service.unit["DefaultDependencies"] = ["no"]
+    service.unit["Before"] = ["sysinit.target shutdown.target"]
+    service.after = ["local-fs.target", "systemd-tmpfiles-setup.service", *service.after]
+    service.conflicts.append("shutdown.target")
+    draft.note(
+        INFO,
+        "boot",
+        "run",
+        0,
+        f"units of systemd's are started after {service.name}.service, so it belongs to the early boot (DefaultDependencies=no)",
+    )
+
+
+def _supervisor(draft: Draft) -> None:
+    """What asks or tells runsv and runsvdir, which are not there any more."""
+    for path in (
+        "run",
+        "finish",
+        "check",
+        *sorted(one for one in draft.definition.files if one.startswith("control/")),
+    ):
+        text = draft.definition.text(path) or ""
+        if not _ASKERS.search(text) or not draft.definition.is_text(path):
+            continue
+        for node in walk(parse(text, path).root):
+            name = text_of(node).rsplit("/", 1)[-1] if node.type == "command_name" else ""
+            if _ASKERS.fullmatch(name):
+                draft.note(
+                    DECISION,
+                    name,
+                    path,
+                    line_of(node),
+                    f"{name} talks to the supervisor, which is not there under systemd: say with a dependency or with systemctl what it is for",
+                )
+
+
+def _secrets(draft: Draft) -> None:
+    """What only some could read, and all can read in the unit."""
+    private = [path for path, one in draft.definition.files.items() if one.get("private") and one.get("content")]
+    shown = [unit for unit in units_of(draft) if unit["sections"].get("Service", {}).get("Environment")]
+    if private and shown:
+        path = private[0]
+        draft.note(
+            DECISION,
+            "private",
+            path,
+            0,
+            f"{path} is not for every user (mode {draft.definition.files[path].get('mode')}), but what it sets is in "
+            f"{shown[0]['name']} as Environment=; move secrets into a file of mode 0600 for EnvironmentFile=",
+        )
+
+
+def _texts(draft: Draft) -> list[str]:
+    return [unit["content"].split("\n", 1)[1] for unit in units_of(draft)]
+
+
+def units_of(draft: Draft) -> list[dict[str, t.Any]]:
+    """The units, as the module returns them."""
+    service = draft.service
+    origin = f"{draft.definition.path}/run"
+    name = unit_name(service.name)
+    found = [render.unit(f"{name}.service", render.sections(service), origin)]
+    if service.timer is not None:
+        found.append(render.unit(f"{name}.timer", render.timer_sections(service), origin))
+    return found + draft.companions
+
+
+def _rest(draft: Draft) -> None:
+    definition = draft.definition
+    if "down" in definition.files:
+        draft.note(
+            INFO,
+            "down",
+            "down",
+            0,
+            "the service is not started with the host: install the unit, but do not enable it",
+        )
+    elif definition.state.get("once"):
+        draft.note(INFO, "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit")
+    known = {
+        "run",
+        "finish",
+        "check",
+        "down",
+        "log",
+        "control",
+        "supervise",
+        "conf",
+        "env",
+        "README",
+        "type",
+        ".meta",
+    }
+    mentioned = "\n".join(definition.text(path) or "" for path in definition.files)
+    for path in sorted(definition.files):
+        head = path.split("/", 1)[0]
+        if (
+            head in known
+            or path.endswith(("README", ".md", "~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist"))
+            or head.startswith(".")
+        ):
+            continue
+        one = definition.files[path]
+        if one.get("type") == "directory" or "/" in path:
+            continue
+        if head in mentioned:
+            draft.note(INFO, "file", path, 0, "a file of its own that the scripts mention; keep it where it is")
+        else:
+            draft.note(INFO, "file", path, 0, "a file that neither runsv nor the scripts use; left out")
+    if definition.has("env") and not definition.files.get("env", {}).get("used") and draft.translation == "native":
+        scripts = definition.text("run") or ""
+        if "env" not in scripts:
+            draft.note(INFO, "env", "env", 0, "an env directory that no script reads; left out")
+    if (
+        definition.has("conf")
+        and "conf" not in (definition.text("run") or "")
+        and "conf" not in (definition.text("finish") or "")
+    ):
+        draft.note(INFO, "conf", "conf", 0, "a conf file that no script reads; left out")
+
+
+def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
+    """One service as the module returns it (without `state` and `definition`). Never raises for what is in the files."""
+    definition = Directory(raw)
+    draft = Draft(definition, options)
+    units: list[dict[str, t.Any]] = []
+    try:
+        fill(draft)
+        translation = draft.translation
+        units = units_of(draft)
+        if sum(len(unit["content"]) for unit in units) > LARGEST:
+            raise TooMuch(f"its units would have more than {LARGEST // 1024} KiB")
+        for unit in units:
+            check_name(unit["name"], "name")
+    except BadInput as why:
+        message = f"no unit can have the name that comes of the service's: {why.msg}"
+        draft.findings.append(Finding(WARNING, "name", "", 0, message))
+        translation, units = "refused", []
+    except Refused as why:
+        draft.findings.append(Finding(WARNING, why.construct, "run", why.line, why.message))
+        translation = "refused"
+    except TooMuch as why:
+        message = f"{why}, too much to be translated; write the unit by hand"
+        draft.findings.append(Finding(WARNING, "size", "", 0, message))
+        translation, units = "refused", []
+    except SystemdError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one strange script must not keep a fleet from being translated
+        if STRICT:
+            raise
+        draft.findings.append(
+            Finding(
+                WARNING,
+                "script",
+                "run",
+                0,
+                f"the scripts could not be understood ({type(error).__name__}: {error}); rewrite them by hand",
+            )
+        )
+        translation = "refused"
+    findings = []
+    for one in draft.findings:
+        if one not in findings:
+            findings.append(one)
+    result: dict[str, t.Any] = _printable(
+        {
+            "name": definition.name,
+            "source": definition.source,
+            "path": definition.path,
+            "translation": translation,
+            "units": units,
+            "findings": [one.as_dict() for one in findings],
+        }
+    )
+    return result
+
+
+def _printable(value: t.Any) -> t.Any:
+    """Without what UTF-8 cannot say: the rest of files in other encodings."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    return value
