@@ -156,10 +156,12 @@ def paths(test: Test) -> list[tuple[str, str | None]]:
 
 
 def asks_files(test: Test) -> bool:
+    """Whether a test asks for files, which may be others at each start."""
     return bool(paths(test))
 
 
 def test_text(test: Test) -> str | None:
+    """A test as shell text; None where only the script's own text says it."""
     kind = test[0]
     if kind in ("and", "or"):
         parts = [test_text(part) for part in test[1]]

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
 
 
 def substitute(it: Interpreter, node: Node) -> Word | None:
+    """The value of `$(...)`; None where only a shell can tell."""
     inner = statements(node)
     if len(inner) != 1 or inner[0][1]:
         return None

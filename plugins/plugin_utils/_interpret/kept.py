@@ -14,7 +14,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import HANDLERS
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
@@ -51,7 +51,7 @@ def may_be_function(it: Interpreter, name: str) -> bool:
         and name not in it.definition.commands
         and name not in lists.STANDARD
         and name not in it.builtins
-        and name not in HANDLERS
+        and name not in WRAPPERS
     )
 
 
@@ -78,6 +78,7 @@ def called_names(it: Interpreter, node: Node) -> set[str]:
 
 
 def set_names(it: Interpreter, node: Node) -> set[str]:
+    """The names of the variables that a node sets, also within the functions it calls."""
     names: set[str] = set()
     for one in (node, *called(it, node)):
         names |= assigned(one)
@@ -85,10 +86,15 @@ def set_names(it: Interpreter, node: Node) -> set[str]:
 
 
 def misread(it: Interpreter, node: Node) -> None:
+    """The parser took a word for another.
+
+    :raises Wrap: always, as nothing can be made of that.
+    """
     raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
 
 
 def shell_text(it: Interpreter, node: Node) -> str:
+    """The text of a node within a word that a shell expands; the constants it needs go to `it.setup`."""
     if called(it, node):
         raise NeedShell("a function of the script")
     printer = Printer(it, node)
@@ -124,6 +130,11 @@ def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 
 def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) -> bool:
+    """Keep a statement as shell text; True where the script ends with it.
+
+    :param why: what it is that only a shell can do.
+    :raises Wrap: the script as a whole has to go on being run.
+    """
     if it.text.sourced:
         raise Wrap("sourced file", why, line_of(node))
     names = called_names(it, node)

@@ -47,6 +47,7 @@ def flatten(node: Node) -> tuple[list[Node], list[str]]:
 
 
 def construct_of(node: Node) -> str:
+    """What findings call a statement."""
     if node.type == "command":
         return text_of(node.children[0])
     return {

@@ -19,12 +19,17 @@ if t.TYPE_CHECKING:
 
 
 def absolute(it: Interpreter, path: str) -> str:
+    """A path as it is from the working directory.
+
+    :raises NeedShell: that is known only when the service starts.
+    """
     if it.shell.cwd_unknown and not path.startswith("/"):
         raise NeedShell("the directory is known only when the service starts")
     return normal(path if path.startswith("/") else f"{it.scope.cwd}/{path}")
 
 
 def change_directory(it: Interpreter, path: str) -> None:
+    """`cd`, for all that follows."""
     if any(is_relative(one.text) for one in it.outcome.prefix):
         raise NeedShell("what came before is relative to another directory")
     mark_directory(it)

@@ -78,6 +78,7 @@ def is_silent(found: list[Redirect]) -> bool:
 
 
 def try_redirects(it: Interpreter, node: Node) -> list[Redirect]:
+    """The same, with one that is not silent for what only a shell can tell."""
     try:
         return redirections_of(it, node)
     except NeedShell:

@@ -27,6 +27,7 @@ _LONGEST = 65536
 
 
 def is_utf8(text: str) -> bool:
+    """Whether text can be written into a unit."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -93,6 +94,7 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
 
 
 def default(it: Interpreter, name: str, value: str) -> bool:
+    """Give a variable that systemd expands a default."""
     known = it.scope.dynamic.get(name)
     if known is None or known == "":
         it.scope.dynamic[name] = value
@@ -101,6 +103,10 @@ def default(it: Interpreter, name: str, value: str) -> bool:
 
 
 def assign(it: Interpreter, name: str, value: Word) -> None:
+    """Give a variable a value, and the command as well where it is exported.
+
+    :raises NeedShell: Environment= cannot say the same.
+    """
     value = tidy(value)
     if sum(len(piece.text) for piece in value) > _LONGEST or len(value) > 1000:
         raise NeedShell("the value is too long")
@@ -113,6 +119,10 @@ def assign(it: Interpreter, name: str, value: Word) -> None:
 
 
 def export_value(it: Interpreter, name: str, value: Word) -> None:
+    """Give the command a variable by Environment=.
+
+    :raises NeedShell: that cannot say the same.
+    """
     if any(piece.kind == "shell" for piece in value):
         raise NeedShell(f"{name} is exported and known only when the service starts")
     if any(piece.kind == "var" for piece in value):
@@ -134,6 +144,7 @@ def export_value(it: Interpreter, name: str, value: Word) -> None:
 
 
 def home(it: Interpreter, user: str) -> str | None:
+    """The home directory of an account ('' for who runs the script), where known."""
     if user == "":
         it.note_once(
             DECISION, "~", f"is taken for /root: {it.dialect.runner} passes on no HOME, and the script runs as root"
@@ -145,6 +156,7 @@ def home(it: Interpreter, user: str) -> str | None:
 
 
 def fixed(it: Interpreter, word: Word) -> str | None:
+    """The text of a word where directives take no variables: what it is with their defaults, with a finding; None where that is unknown."""
     text = constant(word)
     if text is not None:
         return text
@@ -172,6 +184,10 @@ def fixed(it: Interpreter, word: Word) -> str | None:
 
 
 def prefixed(it: Interpreter, variables: list[Node], words: t.Sequence[Word] = ()) -> None:
+    """`A=b command`, for the main command.
+
+    :raises NeedShell: the words of the command use the value of before.
+    """
     for child in variables:
         name = text_of(child.children[0])
         if it.outcome.used_before(name, words):
@@ -184,6 +200,7 @@ def prefixed(it: Interpreter, variables: list[Node], words: t.Sequence[Word] = (
 
 
 def export(it: Interpreter, name: str) -> None:
+    """Have the command get a variable, now and after each assignment."""
     it.scope.exported.add(name)
     value = get(it, name)
     if value is not None:
@@ -191,6 +208,10 @@ def export(it: Interpreter, name: str) -> None:
 
 
 def unset(it: Interpreter, name: str) -> None:
+    """Take a variable away, from the command as well.
+
+    :raises NeedShell: only the shell has it.
+    """
     if any(piece.kind == "shell" for piece in it.scope.vars.get(name) or ()):
         raise NeedShell("only the shell has the variable")
     it.scope.vars[name] = None

@@ -18,6 +18,11 @@ if t.TYPE_CHECKING:
 
 
 def assignment(it: Interpreter, node: Node) -> None:
+    """One `A=b`.
+
+    :raises NeedShell: its value is known only when the service starts.
+    :raises Wrap: it changes how the shell splits words.
+    """
     children = node.children
     if not children or children[0].type != "variable_name":
         raise NeedShell("an array")
@@ -36,6 +41,10 @@ def assignment(it: Interpreter, node: Node) -> None:
 
 
 def declaration(it: Interpreter, node: Node) -> None:
+    """export and its kin.
+
+    :raises NeedShell: it does more than assign and export.
+    """
     word = text_of(node.children[0])
     exports = word == "export"
     for child in node.children[1:]:

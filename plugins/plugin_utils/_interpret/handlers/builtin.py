@@ -1,7 +1,10 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The builtins of the shell, and the commands that make directories and files."""
+"""The builtins of the shell, and the commands that make directories and files.
+
+Each gets the interpreter and the call, and returns whether the script has ended. What it cannot say raises `NeedShell`.
+"""
 
 from __future__ import annotations
 
@@ -183,6 +186,7 @@ def source_(it: Interpreter, call: Call) -> bool:
 
 
 def message(it: Interpreter, call: Call) -> bool:
+    """What only prints."""
     if not is_silent(call.redirects):
         raise NeedShell("it writes to a file")
     if constant(call.words[0]) == ":":
@@ -198,10 +202,12 @@ def message(it: Interpreter, call: Call) -> bool:
 
 
 def nothing(it: Interpreter, call: Call) -> bool:
+    """What does nothing that lasts."""
     return False
 
 
 def exit_(it: Interpreter, call: Call) -> bool:
+    """The end of the script."""
     it.outcome.ended = True
     if it.outcome.prefix and it.outcome.main is None:
         it.outcome.inline = text_of(call.node)
@@ -214,10 +220,12 @@ def export_(it: Interpreter, call: Call) -> bool:
 
 
 def only_shell(it: Interpreter, call: Call) -> bool:
+    """What changes the shell in ways that only a shell has."""
     raise NeedShell(f"{constant(call.words[0])}")
 
 
 def test(it: Interpreter, call: Call) -> bool:
+    """`test` and `[`, as a command with redirections."""
     if (it.shell.errexit or call.checked) and not call.last:
         guard(it, call.node, False, Exit("1", False, False))
     return False

@@ -26,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirect
     redirections_of,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed, prefixed
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import HANDLERS, peel
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS, peel
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import text_of
@@ -52,6 +52,10 @@ def _ends_line(before: Node, node: Node) -> bool:
 
 
 def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, checked: bool = False) -> bool:
+    """A plain command: an assignment, a builtin, a step, or the main command.
+
+    :param redirects: those behind it.
+    """
     variables: list[Node] = []
     rest: list[Node] = []
     for child in node.children:
@@ -110,6 +114,10 @@ def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, c
 
 
 def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], checked: bool) -> None:
+    """Have a command run before the main one.
+
+    :raises NeedShell: systemd cannot run it as the script did.
+    """
     if it.outcome.must_follow():
         raise NeedShell("it comes after what only a shell can do")
     if not is_silent(redirects):
@@ -142,7 +150,11 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
 
 
 def main_command(it: Interpreter, words: list[Word], redirects: list[Redirect]) -> None:
-    if it.outcome.prefix_execs and base_name(words) in HANDLERS and base_name(words) != "exec":
+    """Have a command be what the service runs, without the wrappers that have directives.
+
+    :raises NeedShell: systemd cannot run it.
+    """
+    if it.outcome.prefix_execs and base_name(words) in WRAPPERS and base_name(words) != "exec":
         # What it sets is not for the other commands that the script may end with.
         raise NeedShell("one of several commands that the script may end with")
     redirect(it, redirects)

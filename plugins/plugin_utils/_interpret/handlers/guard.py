@@ -171,6 +171,7 @@ def leaving(it: Interpreter, found: list[tuple[Node, bool]] | None) -> Exit | No
 
 
 def note_messages(it: Interpreter, leave: Exit) -> None:
+    """Say that a branch's messages are left out."""
     if leave.messages:
         it.note_once(INFO, "message", "the message is not printed; systemd logs the condition or command that failed")
 
@@ -295,6 +296,7 @@ def _guard_note(it: Interpreter, node: Node) -> None:
 
 
 def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) -> None:
+    """The service runs only where a test holds; `node` is what makes it."""
     answer = decided(it, test)
     if answer is True:
         it.note(INFO, "guard", "it always holds for this service; left out")
@@ -349,6 +351,7 @@ def asks_control(it: Interpreter, node: Node) -> bool:
 
 
 def is_message(it: Interpreter, node: Node) -> bool:
+    """Whether a node only prints."""
     if node.type == "redirected_statement" and not is_silent(try_redirects(it, node)):
         return False
     return all(
@@ -357,6 +360,7 @@ def is_message(it: Interpreter, node: Node) -> bool:
 
 
 def has_effects(it: Interpreter, node: Node) -> bool:
+    """Whether a node may change anything."""
     return not called_names(it, node) <= lists.HARMLESS
 
 

@@ -42,6 +42,10 @@ if t.TYPE_CHECKING:
 
 
 def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
+    """`. file`: read by systemd where it holds plain settings, fixed where it can be evaluated, else by a shell.
+
+    :param optional: the script goes on where the file is missing.
+    """
     text = fixed(it, word)
     if text is None:
         raise NeedShell("the name of the sourced file is known only when the service starts")
@@ -138,6 +142,7 @@ def withheld_settings(it: Interpreter, path: str, optional: bool) -> bool:
 
 
 def settings_file(it: Interpreter, path: str, optional: bool) -> None:
+    """Have systemd read a file of settings."""
     entry = ("-" if optional else "") + path
     if entry not in it.service.environment_files:
         it.service.environment_files.append(entry)
@@ -163,6 +168,7 @@ def open_settings(it: Interpreter, names: set[str], values: dict[str, str] | Non
 
 
 def virtual_environment(it: Interpreter, path: str) -> None:
+    """What `bin/activate` of a Python environment sets."""
     root = path[: -len("/bin/activate")]
     assign(it, "VIRTUAL_ENV", lit(root))
     it.scope.exported |= {"VIRTUAL_ENV", "PATH"}
@@ -254,6 +260,7 @@ def sourced_alone(it: Interpreter, found: list[tuple[Node, bool]]) -> tuple[Word
 
 
 def read_settings(it: Interpreter, found: tuple[Word, bool, list[str]], optional: bool, node: Node) -> None:
+    """Read what `sourced_alone` has found."""
     word, exports, names = found
     before = it.scope.allexport
     it.scope.allexport = before or exports

@@ -10,10 +10,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import
 
 
 def base_name(words: list[Word]) -> str:
+    """The name of a command without its directory; empty where it is not constant."""
     return (constant(words[0]) or "").rsplit("/", 1)[-1]
 
 
 def is_logger(words: list[Word]) -> bool:
+    """Whether a command does nothing but log."""
     return logger_of(words) is not None
 
 

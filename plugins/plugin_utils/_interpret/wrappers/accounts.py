@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
 
 
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
+    """UID and GID that chpst -U would set for a user; None where they are not known."""
     if user.startswith(":"):
         parts = user[1:].split(":")
         return (parts[0], parts[1]) if len(parts) > 1 else None
@@ -36,10 +37,17 @@ def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
 
 
 def is_user(it: Interpreter, user: str) -> bool:
+    """Whether an account is known on the host."""
     return user in it.definition.users
 
 
 def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[str], drops: bool) -> None:
+    """Give the service its account.
+
+    :param extra: further groups.
+    :param drops: the command has no groups but these.
+    :raises Keep: no account has such a name.
+    """
     for name in (user, group or "x", *extra):
         if not re.match(r"[A-Za-z0-9_][^\s/:]*\Z", name) or re.match(r"0\d+\Z", name):
             raise Keep(f"'{name}' is no name of an account")

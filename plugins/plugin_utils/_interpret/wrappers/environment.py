@@ -24,6 +24,10 @@ if t.TYPE_CHECKING:
 
 
 def set_environment(it: Interpreter, name: str, value: Word) -> None:
+    """Give the command a variable.
+
+    :raises Keep: it is known only when the service starts, or something else uses the name.
+    """
     if any(piece.kind in ("var", "shell") or not is_utf8(piece.text) for piece in value) or not NAME.match(name):
         raise Keep("a value is known only when the service starts")
     if name in it.scope.current or name in it.scope.dynamic:
@@ -34,6 +38,11 @@ def set_environment(it: Interpreter, name: str, value: Word) -> None:
 
 
 def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
+    """Give the command the variables of a directory, as chpst -e does; False where it was not collected.
+
+    :param construct: what findings call it.
+    :raises Keep: not all of it may stand in a unit.
+    """
     relative = it.definition.relative(path)
     files: dict[str, str] = {}
     secret = it.definition.withheld_in(path.rstrip("/"))

@@ -43,6 +43,7 @@ def soft_limit(resource: str, number: int) -> str:
 
 
 def limit(it: Interpreter, resource: str, number: int, construct: str) -> None:
+    """Give the service a soft limit."""
     it.service.set(f"Limit{resource}", soft_limit(resource, number))
     if resource in ("NPROC", "MEMLOCK"):
         it.note(

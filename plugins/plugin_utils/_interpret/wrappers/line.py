@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
 
 def parse_command(it: Interpreter, text: str) -> list[Word] | None:
+    """The words of a text that is one command of constant words; None where it is more than that."""
     script = parse(text, it.text.file)
     found = statements(script.root)
     if script.errors or len(found) != 1 or found[0][1]:

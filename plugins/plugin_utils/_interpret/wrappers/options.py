@@ -21,6 +21,10 @@ ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
 def need(it: Interpreter, word: Word, what: str) -> str:
+    """The constant text of a word; `what` is it in the message.
+
+    :raises Keep: it is known only when the service starts.
+    """
     text = fixed(it, word)
     if text is None:
         raise Keep(f"{what} is known only when the service starts")
@@ -28,6 +32,7 @@ def need(it: Interpreter, word: Word, what: str) -> str:
 
 
 def number_of(it: Interpreter, word: Word, what: str) -> int:
+    """The same, as a number."""
     text = need(it, word, what)
     if not _NUMBER.match(text):
         raise Keep(f"{what} is not a number: {text}")

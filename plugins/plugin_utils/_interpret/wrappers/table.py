@@ -52,16 +52,16 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
 
-Handler = t.Callable[["Interpreter", list[Word]], list[Word]]
+Wrapper = t.Callable[["Interpreter", list[Word]], list[Word]]
 
 
 def busybox(it: Interpreter, words: list[Word]) -> list[Word]:
-    if not words or (fixed(it, words[0]) or "") not in HANDLERS:
+    if not words or (fixed(it, words[0]) or "") not in WRAPPERS:
         raise Keep("an applet of busybox")
     return words
 
 
-HANDLERS: dict[str, Handler] = {
+WRAPPERS: dict[str, Wrapper] = {
     "chpst": chpst,
     "setuidgid": setuidgid,
     "s6-setuidgid": setuidgid,
@@ -103,7 +103,7 @@ def peel(it: Interpreter, argv: list[Word]) -> list[Word]:
         if not argv:
             return argv
         name = argv[0][0].text if len(argv[0]) == 1 and argv[0][0].kind == "lit" else None
-        handler = HANDLERS.get(name.rsplit("/", 1)[-1]) if name else None
+        handler = WRAPPERS.get(name.rsplit("/", 1)[-1]) if name else None
         if handler is None or len(argv) < 2:
             return argv
         saved = it.saved()
