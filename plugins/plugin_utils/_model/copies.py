@@ -24,10 +24,14 @@ def copy_of(thing: Thing) -> Thing:
         kind = type(value)
         if kind in _FIXED:
             continue
-        if kind is dict:
-            attributes[name] = (
-                {key: one.copy() if type(one) is list else one for key, one in value.items()} if value else {}
-            )
-        elif kind is list or kind is set or hasattr(value, "copy"):
+        if kind is list or kind is set:
+            attributes[name] = value.copy()
+        elif kind is dict:
+            mine = value.copy()
+            attributes[name] = mine
+            for key, one in value.items():
+                if type(one) is list:
+                    mine[key] = one.copy()
+        elif hasattr(value, "copy"):
             attributes[name] = value.copy()
     return new

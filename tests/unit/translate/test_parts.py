@@ -25,6 +25,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.fini
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import one_line
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import log, logger
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.manner import take_manner
+from tests.unit.translate.harness import main_section
+from tests.unit.translate.harness import one as translated
 
 HERE = Path(next(iter(plugin_utils.__path__)))
 FILES = sorted(
@@ -131,3 +133,10 @@ def test_a_script_on_one_line_runs_where_it_did() -> None:
     definition = draft({"data": "x"}).definition
     assert one_line(definition, "#!/bin/sh -e\ncat data\n", "check") == "set -e; cd /etc/sv/web || exit 1; cat data"
     assert one_line(definition, "#!/bin/sh\ntrue\n", "check") == "true"
+
+
+def test_a_snooze_that_a_shell_goes_on_running_is_no_step_as_well() -> None:
+    """What is undone of a statement is undone of the outcome as a whole."""
+    result = translated({"run": "#!/bin/sh\n. ./conf\nexec prog\n", "conf": "snooze -H9\ntouch /var/lib/web/last\n"})
+    assert main_section(result)["ExecStart"] == "/bin/sh -c '. /etc/sv/web/conf; exec prog'"
+    assert "ExecStartPre" not in main_section(result)
