@@ -8,15 +8,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Context,
-    LeftAlone,
-    Note,
-    Plan,
-    Step,
-    explained,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 
@@ -65,7 +58,7 @@ def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
         if not step.foretold:
             break
         notes += step.foretold
-    if notes:
+    if notes and ctx.undo_log is not None:
         ctx.undo_log.add(*notes)
 
 

@@ -21,7 +21,11 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate import render, runit
 
-_TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], runit.Options], dict[str, t.Any]]] = {
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding, Rendered, Translated
+
+_TRANSLATORS: dict[str, t.Callable[[Raw, runit.Options], Translated]] = {
     "runit": runit.translate,
     "daemontools": runit.translate,
 }
@@ -32,11 +36,11 @@ _MOST_TIME = 300.0
 
 
 def translate(
-    definitions: t.Iterable[t.Mapping[str, t.Any]],
+    definitions: t.Iterable[Raw],
     log: str = "journald",
     target: str = "multi-user.target",
     most_time: float = _MOST_TIME,
-) -> list[dict[str, t.Any]]:
+) -> list[Translated]:
     """Translate what the collector found, in its order.
 
     :param definitions: as the collector returns them, checked (`_answers.definitions`).
@@ -53,21 +57,21 @@ def translate(
             found.append(_untouched(raw, most_time))
             continue
         result = _TRANSLATORS[str(raw.get("source", "runit"))](raw, options)
-        result["state"] = dict(raw.get("state") or {})
-        result["definition"] = dict(raw)
+        result["state"] = t.cast("State", dict(raw.get("state") or {}))
+        result["definition"] = t.cast("Raw", dict(raw))
         found.append(result)
     _share_directories(found)
     _break_circles(found)
     return found
 
 
-def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]:
+def _untouched(raw: Raw, most_time: float) -> Translated:
     """A service for which no time was left."""
     message = (
         f"the services before it took {most_time:.0f} s to translate, so this one was not looked at; "
         "translate them in parts, with the option name of service_import_info"
     )
-    finding = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
+    finding: Finding = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
     name = str(raw["name"])
     return {
         "name": name,
@@ -76,19 +80,19 @@ def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]
         "translation": "refused",
         "units": [],
         "findings": [finding],
-        "state": dict(raw.get("state") or {}),
-        "definition": dict(raw),
+        "state": t.cast("State", dict(raw.get("state") or {})),
+        "definition": t.cast("Raw", dict(raw)),
     }
 
 
-def _render_again(unit: dict[str, t.Any]) -> None:
+def _render_again(unit: Rendered) -> None:
     """The text of a unit whose sections have changed."""
     first = unit["content"].split("\n", 1)[0]
     origin = first[len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")]
     unit["content"] = render.text(unit["sections"], origin)
 
 
-def _break_circles(services: list[dict[str, t.Any]]) -> None:
+def _break_circles(services: list[Translated]) -> None:
     """Two services that ask sv for each other would be a circle of After=, of which systemd leaves one unstarted."""
     units = {unit["name"]: (service, unit) for service in services for unit in service["units"]}
     behind = {
@@ -127,9 +131,9 @@ def _break_circles(services: list[dict[str, t.Any]]) -> None:
                 way[other] = iter(list(behind.get(other, ())))
 
 
-def _share_directories(services: list[dict[str, t.Any]]) -> None:
+def _share_directories(services: list[Translated]) -> None:
     """A runtime directory that two services make must not go when one of them stops."""
-    owners: dict[str, list[tuple[dict[str, t.Any], dict[str, t.Any]]]] = {}
+    owners: dict[str, list[tuple[Translated, Rendered]]] = {}
     for service in services:
         for unit in service["units"]:
             names = unit["sections"].get("Service", {}).get("RuntimeDirectory", "")

@@ -34,6 +34,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
     walk,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
+
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(
     r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
@@ -135,7 +139,7 @@ class _Translator(Control):
     def _texts(self) -> list[str]:
         return [unit["content"].split("\n", 1)[1] for unit in self.units()]
 
-    def units(self) -> list[dict[str, t.Any]]:
+    def units(self) -> list[Rendered]:
         service = self.service
         origin = f"{self.definition.path}/run"
         name = unit_name(service.name)
@@ -188,7 +192,7 @@ class _Translator(Control):
                 self.note(INFO, "file", path, 0, "a file of its own that the scripts mention; keep it where it is")
             else:
                 self.note(INFO, "file", path, 0, "a file that neither runsv nor the scripts use; left out")
-        if definition.has("env") and not definition.files.get("env", {}).get("used") and self.translation == "native":
+        if definition.has("env") and self.translation == "native":
             scripts = definition.text("run") or ""
             if "env" not in scripts:
                 self.note(INFO, "env", "env", 0, "an env directory that no script reads; left out")
@@ -200,11 +204,11 @@ class _Translator(Control):
             self.note(INFO, "conf", "conf", 0, "a conf file that no script reads; left out")
 
 
-def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
+def translate(raw: Raw, options: Options) -> Translated:
     """One service as the module returns it (without `state` and `definition`). Never raises for what is in the files."""
     definition = Definition(raw)
     translator = _Translator(definition, options)
-    units: list[dict[str, t.Any]] = []
+    units: list[Rendered] = []
     try:
         translator.run()
         translation = translator.translation
@@ -243,7 +247,7 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
     for one in translator.findings:
         if one not in findings:
             findings.append(one)
-    result: dict[str, t.Any] = _printable(
+    result: Translated = _printable(
         {
             "name": definition.name,
             "source": definition.source,

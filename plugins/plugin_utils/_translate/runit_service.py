@@ -30,6 +30,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.vocabulary import is_relative
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered
+
 
 class Options(t.NamedTuple):
     """What the user chose."""
@@ -58,7 +61,7 @@ class RunitService:
         self.findings: list[Finding] = []
         self.translation = "native"
         self.service = self._new()
-        self.companion: list[dict[str, t.Any]] = []
+        self.companion: list[Rendered] = []
         self.once = False
         self.finish_writes = False
 

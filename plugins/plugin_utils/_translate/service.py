@@ -9,6 +9,9 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.shell import Word, lit
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding as FindingData
+
 INFO = "info"
 WARNING = "warning"
 DECISION = "decision"
@@ -23,8 +26,8 @@ class Finding(t.NamedTuple):
     line: int
     message: str
 
-    def as_dict(self) -> dict[str, t.Any]:
-        return self._asdict()
+    def as_dict(self) -> FindingData:
+        return t.cast("FindingData", self._asdict())
 
 
 class Refused(Exception):

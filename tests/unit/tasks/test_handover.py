@@ -740,7 +740,7 @@ def test_a_process_that_ends_when_it_is_to_be_ended(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(steps.os, "kill", kill)
     stat = steps.processes.Stat(21, "x", "S", 1, 1, 10, 0, 5)
-    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_listeners([stat], before)
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_listeners([stat], t.cast(t.Any, before))
     assert moving.notes == []
 
 

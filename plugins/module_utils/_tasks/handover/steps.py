@@ -206,7 +206,7 @@ class LetGo(_Of):
                 )
             time.sleep(_PAUSE)
 
-    def _end_listeners(self, left: t.Sequence[processes.Stat], before: t.Mapping[str, t.Any]) -> None:
+    def _end_listeners(self, left: t.Sequence[processes.Stat], before: Snapshot) -> None:
         """Have processes end that outlived their service and its supervisor, and hold what the unit is going to listen on.
 
         Nobody else would: under systemd they would have been stopped with their service. Those with a session of their own,
@@ -480,7 +480,7 @@ def _without_process(moving: Moving) -> list[Difference]:
     return found
 
 
-def describe_difference(one: t.Mapping[str, t.Any]) -> str:
+def describe_difference(one: Difference) -> str:
     """A difference in one line."""
 
     def shown(value: t.Any) -> str:

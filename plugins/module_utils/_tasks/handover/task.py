@@ -23,18 +23,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_cont
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    explained,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, check_writable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import SYSTEM, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, Settle
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, explained
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
@@ -71,6 +65,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Live
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
@@ -81,7 +76,7 @@ THEIRS = frozenset(("command", "cwd", "environment"))
 _MOST_LINES = 16
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Hand services over or give them back, as the module's options ask for; returns the module's result."""
     task = _Task(module)
     with open_session({"scope": "system"}, task.timeout) as session:
@@ -116,7 +111,7 @@ class Item:
 class _Task:
     """The options of a task, checked, and the way from them to a result."""
 
-    def __init__(self, module: t.Any) -> None:
+    def __init__(self, module: Module) -> None:
         self.module = module
         self.params = params = module.params
         self.timeout = timeout_of(params)
@@ -209,8 +204,11 @@ class _Task:
         moving.settle, moving.listen = self.settle / 1e6, self.listen
         if not self.giving_back:
             self._files(moving, given)
-            keep = {"units": [unit._asdict() for unit in wishes], "dropins": [one._asdict() for one in given.dropins]}
-            record.entry = {**keep, "accept": given.accept}
+            record.entry = {
+                "units": [unit._asdict() for unit in wishes],
+                "dropins": [one._asdict() for one in given.dropins],
+                "accept": given.accept,
+            }
         item = Item(moving)
         if not moving.units and not self.giving_back:
             why = (
@@ -348,8 +346,14 @@ class _Task:
             return
         stable = live["supervised"] and all(os.path.lexists(path) for path in moving.links_now) and not record.held_down
         if not begun or (stable and (live["running"] or live["wanted"] != "up")):
-            record.was = {key: live[key] for key in ("running", "wanted", "down", "once", "supervised")}
-            record.was["enabled"] = bool(moving.links_now) and not live["down"] and not live["once"]
+            record.was = {
+                "running": live["running"],
+                "wanted": live["wanted"],
+                "down": live["down"],
+                "once": live["once"],
+                "supervised": live["supervised"],
+                "enabled": bool(moving.links_now) and not live["down"] and not live["once"],
+            }
         if not begun and not held and not os.path.exists(f"{moving.supervised.path}/run"):
             raise BadInput(
                 f"{where}: {moving.supervised.path} is not a service directory on this host (it has no `run`); "

@@ -16,18 +16,12 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Change,
-    Context,
-    Plan,
-    Step,
-    explained,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import DIRECTORY, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import listeners
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
@@ -51,11 +45,32 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
     trial_units,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import Listener
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.verify import Moved, Told
+
+if t.TYPE_CHECKING:
+    # A file as `Saved.as_data` writes it, or `{"link": TARGET}`.
+    Picture = t.Dict[str, t.Any]
+
+    class Asked(t.TypedDict):
+        """What the task asked for, by which the same task, run again, finds nothing to do."""
+
+        # Path -> text.
+        files: dict[str, str]
+        enable: list[str]
+        disable: list[str]
+        # Seconds.
+        trial: int
+
+
 RECORD = "/var/lib/pidone.systemd/init-handover.json"
 _LOCK = f"{DIRECTORY}/init.lock"
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring the host's init to the state that the module's options ask for; returns the module's result."""
     task = _Task(module)
     states = {
@@ -85,14 +100,14 @@ class Record:
     def __init__(self, data: dict[str, t.Any], path: str = RECORD) -> None:
         self.path = path
         self.phase: str = data.get("phase", "")
-        self.services: list[dict[str, t.Any]] = data.get("services", [])
-        self.files: dict[str, t.Any] = data.get("files", {})
+        self.services: list[Moved] = data.get("services", [])
+        self.files: dict[str, Picture | None] = data.get("files", {})
         self.links: dict[str, str] = data.get("links", {})
         self.units: list[str] = data.get("units", [])
-        self.listeners: dict[str, t.Any] = data.get("listeners", {})
+        self.listeners: dict[str, Listener] = data.get("listeners", {})
         self.old: str = data.get("old", "")
         # What the task asked for: `files`, `enable`, `disable`, `trial`.
-        self.asked: dict[str, t.Any] = data.get("asked", {})
+        self.asked: Asked | dict[str, t.Any] = data.get("asked", {})
 
     @classmethod
     def load(cls, path: str = RECORD) -> Record:
@@ -192,7 +207,7 @@ class RemoveTrial(Step):
 
 
 class _Task:
-    def __init__(self, module: t.Any) -> None:
+    def __init__(self, module: Module) -> None:
         self.module = module
         self.params = module.params
         self.check = module.check_mode
@@ -298,7 +313,7 @@ class _Task:
         return files, enable, disable
 
     def _new_record(self, files: t.Mapping[str, str]) -> Record:
-        services: list[dict[str, t.Any]] = []
+        services: list[Moved] = []
         for given in self.given:
             pid = given.state.get("pid")
             services.append(
@@ -483,7 +498,7 @@ class _Task:
                 self.record.phase = ""
         return self.result(plan, reboot=booted, services=services)
 
-    def _told(self, outcome: str) -> list[dict[str, t.Any]]:
+    def _told(self, outcome: str) -> list[Told]:
         """The services of the record as they stand, in the form in which all are returned."""
         return [
             {
@@ -492,7 +507,7 @@ class _Task:
                 "message": "",
                 "units": one["units"],
                 "before": one["before"],
-                "after": one.get("after"),
+                "after": None,
                 "differences": [],
                 "parity": None,
                 "seconds": None,
@@ -529,7 +544,7 @@ def _has(path: str, text: str) -> bool:
     return saved is not None and saved.content == text.encode()
 
 
-def _picture(path: str) -> dict[str, t.Any] | None:
+def _picture(path: str) -> Picture | None:
     """A file or link as it is, for the record; None where there is none."""
     if os.path.islink(path):
         return {"link": os.readlink(path)}
@@ -537,7 +552,7 @@ def _picture(path: str) -> dict[str, t.Any] | None:
     return None if saved is None else saved.as_data()
 
 
-def _restore(path: str, was: t.Mapping[str, t.Any] | None) -> None:
+def _restore(path: str, was: Picture | None) -> None:
     """Make a file or link what it was when `_picture` was taken."""
     directory = os.path.dirname(path)
     # What a run that was killed has left.
@@ -578,7 +593,7 @@ def _remove_trial() -> bool:
     return changed
 
 
-def _screen(bad: t.Sequence[dict[str, t.Any]], worse: t.Sequence[dict[str, t.Any]]) -> str:
+def _screen(bad: t.Sequence[Told], worse: t.Sequence[Difference]) -> str:
     lines = ["what runs under systemd is not what ran before; the host is still on trial and boots the old init next"]
     for one in bad:
         first, *rest = one["message"].splitlines() or [""]

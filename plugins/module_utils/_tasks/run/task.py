@@ -43,10 +43,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service 
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-def run(module: t.Any) -> dict[str, t.Any]:
+def run(module: Module) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)

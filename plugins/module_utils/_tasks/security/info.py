@@ -23,12 +23,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _SET = {"\u2713": True, "+": True, "\u2717": False, "-": False}
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     timeout = timeout_of(params)

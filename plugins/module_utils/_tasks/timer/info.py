@@ -52,6 +52,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _PLAIN = (
@@ -79,7 +80,7 @@ _NEVER = (None, 0, INFINITY)
 _DEFAULTS = {"AccuracyUSec": 60_000_000, "RandomizedDelayUSec": 0, "RemainAfterElapse": True}
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     local_time()

@@ -50,6 +50,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state 
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import held_by
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 # From as many units on, one look at all directories is cheaper than systemd's at the files of each.
@@ -58,7 +59,7 @@ _MANY = 30
 _ACCOUNTS = 16 << 20
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring timers to what the module's options ask for; returns the module's result."""
     local_time()
     task = _Task(module)
@@ -108,7 +109,7 @@ def grouped(warnings: t.Sequence[str]) -> list[str]:
 class _Task:
     """The options of a task, checked, and what has to be read for a plan."""
 
-    def __init__(self, module: t.Any) -> None:
+    def __init__(self, module: Module) -> None:
         self.module = module
         self.params = params = module.params
         wishes = read_wishes(params)
