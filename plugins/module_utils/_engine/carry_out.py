@@ -12,6 +12,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+
 
 def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
     """Apply the plan's steps in order; returns whether anything changed.
@@ -48,6 +51,23 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
             raise
         raise e from cause
     return changed
+
+
+def carry_through(module: Module, plan: Plan, ctx: Context, rollback: bool = False) -> bool:
+    """A plan of a task that has a way back of its own, carried out unless it is check mode; returns whether it changes anything.
+
+    All others go through `bring_about`.
+
+    :param rollback: as for `carry_out`.
+    :raises SystemdError: as `carry_out` does; its data tell what was planned, too.
+    """
+    if module.check_mode:
+        return plan.changed
+    try:
+        return carry_out(plan, ctx, rollback)
+    except SystemdError as e:
+        e.data.update(plan.report(module._diff))
+        raise
 
 
 def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:

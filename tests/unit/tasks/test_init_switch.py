@@ -210,7 +210,7 @@ def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
     monkeypatch.setattr(init_task, "_trial_files", list)
     made = t.cast(t.Any, init_task._Task.__new__(init_task._Task))
     made.init, made.record, made.check, made.first, made.warnings, made.params = init, record, False, "runit", [], {}
-    made.module = type("Module", (), {"_diff": False})()
+    made.module = type("Module", (), {"_diff": False, "check_mode": False})()
 
     def failing(_descriptor: int) -> None:
         raise OSError(errno.EIO, "I/O error")

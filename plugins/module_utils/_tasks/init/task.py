@@ -14,7 +14,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_through
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
@@ -286,8 +286,7 @@ class _Task:
         self._verify(files)
         plan = self._plan_preparation(files, enable, disable, dropped)
         ctx = Context(open_offline("system", None), self.timeout)
-        if not self.check:
-            carry_out(plan, ctx, rollback=True)
+        carry_through(self.module, plan, ctx, rollback=True)
         return self.result(plan, reboot=True, services=self._told("planned"))
 
     def _wanted(self) -> tuple[dict[str, str], list[str], list[str]]:
@@ -443,8 +442,7 @@ class _Task:
             if bad or worse:
                 raise SystemdError(_screen(bad, worse), services=services, host=host, **self._facts())
             plan = Plan([ChooseSystemd(self.init), RemoveTrial(), Keep(self.record, "confirmed")])
-            if not self.check:
-                carry_out(plan, ctx)
+            carry_through(self.module, plan, ctx)
         return self.result(plan, services=services, host=host)
 
     def _facts(self) -> dict[str, t.Any]:
@@ -461,8 +459,7 @@ class _Task:
         if self.record.phase == "finished":
             return self.result(None, services=self._told("already"))
         plan = Plan([Forget(self.init), Keep(self.record, "finished")])
-        if not self.check:
-            carry_out(plan, Context(None))
+        carry_through(self.module, plan, Context(None))
         return self.result(plan, services=self._told("already"))
 
     # -- back
@@ -491,11 +488,10 @@ class _Task:
         plan = Plan(steps, [Change("/sbin/init", self.init.boots(), os.path.basename(self.init.old_program()))])
         services = self._told("given_back")
         booted = self.booted
-        if not self.check:
-            carry_out(plan, Context(None))
-            if not booted:
-                self.record.forget()
-                self.record.phase = ""
+        carry_through(self.module, plan, Context(None))
+        if not self.check and not booted:
+            self.record.forget()
+            self.record.phase = ""
         return self.result(plan, reboot=booted, services=services)
 
     def _told(self, outcome: str) -> list[Told]:

@@ -10,7 +10,7 @@ import os
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_through
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
@@ -75,7 +75,7 @@ def run(module: Module) -> dict[str, t.Any]:
         ctx = Context(manager, request.timeout or 90.0)
         with _interruptible():
             try:
-                result["changed"] = carry_out(plan, ctx)
+                result["changed"] = carry_through(module, plan, ctx)
             except Taken:
                 # Somebody was faster; it may have been the same task, elsewhere.
                 existing = _existing(manager, request)
@@ -83,7 +83,7 @@ def run(module: Module) -> dict[str, t.Any]:
                     raise
                 return existing
             except SystemdError as e:
-                e.data = {**{key: result[key] for key in ("name", "cmd", "steps")}, **outcome.facts, **e.data}
+                e.data = {**{key: result[key] for key in ("name", "cmd")}, **outcome.facts, **e.data}
                 raise
             finally:
                 if ctx.manager is not manager:
