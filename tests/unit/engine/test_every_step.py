@@ -133,10 +133,10 @@ PLACES: dict[str, Place] = {
     "_tasks.run.scope.RunInScope": Place(
         lambda cls, b: cls(b.request, {}, MagicMock(facts={})), "_tasks.run.scope:_Command"
     ),
-    "_tasks.init.task.Keep": Place(lambda cls, b: cls(b.record, "begun"), "record.save"),
-    "_tasks.init.task.PutBack": Place(lambda cls, b: cls(b.record), "_tasks.init.task:_restore"),
-    "_tasks.init.task.RemoveTrial": Place(lambda cls, b: cls(), "manager.enqueue"),
-    "_tasks.init.task._RemoveTrialFiles": Place(lambda cls, b: cls(), "_tasks.init.task:_remove_trial"),
+    "_tasks.init.steps.Keep": Place(lambda cls, b: cls(b.record, "begun"), "record.save"),
+    "_tasks.init.steps.PutBack": Place(lambda cls, b: cls(b.record), "_tasks.init.steps:restore"),
+    "_tasks.init.steps.RemoveTrial": Place(lambda cls, b: cls(), "manager.enqueue"),
+    "_tasks.init.steps.RemoveTrialFiles": Place(lambda cls, b: cls(), "_tasks.init.steps:remove_trial"),
     "_tasks.init.switch.SwitchInit": Place(lambda cls, b: cls(b.init), "init.keep"),
     "_tasks.init.switch.ChooseSystemd": Place(lambda cls, b: cls(b.init), "init.choose_systemd"),
     "_tasks.init.switch.GoBack": Place(lambda cls, b: cls(b.init), "init.choose_old"),
