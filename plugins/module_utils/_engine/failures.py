@@ -12,17 +12,16 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.conditions import unmet
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
-    read_journal,
     sync_journal,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     UnitStatus,
     interface_of,
@@ -227,10 +226,10 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
         mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
         if mine:
             entry["conflicts"] = mine
-    conditions = _unmet("Condition", unit.get("Conditions") or (), unit, entry, manager.uid)
+    conditions = unmet("Condition", unit.get("Conditions") or (), unit, entry, manager.uid)
     if conditions:
         entry["unmet_conditions"] = conditions
-    assertions = _unmet("Assert", unit.get("Asserts") or (), unit, entry, manager.uid)
+    assertions = unmet("Assert", unit.get("Asserts") or (), unit, entry, manager.uid)
     if assertions:
         entry["unmet_assertions"] = assertions
     if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
@@ -336,72 +335,6 @@ def _exit(entry: Failure, service: dict[str, t.Any]) -> None:
     begun, ended = service.get("ExecMainStartTimestampMonotonic", 0), service.get("ExecMainExitTimestampMonotonic", 0)
     if "failed_setting" not in entry and ended > begun:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
-
-
-def _unmet(
-    kind: str, rows: t.Sequence[t.Any], unit: dict[str, t.Any], entry: Failure, uid: int | None
-) -> list[str]:
-    """The conditions (or asserts) for which systemd did not start a unit, as they stand in its file.
-
-    systemd tells of each what came of it, as long as it remembers the unit. One that it has not started and that nobody needs it
-    forgets at once; what it then says of it are the rows alone, and they are looked at anew.
-
-    :param kind: `Condition` or `Assert`.
-    :param rows: `(type, trigger, negate, parameter, state)` of each, as on D-Bus.
-    """
-    if not rows or unit.get(f"{kind}Result", True):
-        return []
-    if unit.get(f"{kind}Timestamp"):
-        return [_condition(row) for row in _that_count(rows, [row[4] < 0 for row in rows], [row[4] > 0 for row in rows])]
-    expected = ("assert",) if kind == "Assert" else ("done", "skipped")
-    if entry["active_state"] != "inactive" or entry["job"]["result"] not in expected:
-        return []
-    passed = _tested_anew(rows)
-    if passed is None:
-        return [_condition(row) for row in rows]
-    failed = _that_count(rows, [not each for each in passed], passed)
-    return [_condition(row) for row in failed] or _named_in_journal(kind, entry, uid)
-
-
-def _that_count(rows: t.Sequence[t.Any], failed: t.Sequence[bool], passed: t.Sequence[bool]) -> list[t.Any]:
-    """The rows that speak against the unit: of those with `|`, one that is met is enough (systemd.unit(5))."""
-    triggered = any(row[1] and well for row, well in zip(rows, passed))
-    return [row for row, bad in zip(rows, failed) if bad and not (row[1] and triggered)]
-
-
-def _tested_anew(rows: t.Sequence[t.Any]) -> list[bool] | None:
-    """Which of the conditions are met now, as systemd-analyze(1) tests them; None where it cannot tell."""
-    # As alternatives all are tested, where otherwise the first that is not met ends it; in a file, a percent sign is two.
-    lines = [f"{row[0]}=|{'!' if row[2] else ''}{row[3]}" for row in rows]
-    try:
-        done = run_program(["systemd-analyze", "condition", *(line.replace("%", "%%") for line in lines)], 10.0, merge=True)
-    except SystemdError:
-        return None
-    said = done.stdout.decode("utf-8", "replace")
-    passed = [f" {line} succeeded." in said for line in lines]
-    return passed if all(well or f" {line} failed." in said for line, well in zip(lines, passed)) else None
-
-
-def _named_in_journal(kind: str, entry: Failure, uid: int | None) -> list[str]:
-    """The condition that systemd names as it passes over a unit, from version 249 on; for what has come true since."""
-    import re
-
-    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
-    sync_journal()
-    try:
-        told_then = read_journal([f"{of_user}UNIT={entry['unit']}", f"JOB_ID={entry['job']['id']}", *whose, "--boot"], 5)
-    except SystemdError:
-        return []
-    for record in reversed(told_then):
-        found = re.search(rf"unmet \w+ check \(?({kind}\w+=.*?)\)?\.?$", record["message"])
-        if found:
-            return [found[1]]
-    return []
-
-
-def _condition(row: t.Sequence[t.Any]) -> str:
-    """A row of Conditions or Asserts, (type, trigger, negate, parameter, state), as it stands in the unit file."""
-    return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
 
 
 def _journal(

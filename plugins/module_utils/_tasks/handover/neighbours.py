@@ -25,9 +25,7 @@ _STARTS = ("Wants", "Upholds", "Requires", "BindsTo")
 _PULLS = (*_STARTS, "Requisite", "After", "Before")
 
 
-def arranged(
-    task: Task, items: t.Sequence[Item], manager: UnitManager
-) -> tuple[list[list[Item]], list[Edge]]:
+def arranged(task: Task, items: t.Sequence[Item], manager: UnitManager) -> tuple[list[list[Item]], list[Edge]]:
     """The items in groups, in the order in which they go, and what orders them.
 
     :raises BadInput: starting one would start what runs under the old supervisor, and stays there.

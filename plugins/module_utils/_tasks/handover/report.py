@@ -45,17 +45,14 @@ def _steps(items: t.Sequence[Item]) -> list[str]:
     return steps
 
 
-def result_of(
-    task: Task, items: t.Sequence[Item], plan: Plan, resumed: t.Sequence[str]
-) -> dict[str, t.Any]:
+def result_of(task: Task, items: t.Sequence[Item], plan: Plan, resumed: t.Sequence[str]) -> dict[str, t.Any]:
     """The result of the task.
 
     :raises SystemdError: a service is not where it was to be; its data are the result.
     """
     entries = [_entry(item) for item in items]
     changed = any(
-        item.outcome in ("handed_over", "given_back", "planned", "failed")
-        or (item.outcome == "already" and item.put)
+        item.outcome in ("handed_over", "given_back", "planned", "failed") or (item.outcome == "already" and item.put)
         for item in items
     )
     summary = {

@@ -21,7 +21,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-
 def converge(module: Module) -> dict[str, t.Any]:
     """Hand services over or give them back, as the module's options ask for; returns the module's result."""
     task = Task(module)

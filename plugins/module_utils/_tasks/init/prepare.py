@@ -121,7 +121,10 @@ class Preparation:
         if dropped.files or dropped.units:
             steps.append(PutBack(dropped, trial=False))
         diffs = []
-        everything = {**files, **{f"{UNITS}/{name}": text for name, text in trial_units(self._init, self._trial).items()}}
+        everything = {
+            **files,
+            **{f"{UNITS}/{name}": text for name, text in trial_units(self._init, self._trial).items()},
+        }
         for path, text in everything.items():
             content = text.encode()
             before = None if os.path.islink(path) else Saved.of(path)

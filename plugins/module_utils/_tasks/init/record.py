@@ -30,6 +30,7 @@ if t.TYPE_CHECKING:
         # Seconds.
         trial: int
 
+
 RECORD = "/var/lib/pidone.systemd/init-handover.json"
 
 

@@ -73,9 +73,7 @@ def verify(task: Task, states: t.Sequence[TimerState]) -> None:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
 
-    texts = {
-        name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()
-    }
+    texts = {name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()}
     for name, (text, _raw) in texts.items():
         if text.problems:
             raise BadInput(explain(text.problems, name, "does not parse; nothing has been changed"))

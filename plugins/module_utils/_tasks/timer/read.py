@@ -80,7 +80,9 @@ class Reader:
         """Timers that were once written with this marker and are not listed any more."""
         listed = {wish.name for wish in self._task.wishes}
         names = sorted(
-            name for name in self._task.tree.names(self._task.directory) if name.endswith(".timer") and name not in listed
+            name
+            for name in self._task.tree.names(self._task.directory)
+            if name.endswith(".timer") and name not in listed
         )
         found = []
         for name in names:
@@ -134,7 +136,9 @@ class Reader:
 
     def _drop_unknown(self, states: t.Sequence[TimerState]) -> None:
         """With `unsupported: drop`, leave out what this systemd does not know, of files that would be written."""
-        if self._task.params["unsupported"] != "drop" or not any(file.wanted for state in states for file in state.touched):
+        if self._task.params["unsupported"] != "drop" or not any(
+            file.wanted for state in states for file in state.touched
+        ):
             return
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
 
@@ -159,10 +163,16 @@ class Reader:
         return (state.stamp_path, saved) if saved is not None else None
 
     def _stamp_path(self, name: str) -> str:
-        place = f"{self._task.session.home}/.local/share" if self._task.params["scope"] == "user" else f"{self._task.root}/var/lib"
+        place = (
+            f"{self._task.session.home}/.local/share"
+            if self._task.params["scope"] == "user"
+            else f"{self._task.root}/var/lib"
+        )
         return self._task.tree.real(f"{place}/systemd/timers/stamp-{name}")
 
-    def _read_links(self, state: TimerState, links: t.Mapping[str, t.Mapping[str, str]], directories: t.Sequence[str]) -> None:
+    def _read_links(
+        self, state: TimerState, links: t.Mapping[str, t.Mapping[str, str]], directories: t.Sequence[str]
+    ) -> None:
         wish, own = state.wish, f"{self._task.directory}/{state.wish.name}"
         names = [wish.name]
         if wish.absent and any(file.name == wish.service for file in state.touched):
@@ -203,9 +213,7 @@ class Reader:
             state.held = not state.wish.absent and os.path.exists(drop_in)
             directory = os.path.dirname(drop_in)
             state.leftover = directory if is_empty(directory) else ""
-        self._read_missed(
-            [state for state in states if state.wish.calendars and job_of(state) in ("start", "restart")]
-        )
+        self._read_missed([state for state in states if state.wish.calendars and job_of(state) in ("start", "restart")])
 
         self._read_first_runs([state for state in states if needs_a_run(state) and job_of(state) == "restart"])
 
@@ -245,7 +253,9 @@ class Reader:
                 if state.stamp and not state.up:
                     continue
                 since = state.stamp[1].times[1] // 1000 if state.stamp else since
-            state.missed = bool(since) and any(when <= now for when in upcoming_of(state.wish.calendars, 1, min(since, now)))
+            state.missed = bool(since) and any(
+                when <= now for when in upcoming_of(state.wish.calendars, 1, min(since, now))
+            )
 
     def _read_freshness(self, states: t.Sequence[TimerState]) -> None:
         """Whether systemd has read the files that are right already; an earlier run may not have got to its reload."""
@@ -259,7 +269,9 @@ class Reader:
             fresh = surely_fresh(self._manager, [file.name for _state, file in pairs])
         pairs = [(state, file) for state, file in pairs if file.name not in fresh]
         asked = ("NeedDaemonReload", "FragmentPath")
-        values = iter(self._manager.properties([(object_path(f.name), UNIT, what) for _state, f in pairs for what in asked]))
+        values = iter(
+            self._manager.properties([(object_path(f.name), UNIT, what) for _state, f in pairs for what in asked])
+        )
         for state, file in pairs:
             need, fragment = next(values), next(values)
             if need or (fragment != file.path and self._should_count(file.path)):
@@ -277,7 +289,11 @@ class Reader:
         for state in states:
             wish = state.wish
             if wish.absent:
-                found = self._task.paths.find(wish.name, without=(state.files[0].path,)) if not state.files[0].link else None
+                found = (
+                    self._task.paths.find(wish.name, without=(state.files[0].path,))
+                    if not state.files[0].link
+                    else None
+                )
                 if found is not None and not state.touched:
                     # It is not ours, and neither are its links.
                     state.links, state.stamp = {}, None
@@ -290,7 +306,9 @@ class Reader:
             for file in state.files:
                 better = self._task.paths.shadows(file.path)
                 if better is not None and file.wanted is not None:
-                    self._task.warnings.append(f"{file.path} has no effect while there is {better}, which systemd prefers")
+                    self._task.warnings.append(
+                        f"{file.path} has no effect while there is {better}, which systemd prefers"
+                    )
 
 
 def _words(value: t.Any) -> list[str]:

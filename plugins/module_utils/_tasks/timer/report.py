@@ -23,9 +23,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.task import Task
 
 
-def report(
-    task: Task, manager: UnitManager, states: t.Sequence[TimerState], plan: Plan
-) -> list[dict[str, t.Any]]:
+def report(task: Task, manager: UnitManager, states: t.Sequence[TimerState], plan: Plan) -> list[dict[str, t.Any]]:
     """Each timer as it is now or, in check mode, as it would be."""
     planned = task.module.check_mode
     changes = {change.name: change for change in plan.changes}
@@ -43,9 +41,7 @@ def report(
     return [_entry(task, state, changes.get(state.wish.name), elapses.get(state.wish.name), now) for state in states]
 
 
-def _entry(
-    task: Task, state: TimerState, change: Change | None, elapses: Elapses | None, now: int
-) -> dict[str, t.Any]:
+def _entry(task: Task, state: TimerState, change: Change | None, elapses: Elapses | None, now: int) -> dict[str, t.Any]:
     wish = state.wish
     entry: dict[str, t.Any] = {
         "name": wish.name,
