@@ -34,7 +34,7 @@ test: prerequisites venv ## everything: lint, sanity, unit tests, tests on real 
 
 .PHONY: test-full
 test-full: prerequisites venv ## the same on every version of systemd, with all kill points (test takes a tenth, PIDONE_SEED=N: which), and the fuzzer
-	@PIDONE_FULL=1 FUZZ="$(or $(FUZZ),--inputs 1000000)" tests/tools/run-all.sh lint sanity unit hosts molecule fuzz
+	@PIDONE_FULL=1 FUZZ="$(or $(FUZZ),--inputs 1000000)" tests/tools/run-all.sh lint unit sanity hosts molecule fuzz
 
 ##@ Checks and tests
 

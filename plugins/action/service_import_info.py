@@ -12,6 +12,9 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+
 # With definitions of an earlier run there is nothing to ask a host, so these are checked here.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "source": {"type": "str", "choices": ["runit", "daemontools"], "required": True},
@@ -62,7 +65,7 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=error.msg, **error.data)
         return result
 
-    def _definitions(self, answer: dict[str, t.Any], task_vars: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    def _definitions(self, answer: dict[str, t.Any], task_vars: dict[str, t.Any]) -> list[Raw]:
         """What the host collected.
 
         :raises BadInput: it is not what the collector returns.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
@@ -32,6 +33,39 @@ class BadInput(SystemdError):
 def become_hint() -> str:
     """What is added to a message that something is not permitted; empty where root was at work, as itself or as a user."""
     return "" if 0 in (os.getuid(), os.geteuid()) else "; this needs root, so add `become: true` to the task or play"
+
+
+def explained(error: BaseException, doing: str) -> SystemdError:
+    """An error as one that a user can act on.
+
+    :param error: what was raised; a SystemdError stays what it is.
+    :param doing: what could not be done, in words that follow `cannot`.
+    """
+    if isinstance(error, SystemdError):
+        return error
+    if isinstance(error, OSError):
+        where = (
+            f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
+        )
+        why = f"{error.strerror or error}{where}"
+        if isinstance(error, PermissionError):
+            return SystemdError(f"not permitted to {doing}: {why}{become_hint()}")
+        hints = {
+            errno.ENOSPC: "make room on that file system",
+            errno.EDQUOT: "make room, or raise the quota",
+            errno.EROFS: "the file system is mounted read-only; remount it, or write elsewhere",
+            errno.EIO: "the disk or file system is failing; see the kernel's log",
+        }
+        hint = hints.get(error.errno or 0)
+        return SystemdError(f"cannot {doing}: {why}{'; ' + hint if hint else ''}")
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return SystemdError(
+        f"cannot {doing}: {type(error).__name__}: {str(error)[:500]}; this is a defect of the collection pidone.systemd, "
+        "so please report it, together with `defect` of this result",
+        defect=[f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in frames],
+    )
 
 
 # How much of a value a message quotes.

@@ -261,10 +261,9 @@ services:
 """
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.service_import.info import gather
 
 
 def main() -> None:
@@ -280,18 +279,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    options = module.params
-    try:
-        definitions = options["definitions"]
-        if definitions is None:
-            for option in ("root", "path"):
-                if options[option] is not None:
-                    check_directory(options[option], option)
-            definitions = collect(options["source"], options["root"], options["path"], options["name"])
-    except SystemdError as error:
-        module.fail_json(msg=error.msg, **error.data)
-    # The action plugin takes these and returns `services` in their place.
-    module.exit_json(changed=False, definitions=definitions)
+    run(module, gather)
 
 
 if __name__ == "__main__":

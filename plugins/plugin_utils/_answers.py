@@ -18,6 +18,41 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+
+    class Finding(t.TypedDict):
+        """A finding of a translation, as data (`_model/finding.py`)."""
+
+        severity: str
+        construct: str
+        file: str
+        # 0 where it is about no line.
+        line: int
+        message: str
+
+    class _Rendered(t.TypedDict):
+        name: str
+        content: str
+
+    class Rendered(_Rendered, total=False):
+        """A unit; `sections` is what its text is made of, from the translation alone."""
+
+        sections: dict[str, dict[str, t.Any]]
+
+    class Translated(t.TypedDict, total=False):
+        """A service as `service_import_info` returns it; of one that is checked here, what may be left out is."""
+
+        name: str
+        source: str
+        path: str
+        # `native`, `wrapped` or `refused`.
+        translation: str
+        units: list[Rendered]
+        findings: list[Finding]
+        state: State
+        definition: Raw
+
 #: Returns a value as it may be used. Raises BadInput, beginning with the place that it is told.
 Check = t.Callable[[t.Any, str], t.Any]
 
@@ -397,20 +432,20 @@ def summaries(value: t.Any, where: str = "input") -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", table_of(text(), optional(check), 100000)(value, where))
 
 
-def definitions(value: t.Any, where: str = "definitions") -> list[dict[str, t.Any]]:
+def definitions(value: t.Any, where: str = "definitions") -> list[Raw]:
     """Definitions as the collector returns them.
 
     :raises BadInput: they are not; the text names the place.
     """
-    return t.cast("list[dict[str, t.Any]]", _checked(_DEFINITION, value, where))
+    return t.cast("list[Raw]", _checked(_DEFINITION, value, where))
 
 
-def services(value: t.Any, where: str = "services") -> list[dict[str, t.Any]]:
+def services(value: t.Any, where: str = "services") -> list[Translated]:
     """Services as `service_import_info` returns them.
 
     :raises BadInput: they are not; the text names the place.
     """
-    return t.cast("list[dict[str, t.Any]]", _checked(_SERVICE, value, where))
+    return t.cast("list[Translated]", _checked(_SERVICE, value, where))
 
 
 def _checked(one: Check, value: t.Any, where: str) -> t.Any:

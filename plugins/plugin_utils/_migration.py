@@ -15,6 +15,45 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name as as_unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding, Rendered, Translated
+
+    class Dropin(t.TypedDict):
+        unit: str
+        name: str
+        content: str
+
+    class Packaged(t.TypedDict):
+        name: str
+        path: str
+
+    class Planned(Translated, total=False):
+        """A service that moves, in the form of the option `services` of `service_handover`."""
+
+        # `translated`, `reviewed`, `override` or `packaged`.
+        origin: str
+        # What the units kept for review say otherwise, as a unified diff.
+        drift: str
+        dropins: list[Dropin]
+        packaged: Packaged
+        # Decisions that nobody has taken.
+        open: list[Finding]
+        accept: list[str]
+        blocked: bool
+
+    class Blocked(t.TypedDict):
+        name: str
+        reasons: list[str]
+
+    class LeftOut(t.TypedDict):
+        name: str
+        reason: str
+        running: bool
+
+
+# What is kept of a definition.
+_PLACE = ("name", "source", "path", "live", "links")
 # What a unit of a package may do in another way than the run script did: all but the program, its user and its sockets.
 LOOSE = ("command", "cwd", "environment", "group", "groups", "limits", "nice", "root", "umask")
 
@@ -38,9 +77,9 @@ class Choice(t.NamedTuple):
 class Outcome(t.NamedTuple):
     """The plan of one host, and the files that were (or in check mode would be) written."""
 
-    services: list[dict[str, t.Any]]
-    blocked: list[dict[str, t.Any]]
-    left_out: list[dict[str, t.Any]]
+    services: list[Planned]
+    blocked: list[Blocked]
+    left_out: list[LeftOut]
     written: list[str]
     diffs: list[dict[str, str]]
 
@@ -59,7 +98,7 @@ def accepted(service: str, construct: str, patterns: t.Iterable[str]) -> bool:
     return False
 
 
-def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) -> Outcome:
+def plan(services: t.Sequence[Translated], choice: Choice, write: bool) -> Outcome:
     """Choose services and their units.
 
     :param services: as `service_import_info` returns them, checked (`_answers.services`).
@@ -74,7 +113,7 @@ def plan(services: t.Sequence[dict[str, t.Any]], choice: Choice, write: bool) ->
         if "*" not in pattern and not any(fnmatch.fnmatchcase(str(one["name"]), pattern) for one in services):
             raise BadInput(f"select: {pattern!r} matches no service of {choice.host or 'the host'}; there are: "
                            f"{', '.join(sorted({str(one['name']) for one in services})) or 'none'}")  # fmt: skip
-    chosen: dict[str, dict[str, t.Any]] = {}
+    chosen: dict[str, Translated] = {}
     for service in services:
         reason = _why_not(service, choice)
         if reason:
@@ -112,12 +151,12 @@ def _check_directories(choice: Choice) -> None:
         )
 
 
-def _idle(service: dict[str, t.Any]) -> bool:
+def _idle(service: Translated) -> bool:
     state = service["state"]
     return not (state.get("enabled") or state.get("running") or state.get("wanted"))
 
 
-def _why_not(service: dict[str, t.Any], choice: Choice) -> str:
+def _why_not(service: Translated, choice: Choice) -> str:
     """Why a service stays out; empty where it does not. `idle`: it is only a definition."""
     name = str(service["name"])
     if matches(name, choice.exclude):
@@ -129,10 +168,10 @@ def _why_not(service: dict[str, t.Any], choice: Choice) -> str:
     return ""
 
 
-def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool) -> dict[str, t.Any]:
+def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool) -> Planned:
     name = str(service["name"])
-    definition = service.get("definition") or {}
-    planned: dict[str, t.Any] = {
+    definition = t.cast("Raw", service.get("definition") or {})
+    planned: Planned = {
         "name": name,
         "source": service.get("source", "runit"),
         "path": service["path"],
@@ -141,9 +180,7 @@ def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write:
         "findings": list(service["findings"]),
         "units": [{"name": unit["name"], "content": unit["content"]} for unit in service["units"]],
         # Without the files, which may hold secrets and have done their work.
-        "definition": {
-            key: definition[key] for key in ("name", "source", "path", "live", "links") if key in definition
-        },
+        "definition": t.cast("Raw", {key: definition.get(key) for key in _PLACE if key in definition}),
         "dropins": [],
         "origin": "translated",
         "drift": "",
@@ -183,7 +220,7 @@ def _planned(service: dict[str, t.Any], choice: Choice, outcome: Outcome, write:
     return planned
 
 
-def _tolerated(planned: dict[str, t.Any], choice: Choice) -> list[str]:
+def _tolerated(planned: Planned, choice: Choice) -> list[str]:
     """Kinds of differences that are no reason to go back."""
     kinds = list(LOOSE) if planned["origin"] == "packaged" else []
     for one in choice.accept_differences:
@@ -196,18 +233,18 @@ def _tolerated(planned: dict[str, t.Any], choice: Choice) -> list[str]:
     return sorted({kind for kind in kinds if " " not in kind})
 
 
-def _take(planned: dict[str, t.Any], origin: str, units: list[dict[str, str]]) -> None:
+def _take(planned: Planned, origin: str, units: list[Rendered]) -> None:
     planned["origin"] = origin
     planned["units"] = units
 
 
-def _place(finding: dict[str, t.Any]) -> str:
+def _place(finding: Finding) -> str:
     if not finding.get("file"):
         return ""
     return f"{finding['file']}:{finding['line']} " if finding.get("line") else f"{finding['file']} "
 
 
-def _open(planned: dict[str, t.Any], choice: Choice) -> list[dict[str, t.Any]]:
+def _open(planned: Planned, choice: Choice) -> list[Finding]:
     """Decisions that nobody has taken. Whoever wrote or reviewed the unit has taken them, and so has the packager."""
     if planned["origin"] != "translated":
         return []
@@ -218,7 +255,7 @@ def _open(planned: dict[str, t.Any], choice: Choice) -> list[dict[str, t.Any]]:
     ]
 
 
-def _is_private(definition: dict[str, t.Any]) -> bool:
+def _is_private(definition: Raw) -> bool:
     """Whether what only some users of the host may read came here, and so into the units."""
     files = [*(definition.get("files") or ()), *(definition.get("external") or ())]
     return any(isinstance(one, dict) and one.get("private") and one.get("content") for one in files)
@@ -233,9 +270,9 @@ def _override(choice: Choice, name: str) -> str | None:
     return directory.read(name) if own is None else own
 
 
-def _other_overrides(choice: Choice, name: str) -> list[dict[str, str]]:
+def _other_overrides(choice: Choice, name: str) -> list[Rendered]:
     """The other units that belong to a service written by hand, such as its timer or socket."""
-    found = []
+    found: list[Rendered] = []
     for suffix in ("socket", "timer", "path"):
         text = _override(choice, f"{name}.{suffix}")
         if text is not None:
@@ -243,8 +280,8 @@ def _other_overrides(choice: Choice, name: str) -> list[dict[str, str]]:
     return found
 
 
-def _dropins(choice: Choice, unit_name: str) -> list[dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+def _dropins(choice: Choice, unit_name: str) -> list[Dropin]:
+    found: dict[str, Dropin] = {}
     if not choice.overrides:
         return []
     directory = Directory(choice.overrides, "overrides")
@@ -256,11 +293,11 @@ def _dropins(choice: Choice, unit_name: str) -> list[dict[str, str]]:
     return [found[file] for file in sorted(found)]
 
 
-def _review(planned: dict[str, t.Any], choice: Choice, outcome: Outcome, write: bool, mode: int) -> None:
+def _review(planned: Planned, choice: Choice, outcome: Outcome, write: bool, mode: int) -> None:
     """Take the units that are kept for review, and write those that are not there yet, with this mode."""
     directory = Directory(choice.render_to, "render_to")
     place = (file_name(choice.host),) if choice.host else ()
-    units: list[dict[str, str]] = []
+    units: list[Rendered] = []
     drift: list[str] = []
     all_there = True
     for unit in planned["units"]:

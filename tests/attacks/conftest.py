@@ -13,6 +13,7 @@ from tests.attacks import kill_points
 
 if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
+    from tests.lab.host import Host
 
 pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures", "tests.attacks.summary_bad_inputs"]
 
@@ -21,5 +22,13 @@ pytest_plugins = ["tests.lab.fixtures", "tests.attacks.figures", "tests.attacks.
 def server(lab: Lab) -> t.Iterator[kill_points.Server]:
     """Takes kill points on a host that is used for nothing else."""
     made = kill_points.Server(lab(kill_points.KIND, "attacks"), own=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def on_vm(host: Host) -> t.Iterator[kill_points.Server]:
+    """The same on the virtual machine, once for all tests: there it takes long to import what is attacked."""
+    made = kill_points.Server(host, own=True)
     yield made
     made.close()

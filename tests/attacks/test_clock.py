@@ -14,9 +14,6 @@ import pytest
 
 from tests.attacks import kill_points
 
-if t.TYPE_CHECKING:
-    from tests.lab.host import Host
-
 _SCENARIOS = (
     "unit-enable-start",
     "file-changed",
@@ -47,16 +44,13 @@ def test_clock(
 
 @pytest.mark.lab_kinds("vm")
 @pytest.mark.parametrize("variant", ["host's clock back", "host's clock on"])
-def test_clock_of_the_host(host: Host, tally: t.Callable[[dict[str, t.Any]], None], variant: str) -> None:
+def test_clock_of_the_host(
+    on_vm: kill_points.Server, tally: t.Callable[[dict[str, t.Any]], None], variant: str
+) -> None:
     """The same where systemd, the kernel and the disk have that time, too; the next task has it from its beginning."""
-    server = kill_points.Server(host, own=True)
-    try:
-        # An emulated machine takes its time; the others have the clock of the task on every host.
-        scenarios = ("file-changed", "timer-changed", "limits-trial", "run-begun") if kill_points.is_full() else ("timer-changed",)
-        for scenario in scenarios:
-            answer = kill_points.take(server, scenario, variant, most=2 if kill_points.is_full() else 1)
-            tally(answer)
-            assert not answer["bad"], kill_points.told(answer)
-    finally:
-        server.close()
-        host.run("rm -r /etc/systemd/system-generators /etc/systemd/user-generators; systemctl daemon-reload")
+    # An emulated machine takes its time; the others have the clock of the task on every host.
+    scenarios = ("file-changed", "timer-changed", "limits-trial", "run-begun") if kill_points.is_full() else ("timer-changed",)
+    for scenario in scenarios:
+        answer = kill_points.take(on_vm, scenario, variant, most=2 if kill_points.is_full() else 1)
+        tally(answer)
+        assert not answer["bad"], kill_points.told(answer)

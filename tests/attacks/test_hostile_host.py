@@ -32,7 +32,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers, _m
 Json = t.Any
 HOST = "web1"
 RUN = "#!/bin/sh\nexec 2>&1\nexport X=1\nexec chpst -u web webd -f\n"
-DEFINITION: dict[str, Json] = {
+DEFINITION: t.Any = {
     "name": "web",
     "source": "runit",
     "path": "/etc/sv/web",

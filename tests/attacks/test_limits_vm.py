@@ -10,18 +10,8 @@ import typing as t
 import pytest
 
 from tests.attacks import kill_points
-from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab_kinds("vm")
-
-
-@pytest.fixture(scope="module")
-def on_vm(host: Host) -> t.Iterator[kill_points.Server]:
-    """Takes kill points on the virtual machine, which others use afterwards as it was."""
-    made = kill_points.Server(host, own=True)
-    yield made
-    made.close()
-    host.run("rm -r /etc/systemd/system-generators /etc/systemd/user-generators; systemctl daemon-reload")
 
 
 @pytest.mark.parametrize("scenario", ["limits-trial", "limits-unset"])

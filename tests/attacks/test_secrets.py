@@ -41,9 +41,10 @@ def test_a_service_keeps_the_secrets_that_the_controller_never_had(host: Host, s
     assert one["translation"] == "native"
     moved = host.ansible("pidone.systemd.service_handover", {"services": [one], "settle": "1s"})
     assert not moved["failed"], moved
-    pid = host.run(f"systemctl show -p MainPID --value {service}", check=True).stdout.strip()
-    environment = host.run(f"tr '\\0' '\\n' </proc/{pid}/environ", check=True).stdout
-    assert f"PASSWORD={SECRET}\n" in environment
+    # Until the process has become what it runs, it has another environment, or none.
+    line = f"pid=$(systemctl show -p MainPID --value {service}); tr '\\0' '\\n' </proc/$pid/environ | grep ^PASSWORD= && echo $pid && exit"
+    environment, pid = host.run(f"for i in $(seq 300); do {line}; sleep 0.1; done; exit 1", check=True).stdout.splitlines()
+    assert environment == f"PASSWORD={SECRET}"
     assert host.run(f"ps -o user= -p {pid}", check=True).stdout.strip() == "nobody"
     shown = host.run(f"systemctl show {service}; systemctl cat {service}", check=True).stdout
     assert SECRET not in shown

@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
-def services() -> list[dict[str, t.Any]]:
+def services() -> t.Sequence[t.Mapping[str, t.Any]]:
     if not FILES.is_dir():
         pytest.skip("the corpus is not here: tests/corpus/fetch.sh")
     return translate(collect("runit", path=str(FILES)))

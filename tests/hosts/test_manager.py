@@ -125,7 +125,8 @@ class TestManager:
 
     def test_info(self, host: Host) -> None:
         host.write("/etc/systemd/system/mi-bad.service", "[Service]\nExecStart=/bin/false\n")
-        host.run("systemctl daemon-reload; systemctl start mi-bad; sleep 0.3")
+        failed = "for i in $(seq 300); do systemctl is-failed -q mi-bad && exit; sleep 0.1; done; exit 1"
+        host.run(f"systemctl daemon-reload; systemctl start mi-bad; {failed}", check=True)
         try:
             manager = facts(host)
             assert manager["version"].startswith(host.run("systemctl --version").stdout.split()[1])
@@ -188,7 +189,8 @@ class TestUserManager:
         assert result.task("linger").changed
         assert result.task("start").changed
         assert not host.playbook(play).ok().changed
-        pid = host.run(f"pgrep -u {user} -x sleep", check=True).stdout.split()
+        line = f"for i in $(seq 300); do pgrep -u {user} -x sleep && exit; sleep 0.1; done; exit 1"
+        pid = host.run(line, check=True).stdout.split()
         assert len(pid) == 1
 
     def test_converges(self, host: Host, user: str) -> None:

@@ -384,7 +384,8 @@ class TestScope:
         result = run(host, ["sh", "-c", "echo x; sleep 61"], unit_type="scope", timeout="1s")
         assert result["failed"] and "did not end within 1s" in result["msg"] and result["stdout"] == "x"
         scope = "systemd-run --quiet --scope --unit rt-taken sleep 1031 </dev/null >/dev/null 2>&1 &"
-        host.run(scope + " sleep 0.5", check=True)
+        host.run(scope, check=True)
+        wait_for(host, "pgrep -f '^[^ ]*sleep 1031'")
         result = run(host, "true", unit_type="scope", name="rt-taken")
         assert result["failed"] and "name: rt-taken.scope is there already" in result["msg"]
         assert host.run("pgrep -f '[s]leep 1031'").returncode == 0
@@ -489,7 +490,7 @@ class TestInterruption:
     @pytest.fixture(autouse=True)
     def _tidy(self, host: Host) -> t.Iterator[None]:
         yield
-        host.run("rm -f /run/rt-begun /run/rt-ended")
+        host.run("rm -f /run/rt-begun /run/rt-go /run/rt-ended")
 
     def test_asked_to_end(self, host: Host) -> None:
         pids = self.begin(host, ["sh", "-c", "touch /run/rt-begun; exec sleep 1021"])
@@ -499,20 +500,21 @@ class TestInterruption:
         nothing_left(host)
 
     def test_killed(self, host: Host) -> None:
-        script = "touch /run/rt-begun; sleep 1; touch /run/rt-ended"
+        script = "touch /run/rt-begun; until test -e /run/rt-go; do sleep 0.1; done; touch /run/rt-ended"
         pids = self.begin(host, ["sh", "-c", script])
         host.run(f"kill -KILL {pids}", check=True)
         assert "ansible-run-" in left_behind(host)
+        host.run("touch /run/rt-go", check=True)
         wait_for(host, "test -e /run/rt-ended")
         wait_for(host, "! systemctl list-units --all --no-legend | grep -q ansible-run-")
         nothing_left(host)
 
     @pytest.mark.parametrize("unit_type", ["service", "scope"])
     def test_killed_and_time_is_over(self, host: Host, unit_type: str) -> None:
-        script = "touch /run/rt-begun; exec sleep 1022"
-        pids = self.begin(host, ["sh", "-c", script], timeout="2s", unit_type=unit_type)
-        host.run(f"kill -KILL {pids}", check=True)
-        assert host.run("pgrep -f '^sleep 1022'").returncode == 0
+        # It says itself that it is still there after the task's end, and is asked as soon as that has come.
+        script = "touch /run/rt-begun; until test -e /run/rt-go; do sleep 0.1; done; touch /run/rt-ended; exec sleep 1022"
+        pids = self.begin(host, ["sh", "-c", script], timeout="5s", unit_type=unit_type)
+        host.run(f"kill -KILL {pids}; touch /run/rt-go; until test -e /run/rt-ended; do sleep 0.1; done", check=True, timeout=30)
         wait_for(host, "! pgrep -f '^sleep 1022'")
         wait_for(host, "! systemctl list-units --all --no-legend | grep -q ansible-run-")
         nothing_left(host)

@@ -214,8 +214,9 @@ class TestStates:
 
     def test_waiting_for_a_restart_is_not_running(self, host: Host) -> None:
         host.write(f"{SYSTEM}/un-again.service", "[Service]\nRestart=always\nRestartSec=1h\nExecStart=/bin/false\n")
-        host.run("systemctl daemon-reload; systemctl start un-again; sleep 0.3")
-        assert host.run("systemctl show un-again -p SubState --value").stdout.strip() == "auto-restart"
+        # auto-restart-queued comes after the hour.
+        waits = "systemctl show un-again -p SubState --value | grep -qx auto-restart"
+        host.run(f"systemctl daemon-reload; systemctl start un-again; for i in $(seq 300); do {waits} && exit; sleep 0.1; done; exit 1", check=True)
         assert run(host, check=True, name="un-again", state="started")["changed"]
         assert run(host, name="un-again", state="started")["failed"]
         assert converge(host, name="un-again", state="stopped")["changed"]
@@ -619,7 +620,8 @@ class TestScopes:
 
     def test_user_as_root_and_as_the_user(self, host: Host, user: str) -> None:
         converge(host, name="un-user", scope="user", user=user, state="started", enabled=True)
-        assert host.run("pgrep -u deploy -f 'sleep 100000'").stdout.strip()
+        # Started is when systemd has forked; the process becomes a sleep after that.
+        host.run("for i in $(seq 300); do pgrep -u deploy -f 'sleep 100000' && exit; sleep 0.1; done; exit 1", check=True)
         assert host.exists("/home/deploy/.config/systemd/user/default.target.wants/un-user.service")
         own = good(host, name="un-user", scope="user", state="started", enabled=True, remote_user="deploy")
         assert not own["changed"]

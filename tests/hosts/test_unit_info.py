@@ -27,8 +27,11 @@ def units(host: Host) -> t.Iterator[None]:
     host.write(f"{SYSTEM}/ui-bad.service", "[Service]\nExecStart=/bin/false\n")
     host.run(
         "ln -s ui-run.service /etc/systemd/system/ui-alias.service; systemctl daemon-reload; "
-        "systemctl start ui-run ui-t@1; systemctl enable -q ui-t@1; systemctl start ui-bad; sleep 0.3",
+        "systemctl start ui-run ui-t@1; systemctl enable -q ui-t@1; systemctl start ui-bad",
     )
+    # Started is when systemd has forked: until all processes are what they shall be, and the one that fails has failed.
+    ready = "pid=$(systemctl show -p MainPID --value ui-run); systemctl is-failed -q ui-bad && grep -qx sleep /proc/$pid/comm && pgrep -x sleep -P $pid"
+    host.run(f"for i in $(seq 300); do {ready} && exit; sleep 0.1; done; exit 1", check=True)
     yield
     host.run(
         "systemctl disable -q ui-t@1; systemctl stop 'ui-*'; rm -rf /etc/systemd/system/ui-*; "

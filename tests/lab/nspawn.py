@@ -25,17 +25,12 @@ class NspawnHost(Host):
         upper, work = self.directory / "upper", self.directory / "work"
         for folder in (upper, work, self.root):
             folder.mkdir()
-        mount = run(
-            "mount",
-            "-t",
-            "overlay",
-            "overlay",
-            "-o",
-            f"lowerdir={image},upperdir={upper},workdir={work}",
-            self.root,
-            check=False,
-        )
-        if mount.returncode:
+        layers = f"lowerdir={image},upperdir={upper},workdir={work}"
+        # Nothing of a host outlives this machine: what is written there need not wait for the disk, where the kernel can do that.
+        for options in (f"{layers},volatile", layers):
+            if not run("mount", "-t", "overlay", "overlay", "-o", options, self.root, check=False).returncode:
+                break
+        else:
             run("cp", "-a", "--reflink=auto", f"{image}/.", self.root)
         for path, text in self.own_files(self.address).items():
             (self.root / path).write_text(text)

@@ -38,10 +38,8 @@ EXCEPTIONS = {
     "_engine/undo_log.py": {"__init__": "said to people"},
     "_kept/writing.py": {"tidy": "times of files; what is removed too early is brought again"},
     "_systemd/freshness.py": {"surely_fresh": "times of files, by the clock as it was and as it is"},
-    "_tasks/handover/steps.py": {
-        "_look": "runit tells since when by it; bounded",
-        "_see_it_run": "runit tells since when by it; bounded",
-    },
+    "_tasks/handover/steps.py": {"_look": "runit tells since when by it; bounded"},
+    "_tasks/handover/supervisor.py": {"_see_it_run": "runit tells since when by it; bounded"},
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
     "_tasks/run/service.py": {"next_elapse": "said to people"},
     "_tasks/timer/elapses.py": {"now_usec": "OnCalendar= is meant by it"},

@@ -24,6 +24,78 @@ from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
+if t.TYPE_CHECKING:
+
+    class _File(t.TypedDict):
+        path: str
+
+    class File(_File, total=False):
+        """A file of a service, or one elsewhere that its scripts name; what is not there is left out."""
+
+        # `file`, `link`, `directory`, `fifo`, `socket`, `device`, or `absent`.
+        type: str
+        target: str
+        # As octal digits.
+        mode: str
+        size: int
+        # `utf-8` where it is not told, or `base64`.
+        encoding: str
+        content: str
+        # Why there is no content, or what is to be kept from others: not for everybody, too large, no text.
+        private: bool
+        truncated: bool
+        binary: bool
+        # Names of variables that it sets, and that it mentions, where its contents stay on the host.
+        variables: list[str]
+        mentioned: list[str]
+
+    class User(t.TypedDict):
+        """A user as the files of the host have it; numbers are text."""
+
+        uid: str
+        gid: str
+        home: str
+        groups: list[str]
+
+    class Status(t.TypedDict, total=False):
+        """What a supervisor keeps of a service; see `read_status`."""
+
+        running: bool
+        pid: int | None
+        wanted: str | None
+        paused: bool
+        since: int
+
+    class State(Status, total=False):
+        """The same, and whether the service is linked (`enabled`), has a file `down`, or runs but is not started again."""
+
+        enabled: bool
+        down: bool
+        once: bool
+
+    class _Raw(t.TypedDict):
+        name: str
+
+    class Raw(_Raw, total=False):
+        """The raw definition of a service, which translators read (`_model/definition.py`)."""
+
+        source: str
+        path: str
+        # Whether the files are those of a host, rather than of a checkout.
+        live: bool
+        assumed_path: bool
+        links: list[str]
+        files: list[File]
+        external: list[File]
+        state: State
+        # Word of a script -> path of the program, and -> user.
+        commands: dict[str, str]
+        users: dict[str, User]
+        # Paths of a unit and of a SysV script of the same name.
+        unit: str | None
+        initscript: str | None
+        problems: list[str]
+
 # Where service directories are defined, most specific first; `*` is one name.
 _DEFINED = (
     "/etc/sv",
@@ -118,7 +190,7 @@ class Host:
 
 def collect(
     source: str = "runit", root: str = "/", path: str | None = None, names: t.Sequence[str] | None = None
-) -> list[dict[str, t.Any]]:
+) -> list[Raw]:
     """The raw definitions of services.
 
     :param source: `runit` or `daemontools`.
@@ -348,12 +420,12 @@ class _Reading:
     def names(self, directory: str) -> list[str]:
         return names_in(directory, self.host.root)
 
-    def file(self, where: str, inner: str, secret: bool = True) -> dict[str, t.Any]:
+    def file(self, where: str, inner: str, secret: bool = True) -> File:
         """One file: its mode and, unless it may hold a secret or is none of the directory's, what it holds.
 
         :param secret: whether the contents stay here where not everybody may read them.
         """
-        one: dict[str, t.Any] = {"path": inner, "type": "file"}
+        one: File = {"path": inner, "type": "file"}
         try:
             content = read_file(where, _LARGEST + 1, self.host.root)
         except OSError as error:
@@ -377,7 +449,10 @@ class _Reading:
             if secret:
                 return one
         if len(data) > _LARGEST:
-            one["binary" if data[:4] == b"\x7fELF" else "truncated"] = True
+            if data[:4] == b"\x7fELF":
+                one["binary"] = True
+            else:
+                one["truncated"] = True
             return one
         if b"\0" in data[:4096] and inner.split("/")[0] != "env":
             one["binary"] = True
@@ -394,7 +469,7 @@ class _Reading:
             one["encoding"] = "base64"
         return one
 
-    def add_names(self, one: dict[str, t.Any], where: str) -> None:
+    def add_names(self, one: File, where: str) -> None:
         """Of settings that stay here, the names of the variables, if it is plain settings (`plain_settings`)."""
         content = read_file(where, _LARGEST, self.host.root)
         if content is None or content.data is None:
@@ -405,16 +480,16 @@ class _Reading:
             one["mentioned"] = sorted(plain[1])
 
 
-def _service(host: Host, place: _Place, source: str, users: _Users, programs: dict[str, str]) -> dict[str, t.Any]:
+def _service(host: Host, place: _Place, source: str, users: _Users, programs: dict[str, str]) -> Raw:
     reading = _Reading(host, place.live)
     problems = reading.problems
-    files: list[dict[str, t.Any]] = []
+    files: list[File] = []
     if place.only_run:
         files.append(reading.file(place.only_run, "run", secret=False))
     else:
         _read(reading, place.way, "", files)
         _name_variables(reading, place.way, files)
-    raw: dict[str, t.Any] = {
+    raw: Raw = {
         "name": place.name,
         "source": source,
         "path": place.path,
@@ -444,7 +519,7 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: di
     return raw
 
 
-def _read(reading: _Reading, outer: str, relative: str, files: list[dict[str, t.Any]], depth: int = 0) -> None:
+def _read(reading: _Reading, outer: str, relative: str, files: list[File], depth: int = 0) -> None:
     host, problems = reading.host, reading.problems
     for name in reading.names(outer):
         if name in _SKIPPED:
@@ -469,7 +544,7 @@ def _read(reading: _Reading, outer: str, relative: str, files: list[dict[str, t.
                     files.append({"path": inner, "type": "link", "target": target})
             elif os.path.isfile(real):
                 one = reading.file(where, inner, not _TRANSLATED.match(inner))
-                one.update(type="link", target=target)
+                one["type"], one["target"] = "link", target
                 files.append(one)
             else:
                 files.append({"path": inner, "type": "link", "target": target})
@@ -484,7 +559,7 @@ def _read(reading: _Reading, outer: str, relative: str, files: list[dict[str, t.
             files.append({"path": inner, "type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
 
 
-def _name_variables(reading: _Reading, outer: str, files: t.Sequence[dict[str, t.Any]]) -> None:
+def _name_variables(reading: _Reading, outer: str, files: t.Sequence[File]) -> None:
     """The names of variables of files that stay here, of those alone that a script sources: another's line may be a secret."""
     scripts = [_bytes(one) for one in files if one.get("content") and _TRANSLATED.match(one["path"])]
     sourced = {os.fsdecode(name) for text in scripts for name in _SOURCED_NEAR.findall(text)}
@@ -495,13 +570,13 @@ def _name_variables(reading: _Reading, outer: str, files: t.Sequence[dict[str, t
             reading.add_names(one, os.path.join(outer, one["path"]))
 
 
-def _bytes(one: dict[str, t.Any]) -> bytes:
+def _bytes(one: File) -> bytes:
     if one.get("encoding") == "base64":
         return base64.b64decode(one["content"])
     return str(one["content"]).encode("utf-8", "surrogateescape")
 
 
-def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> list[dict[str, t.Any]]:
+def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> list[File]:
     """Settings files and environment directories elsewhere that the scripts name; also that they are not there."""
     host = reading.host
     sourced: list[str] = []
@@ -514,7 +589,7 @@ def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> li
             directory = match.decode("ascii").rstrip("/")
             names = reading.names(host.root + directory)[:_MOST_FILES]
             listed += [directory + "/" + name for name in names if not name.startswith(".")]
-    found: list[dict[str, t.Any]] = []
+    found: list[File] = []
     for path in dict.fromkeys([*sourced, *listed]):
         if path.startswith(place.path + "/") or len(found) >= 64:
             continue
@@ -551,9 +626,9 @@ class _Users:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.users: dict[str, dict[str, t.Any]] | None = None
+        self.users: dict[str, User] | None = None
 
-    def named(self, words: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
+    def named(self, words: t.Iterable[str]) -> dict[str, User]:
         """Of the words, those that are users or ids of users, with uid, gid, home and supplementary groups."""
         if self.users is None:
             self.users = self._load()
@@ -570,8 +645,8 @@ class _Users:
         lines = content.data.decode("utf-8", "replace").split("\n")
         return [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
 
-    def _load(self) -> dict[str, dict[str, t.Any]]:
-        users: dict[str, dict[str, t.Any]] = {}
+    def _load(self) -> dict[str, User]:
+        users: dict[str, User] = {}
         for row in self._lines("/etc/passwd"):
             if len(row) >= 6:
                 users[row[0]] = {"uid": row[2], "gid": row[3], "home": row[5], "groups": []}
@@ -583,10 +658,10 @@ class _Users:
         return {**{user["uid"]: user for user in users.values()}, **users}
 
 
-def _state(place: _Place, files: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+def _state(place: _Place, files: t.Sequence[File]) -> State:
     """What supervise/status says, and whether the service is linked and has a down file."""
     down = any(one["path"] == "down" for one in files)
-    state: dict[str, t.Any] = {
+    state: State = {
         "enabled": bool(place.links),
         "down": down,
         "running": False,
@@ -600,7 +675,7 @@ def _state(place: _Place, files: t.Sequence[dict[str, t.Any]]) -> dict[str, t.An
     return state
 
 
-def _see(service: dict[str, t.Any], place: _Place, scanned: t.Container[str]) -> None:
+def _see(service: Raw, place: _Place, scanned: t.Container[str]) -> None:
     """Correct the state by what can be seen on this very host: who supervises, and which directories are looked at.
 
     A status outlives a supervisor that was killed, and packages put links where another supervisor would look.
@@ -608,7 +683,7 @@ def _see(service: dict[str, t.Any], place: _Place, scanned: t.Container[str]) ->
     state = service["state"]
     supervised = is_supervised(place.outer)
     if supervised is False:
-        state.update(running=False, pid=None, wanted=None, once=False)
+        state.update({"running": False, "pid": None, "wanted": None, "once": False})
         if scanned and not any(os.path.dirname(link) in scanned for link in place.links):
             state["enabled"] = False
 
@@ -618,7 +693,7 @@ def is_supervised(path: str) -> bool | None:
     return opens_for_reading(f"{path}/supervise/ok")
 
 
-def read_status(path: str) -> dict[str, t.Any] | None:
+def read_status(path: str) -> Status | None:
     """The 20 bytes (daemontools: 18) that runsv keeps of a service; None where there are none.
 
     :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).

@@ -17,14 +17,15 @@ import typing as t
 from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Context,
-    Interrupted,
-    Plan,
-    Step,
-    explained,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import Recovery
 
 # The same as in lock.py, which is loaded only where there is something to lock.
 _RUN = "/run/pidone.systemd"
@@ -51,7 +52,7 @@ class Places(t.NamedTuple):
         return f"{self.run}/{self.name}.lock"
 
 
-def places_of(session: t.Any) -> Places | None:
+def places_of(session: Session) -> Places | None:
     """Where those of a session's manager are; None for who may not write where they would be."""
     scope, root = session.scope, session.root
     if scope == "user":
@@ -126,8 +127,8 @@ class _PutBack(Step):
 
 
 def bring_about(
-    module: t.Any,
-    session: t.Any,
+    module: Module,
+    session: Session,
     make_plan: t.Callable[[], Plan],
     rollback: bool = False,
     wait: bool = True,
@@ -171,15 +172,15 @@ def bring_about(
 class _Guard:
     """The lock and the undo log of one task."""
 
-    def __init__(self, module: t.Any, session: t.Any) -> None:
+    def __init__(self, module: Module, session: Session) -> None:
         self._module = module
         self._session = session
         self._manager = session.manager
         self._places = places_of(session)
         self._timeout: float = session.timeout
-        self._lock: t.Any = None
+        self._lock: Lock | None = None
         self._put_back: list[str] = []
-        self._recovery: t.Any = None
+        self._recovery: Recovery | None = None
 
     # -- what others do
 
@@ -196,7 +197,7 @@ class _Guard:
             return b""
         return self._make_lock().seen()
 
-    def _make_lock(self) -> t.Any:
+    def _make_lock(self) -> Lock:
         if self._lock is None:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Lock
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Context,
-    LeftAlone,
-    Note,
-    Plan,
-    Step,
-    explained,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
 
 
 def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequence[Step] = ()) -> bool:
@@ -57,6 +53,23 @@ def carry_out(plan: Plan, ctx: Context, rollback: bool = False, after: t.Sequenc
     return changed
 
 
+def carry_through(module: Module, plan: Plan, ctx: Context, rollback: bool = False) -> bool:
+    """A plan of a task that has a way back of its own, carried out unless it is check mode; returns whether it changes anything.
+
+    All others go through `bring_about`.
+
+    :param rollback: as for `carry_out`.
+    :raises SystemdError: as `carry_out` does; its data tell what was planned, too.
+    """
+    if module.check_mode:
+        return plan.changed
+    try:
+        return carry_out(plan, ctx, rollback)
+    except SystemdError as e:
+        e.data.update(plan.report(module._diff))
+        raise
+
+
 def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
     """Write down what the first steps will note, as many as know it: the disk is waited for once."""
     notes: list[Note] = []
@@ -65,7 +78,7 @@ def _foretell(steps: t.Sequence[Step], ctx: Context) -> None:
         if not step.foretold:
             break
         notes += step.foretold
-    if notes:
+    if notes and ctx.undo_log is not None:
         ctx.undo_log.add(*notes)
 
 

@@ -9,16 +9,30 @@ rollback is the steps' `undo` in reverse order; so none of the three can tell an
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job
+
+    # What the files of these names are to a step; naming those here would have them sent with modules that change nothing.
+    class UndoLog(t.Protocol):
+        """Where notes are written down (`undo_log.py`)."""
+
+        def add(self, *notes: Note) -> None: ...
+        def leave(self) -> None: ...
+        def forget(self) -> None: ...
+
+    class Recovery(t.Protocol):
+        """What becomes of the jobs of a task that was cut short (`undo_log.py`)."""
+
+        def takes_back(self, note: t.Any) -> bool: ...
 
 
 class Context:
@@ -38,8 +52,8 @@ class Context:
         self.timeout = timeout
         self.wait = wait
         # What jobs and links came of it: (Job, result or None where nobody waited), LinkChange.
-        self.jobs: list[tuple[t.Any, str | None]] = []
-        self.links: list[t.Any] = []
+        self.jobs: list[tuple[Job, str | None]] = []
+        self.links: list[LinkChange] = []
         # Notes for the way back: units to bring up again at its end, and whether files changed under systemd's feet.
         self.bring_up: list[tuple[str, str]] = []
         # Those of them that are timers and count from now on then (`way_back.Held`).
@@ -53,11 +67,11 @@ class Context:
         # Whether what was done stays, and only what made way for it is undone (`Step.for_now`).
         self.stays = False
         # Where notes are written down, so that the next task can undo what this one leaves half-done; None for no such place.
-        self.undo_log: t.Any = None
+        self.undo_log: UndoLog | None = None
         # Directory -> what killed tasks have left there under temporary names (`durable.tidy`).
         self.temporaries: dict[str, list[str]] = {}
         # Where it is the notes of another task that are undone: what is done about its jobs (`undo_log.Recovery`).
-        self.recovery: t.Any = None
+        self.recovery: Recovery | None = None
 
     def deadline(self) -> float:
         """The deadline of jobs enqueued now, on the clock of `time.monotonic()`."""
@@ -246,39 +260,6 @@ class Plan:
         told = self.describe()
         parts = self.diff() if diff else []
         return {**({"steps": told} if told else {}), **({"diff": parts} if parts else {})}
-
-
-def explained(error: BaseException, doing: str) -> SystemdError:
-    """An error as one that a user can act on.
-
-    :param error: what was raised; a SystemdError stays what it is.
-    :param doing: what could not be done, in words that follow `cannot`.
-    """
-    if isinstance(error, SystemdError):
-        return error
-    if isinstance(error, OSError):
-        where = (
-            f": {os.fsdecode(error.filename)}" if error.filename and os.fsdecode(error.filename) not in doing else ""
-        )
-        why = f"{error.strerror or error}{where}"
-        if isinstance(error, PermissionError):
-            return SystemdError(f"not permitted to {doing}: {why}{become_hint()}")
-        hints = {
-            errno.ENOSPC: "make room on that file system",
-            errno.EDQUOT: "make room, or raise the quota",
-            errno.EROFS: "the file system is mounted read-only; remount it, or write elsewhere",
-            errno.EIO: "the disk or file system is failing; see the kernel's log",
-        }
-        hint = hints.get(error.errno or 0)
-        return SystemdError(f"cannot {doing}: {why}{'; ' + hint if hint else ''}")
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return SystemdError(
-        f"cannot {doing}: {type(error).__name__}: {str(error)[:500]}; this is a defect of the collection pidone.systemd, "
-        "so please report it, together with `defect` of this result",
-        defect=[f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in frames],
-    )
 
 
 def stop(ctx: Context, names: t.Sequence[str]) -> None:

@@ -7,10 +7,39 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import explained
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained
+
+if t.TYPE_CHECKING:
+
+    class Module(t.Protocol):
+        """What tasks use of AnsibleModule (`_module.py`)."""
+
+        params: dict[str, t.Any]
+        check_mode: bool
+        # Whether a diff is asked for, and what the module is called.
+        _diff: bool
+        _name: str
+        # A call gives a warning. Who outlives the module gives them elsewhere (`bring_about.py`).
+        warn: t.Callable[[str], t.Any]
+        # They end the program; a failure may be made an exception instead (`_tasks/unit_file/attributes.py`).
+        exit_json: t.Callable[..., t.Any]
+        fail_json: t.Callable[..., t.Any]
+
+        @property
+        def tmpdir(self) -> str: ...
+        def get_bin_path(self, arg: str) -> str | None: ...
+
+        # Files: what they are to be; they return whether that was another.
+        def load_file_common_arguments(self, params: dict[str, t.Any], path: str | None = None) -> dict[str, t.Any]: ...
+        def set_fs_attributes_if_different(self, file_args: dict[str, t.Any], changed: bool) -> bool: ...
+        def set_mode_if_different(self, path: str, mode: t.Any, changed: bool) -> bool: ...
+        def selinux_enabled(self) -> bool: ...
+        def selinux_default_context(self, path: str) -> list[str | None]: ...
+        def set_default_selinux_context(self, path: str, changed: bool) -> bool: ...
+        def set_context_if_different(self, path: str, context: list[str | None], changed: bool) -> bool: ...
 
 
-def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
+def run(module: Module, task: t.Callable[[Module], dict[str, t.Any]]) -> None:
     """Run a task for a module and exit with its result; does not return.
 
     :param module: the AnsibleModule.
@@ -26,7 +55,7 @@ def run(module: t.Any, task: t.Callable[[t.Any], dict[str, t.Any]]) -> None:
     module.exit_json(**result)
 
 
-def _warn(module: t.Any, result: dict[str, t.Any]) -> None:
+def _warn(module: Module, result: dict[str, t.Any]) -> None:
     """Give the warnings of *result* to Ansible, which will no longer take them as part of a result."""
     for warning in result.pop("warnings", ()):
         module.warn(warning)

@@ -12,17 +12,16 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.conditions import unmet
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
-    read_journal,
     sync_journal,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     UnitStatus,
     interface_of,
@@ -33,7 +32,73 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import Entry
+
+if t.TYPE_CHECKING:
+
+    class JobOf(t.TypedDict, total=False):
+        """The job that was to bring the unit to its state; `id` is None where there was none."""
+
+        id: int | None
+        type: str
+        # systemd's own, or `unfinished` or `refused`.
+        result: str
+
+    class Limit(t.TypedDict):
+        """As often within so long a unit may be started."""
+
+        burst: int
+        interval_usec: int
+
+    class _Needed(t.TypedDict):
+        unit: str
+        load_state: str
+        active_state: str
+
+    class Needed(_Needed, total=False):
+        """A unit that the one that failed requires, and which is not up."""
+
+        invocation_id: str
+        journal: list[Entry]
+
+    class _Failure(t.TypedDict):
+        unit: str
+        job: JobOf
+
+    class Failure(_Failure, total=False):
+        """An entry of `failures` in a failed result; what is not known, or does not apply, is left out."""
+
+        # Why systemd refused the job, or could not begin it.
+        reason: str
+        load_state: str
+        active_state: str
+        sub_state: str
+        # systemd's Result=, such as `exit-code`.
+        result: str
+        load_error: str
+        status_text: str
+        n_restarts: int
+        # Units of the same task, with which it conflicts.
+        conflicts: list[str]
+        unmet_conditions: list[str]
+        unmet_assertions: list[str]
+        failed_dependencies: list[Needed]
+        start_limit: Limit
+        invocation_id: str
+        journal: list[Entry]
+        # The process that ended: the main one, or that of `failed_setting`.
+        command: str
+        failed_setting: str
+        pid: int
+        exit_code: int | None
+        # In words, where systemd could not run the command: `EXEC`.
+        exit_status: str
+        signal: str
+        core_dumped: bool
+        ran_seconds: float
+
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
@@ -82,7 +147,7 @@ def why_down(manager: UnitManager, statuses: t.Sequence[t.Any]) -> list[str]:
 
 
 def report_jobs(
-    ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]], deaths: t.Any = None
+    ctx: Context, job_type: str, bad: t.Sequence[tuple[str, t.Any, t.Any]], deaths: Deaths | None = None
 ) -> SystemdError:
     """The error for jobs that were refused or did not end well.
 
@@ -91,7 +156,7 @@ def report_jobs(
     """
     failures = []
     for number, (name, job, result) in enumerate(bad):
-        entry: dict[str, t.Any] = {"unit": name, "job": {"id": job.id if job else None, "type": job_type}}
+        entry: Failure = {"unit": name, "job": {"id": job.id if job else None, "type": job_type}}
         if isinstance(result, CallFailed):
             error = explain(result, f"{job_type} {name}")
             if isinstance(error, NotPermitted):
@@ -104,34 +169,34 @@ def report_jobs(
     return _report(failures, ctx, job_type)
 
 
-def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths: t.Any = None) -> UnitsFailed:
+def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths: Deaths | None = None) -> UnitsFailed:
     """The error for units that were started but did not stay up; `deaths` as for `report_jobs`."""
     failures = []
     for number, name in enumerate(names):
-        entry: dict[str, t.Any] = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
+        entry: Failure = {"unit": name, "job": {"id": None, "type": job_type, "result": "done"}}
         failures.append(_look_at(ctx, entry, number < _MOST_UNITS, deaths))
     return _report(failures, ctx, job_type)
 
 
-def _report(failures: list[dict[str, t.Any]], ctx: Context, job_type: str) -> UnitsFailed:
+def _report(failures: list[Failure], ctx: Context, job_type: str) -> UnitsFailed:
     screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
     for record in (record for entry in failures for record in _records(entry)):
-        record.update(time=rfc3339(record["time"]), usec=record["time"])
+        record["usec"], record["time"] = record["time"], rfc3339(record["time"])
     error = UnitsFailed("\n".join(screens), failures=failures)
     # A job that systemd refused has changed nothing; any other one may have.
     error.changed = bool(ctx.jobs)
     return error
 
 
-def _records(entry: dict[str, t.Any]) -> t.Iterator[dict[str, t.Any]]:
+def _records(entry: Failure) -> t.Iterator[Entry]:
     """The lines of log in an entry, also of the units that it needs."""
     for each in (entry, *entry.get("failed_dependencies", ())):
         yield from each.get("journal", ())
 
 
-def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.Any) -> dict[str, t.Any]:
+def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None) -> Failure:
     """Fill in what systemd knows of the unit; where it died and was started again since, as of then."""
     manager, name = ctx.manager, entry["unit"]
     path = object_path(name)
@@ -143,12 +208,10 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.An
         special.update(deaths.found[name].service, NRestarts=0)
         if special.get("ExecMainExitTimestamp"):
             until = special["ExecMainExitTimestamp"] + special.get("RestartUSec", 0)
-    entry.update(
-        load_state=unit.get("LoadState", ""),
-        active_state=unit.get("ActiveState", ""),
-        sub_state=unit.get("SubState", ""),
-        result=special.get("Result", ""),
-    )
+    entry["load_state"] = unit.get("LoadState", "")
+    entry["active_state"] = unit.get("ActiveState", "")
+    entry["sub_state"] = unit.get("SubState", "")
+    entry["result"] = special.get("Result", "")
     load_error = unit.get("LoadError") or ("", "")
     if load_error[0]:
         entry["load_error"] = load_error[1]
@@ -163,13 +226,12 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.An
         mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
         if mine:
             entry["conflicts"] = mine
-    for kind, rows, key in (
-        ("Condition", unit.get("Conditions"), "unmet_conditions"),
-        ("Assert", unit.get("Asserts"), "unmet_assertions"),
-    ):
-        unmet = _unmet(kind, rows or (), unit, entry, manager.uid)
-        if unmet:
-            entry[key] = unmet
+    conditions = unmet("Condition", unit.get("Conditions") or (), unit, entry, manager.uid)
+    if conditions:
+        entry["unmet_conditions"] = conditions
+    assertions = unmet("Assert", unit.get("Asserts") or (), unit, entry, manager.uid)
+    if assertions:
+        entry["unmet_assertions"] = assertions
     if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
         commands = _unmet_commands(unit, special)
         if commands:
@@ -202,7 +264,7 @@ def _look_at(ctx: Context, entry: dict[str, t.Any], detailed: bool, deaths: t.An
     return entry
 
 
-def _was_not_tried(ctx: Context, entry: dict[str, t.Any], unit: dict[str, t.Any]) -> bool:
+def _was_not_tried(ctx: Context, entry: Failure, unit: dict[str, t.Any]) -> bool:
     """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
     if entry["job"]["result"] != "failed" or not is_down(entry["active_state"]):
         return False
@@ -238,7 +300,7 @@ def _unmet_commands(unit: dict[str, t.Any], service: dict[str, t.Any]) -> list[s
     return [f"ExecCondition={' '.join(row[1])}" for row in rows]
 
 
-def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
+def _exit(entry: Failure, service: dict[str, t.Any]) -> None:
     """What became of the main process, or of the control process (ExecStartPre= and the like) that failed instead."""
     commands = list(service.get("ExecStart", ()))
     end, pid = exit_of(service), service.get("ExecMainPID", 0)
@@ -265,7 +327,7 @@ def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
         return
     entry["pid"] = pid
     if end.signal:
-        entry.update(signal=end.signal, core_dumped=end.core_dumped)
+        entry["signal"], entry["core_dumped"] = end.signal, end.core_dumped
     else:
         entry["exit_code"] = end.status
         if end.meaning:
@@ -275,75 +337,9 @@ def _exit(entry: dict[str, t.Any], service: dict[str, t.Any]) -> None:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
 
 
-def _unmet(
-    kind: str, rows: t.Sequence[t.Any], unit: dict[str, t.Any], entry: dict[str, t.Any], uid: int | None
-) -> list[str]:
-    """The conditions (or asserts) for which systemd did not start a unit, as they stand in its file.
-
-    systemd tells of each what came of it, as long as it remembers the unit. One that it has not started and that nobody needs it
-    forgets at once; what it then says of it are the rows alone, and they are looked at anew.
-
-    :param kind: `Condition` or `Assert`.
-    :param rows: `(type, trigger, negate, parameter, state)` of each, as on D-Bus.
-    """
-    if not rows or unit.get(f"{kind}Result", True):
-        return []
-    if unit.get(f"{kind}Timestamp"):
-        return [_condition(row) for row in _that_count(rows, [row[4] < 0 for row in rows], [row[4] > 0 for row in rows])]
-    expected = ("assert",) if kind == "Assert" else ("done", "skipped")
-    if entry["active_state"] != "inactive" or entry["job"]["result"] not in expected:
-        return []
-    passed = _tested_anew(rows)
-    if passed is None:
-        return [_condition(row) for row in rows]
-    failed = _that_count(rows, [not each for each in passed], passed)
-    return [_condition(row) for row in failed] or _named_in_journal(kind, entry, uid)
-
-
-def _that_count(rows: t.Sequence[t.Any], failed: t.Sequence[bool], passed: t.Sequence[bool]) -> list[t.Any]:
-    """The rows that speak against the unit: of those with `|`, one that is met is enough (systemd.unit(5))."""
-    triggered = any(row[1] and well for row, well in zip(rows, passed))
-    return [row for row, bad in zip(rows, failed) if bad and not (row[1] and triggered)]
-
-
-def _tested_anew(rows: t.Sequence[t.Any]) -> list[bool] | None:
-    """Which of the conditions are met now, as systemd-analyze(1) tests them; None where it cannot tell."""
-    # As alternatives all are tested, where otherwise the first that is not met ends it; in a file, a percent sign is two.
-    lines = [f"{row[0]}=|{'!' if row[2] else ''}{row[3]}" for row in rows]
-    try:
-        done = run_program(["systemd-analyze", "condition", *(line.replace("%", "%%") for line in lines)], 10.0, merge=True)
-    except SystemdError:
-        return None
-    said = done.stdout.decode("utf-8", "replace")
-    passed = [f" {line} succeeded." in said for line in lines]
-    return passed if all(well or f" {line} failed." in said for line, well in zip(lines, passed)) else None
-
-
-def _named_in_journal(kind: str, entry: dict[str, t.Any], uid: int | None) -> list[str]:
-    """The condition that systemd names as it passes over a unit, from version 249 on; for what has come true since."""
-    import re
-
-    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
-    sync_journal()
-    try:
-        told_then = read_journal([f"{of_user}UNIT={entry['unit']}", f"JOB_ID={entry['job']['id']}", *whose, "--boot"], 5)
-    except SystemdError:
-        return []
-    for record in reversed(told_then):
-        found = re.search(rf"unmet \w+ check \(?({kind}\w+=.*?)\)?\.?$", record["message"])
-        if found:
-            return [found[1]]
-    return []
-
-
-def _condition(row: t.Sequence[t.Any]) -> str:
-    """A row of Conditions or Asserts, (type, trigger, negate, parameter, state), as it stands in the unit file."""
-    return f"{row[0]}={'|' if row[1] else ''}{'!' if row[2] else ''}{row[3]}"
-
-
 def _journal(
     invocation: str, unit: str, begun: int, uid: int | None, until: int | None = None
-) -> list[dict[str, t.Any]]:
+) -> list[Entry]:
     """The last lines of the log of one invocation; none where the log cannot be read, which is not what failed."""
     # The last words of a service that died just now may still be on their way.
     sync_journal()
@@ -353,7 +349,7 @@ def _journal(
         return []
 
 
-def _screen(entry: dict[str, t.Any], timeout: float) -> str:
+def _screen(entry: Failure, timeout: float) -> str:
     lines = [_headline(entry, timeout)]
     job = entry["job"]
     number = f" (job {job['id']})" if job["id"] is not None and job["result"] == "unfinished" else ""
@@ -371,9 +367,8 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
         lines.append(f"  command   {entry['command']}")
     if entry.get("status_text"):
         lines.append(f"  status    {entry['status_text']}")
-    for key, word in (("unmet_conditions", "condition"), ("unmet_assertions", "assertion")):
-        for unmet in entry.get(key, ()):
-            lines.append(f"  {word:9} {unmet} is not met")
+    lines += [f"  condition {unmet} is not met" for unmet in entry.get("unmet_conditions", ())]
+    lines += [f"  assertion {unmet} is not met" for unmet in entry.get("unmet_assertions", ())]
     if entry.get("load_error"):
         lines.append(f"  load      {entry['load_error']}")
     log, whose = entry.get("journal"), f"this invocation ({entry.get('invocation_id', '')[:8]}...)"
@@ -389,7 +384,7 @@ def _screen(entry: dict[str, t.Any], timeout: float) -> str:
     return "\n".join(lines)
 
 
-def _headline(entry: dict[str, t.Any], timeout: float) -> str:
+def _headline(entry: Failure, timeout: float) -> str:
     name, kind, result = entry["unit"], entry["job"]["type"], entry["job"]["result"]
     if result == "refused":
         return f"{name}: {entry['reason']}"

@@ -117,7 +117,7 @@ class LingerWas(Note):
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import lingers, set_linger
 
         recovers = ctx.recovery is not None
-        if recovers and not ctx.recovery.takes_back(self):
+        if ctx.recovery is not None and not ctx.recovery.takes_back(self):
             return
         turned = {}
         for name, uid in self._users.items():

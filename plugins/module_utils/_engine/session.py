@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import Account
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
@@ -58,7 +59,7 @@ class Session:
         may_be_down: bool = False,
         connects: bool = True,
         may_be_gone: bool = False,
-        module: t.Any = None,
+        module: Module | None = None,
     ) -> None:
         self.scope: str = params["scope"]
         self.user: str | None = params.get("user")
@@ -203,7 +204,7 @@ def open_session(
     may_be_down: bool = False,
     may_be_gone: bool = False,
     connects: bool = True,
-    module: t.Any = None,
+    module: Module | None = None,
 ) -> Session:
     """The session that the options `scope`, `user`, `root` and `timeout` ask for: a context manager.
 

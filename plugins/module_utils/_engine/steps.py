@@ -10,20 +10,15 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
-    Context,
-    Interrupted,
-    Step,
-    explained,
-    undo,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Interrupted, Step, undo
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, led_to, read_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, jobs_of, runs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
 
@@ -199,7 +194,7 @@ class Jobs(Step):
         self.ended = 0.0
         # How services among them died, where a health gate follows (`Settle`).
         self.watched = False
-        self.deaths: t.Any = None
+        self.deaths: Deaths | None = None
 
     def describe(self) -> str:
         return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"

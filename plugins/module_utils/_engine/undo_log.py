@@ -28,11 +28,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     LeftAlone,
     Note,
     Step,
-    explained,
     stop,
     undo,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1

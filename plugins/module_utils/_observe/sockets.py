@@ -17,8 +17,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes 
 # Sockets of sessions and of supervisors themselves; what comes and goes with a login or with runit is nobody's service.
 _PASSING = ("unix /tmp/", "unix /run/user/", "unix @", "unix /run/runit", "unix /run/systemd/")
 
+if t.TYPE_CHECKING:
 
-def listeners(proc: str = "/proc", passing: bool = False) -> dict[str, dict[str, t.Any]]:
+    class Listener(t.TypedDict):
+        """Who listens: the program's name, its user (empty where it could not be seen), and the process."""
+
+        name: str
+        user: str
+        pid: int
+
+
+def listeners(proc: str = "/proc", passing: bool = False) -> dict[str, Listener]:
     """Each address and path on which something listens, with the program's name and user.
 
     Those of other network namespaces (containers) are left out, as are numbers that the kernel chose.
@@ -27,7 +36,7 @@ def listeners(proc: str = "/proc", passing: bool = False) -> dict[str, dict[str,
     """
     own = _namespace("self", proc)
     ephemeral = ephemeral_ports(proc)
-    found: dict[str, dict[str, t.Any]] = {}
+    found: dict[str, Listener] = {}
     for stat in sorted(all_processes(proc), key=lambda one: one.pid):
         if _namespace(str(stat.pid), proc) != own or not _has_sockets(stat.pid, proc):
             continue

@@ -60,6 +60,11 @@ class Exit(t.NamedTuple):
         return _OF_SYSTEMD.get(self.number, "") if self.code == EXITED else ""
 
     @property
+    def word(self) -> str | None:
+        """Which kind of end it was, in the word that systemd has in EXIT_CODE (systemd.exec(5)); None where it has not ended."""
+        return {EXITED: "exited", KILLED: "killed", DUMPED: "dumped"}.get(self.code)
+
+    @property
     def is_success(self) -> bool:
         return self.code == EXITED and not self.number
 

@@ -25,6 +25,25 @@ _MANY = 10_000
 _NO_SUCH_UNITS = "Failed to add filter for units: No data available"
 PRIORITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
+if t.TYPE_CHECKING:
+
+    class _More(t.TypedDict, total=False):
+        # Those that were asked for, by their names in the journal.
+        fields: dict[str, t.Any]
+        # As `time` was, where that is told as text (RFC 3339) in a result.
+        usec: int
+
+    class Entry(_More):
+        """An entry of the journal."""
+
+        # In microseconds since 1970.
+        time: t.Any
+        priority: int
+        identifier: str
+        unit: str
+        pid: int | None
+        message: str
+
 
 def invocation_matches(invocation: str, uid: int | None = None) -> list[list[str]]:
     """What one invocation of a unit said, and what its manager said of it, as alternatives for `any_of`.
@@ -72,7 +91,7 @@ def last_words_of(
     fields: t.Sequence[str],
     uid: int | None = None,
     timeout: float = 10.0,
-) -> list[dict[str, t.Any]]:
+) -> list[Entry]:
     """What one invocation said at its very end and was stored with the name of its unit alone (see `last_lines_of`).
 
     It is told from what others said by what systemd said of the unit: it came after the end of the invocation before, and
@@ -121,7 +140,7 @@ def _between(low: int, high: int) -> list[str]:
 
 def last_lines_of(
     invocation: str, unit: str, since: int, lines: int, uid: int | None = None, until: int | None = None
-) -> list[dict[str, t.Any]]:
+) -> list[Entry]:
     """The last entries of one invocation of a unit, the oldest first.
 
     As a unit goes down, systemd removes the link that tells journald its invocation (/run/systemd/units/invocation:UNIT).
@@ -144,7 +163,7 @@ def last_lines_of(
 
 def read_journal(
     arguments: t.Sequence[str], lines: int | None, fields: t.Sequence[str] = (), timeout: float = 10.0
-) -> list[dict[str, t.Any]]:
+) -> list[Entry]:
     """Entries of the journal, the oldest first.
 
     :param arguments: options and matches for journalctl.
@@ -192,8 +211,8 @@ def sync_journal() -> None:
         pass
 
 
-def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> dict[str, t.Any]:
-    entry: dict[str, t.Any] = {
+def _entry(record: dict[str, t.Any], fields: t.Sequence[str]) -> Entry:
+    entry: Entry = {
         "time": _number(record.get("__REALTIME_TIMESTAMP")) or 0,
         "priority": _priority(record.get("PRIORITY")),
         "identifier": _joined(record.get("SYSLOG_IDENTIFIER")),

@@ -11,6 +11,9 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File, Raw, State, User
+
 #: More than the collector reads of a file.
 LARGEST = 256 * 1024
 LARGEST_TOGETHER = 2 * 1024 * 1024
@@ -28,19 +31,19 @@ class Definition:
     #: Paths of files that are scripts, whether or not they may be executed.
     scripts: t.ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, raw: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, raw: Raw) -> None:
         self.name: str = str(raw["name"])
         self.source: str = str(raw.get("source", "runit"))
         self.path: str = str(raw.get("path", f"/etc/sv/{self.name}")).rstrip("/")
         self.assumed: bool = bool(raw.get("assumed_path"))
         self.live: bool = bool(raw.get("live"))
-        self.files: dict[str, t.Mapping[str, t.Any]] = {str(one["path"]): one for one in raw.get("files", [])}
-        self.external: dict[str, t.Mapping[str, t.Any]] = {str(one["path"]): one for one in raw.get("external", [])}
-        self.users: t.Mapping[str, t.Any] = raw.get("users") or {}
+        self.files: dict[str, File] = {str(one["path"]): one for one in raw.get("files", [])}
+        self.external: dict[str, File] = {str(one["path"]): one for one in raw.get("external", [])}
+        self.users: dict[str, User] = raw.get("users") or {}
         self.commands: dict[str, str] = dict(raw.get("commands") or {})
         self.unit: str | None = raw.get("unit")
         self.initscript: str | None = raw.get("initscript")
-        self.state: t.Mapping[str, t.Any] = raw.get("state") or {}
+        self.state: State = raw.get("state") or {}
         self.problems: list[str] = [str(one) for one in raw.get("problems", [])]
         self._left = MOST_STATEMENTS
 
@@ -69,7 +72,7 @@ class Definition:
         if total > LARGEST_TOGETHER:
             raise TooMuch(f"its files have more than {LARGEST_TOGETHER // 1024 // 1024} MiB together")
 
-    def withheld(self, path: str) -> t.Mapping[str, t.Any] | None:
+    def withheld(self, path: str) -> File | None:
         """A file, by its whole path, whose contents stayed on the host since they are not for everybody; None for others."""
         relative = self.relative(path)
         one = self.external.get(path) if relative is None else self.files.get(relative)
@@ -147,7 +150,7 @@ def normal(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _text(one: t.Mapping[str, t.Any] | None) -> str | None:
+def _text(one: File | None) -> str | None:
     if one is None or one.get("content") is None:
         return None
     content = str(one["content"])

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding as FindingData
+
 INFO = "info"
 WARNING = "warning"
 DECISION = "decision"
@@ -21,8 +24,8 @@ class Finding(t.NamedTuple):
     line: int
     message: str
 
-    def as_dict(self) -> dict[str, t.Any]:
-        return self._asdict()
+    def as_dict(self) -> FindingData:
+        return t.cast("FindingData", self._asdict())
 
 
 class Refused(Exception):

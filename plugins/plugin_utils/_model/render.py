@@ -12,6 +12,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text impor
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import SPECIFIER, Word
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered
+
 Sections = dict[str, dict[str, t.Any]]
 
 _PLAIN = re.compile("[^\\s\"'\\\\\x00-\x1f\x7f;#\ud800-\udfff]+\\Z")
@@ -164,7 +167,7 @@ def text(found: Sections, origin: str) -> str:
     return blocks[0] + "\n".join(blocks[1:])
 
 
-def unit(name: str, found: Sections, origin: str) -> dict[str, t.Any]:
+def unit(name: str, found: Sections, origin: str) -> Rendered:
     """A unit as the module returns it."""
     return {"name": name, "content": text(found, origin), "sections": found}
 

@@ -12,7 +12,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.together import break_circles, share_directories
 
-_TRANSLATORS: dict[str, t.Callable[[t.Mapping[str, t.Any], Options], dict[str, t.Any]]] = {
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding as FindingData
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Translated
+
+_TRANSLATORS: dict[str, t.Callable[[Raw, Options], Translated]] = {
     "runit": translator.translate,
     "daemontools": translator.translate,
 }
@@ -23,11 +28,11 @@ _MOST_TIME = 300.0
 
 
 def translate(
-    definitions: t.Iterable[t.Mapping[str, t.Any]],
+    definitions: t.Iterable[Raw],
     log: str = "journald",
     target: str = "multi-user.target",
     most_time: float = _MOST_TIME,
-) -> list[dict[str, t.Any]]:
+) -> list[Translated]:
     """Translate what the collector found, in its order.
 
     :param definitions: as the collector returns them, checked (`_answers.definitions`).
@@ -44,21 +49,21 @@ def translate(
             found.append(_untouched(raw, most_time))
             continue
         result = _TRANSLATORS[str(raw.get("source", "runit"))](raw, options)
-        result["state"] = dict(raw.get("state") or {})
-        result["definition"] = dict(raw)
+        result["state"] = t.cast("State", dict(raw.get("state") or {}))
+        result["definition"] = t.cast("Raw", dict(raw))
         found.append(result)
     share_directories(found)
     break_circles(found)
     return found
 
 
-def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]:
+def _untouched(raw: Raw, most_time: float) -> Translated:
     """A service for which no time was left."""
     message = (
         f"the services before it took {most_time:.0f} s to translate, so this one was not looked at; "
         "translate them in parts, with the option name of service_import_info"
     )
-    finding = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
+    finding: FindingData = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
     name = str(raw["name"])
     return {
         "name": name,
@@ -67,6 +72,6 @@ def _untouched(raw: t.Mapping[str, t.Any], most_time: float) -> dict[str, t.Any]
         "translation": "refused",
         "units": [],
         "findings": [finding],
-        "state": dict(raw.get("state") or {}),
-        "definition": dict(raw),
+        "state": t.cast("State", dict(raw.get("state") or {})),
+        "definition": t.cast("Raw", dict(raw)),
     }

@@ -9,15 +9,18 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
 
-def _render_again(unit: dict[str, t.Any]) -> None:
+
+def _render_again(unit: Rendered) -> None:
     """The text of a unit whose sections have changed."""
     first = unit["content"].split("\n", 1)[0]
     origin = first[len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")]
     unit["content"] = render.text(unit["sections"], origin)
 
 
-def break_circles(services: list[dict[str, t.Any]]) -> None:
+def break_circles(services: list[Translated]) -> None:
     """Two services that ask sv for each other would be a circle of After=, of which systemd leaves one unstarted."""
     units = {unit["name"]: (service, unit) for service in services for unit in service["units"]}
     behind = {
@@ -56,9 +59,9 @@ def break_circles(services: list[dict[str, t.Any]]) -> None:
                 way[other] = iter(list(behind.get(other, ())))
 
 
-def share_directories(services: list[dict[str, t.Any]]) -> None:
+def share_directories(services: list[Translated]) -> None:
     """A runtime directory that two services make must not go when one of them stops."""
-    owners: dict[str, list[tuple[dict[str, t.Any], dict[str, t.Any]]]] = {}
+    owners: dict[str, list[tuple[Translated, Rendered]]] = {}
     for service in services:
         for unit in service["units"]:
             names = unit["sections"].get("Service", {}).get("RuntimeDirectory", "")

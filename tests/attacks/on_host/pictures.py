@@ -57,6 +57,8 @@ RECORDS = (
 )
 # Scopes of logins come and go.
 _OTHERS = re.compile(r"/transient/(?!kp-)[^/]+|/timers/stamp-(?!kp-)[^/]+$")
+# Seconds after which a unit is taken as it is, though it is not done; and one whose process does not become what it runs.
+_BUSY, _SLOW = 5, 60
 _BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
 
 PROPERTIES = (
@@ -191,10 +193,10 @@ def systemctl(*words: str, user: bool = False) -> str:
 
 
 def units(names: t.Sequence[str], user: bool = False) -> dict[str, dict[str, str]]:
-    """What the manager says of units, once it is done with them."""
-    deadline = time.monotonic() + 5
+    """What the manager says of units, once it is done with them, and their processes have become what they run."""
+    begun = time.monotonic()
     while True:
-        found = {}
+        found, commands = {}, {}
         if names:
             told = systemctl("show", "--all", "-p", ",".join(PROPERTIES), "--", *names, user=user)
             for block in told.strip().split("\n\n"):
@@ -206,17 +208,20 @@ def units(names: t.Sequence[str], user: bool = False) -> dict[str, dict[str, str
             or values.get("Job", "0") not in ("", "0")
             for values in found.values()
         )
+        waited = time.monotonic() - begun
         # A manager that has just begun to execute itself anew answers nobody.
-        if (found or not names) and not busy:
-            break
-        if time.monotonic() > deadline:
-            break
+        if ((found or not names) and not busy) or waited > _BUSY:
+            pids = {name: values.get("MainPID", "0") for name, values in found.items()}
+            commands = {name: _command(pid) for name, pid in pids.items() if pid not in ("", "0")}
+            # The process of one may be gone, and another one in its place, before that is told: the manager is asked again.
+            if all(commands.values()) or waited > _SLOW:
+                break
         time.sleep(0.02)
-    return {name: _comparable(values) for name, values in found.items()}
+    return {name: _comparable(values, commands.get(name)) for name, values in found.items()}
 
 
-def _comparable(values: dict[str, str]) -> dict[str, str]:
-    """The same without what is another one in each run."""
+def _comparable(values: dict[str, str], command: str | None) -> dict[str, str]:
+    """The same without what is another one in each run, and with what the main process runs, where there is one."""
     values = dict(values)
     values.pop("Job", None)
     group = values.pop("ControlGroup", "")
@@ -229,9 +234,9 @@ def _comparable(values: dict[str, str]) -> dict[str, str]:
             pass
     # What systemd has not noticed to be gone is told by NeedDaemonReload.
     values["DropInPaths"] = " ".join(path for path in values.get("DropInPaths", "").split() if os.path.exists(path))
-    pid = values.pop("MainPID", "0")
-    if pid not in ("", "0"):
-        values["Command"] = _command(pid)
+    values.pop("MainPID", None)
+    if command is not None:
+        values["Command"] = command
     for name in ("NextElapseUSecRealtime", "NextElapseUSecMonotonic"):
         if name in values:
             values[name] = _sane(values[name])
@@ -239,17 +244,25 @@ def _comparable(values: dict[str, str]) -> dict[str, str]:
 
 
 def _command(pid: str) -> str:
-    """What a process runs; until systemd's child has become it, its name is that of the program in parentheses."""
-    until = time.monotonic() + 20
-    while True:
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
+    """What a process runs; nothing as long as it is on its way there, or gone.
+
+    What systemd has forked has systemd's own command line, or that of its executor, then the name of the program in
+    parentheses; the kernel has none of a process within exec(), nor of one that has ended and is not waited for.
+    """
+    try:
+        command = _command_line(pid)
+        with open(f"/proc/{pid}/stat") as file:
+            parent = file.read().rpartition(") ")[2].split()[1]
+        if command.startswith("(") or os.path.basename(command.split(" ")[0]) == "systemd-executor":
             return ""
-        if not command.startswith("(") or time.monotonic() > until:
-            return command
-        time.sleep(0.02)
+        return "" if command == _command_line(parent) else command
+    except OSError:
+        return ""
+
+
+def _command_line(pid: str) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _sane(text: str) -> str:

@@ -14,7 +14,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import typing as t
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -101,14 +100,13 @@ def trace() -> list[dict[str, t.Any]]:
 
 
 def as_unit(service: dict[str, t.Any]) -> None:
-    run("systemctl", "start", service["unit"], timeout=60)
-    state = ""
-    for _turn in range(100):
-        state = run("systemctl", "show", "-P", "SubState", service["unit"]).stdout.strip()
-        if state in ("dead", "failed", "exited"):
-            break
-        time.sleep(0.03)
-    if state == "exited":
+    # With RemainAfterExit= it is done when it is started, else when it has ended.
+    stays = re.search("^RemainAfterExit=(yes|true|1|on)$", service["content"], re.M | re.I)
+    try:
+        run("systemctl", "start", *([] if stays else ["--wait"]), service["unit"], timeout=30)
+    except subprocess.TimeoutExpired:
+        stays = re.match("", "")
+    if stays:
         run("systemctl", "stop", service["unit"])
 
 

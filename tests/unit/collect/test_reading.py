@@ -35,7 +35,7 @@ def of_user(*paths: Path) -> None:
         os.chown(path, 1000, 1000, follow_symlinks=False)
 
 
-def files(definition: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+def files(definition: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     return {one["path"]: one for one in (*definition["files"], *definition.get("external", ()))}
 
 
@@ -160,14 +160,14 @@ def test_files_together_have_a_limit(host: Path) -> None:
 # -- secrets
 
 
-def translated(host: Path) -> dict[str, t.Any]:
+def translated(host: Path) -> t.Mapping[str, t.Any]:
     """A service of /etc/sv as it comes to the controller and is translated."""
     (one,) = [one for one in collect("runit", root=str(host)) if one["name"] == "web"]
     (result,) = translate(_answers.definitions([one]))
     return result
 
 
-def text(result: dict[str, t.Any]) -> str:
+def text(result: t.Mapping[str, t.Any]) -> str:
     return str(result["units"][0]["content"])
 
 

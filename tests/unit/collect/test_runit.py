@@ -37,7 +37,7 @@ def link(root: Path, path: str, target: str) -> None:
     where.symlink_to(target)
 
 
-def found(root: Path, **more: t.Any) -> dict[str, dict[str, t.Any]]:
+def found(root: Path, **more: t.Any) -> dict[str, t.Any]:
     return {one["name"]: one for one in collect("runit", str(root), **more)}
 
 

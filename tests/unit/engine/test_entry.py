@@ -37,7 +37,7 @@ class Module:
 
 
 def test_warnings_are_no_part_of_a_result() -> None:
-    module = Module()
+    module: t.Any = Module()
     with pytest.raises(Left):
         run(module, lambda _module: {"changed": True, "warnings": ["one", "two"]})
     assert module.warned == ["one", "two"]
@@ -48,7 +48,7 @@ def test_warnings_are_no_part_of_a_failure() -> None:
     def fail(_module: t.Any) -> dict[str, t.Any]:
         raise SystemdError("it did not work", changed=True, warnings=["one"])
 
-    module = Module()
+    module: t.Any = Module()
     with pytest.raises(Left):
         run(module, fail)
     assert module.warned == ["one"]
@@ -59,7 +59,7 @@ def test_errors_of_the_system_name_what_and_where() -> None:
     def fail(_module: t.Any) -> dict[str, t.Any]:
         raise OSError(28, "No space left on device", "/etc/x")
 
-    module = Module()
+    module: t.Any = Module()
     with pytest.raises(Left):
         run(module, fail)
     assert module.result["msg"] == (
@@ -71,7 +71,7 @@ def test_a_defect_says_that_it_is_one_and_where() -> None:
     def fail(_module: t.Any) -> dict[str, t.Any]:
         raise RuntimeError("a defect")
 
-    module = Module()
+    module: t.Any = Module()
     with pytest.raises(Left):
         run(module, fail)
     assert "RuntimeError: a defect; this is a defect of the collection" in module.result["msg"]

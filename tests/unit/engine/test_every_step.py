@@ -76,6 +76,7 @@ class Place(t.NamedTuple):
 
 _FILES = "_engine.files"
 _HANDOVER = "_tasks.handover.steps"
+_BACK = "_tasks.handover.back"
 _LOGIND = (
     "_systemd.logind:set_linger", "_systemd.logind:lingers", "_dbus.carrier:import_jeepney"
 )  # fmt: skip
@@ -133,16 +134,16 @@ PLACES: dict[str, Place] = {
     "_tasks.run.scope.RunInScope": Place(
         lambda cls, b: cls(b.request, {}, MagicMock(facts={})), "_tasks.run.scope:_Command"
     ),
-    "_tasks.init.task.Keep": Place(lambda cls, b: cls(b.record, "begun"), "record.save"),
-    "_tasks.init.task.PutBack": Place(lambda cls, b: cls(b.record), "_tasks.init.task:_restore"),
-    "_tasks.init.task.RemoveTrial": Place(lambda cls, b: cls(), "manager.enqueue"),
-    "_tasks.init.task._RemoveTrialFiles": Place(lambda cls, b: cls(), "_tasks.init.task:_remove_trial"),
+    "_tasks.init.steps.Keep": Place(lambda cls, b: cls(b.record, "begun"), "record.save"),
+    "_tasks.init.steps.PutBack": Place(lambda cls, b: cls(b.record), "_tasks.init.steps:restore"),
+    "_tasks.init.steps.RemoveTrial": Place(lambda cls, b: cls(), "manager.enqueue"),
+    "_tasks.init.steps.RemoveTrialFiles": Place(lambda cls, b: cls(), "_tasks.init.steps:remove_trial"),
     "_tasks.init.switch.SwitchInit": Place(lambda cls, b: cls(b.init), "init.keep"),
     "_tasks.init.switch.ChooseSystemd": Place(lambda cls, b: cls(b.init), "init.choose_systemd"),
     "_tasks.init.switch.GoBack": Place(lambda cls, b: cls(b.init), "init.choose_old"),
     "_tasks.init.switch.Forget": Place(lambda cls, b: cls(b.init), "init.forget"),
     "_tasks.handover.steps.LetGo": Place(
-        lambda cls, b: cls(*b.of_service, b.tools), "records.save", (f"{_HANDOVER}:restore", f"{_HANDOVER}:remove")
+        lambda cls, b: cls(*b.of_service, b.tools), "records.save", (f"{_HANDOVER}:restore", "_tasks.handover.units:remove")
     ),
     "_tasks.handover.steps.UnmaskUnits": Place(
         lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:is_masked", (f"{_HANDOVER}:mask_again",)
@@ -151,19 +152,19 @@ PLACES: dict[str, Place] = {
     "_tasks.handover.steps.StartUnits": Place(lambda cls, b: cls(b.moving), "manager.enqueue"),
     "_tasks.handover.steps.Compare": Place(lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:look_at_unit"),
     "_tasks.handover.steps.Finish": Place(lambda cls, b: cls(*b.of_service), "records.save", (f"{_HANDOVER}:remove",)),
-    "_tasks.handover.steps.StopUnits": Place(lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:look_at_unit"),
-    "_tasks.handover.steps.TakeUnits": Place(
-        lambda cls, b: cls(*b.of_service, b.tools), "manager.unit_file_states", (f"{_HANDOVER}:is_masked",)
+    "_tasks.handover.back.StopUnits": Place(lambda cls, b: cls(*b.of_service), f"{_BACK}:look_at_unit"),
+    "_tasks.handover.back.TakeUnits": Place(
+        lambda cls, b: cls(*b.of_service, b.tools), "manager.unit_file_states", (f"{_BACK}:is_masked",)
     ),
-    "_tasks.handover.steps.GiveBack": Place(
-        lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:link_again", (f"{_HANDOVER}:wait_until_gone",)
+    "_tasks.handover.back.GiveBack": Place(
+        lambda cls, b: cls(*b.of_service), f"{_BACK}:link_again", (f"{_BACK}:wait_until_gone",)
     ),
-    "_tasks.handover.steps.SeeItBack": Place(lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:see_it_restored"),
+    "_tasks.handover.back.SeeItBack": Place(lambda cls, b: cls(*b.of_service), f"{_BACK}:see_it_restored"),
 }
 # What others have in common, or what does nothing by itself, and why.
 NO_PLACE = {
     "_engine.files._FileStep": "the common part of others",
-    "_tasks.handover.steps._Of": "the common part of others",
+    "_tasks.handover.moving.OfService": "the common part of others",
     "_engine.bring_about._PutBack": "is never carried out: it tells in check mode what comes first",
     "_tasks.resources.plan._Expected": "is never carried out: it tells in check mode what comes of earlier tasks",
     "_engine.undo_log.TakenOver": "is never carried out: it was, by an interrupted task",

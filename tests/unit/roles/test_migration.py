@@ -55,7 +55,7 @@ def service(name: str, **more: t.Any) -> dict[str, t.Any]:
     }
 
 
-def go(*services: dict[str, t.Any], write: bool = True, **choice: t.Any) -> Outcome:
+def go(*services: t.Any, write: bool = True, **choice: t.Any) -> Outcome:
     return plan(services, Choice(host="web1", **choice), write)
 
 

@@ -58,7 +58,8 @@ def entries(**params: t.Any) -> list[dict[str, t.Any]]:
         def __init__(self) -> None:
             self.params = {**DEFAULTS, **params}
 
-    found: list[dict[str, t.Any]] = gather(Module())["entries"]
+    module: t.Any = Module()
+    found: list[dict[str, t.Any]] = gather(module)["entries"]
     return found
 
 

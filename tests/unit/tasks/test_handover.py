@@ -11,6 +11,7 @@ import itertools
 import os
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,7 +24,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, task
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import back as way_back
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, supervisor, units
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.execute import Execution
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, UnitWish
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.order import Edge, arrange, edges_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
@@ -440,8 +445,8 @@ def run(
         record.was = {"running": True, "wanted": "up", "supervised": True, "enabled": True}
         record.units, record.enabled = ["web.service"], ["web.service"]
         record.files, record.written = {str(world.unit): None}, {str(world.unit): "[Service]\n"}
-    moving = steps.Moving(
-        "web", t.cast(t.Any, Supervised(world)), record, [steps.UnitWish("web.service", "[Service]\n")]
+    moving = Moving(
+        "web", t.cast(t.Any, Supervised(world)), record, [UnitWish("web.service", "[Service]\n")]
     )
     moving.main, moving.enable, moving.start = "web.service", ["web.service"], ["web.service"]
     moving.files = {str(world.unit): "[Service]\n"}
@@ -459,7 +464,10 @@ def run(
 
     patched: list[tuple[t.Any, str, t.Any]] = []
     for holder, name in (
-        *((steps, name) for name in ("remove_link", "make_link", "WriteFile", "_remove_file")),
+        *((steps, name) for name in ("remove_link", "WriteFile", "remove")),
+        *((supervisor, name) for name in ("make_link", "remove")),
+        *((way_back, name) for name in ("remove_link", "WriteFile")),
+        (units, "WriteFile"),
         *((records, name) for name in ("save", "forget")),
         *((moving.supervised, name) for name in ("leave", "lock", "unlock")),
         *((manager, name) for name in ("reload", "enable", "disable", "enqueue")),
@@ -481,8 +489,8 @@ def run(
         if back:
             record.phase = "giving_back"
             records.save(record)
-            each: list[t.Any] = [steps.StopUnits(moving, records), steps.TakeUnits(moving, records, tools)]
-            each += [steps.GiveBack(moving, records), steps.SeeItBack(moving, records)]
+            each: list[t.Any] = [way_back.StopUnits(moving, records), way_back.TakeUnits(moving, records, tools)]
+            each += [way_back.GiveBack(moving, records), way_back.SeeItBack(moving, records)]
         else:
             record.phase = "begun"
             records.save(record)
@@ -517,7 +525,7 @@ def run(
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(steps.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(steps, "_see_it_run", lambda moving, deadline: None)
+    monkeypatch.setattr(supervisor, "_see_it_run", lambda moving, deadline: None)
     monkeypatch.setattr(steps, "StartUnits", _Start)
     return World(tmp_path)
 
@@ -604,7 +612,7 @@ def test_of_two_links_the_second_cannot_be_removed(world: World, monkeypatch: py
     record = Record("web", {"path": str(world.directory / "sv" / "web"), "phase": "begun"})
     record.links = {str(world.link): "../sv/web", str(second): "../sv/web"}
     record.was = {"running": True, "wanted": "up", "supervised": True}
-    moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    moving = Moving("web", t.cast(t.Any, Supervised(world)), record, [])
     records = Records(str(world.directory / "records"))
     records.hold()
     original = steps.remove_link
@@ -628,33 +636,34 @@ def test_one_file_that_cannot_be_taken_back_does_not_keep_the_others(
     paths = [str(world.unit.parent / name) for name in ("a.service", "b.service", "c.service")]
     for path in paths:
         Path(path).touch()
-    original = steps.remove
+    original = units.remove
 
     def remove(path: str) -> bool:
         if path == paths[1]:
             raise Broken
         return original(path)
 
-    monkeypatch.setattr(steps, "remove", remove)
+    monkeypatch.setattr(units, "remove", remove)
     record = Record("web", {"files": dict.fromkeys(paths)})
     with pytest.raises(OSError, match="Read-only"):
-        steps.take_back_files(record, FileTools(lambda _path, _check: False), Context(Manager(world, False)))
+        units.take_back_files(record, FileTools(lambda _path, _check: False), Context(Manager(world, False)))
     assert [os.path.exists(path) for path in paths] == [False, True, False]
 
 
-def an_item(world: World, phase: str, files: dict[str, str], before: dict[str, str | None]) -> task.Item:
+def an_item(world: World, phase: str, files: dict[str, str], before: dict[str, str | None]) -> Item:
     """A service as a task has it after planning; `before` are the files that its record knows."""
     record = Record("web", {"phase": phase, "path": str(world.directory / "sv" / "web"), "files": before})
-    moving = steps.Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    moving = Moving("web", t.cast(t.Any, Supervised(world)), record, [])
     moving.files = files
-    return task.Item(moving)
+    return Item(moving)
 
 
 def a_task(records: Records, giving_back: bool = False) -> t.Any:
-    made = t.cast(t.Any, task._Task.__new__(task._Task))
-    made.records, made.giving_back, made.timeout, made.warnings = records, giving_back, 1.0, []
-    made.params = {"rollback": True}
-    return made
+    """A task of which nothing was asked yet but this, as `Execution` needs it."""
+    task: t.Any = SimpleNamespace(
+        records=records, giving_back=giving_back, timeout=1.0, warnings=[], params={"rollback": True}
+    )
+    return task
 
 
 @pytest.mark.parametrize("phase", ["", "handed_over", "begun"])
@@ -682,7 +691,7 @@ def test_files_that_cannot_be_written_leave_all_as_it_was(
         return original(step, ctx)
 
     monkeypatch.setattr(steps.WriteFile, "apply", write)
-    assert a_task(records)._write([item], Manager(world, False)) == []
+    assert Execution(a_task(records), t.cast(t.Any, Manager(world, False)))._write([item]) == []
     assert "Read-only file system" in item.message
     assert item.outcome == ("failed" if phase == "begun" else "back")
     assert not second.exists()
@@ -714,7 +723,7 @@ def test_records_that_cannot_be_written_stop_all_before_it_begins(
         original(record)
 
     monkeypatch.setattr(records, "save", save)
-    assert a_task(records, giving_back)._write(items, Manager(world, False)) == []
+    assert Execution(a_task(records, giving_back), t.cast(t.Any, Manager(world, False)))._write(items) == []
     assert [item.outcome for item in items] == ["back", "back"]
     assert records.names() == (["other", "web"] if giving_back else [])
     assert all(t.cast(Record, records.load(name)).phase == "handed_over" for name in records.names())
@@ -730,7 +739,7 @@ def test_a_handover_that_cannot_be_noted_is_taken_back_as_one_that_was_begun(wor
 
 
 def test_a_process_that_ends_when_it_is_to_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
+    moving = Moving("web", t.cast(t.Any, None), Record("web"), [])
     before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
     monkeypatch.setattr(steps.processes, "is_running", lambda pid, _started: True)
     monkeypatch.setattr(steps.processes, "sockets_of", lambda pids: ["tcp 0.0.0.0:80"])
@@ -740,7 +749,7 @@ def test_a_process_that_ends_when_it_is_to_be_ended(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(steps.os, "kill", kill)
     stat = steps.processes.Stat(21, "x", "S", 1, 1, 10, 0, 5)
-    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_listeners([stat], before)
+    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_listeners([stat], t.cast(t.Any, before))
     assert moving.notes == []
 
 
@@ -756,7 +765,7 @@ def test_what_does_not_stop_stays(world: World) -> None:
 
 def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {"sockets": ["tcp 0.0.0.0:80"], "session": 10}
-    moving = steps.Moving("web", t.cast(t.Any, None), Record("web"), [])
+    moving = Moving("web", t.cast(t.Any, None), Record("web"), [])
     moving.before = t.cast(t.Any, before)
     listening = {21: ["tcp 0.0.0.0:80"], 22: ["tcp 0.0.0.0:80"], 23: []}
     killed: list[int] = []
@@ -793,7 +802,7 @@ def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytes
 def test_a_runsvdir_ends_with_all_that_it_supervises(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[t.Any] = []
     supervised = t.cast(t.Any, type("Supervised", (), {"control": lambda _self, letters: told.append(letters)})())
-    moving = steps.Moving("runsvdir-alice", supervised, Record("runsvdir-alice"), [])
+    moving = Moving("runsvdir-alice", supervised, Record("runsvdir-alice"), [])
     monkeypatch.setattr(steps.os, "kill", lambda pid, number: told.append((pid, number.name)))
     steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_supervisors(7)
     assert told == [b"o", (7, "SIGHUP")], (

@@ -16,6 +16,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine import dura
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import record as init_record
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import steps as init_steps
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import task as init_task
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
     ChooseSystemd,
@@ -200,17 +202,17 @@ def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
     """A file that cannot be put back is no reason to have lost the old init, by which the task knows what to do."""
     unit = tmp_path / "web.service"
     unit.write_text("before")
-    record = init_task.Record({"phase": "prepared", "files": {str(unit): init_task._picture(str(unit))}}, f"{tmp_path}/r.json")
+    record = init_record.Record({"phase": "prepared", "files": {str(unit): init_record.picture(str(unit))}}, f"{tmp_path}/r.json")
     record.save()
     unit.write_text("ours")
     init.keep()
     init.choose_systemd()
     for name in ("read_links", "link_directories"):
-        monkeypatch.setattr(init_task, name, lambda _what: {})
-    monkeypatch.setattr(init_task, "_trial_files", list)
+        monkeypatch.setattr(init_steps, name, lambda _what: {})
+    monkeypatch.setattr(init_task, "trial_files", list)
     made = t.cast(t.Any, init_task._Task.__new__(init_task._Task))
     made.init, made.record, made.check, made.first, made.warnings, made.params = init, record, False, "runit", [], {}
-    made.module = type("Module", (), {"_diff": False})()
+    made.module = type("Module", (), {"_diff": False, "check_mode": False})()
 
     def failing(_descriptor: int) -> None:
         raise OSError(errno.EIO, "I/O error")
@@ -221,7 +223,7 @@ def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
         with pytest.raises(SystemdError, match="I/O error"):
             made.give_back()
     assert unit.read_text() == "ours"
-    made.record = init_task.Record.load(f"{tmp_path}/r.json")
+    made.record = init_record.Record.load(f"{tmp_path}/r.json")
     made.give_back()
     assert unit.read_text() == "before"
     assert init.boots() != "systemd" and not init.is_kept()
@@ -233,7 +235,7 @@ def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
 
 def test_a_record_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "state" / "init-handover.json")
-    assert init_task.Record.load(path).phase == ""
+    assert init_record.Record.load(path).phase == ""
     synced: list[str] = []
     original = durable.sync_directory
 
@@ -242,25 +244,25 @@ def test_a_record_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         original(where)
 
     monkeypatch.setattr(durable, "sync_directory", sync)
-    record = init_task.Record({"phase": "begun", "old": "/sbin/runit-init"}, path)
+    record = init_record.Record({"phase": "begun", "old": "/sbin/runit-init"}, path)
     record.save()
     assert synced[-1] == os.path.dirname(path)
-    loaded = init_task.Record.load(path)
+    loaded = init_record.Record.load(path)
     assert (loaded.phase, loaded.old) == ("begun", "/sbin/runit-init")
     os.chmod(path, 0o666)
     with pytest.raises(SystemdError, match="is not trusted"):
-        init_task.Record.load(path)
+        init_record.Record.load(path)
     os.chmod(path, 0o600)
     loaded.forget()
     assert synced[-1] == os.path.dirname(path)
-    assert init_task.Record.load(path).phase == ""
+    assert init_record.Record.load(path).phase == ""
     # As an earlier version wrote it.
     Path(path).write_text('{"phase": "prepared"}')
     os.chmod(path, 0o600)
-    assert init_task.Record.load(path).phase == "prepared"
+    assert init_record.Record.load(path).phase == "prepared"
     Path(path).write_text('{"phase": "prepared", "version": 7}')
     with pytest.raises(SystemdError, match="not a record that this version"):
-        init_task.Record.load(path)
+        init_record.Record.load(path)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755])
@@ -269,7 +271,7 @@ def test_a_file_is_put_back_as_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     path.parent.mkdir()
     path.write_text("secret")
     path.chmod(mode)
-    was = init_task._picture(str(path))
+    was = init_record.picture(str(path))
     before = path.stat()
     path.unlink()
     # The directory has gone, and a killed run of the same process id has left its temporary file.
@@ -286,7 +288,7 @@ def test_a_file_is_put_back_as_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
     old_mask = os.umask(0)
     try:
         monkeypatch.setattr(durable.os, "replace", replace)
-        init_task._restore(str(path), was)
+        init_record.restore(str(path), was)
     finally:
         os.umask(old_mask)
     assert path.read_text() == "secret"
@@ -296,10 +298,10 @@ def test_a_file_is_put_back_as_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_what_an_earlier_version_noted_is_put_back_too(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "web.service"
-    init_task._restore(str(path), {"content": "c2VjcmV0", "mode": "600"})
+    init_record.restore(str(path), {"content": "c2VjcmV0", "mode": "600"})
     assert path.read_text() == "secret" and path.stat().st_mode & 0o777 == 0o600
-    init_task._restore(str(path), {"link": "/dev/null"})
+    init_record.restore(str(path), {"link": "/dev/null"})
     assert os.readlink(path) == "/dev/null"
-    init_task._restore(str(path), None)
+    init_record.restore(str(path), None)
     assert not os.path.lexists(path)
-    init_task._restore(str(path), None)
+    init_record.restore(str(path), None)

@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine import failures
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import conditions, failures
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing
@@ -218,8 +218,8 @@ class TestConditions:
                 raise ProgramMissing("none")
             return subprocess.CompletedProcess(args, 0, said.encode(), b"")
 
-        monkeypatch.setattr(failures, "run_program", run)
-        monkeypatch.setattr(failures, "_named_in_journal", lambda *args: ["ConditionOf=journal"])
+        monkeypatch.setattr(conditions, "run_program", run)
+        monkeypatch.setattr(conditions, "_named_in_journal", lambda *args: ["ConditionOf=journal"])
         told = {"Conditions": self.rows, "ConditionResult": False, "AssertResult": False, "InvocationID": b"", **unit}
         entry, _error = report(result=result, state="inactive", Result="success", **told)
         if asked:

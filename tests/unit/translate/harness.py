@@ -16,10 +16,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit impo
 # An unexpected error is a failed test here, not a refused service.
 runit.STRICT = True
 
-Result = dict[str, t.Any]
+Result = t.Mapping[str, t.Any]
 
 
-def definition(files: t.Mapping[str, str], name: str = "web", **more: t.Any) -> dict[str, t.Any]:
+def definition(files: t.Mapping[str, str], name: str = "web", **more: t.Any) -> t.Any:
     """A definition as the collector would give it for a checkout."""
     return {
         "name": name,

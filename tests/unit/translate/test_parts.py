@@ -61,7 +61,11 @@ def test_nothing_is_declared_that_another_file_has(path: Path) -> None:
 
 
 def draft(files: t.Mapping[str, str], log: str = "journald") -> Draft:
-    raw = {"name": "web", "path": "/etc/sv/web", "files": [{"path": path, "content": files[path]} for path in files]}
+    raw: t.Any = {
+        "name": "web",
+        "path": "/etc/sv/web",
+        "files": [{"path": path, "content": files[path]} for path in files],
+    }
     return Draft(Directory(raw), Options(log=log))
 
 

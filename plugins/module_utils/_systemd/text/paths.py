@@ -1,7 +1,11 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where unit files and drop-ins are (the tables of systemd.unit(5), section "Unit File Load Path")."""
+"""Where unit files and drop-ins are (the tables of systemd.unit(5), section "Unit File Load Path").
+
+Of paths only, for who writes: these are reckoned before a manager is asked, and where there is none. What files say is read by
+`store.py`, in the directories that a manager itself names; it needs nothing of this.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a unit's files say of some directives, as systemd would read them now, for many units at once.
 
-Directories are listed once, files are read once, and only the lines that are asked for are looked at.
+Directories are listed once, files are read once, and only the lines that are asked for are looked at. It takes any directories, such
+as a manager names, and so needs nothing of `paths.py`, by which files are written.
 """
 
 from __future__ import annotations

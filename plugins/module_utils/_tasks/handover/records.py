@@ -20,6 +20,26 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
 
+if t.TYPE_CHECKING:
+
+    class Was(t.TypedDict, total=False):
+        """The state under the old supervisor; see `Live`, but for `enabled`, which is whether it came up with the host."""
+
+        running: bool
+        wanted: str | None
+        down: bool
+        once: bool
+        supervised: bool
+        enabled: bool
+
+    class Entry(t.TypedDict, total=False):
+        """What the task said of the service, in the form of the option `services`."""
+
+        units: list[dict[str, t.Any]]
+        dropins: list[dict[str, t.Any]]
+        accept: list[str]
+
+
 DIRECTORY = "/var/lib/pidone.systemd/handover"
 # Phases that an interrupted run leaves behind.
 UNDER_WAY = ("begun", "giving_back")
@@ -169,7 +189,7 @@ class Record:
         self.source: str = _field(name, data, "source", "runit")
         self.path: str = _field(name, data, "path", "")
         self.links: dict[str, str] = _field(name, data, "links", {})
-        self.was: dict[str, t.Any] = _field(name, data, "was", {})
+        self.was: Was = _field(name, data, "was", {})
         self.units: list[str] = _field(name, data, "units", [])
         self.files: dict[str, str | None] = _field(name, data, "files", {})
         self.written: dict[str, str] = _field(name, data, "written", {})
@@ -181,7 +201,7 @@ class Record:
         before = data.get("before")
         self.before: Snapshot | None = None if before is None else t.cast("Snapshot", _field(name, data, "before", {}))
         # What the task said of it: `units`, `dropins`, `accept`.
-        self.entry: dict[str, t.Any] = _field(name, data, "entry", {})
+        self.entry: Entry = _field(name, data, "entry", {})
         # Whether there is a file `down` in the service directory that is ours, for the moment.
         self.held_down: bool = _field(name, data, "held_down", False)
 

@@ -23,6 +23,47 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_changing
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import Listener
+
+    class Moved(t.TypedDict):
+        """A service of the record: what it was, and what was asked of it, before the host booted systemd."""
+
+        name: str
+        # Its service directory; empty where that was not told.
+        path: str
+        # At least one.
+        units: list[str]
+        # Whether that is a unit of the host.
+        packaged: bool
+        accept: list[str]
+        # Whether it would have come up with the next boot of the old init.
+        wanted: bool
+        # None where it did not run.
+        before: Snapshot | None
+
+    class _Unit(t.TypedDict, total=False):
+        # Only until all are looked at: the unit that is looked at, and whether that is why it failed.
+        unit: str
+        down: bool
+
+    class Told(_Unit):
+        """A service as `init_handover` returns it, which is the form in which `service_handover` does."""
+
+        name: str
+        outcome: str
+        message: str
+        units: list[str]
+        before: Snapshot | None
+        after: Snapshot | None
+        differences: list[Difference]
+        # None where nothing could be compared.
+        parity: bool | None
+        seconds: float | None
+
+
 _PAUSE = 0.1
 # Seconds that programs get to open their sockets, beyond the time to settle.
 _LISTEN = 30.0
@@ -43,12 +84,12 @@ class Seen(t.NamedTuple):
 
 
 def verify(
-    services: t.Sequence[dict[str, t.Any]],
-    before: t.Mapping[str, dict[str, t.Any]],
+    services: t.Sequence[Moved],
+    before: t.Mapping[str, Listener],
     ctx: Context,
     settle: float,
     accept: t.Sequence[str],
-) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
+) -> tuple[list[Told], list[Difference]]:
     """Compare services and sockets with what they were.
 
     :param services: those of the record.
@@ -80,7 +121,7 @@ def verify(
     return told, host
 
 
-def _only_sockets(told: t.Sequence[dict[str, t.Any]], host: t.Sequence[dict[str, t.Any]]) -> bool:
+def _only_sockets(told: t.Sequence[Told], host: t.Sequence[Difference]) -> bool:
     """Whether all that is missing are sockets, which a program may yet open."""
     worse = [difference for one in told for difference in one["differences"] if difference["worse"]]
     if any(one["outcome"] == "failed" and not one["differences"] for one in told):
@@ -142,14 +183,14 @@ def _up_for(ctx: Context) -> float:
 
 
 def _service(
-    service: dict[str, t.Any], first: t.Mapping[str, Seen], second: t.Mapping[str, Seen], accept: t.Sequence[str]
-) -> dict[str, t.Any]:
+    service: Moved, first: t.Mapping[str, Seen], second: t.Mapping[str, Seen], accept: t.Sequence[str]
+) -> Told:
     """One service: up as it was, and the same."""
     name, before = str(service["name"]), service.get("before")
     main = next((one for one in service["units"] if unit_type(one) == "service"), service["units"][0])
     triggers = [one for one in service["units"] if unit_type(one) in ("timer", "socket", "path")]
     seen = second[main]
-    told: dict[str, t.Any] = {
+    told: Told = {
         "name": name,
         "outcome": "handed_over",
         "message": "",
@@ -164,7 +205,8 @@ def _service(
     }
     problem = _problem(service, main, triggers, first, second)
     if problem:
-        told.update(outcome="failed", message=problem, parity=False if before else None, down=seen.loaded == "loaded")
+        told["outcome"], told["message"], told["parity"] = "failed", problem, False if before else None
+        told["down"] = seen.loaded == "loaded"
         return told
     if not before or not seen.pid:
         # Nothing that could be compared: a one-shot, a timer, or a service that was down.
@@ -173,7 +215,7 @@ def _service(
     after = snapshot(seen.pid, others)
     told["after"] = after
     if after is None:
-        told.update(outcome="failed", message=f"{main} ended while it was looked at", parity=False)
+        told["outcome"], told["message"], told["parity"] = "failed", f"{main} ended while it was looked at", False
         return told
     mine = [one.partition(":")[2] for one in accept if one.startswith(f"{name}:")]
     mine += [one for one in accept if ":" not in one]
@@ -198,7 +240,7 @@ def _service(
 
 
 def _problem(
-    service: dict[str, t.Any],
+    service: Moved,
     main: str,
     triggers: t.Sequence[str],
     first: t.Mapping[str, Seen],
@@ -238,11 +280,11 @@ def _reasons(ctx: Context, names: t.Sequence[str]) -> dict[str, str]:
     return {name: report_unhealthy(ctx, [name], "start").msg for name in names}
 
 
-def _host(before: t.Mapping[str, dict[str, t.Any]], accept: t.Sequence[str]) -> list[dict[str, t.Any]]:
+def _host(before: t.Mapping[str, Listener], accept: t.Sequence[str]) -> list[Difference]:
     """What the whole host listens on, compared."""
     after = listeners(passing=True)
     ports = ephemeral_ports()
-    found = []
+    found: list[Difference] = []
     for name, was in before.items():
         kind, _blank, place = name.partition(" ")
         # /dev/log is a link to where journald listens.
@@ -261,11 +303,11 @@ def _host(before: t.Mapping[str, dict[str, t.Any]], accept: t.Sequence[str]) -> 
     return found
 
 
-def _owner(one: dict[str, t.Any]) -> str:
+def _owner(one: Listener) -> str:
     return f"{one['name']} ({one['user']})"
 
 
-def _difference(what: str, before: str, after: str, reason: str, worse: bool, accepted: bool) -> dict[str, t.Any]:
+def _difference(what: str, before: str, after: str, reason: str, worse: bool, accepted: bool) -> Difference:
     return {
         "what": what,
         "before": before,

@@ -32,6 +32,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
 _BOOT = re.compile("all|[-+]?[0-9]{1,6}|[0-9a-fA-F]{32}(?:[-+][0-9]{1,6})?")
@@ -40,7 +43,7 @@ _A_TIME = "write one such as '2026-11-22 18:00', 2026-11-22T18:00:00Z, today or 
 _MOST_LINES = 2**31 - 1
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     session = open_session(params, connects=False, module=module)
@@ -78,7 +81,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     except SystemdError as e:
         raise _of_option(e, params) from e
     for entry in entries:
-        entry.update(time=rfc3339(entry["time"]), usec=entry["time"])
+        entry["usec"], entry["time"] = entry["time"], rfc3339(entry["time"])
     return {"changed": False, "entries": entries, "warnings": [] if entries else _blind(params)}
 
 

@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued
 
@@ -139,7 +140,7 @@ class Isolate(Jobs):
         return ctx.manager.enqueue([(name, "start") for name in self.names], "isolate")
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring the manager to what the module's options ask for; returns the module's result."""
     params = module.params
     session = open_session(params, may_be_gone=_only_undoes(params), module=module)
@@ -298,7 +299,7 @@ _BOOT = {
 _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic")
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
     params = module.params
     with open_session(params, module=module) as session, session.reading():

@@ -66,10 +66,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.st
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring the units' properties to what the module's options ask for; returns the module's result."""
     params = module.params
     wanted = wanted_from(params["properties"])

@@ -111,7 +111,7 @@ class Trial(Step):
         self._units = units
         self._limits = limits
         self._owner = owner
-        self._deaths: t.Any = None
+        self._deaths: Deaths | None = None
         self._watched: list[_Watched] = []
         self.observed: dict[str, t.Any] = {}
 
@@ -156,12 +156,13 @@ class Trial(Step):
         """What speaks against the limits, by unit; fills in `observed`."""
         reasons: dict[str, list[str]] = {}
         down = []
+        deaths = t.cast("Deaths", self._deaths)
         statuses = ctx.manager.status(self.names)
         for unit, status, restarts in zip(watched, statuses, self._restarts(ctx)):
             seen = unit.look()
             entry = self._entry(unit, status, restarts, seen, seconds)
             self.observed[unit.name] = entry
-            death = self._deaths.found.get(unit.name) if self._deaths.look() else None
+            death = deaths.found.get(unit.name) if deaths.look() else None
             if death is not None:
                 # As it was then: its control group is another by now, and so is what can be asked of it.
                 entry.update(active_state=death.unit.get("ActiveState"), sub_state=death.unit.get("SubState"))
@@ -179,7 +180,7 @@ class Trial(Step):
             self._note_end(self.observed[unit.name], found["Result"], exit_of(found))
         for name, entry in self.observed.items():
             if "result" in entry:
-                reasons.setdefault(name, []).append(_told_end(entry, name in self._deaths.found))
+                reasons.setdefault(name, []).append(_told_end(entry, name in deaths.found))
         return reasons
 
     def _note_end(self, entry: dict[str, t.Any], result: str | None, end: Exit) -> None:

@@ -10,7 +10,7 @@ import os
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_through
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
     Context,
@@ -43,10 +43,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service 
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-def run(module: t.Any) -> dict[str, t.Any]:
+def run(module: Module) -> dict[str, t.Any]:
     """Run a command as the module's options say; returns the module's result."""
     params = module.params
     check_options(params)
@@ -74,7 +75,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
         ctx = Context(manager, request.timeout or 90.0)
         with _interruptible():
             try:
-                result["changed"] = carry_out(plan, ctx)
+                result["changed"] = carry_through(module, plan, ctx)
             except Taken:
                 # Somebody was faster; it may have been the same task, elsewhere.
                 existing = _existing(manager, request)
@@ -82,7 +83,7 @@ def run(module: t.Any) -> dict[str, t.Any]:
                     raise
                 return existing
             except SystemdError as e:
-                e.data = {**{key: result[key] for key in ("name", "cmd", "steps")}, **outcome.facts, **e.data}
+                e.data = {**{key: result[key] for key in ("name", "cmd")}, **outcome.facts, **e.data}
                 raise
             finally:
                 if ctx.manager is not manager:

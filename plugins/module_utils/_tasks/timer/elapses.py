@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
@@ -73,6 +74,14 @@ def upcoming(calendars: t.Sequence[Calendar], count: int, after: int) -> list[in
     for calendar in calendars:
         found.update(calendar.elapses(after, count))
     return sorted(found)[:count]
+
+
+def upcoming_of(calendars: t.Sequence[Calendar], count: int, after: int) -> list[int]:
+    """The same; none where the time zone of one cannot be computed with, of which who reads the calendars warns."""
+    try:
+        return upcoming(calendars, count, after)
+    except BadInput:
+        return []
 
 
 def now_usec() -> int:

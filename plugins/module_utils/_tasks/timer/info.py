@@ -12,6 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, parse_calendar
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
@@ -52,6 +53,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 _PLAIN = (
@@ -72,14 +74,12 @@ _ASKED = (
     *_PLAIN,
 )
 _RUN = ("Result", "ExecMainCode", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestamp")
-# Values of ExecMainCode, which are those of si_code for SIGCHLD (sigaction(2)).
-_CODES = {1: "exited", 2: "killed", 3: "dumped"}
 _NEVER = (None, 0, INFINITY)
 # Defaults of systemd.timer(5), for files that nobody has loaded.
 _DEFAULTS = {"AccuracyUSec": 60_000_000, "RandomizedDelayUSec": 0, "RemainAfterElapse": True}
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     local_time()
@@ -191,10 +191,11 @@ def _add_runs(manager: UnitManager, entries: t.Sequence[dict[str, t.Any]]) -> No
     for name in services:
         result, code, status, began, ended = (next(values) for dummy in _RUN)
         if began not in _NEVER:
+            end = Exit(code or 0, status or 0)
             runs[name] = {
                 "result": result,
-                "exit_code": _CODES.get(code),
-                "exit_status": status if _CODES.get(code) else None,
+                "exit_code": end.word,
+                "exit_status": end.number if end.word else None,
                 "started_at": iso(began),
                 "ended_at": iso(ended) if ended not in _NEVER and ended >= began else None,
             }

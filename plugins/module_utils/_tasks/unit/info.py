@@ -32,6 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 DEPENDENCIES = (
@@ -66,7 +67,7 @@ _GROUPED = (
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
-def gather(module: t.Any) -> dict[str, t.Any]:
+def gather(module: Module) -> dict[str, t.Any]:
     """Read what the module's options ask for; returns the module's result."""
     params = module.params
     names = [check_name(name, globs=True) for name in params["name"] or ()]
@@ -84,7 +85,7 @@ def gather(module: t.Any) -> dict[str, t.Any]:
         ) from e
 
 
-def _gather(module: t.Any, names: list[str]) -> dict[str, t.Any]:
+def _gather(module: Module, names: list[str]) -> dict[str, t.Any]:
     params = module.params
     with open_session(params, module=module) as session, session.reading():
         manager = session.manager

@@ -43,10 +43,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.scripts import script_of
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring the units to what the module's options ask for; returns the module's result."""
     params = module.params
     wish = wish_from(params)

@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 
 _LABEL_PART = re.compile(r"[A-Za-z0-9_.:,-]{1,255}")
@@ -28,7 +29,7 @@ class Attributes:
     :param path: the file, for messages.
     """
 
-    def __init__(self, module: t.Any, path: str) -> None:
+    def __init__(self, module: Module, path: str) -> None:
         self._module = module
         self._params = module.params
         self._path = path

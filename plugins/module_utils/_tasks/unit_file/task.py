@@ -27,10 +27,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.pl
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring a unit file or drop-in to what the module's options ask for; returns the module's result."""
     task = _Task(module)
     with task.session as session:
@@ -61,7 +62,7 @@ def converge(module: t.Any) -> dict[str, t.Any]:
 class _Task:
     """One file as it is asked for, and the way from there to a plan."""
 
-    def __init__(self, module: t.Any) -> None:
+    def __init__(self, module: Module) -> None:
         self.module = module
         self.asked = asked = Asked(module.params, module.check_mode)
         # A user's manager that does not run reads the file when it starts.

@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
 
 
@@ -92,7 +93,7 @@ class AwaitManagers(Step):
         return False
 
 
-def converge(module: t.Any) -> dict[str, t.Any]:
+def converge(module: Module) -> dict[str, t.Any]:
     """Bring users' managers to what the module's options ask for; returns the module's result."""
     params = module.params
     on = params["linger"]

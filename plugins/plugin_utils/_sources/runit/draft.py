@@ -13,6 +13,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered
+
 
 class Options(t.NamedTuple):
     """What the user chose."""
@@ -31,7 +34,7 @@ class Draft:
     # "native"; "wrapped": the original script goes on being run.
     translation: str = "native"
     # Units besides the service's own, as the module returns them.
-    companions: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    companions: list[Rendered] = dataclasses.field(default_factory=list)
     # Standard error goes where standard output does, as far as the run script says.
     stderr_joined: bool = True
     service: Service = dataclasses.field(init=False)

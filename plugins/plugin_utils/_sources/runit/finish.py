@@ -52,6 +52,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv i
 if t.TYPE_CHECKING:
     from tree_sitter import Node
 
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File
+
 
 # finish gets the exit code or -1, and the low byte of the wait status; ExecStopPost= gets them as words.
 _FINISH_CODE = 'case $EXIT_CODE in exited) set -- "$EXIT_STATUS" 0;; "") set -- 111 0;; '
@@ -84,7 +86,7 @@ def finish(draft: Draft) -> None:
     """Give the service what the finish script says."""
     text = draft.definition.text("finish")
     if text is None:
-        linked = draft.definition.files.get("finish", {})
+        linked: File = draft.definition.files.get("finish", {"path": "finish"})
         if linked.get("type") == "link" and not str(linked.get("target") or "/").startswith("/"):
             draft.note(INFO, "finish", "finish", 0, f"a link to {linked.get('target')}, which is not there; left out")
         elif "finish" in draft.definition.files:

@@ -19,6 +19,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dire
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import shebang_of, shell_of
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File, Raw
+
 _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
 )
@@ -40,7 +43,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
     """
     definition = draft.definition
     text = definition.text("log/run")
-    linked = definition.files.get("log/run", {})
+    linked: File = definition.files.get("log/run", {"path": "log/run"})
     target = str(linked.get("target") or "")
     if not text and linked.get("type") == "link" and target:
         # Many log with a link to a program, which takes its tag from the name of the service.
@@ -216,7 +219,7 @@ def _companion(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
     """log/run kept as a service of its own, fed through a named pipe."""
     definition = draft.definition
     name = unit_name(definition.name)
-    raw = {
+    raw: Raw = {
         "name": f"{definition.name}-log",
         "source": definition.source,
         "path": f"{definition.path}/log",

@@ -33,6 +33,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.fini
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import log
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.run import run
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
+
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(
     r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
@@ -142,7 +146,7 @@ def _texts(draft: Draft) -> list[str]:
     return [unit["content"].split("\n", 1)[1] for unit in units_of(draft)]
 
 
-def units_of(draft: Draft) -> list[dict[str, t.Any]]:
+def units_of(draft: Draft) -> list[Rendered]:
     """The units, as the module returns them."""
     service = draft.service
     origin = f"{draft.definition.path}/run"
@@ -195,7 +199,7 @@ def _rest(draft: Draft) -> None:
             draft.note(INFO, "file", path, 0, "a file of its own that the scripts mention; keep it where it is")
         else:
             draft.note(INFO, "file", path, 0, "a file that neither runsv nor the scripts use; left out")
-    if definition.has("env") and not definition.files.get("env", {}).get("used") and draft.translation == "native":
+    if definition.has("env") and draft.translation == "native":
         scripts = definition.text("run") or ""
         if "env" not in scripts:
             draft.note(INFO, "env", "env", 0, "an env directory that no script reads; left out")
@@ -207,11 +211,11 @@ def _rest(draft: Draft) -> None:
         draft.note(INFO, "conf", "conf", 0, "a conf file that no script reads; left out")
 
 
-def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
+def translate(raw: Raw, options: Options) -> Translated:
     """One service as the module returns it (without `state` and `definition`). Never raises for what is in the files."""
     definition = Directory(raw)
     draft = Draft(definition, options)
-    units: list[dict[str, t.Any]] = []
+    units: list[Rendered] = []
     try:
         fill(draft)
         translation = draft.translation
@@ -250,7 +254,7 @@ def translate(raw: t.Mapping[str, t.Any], options: Options) -> dict[str, t.Any]:
     for one in draft.findings:
         if one not in findings:
             findings.append(one)
-    result: dict[str, t.Any] = _printable(
+    result: Translated = _printable(
         {
             "name": definition.name,
             "source": definition.source,

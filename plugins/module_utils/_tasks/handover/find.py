@@ -1,0 +1,140 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The services of a task as they are found on the host, before anything is planned."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import (
+    links_in,
+    links_to,
+    running_scanners,
+    scanned_elsewhere,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised, scanned_links
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import tidy
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, UnitWish
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import (
+    Given,
+    GivenUnit,
+    check_service,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import UNDER_WAY, Record
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Task
+
+
+class Finder:
+    """Looks for services: who runs them, where they are linked, and what is known of them from earlier runs."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        # Services that an earlier run left half way, and which are taken on though they are not listed.
+        self.resumed: list[str] = []
+        # Whoever looks for services now, wherever that is: a link that is overlooked starts a second copy.
+        scanners = running_scanners()
+        self._scanned = scanned_elsewhere(scanners)
+        self._of_users = [one for one in scanners if one.uid != 0]
+
+    def items(self) -> list[Item]:
+        """The services that are listed, and those that an interrupted run left behind.
+
+        :raises BadInput: one cannot be moved as it is, or is there twice.
+        """
+        items = [self._item(given) for given in [*self._task.given, *self._interrupted()]]
+        _check_distinct(items)
+        return items
+
+    def _interrupted(self) -> list[Given]:
+        """Services that an earlier run left half way and that are not listed, since they may look like unused by now."""
+        listed = {given.name for given in self._task.given}
+        found = []
+        for name in self._task.records.names():
+            record = self._task.records.load(name) if name not in listed else None
+            if record is None or record.phase not in UNDER_WAY:
+                continue
+            if (record.phase == "giving_back") != self._task.giving_back:
+                self._task.warnings.append(
+                    f"{name} was left half way to {'its old supervisor' if not self._task.giving_back else 'systemd'} by an "
+                    "interrupted run; name it in `services` to have it ended"
+                )
+                continue
+            self.resumed.append(name)
+            entry = {**record.entry, "name": name, "source": record.source, "definition": {"path": record.path}}
+            found.append(check_service(entry, f"the record of {name}"))
+        return found
+
+    def _item(self, given: Given) -> Item:
+        name, where = given.name, f"services: {given.name}"
+        record = self._task.records.load(name)
+        path = given.path or (record.path if record else "") or f"/etc/sv/{name}"
+        source = given.source or str(self._task.params["source"])
+        path = os.path.realpath(path)
+        supervised = Supervised(path, source)
+        record = record or Record(name, {"phase": "", "path": path, "source": source})
+        units = given.units or ([GivenUnit(given.packaged, None)] if given.packaged else [])
+        wishes = [UnitWish(one.name, None if one.content is None else tidy(one.content)) for one in units]
+        moving = Moving(name, supervised, record, wishes)
+        moving.accept = {*self._task.params["accept"], *given.accept}
+        moving.settle, moving.listen = self._task.settle / 1e6, self._task.listen
+        if not self._task.giving_back:
+            self._files(moving, given)
+            record.entry = {
+                "units": [unit._asdict() for unit in wishes],
+                "dropins": [one._asdict() for one in given.dropins],
+                "accept": given.accept,
+            }
+        item = Item(moving)
+        if not moving.units and not self._task.giving_back:
+            why = (
+                "was refused by the translation and has no units" if given.translation == "refused" else "has no units"
+            )
+            raise BadInput(
+                f"{where} {why}; write a unit by hand and give it in `units` (a name alone for one that is on the host), "
+                "or leave the service out"
+            )
+        self._links(moving, given, where)
+        return item
+
+    def _files(self, moving: Moving, given: Given) -> None:
+        directory = self._task.params["directory"].rstrip("/")
+        for unit in moving.units:
+            if unit.content is not None:
+                moving.files[f"{directory}/{unit.name}"] = unit.content
+        for dropin in given.dropins:
+            moving.files[f"{directory}/{dropin.unit}.d/{dropin.name}"] = tidy(dropin.content)
+
+    def _links(self, moving: Moving, given: Given, where: str) -> None:
+        """The links that are there now; the record keeps those that an earlier run took away."""
+        record, path = moving.record, moving.supervised.path
+        found = [*given.links, *links_to(path, more=self._scanned)]
+        found = list(
+            dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
+        )
+        for one in self._of_users:
+            if links_in(one.directory, path):
+                raise BadInput(
+                    f"{where} is linked in {one.directory} too, where the supervisor of the user with ID {one.uid} (process "
+                    f"{one.pid}) runs it for that user; it would be started again, so leave the service out or remove that link"
+                )
+        now = scanned_links([one for one in found if os.path.realpath(one) == path])
+        if record.phase in UNDER_WAY:
+            now = {**record.links, **now}
+        moving.links_now = now
+
+
+def _check_distinct(items: t.Sequence[Item]) -> None:
+    names: dict[str, str] = {}
+    for item in items:
+        for what in [f"service {item.moving.name}", *(f"unit {name}" for name in item.moving.unit_names)]:
+            if what in names:
+                raise BadInput(
+                    f"services: {what} is there twice, of {names[what]} and {item.moving.name}; each can be only once"
+                )
+            names[what] = item.moving.name
