@@ -103,6 +103,7 @@ SERVICES: dict[str, tuple[str, bool]] = {
     "reset start": ("ExecStart=/bin/true\nExecStart=\nExecStop=/bin/true\nRemainAfterExit=yes\n", False),
     "no such type": ("Type=dump\nExecStart=/bin/true\n", False),
     "no such restart": ("Restart=perhaps\nExecStart=/bin/true\n", False),
+    "forced restart": ("ExecStart=/bin/true\nRestartForceExitStatus=3\n", False),
     "no boolean": ("RemainAfterExit=perhaps\nExecStart=/bin/true\n", False),
     "later versions": ("Type=notify-reload\nExecStart=/bin/true\n", False),
     "specifier": ("ExecStart=%t/x\n", False),

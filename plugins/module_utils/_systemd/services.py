@@ -111,6 +111,9 @@ def _service_of(content: bytes) -> Service | None:
         elif section == b"[Service]":
             key, _equals, value = line.partition(b"=")
             key, value = key.rstrip(b" \t"), value.lstrip(b" \t")
+            if key == b"RestartForceExitStatus":
+                # That is heeded even with Restart=no.
+                return None
             if key in _WANTED:
                 if not value or (key == b"ExecStart" and not _command(value)):
                     return None
