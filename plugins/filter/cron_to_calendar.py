@@ -35,9 +35,21 @@ options:
       - Time zone that the times are meant in, for an expression. It is written into the calendars.
       - By default it is the host's own. In crontabs, C(CRON_TZ) is heeded.
     type: str
+  host_timezone:
+    description:
+      - Time zone of the host that a crontab is from, such as V(Europe/Berlin) or V(UTC). Findings about summer time are then only those that
+        are true there.
+      - Without it, one finding of the crontab names the jobs whose run may be left out on one day of the year.
+    type: str
+  user:
+    description:
+      - Whose crontab it is, with O(crontab=user). The services of its jobs run as that user.
+      - Without it, each job has a finding that says so.
+    type: str
 notes:
   - When the clock is put forward, cron runs what was skipped after the gap, and systemd skips it. When the clock is put back, cron runs jobs
     that have V(*) as hour or minute in both of the hours, and systemd in the first. The findings of a job say where this can matter.
+  - A line that cron takes but never runs, such as one for V(fri-mon), is a job without calendars, and a finding.
 seealso:
   - module: pidone.systemd.timer
   - plugin: pidone.systemd.calendar
@@ -58,15 +70,23 @@ EXAMPLES = r"""
   register: crontab
   changed_when: false
 
-- name: Its jobs as timers, run as cron runs them
+- name: Its jobs as timers, run as cron runs them; what leaves the crontab is removed
   pidone.systemd.timer:
-    name: "app-cron-{{ item.line }}"
-    OnCalendar: "{{ item.calendars }}"
-    AccuracySec: 1s
-    service: "{{ item.service | combine({'User': 'app'}) }}"
-  loop: "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
-  loop_control:
-    label: "{{ item.command }}"
+    marker: crontab of app
+    purge: true
+    timers: "{{ timers }}"
+  vars:
+    jobs: "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user', user='app', host_timezone='UTC') | selectattr('timer') }}"
+    timers: >-
+      {%- set named = [] -%}
+      {%- for job in jobs -%}
+      {%- set _ = named.append(job.timer | combine({'name': 'app-cron-' ~ job.line})) -%}
+      {%- endfor -%}
+      {{ named }}
+
+- name: What a person should know of them
+  ansible.builtin.debug:
+    msg: "{{ crontab.stdout | pidone.systemd.cron_to_calendar('user', user='app') | map(attribute='findings') | flatten }}"
 """
 
 RETURN = r"""
@@ -75,7 +95,8 @@ _value:
     - Without O(crontab), the list of values for C(OnCalendar).
     - With O(crontab), a list of jobs. Each has C(line) (its number), C(command), C(stdin) (text or V(null)), C(user) (empty in a user's
       crontab), C(environment) (the variables above it), C(calendars), C(boot) (whether it is run at boot, and has no calendars),
-      C(persistent) (whether missed runs are made up for), C(service) (directives of the C([Service]) section) and C(findings), each with
+      C(persistent) (whether missed runs are made up for), C(service) (directives of the C([Service]) section), C(timer) (options of
+      M(pidone.systemd.timer) beside its name, with that service, or V(null) for a job without calendars) and C(findings), each with
       C(severity) (V(info), V(warning) or V(decision)), C(construct), C(line) and C(message). Jobs of anacron have a C(name) too.
   type: list
   elements: raw
@@ -84,18 +105,32 @@ _value:
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import KINDS, convert, parse_crontab
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_account
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import KINDS, parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.times import check_zone, convert
 from ansible_collections.pidone.systemd.plugins.plugin_utils._filters import choice, reporting, text
 
 
 @reporting
 def cron_to_calendar(
-    value: t.Any, crontab: str | None = None, timezone: str | None = None
+    value: t.Any,
+    crontab: str | None = None,
+    timezone: str | None = None,
+    host_timezone: str | None = None,
+    user: str | None = None,
 ) -> list[str] | list[dict[str, t.Any]]:
     if crontab is not None:
         if timezone:
             raise BadInput("timezone: is for expressions; a crontab says it with CRON_TZ")
-        return parse_crontab(text(value), choice(crontab, KINDS, "crontab"))
+        kind = choice(crontab, KINDS, "crontab")
+        if user is not None and kind != "user":
+            raise BadInput(f"user: is for crontab='user'; a crontab of kind {kind} says it itself")
+        owner = check_account(text(user, "user"), "user") if user is not None else ""
+        zone = check_zone(text(host_timezone, "host_timezone"), "host_timezone") if host_timezone is not None else ""
+        return parse_crontab(text(value), kind, owner, zone)
+    for option, given in (("host_timezone", host_timezone), ("user", user)):
+        if given is not None:
+            raise BadInput(f"{option}: is for crontabs; say which kind it is with `crontab`")
     schedule = convert(text(value), text(timezone or "", "timezone"), "input", "timezone")
     if schedule.boot:
         raise BadInput(f"input: {shown(value)} is no time: {schedule.findings[0]['message']}")

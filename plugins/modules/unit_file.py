@@ -78,7 +78,8 @@ options:
         An empty list writes nothing.
       - In C(Environment) and C(LogExtraFields), each item of a list is one variable with its value as the process shall see it, and is quoted as
         needed. A mapping of
-        names to values does the same. A plain string, and an item that begins with a quote, are written as they are. Specifiers such as C(%h) are
+        names to values does the same, and its values may have blanks around them and several lines.
+        A plain string, and an item that begins with a quote, are written as they are. Specifiers such as C(%h) are
         expanded by systemd
         in any case; write C(%%) for a percent sign.
       - All other values are written as they are, in the syntax of systemd's manual pages. A line break in a value is an error.

@@ -8,7 +8,8 @@ from __future__ import annotations
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.times import convert
 from tests.attacks.inputs import as_bytes, as_text
 
 SEEDS = [

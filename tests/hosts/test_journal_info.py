@@ -117,3 +117,12 @@ def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None
     for word in words:
         assert word in result["msg"]
     assert "Traceback" not in str(result)
+
+
+def test_whoever_may_not_read_it_is_told(host: Host) -> None:
+    """journalctl itself finds nothing then, and says nothing."""
+    result = host.ansible("pidone.systemd.journal_info", {"unit": "ssh"}, remote_user="nosudo")
+    assert (result["failed"], result["entries"]) == (False, [])
+    (warning,) = result["warnings"]
+    assert "may not read the system's journal" in warning and "systemd-journal" in warning
+    assert host.ansible("pidone.systemd.journal_info", {"unit": "ssh"}).get("warnings", []) == []

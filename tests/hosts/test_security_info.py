@@ -83,3 +83,11 @@ def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None
     for word in words:
         assert word in result["msg"]
     assert "Traceback" not in str(result)
+
+
+@pytest.mark.usefixtures("services")
+def test_check_mode_before_a_unit_is_made(host: Host) -> None:
+    result = host.ansible("pidone.systemd.security_info", {"name": ["si-later", "si-open"]}, check=True)
+    assert not result["failed"], result["msg"]
+    assert [unit["name"] for unit in result["units"]] == ["si-open.service"]
+    assert result["warnings"] == ["not there yet, taken for made by an earlier task, and not assessed: si-later.service"]

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import time
 import typing as t
 
 import pytest
+import yaml
 
+from ansible_collections.pidone.systemd.plugins.filter import cron_to_calendar
 from tests import contract
 from tests.contract import invocation, show
 from tests.lab.fixtures import every_version
@@ -408,23 +411,11 @@ class TestManyTimers:
 @one_version
 def test_crontab(host: Host, name: str) -> None:
     """The example of the filter `cron_to_calendar`: a crontab's jobs as timers."""
-    options = {
-        "name": name + "-{{ item.line }}",
-        "OnCalendar": "{{ item.calendars }}",
-        "AccuracySec": "1s",
-        "service": "{{ item.service | combine({'User': 'deploy'}) }}",
-    }
-    jobs = "{{ crontab | pidone.systemd.cron_to_calendar('user') | rejectattr('boot') }}"
-    play = [
-        {
-            "hosts": "all",
-            "gather_facts": False,
-            "vars": {
-                "crontab": f"# jobs\nMAILTO=\n30 6 1,15 * fri echo 50\\% > /tmp/{name}\n@reboot true\n*/10 * * * * true\n"
-            },
-            "tasks": [{"pidone.systemd.timer": options, "loop": jobs}],
-        }
-    ]
+    example = yaml.safe_load(cron_to_calendar.EXAMPLES)[2]
+    text = json.dumps(example).replace("crontab of app", name).replace("app-cron-", f"{name}-").replace("user='app'", "user='deploy'")
+    task = json.loads(text)
+    crontab = f"# jobs\nMAILTO=\n30 6 1,15 * fri echo 50\\% > /tmp/{name}\n@reboot true\n*/10 * * * * true\n0 1 * * fri-mon never\n"
+    play = [{"hosts": "all", "gather_facts": False, "vars": {"crontab": {"stdout": crontab}}, "tasks": [task]}]
     assert host.playbook(play).ok().changed == 1
     assert host.playbook(play).ok().changed == 0
     timers = info(host, name=f"{name}-*")

@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import BINARIES, parse_table
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_bytes
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import parse_crontab
 from tests.lab.fixtures import every_version
 from tests.lab.host import Host
 from tests.unit.values import compare, numeric, oracle

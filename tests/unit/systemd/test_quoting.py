@@ -22,7 +22,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoti
     split_words,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import _word as cron_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import _word as cron_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._translate.render import quoted as translated
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)

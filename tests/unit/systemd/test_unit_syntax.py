@@ -254,6 +254,8 @@ class TestRender:
             (["", "A=%h"], ["", "A=%h"]),
             ({}, []),
             ({"A": None}, ["A="]),
+            ({"A": "  b ", "C": "\td"}, ['"A=  b "', '"C=\\td"']),
+            ({"A": "x\ny\n", "B": "folded z\n", "C": "\n"}, ['"A=x\\ny\\n"', '"B=folded z"', "C="]),
         ],
     )
     def test_environment(self, value: t.Any, lines: list[str]) -> None:

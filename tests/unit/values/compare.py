@@ -20,7 +20,7 @@ from ansible_collections.pidone.systemd.plugins.filter.unescape import unescape
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.times import convert
 from tests.unit.values import oracle
 
 # An ordinary moment, and one after which everything has to be carried.

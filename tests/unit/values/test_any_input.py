@@ -44,7 +44,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.comma
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import KINDS, convert, parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import KINDS, parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.times import convert
 from ansible_collections.pidone.systemd.plugins.test.active import active
 from ansible_collections.pidone.systemd.plugins.test.calendar import calendar
 from ansible_collections.pidone.systemd.plugins.test.enabled import enabled

@@ -23,7 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text impor
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.plugin_utils._cron import convert, parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.crontab import parse_crontab
+from ansible_collections.pidone.systemd.plugins.plugin_utils._cron.times import convert
 from tests.unit.values import numeric
 
 MANY = "9" * 5000

@@ -330,7 +330,7 @@ def _values(key: str, value: t.Any, where: str) -> list[str]:
                 raise BadInput(
                     f"{where}: {shown(name)} is not the name of a variable; letters, digits and _ may be used, and no digit first"
                 )
-            pairs.append(quote(f"{name}={_scalar(key, text, f'{where}.{plain(name)}')}", BREAKS))
+            pairs.append(quote(f"{name}={_variable_value(key, text, f'{where}.{plain(name)}')}", BREAKS))
         return pairs
     if not isinstance(value, (list, tuple)):
         return [_ended(_scalar(key, value, where), where)]
@@ -374,6 +374,20 @@ def _scalar(key: str, value: t.Any, where: str) -> str:
         if (char < " " and char != "\t") or char == "\x7f" or 0xD800 <= ord(char) <= 0xDFFF:
             raise BadInput(f"{where}: {shown(value)} holds the character {shown(char)}, which a unit file cannot")
     return text
+
+
+def _variable_value(key: str, value: t.Any, where: str) -> str:
+    """The value of a variable that has its name apart: blanks around it are its own, and line breaks can be quoted.
+
+    The line end of a folded block of YAML is not its own.
+    """
+    if not isinstance(value, str):
+        return _scalar(key, value, where)
+    if value.find("\n") == len(value) - 1:
+        value = value[:-1]
+    for line in value.split("\n"):
+        _scalar(key, line, where)
+    return value
 
 
 def _ended(text: str, where: str) -> str:

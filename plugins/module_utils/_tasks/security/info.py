@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session, timeout_of
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
     ProgramMissing,
@@ -36,22 +36,27 @@ def gather(module: t.Any) -> dict[str, t.Any]:
     for name in names:
         if unit_type(name) not in ("service", ""):
             raise BadInput(f"name: {name} is no service; only services are assessed")
+    expected: list[str] = []
     with open_session({"scope": "system"}, timeout) as session, session.reading():
         manager = session.manager
         if params["name"] is None:
             found = [s.id for s in manager.list_units(["*.service"]) if s.load_state == "loaded"]
         else:
-            found = _find(manager, names)
+            found = _find(manager, names, expected if module.check_mode else None)
     units = assess(found, max(session.deadline - time.monotonic(), 0.01)) if found else []
     if not params["details"]:
         for unit in units:
             del unit["directives"]
     units.sort(key=lambda unit: (-unit["exposure"], unit["name"]))
-    return {"changed": False, "units": units}
+    warnings = [f"not there yet, taken for made by an earlier task, and not assessed: {short(expected)}"] if expected else []
+    return {"changed": False, "units": units, "warnings": warnings}
 
 
-def _find(manager: UnitManager, names: t.Sequence[str]) -> list[str]:
-    """The services that are named, each once under its own name; patterns skip what cannot be assessed."""
+def _find(manager: UnitManager, names: t.Sequence[str], expected: list[str] | None) -> list[str]:
+    """The services that are named, each once under its own name; patterns skip what cannot be assessed.
+
+    :param expected: takes the names that are no units, which are an error where it is None.
+    """
     for name in names:
         if is_template(name):
             stem, _at, suffix = name.partition("@")
@@ -64,6 +69,9 @@ def _find(manager: UnitManager, names: t.Sequence[str]) -> list[str]:
         if status.load_state == "loaded":
             found[status.id] = None
         elif name in names:
+            if status.load_state == "not-found" and expected is not None:
+                expected.append(name)
+                continue
             if status.load_state == "not-found":
                 raise not_found([name], manager)
             hint = "unmask it first" if status.load_state == "masked" else f"see `systemctl status {name}`"
