@@ -1,12 +1,14 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on the host: makes files and links, asks systemd and the collection for enablement, and removes them.
+"""Runs on the host: makes files and links, asks systemd and the collection about units, and removes them.
 
     python3 enablement_on_host.py <<< '{"made": {PATH: TEXT or [TARGET]}, "names": [NAME, ...] or null, "scope": ...}'
-        -> {NAME: [what the files tell or null, what systemd says], ...}
+        -> {"states": {NAME: [what the files tell or null, what systemd says], ...},
+            "whole": {NAME: [links that systemd makes all the same, when it is asked to enable the unit], ...},
+            "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...}}
 
-Without `names` it is about all that the host has: unit files, links, and units that are loaded.
+Without `names` it is about all that the host has: unit files, links, and units that are loaded; nothing is enabled then.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from jeepney import auth, low_level
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
 
+SERVICE = "org.freedesktop.systemd1.Service"
 PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"
 
@@ -56,6 +60,32 @@ def everything(connection: t.Any, paths: list[str]) -> list[str]:
     return sorted(names)
 
 
+def links_made(connection: t.Any, names: list[str]) -> dict[str, list[str]]:
+    """Links to units that systemd makes where it is asked to enable them."""
+    calls = [Call(PATH, MANAGER, "EnableUnitFiles", "asbb", ([name], False, False)) for name in names]
+    found = {}
+    for name, reply in zip(names, connection.call_many(calls)):
+        if isinstance(reply, CallFailed):
+            found[name] = [reply.text]
+        else:
+            # One that leads elsewhere is replaced, and was there.
+            replaced = {path for kind, path, _target in reply[1] if kind == "unlink"}
+            found[name] = [path for kind, path, _target in reply[1] if kind == "symlink" and path not in replaced]
+    return found
+
+
+def services(connection: t.Any, paths: list[str], names: list[str]) -> dict[str, list[t.Any]]:
+    """How services run and end, as files tell and as systemd says of those that it can load."""
+    ours = services_from_files(paths, names)
+    found = {}
+    for name, service in ours.items():
+        (row,) = connection.call(Call(PATH, MANAGER, "ListUnitsByNames", "as", ([name],)))[0]
+        if row[2] == "loaded":
+            asked = [get_property(row[6], SERVICE, each) for each in ("Type", "RemainAfterExit", "Restart")]
+            found[name] = [list(service), [reply[0][1] for reply in connection.call_many(asked)]]
+    return found
+
+
 def main() -> None:
     """Do it."""
     asked = json.load(sys.stdin)
@@ -66,15 +96,19 @@ def main() -> None:
         new = make(asked["made"])
         try:
             names = everything(connection, paths) if asked["names"] is None else asked["names"]
-            ours = states_from_files(paths, names, asked["lasting"])
+            whole: set[str] = set()
+            ours = states_from_files(paths, names, asked["lasting"], whole)
             replies = connection.call_many([Call(PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names])
+            kinds = services(connection, paths, names) if scope == "system" else {}
+            made = links_made(connection, sorted(whole) if asked["names"] is not None else [])
         finally:
             for path in asked["made"]:
                 os.unlink(path)
             for path in reversed(new):
                 os.rmdir(path)
     theirs = ["" if isinstance(reply, CallFailed) else reply[0] for reply in replies]
-    json.dump({name: [ours.get(name), state] for name, state in zip(names, theirs)}, sys.stdout)
+    states = {name: [ours.get(name), state] for name, state in zip(names, theirs)}
+    json.dump({"states": states, "whole": made, "services": kinds}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Enablement that is read from files, for many units at once, is what systemd says of each, in all shapes that units have."""
+"""What is read from files, for many units at once, is what systemd says of each, in all shapes that units have: enablement, links
+that are missing, and how services run and end."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ SHIPPED = (
     "_dbus/places.py",
     "_systemd/enablement.py",
     "_systemd/reading.py",
+    "_systemd/services.py",
 )
 ETC, RUN, LOCAL, LIB = "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system"
 PLACES = (ETC, RUN, LOCAL, LIB, "/run/systemd/transient", "/run/systemd/generator", "/run/systemd/generator.late",
@@ -79,13 +81,50 @@ TEXTS: dict[str, tuple[str, str | None]] = {
     "other sections": ("[X-Other]\na=b\n[Service]\nno assignment\n[Install]\nWantedBy=a.target\n", "disabled"),
     "spaces": ("[Not a Section]\n" + WANTED, None),
 }
+# Of each text of [Service], without its head: whether the file tells how the service runs and ends.
+SERVICES: dict[str, tuple[str, bool]] = {
+    "simple": ("ExecStart=/bin/true\n", True),
+    "restart": ("ExecStart=/bin/true\nRestart=on-failure\n", True),
+    "oneshot": ("Type=oneshot\nExecStart=/bin/true\n", True),
+    "remains": ("Type = oneshot \nRemainAfterExit= yes\nExecStop=/bin/true", True),
+    "remains not": ("Type=oneshot\nRemainAfterExit=0\nExecStart=/bin/true\n", True),
+    "no start": ("RemainAfterExit=true\nExecStop=/bin/true\n", True),
+    "last wins": ("Type=oneshot\nType=notify\nExecStart=/bin/true\nRestart=always\nRestart=no\n", True),
+    "bus name": ("BusName=a.b\nExecStart=/bin/true\n", True),
+    "prefixes": ("ExecStart=-@/bin/true true\n", True),
+    "comments": ("#Type=oneshot\n ; Type=oneshot\nExecStart=/bin/true\n", True),
+    "continued": ("ExecStart=/bin/sh \\\nType=oneshot\nRestart=always\n", True),
+    "blanks": ("  Type=\\\n  oneshot\nExecStart=/bin/true\n", True),
+    "other sections": ("ExecStart=/bin/true\n[Unit]\nType=oneshot\n[X-Y]\nRestart=always\n[Service]\nType=exec\n", True),
+    "other case": ("type=oneshot\nTYPE=oneshot\nExecStart=/bin/true\n", True),
+    "continued comment": ("# no \\\nType=oneshot\nExecStart=/bin/true\n", False),
+    "two backslashes": ("Environment=x \\\\\nType=oneshot\nExecStart=/bin/true\n", False),
+    "reset": ("Type=oneshot\nType=\nExecStart=/bin/true\n", False),
+    "reset start": ("ExecStart=/bin/true\nExecStart=\nExecStop=/bin/true\nRemainAfterExit=yes\n", False),
+    "no such type": ("Type=dump\nExecStart=/bin/true\n", False),
+    "no such restart": ("Restart=perhaps\nExecStart=/bin/true\n", False),
+    "forced restart": ("ExecStart=/bin/true\nRestartForceExitStatus=3\n", False),
+    "no boolean": ("RemainAfterExit=perhaps\nExecStart=/bin/true\n", False),
+    "later versions": ("Type=notify-reload\nExecStart=/bin/true\n", False),
+    "specifier": ("ExecStart=%t/x\n", False),
+    "no path": ("ExecStart=-\nExecStop=/bin/true\nRemainAfterExit=yes\n", False),
+    "returns": ("Type=oneshot\rExecStart=/bin/true\n", False),
+}
 
 Made = dict[str, t.Any]
 
 
+class Found(t.NamedTuple):
+    """What the files tell and what systemd says, by name; of units that have all their links, the names."""
+
+    states: dict[str, list[t.Any]]
+    whole: frozenset[str]
+    services: dict[str, list[t.Any]]
+
+
 @pytest.fixture
-def compare(host: t.Any) -> t.Callable[..., dict[str, list[t.Any]]]:
-    """Has the host compare; returns what the files tell and what systemd says, by name."""
+def compare(host: t.Any) -> t.Callable[..., Found]:
+    """Has the host compare."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in Path(str(jeepney.__file__)).parent.glob("*.py"):
@@ -96,14 +135,17 @@ def compare(host: t.Any) -> t.Callable[..., dict[str, list[t.Any]]]:
     host.write(f"{REMOTE}/all.tar", archive.getvalue())
     host.run(f"tar -C {REMOTE} -xf {REMOTE}/all.tar", check=True)
 
-    def asked(made: Made, names: list[str] | None) -> dict[str, list[t.Any]]:
+    def asked(made: Made, names: list[str] | None) -> Found:
         question = json.dumps({"made": made, "names": names, "lasting": LASTING})
         done = host.run(["python3", f"{REMOTE}/on_host.py"], input=question, check=True)
-        found: dict[str, list[t.Any]] = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
+        found: dict[str, list[t.Any]] = answer["states"]
         wrong = {name: both for name, both in found.items() if both[0] is not None and both[0] != both[1]}
+        wrong.update({name: ["all links are there", made] for name, made in answer["whole"].items() if made})
+        wrong.update({name: both for name, both in answer["services"].items() if both[0] != both[1]})
         told = {name: {path: text for path, text in made.items() if _stem(name) in path + str(text)} for name in wrong}
         assert not wrong, f"files tell and systemd says: {wrong}, of {json.dumps(told, indent=1)[:6000]}"
-        return found
+        return Found(found, frozenset(answer["whole"]), answer["services"])
 
     return asked
 
@@ -123,7 +165,9 @@ def test_texts(compare: t.Any) -> None:
             if pull:
                 made[f"{pull}/multi-user.target.wants/{name}"] = [f"{place}/{name}"]
             expected[name] = None if told is None else state
-    found = compare(made, list(expected))
+    found, whole, _services = compare(made, list(expected))
+    # Those that are enabled for good, and by what nobody asks for.
+    assert whole and all(expected[name] in ("enabled", None) for name in whole)
     # Where it is said that systemd has to be asked it may not be so for all states.
     assert {name: found[name][0] for name, state in expected.items() if state} == {
         name: state for name, state in expected.items() if state
@@ -206,8 +250,56 @@ def test_shapes(compare: t.Any) -> None:
     made[f"{ETC}/multi-user.target.wants/en-no-file.service"] = ["../en-no-file.service"]
     expected["en-no-file.service"] = ""
     expected["en-not-there.device"] = ""
-    found = compare(made, list(expected))
+    found = compare(made, list(expected)).states
     assert {name: found[name][0] for name in expected} == expected
+
+
+def test_links_that_are_missing(compare: t.Any) -> None:
+    """Units that are enabled, with all the links that they ask for, and with some of them."""
+    made: Made = {}
+    asked = STATIC + "[Install]\nWantedBy=en-a.target en-b.target\nRequiredBy=en-c.target\n"
+    links = ("a.target.wants", "b.target.wants", "c.target.requires", "c.target.wants", "d.target.wants")
+    whole = set()
+    for number in range(2 ** len(links)):
+        name = f"en-{number}.service"
+        made[f"{LIB if number % 2 else ETC}/{name}"] = asked
+        there = [link for at, link in enumerate(links) if number >> at & 1]
+        made.update({f"{ETC}/en-{link}/{name}": [f"../{name}"] for link in there})
+        if set(links[:3]) <= set(there):
+            whole.add(name)
+    for place in (RUN, LIB):
+        name = f"en-elsewhere{len(place)}.service"
+        made[f"{ETC}/{name}"] = WANTED
+        made[f"{place}/multi-user.target.wants/{name}"] = [f"../{name}"]
+    found = compare(made, [path.rpartition("/")[2] for path in made])
+    assert found.whole == whole
+
+
+def test_services(compare: t.Any) -> None:
+    """What the texts of services say, and what else there may be of them."""
+    made: Made = {}
+    expected = {}
+    for number, (text, told) in enumerate(SERVICES.values()):
+        name = f"en-{number}.service"
+        made[f"{ETC}/{name}"] = f"[Unit]\nDescription=x\n[Service]\n{text}"
+        expected[name] = told
+    shapes: dict[str, dict[str, t.Any]] = {
+        "dropin": {f"{LIB}/en-dropin.service.d/a.conf": "[Service]\nType=oneshot\n"},
+        "by-prefix": {f"{RUN}/en-by-.service.d/a.conf": "[Service]\nType=oneshot\n"},
+        "alias": {f"{ETC}/en-other.service": ["en-alias.service"], f"{ETC}/en-other.service.d/a.conf": "[Service]\nType=oneshot\n"},
+        "mask": {f"{LIB}/en-mask.service": STATIC},
+        "control": {"/etc/systemd/system.control/en-control.service.d/a.conf": "[Service]\nType=oneshot\n"},
+        "first": {f"{RUN}/en-first.service": STATIC + "Type=oneshot\n"},
+        "plain": {f"{ETC}/en-x.target.wants/en-plain.service": ["../en-plain.service"]},
+    }
+    for stem, others in shapes.items():
+        made[f"{ETC}/en-{stem}.service"] = ["/dev/null"] if stem == "mask" else STATIC
+        made.update(others)
+        expected[f"en-{stem}.service"] = stem in ("plain", "first")
+    found = compare(made, list(expected)).services
+    assert {name for name, told in expected.items() if told} == set(found)
+    # Whatever is the drop-in of all services is that of each.
+    assert compare({**made, f"{ETC}/service.d/a.conf": "[Service]\nRestart=always\n"}, list(expected)).services == {}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -241,14 +333,16 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
             )
         if chance.random() < 0.15:
             made[f"{chance.choice(PLACES)}/{name}.d/x.conf"] = chance.choice(["[Service]\n", *texts])
-    found = compare(made, names)
+    found, _whole, services = compare(made, names)
+    assert services
     decided = {both[0] for both in found.values()}
     assert {"enabled", "enabled-runtime", "disabled", ""} <= decided, decided
 
 
 def test_host(compare: t.Any) -> None:
     """All units of the host itself; most of them need not be asked about."""
-    found = compare({}, None)
+    found, _whole, services = compare({}, None)
+    assert len(services) > 20
     plain = [name for name, both in found.items() if "@" not in name and both[1] in ("enabled", "disabled", "static")]
     decided = [name for name in plain if found[name][0] is not None]
     assert len(decided) > len(plain) * 0.7, sorted(set(plain) - set(decided))

@@ -35,7 +35,7 @@ EXCEPTIONS = {
     "_observe/processes.py": {"*": "/proc, where the kernel alone makes files"},
     "_observe/sockets.py": {"*": "/proc"},
     "_systemd/cgroup_values.py": {"read_attribute": "/sys/fs/cgroup; hundreds of them, so without a look first"},
-    "_systemd/enablement.py": {"_entries": "has the reader's limit, and needs the kind of each entry"},
+    "_systemd/enablement.py": {"entries_of": "has the reader's limit, and needs the kind of each entry"},
     "_systemd/freshness.py": {"_changed": "looks at times only, of one entry after the other"},
     "_systemd/links.py": {"_scan": "has the reader's limit, and needs the kind of each entry"},
     "_systemd/directives/resource.py": {"_read_number": "/proc and /sys"},

@@ -168,6 +168,7 @@ class Jobs(Step):
     :param up: the units among `names` that are up before; undoing brings these up again and stops the others.
     :param counts: false where a job of somebody else is only joined.
     :param allow_skipped: whether a unit whose condition is not met is accepted as it is.
+    :param stay_down: services of which it is known that systemd does not start them again when they have died (Restart=no).
     """
 
     undoable = True
@@ -181,9 +182,11 @@ class Jobs(Step):
         up: t.Container[str] = (),
         counts: bool = True,
         allow_skipped: bool = False,
+        stay_down: t.Container[str] = (),
     ) -> None:
         super().__init__(names)
         self.type = type
+        self.stay_down = stay_down
         self.counts = counts
         self._up = up
         self._allow_skipped = allow_skipped
@@ -210,7 +213,7 @@ class Jobs(Step):
         if self.watched and ctx.wait:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
 
-            self.deaths = Deaths(ctx.manager, self.names)
+            self.deaths = Deaths(ctx.manager, [name for name in self.names if name not in self.stay_down])
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {each.unit: each.error for each in answers if each.error is not None}
@@ -289,7 +292,7 @@ class Settle(Step):
         if not ctx.wait:
             return False
         names = [n for n in self.names if n not in self._jobs.finished and n not in self._jobs.skipped]
-        services = [name for name in names if name.endswith(".service")]
+        services = [name for name in names if name.endswith(".service") and name not in self._jobs.stay_down]
         # A start or restart by hand begins to count restarts anew; a reload does not.
         fresh = self._jobs.type in ("start", "restart", "try-restart")
         before = [0] * len(services) if fresh else self._restarts(ctx, services)

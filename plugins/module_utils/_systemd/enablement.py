@@ -23,12 +23,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 )
 
 # Directories of the unit path whose units are `generated`, `transient` or systemd's own affair.
-_OF_SYSTEMD = frozenset(
+OF_SYSTEMD = frozenset(
     ("transient", "system.control", "user.control", "generator", "generator.early", "generator.late")
 )
 # Directories of links that systemd looks for by name alone. Those in `.upholds` count since systemd 254.
 _PULLING = (".wants", ".requires")
-_plain_name = re.compile(
+plain_name = re.compile(
     r"(?!\.)[A-Za-z0-9:_.\\-]{1,240}\.(?:service|socket|target|timer|path|mount|automount|swap|slice)"
 ).fullmatch
 # What has no unit file, if it is not there: devices have never one, and scopes hardly.
@@ -50,9 +50,12 @@ _plain_install = re.compile(
 # A line that goes on after a comment.
 _continued_comment = re.compile(rb"\\\n[ \t]*[#;]").search
 _directives = re.compile(rb"^[ \t]*([A-Z][A-Za-z]+)", re.MULTILINE).findall
+_pulls = re.compile(rb"^[ \t]*(WantedBy|RequiredBy)[ \t]*=(.*)", re.MULTILINE).findall
 
 
-def states_from_files(paths: t.Sequence[str], names: t.Iterable[str], lasting: t.Container[str]) -> dict[str, str]:
+def states_from_files(
+    paths: t.Sequence[str], names: t.Iterable[str], lasting: t.Container[str], whole: set[str] | None = None
+) -> dict[str, str]:
     """UnitFileState of those units of which the files tell it for sure: name -> `enabled`, `enabled-runtime`, `disabled`,
     `static`, `indirect`, or empty where there is no unit file.
 
@@ -61,6 +64,8 @@ def states_from_files(paths: t.Sequence[str], names: t.Iterable[str], lasting: t
     :param paths: the manager's UnitPath.
     :param names: full names of units.
     :param lasting: those of the paths in which links enable units for good.
+    :param whole: names are added to it of units that are enabled for good and have no other names, as far as all links that
+        [Install] asks for are surely there.
     """
     look = _Look(lasting)
     seen = set()
@@ -71,12 +76,15 @@ def states_from_files(paths: t.Sequence[str], names: t.Iterable[str], lasting: t
             if real not in seen:
                 seen.add(real)
                 look.at_directory(path)
-        wanted = [name for name in names if _plain_name(name) or _fileless_name(name)]
+        wanted = [name for name in names if plain_name(name) or _fileless_name(name)]
         look.at_targets(wanted)
-        return {name: state for name in wanted for state in (look.state(name),) if state is not None}
+        states = {name: state for name in wanted for state in (look.state(name),) if state is not None}
     except (OSError, Unreadable):
         # Somebody changes what is looked at, or it may not be looked at.
         return {}
+    if whole is not None:
+        whole.update(look.whole)
+    return states
 
 
 class _Look:
@@ -88,20 +96,23 @@ class _Look:
         self._files: dict[str, str] = {}
         # Of each unit, the directories of its drop-ins.
         self._dropins: dict[str, list[str]] = {}
-        # Names of links that enable for good, and until the reboot.
-        self._enabled: set[str] = set()
+        # Enabled units of which no link is missing.
+        self.whole: list[str] = []
+        # Names of links that enable for good, with the directories that they are in (`a.target.wants`), and until the reboot.
+        self._enabled: dict[str, tuple[str, ...]] = {}
         self._runtime: set[str] = set()
         # All links in directories of links: (directory, name).
         self._links: list[tuple[str, list[str]]] = []
         # What is left to systemd.
         self._ask: set[str] = set()
-        # What sections [Install] make of a unit that nothing enables, by their text.
+        # What sections [Install] make of a unit that nothing enables, by their text, and the directories in which they ask for links.
         self._installs: dict[bytes, set[bytes] | None] = {}
+        self._asked: dict[bytes, frozenset[str]] = {}
         self._handle = -1
         self._handle_of = ""
 
     def at_directory(self, path: str) -> None:
-        for entry in _entries(path):
+        for entry in entries_of(path):
             name = entry.name
             if entry.is_symlink():
                 self._ask.add(name)
@@ -124,27 +135,28 @@ class _Look:
                 self._ask.add(name)
 
     def _at_links(self, parent: str, path: str) -> None:
-        found: set[str] | None = None
-        if parent in self._lasting:
-            found = self._enabled
-        elif parent.startswith("/run/"):
-            found = self._runtime
+        lasting = parent in self._lasting
+        runtime = not lasting and parent.startswith("/run/")
         links = []
-        for entry in _entries(path):
+        for entry in entries_of(path):
             if entry.is_symlink():
                 links.append(entry.name)
                 # Behind the directory of the unit's file, systemd 247 goes by what a link leads to.
-                if found is self._runtime and os.path.basename(os.readlink(entry.path)) != entry.name:
+                if runtime and os.path.basename(os.readlink(entry.path)) != entry.name:
                     self._ask.add(entry.name)
             elif entry.is_dir(follow_symlinks=False):
                 self._doubt_links(entry.path)
-        if found is not None:
-            found.update(links)
+        if lasting:
+            folder = (os.path.basename(path),)
+            for name in links:
+                self._enabled[name] = self._enabled.get(name, ()) + folder
+        elif runtime:
+            self._runtime.update(links)
         self._links.append((path, links))
 
     def _doubt_links(self, path: str) -> None:
         """Leave to systemd what links in a directory, and in those in it, are about; old versions look there too."""
-        for entry in _entries(path):
+        for entry in entries_of(path):
             if entry.is_symlink():
                 self._ask.add(entry.name)
                 self._ask.add(os.path.basename(os.readlink(entry.path)))
@@ -153,13 +165,13 @@ class _Look:
 
     def _doubt_all(self, path: str) -> None:
         try:
-            self._ask.update(entry.name for entry in _entries(path))
+            self._ask.update(entry.name for entry in entries_of(path))
         except NotADirectoryError:
             pass
 
     def at_targets(self, wanted: t.Sequence[str]) -> None:
         """Leave to systemd units to which links of other names lead, as far as they are not enabled in any case."""
-        if self._enabled.issuperset(wanted):
+        if self._enabled.keys() >= set(wanted):
             return
         for path, names in self._links:
             for name in names:
@@ -173,24 +185,29 @@ class _Look:
             return None
         directory = self._files.get(name)
         dropins = self._dropins.get(name, ())
-        if directory is None or not _plain_name(name):
+        if directory is None or not plain_name(name):
             return "" if directory is None and not dropins else None
-        if os.path.basename(directory) in _OF_SYSTEMD:
+        if os.path.basename(directory) in OF_SYSTEMD:
             return None
         content = read_small(f"{directory}/{name}")
-        if not content or not _is_regular(content):
+        if not content or not is_regular(content):
             return None
         for folder in dropins:
-            for entry in _entries(folder):
+            for entry in entries_of(folder):
                 if entry.name.endswith(".conf"):
                     added = read_small(entry.path) or b""
-                    if b"[Install" in added or not _is_regular(added):
+                    if b"[Install" in added or not is_regular(added):
                         return None
         if name in self._enabled or name in self._runtime:
             # All the same it must be a section that systemd can read.
-            if self._install(content) is None:
+            keys = self._install(content)
+            if keys is None:
                 return None
-            return "enabled" if name in self._enabled else "enabled-runtime"
+            if name not in self._enabled:
+                return "enabled-runtime"
+            if b"Alias" not in keys and self._pulled_by(content).issubset(self._enabled[name]):
+                self.whole.append(name)
+            return "enabled"
         keys = self._install(content)
         if keys is None:
             return None
@@ -212,8 +229,17 @@ class _Look:
             self._installs[text] = set(_directives(text)) if _plain_install(text) else None
         return self._installs[text]
 
+    def _pulled_by(self, content: bytes) -> frozenset[str]:
+        """The directories in which a plain section [Install] asks for links, such as `a.target.wants`."""
+        text = content[content.find(b"[Install") :] if b"[Install" in content else b""
+        if text not in self._asked:
+            kinds = {b"WantedBy": "wants", b"RequiredBy": "requires"}
+            found = (f"{other.decode()}.{kinds[key]}" for key, others in _pulls(text) for other in others.split())
+            self._asked[text] = frozenset(found)
+        return self._asked[text]
 
-def _entries(path: str) -> t.Iterator[os.DirEntry[str]]:
+
+def entries_of(path: str) -> t.Iterator[os.DirEntry[str]]:
     """The entries of a directory; none where there is no such directory.
 
     :raises Unreadable: there are too many.
@@ -228,7 +254,7 @@ def _entries(path: str) -> t.Iterator[os.DirEntry[str]]:
         return
 
 
-def _is_regular(content: bytes) -> bool:
+def is_regular(content: bytes) -> bool:
     """Whether systemd surely reads a file to its end: all that looks like the head of a section is one."""
     if len(content) > LIMIT // 2 or b"\0" in content or b"\r" in content or content.startswith(b"\xef\xbb\xbf"):
         return False

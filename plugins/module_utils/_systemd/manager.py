@@ -258,12 +258,20 @@ class Manager:
 
         Unlike the property of a loaded unit, which keeps its first answer until a reload, this is always fresh.
         """
+        return self.enablement(names)[0]
+
+    def enablement(self, names: t.Sequence[str]) -> tuple[list[str], set[str]]:
+        """UnitFileState of each name, and those that are surely enabled by all the links that they ask for.
+
+        Of others than these it is not known, be it that there are few of them.
+        """
+        whole: set[str] = set()
         known: dict[str, str] = {}
         if len(names) >= _MANY and self.scope == "system":
             # Systemd looks at all links for each name.
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
 
-            known = states_from_files(self.unit_path(), names, self.link_directories()[:1])
+            known = states_from_files(self.unit_path(), names, self.link_directories()[:1], whole)
         unknown = [name for name in names if name not in known]
         calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in unknown]
         for name, reply in zip(unknown, self.ask(calls) if calls else ()):
@@ -273,7 +281,7 @@ class Manager:
                 raise explain(reply, f"read the unit file state of {name}")
             else:
                 known[name] = ""
-        return [known[name] for name in names]
+        return [known[name] for name in names], whole
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         """Values of `(object path, interface, property)`, in order, pipelined; None where there is no such property."""

@@ -49,6 +49,10 @@ class NoManager:
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         raise self._nobody("tell which units are enabled")
 
+    def enablement(self, names: t.Sequence[str]) -> tuple[list[str], set[str]]:
+        """As Manager.enablement: links are looked at one by one."""
+        return self.unit_file_states(names), set()
+
     def problem_of_files(self, name: str) -> str:
         return ""
 

@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd import ena
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, links_by_unit
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import Service, services_from_files
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 
@@ -56,6 +57,37 @@ def test_states(place: Place) -> None:
         "none.service": "",
         "x.scope": "",
     }
+
+
+def test_units_that_have_all_links(place: Place) -> None:
+    names = place.units(5)
+    (place.lib / names[1]).write_text(TEXT + "RequiredBy=b.target\n")
+    (place.lib / names[2]).write_text(TEXT + "RequiredBy=b.target\n")
+    (place.etc / "b.target.requires").mkdir()
+    (place.etc / "b.target.requires" / names[2]).symlink_to(place.lib / names[2])
+    (place.lib / names[3]).write_text(TEXT + "Alias=other.service\n")
+    (place.lib / names[4]).write_text("[Service]\nExecStart=/bin/true\n")
+    whole: set[str] = set()
+    states = states_from_files([str(place.etc), str(place.lib)], names, [str(place.etc)], whole)
+    assert set(states.values()) == {"enabled"} and len(states) == 5
+    assert whole == {names[0], names[2], names[4]}
+    # Where it is another directory that lasts, those of the first one are of the kind that does not.
+    whole.clear()
+    states_from_files([str(place.etc), str(place.lib)], names, [str(place.lib)], whole)
+    assert not whole
+
+
+def test_services(place: Place) -> None:
+    names = place.units(4)
+    (place.lib / names[1]).write_text("[Service]\nType=oneshot\nExecStart=/bin/true\nRestart=on-failure\n")
+    (place.lib / f"{names[2]}.d").mkdir()
+    (place.lib / "alias.service").symlink_to(names[3])
+    paths = [str(place.etc), str(place.lib)]
+    found = services_from_files(paths, [*names, "alias.service", "none.service"])
+    assert found == {names[0]: Service("simple", False, "no"), names[1]: Service("oneshot", False, "on-failure")}
+    assert [found[name].ends for name in names[:2]] == [False, True]
+    (place.etc / "service.d").mkdir()
+    assert services_from_files(paths, names) == {}
 
 
 def test_what_cannot_be_looked_at_is_left_to_systemd(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

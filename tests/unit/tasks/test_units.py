@@ -19,7 +19,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd import lin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import find_user
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_ends
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     Unit,
     not_found,
@@ -114,6 +116,27 @@ def test_templates_of_which_instances_are_enabled(tree: Tree) -> None:
     names = ["a@.service", "b@.service", "c@.service", "a@1.service"]
     assert [unit.has_instances for unit in read(tree, names, True)] == [True, True, False, False]
     assert [unit.has_instances for unit in read(tree, names, True, runtime=True)] == [True, False, False, False]
+
+
+def test_how_services_end_is_asked_of_those_that_files_do_not_tell_of(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["fresh.service", "stale.service", "dropin.service"]
+    units = []
+    for name in names:
+        tree.write(0, name, "[Service]\nType=oneshot\nExecStart=/bin/true\n")
+        units.append(Unit(name, UnitStatus(name, "", "loaded", "inactive", "dead", "", f"/{name}", 0, "", "/")))
+        units[-1].fresh = name != "stale.service"
+    os.mkdir(f"{tree.directories[2]}/dropin.service.d")
+    asked: list[t.Any] = []
+
+    def properties(wanted: t.Sequence[t.Any]) -> list[t.Any]:
+        asked.extend(wanted)
+        return [{"Type": "oneshot", "RemainAfterExit": True}[name] for _path, _interface, name in wanted]
+
+    monkeypatch.setattr(tree, "properties", properties, raising=False)
+    see_ends(tree, units)
+    assert [unit.ends for unit in units] == [True, False, False]
+    assert [unit.service is not None for unit in units] == [True, False, False]
+    assert len(asked) == 4
 
 
 def test_all_names_that_do_not_exist_are_told(tree: Tree) -> None:

@@ -24,7 +24,8 @@ def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
     """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place."""
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
-    wanted = [unit for unit in units if unit.file_state in (*ENABLED, "disabled", "linked", "linked-runtime")]
+    states = (*ENABLED, "disabled", "linked", "linked-runtime")
+    wanted = [unit for unit in units if unit.file_state in states and not unit.is_whole]
     if not wanted:
         return
     files = UnitFiles(manager)
@@ -118,6 +119,16 @@ def see_services(manager: t.Any, units: t.Sequence[Unit]) -> None:
 def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Of services that are to be started: those that are down again when they have run to their end."""
     services = [unit for unit in units if unit_type(unit.id) == "service" and unit.load_state == "loaded"]
+    fresh = [unit.id for unit in services if unit.fresh]
+    if fresh:
+        # Systemd reads the file of a unit that is down for each question about it.
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
+
+        known = services_from_files(manager.unit_path(), fresh)
+        for unit in services:
+            unit.service = known.get(unit.id) if unit.fresh else None
+            unit.ends = unit.service is not None and unit.service.ends
+        services = [unit for unit in services if unit.service is None]
     types = manager.properties([(object_path(unit.id), SERVICE, "Type") for unit in services]) if services else ()
     oneshots = [unit for unit, kind in zip(services, types) if kind == "oneshot"]
     asked = [(object_path(unit.id), SERVICE, "RemainAfterExit") for unit in oneshots]

@@ -180,6 +180,8 @@ class _Planner:
         self.jobs: dict[str, list[str]] = {}
         self.joined: dict[str, list[str]] = {}
         self.up: set[str] = set()
+        # Services that systemd does not start again when they have died.
+        self.stay_down: set[str] = set()
         # Sockets that would stay closed -> the services that run.
         self.closed: dict[str, str] = {}
         self.stale = False
@@ -447,6 +449,8 @@ class _Planner:
         up = "inactive (dead), having run" if unit.ends else "active"
         after.insert(0, {"stop": "inactive", "start": up}.get(job, f"{up}, by {job}"))
         self.stale = self.stale or unit.stale
+        if unit.service is not None and unit.service.restart == "no":
+            self.stay_down.add(unit.id)
         if joins(unit, job):
             self.joined.setdefault(job, []).append(unit.id)
             return False
@@ -521,7 +525,7 @@ class _Planner:
             made = []
             for counts, wanted in ((False, self.joined), (True, self.jobs)):
                 for job, names in wanted.items():
-                    made.append(Jobs(job, names, self.up, counts, wish.allow_skipped))
+                    made.append(Jobs(job, names, self.up, counts, wish.allow_skipped, self.stay_down))
             steps.extend(made)
             if wish.settle > 0:
                 steps.extend(Settle(step, wish.settle, wish.settle_told) for step in made if step.type != "stop")

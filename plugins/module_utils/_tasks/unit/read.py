@@ -53,10 +53,12 @@ class Unit:
         "default_instance",
         "ends",
         "file_state",
+        "fresh",
         "has_links",
         "has_instances",
         "has_tool",
         "in_the_way",
+        "is_whole",
         "kept_closed_by",
         "lacking",
         "leftovers",
@@ -69,6 +71,7 @@ class Unit:
         "right_name",
         "script",
         "script_enabled",
+        "service",
         "source",
         "stale",
         "status",
@@ -104,6 +107,8 @@ class Unit:
         self.default_instance = ""
         # Where no manager tells: the unit that the name is another one of.
         self.alias_of = ""
+        # Whether it is known that it has all links that [Install] asks for, and no other names.
+        self.is_whole = False
         # What `look.py` finds. Other names that [Install] asks for (Alias=), links that it asks for and that are not there, and what is
         # in the place of other names (`Taken`).
         self.aliases: list[str] = []
@@ -120,6 +125,9 @@ class Unit:
         # Of a socket: the service that runs, so that it cannot be opened again. Of a service: whether it is down when it has run.
         self.kept_closed_by = ""
         self.ends = False
+        # Whether it is known that systemd has nothing to read again, and of a service what its file alone tells (`services.py`).
+        self.fresh = False
+        self.service: t.Any = None
         # Of a mount that could not be read: the path in its file, and the name that a unit of that path has.
         self.where = ""
         self.right_name = ""
@@ -251,8 +259,9 @@ def read(
         files = UnitFiles(manager)
         for unit in units:
             unit.alias_of = files.name_behind(unit.name)
-    for unit, state in zip(units, manager.unit_file_states([unit.name for unit in units])):
-        unit.file_state = state
+    states, whole = manager.enablement([unit.name for unit in units])
+    for unit, state in zip(units, states):
+        unit.file_state, unit.is_whole = state, unit.name in whole
     # Enablement of an alias is that of the unit behind it.
     aliases = [unit for unit in units if unit.file_state == "alias" and unit.id != unit.name]
     for unit, state in zip(aliases, manager.unit_file_states([unit.id for unit in aliases])):
@@ -287,7 +296,8 @@ def read_for_jobs(
         fresh = surely_fresh(manager, [unit.id for unit in units])
     for unit in units:
         path = object_path(unit.id)
-        if stale and unit.id not in fresh:
+        unit.fresh = unit.id in fresh
+        if stale and not unit.fresh:
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
             wanted.append((path, UNIT, "CanReload"))
@@ -298,7 +308,7 @@ def read_for_jobs(
     values = iter(manager.properties(wanted) if wanted else ())
     for unit in units:
         if stale:
-            unit.stale = unit.id not in fresh and bool(next(values))
+            unit.stale = not unit.fresh and bool(next(values))
         if can_reload:
             unit.can_reload = bool(next(values))
         if refusals:
