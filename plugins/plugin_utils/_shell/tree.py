@@ -128,7 +128,8 @@ def walk(node: Node) -> t.Iterator[Node]:
     while stack:
         one = stack.pop()
         yield one
-        stack.extend(reversed(one.children))
+        if one.child_count:
+            stack.extend(reversed(one.children))
 
 
 def statements(node: Node) -> list[tuple[Node, bool]]:

@@ -12,11 +12,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs im
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import logger
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.manner import (
@@ -42,14 +43,42 @@ def make_service(draft: Draft, it: Interpreter) -> None:
 
     :raises Wrap: the original script has to go on being run.
     """
-    if it.outcome.prefix:
+    outcome = it.outcome
+    if outcome.prefix:
         rest = (
-            it.outcome.inline
-            if it.outcome.inline is not None
-            else " ".join(piece.text for word in it.outcome.main or [] for piece in word if piece.kind == "shell")
+            outcome.inline
+            if outcome.inline is not None
+            else " ".join(piece.text for word in outcome.main or [] for piece in word if piece.kind == "shell")
         )
-        it.outcome.prefix = it.outcome.live_prefix(rest)
-    if it.service.user is not None and not all(one.calls <= lists.HARMLESS for one in it.outcome.prefix):
+        outcome.prefix = outcome.live_prefix(rest)
+    inline = _inline(it)
+    _check(it, inline)
+    _output(draft, it)
+    for name, value in it.scope.dynamic.items():
+        if value is not None and name not in it.service.environment:
+            it.service.environment[name] = lit(value)
+    if outcome.leading_snooze is not None and (inline is not None or outcome.main is None or not leading_snooze(it)):
+        argv = [program_word(it, outcome.leading_snooze[0]), *outcome.leading_snooze[1:]]
+        it.outcome.steps.insert(0, Step.command(Command(argv), 1))
+        it.service.set("TimeoutStartSec", "infinity")
+    if it.service.timer is not None:
+        return
+    if inline is not None:
+        _run_shell(draft, it, inline)
+    elif it.outcome.main is None:
+        take_steps(it)
+        one_shot(it, stays=False)
+    elif not _only_waits(it, it.outcome.main):
+        _run_program(draft, it, it.outcome.main)
+
+
+def _check(it: Interpreter, inline: str | None) -> None:
+    """Look whether the service may be said in directives.
+
+    :raises Wrap: it may not.
+    """
+    user = it.service.user
+    if user is not None and not all(one.calls <= lists.HARMLESS for one in it.outcome.prefix):
         it.reasons.append(
             (
                 "shell",
@@ -58,13 +87,12 @@ def make_service(draft: Draft, it: Interpreter) -> None:
             )
         )
     inner = substituted(it) - lists.HARMLESS
-    if it.service.user is not None and inner:
+    if user is not None and inner:
         it.note(
             DECISION,
             "$()",
-            f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {it.service.user}",
+            f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {user}",
         )
-    inline = _inline(it)
     if inline is not None and len(inline) > LONGEST_INLINE:
         it.reasons.append(
             ("shell", "too much of the script can only be done by a shell; the original script is run", it.line)
@@ -72,38 +100,28 @@ def make_service(draft: Draft, it: Interpreter) -> None:
     if it.reasons:
         construct, message, line = it.reasons[0]
         raise Wrap(construct, message, line)
-    _output(draft, it)
-    for name, value in it.scope.dynamic.items():
-        if value is not None and name not in it.service.environment:
-            it.service.environment[name] = lit(value)
-    if it.outcome.leading_snooze is not None and (
-        inline is not None or it.outcome.main is None or not leading_snooze(it)
-    ):
-        argv = [program_word(it, it.outcome.leading_snooze[0]), *it.outcome.leading_snooze[1:]]
-        it.outcome.steps.insert(0, Step.command(Command(argv), 1))
-        it.service.set("TimeoutStartSec", "infinity")
-    if it.service.timer is not None:
-        return
-    if inline is not None:
-        it.service.start = [Command(line=inline)]
-        it.service.settings.setdefault("SyslogIdentifier", [render.value(it.service.name)])
-        it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
-        take_steps(it)
-        take_manner(draft, it.service, it.outcome.inline_exec)
-        take_directory(it, inline)
-        return
-    if it.outcome.main is None:
-        take_steps(it)
-        one_shot(it, stays=False)
-        return
-    base = (constant(it.outcome.main[0]) or "").rsplit("/", 1)[-1]
-    arguments = [constant(word) for word in it.outcome.main[1:]]
+
+
+def _run_shell(draft: Draft, it: Interpreter, inline: str) -> None:
+    """The service is a line of shell."""
+    it.service.start = [Command(line=inline)]
+    it.service.settings.setdefault("SyslogIdentifier", [render.value(it.service.name)])
+    it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
+    take_steps(it)
+    take_manner(draft, it.service, it.outcome.inline_exec)
+    take_directory(it, inline)
+
+
+def _only_waits(it: Interpreter, main: list[Word]) -> bool:
+    """Make a one-shot or a timer of a command that only waits; False where it is none."""
+    base = base_name(main)
+    arguments = [constant(word) for word in main[1:]]
     if is_forever(base, arguments):
         take_steps(it)
         one_shot(it, stays=True)
-        return
+        return True
     if base == "snooze" and sleeping(it):
-        return
+        return True
     if (
         base == "sleep"
         and len(arguments) == 1
@@ -113,9 +131,14 @@ def make_service(draft: Draft, it: Interpreter) -> None:
     ):
         take_steps(it)
         periodic(it, arguments[0])
-        return
-    program = program_word(it, it.outcome.main[0])
-    argv = [program, *it.outcome.main[1:]]
+        return True
+    return False
+
+
+def _run_program(draft: Draft, it: Interpreter, main: list[Word]) -> None:
+    """The service is a program."""
+    program = program_word(it, main[0])
+    argv = [program, *main[1:]]
     if it.scope.path_changed and not (constant(program) or "").startswith("/"):
         argv = [lit("/usr/bin/env"), *argv]
         it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
@@ -125,8 +148,8 @@ def make_service(draft: Draft, it: Interpreter) -> None:
         it.service.restart = "no"
         it.note(INFO, "sv once", "the service takes itself down when it is done: Restart=no")
     take_manner(draft, it.service, True)
-    _terminal(it, base)
-    take_directory(it, " ".join("".join(piece.text for piece in word) for word in it.outcome.main))
+    _terminal(it, base_name(main))
+    take_directory(it, " ".join("".join(piece.text for piece in word) for word in main))
 
 
 def _inline(it: Interpreter) -> str | None:
