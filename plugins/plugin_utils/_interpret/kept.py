@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
@@ -36,6 +37,9 @@ if t.TYPE_CHECKING:
 
 # Files by whose names nobody would look for functions in them.
 SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|/activate|\.conf\b")
+
+# A redirection that writes no file.
+_SILENT = re.compile(r"/dev/(null|std\w+)\s*\Z|&\s*[0-9-]\Z|\A\d*<")
 
 
 def failing_exits(text: str) -> str:
@@ -85,12 +89,63 @@ def set_names(it: Interpreter, node: Node) -> set[str]:
     return names
 
 
+def acts(it: Interpreter, node: Node) -> bool:
+    """Whether a node may change something that others see, files that it writes to included."""
+    if not {name for name in called_names(it, node) if name not in ("exit", "return")} <= lists.LOOKS:
+        return True
+    for one in (node, *called(it, node)):
+        for part in walk(one):
+            if part.type == "file_redirect" and not _SILENT.search(text_of(part)):
+                return True
+    return False
+
+
 def misread(it: Interpreter, node: Node) -> None:
     """The parser took a word for another.
 
     :raises Wrap: always, as nothing can be made of that.
     """
     raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
+
+
+def controls_in(it: Interpreter, node: Node) -> list[Node]:
+    """The calls of the supervisor that a node makes, also within the functions it calls."""
+    return [
+        one
+        for body in (node, *called(it, node))
+        for one in walk(body)
+        if one.type == "command" and it.dialect.controls & {name.rsplit("/", 1)[-1] for name in commands_in(one)}
+    ]
+
+
+def all_said(it: Interpreter, node: Node) -> bool:
+    """Whether each call of the supervisor in a node can be said to systemd; then findings say how."""
+    found = [(one, said(it, one)) for one in controls_in(it, node)]
+    if any(text is None for _one, text in found):
+        return False
+    for one, text in found:
+        before = " ".join(text_of(one).split())
+        it.note_once(*it.dialect.said_note(before, text or ""))
+    return True
+
+
+def said(it: Interpreter, node: Node) -> str | None:
+    """A call of the supervisor as what shell text says to systemd instead; None where it is none, or cannot be said."""
+    if node.type != "command" or node.children[0].type != "command_name":
+        return None
+    name = text_of(node.children[0]).rsplit("/", 1)[-1]
+    if name not in it.dialect.controls:
+        return None
+    above = node.parent
+    while above is not None and above.type in ("redirected_statement", "negated_command"):
+        above = above.parent
+    if above is not None and above.type in ("pipeline", "command_substitution"):
+        return None
+    try:
+        texts = [fixed(it, word) for word in it.evaluator.words(node.children[1:])]
+        return None if None in texts else it.dialect.said(it, [str(text) for text in texts])
+    except NeedShell:
+        return None
 
 
 def shell_text(it: Interpreter, node: Node) -> str:
@@ -119,7 +174,7 @@ def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 
 def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
-    printer = Printer(it, node)
+    printer = Printer(it, node, lambda one: said(it, one))
     try:
         if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
             return printer, printer.document(node)
@@ -139,7 +194,8 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         raise Wrap("sourced file", why, line_of(node))
     names = called_names(it, node)
     for name in sorted(names & it.dialect.controls):
-        raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
+        if not all_said(it, node):
+            raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
     kinds = {one.type for one in walk(node)}
     if "ERROR" in kinds:
         raise Wrap("shell", "the shell text does not parse", line_of(node))
@@ -307,7 +363,7 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             )
         )
     it.note(INFO, construct_of(node), f"kept as shell in ExecStartPre= ({why})")
-    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line))
+    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node)))
 
 
 def takes_time(it: Interpreter, names: set[str], recursive: bool = False) -> None:

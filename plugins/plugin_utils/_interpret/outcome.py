@@ -68,6 +68,13 @@ class Outcome:
         """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
         return any(not one.calls <= _NO_ACTS for one in self.prefix)
 
+    def has_acted(self) -> bool:
+        """Whether something came before that others may see, or that may have to come before what follows.
+
+        Directories that are only made do not count: they are there before everything else.
+        """
+        return self.must_follow() or any(step.acts for step in self.steps)
+
     def live_prefix(self, rest: str) -> list[Before]:
         """What stays in front of the command, without variables that nothing uses any more.
 

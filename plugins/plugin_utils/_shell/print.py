@@ -52,8 +52,14 @@ def _is_plain_expansion(node: Node) -> bool:
 class Printer:
     """Prints nodes as one line of shell, with constants put in for the variables that have left the script."""
 
-    def __init__(self, scope: Expansions, node: Node) -> None:
+    def __init__(
+        self, scope: Expansions, node: Node, instead: t.Callable[[Node], str | None] = lambda _node: None
+    ) -> None:
+        """
+        :param instead: the text of a command that is to stand for another one, None for its own.
+        """
         self.scope = scope
+        self.instead = instead
         self.own = assigned(node)
         self.setup: dict[str, str] = {}
         self.shell_names: set[str] = set()
@@ -117,6 +123,9 @@ class Printer:
         kind = node.type
         if kind in ("ERROR", "heredoc_redirect") or node.is_missing:
             raise CannotPrint(kind)
+        other = self.instead(node)
+        if other is not None:
+            return other
         if kind in ("program",):
             return self.block(node)
         if kind == "if_statement":

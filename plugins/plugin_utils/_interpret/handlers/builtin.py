@@ -272,7 +272,7 @@ def control(it: Interpreter, call: Call) -> bool:
         raise NeedShell(f"{name} with a name that is known only when the service starts")
     if not is_silent(call.redirects):
         raise NeedShell(f"the answer of {name}")
-    it.dialect.control(it, name, [str(text) for text in texts])
+    it.dialect.control(it, name, [str(text) for text in texts], call.checked or it.shell.errexit)
     if call.last:
         it.outcome.ended = True
     return call.last

@@ -146,7 +146,10 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         return
     if not any(CHECKS.match(constant(word) or "") for word in words[1:]):
         takes_time(it, {name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
-    it.outcome.steps.append(Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line))
+    looks = name in lists.LOOKS or any(CHECKS.match(constant(word) or "") for word in words[1:])
+    it.outcome.steps.append(
+        Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line, acts=not looks)
+    )
 
 
 def main_command(it: Interpreter, words: list[Word], redirects: list[Redirect]) -> None:

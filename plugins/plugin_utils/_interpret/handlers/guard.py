@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.command import add_step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import source, source_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import (
+    acts,
     called_names,
     may_be_function,
     printed,
@@ -204,7 +205,7 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
         if name in it.dialect.controls:
             if negate:
                 raise NeedShell(name)
-            it.dispatch(one, False)
+            it.dispatch(one, False, True)
             return
         sourced = source_of(it, node)
         if sourced is not None and not negate:
@@ -279,7 +280,7 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
         _guard_note(it, node)
     else:
         takes_time(it, names)
-        it.outcome.steps.append(Step.command(Command(line=text), it.line))
+        it.outcome.steps.append(Step.command(Command(line=text), it.line, acts(it, node)))
         it.note(
             INFO,
             "guard",
@@ -326,9 +327,9 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
     if final or not asks_files(test):
         it.service.exec_condition.append(Command(line=text))
     elif test[0] == "unary":
-        it.outcome.steps.append(Step.command(Command([lit("/usr/bin/test"), lit(test[1]), test[2]]), it.line))
+        it.outcome.steps.append(Step.command(Command([lit("/usr/bin/test"), lit(test[1]), test[2]]), it.line, False))
     else:
-        it.outcome.steps.append(Step.command(Command(line=text), it.line))
+        it.outcome.steps.append(Step.command(Command(line=text), it.line, False))
 
 
 def is_control(it: Interpreter, node: Node) -> bool:

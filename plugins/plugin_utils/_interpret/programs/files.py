@@ -35,6 +35,7 @@ class Step:
     """One step: a command, or what one command does to one path (make a directory, give it an owner or a mode)."""
 
     __slots__ = (
+        "acts",
         "argv",
         "group",
         "ident",
@@ -62,11 +63,14 @@ class Step:
         self.ignore = False
         self.argv: list[str] = []
         self.ident = 0
+        # It may change something that what comes later asks for, or depends on.
+        self.acts = False
 
     @classmethod
-    def command(cls, run: Command, line: int) -> Step:
+    def command(cls, run: Command, line: int, acts: bool = True) -> Step:
         step = cls("command", line)
         step.run = run
+        step.acts = acts
         return step
 
     @classmethod

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
@@ -15,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
     withheld_settings,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import acts, all_said, said
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep, NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import (
     environment_directory,
@@ -257,9 +259,11 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         )
     found = statements(script.root)
     execs = bool(found) and "exec" in commands_in(found[-1][0])
+    acted = False
     for node, background in found:
         names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
-        if "sv" in names or "svc" in names:
+        acted = acted or acts(it, node)
+        if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
             try:
@@ -277,7 +281,8 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         blank = interpreter_of(draft.definition, script)
         blank.shell.open_shell = True
         try:
-            parts.append(Printer(blank, node).line(node) + (" &" if background else ""))
+            text = Printer(blank, node, functools.partial(said, blank)).line(node)
+            parts.append(text + (" &" if background else ""))
         except CannotPrint as problem:
             raise Refused(
                 why.construct,
