@@ -174,7 +174,7 @@ def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 
 def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
-    printer = Printer(it, node, lambda one: said(it, one))
+    printer = Printer(it, node, lambda one: said(it, one), not it.foreground)
     try:
         if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
             return printer, printer.document(node)
@@ -184,10 +184,11 @@ def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
         raise Wrap("shell", what, line_of(node)) from None
 
 
-def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) -> bool:
+def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, front: bool = False) -> bool:
     """Keep a statement as shell text; True where the script ends with it.
 
     :param why: what it is that only a shell can do.
+    :param front: what follows needs it in the same shell.
     :raises Wrap: the script as a whole has to go on being run.
     """
     if it.text.sourced:
@@ -206,7 +207,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         wraps = "trap"
     elif "function_definition" in kinds:
         wraps = "function"
-    elif background:
+    elif background or (not it.foreground and "&" in kinds and last):
         wraps = "&"
     changers = names & lists.CHANGE_ACCOUNT
     if changers:
@@ -221,7 +222,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
     sets = set_names(it, node)
     exports = sets if it.scope.allexport else sets & (it.scope.exported | set(it.service.environment))
     unknown = it.shell.cwd_unknown or any(may_be_function(it, name) for name in names)
-    if node.type == "subshell" and not wraps and not unknown and not exports:
+    if node.type == "subshell" and not wraps and not unknown and not exports and not front:
         # Whatever it does, the shell stays as it is.
         if it.outcome.must_follow():
             it.outcome.put_before(_before(it, node))
@@ -237,6 +238,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         or names & (STATEFUL - {"exit"})
         or wraps
         or kinds & {"declaration_command", "unset_command"}
+        or front
         or it.outcome.must_follow()
     ):
         _keep_in_front(it, node, background, why, wraps, exports)
@@ -253,10 +255,11 @@ def _keep_last(it: Interpreter, node: Node, why: str, names: set[str], kinds: se
         or node.type in ("pipeline", "subshell")
     ):
         what = wraps or node.type.replace("_statement", "").replace("_", " ")
-        it.reasons.append((what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node)))
+        message = f"the script ends with what only a shell can do ({why}); the original script is run"
+        it.reasons.append((what, message, line_of(node)))
     printer, text = printed(it, node)
     plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
-    if plain and "exec" not in names and not called(it, node):
+    if plain and "exec" not in names and not called(it, node) and not it.whole:
         text = _with_exec(it, node, text)
     it.outcome.inline = printer.prefix() + text
     it.outcome.inline_exec = text.startswith("exec ") or "exec" in names

@@ -100,7 +100,7 @@ def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, c
             raise NeedShell("it may be a function of a sourced file")
         prefixed(it, variables, words)
         main_command(it, words, redirects)
-        if base not in ("exec",):
+        if base not in ("exec",) and not it.foreground:
             it.note(
                 INFO,
                 "no exec",

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import acts, all_said, said
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep, NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.tail import refuse_background
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import (
     environment_directory,
 )
@@ -130,9 +131,15 @@ def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> 
         raise Wrap("shell", "the script does not parse as shell", line_of(bad))
     if "invoke-run" in " ".join(shebang):
         _invoke_run(draft, it)
-    it.run()
-    draft.stderr_joined = it.outcome.stderr != "separate"
-    make_service(draft, it)
+    known = len(draft.findings)
+    try:
+        it.run()
+        draft.stderr_joined = it.outcome.stderr != "separate"
+        make_service(draft, it)
+    except Wrap:
+        del draft.findings[known:]
+        refuse_background(it, statements(script.root))
+        raise
     draft.service = it.service
 
 
