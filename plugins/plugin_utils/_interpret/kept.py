@@ -342,6 +342,10 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     ignore = not (checked or it.shell.errexit)
     codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
     if "exit" in names and codes and codes <= it.dialect.ends:
+        if it.outcome.has_acted():
+            # Its own exit code tells systemd not to start the service again.
+            it.outcome.put_before(Before(setup + text, None, referenced(node), names))
+            return
         it.note(
             INFO,
             construct_of(node),

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_relative
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import depends_on_directory
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import normal
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
@@ -30,7 +30,7 @@ def absolute(it: Interpreter, path: str) -> str:
 
 def change_directory(it: Interpreter, path: str) -> None:
     """`cd`, for all that follows."""
-    if any(is_relative(one.text) for one in it.outcome.prefix):
+    if any(depends_on_directory(one.text) for one in it.outcome.prefix):
         raise NeedShell("what came before is relative to another directory")
     mark_directory(it)
     it.scope.cwd = absolute(it, path)

@@ -19,8 +19,6 @@ if t.TYPE_CHECKING:
 
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
-    Statements = list[tuple[Node, bool]]
-
 #: The statement is the service, and what follows counts for nothing.
 ALONE = "alone"
 #: The same, and it is not to go on in the background.
@@ -34,7 +32,7 @@ _LOOPS = frozenset(("while_statement", "c_style_for_statement"))
 _RUNNERS = frozenset("python3 perl sh bash su login".split())
 
 
-def manner(it: Interpreter, node: Node, background: bool, rest: Statements) -> str:
+def manner(it: Interpreter, node: Node, background: bool, rest: list[tuple[Node, bool]]) -> str:
     """What becomes of a statement of the script's end, and of the rest behind it; empty where nothing special does.
 
     :raises Refused: the script ends while what it has started goes on in the background, and there is no telling what the service is.
@@ -53,7 +51,7 @@ def manner(it: Interpreter, node: Node, background: bool, rest: Statements) -> s
     return "" if names <= _NOTHING | {"sleep"} and "sleep" in names and not asks else TEXT
 
 
-def asks_status(found: Statements, index: int) -> bool:
+def asks_status(found: list[tuple[Node, bool]], index: int) -> bool:
     """Whether the statement behind one asks how that has ended."""
     if index + 1 >= len(found):
         return False
@@ -61,7 +59,7 @@ def asks_status(found: Statements, index: int) -> bool:
     return node.type != "function_definition" and "?" in referenced(node) and not _prints(node)
 
 
-def _in_background(it: Interpreter, node: Node, background: bool, rest: Statements) -> str:
+def _in_background(it: Interpreter, node: Node, background: bool, rest: list[tuple[Node, bool]]) -> str:
     """The script puts what it starts into the background: its service, where it then ends."""
     if node.type in _LOOPS or "wait" in called_names(it, node) or not all(_is_quick(it, one) for one, _bg in rest):
         return ""
@@ -84,7 +82,7 @@ def _in_background(it: Interpreter, node: Node, background: bool, rest: Statemen
     return FOREGROUND
 
 
-def refuse_background(it: Interpreter, found: Statements) -> None:
+def refuse_background(it: Interpreter, found: list[tuple[Node, bool]]) -> None:
     """A script that has to be run as it is must not end while its service goes on.
 
     :raises Refused: it does.

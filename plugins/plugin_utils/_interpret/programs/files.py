@@ -200,7 +200,8 @@ def _mode(text: str) -> str | None:
     return "0" + "".join(str(sum({"r": 4, "w": 2, "x": 1}[char] for char in set(part))) for part in match.groups())
 
 
-def _of(path: str) -> tuple[str, str] | None:
+def directory_of(path: str) -> tuple[str, str] | None:
+    """The directive, such as RuntimeDirectory=, that makes a directory of that path, and its value; None where none does."""
     for prefix, directive in _CLASSES:
         if path.startswith(prefix):
             relative = path[len(prefix) :].strip("/")
@@ -229,7 +230,7 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
     modes: dict[str, str] = {}
     done: set[int] = set()
     for path, members in made.items():
-        where = _of(path)
+        where = directory_of(path)
         if where is None or not any(step.kind == "make" for step in members):
             continue
         owner = group = None
@@ -248,12 +249,12 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
         if modes.setdefault(directive, mode) != mode:
             continue
         if (
-            any(other != path and other.startswith(path + "/") and _of(other) is not None for other in made)
+            any(other != path and other.startswith(path + "/") and directory_of(other) is not None for other in made)
             and mode == "0755"
         ):
             # made as the parent of another
             children = [other for other in made if other.startswith(path + "/")]
-            if service.user is None and all(_of(other) is not None for other in children):
+            if service.user is None and all(directory_of(other) is not None for other in children):
                 done.update(id(step) for step in members)
                 service.directories.setdefault(directive, [])
                 if relative not in service.directories[directive]:

@@ -12,6 +12,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import arrange, mentions
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
+    depends_on_directory,
     is_relative,
     names_relative,
     relative_file,
@@ -63,15 +64,10 @@ def _stay(it: Interpreter, command: Command) -> None:
     """A command that uses relative paths runs where the script was, which may not be where the service runs."""
     if command.cwd is None or command.cwd == it.scope.cwd:
         return
-    texts = [constant(word) or "" for word in command.argv]
-    if command.line is not None:
-        if is_relative(command.line):
-            command.line = f"cd {word_text(lit(command.cwd))}; {command.line}"
-    elif names_relative(command) or any(
-        relative_file(one) or one in (".", "..") or re.match(r"\.{1,2}/", one) for one in texts[1:]
-    ):
-        words = " ".join(word_text(word) for word in command.argv)
-        command.line = f"cd {word_text(lit(command.cwd))}; exec {words}"
+    words = " ".join(word_text(word) for word in command.argv)
+    text = words if command.line is None else command.line
+    if depends_on_directory(text):
+        command.line = f"cd {word_text(lit(command.cwd))}; {text if command.line is not None else 'exec ' + words}"
         command.argv = []
 
 

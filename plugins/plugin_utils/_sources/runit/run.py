@@ -273,6 +273,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
+            asked = len(it.service.conditions) + len(it.service.exec_condition)
             try:
                 it.dispatch(node, False)
             except (NeedShell, Wrap, CannotPrint):
@@ -282,7 +283,8 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                     "being run: rewrite it by hand",
                     why.line,
                 ) from None
-            if len(it.outcome.steps) != steps or it.outcome.ended:
+            moved = acted and len(it.service.conditions) + len(it.service.exec_condition) != asked
+            if len(it.outcome.steps) != steps or it.outcome.ended or moved:
                 raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue
         blank = interpreter_of(draft.definition, script)
