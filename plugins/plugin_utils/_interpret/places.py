@@ -44,6 +44,13 @@ def mark_directory(it: Interpreter) -> None:
             command.cwd = it.scope.cwd
 
 
+def mark_umask(it: Interpreter) -> None:
+    """Note with which umask the commands so far were to run."""
+    for command in (*(step.run for step in it.outcome.steps), *it.service.exec_condition):
+        if command is not None and command.umask is None:
+            command.umask = 0o022 if it.shell.umask is None else it.shell.umask
+
+
 def program_word(it: Interpreter, word: Word) -> Word:
     """The word of a program, its path made absolute where that is known."""
     text = fixed(it, word)

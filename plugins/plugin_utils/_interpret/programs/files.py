@@ -47,6 +47,7 @@ class Step:
         "path",
         "recursive",
         "run",
+        "umask",
     )
 
     _count = 0
@@ -65,6 +66,7 @@ class Step:
         self.ident = 0
         # It may change something that what comes later asks for, or depends on.
         self.acts = False
+        self.umask: int | None = None
 
     @classmethod
     def command(cls, run: Command, line: int, acts: bool = True) -> Step:
@@ -123,6 +125,7 @@ class Step:
             step.ignore = ignore
             step.argv = argv
             step.ident = cls._count
+            step.umask = umask
             found.append(step)
         return found
 
@@ -293,6 +296,8 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
             continue
         if step.ident not in left:
             left[step.ident] = Command.of(*step.argv, ignore=step.ignore)
+            if step.kind == "make":
+                left[step.ident].umask = 0o022 if step.umask is None else step.umask
             commands.append(left[step.ident])
         left[step.ident].argv += Command.of(str(step.path)).argv
     if service.user is not None or service.group is not None:

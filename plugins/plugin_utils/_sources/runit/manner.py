@@ -61,13 +61,19 @@ def take_steps(it: Interpreter) -> None:
 
 
 def _stay(it: Interpreter, command: Command) -> None:
-    """A command that uses relative paths runs where the script was, which may not be where the service runs."""
-    if command.cwd is None or command.cwd == it.scope.cwd:
-        return
+    """A command runs where the script was then, and with its umask, which may not be those of the service."""
+    elsewhere = command.cwd is not None and command.cwd != it.scope.cwd
+    mask = None if command.umask is None else f"{command.umask:04o}"
+    masked = mask is not None and mask != (it.service.settings.get("UMask") or ["0022"])[0]
     words = " ".join(word_text(word) for word in command.argv)
     text = words if command.line is None else command.line
-    if depends_on_directory(text):
-        command.line = f"cd {word_text(lit(command.cwd))}; {text if command.line is not None else 'exec ' + words}"
+    before = ""
+    if elsewhere and depends_on_directory(text):
+        before = f"cd {word_text(lit(command.cwd or '/'))}; "
+    if masked and not text.startswith(("/usr/bin/test ", "[ ")):
+        before = f"umask {mask}; {before}"
+    if before:
+        command.line = f"{before}{text if command.line is not None else 'exec ' + words}"
         command.argv = []
 
 
