@@ -52,6 +52,8 @@ class Outcome:
     log_command: list[Word] | None = None
     # `snooze -H9` before everything else: when the rest runs.
     leading_snooze: list[Word] | None = None
+    # The last `cd` was to a directory that may be missing, and then the script went on.
+    cd_may_fail: bool = False
     # Limits that are for what comes after some of the steps, by their directives.
     late_limits: set[str] = dataclasses.field(default_factory=set)
     # Construct and text of notes that are made once.

@@ -28,13 +28,19 @@ def absolute(it: Interpreter, path: str) -> str:
     return normal(path if path.startswith("/") else f"{it.scope.cwd}/{path}")
 
 
-def change_directory(it: Interpreter, path: str) -> None:
-    """`cd`, for all that follows."""
+def change_directory(it: Interpreter, path: str, checked: bool = True) -> None:
+    """`cd`, for all that follows.
+
+    :param checked: where it fails, nothing follows.
+    """
     if any(depends_on_directory(one.text) for one in it.outcome.prefix):
         raise NeedShell("what came before is relative to another directory")
     mark_directory(it)
     it.scope.cwd = absolute(it, path)
     it.service.working_directory = it.scope.cwd
+    own = it.definition.relative(it.scope.cwd)
+    there = it.scope.cwd in lists.DIRECTORIES or (own is not None and (own == "" or it.definition.has(own)))
+    it.outcome.cd_may_fail = not checked and not there
 
 
 def mark_directory(it: Interpreter) -> None:

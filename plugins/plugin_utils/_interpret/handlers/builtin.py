@@ -48,7 +48,7 @@ def cd(it: Interpreter, call: Call) -> bool:
     text = fixed(it, targets[0]) if len(targets) == 1 else None
     if text is None or text == "-":
         raise NeedShell("a directory that is known only when the service starts")
-    change_directory(it, text)
+    change_directory(it, text, call.checked or it.shell.errexit)
     if it.scope.cwd == it.directory:
         it.service.working_directory = None
     return False

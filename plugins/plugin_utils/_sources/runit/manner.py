@@ -10,7 +10,11 @@ import re
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import mark_directory
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import (
+    arrange,
+    directory_of,
+    mentions,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
     depends_on_directory,
     is_relative,
@@ -58,6 +62,21 @@ def take_steps(it: Interpreter) -> None:
     ):
         service.working_directory = "-" + service.working_directory
         it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
+    elif it.outcome.cd_may_fail and service.working_directory and not _needs(it, service.working_directory):
+        service.working_directory = "-" + service.working_directory
+
+
+def _needs(it: Interpreter, directory: str) -> bool:
+    """Whether the service comes to nothing without its working directory, or systemd makes it."""
+    made = directory_of(directory)
+    if made is not None and made[1] in it.service.directories.get(made[0], []):
+        return True
+    for command in it.service.start:
+        texts = [constant(word) or "" for word in command.argv]
+        line = command.line or " ".join(texts)
+        if directory + "/" in line or is_relative(line) or any(relative_file(one) for one in texts):
+            return True
+    return False
 
 
 def _stay(it: Interpreter, command: Command) -> None:
