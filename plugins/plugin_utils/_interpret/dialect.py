@@ -62,6 +62,10 @@ class Dialect:
         """Whether the text of a condition asks if the supervisor has a service at all."""
         return False
 
+    def asks_running(self, text: str) -> bool:
+        """Whether the text of a pipe looks for an answer that says that a service runs."""
+        return False
+
     def ends_itself(self, it: Interpreter, words: list[str]) -> bool:
         """Whether a call of one of `controls`, where the script is about to end, is for its own service to stay down."""
         return False

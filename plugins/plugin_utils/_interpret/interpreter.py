@@ -166,7 +166,7 @@ class Interpreter:
                     return self.block(statements(node), True)
             final = final or how == tail.ALONE
             self.whole = self.whole or how == tail.TEXT
-            if self.statement(node, background, final, tail.asks_status(found, index)):
+            if self.statement(node, background, final, tail.asks_status(self, found, index)):
                 if rest and not how:
                     self.line = line_of(rest[0][0])
                     self.note(INFO, "unreachable", "what follows is never reached")

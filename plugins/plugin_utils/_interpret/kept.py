@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of, inner_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
@@ -109,13 +109,18 @@ def misread(it: Interpreter, node: Node) -> None:
 
 
 def controls_in(it: Interpreter, node: Node) -> list[Node]:
-    """The calls of the supervisor that a node makes, also within the functions it calls."""
-    return [
-        one
-        for body in (node, *called(it, node))
-        for one in walk(body)
-        if one.type == "command" and it.dialect.controls & {name.rsplit("/", 1)[-1] for name in commands_in(one)}
-    ]
+    """The calls of the supervisor that a node makes, also within the functions it calls; with the pipe that looks for their answer."""
+    found = []
+    for body in (node, *called(it, node)):
+        for one in walk(body):
+            if one.type == "command" and it.dialect.controls & {name.rsplit("/", 1)[-1] for name in commands_in(one)}:
+                above = one.parent
+                while above is not None and above.type in ("redirected_statement", "pipeline"):
+                    if above.type == "pipeline":
+                        one = above
+                    above = above.parent
+                found.append(one)
+    return found
 
 
 def all_said(it: Interpreter, node: Node) -> bool:
@@ -131,9 +136,10 @@ def all_said(it: Interpreter, node: Node) -> bool:
 
 def said(it: Interpreter, node: Node) -> str | None:
     """A call of the supervisor as what shell text says to systemd instead; None where it is none, or cannot be said."""
-    if node.type != "command" or node.children[0].type != "command_name":
+    one = inner_command(node, it.dialect.controls) if node.type == "pipeline" else node
+    if one.type != "command" or one.children[0].type != "command_name":
         return None
-    name = text_of(node.children[0]).rsplit("/", 1)[-1]
+    name = text_of(one.children[0]).rsplit("/", 1)[-1]
     if name not in it.dialect.controls:
         return None
     above = node.parent
@@ -141,8 +147,10 @@ def said(it: Interpreter, node: Node) -> str | None:
         above = above.parent
     if above is not None and above.type in ("pipeline", "command_substitution"):
         return None
+    if one is not node and not it.dialect.asks_running(text_of(node)):
+        return None
     try:
-        texts = [fixed(it, word) for word in it.evaluator.words(node.children[1:])]
+        texts = [fixed(it, word) for word in it.evaluator.words(one.children[1:])]
         return None if None in texts else it.dialect.said(it, [str(text) for text in texts])
     except NeedShell:
         return None
@@ -342,7 +350,7 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     ignore = not (checked or it.shell.errexit)
     codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
     if "exit" in names and codes and codes <= it.dialect.ends:
-        if it.outcome.has_acted():
+        if it.outcome.has_acted() or any(step.path for step in it.outcome.steps):
             # Its own exit code tells systemd not to start the service again.
             it.outcome.put_before(Before(setup + text, None, referenced(node), names))
             return

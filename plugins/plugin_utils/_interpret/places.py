@@ -33,7 +33,9 @@ def change_directory(it: Interpreter, path: str, checked: bool = True) -> None:
 
     :param checked: where it fails, nothing follows.
     """
-    if any(depends_on_directory(one.text) for one in it.outcome.prefix):
+    # The value of a variable is the same wherever it is set, unless a command makes it.
+    acting = [one.text for one in it.outcome.prefix if one.sets is None or "$(" in one.text or "`" in one.text]
+    if any(depends_on_directory(text) for text in acting):
         raise NeedShell("what came before is relative to another directory")
     mark_directory(it)
     it.scope.cwd = absolute(it, path)

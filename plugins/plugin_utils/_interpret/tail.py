@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import called, called_names
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.guard import is_message
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import (
+    called,
+    called_names,
+    controls_in,
+    said,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, Refused
@@ -42,21 +48,45 @@ def manner(it: Interpreter, node: Node, background: bool, rest: list[tuple[Node,
     if not rest or not _is_service(it, node) or not all(_is_quick(it, one) and not bg for one, bg in rest):
         return ""
     names = set().union(*(called_names(it, one) for one, _bg in rest))
-    if names & it.dialect.controls:
+    if "exec" in called_names(it, node):
+        # What follows is for where that is not reached.
         return ""
-    asks = any("?" in referenced(one) for one, _bg in rest if not _says_only(it, one))
-    if names <= _NOTHING and not asks:
+    if any(said(it, call) is None for one, _bg in rest for call in controls_in(it, one)):
+        # It takes itself down: no daemon.
+        return ""
+    asks = asks_status(it, [(node, False), *rest], 0)
+    nothing = all(_says_nothing(it, one) for one, _bg in rest if not _is_sleep(one))
+    if names <= _NOTHING and nothing and not asks:
         return ALONE if node.type in ("command", "redirected_statement", "pipeline") else TEXT
     # A pause before the next attempt is the time of a timer.
-    return "" if names <= _NOTHING | {"sleep"} and "sleep" in names and not asks else TEXT
+    return "" if names <= _NOTHING | {"sleep"} and "sleep" in names and nothing and not asks else TEXT
 
 
-def asks_status(found: list[tuple[Node, bool]], index: int) -> bool:
+def asks_status(it: Interpreter, found: list[tuple[Node, bool]], index: int) -> bool:
     """Whether the statement behind one asks how that has ended."""
     if index + 1 >= len(found):
         return False
     node = found[index + 1][0]
-    return node.type != "function_definition" and "?" in referenced(node) and not _prints(node)
+    if node.type == "function_definition" or is_message(it, node):
+        return False
+    return "?" in referenced(_first_command(node))
+
+
+def _first_command(node: Node) -> Node:
+    """What of a statement is done first, and so finds the status of the one before it."""
+    while True:
+        inner = [child for child in node.children if child.is_named and child.type != "comment"]
+        if (node.type in ("list", "pipeline", "if_statement", "while_statement", "negated_command") and inner) or (
+            node.type in ("compound_statement", "subshell", "redirected_statement", "case_statement") and inner
+        ):
+            node = inner[0]
+        else:
+            return node
+
+
+def _is_sleep(node: Node) -> bool:
+    """Whether a statement is a pause, and no more."""
+    return node.type == "command" and text_of(node.children[0]) == "sleep"
 
 
 def _in_background(it: Interpreter, node: Node, background: bool, rest: list[tuple[Node, bool]]) -> str:
@@ -69,7 +99,10 @@ def _in_background(it: Interpreter, node: Node, background: bool, rest: list[tup
     several = any(bg or _sends(it, one) for one, bg in rest)
     if (
         several
-        or any(not called_names(it, one) <= _NOTHING or "!" in referenced(one) for one, _bg in rest)
+        or any(
+            not called_names(it, one) <= _NOTHING or "!" in referenced(one) or not _says_nothing(it, one)
+            for one, _bg in rest
+        )
         or not _may_stay(it, node)
     ):
         raise _refused(it)
@@ -166,12 +199,8 @@ def _is_quick(it: Interpreter, node: Node) -> bool:
     return called_names(it, node) <= lists.QUICK | _NOTHING | {"sleep"} | it.dialect.controls
 
 
-def _says_only(it: Interpreter, node: Node) -> bool:
-    return called_names(it, node) <= lists.MESSAGES and node.type in ("command", "redirected_statement")
-
-
-def _prints(node: Node) -> bool:
-    """Whether a node is a message, whose use of `$?` nobody misses."""
-    if node.type == "redirected_statement":
-        node = node.children[0]
-    return node.type == "command" and text_of(node.children[0]) in lists.MESSAGES
+def _says_nothing(it: Interpreter, node: Node) -> bool:
+    """Whether a statement at the end of a script comes to nothing: a message, or the end."""
+    return is_message(it, node) or (
+        node.type in ("command", "redirected_statement") and not called_names(it, node) & lists.MESSAGES
+    )

@@ -359,7 +359,9 @@ def _behind(it: Interpreter, test: conditions.Test | None = None) -> bool:
     """Whether a guard has to stay behind a step before it: one with an effect, or one that makes what is asked for."""
     if it.outcome.has_acted():
         return True
-    asked = [path if path is None else absolute(it, path) for _op, path in conditions.paths(test)] if test else []
+    if test is None:
+        return any(step.path is not None and directory_of(step.path) is None for step in it.outcome.steps)
+    asked = [path if path is None else absolute(it, path) for _op, path in conditions.paths(test)]
     made = [step.path for step in it.outcome.steps if step.path is not None]
     return any(
         one is None or one == path or one.startswith(path + "/") or path.startswith(one + "/")

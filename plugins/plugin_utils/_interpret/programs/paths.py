@@ -87,23 +87,28 @@ def depends_on_directory(text: str) -> bool:
     """
     if is_relative(text):
         return True
-    for part in re.split(r"[;|&(){}`\n]+|\b(?:then|do|else|if|elif|while|until|exec|fi|done)\b", text):
+    parts = re.split(r"([;|&(){}`\n]+|\b(?:then|do|else|if|elif|while|until|exec|fi|done)\b)", text)
+    for before, part in zip(["", *parts[1::2]], parts[::2]):
         words = [word for word in re.split(r"[\s<>\"']+", part) if word]
         while words and (words[0] in ("!", "+") or re.match(r"\w+=", words[0])):
+            if re.match(r"\w+=[^/$%~][^=]*/", words[0]):
+                return True
             words = words[1:]
         if not words:
             continue
         name = words[0].rsplit("/", 1)[-1]
-        if name not in _ANYWHERE or (
-            name in ("ls", "find", "pwd", "sh") and not any(one[0] == "/" for one in words[1:])
-        ):
+        # What is behind a substitution is the rest of its word.
+        calls = not before.endswith((")", "`"))
+        if calls and name not in _ANYWHERE:
             return True
-        for before, word in itertools.pairwise(words):
+        if name in ("ls", "find", "pwd", "sh") and not any(one[0] == "/" for one in words[1:]):
+            return True
+        for operator, word in itertools.pairwise(words):
             value = word.rpartition("=")[2]
             if re.match(r"[^/$%~-][^=]*/|\.{1,2}\Z|[^/]*[*?]", value):
                 return True
-            asks = name in _TESTS and re.match(r"-[a-zA-Z]\Z", before) and before not in _NO_FILES
-            if asks and _is_bare(value):
+            asks = name in _TESTS and re.match(r"-[a-zA-Z]\Z", operator) and operator not in _NO_FILES
+            if asks and (_is_bare(value) or (value[0] == "$" and not value.startswith("$HOME"))):
                 return True
     return False
 

@@ -52,6 +52,9 @@ class Runit(Dialect):
     def asks_enabled(self, text: str) -> bool:
         return "service" in text
 
+    def asks_running(self, text: str) -> bool:
+        return re.search(r"\bsv\s+(-\S+\s+)*status\s[^|]*\|\s*e?grep\s+(-[qsE]+\s+)*['\"]?\^?run\b", text) is not None
+
     def ends_itself(self, it: Interpreter, words: list[str]) -> bool:
         """`sv down X` where the script is about to end: X is the service itself, also where its directory is called otherwise here."""
         if own_sv(words, self.definition):

@@ -252,6 +252,12 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         )
 
 
+def _comes_first(it: Interpreter) -> int:
+    """How much there is in the unit that systemd looks at before all steps."""
+    service = it.service
+    return len(service.conditions) + len(service.exec_condition) + len(service.after)
+
+
 def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
     """sv has nothing to talk to under systemd: the script without its dependencies, which become ordering."""
     if script.errors:
@@ -273,7 +279,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
-            asked = len(it.service.conditions) + len(it.service.exec_condition)
+            asked = _comes_first(it)
             try:
                 it.dispatch(node, False)
             except (NeedShell, Wrap, CannotPrint):
@@ -283,7 +289,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                     "being run: rewrite it by hand",
                     why.line,
                 ) from None
-            moved = acted and len(it.service.conditions) + len(it.service.exec_condition) != asked
+            moved = acted and _comes_first(it) != asked
             if len(it.outcome.steps) != steps or it.outcome.ended or moved:
                 raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue

@@ -23,6 +23,7 @@ STATUS = frozenset(("status",))
 # These wait until the service is up, the next ones do not.
 STARTS = frozenset(("start", "s"))
 NO_WAIT = frozenset(("up", "u", "once", "o", "cont"))
+RESTARTS = frozenset(("restart", "r"))
 UP = CHECKS | STATUS | STARTS | NO_WAIT
 DOWN = frozenset(
     ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
@@ -90,6 +91,8 @@ def said(it: Interpreter, arguments: list[str]) -> str | None:
         return f"timeout {wait} sh -c {quote(f'until {active}; do sleep 1; done')}"
     if verb in STATUS:
         return " && ".join(f"systemctl is-active --quiet {word_text(lit(unit))}" for unit in units)
+    if verb in RESTARTS:
+        return f"timeout {wait} systemctl restart {words}"
     if verb in ("down", "d", "exit", "x", "e"):
         return f"systemctl --no-block stop {words}"
     if verb in ("stop", "shutdown"):
@@ -119,7 +122,7 @@ def _in_order(it: Interpreter, arguments: list[str], checked: bool) -> bool:
 
     :raises NeedShell: what comes before is shell text in front of the command.
     """
-    if not it.outcome.has_acted():
+    if not it.outcome.has_acted() and arguments[1] not in RESTARTS:
         return False
     if it.outcome.must_follow():
         raise NeedShell("it comes after what only a shell can do")
@@ -157,7 +160,7 @@ def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
             it.outcome.down_self = True
         elif own:
             it.note(INFO, f"sv {verb}", "asks for the service itself; left out")
-        elif verb in UP | DOWN and _in_order(it, [f"-w{wait}", verb, base], checked):
+        elif verb in UP | DOWN | RESTARTS and _in_order(it, [f"-w{wait}", verb, base], checked):
             continue
         elif verb in UP:
             unit = unit_of(base)
