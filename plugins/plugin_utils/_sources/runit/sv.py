@@ -18,12 +18,13 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import lit, quote, word_text
 
-CHECKS = frozenset(("check", "c"))
-STATUS = frozenset(("status",))
+# As sv(8) reads them: a single letter is never check, start or restart.
+CHECKS = frozenset(("check",))
+STATUS = frozenset(("status", "s"))
 # These wait until the service is up, the next ones do not.
-STARTS = frozenset(("start", "s"))
-NO_WAIT = frozenset(("up", "u", "once", "o", "cont"))
-RESTARTS = frozenset(("restart", "r"))
+STARTS = frozenset(("start",))
+NO_WAIT = frozenset(("up", "u", "once", "o", "cont", "c"))
+RESTARTS = frozenset(("restart",))
 UP = CHECKS | STATUS | STARTS | NO_WAIT
 DOWN = frozenset(
     ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
