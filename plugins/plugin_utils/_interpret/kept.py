@@ -55,6 +55,11 @@ def may_be_function(it: Interpreter, name: str) -> bool:
     )
 
 
+def may_set_path(text: str) -> bool:
+    """Whether shell text sources what may change PATH: code, or what makes an environment; not a file of settings."""
+    return not SETTINGS.search(text) or any(mark in text for mark in (*lists.CODE_MARKS, "/activate"))
+
+
 def called(it: Interpreter, node: Node) -> list[Node]:
     """The functions of the script that a node calls, those they call first."""
     found: list[Node] = []
@@ -242,6 +247,7 @@ def _keep_in_front(
     if one.calls & {".", "source", "eval"}:
         it.shell.open_shell = True
         it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(text)
+        it.shell.open_path = it.shell.open_path or "eval" in one.calls or may_set_path(text)
 
 
 def _before(it: Interpreter, node: Node) -> Before:

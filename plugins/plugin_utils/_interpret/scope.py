@@ -53,5 +53,7 @@ class Shell:
     open_shell: bool = False
     # Such a file may define functions too.
     open_functions: bool = False
+    # It has run what may have given it any PATH.
+    open_path: bool = False
     # `cd` to what is known only when the service starts.
     cwd_unknown: bool = False

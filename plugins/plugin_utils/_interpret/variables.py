@@ -55,7 +55,7 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
     if not NAME.match(name):
         return [Piece("shell", f"${name}")]
     if name == "PATH":
-        return lit(DEFAULT_PATH)
+        return [Piece("shell", "$PATH")] if it.shell.open_path else lit(DEFAULT_PATH)
     if it.shell.open_shell:
         return [Piece("shell", f"${name}")]
     if name in it.scope.current or name in it.scope.dynamic:
@@ -110,6 +110,9 @@ def assign(it: Interpreter, name: str, value: Word) -> None:
     value = tidy(value)
     if sum(len(piece.text) for piece in value) > _LONGEST or len(value) > 1000:
         raise NeedShell("the value is too long")
+    if len(value) == 1 and value[0].kind == "var" and value[0].text == name:
+        # `X=${X:-default}` of a setting: it is what it was, and keeps its default.
+        return
     it.scope.vars[name] = value
     it.scope.overridable.discard(name)
     it.scope.dynamic.pop(name, None)

@@ -24,7 +24,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept imp
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import flatten, inner_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, find_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import STATEFUL
@@ -217,7 +217,7 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
         if name in ("command", "which", "type", "hash") and not negate:
             plain = plain_words(it, node) or []
             sought = [text for text in plain[1:] if not text.startswith("-")]
-            path = lists.path_of(sought[0], it.definition.commands) if len(sought) == 1 else ""
+            path = find_program(it, sought[0]) if len(sought) == 1 and not it.shell.open_path else ""
             if path.startswith("/"):
                 it.service.conditions.append(("ConditionFileIsExecutable", path))
                 _guard_note(it, node)

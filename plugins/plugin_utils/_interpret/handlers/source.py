@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import SETTINGS, exporting
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import SETTINGS, exporting, may_set_path
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
@@ -82,6 +82,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
             it.outcome.prefix.append(Before(text, None, set(), {"."}))
             it.shell.open_shell = True
             it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(path)
+            it.shell.open_path = it.shell.open_path or may_set_path(path)
             return
         settings_file(it, path, optional)
         if it.definition.live and known:
@@ -218,9 +219,9 @@ def _evaluate_file(it: Interpreter, path: str, content: str, optional: bool, nod
             ".",
             f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it",
         )
-        it.shell.open_shell = (
-            it.shell.open_shell or "." in commands_in(script.root) or "source" in commands_in(script.root)
-        )
+        nested = bool({".", "source"} & commands_in(script.root))
+        it.shell.open_shell = it.shell.open_shell or nested
+        it.shell.open_path = it.shell.open_path or nested or "eval" in commands_in(script.root)
         return
     it.text = outer
     it.line = line_of(node)

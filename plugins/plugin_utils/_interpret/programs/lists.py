@@ -27,6 +27,10 @@ STANDARD: dict[str, str] = {
 }
 
 
+# Of these, the ones that no virtual environment or version manager brings along in a PATH of its own.
+EVERYWHERE = frozenset(STANDARD) - {"python3", "perl"}
+
+
 # Programs whose work is done by journald once the service runs under systemd.
 LOGGERS = frozenset(
     (

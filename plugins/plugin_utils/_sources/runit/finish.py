@@ -127,6 +127,7 @@ def finish(draft: Draft) -> None:
         if not (only_assigns(pair[0]) or _only_defaults(pair[0]))
         or assigned(pair[0]) & set().union(*(referenced(other) for other, _b in left[index + 1 :]))
         or any(_reads_variables(other) for other, _b in left)
+        or "PATH" in assigned(pair[0])
     ]
     if left:
         _commands(draft, left, script, shell)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import snooze
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
@@ -178,7 +178,7 @@ def sleeping(it: Interpreter) -> bool:
         return False
     take_steps(it)
     steps = service.start_pre
-    _ends_by_itself(service, [Command([program_word(it, inner[0]), *inner[1:]], argv0=it.outcome.argv0)])
+    _ends_by_itself(service, [Command(program_argv(it, inner), argv0=it.outcome.argv0)])
     service.start_pre = steps
     service.timer = Timer()
     service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}

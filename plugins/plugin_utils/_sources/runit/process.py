@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Wrap
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
@@ -58,7 +58,7 @@ def make_service(draft: Draft, it: Interpreter) -> None:
         if value is not None and name not in it.service.environment:
             it.service.environment[name] = lit(value)
     if outcome.leading_snooze is not None and (inline is not None or outcome.main is None or not leading_snooze(it)):
-        argv = [program_word(it, outcome.leading_snooze[0]), *outcome.leading_snooze[1:]]
+        argv = program_argv(it, outcome.leading_snooze)
         it.outcome.steps.insert(0, Step.command(Command(argv), 1))
         it.service.set("TimeoutStartSec", "infinity")
     if it.service.timer is not None:
@@ -137,10 +137,8 @@ def _only_waits(it: Interpreter, main: list[Word]) -> bool:
 
 def _run_program(draft: Draft, it: Interpreter, main: list[Word]) -> None:
     """The service is a program."""
-    program = program_word(it, main[0])
-    argv = [program, *main[1:]]
-    if it.scope.path_changed and not (constant(program) or "").startswith("/"):
-        argv = [lit("/usr/bin/env"), *argv]
+    argv = program_argv(it, main)
+    if len(argv) > len(main):
         it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
     it.service.start = [Command(argv, argv0=it.outcome.argv0)]
     take_steps(it)
