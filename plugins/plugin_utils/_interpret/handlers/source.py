@@ -54,6 +54,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
     known: bool
     content: str | None
     if relative is not None:
+        it.taken.add(relative.split("/", 1)[0])
         content = it.definition.text(relative)
         known = content is not None or it.definition.live
     else:

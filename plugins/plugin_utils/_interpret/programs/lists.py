@@ -58,6 +58,14 @@ LEAVES_CHILDREN = frozenset(
 )
 
 
+# Programs that look for files, or code, in the directory they are started in.
+LOOKS_AROUND = frozenset(
+    "docker-compose podman-compose make gmake npm npx yarn pnpm rackup rake bundle foreman honcho hivemind overmind procodile mix sbt mvn "
+    "gradle lein cargo composer vagrant jekyll hugo mkdocs gunicorn uvicorn hypercorn waitress-serve flask celery puma unicorn thin "
+    "nodemon skaffold tilt".split()
+)
+
+
 # Directories that every host has, so that they are no programs.
 DIRECTORIES = frozenset(
     "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root "

@@ -65,6 +65,7 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
             )
             return False
         files = it.definition.below(relative)
+        it.taken.add(relative.split("/", 1)[0])
     else:
         for one in it.definition.external:
             head, _slash, tail = one.rpartition("/")

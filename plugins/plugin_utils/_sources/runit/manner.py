@@ -20,7 +20,11 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
-from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import SHELLS, names_own_file
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
+    SHELLS,
+    names_own_file,
+    own_files,
+)
 
 
 def take_steps(it: Interpreter) -> None:
@@ -83,12 +87,28 @@ def take_directory(it: Interpreter, text: str) -> None:
     service = it.service
     if service.working_directory is not None:
         return
+    why = _needs_directory(it, text)
+    if why:
+        service.working_directory = it.definition.path
+        it.note(INFO, "cwd", f"the service directory stays the working directory, as {why}; keep it")
+    else:
+        it.note(
+            INFO,
+            "cwd",
+            "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
+        )
+
+
+def _needs_directory(it: Interpreter, text: str) -> str:
+    """Why commands may need the service directory as the one they run in; empty where nothing says so."""
+    service = it.service
+    commands = (*service.start, *service.start_pre, *service.exec_condition)
     texts = [text] + [
         command.line or " ".join(constant(word) or "" for word in command.argv)
         for command in (*service.start_pre, *service.exec_condition)
     ]
-    commands = (*service.start, *service.start_pre, *service.exec_condition)
-    words = [constant(word) for command in commands for word in command.argv]
+    # A program's own name is looked up along PATH.
+    words = [constant(word) for command in commands for word in command.argv[1:]]
     shells = [command.line for command in commands if command.line is not None]
     shells += [
         constant(command.argv[2]) or ""
@@ -97,23 +117,30 @@ def take_directory(it: Interpreter, text: str) -> None:
         and (constant(command.argv[0]) or "").endswith("sh")
         and constant(command.argv[1]) == "-c"
     ]
-    if (
-        any(word and relative_file(word) for word in words)
-        or any(is_relative(one) for one in shells)
-        or any(names_relative(command) for command in commands)
-        or "." in words
-        or ".." in words
-        or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
-        or names_own_file(it.definition, texts)
-    ):
-        service.working_directory = it.definition.path
-        it.note(INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it")
-    else:
-        it.note(
-            INFO,
-            "cwd",
-            "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
-        )
+    for word in words:
+        if word and (relative_file(word) or word in (".", "..")):
+            return f"'{word}' is relative to it"
+    if any(is_relative(one) for one in shells) or any(names_relative(command) for command in commands):
+        return "files are named relative to it"
+    for one in texts:
+        match = re.search(r"(?:^|[\s=:'\"])(\.{1,2}/[^\s;'\"]*)", one)
+        if match:
+            return f"'{match.group(1)}' is relative to it"
+    if names_own_file(it.definition, texts):
+        return "one of its files is named without a directory"
+    path = service.environment.get("PATH")
+    if path and any(not one.startswith("/") for one in (constant(path) or "/").split(":")):
+        return "PATH has a directory relative to it"
+    lines = [[constant(word) or "" for word in command.argv] for command in commands]
+    lines += [part.split() for one in shells for part in re.split(r"[;|&(){}\n]+", one)]
+    for line in lines:
+        while line and (line[0].rsplit("/", 1)[-1] in ("env", "exec", "then", "do", "else") or "=" in line[0]):
+            line = line[1:]
+        name = line[0].rsplit("/", 1)[-1] if line else ""
+        if name in lists.LOOKS_AROUND or line[1:2] == ["compose"] or (name.startswith("python") and "-m" in line[1:]):
+            return f"{name} reads files of the directory it is started in"
+    own = [one for one in own_files(it.definition) if one.split("/", 1)[0] not in it.taken]
+    return f"it holds {own[0]}, which the program may read" if own else ""
 
 
 def take_manner(draft: Draft, service: Service, execs: bool) -> None:

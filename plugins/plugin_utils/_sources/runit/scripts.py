@@ -91,6 +91,25 @@ def shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Com
     return command
 
 
+# What runsv knows in a service directory, and what only tells about it.
+_KNOWN = frozenset("run finish check down log control supervise conf env README type .meta".split())
+
+
+def own_files(definition: Definition) -> list[str]:
+    """The files of a service directory that are neither runsv's nor about the service."""
+    return [
+        path
+        for path, one in sorted(definition.files.items())
+        if one.get("type") != "directory"
+        and path.split("/", 1)[0] not in _KNOWN
+        and not path.startswith(".")
+        and not re.search(
+            r"(?:^|/)(?:README|LICEN[CS]E|COPYING)[^/]*\Z|(?:\.(?:md|bak|orig|dpkg-\w+|rpmnew|swp|example|sample)|~)\Z",
+            path,
+        )
+    ]
+
+
 def names_own_file(definition: Definition, texts: list[str]) -> bool:
     """Whether a command names a file of the service directory by its bare name."""
     own = [
