@@ -56,8 +56,12 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
             "they stay where they are and are read when the service starts. To do without it, write them into a file of "
             "mode 0600 for EnvironmentFile="
         )
+    unread = it.definition.unread_in(path.rstrip("/"))
+    if unread:
+        raise Keep(f"{', '.join(unread[:3])}{', ...' if len(unread) > 3 else ''} in {path} could not be read")
     if relative is not None:
-        if not it.definition.has(relative):
+        linked = it.definition.files.get(relative)
+        if not it.definition.has(relative) or (linked is not None and linked.get("type") == "link"):
             it.note(
                 WARNING,
                 construct,
