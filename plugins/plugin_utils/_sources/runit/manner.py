@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
     names_relative,
     relative_file,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
@@ -162,7 +162,19 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
     if shell or draft.translation == "wrapped":
         # A shell's pipes rely on it, and runsv leaves it alone.
         service.set("IgnoreSIGPIPE", "no")
-    if not execs:
+    if _is_runsvdir(service):
+        service.kill_mode = "process"
+        service.set("KillSignal", "SIGHUP")
+        service.set("SuccessExitStatus", "111")
+        draft.note(
+            WARNING,
+            "runsvdir",
+            "run",
+            0,
+            "it supervises services of its own, which stay runit's: the package of runit must stay installed. SIGHUP has runsvdir end them by "
+            "SIGTERM, and it exits with 111 (KillSignal=SIGHUP, KillMode=process, as in Debian's runit.service)",
+        )
+    elif not execs:
         service.kill_mode = None
         draft.note(
             INFO,
@@ -189,3 +201,14 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
             "SIGTERM and SIGCONT go to the main process only, as from runsv (KillMode=mixed); unlike runsv, "
             "systemd kills what is left after that, or after 90 s",
         )
+
+
+def _is_runsvdir(service: Service) -> bool:
+    """Whether the service is runsvdir, which is told to end its services by SIGHUP (runsvdir(8))."""
+    for command in service.start:
+        if command.line is not None and re.search(r"\bexec\b[^;|&]*?\s(?:\S*bin/)?runsvdir(?:-start)?(?:\s|\Z)", command.line):
+            return True
+        words = [constant(word) or "" for word in command.argv]
+        if any(re.fullmatch(r"(?:\S*bin/)?runsvdir(?:-start)?", word) for word in words):
+            return True
+    return False

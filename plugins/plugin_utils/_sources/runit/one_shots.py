@@ -30,6 +30,7 @@ def one_shot(it: Interpreter, stays: bool) -> None:
     service.restart = None
     service.kill_mode = None
     again = stays or it.outcome.down_self
+    _steps_are_it(it)
     service.start = service.start_pre
     service.start_pre = []
     if service.user is not None or service.group is not None:
@@ -49,7 +50,7 @@ def one_shot(it: Interpreter, stays: bool) -> None:
         it.note(
             INFO,
             "pause",
-            "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=",
+            "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes",
         )
     elif it.outcome.down_self:
         it.note(
@@ -81,6 +82,13 @@ def one_shot(it: Interpreter, stays: bool) -> None:
         take_directory(it, "")
 
 
+def _steps_are_it(it: Interpreter) -> None:
+    """Steps were to be in ExecStartPre=, and are the service itself."""
+    it.findings[:] = [
+        one._replace(message=one.message.replace(" in ExecStartPre= ", " in ExecStart= ")) for one in it.findings
+    ]
+
+
 def _ends_by_itself(service: Service, commands: list[Command]) -> None:
     service.type = "oneshot"
     service.restart = None
@@ -98,6 +106,7 @@ def periodic(it: Interpreter, span: str) -> None:
     """The steps run again and again, with a pause between."""
     service = it.service
     steps = service.start_pre
+    _steps_are_it(it)
     _ends_by_itself(service, steps)
     service.timer = Timer()
     service.timer.settings = {
