@@ -157,7 +157,8 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         wraps = "function"
     elif background:
         wraps = "&"
-    changers = names & lists.CHANGE_ACCOUNT
+    # Of runit's own, `needs` of the unit as a whole are told.
+    changers = (names & lists.CHANGE_ACCOUNT) - lists.OF_SUPERVISORS
     if changers:
         it.note(
             INFO,

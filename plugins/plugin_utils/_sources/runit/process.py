@@ -13,6 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import AS_ROOT
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
@@ -44,6 +45,9 @@ def make_service(draft: Draft, it: Interpreter) -> None:
     :raises Wrap: the original script has to go on being run.
     """
     outcome = it.outcome
+    if it.service.user is not None:
+        # One wrapper said so, and another has given it another account since.
+        it.findings[:] = [one for one in it.findings if one.message != AS_ROOT]
     if outcome.prefix:
         rest = (
             outcome.inline
@@ -156,9 +160,16 @@ def _inline(it: Interpreter) -> str | None:
     if it.outcome.inline is not None:
         inline = "; ".join([*before, it.outcome.inline])
     elif it.outcome.main is not None and (
-        before or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+        before
+        or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+        # env would have the name, and not what it looks up.
+        or (it.outcome.argv0 and len(program_argv(it, it.outcome.main)) > len(it.outcome.main))
     ):
-        name = f"exec /usr/bin/chpst -b {word_text(lit(it.outcome.argv0))}" if it.outcome.argv0 else "exec"
+        name = "exec"
+        if it.outcome.argv0:
+            # Of the shells only bash is sure to have `exec -a`.
+            name = "exec -a " if it.shell.bash else "exec /usr/bin/chpst -b "
+            name += word_text(lit(it.outcome.argv0))
         words = [program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
         command = " ".join([name, *(word_text(word) for word in words)])
         inline = assignments(it.setup) + "; ".join([*before, command])
@@ -177,7 +188,12 @@ def _output(draft: Draft, it: Interpreter) -> None:
             service.set("StandardError", it.outcome.stderr)
     elif it.outcome.stderr not in ("separate", "journal"):
         service.set("StandardError", it.outcome.stderr)
-    if it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
+    said = it.outcome.inline or " ".join(constant(word) or "" for word in it.outcome.main or [])
+    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)", said)
+    if elsewhere:
+        # Its shell text sends it to a file.
+        pass
+    elif it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
         it.note(INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
     if it.outcome.log_command is not None:
         logger(draft, service, it.outcome.log_command, "run", it.line)

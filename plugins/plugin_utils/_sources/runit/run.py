@@ -221,17 +221,6 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         _without_sv(draft, script, shebang, shell, why)
         return
     _wrap(draft, why.construct, why.message, why.line)
-    used = sorted(
-        names & {"chpst", "utmpset", "svwaitup", "setuidgid", "envdir", "softlimit", "pause", "snooze", "vlogger"}
-    )
-    if used:
-        draft.note(
-            WARNING,
-            used[0],
-            "run",
-            0,
-            f"the script calls {', '.join(used)}: the package that has it must stay installed",
-        )
     last = statements(script.root)
     execs = bool(last) and "exec" in commands_in(last[-1][0])
     if not execs:

@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dire
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft, Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.finish import finish
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import log
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.needs import needs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.run import run
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import own_files
 
@@ -74,6 +75,7 @@ def fill(draft: Draft) -> None:
     finish(draft)
     _early(draft)
     _supervisor(draft)
+    needs(draft)
     _rest(draft)
     _secrets(draft)
     if definition.assumed and any(definition.path in value for value in _texts(draft)):
