@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import STATEFUL
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent, try_redirects
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
@@ -287,6 +287,11 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
         )
 
 
+def _may_come(test: conditions.Test) -> bool:
+    """Whether a test asks for more than programs, which are there where something is installed."""
+    return any(operator != "-x" for operator, _path in conditions.paths(test))
+
+
 def _guard_note(it: Interpreter, node: Node) -> None:
     it.note(
         INFO,
@@ -307,7 +312,15 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
         for pair in found:
             if pair not in it.service.conditions:
                 it.service.conditions.append(pair)
-        _guard_note(it, node)
+        if final or leave.code == "0" or not _may_come(test):
+            _guard_note(it, node)
+        else:
+            it.note(
+                WARNING,
+                "guard",
+                f"asked once at each start: where it does not hold, systemd skips the service, and {it.dialect.supervisor} asked again each "
+                "second. Where something makes it hold later, start the service from there, or by a path unit",
+            )
         return
     text = test_text(test)
     if text is None:

@@ -41,6 +41,13 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter, Saved
 
 
+# How files of settings are called; others may be hooks.
+SETTINGS_NAME = re.compile(
+    r"conf|cnf|cfg|env|setting|option|opt|var|default|param|args|flags|rc\Z|secret|passw|credential|key|token|local|global|common|version|\A[A-Z_]+\Z",
+    re.IGNORECASE,
+)
+
+
 def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
     """`. file`: read by systemd where it holds plain settings, fixed where it can be evaluated, else by a shell.
 
@@ -70,6 +77,8 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
                 it.note(INFO, ".", f"{path} does not exist on the host; not read any more")
                 return
             raise NeedShell(f"{path} is code for shells")
+        if relative is not None and not SETTINGS_NAME.search(path.rsplit("/", 1)[-1]) and not it.definition.has(relative):
+            raise NeedShell(f"{path} is not named like settings, and may be code for shells")
         usual = relative is not None or path.startswith(
             ("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/")
         )

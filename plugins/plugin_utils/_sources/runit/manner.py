@@ -111,12 +111,16 @@ def _needs_directory(it: Interpreter, text: str) -> str:
     words = [constant(word) for command in commands for word in command.argv[1:]]
     shells = [command.line for command in commands if command.line is not None]
     shells += [
-        constant(command.argv[2]) or ""
+        constant(command.argv[at + 2]) or ""
         for command in commands
-        if len(command.argv) > 2
-        and (constant(command.argv[0]) or "").endswith("sh")
-        and constant(command.argv[1]) == "-c"
+        for at in range(len(command.argv) - 2)
+        if (constant(command.argv[at]) or "").endswith("sh") and constant(command.argv[at + 1]) == "-c"
     ]
+    for command in commands:
+        told = [constant(word) or "" for word in command.argv]
+        noted = told[told.index("-t") + 1 :] if told[:1] and told[0].endswith("snooze") and "-t" in told else []
+        if noted and not noted[0].startswith("/"):
+            return "snooze notes its time in a file relative to it"
     for word in words:
         if word and (relative_file(word) or word in (".", "..")):
             return f"'{word}' is relative to it"

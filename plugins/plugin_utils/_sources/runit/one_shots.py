@@ -172,6 +172,8 @@ def sleeping(it: Interpreter) -> bool:
         if rest and constant(rest[0]) is None:
             raise snooze.NoTimer("its options may be in a variable")
         timer["OnCalendar"] = [snooze.calendar(fields)]
+        if timer["OnCalendar"] == ["*-*-* *:*:*"]:
+            raise snooze.NoTimer("it runs at any time, and only waits after the last one")
     except (Keep, snooze.NoTimer) as why:
         del it.findings[known:]
         it.note(WARNING, "snooze", f"snooze stays: {why}")
