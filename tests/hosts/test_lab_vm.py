@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.attacks import kill_points
 from tests.lab.host import Host
 
 pytestmark = [pytest.mark.lab_kinds("vm")]
@@ -44,3 +45,10 @@ def test_block_device(host: Host) -> None:
     run = "systemd-run --wait --pipe --quiet -p 'IOReadBandwidthMax=/dev/vda 1M'"
     shown = host.run(f"{run} sh -c 'cat /sys/fs/cgroup/$(cut -d: -f3 /proc/self/cgroup)/io.max'", check=True).stdout
     assert "rbps=1000000" in shown
+
+
+@pytest.mark.skipif(not kill_points.is_full(), reason="an emulated boot takes a minute; make test-full")
+def test_ansible_reboots_it(host: Host) -> None:
+    before = host.read("/proc/sys/kernel/random/boot_id")
+    assert host.ansible("ansible.builtin.reboot", {"reboot_timeout": 500}, timeout=600)["rebooted"] is True
+    assert host.read("/proc/sys/kernel/random/boot_id") != before

@@ -100,7 +100,7 @@ class Printer:
 
     def document(self, node: Node) -> str:
         """A command with a here-document, as it is; the constants it uses are set up before it."""
-        for name in referenced(node):
+        for name in sorted(referenced(node)):
             text = constant(self.scope.get(name) or [Piece("shell", "")])
             if text is not None and NAME.match(name):
                 self.setup[name] = quote(text)
