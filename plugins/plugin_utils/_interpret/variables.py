@@ -95,6 +95,9 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
 
 def default(it: Interpreter, name: str, value: str) -> bool:
     """Give a variable that systemd expands a default."""
+    if it.scope.current.get(name) == "":
+        # The settings file sets it to nothing, which `:-` takes for unset, and systemd for a value.
+        return False
     known = it.scope.dynamic.get(name)
     if known is None or known == "":
         it.scope.dynamic[name] = value
