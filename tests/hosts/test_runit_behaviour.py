@@ -250,7 +250,7 @@ def test_a_oneshot_kept_alive(both: Both) -> None:
 def test_finish_runs_after_a_start_that_failed_too(both: Both) -> None:
     for record in both[:2]:
         order = record.lines("unready", "order")
-        assert order[:4] == ["start", "finish", "start", "finish"], order
+        assert order[:4] == ["start", "finish 2", "start", "finish 2"], order
 
 
 def test_the_directory_stays_with_more_files_than_those_of_runsv(both: Both) -> None:

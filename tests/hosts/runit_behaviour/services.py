@@ -134,7 +134,7 @@ OTHERS: dict[str, dict[str, str]] = {
     ),
     "unready": runs(
         f"echo start >>{OUT}/unready.order\n/bin/false || exit 2\nexec chpst -b t-unready pause",
-        finish=f"#!/bin/sh\necho finish >>{OUT}/unready.order\n",
+        finish=f"#!/bin/sh\necho finish $1 >>{OUT}/unready.order\n",
     ),
     "told": runs("exec @"),
     "tells": runs("exec @ exit=0", finish="#!/bin/sh\nsv hup t-told\n"),

@@ -233,6 +233,8 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
     if names & it.dialect.controls or names & STATEFUL or set_names(it, node) & it.text.later(node):
         raise NeedShell("a condition")
     final = leave.down or leave.code in it.dialect.ends
+    if it.dialect.tells_code and not final and leave.code.isdigit() and leave.code != "0":
+        raise NeedShell(f"its exit code is {leave.code} where a command fails")
     if one.type == "command" and not negate:
         try:
             redirects = try_redirects(it, node) if node.type == "redirected_statement" else []
