@@ -26,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -125,6 +125,12 @@ def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
     printer = Printer(it, node)
+    if node.type == "declaration_command":
+        # `export X` means the value that X has, which nobody has told the shell yet.
+        for child in node.children:
+            value = it.scope.vars.get(text_of(child)) if child.type == "variable_name" else None
+            if value and constant(value) is not None:
+                printer.setup[text_of(child)] = constant(value) or ""
     try:
         if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
             return printer, printer.document(node)

@@ -144,8 +144,8 @@ def export_value(it: Interpreter, name: str, value: Word) -> None:
         it.scope.path_changed = True
     if name not in it.service.environment and it.outcome.used_before(name):
         raise NeedShell(f"what comes before uses the value {name} had")
-    if name in it.scope.current and text != it.scope.current[name]:
-        it.note(WARNING, "export", f"{name} is set here and in an EnvironmentFile, and under systemd the file wins")
+    if name in it.scope.filed and text != it.scope.current.get(name):
+        raise NeedShell(f"{name} is set by a settings file as well, which systemd reads later")
     it.service.environment[name] = [piece._replace(split=False) for piece in value]
 
 

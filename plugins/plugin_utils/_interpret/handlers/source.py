@@ -110,7 +110,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         if (
             not names & it.text.later(node)
             and not it.scope.allexport
-            and not names & it.scope.exported
+            and not names & (it.scope.exported | {"PATH"})
             and "export " not in content
         ):
             it.note(INFO, ".", f"{path} sets nothing that the script uses; not read any more")
@@ -176,6 +176,11 @@ def open_settings(it: Interpreter, names: set[str], values: dict[str, str] | Non
         text = None if before is None else constant(before)
         it.scope.dynamic[name] = text
     it.scope.current.update(values)
+    it.scope.filed |= names
+    if "PATH" in names:
+        # Everybody exports PATH.
+        it.scope.vars["PATH"] = lit(values["PATH"]) if "PATH" in values else [Piece("var", "PATH")]
+        it.scope.path_changed = True
 
 
 def virtual_environment(it: Interpreter, path: str) -> None:
