@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_relative
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import depends_on_directory
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import DEFAULT_PATH, fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import normal
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
@@ -28,13 +28,21 @@ def absolute(it: Interpreter, path: str) -> str:
     return normal(path if path.startswith("/") else f"{it.scope.cwd}/{path}")
 
 
-def change_directory(it: Interpreter, path: str) -> None:
-    """`cd`, for all that follows."""
-    if any(is_relative(one.text) for one in it.outcome.prefix):
+def change_directory(it: Interpreter, path: str, checked: bool = True) -> None:
+    """`cd`, for all that follows.
+
+    :param checked: where it fails, nothing follows.
+    """
+    # The value of a variable is the same wherever it is set, unless a command makes it.
+    acting = [one.text for one in it.outcome.prefix if one.sets is None or "$(" in one.text or "`" in one.text]
+    if any(depends_on_directory(text) for text in acting):
         raise NeedShell("what came before is relative to another directory")
     mark_directory(it)
     it.scope.cwd = absolute(it, path)
     it.service.working_directory = it.scope.cwd
+    own = it.definition.relative(it.scope.cwd)
+    there = it.scope.cwd in lists.DIRECTORIES or (own is not None and (own == "" or it.definition.has(own)))
+    it.outcome.cd_may_fail = not checked and not there
 
 
 def mark_directory(it: Interpreter) -> None:
@@ -42,6 +50,13 @@ def mark_directory(it: Interpreter) -> None:
     for command in (*(step.run for step in it.outcome.steps), *it.service.exec_condition):
         if command is not None and command.cwd is None:
             command.cwd = it.scope.cwd
+
+
+def mark_umask(it: Interpreter) -> None:
+    """Note with which umask the commands so far were to run."""
+    for command in (*(step.run for step in it.outcome.steps), *it.service.exec_condition):
+        if command is not None and command.umask is None:
+            command.umask = 0o022 if it.shell.umask is None else it.shell.umask
 
 
 def program_word(it: Interpreter, word: Word) -> Word:

@@ -64,6 +64,15 @@ SEEN: dict[str, dict[str, str]] = {
     "argv0": runs('exec -a "my name" @', run="#!/bin/bash\nexec 2>&1\nexec -a 'my name' @"),
     "umask": runs("umask 027\nexec @"),
     "cd": runs("cd /var/tmp || exit 1\nexec @"),
+    "cd-fails": runs("cd /nowhere/at/all\nexec @"),
+    "guard-before-cd": runs(
+        "X=$(cat which)\n[ -f configs/$X ] || exit 1\ncd src\nexec @",
+        **{"which": "here\n", "configs/here": "", "src/file": ""},
+    ),
+    "limit-behind-a-step": runs(
+        f"dd if=/dev/zero of={OUT}/limit.image bs=64k count=2 status=none\nexec chpst -f 100000 @"
+    ),
+    "umask-behind-a-step": runs(f"rm -f {OUT}/umask.made; touch {OUT}/umask.made\numask 077\nexec @"),
     "ulimit": runs("ulimit -n 200\nulimit -c 0\nexec @"),
     "nice": runs("exec nice -n 4 @"),
     "export": runs("export A=1 B='two words'\nC=3\nexport C\nD=not-exported\nexec @ $D"),
@@ -148,6 +157,13 @@ OTHERS: dict[str, dict[str, str]] = {
     ),
     "sigpipe": runs(f"exec sh -c 'grep SigIgn /proc/$$/status >{OUT}/sigpipe.ignored; exec sleep 1000'"),
     "guard": runs("[ -x /nowhere/at/all ] || exec sv down t-guard\nexec @"),
+    # The step runs at each try, though the script never gets further.
+    "guard-behind": runs(f"echo step >>{OUT}/guard-behind.steps\n[ -e {OUT} ] && exit 0\nexec @"),
+    # The one waits for what the other does before it starts it.
+    "first": runs("touch /run/t-first.ready\nsv up t-worker\nexec @"),
+    "worker": runs("while [ ! -e /run/t-first.ready ]; do sleep 0.2; done\nexec @"),
+    "status": runs(f"@ exit=3\nrc=$?\necho $rc >>{OUT}/status.rc\nexit $rc"),
+    "background": runs("exec @ &"),
     "logged": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged\n"}),
     "logged-kept": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged-kept\n"}),
     "logged-out": runs("#!/bin/sh\nexec @ print", **{"log/run": "#!/bin/sh\nexec svlogd /var/log/t-logged-out\n"}),

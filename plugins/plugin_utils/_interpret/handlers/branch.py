@@ -177,7 +177,13 @@ def choice(
             return it.block(then, last)
         if other is None and directory_choice(it, test, negate, then):
             return False
-    if other is None and test is not None and then and all(asks_control(it, one) for one, _background in then):
+    if (
+        other is None
+        and test is not None
+        and then
+        and all(asks_control(it, one) for one, _background in then)
+        and not it.outcome.has_acted()
+    ):
         _asked_for(it, ("not", test) if negate else test, condition, then)
         return False
     if is_control(it, condition) and not negate:
@@ -186,10 +192,11 @@ def choice(
             return False
         leaves = leaving(it, other) if other else None
         if leaves is not None:
-            it.dispatch(inner_command(condition, it.dialect.controls), False)
+            it.dispatch(inner_command(condition, it.dialect.controls), False, True)
             return it.block(then, last)
     if (
         is_control(it, condition)
+        and not it.outcome.has_acted()
         and negate
         and other is None
         and all(is_message(it, one) or is_control(it, one) for one, _b in then)
@@ -247,9 +254,12 @@ def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: li
     pulled = [name for name in it.service.wants if name not in wants]
     starts = any(it.dialect.starts(text_of(one)) for one, _b in then)
     asked = " ".join(text_of(condition).split())
-    if pulled and starts and not it.dialect.asks_enabled(asked):
+    if pulled and starts:
         severity, instead = INFO, "what is not installed, systemd does not start"
-        if not conditions.is_presence(test):
+        if it.dialect.asks_enabled(asked):
+            severity = DECISION
+            instead = f"{', '.join(pulled)} is started where it is installed, also where it is not enabled"
+        elif not conditions.is_presence(test):
             severity = DECISION
             instead = (
                 f"{', '.join(pulled)} is started before this service whatever the answer is; say whether it is to be"
@@ -257,13 +267,10 @@ def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: li
         it.note(severity, "condition", f"'{asked}' is not asked any more: {instead}")
         return
     it.service.wants = wants
-    it.findings[before:] = [one for one in it.findings[before:] if " is Wants= and After=" not in f" {one.message}"]
-    for name in pulled:
-        it.note(
-            INFO,
-            f"{min(it.dialect.controls)} check",
-            f"is After={name} without Wants=: it orders the two where both are enabled",
-        )
+    verbs = [one.construct for one in it.findings[before:] if one.message.startswith("is Wants=")]
+    it.findings[before:] = [one for one in it.findings[before:] if not one.message.startswith("is Wants=")]
+    for name, verb in zip(pulled, verbs):
+        it.note(INFO, verb, f"is After={name} without Wants=: it orders the two where both are enabled")
 
 
 def _undecided(it: Interpreter, node: Node) -> bool:

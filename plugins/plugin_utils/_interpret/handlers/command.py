@@ -100,7 +100,7 @@ def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, c
             raise NeedShell("it may be a function of a sourced file")
         prefixed(it, variables, words)
         main_command(it, words, redirects)
-        if base not in ("exec",):
+        if base not in ("exec",) and not it.foreground:
             it.note(
                 INFO,
                 "no exec",
@@ -148,7 +148,10 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         return
     if not any(CHECKS.match(constant(word) or "") for word in words[1:]):
         takes_time(it, {name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
-    it.outcome.steps.append(Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line))
+    looks = name in lists.LOOKS or any(CHECKS.match(constant(word) or "") for word in words[1:])
+    it.outcome.steps.append(
+        Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line, acts=not looks)
+    )
 
 
 def main_command(it: Interpreter, words: list[Word], redirects: list[Redirect]) -> None:

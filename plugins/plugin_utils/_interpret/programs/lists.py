@@ -86,6 +86,12 @@ HARMLESS = frozenset(
 )
 
 
+# Of these, the ones that do nothing but look, whatever their arguments are: a step of them alone changes nothing that a later one could ask for.
+LOOKS = (HARMLESS - frozenset("ip sysctl hostname domainname sed find xargs exec".split())) | frozenset(
+    ("sleep", "umask", "ulimit", "cd", "mountpoint", "pgrep", "ps", "pidof", "logger")
+)
+
+
 # Commands that end at once, whatever the host is doing. Others may take longer than systemd waits for a step by itself.
 QUICK = HARMLESS - {"exec", "find", "xargs", "tail"} | frozenset(
     "mkdir install chown chmod chgrp rm rmdir ln cp mv touch mkfifo mknod mktemp tee setfacl modprobe mountpoint dmesg "

@@ -10,8 +10,13 @@ import re
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import mark_directory
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import arrange, mentions
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import (
+    arrange,
+    directory_of,
+    mentions,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import (
+    depends_on_directory,
     is_relative,
     names_relative,
     relative_file,
@@ -61,21 +66,37 @@ def take_steps(it: Interpreter) -> None:
     ):
         service.working_directory = "-" + service.working_directory
         it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
+    elif it.outcome.cd_may_fail and service.working_directory and not _needs(it, service.working_directory):
+        service.working_directory = "-" + service.working_directory
+
+
+def _needs(it: Interpreter, directory: str) -> bool:
+    """Whether the service comes to nothing without its working directory, or systemd makes it."""
+    made = directory_of(directory)
+    if made is not None and made[1] in it.service.directories.get(made[0], []):
+        return True
+    for command in it.service.start:
+        texts = [constant(word) or "" for word in command.argv]
+        line = command.line or " ".join(texts)
+        if directory + "/" in line or is_relative(line) or any(relative_file(one) for one in texts):
+            return True
+    return False
 
 
 def _stay(it: Interpreter, command: Command) -> None:
-    """A command that uses relative paths runs where the script was, which may not be where the service runs."""
-    if command.cwd is None or command.cwd == it.scope.cwd:
-        return
-    texts = [constant(word) or "" for word in command.argv]
-    if command.line is not None:
-        if is_relative(command.line):
-            command.line = f"cd {word_text(lit(command.cwd))}; {command.line}"
-    elif names_relative(command) or any(
-        relative_file(one) or one in (".", "..") or re.match(r"\.{1,2}/", one) for one in texts[1:]
-    ):
-        words = " ".join(word_text(word) for word in command.argv)
-        command.line = f"cd {word_text(lit(command.cwd))}; exec {words}"
+    """A command runs where the script was then, and with its umask, which may not be those of the service."""
+    elsewhere = command.cwd is not None and command.cwd != it.scope.cwd
+    mask = None if command.umask is None else f"{command.umask:04o}"
+    masked = mask is not None and mask != (it.service.settings.get("UMask") or ["0022"])[0]
+    words = " ".join(word_text(word) for word in command.argv)
+    text = words if command.line is None else command.line
+    before = ""
+    if elsewhere and depends_on_directory(text):
+        before = f"cd {word_text(lit(command.cwd or '/'))}; "
+    if masked and not text.startswith(("/usr/bin/test ", "[ ")):
+        before = f"umask {mask}; {before}"
+    if before:
+        command.line = f"{before}{text if command.line is not None else 'exec ' + words}"
         command.argv = []
 
 

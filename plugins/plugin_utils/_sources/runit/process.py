@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import AS_ROOT
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import keep_at_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
@@ -119,6 +120,10 @@ def _run_shell(draft: Draft, it: Interpreter, inline: str) -> None:
 def _only_waits(it: Interpreter, main: list[Word]) -> bool:
     """Make a one-shot or a timer of a command that only waits; False where it is none."""
     base = base_name(main)
+    if it.outcome.steps and is_forever(base, [constant(word) for word in main[1:]]):
+        # They were for what only waits.
+        for directive in it.outcome.late_limits:
+            it.service.settings.pop(directive, None)
     arguments = [constant(word) for word in main[1:]]
     if is_forever(base, arguments):
         take_steps(it)
@@ -146,10 +151,13 @@ def _run_program(draft: Draft, it: Interpreter, main: list[Word]) -> None:
         it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
     it.service.start = [Command(argv, argv0=it.outcome.argv0)]
     take_steps(it)
+    limits = keep_at_command(it) if it.service.start_pre or it.service.exec_condition else []
     if it.outcome.down_self:
         it.service.restart = "no"
         it.note(INFO, "sv once", "the service takes itself down when it is done: Restart=no")
     take_manner(draft, it.service, True)
+    if limits:
+        it.service.start = [Command([*limits, *argv])]
     _terminal(it, base_name(main))
     take_directory(it, " ".join("".join(piece.text for piece in word) for word in main))
 
@@ -158,6 +166,10 @@ def _inline(it: Interpreter) -> str | None:
     """The command line of a shell, where the command cannot do without one."""
     before = [one.text for one in it.outcome.prefix]
     if it.outcome.inline is not None:
+        limits = keep_at_command(it)
+        if limits:
+            # Of the shell itself, and so of all that follows.
+            before.append(" ".join([word_text(limits[0]), "--pid $$", *(word_text(word) for word in limits[1:])]))
         inline = "; ".join([*before, it.outcome.inline])
     elif it.outcome.main is not None and (
         before
@@ -170,7 +182,7 @@ def _inline(it: Interpreter) -> str | None:
             # Of the shells only bash is sure to have `exec -a`.
             name = "exec -a " if it.shell.bash else "exec /usr/bin/chpst -b "
             name += word_text(lit(it.outcome.argv0))
-        words = [program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
+        words = [*keep_at_command(it), program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
         command = " ".join([name, *(word_text(word) for word in words)])
         inline = assignments(it.setup) + "; ".join([*before, command])
     else:

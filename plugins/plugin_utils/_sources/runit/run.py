@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -16,7 +17,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
     withheld_settings,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import acts, all_said, said
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep, NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.tail import refuse_background
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import (
     environment_directory,
 )
@@ -132,9 +135,15 @@ def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> 
         raise Wrap("shell", "the script does not parse as shell", line_of(bad))
     if "invoke-run" in " ".join(shebang):
         _invoke_run(draft, it)
-    it.run()
-    draft.stderr_joined = it.outcome.stderr != "separate"
-    make_service(draft, it)
+    known = len(draft.findings)
+    try:
+        it.run()
+        draft.stderr_joined = it.outcome.stderr != "separate"
+        make_service(draft, it)
+    except Wrap:
+        del draft.findings[known:]
+        refuse_background(it, statements(script.root))
+        raise
     draft.service = it.service
 
 
@@ -236,6 +245,12 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         )
 
 
+def _comes_first(it: Interpreter) -> int:
+    """How much there is in the unit that systemd looks at before all steps."""
+    service = it.service
+    return len(service.conditions) + len(service.exec_condition) + len(service.after)
+
+
 def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
     """sv has nothing to talk to under systemd: the script without its dependencies, which become ordering."""
     if script.errors:
@@ -258,11 +273,14 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
             f"{why.message}; its function {name} calls sv, which has no supervisor to ask under systemd: rewrite it by hand",
             line_of(node),
         )
+    acted = False
     for node, background in found:
         names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
-        if "sv" in names or "svc" in names:
+        acted = acted or acts(it, node)
+        if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
+            asked = _comes_first(it)
             try:
                 it.dispatch(node, False)
             except (NeedShell, Wrap, CannotPrint):
@@ -272,13 +290,15 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                     "being run: rewrite it by hand",
                     why.line,
                 ) from None
-            if len(it.outcome.steps) != steps or it.outcome.ended:
+            moved = acted and _comes_first(it) != asked
+            if len(it.outcome.steps) != steps or it.outcome.ended or moved:
                 raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue
         blank = interpreter_of(draft.definition, script)
         blank.shell.open_shell = True
         try:
-            parts.append(Printer(blank, node).line(node) + (" &" if background else ""))
+            text = Printer(blank, node, functools.partial(said, blank)).line(node)
+            parts.append(text + (" &" if background else ""))
         except CannotPrint as problem:
             raise Refused(
                 why.construct,
