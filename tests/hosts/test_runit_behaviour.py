@@ -36,6 +36,8 @@ for path, content in json.load(sys.stdin).items():
         file.write(content)
     os.chmod(path, 0o755 if os.path.basename(path) in ("run", "finish", "check", "t") else 0o644)
 """
+# What steps have made, as they left it.
+MADE = f"cd {s.OUT}; stat -c %s limit.image >limit.size; stat -c %a umask.made >umask.mode; rm limit.image umask.made"
 COLLECT = """
 import glob, json, os
 print(json.dumps({os.path.basename(p): open(p).read() for p in glob.glob("/var/lib/probe/*.*")}))
@@ -94,14 +96,18 @@ def both(lab: t.Any) -> t.Iterator[Both]:
         "printf '#!/bin/sh\\nexec tail -f /dev/null\\n' >/usr/local/bin/pause; chmod +x /usr/local/bin/pause",
         check=True,
     )
+    for directory in ("/opt/t/bin", "/usr/local/bin"):
+        program = f'#!/bin/sh\nexec /usr/bin/python3 {PROBE} "$1" {directory}\n'
+        files[f"{directory}/t-prog"] = program
     make(host, files)
+    host.run("chmod +x /opt/t/bin/t-prog /usr/local/bin/t-prog", check=True)
     jail = (
         "mkdir -p /srv/jail && mount --bind / /srv/jail && mount -t tmpfs none /srv/jail/mnt && : >/srv/jail/mnt/marker"
     )
     host.run(jail, check=True)
     host.run(f"ln -s /etc/sv/{s.PREFIX}* /etc/service/", check=True)
     everything = s.all_services()
-    started = len(everything) - len(("down", "pause", "guard", "sigpipe"))
+    started = len(everything) - len(("down", "pause", "guard", "sigpipe", "unready", "guard-behind"))
     wait_for(host, started)
     host.run(f"sv once {s.PREFIX}once", check=True)
     time.sleep(WATCHED)
@@ -115,6 +121,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
     host.run(f"sv -w 5 down /etc/service/{s.PREFIX}* >/dev/null", timeout=60)
     time.sleep(1.5)
     logs = {name: host.read(f"/var/log/t-{name}/current").splitlines() for name in s.LOGGED}
+    host.run(MADE, check=True)
     runit = collect(host, logs)
 
     # What runit left behind would note the signals of the shutdown.
@@ -135,6 +142,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
     time.sleep(WATCHED)
     host.run(["systemctl", "stop", *wanted], timeout=60)
     time.sleep(0.5)
+    host.run(MADE, check=True)
     logs = {}
     for name in ("logged", "logged-out"):
         journal = host.run(["journalctl", "-u", f"{s.PREFIX}{name}", "-o", "json", "--no-pager"], check=True).stdout
@@ -243,6 +251,21 @@ def test_a_oneshot_kept_alive(both: Both) -> None:
         assert record.lines("pause", "finish") == ["down"]
 
 
+def test_finish_runs_after_a_start_that_failed_too(both: Both) -> None:
+    for record in both[:2]:
+        order = record.lines("unready", "order")
+        assert order[:4] == ["start", "finish 2", "start", "finish 2"], order
+
+
+def test_the_directory_stays_with_more_files_than_those_of_runsv(both: Both) -> None:
+    assert both.systemd.starts("directory")[0]["cwd"] == both.runit.starts("directory")[0]["cwd"]
+
+
+def test_another_service_gets_the_signal(both: Both) -> None:
+    for record in both[:2]:
+        assert "SIGHUP" in record.signals("told")
+
+
 def test_waits_for_what_it_needs(both: Both) -> None:
     for record, since in ((both.runit, "time"), (both.systemd, "forked")):
         # Both supervisors go on as soon as the needed one has been forked; runit's other one is forked before it asks.
@@ -253,6 +276,36 @@ def test_waits_for_what_it_needs(both: Both) -> None:
 def test_steps_before_it(both: Both) -> None:
     for record in both[:2]:
         assert record.lines("steps", "stat") == ["daemon mail 750"]
+
+
+def test_steps_have_what_they_had(both: Both) -> None:
+    for record in both[:2]:
+        assert record.lines("limit", "size") == ["131072"]
+        assert record.lines("umask", "mode") == ["644"]
+
+
+def test_a_step_before_a_guard_runs_at_each_try(both: Both) -> None:
+    for record in both[:2]:
+        assert len(record.lines("guard-behind", "steps")) > 3
+        assert record.starts("guard-behind") == []
+
+
+def test_each_waits_for_the_other_no_longer_than_it_did(both: Both) -> None:
+    for record in both[:2]:
+        assert len(record.starts("first")) == len(record.starts("worker")) == 1
+
+
+def test_its_status_is_asked_for(both: Both) -> None:
+    for record in both[:2]:
+        assert len(record.lines("status", "rc")) > 2
+        assert set(record.lines("status", "rc")) == {"3"}
+
+
+def test_what_was_in_the_background_runs_once(both: Both) -> None:
+    """runit started another one every second; the finding says so."""
+    assert len(both.runit.starts("background")) > 3
+    assert len(both.systemd.starts("background")) == 1
+    assert "SIGTERM" in both.systemd.signals("background")
 
 
 def test_log(both: Both) -> None:

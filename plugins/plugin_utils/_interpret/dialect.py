@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
+
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
@@ -28,16 +30,27 @@ class Dialect:
     controls: frozenset[str] = frozenset()
     #: What comes and goes in the directory of a service while it runs.
     changing: frozenset[str] = frozenset()
+    #: Whether something is told the exit code of the script.
+    tells_code = False
 
     def __init__(self, argument0: str = "./run", ends: t.Collection[str] = ()) -> None:
         self.argument0 = argument0
         self.ends = frozenset(ends)
 
-    def control(self, it: Interpreter, name: str, arguments: list[str]) -> None:
+    def control(self, it: Interpreter, name: str, arguments: list[str], checked: bool = False) -> None:
         """Give the service what the call of one of `controls` comes to.
 
+        :param checked: the script ends where it fails.
         :raises NeedShell: it cannot be said.
         """
+
+    def said(self, it: Interpreter, arguments: list[str]) -> str | None:
+        """The call of one of `controls` as shell text that says the same to systemd; None where nothing does."""
+        return None
+
+    def said_note(self, before: str, after: str) -> tuple[str, str, str]:
+        """The finding on that: severity, construct, text."""
+        return INFO, before.split()[0], f"'{before}' is '{after}' in the shell text of the unit"
 
     def pulls(self, words: list[str]) -> bool:
         """Whether a call of one of `controls` has a service started or asked for."""
@@ -49,6 +62,10 @@ class Dialect:
 
     def asks_enabled(self, text: str) -> bool:
         """Whether the text of a condition asks if the supervisor has a service at all."""
+        return False
+
+    def asks_running(self, text: str) -> bool:
+        """Whether the text of a pipe looks for an answer that says that a service runs."""
         return False
 
     def ends_itself(self, it: Interpreter, words: list[str]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret import constants, kept, variables
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret import constants, kept, tail, variables
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.dialect import Dialect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers import (
     assign,
@@ -104,8 +104,16 @@ class Interpreter:
         self.setup: dict[str, str] = {}
         # Files that are read, one by the other.
         self.reading: list[str] = []
+        # What of the service directory is in the unit, or read by an absolute path.
+        self.taken: set[str] = set()
         # What the script sets anywhere, once somebody has asked.
         self.set_somewhere: set[str] | None = None
+        # From here on, all of the script is one text of shell.
+        self.whole = False
+        # Nothing of the text that is kept goes on in the background.
+        self.foreground = False
+        # The statement asks how the one before it has ended.
+        self.asked_status = False
         # A condition asked for a variable that nothing sets.
         self.asked_unset = False
 
@@ -151,27 +159,42 @@ class Interpreter:
     def block(self, found: list[tuple[Node, bool]], last: bool) -> bool:
         """Statements in order; True where the script has ended."""
         for index, (node, background) in enumerate(found):
-            final = last and index == len(found) - 1
-            if self.statement(node, background, final):
-                rest = found[index + 1 :]
-                if rest:
+            rest = found[index + 1 :]
+            final = last and not rest
+            how = tail.manner(self, node, background, rest) if last and not self.whole else ""
+            if how == tail.FOREGROUND:
+                self.foreground, background, final = True, False, True
+                if node.type == "subshell" or (node.type == "compound_statement" and node.children[0].type == "{"):
+                    return self.block(statements(node), True)
+            final = final or how == tail.ALONE
+            self.whole = self.whole or how == tail.TEXT
+            if self.statement(node, background, final, tail.asks_status(self, found, index)):
+                if rest and not how:
                     self.line = line_of(rest[0][0])
                     self.note(INFO, "unreachable", "what follows is never reached")
                 return True
         return False
 
-    def statement(self, node: Node, background: bool, last: bool) -> bool:
-        """One statement, kept as shell text where it has no directives; True where the script has ended."""
+    def statement(self, node: Node, background: bool, last: bool, asked: bool = False) -> bool:
+        """One statement, kept as shell text where it has no directives; True where the script has ended.
+
+        :param asked: what follows asks how it has ended.
+        """
         self.line = line_of(node)
         saved = self.saved()
+        # What asks stays with what it asks about.
+        asks, self.asked_status = self.asked_status, asked
         try:
+            if (asks or asked or self.whole) and node.type != "function_definition":
+                raise NeedShell("what follows asks for its exit status" if asked else "it goes with what is before it")
             if background:
                 raise NeedShell("it goes on in the background")
             return self.dispatch(node, last)
         except NeedShell as why:
             self.undo(saved)
             self.line = line_of(node)
-            return kept.keep(self, node, background, last, str(why))
+            front = (asks or asked or self.whole) and node.type != "function_definition"
+            return kept.keep(self, node, background, last, str(why), front)
 
     def dispatch(self, node: Node, last: bool, checked: bool = False) -> bool:
         """One statement as directives and steps; True where the script has ended.

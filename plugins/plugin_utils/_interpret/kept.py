@@ -9,11 +9,12 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of, inner_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
@@ -26,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -36,6 +37,9 @@ if t.TYPE_CHECKING:
 
 # Files by whose names nobody would look for functions in them.
 SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|/activate|\.conf\b")
+
+# A redirection that writes no file.
+_SILENT = re.compile(r"/dev/(null|std\w+)\s*\Z|&\s*[0-9-]\Z|\A\d*<")
 
 
 def failing_exits(text: str) -> str:
@@ -53,6 +57,11 @@ def may_be_function(it: Interpreter, name: str) -> bool:
         and name not in it.builtins
         and name not in WRAPPERS
     )
+
+
+def may_set_path(text: str) -> bool:
+    """Whether shell text sources what may change PATH: code, or what makes an environment; not a file of settings."""
+    return not SETTINGS.search(text) or any(mark in text for mark in (*lists.CODE_MARKS, "/activate"))
 
 
 def called(it: Interpreter, node: Node) -> list[Node]:
@@ -85,12 +94,71 @@ def set_names(it: Interpreter, node: Node) -> set[str]:
     return names
 
 
+def acts(it: Interpreter, node: Node) -> bool:
+    """Whether a node may change something that others see, files that it writes to included."""
+    if not {name for name in called_names(it, node) if name not in ("exit", "return")} <= lists.LOOKS:
+        return True
+    for one in (node, *called(it, node)):
+        for part in walk(one):
+            if part.type == "file_redirect" and not _SILENT.search(text_of(part)):
+                return True
+    return False
+
+
 def misread(it: Interpreter, node: Node) -> None:
     """The parser took a word for another.
 
     :raises Wrap: always, as nothing can be made of that.
     """
     raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
+
+
+def controls_in(it: Interpreter, node: Node) -> list[Node]:
+    """The calls of the supervisor that a node makes, also within the functions it calls; with the pipe that looks for their answer."""
+    found = []
+    for body in (node, *called(it, node)):
+        for one in walk(body):
+            if one.type == "command" and it.dialect.controls & {name.rsplit("/", 1)[-1] for name in commands_in(one)}:
+                above = one.parent
+                while above is not None and above.type in ("redirected_statement", "pipeline"):
+                    if above.type == "pipeline":
+                        one = above
+                    above = above.parent
+                found.append(one)
+    return found
+
+
+def all_said(it: Interpreter, node: Node) -> bool:
+    """Whether each call of the supervisor in a node can be said to systemd; then findings say how."""
+    found = [(one, said(it, one)) for one in controls_in(it, node)]
+    if any(text is None for _one, text in found):
+        return False
+    for one, text in found:
+        before = " ".join(text_of(one).split())
+        it.note_once(*it.dialect.said_note(before, text or ""))
+    return True
+
+
+def said(it: Interpreter, node: Node) -> str | None:
+    """A call of the supervisor as what shell text says to systemd instead; None where it is none, or cannot be said."""
+    one = inner_command(node, it.dialect.controls) if node.type == "pipeline" else node
+    if one.type != "command" or one.children[0].type != "command_name":
+        return None
+    name = text_of(one.children[0]).rsplit("/", 1)[-1]
+    if name not in it.dialect.controls:
+        return None
+    above = node.parent
+    while above is not None and above.type in ("redirected_statement", "negated_command"):
+        above = above.parent
+    if above is not None and above.type in ("pipeline", "command_substitution"):
+        return None
+    if one is not node and not it.dialect.asks_running(text_of(node)):
+        return None
+    try:
+        texts = [fixed(it, word) for word in it.evaluator.words(one.children[1:])]
+        return None if None in texts else it.dialect.said(it, [str(text) for text in texts])
+    except NeedShell:
+        return None
 
 
 def shell_text(it: Interpreter, node: Node) -> str:
@@ -119,7 +187,13 @@ def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 
 def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
-    printer = Printer(it, node)
+    printer = Printer(it, node, lambda one: said(it, one), not it.foreground)
+    if node.type == "declaration_command":
+        # `export X` means the value that X has, which nobody has told the shell yet.
+        for child in node.children:
+            value = it.scope.vars.get(text_of(child)) if child.type == "variable_name" else None
+            if value and constant(value) is not None:
+                printer.setup[text_of(child)] = constant(value) or ""
     try:
         if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
             return printer, printer.document(node)
@@ -129,17 +203,19 @@ def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
         raise Wrap("shell", what, line_of(node)) from None
 
 
-def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) -> bool:
+def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, front: bool = False) -> bool:
     """Keep a statement as shell text; True where the script ends with it.
 
     :param why: what it is that only a shell can do.
+    :param front: what follows needs it in the same shell.
     :raises Wrap: the script as a whole has to go on being run.
     """
     if it.text.sourced:
         raise Wrap("sourced file", why, line_of(node))
     names = called_names(it, node)
     for name in sorted(names & it.dialect.controls):
-        raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
+        if not all_said(it, node):
+            raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
     kinds = {one.type for one in walk(node)}
     if "ERROR" in kinds:
         raise Wrap("shell", "the shell text does not parse", line_of(node))
@@ -150,9 +226,10 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         wraps = "trap"
     elif "function_definition" in kinds:
         wraps = "function"
-    elif background:
+    elif background or (not it.foreground and "&" in kinds and last):
         wraps = "&"
-    changers = names & lists.CHANGE_ACCOUNT
+    # Of runit's own, `needs` of the unit as a whole are told.
+    changers = (names & lists.CHANGE_ACCOUNT) - lists.OF_SUPERVISORS
     if changers:
         it.note(
             INFO,
@@ -165,7 +242,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
     sets = set_names(it, node)
     exports = sets if it.scope.allexport else sets & (it.scope.exported | set(it.service.environment))
     unknown = it.shell.cwd_unknown or any(may_be_function(it, name) for name in names)
-    if node.type == "subshell" and not wraps and not unknown and not exports:
+    if node.type == "subshell" and not wraps and not unknown and not exports and not front:
         # Whatever it does, the shell stays as it is.
         if it.outcome.must_follow():
             it.outcome.put_before(_before(it, node))
@@ -181,6 +258,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str) ->
         or names & (STATEFUL - {"exit"})
         or wraps
         or kinds & {"declaration_command", "unset_command"}
+        or front
         or it.outcome.must_follow()
     ):
         _keep_in_front(it, node, background, why, wraps, exports)
@@ -197,10 +275,11 @@ def _keep_last(it: Interpreter, node: Node, why: str, names: set[str], kinds: se
         or node.type in ("pipeline", "subshell")
     ):
         what = wraps or node.type.replace("_statement", "").replace("_", " ")
-        it.reasons.append((what, f"the service itself is {why or 'a loop'}; the original script is run", line_of(node)))
+        message = f"the script ends with what only a shell can do ({why}); the original script is run"
+        it.reasons.append((what, message, line_of(node)))
     printer, text = printed(it, node)
     plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
-    if plain and "exec" not in names and not called(it, node):
+    if plain and "exec" not in names and not called(it, node) and not it.whole:
         text = _with_exec(it, node, text)
     it.outcome.inline = printer.prefix() + text
     it.outcome.inline_exec = text.startswith("exec ") or "exec" in names
@@ -242,6 +321,7 @@ def _keep_in_front(
     if one.calls & {".", "source", "eval"}:
         it.shell.open_shell = True
         it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(text)
+        it.shell.open_path = it.shell.open_path or "eval" in one.calls or may_set_path(text)
 
 
 def _before(it: Interpreter, node: Node) -> Before:
@@ -283,6 +363,10 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     ignore = not (checked or it.shell.errexit)
     codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
     if "exit" in names and codes and codes <= it.dialect.ends:
+        if it.outcome.has_acted() or any(step.path for step in it.outcome.steps):
+            # Its own exit code tells systemd not to start the service again.
+            it.outcome.put_before(Before(setup + text, None, referenced(node), names))
+            return
         it.note(
             INFO,
             construct_of(node),
@@ -307,7 +391,7 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             )
         )
     it.note(INFO, construct_of(node), f"kept as shell in ExecStartPre= ({why})")
-    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line))
+    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node)))
 
 
 def takes_time(it: Interpreter, names: set[str], recursive: bool = False) -> None:

@@ -52,6 +52,10 @@ class Outcome:
     log_command: list[Word] | None = None
     # `snooze -H9` before everything else: when the rest runs.
     leading_snooze: list[Word] | None = None
+    # The last `cd` was to a directory that may be missing, and then the script went on.
+    cd_may_fail: bool = False
+    # Limits that are for what comes after some of the steps, by their directives.
+    late_limits: set[str] = dataclasses.field(default_factory=set)
     # Construct and text of notes that are made once.
     once: set[tuple[str, str]] = dataclasses.field(default_factory=set)
 
@@ -64,9 +68,29 @@ class Outcome:
         self.prefix.append(one)
         self.prefix_commands |= one.calls
 
+    def limit(self, resource: str, value: str) -> None:
+        """Give the service a limit, which is for what comes after it in the script."""
+        directive = f"Limit{resource}"
+        soft = value.partition(":")[0]
+        self.late_limits.discard(directive)
+        # These may keep a step from its work; others are for privileges that steps have, or are higher than they need.
+        low = resource in ("FSIZE", "AS", "DATA", "STACK", "CPU") or (
+            resource == "NOFILE" and soft.isdigit() and int(soft) < 1024
+        )
+        if low and soft != "infinity" and (self.steps or self.prefix):
+            self.late_limits.add(directive)
+        self.service.set(directive, value)
+
     def must_follow(self) -> bool:
         """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
         return any(not one.calls <= _NO_ACTS for one in self.prefix)
+
+    def has_acted(self) -> bool:
+        """Whether something came before that others may see, or that may have to come before what follows.
+
+        Directories that are only made do not count: they are there before everything else.
+        """
+        return self.must_follow() or any(step.acts for step in self.steps)
 
     def live_prefix(self, rest: str) -> list[Before]:
         """What stays in front of the command, without variables that nothing uses any more.

@@ -18,7 +18,7 @@ class Command:
     called (`@`); `line`: the line of shell, for `interpreter`.
     """
 
-    __slots__ = ("argv", "argv0", "cwd", "ignore", "interpreter", "line", "root")
+    __slots__ = ("argv", "argv0", "cwd", "ignore", "interpreter", "line", "root", "umask")
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class Command:
         self.interpreter = "/bin/sh"
         # Where the script was when it ran this; None where that does not matter.
         self.cwd: str | None = None
+        # The umask it was run with; None where it is the unit's.
+        self.umask: int | None = None
 
     @classmethod
     def of(cls, *words: str, ignore: bool = False, root: bool = False) -> Command:

@@ -52,8 +52,20 @@ def _is_plain_expansion(node: Node) -> bool:
 class Printer:
     """Prints nodes as one line of shell, with constants put in for the variables that have left the script."""
 
-    def __init__(self, scope: Expansions, node: Node) -> None:
+    def __init__(
+        self,
+        scope: Expansions,
+        node: Node,
+        instead: t.Callable[[Node], str | None] = lambda _node: None,
+        background: bool = True,
+    ) -> None:
+        """
+        :param instead: the text of a command that is to stand for another one, None for its own.
+        :param background: what goes on in the background still does; else it is waited for.
+        """
+        self.sends = " &" if background else ""
         self.scope = scope
+        self.instead = instead
         self.own = assigned(node)
         self.setup: dict[str, str] = {}
         self.shell_names: set[str] = set()
@@ -117,6 +129,9 @@ class Printer:
         kind = node.type
         if kind in ("ERROR", "heredoc_redirect") or node.is_missing:
             raise CannotPrint(kind)
+        other = self.instead(node)
+        if other is not None:
+            return other
         if kind in ("program",):
             return self.block(node)
         if kind == "if_statement":
@@ -161,7 +176,7 @@ class Printer:
         for child, background in statements(node):
             if child.id in skip:
                 continue
-            parts.append(self.line(child) + (" &" if background else ""))
+            parts.append(self.line(child) + (self.sends if background else ""))
         if not parts:
             return ":"
         out = parts[0]
@@ -199,7 +214,7 @@ class Printer:
     def _branch(self, node: Node) -> str:
         parts = []
         for child, background in branch(node):
-            parts.append(self.line(child) + (" &" if background else ""))
+            parts.append(self.line(child) + (self.sends if background else ""))
         return "; ".join(parts).replace(" &;", " &") or ":"
 
     def _case(self, node: Node) -> str:
@@ -221,7 +236,8 @@ class Printer:
                 elif child.type in (";;", ";&", ";;&"):
                     end = child.type
                 elif child.type == "&":
-                    raise CannotPrint("background in case")
+                    if self.sends:
+                        raise CannotPrint("background in case")
                 elif child.is_named and child.type != "comment":
                     body.append(self.line(child))
             out += f"{'|'.join(patterns)}) {'; '.join(body) or ':'} {end} "

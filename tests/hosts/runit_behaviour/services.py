@@ -64,6 +64,15 @@ SEEN: dict[str, dict[str, str]] = {
     "argv0": runs('exec -a "my name" @', run="#!/bin/bash\nexec 2>&1\nexec -a 'my name' @"),
     "umask": runs("umask 027\nexec @"),
     "cd": runs("cd /var/tmp || exit 1\nexec @"),
+    "cd-fails": runs("cd /nowhere/at/all\nexec @"),
+    "guard-before-cd": runs(
+        "X=$(cat which)\n[ -f configs/$X ] || exit 1\ncd src\nexec @",
+        **{"which": "here\n", "configs/here": "", "src/file": ""},
+    ),
+    "limit-behind-a-step": runs(
+        f"dd if=/dev/zero of={OUT}/limit.image bs=64k count=2 status=none\nexec chpst -f 100000 @"
+    ),
+    "umask-behind-a-step": runs(f"rm -f {OUT}/umask.made; touch {OUT}/umask.made\numask 077\nexec @"),
     "ulimit": runs("ulimit -n 200\nulimit -c 0\nexec @"),
     "nice": runs("exec nice -n 4 @"),
     "export": runs("export A=1 B='two words'\nC=3\nexport C\nD=not-exported\nexec @ $D"),
@@ -74,6 +83,13 @@ SEEN: dict[str, dict[str, str]] = {
     "setpriv": runs("exec setpriv --reuid=daemon --regid=mail --clear-groups @"),
     "invoke-run": runs("#!/usr/bin/env /lib/runit/invoke-run\nexec 2>&1\nexec @ $OPTS\n", **{"env/FROM_ENV": "yes\n"}),
     "stderr-apart": runs("#!/bin/sh\nexec @"),
+    "default-exported": runs("[ -r ./conf ] && . ./conf\nexport APP=${APP:-/etc/app.toml}\nexec @"),
+    # There is a t-prog in /usr/local/bin as well, and each tells the probe where it is.
+    "path": runs("export PATH=/opt/t/bin:$PATH\nexec t-prog path"),
+    "path-behind": runs("PATH=$PATH:/opt/t/bin\nexec t-prog path-behind"),
+    "path-by-eval": runs("eval 'PATH=/opt/t/bin:$PATH'\nexec t-prog path-by-eval"),
+    "values": runs("exec chpst -e /etc/sv/t-values/values @", **{"values/KEY": "-----BEGIN-----\0abc\0"}),
+    "directory": runs("exec @", **{"compose.in": "services\n"}),
 }
 DEFAULTS = {"invoke-run": 'OPTS="x y"\nEXPORTED=1\n'}
 
@@ -125,6 +141,12 @@ OTHERS: dict[str, dict[str, str]] = {
     "pause": runs(
         f"echo up >>{OUT}/pause.up\nexec chpst -b t-pause pause", finish=f"#!/bin/sh\necho down >>{OUT}/pause.finish\n"
     ),
+    "unready": runs(
+        f"echo start >>{OUT}/unready.order\n/bin/false || exit 2\nexec chpst -b t-unready pause",
+        finish=f"#!/bin/sh\necho finish $1 >>{OUT}/unready.order\n",
+    ),
+    "told": runs("exec @"),
+    "tells": runs("exec @ exit=0", finish="#!/bin/sh\nsv hup t-told\n"),
     "needed": runs("sleep 2\nexec @", check=f"#!/bin/sh\nexec test -e {OUT}/needed.starts\n"),
     "needs": runs("sv check t-needed >/dev/null || exit 1\nexec @"),
     "steps": runs(
@@ -135,6 +157,13 @@ OTHERS: dict[str, dict[str, str]] = {
     ),
     "sigpipe": runs(f"exec sh -c 'grep SigIgn /proc/$$/status >{OUT}/sigpipe.ignored; exec sleep 1000'"),
     "guard": runs("[ -x /nowhere/at/all ] || exec sv down t-guard\nexec @"),
+    # The step runs at each try, though the script never gets further.
+    "guard-behind": runs(f"echo step >>{OUT}/guard-behind.steps\n[ -e {OUT} ] && exit 0\nexec @"),
+    # The one waits for what the other does before it starts it.
+    "first": runs("touch /run/t-first.ready\nsv up t-worker\nexec @"),
+    "worker": runs("while [ ! -e /run/t-first.ready ]; do sleep 0.2; done\nexec @"),
+    "status": runs(f"@ exit=3\nrc=$?\necho $rc >>{OUT}/status.rc\nexit $rc"),
+    "background": runs("exec @ &"),
     "logged": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged\n"}),
     "logged-kept": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged-kept\n"}),
     "logged-out": runs("#!/bin/sh\nexec @ print", **{"log/run": "#!/bin/sh\nexec svlogd /var/log/t-logged-out\n"}),

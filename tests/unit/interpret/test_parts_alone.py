@@ -54,7 +54,7 @@ def test_what_a_supervisor_adds_is_given() -> None:
 
         controls = frozenset(("ask",))
 
-        def control(self, it: Interpreter, name: str, arguments: list[str]) -> None:
+        def control(self, it: Interpreter, name: str, arguments: list[str], checked: bool = False) -> None:
             it.service.wants += arguments
 
     text = "ask a b || exit 1\nexec prog"

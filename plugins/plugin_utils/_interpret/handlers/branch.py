@@ -34,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import FILE_COMMANDS
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import peel
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     arms,
@@ -152,6 +153,8 @@ def choice(
     node: Node,
 ) -> bool:
     """One condition, one or two branches."""
+    if other is None and _runs_again(it, condition, negate, then):
+        return False
     test = test_of(it, condition)
     # settings
     if other is None:
@@ -174,7 +177,13 @@ def choice(
             return it.block(then, last)
         if other is None and directory_choice(it, test, negate, then):
             return False
-    if other is None and test is not None and then and all(asks_control(it, one) for one, _background in then):
+    if (
+        other is None
+        and test is not None
+        and then
+        and all(asks_control(it, one) for one, _background in then)
+        and not it.outcome.has_acted()
+    ):
         _asked_for(it, ("not", test) if negate else test, condition, then)
         return False
     if is_control(it, condition) and not negate:
@@ -183,10 +192,11 @@ def choice(
             return False
         leaves = leaving(it, other) if other else None
         if leaves is not None:
-            it.dispatch(inner_command(condition, it.dialect.controls), False)
+            it.dispatch(inner_command(condition, it.dialect.controls), False, True)
             return it.block(then, last)
     if (
         is_control(it, condition)
+        and not it.outcome.has_acted()
         and negate
         and other is None
         and all(is_message(it, one) or is_control(it, one) for one, _b in then)
@@ -214,6 +224,28 @@ def choice(
     return _undecided(it, node)
 
 
+def _runs_again(it: Interpreter, condition: Node, negate: bool, then: list[tuple[Node, bool]]) -> bool:
+    """`[ "$X" ] || exec chpst -e ./env ./run`: the script starts itself with more variables, which the unit has from the beginning."""
+    node, background = then[0] if len(then) == 1 else (condition, True)
+    if background or node.type != "command" or command_name(node) != "exec" or it.outcome.steps or it.outcome.prefix:
+        return False
+    saved = it.saved()
+    account = it.service.user
+    try:
+        argv = peel(it, it.evaluator.words(node.children)[1:])
+        program = constant(argv[0]) if len(argv) == 1 else None
+        own = f"{it.definition.path}/{it.text.file}"
+        if program and "/" in program and absolute(it, program) == own and it.service.user == account:
+            test = test_of(it, condition)
+            if test is not None and decided(it, test) is negate:
+                it.note(INFO, "exec", "the script starts itself again with more variables; the unit has them at once")
+                return True
+    except NeedShell:
+        pass
+    it.undo(saved)
+    return False
+
+
 def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: list[tuple[Node, bool]]) -> None:
     """Other services that are only asked for, or started, where a condition holds."""
     wants, before = list(it.service.wants), len(it.findings)
@@ -222,9 +254,12 @@ def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: li
     pulled = [name for name in it.service.wants if name not in wants]
     starts = any(it.dialect.starts(text_of(one)) for one, _b in then)
     asked = " ".join(text_of(condition).split())
-    if pulled and starts and not it.dialect.asks_enabled(asked):
+    if pulled and starts:
         severity, instead = INFO, "what is not installed, systemd does not start"
-        if not conditions.is_presence(test):
+        if it.dialect.asks_enabled(asked):
+            severity = DECISION
+            instead = f"{', '.join(pulled)} is started where it is installed, also where it is not enabled"
+        elif not conditions.is_presence(test):
             severity = DECISION
             instead = (
                 f"{', '.join(pulled)} is started before this service whatever the answer is; say whether it is to be"
@@ -232,13 +267,10 @@ def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: li
         it.note(severity, "condition", f"'{asked}' is not asked any more: {instead}")
         return
     it.service.wants = wants
-    it.findings[before:] = [one for one in it.findings[before:] if " is Wants= and After=" not in f" {one.message}"]
-    for name in pulled:
-        it.note(
-            INFO,
-            f"{min(it.dialect.controls)} check",
-            f"is After={name} without Wants=: it orders the two where both are enabled",
-        )
+    verbs = [one.construct for one in it.findings[before:] if one.message.startswith("is Wants=")]
+    it.findings[before:] = [one for one in it.findings[before:] if not one.message.startswith("is Wants=")]
+    for name, verb in zip(pulled, verbs):
+        it.note(INFO, verb, f"is After={name} without Wants=: it orders the two where both are enabled")
 
 
 def _undecided(it: Interpreter, node: Node) -> bool:

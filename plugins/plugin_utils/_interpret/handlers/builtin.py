@@ -17,13 +17,17 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.guard import Exit, guard
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import source
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, change_directory
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import (
+    absolute,
+    change_directory,
+    mark_umask,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import export, fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import soft_limit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import referenced, text_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, referenced, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 
 if t.TYPE_CHECKING:
@@ -44,7 +48,7 @@ def cd(it: Interpreter, call: Call) -> bool:
     text = fixed(it, targets[0]) if len(targets) == 1 else None
     if text is None or text == "-":
         raise NeedShell("a directory that is known only when the service starts")
-    change_directory(it, text)
+    change_directory(it, text, call.checked or it.shell.errexit)
     if it.scope.cwd == it.directory:
         it.service.working_directory = None
     return False
@@ -54,6 +58,7 @@ def umask(it: Interpreter, call: Call) -> bool:
     text = fixed(it, call.words[1]) if len(call.words) == 2 else None
     if text is None or not re.match(r"[0-7]{1,4}\Z", text):
         raise NeedShell("a umask in symbols")
+    mark_umask(it)
     it.shell.umask = int(text, 8)
     it.service.set("UMask", text.zfill(4))
     return False
@@ -105,7 +110,7 @@ def ulimit(it: Interpreter, call: Call) -> bool:
         text = soft_limit(name, int(text)) if text != "infinity" else text
     elif hard and not soft:
         raise NeedShell("ulimit -H alone")
-    it.service.set(f"Limit{name}", text)
+    it.outcome.limit(name, text)
     return False
 
 
@@ -216,7 +221,13 @@ def exit_(it: Interpreter, call: Call) -> bool:
 
 
 def export_(it: Interpreter, call: Call) -> bool:
-    raise NeedShell("export of a computed name")
+    # The parser takes it for a command behind a line of several assignments.
+    names = [constant(word) or "" for word in call.words[1:]]
+    if not all(NAME.match(name) for name in names):
+        raise NeedShell("export of a computed name")
+    for name in names:
+        export(it, name)
+    return False
 
 
 def only_shell(it: Interpreter, call: Call) -> bool:
@@ -272,7 +283,7 @@ def control(it: Interpreter, call: Call) -> bool:
         raise NeedShell(f"{name} with a name that is known only when the service starts")
     if not is_silent(call.redirects):
         raise NeedShell(f"the answer of {name}")
-    it.dialect.control(it, name, [str(text) for text in texts])
+    it.dialect.control(it, name, [str(text) for text in texts], call.checked or it.shell.errexit)
     if call.last:
         it.outcome.ended = True
     return call.last

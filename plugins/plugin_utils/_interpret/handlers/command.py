@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.redirect import redirect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, takes_time
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN
@@ -100,7 +100,7 @@ def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, c
             raise NeedShell("it may be a function of a sourced file")
         prefixed(it, variables, words)
         main_command(it, words, redirects)
-        if base not in ("exec",):
+        if base not in ("exec",) and not it.foreground:
             it.note(
                 INFO,
                 "no exec",
@@ -137,16 +137,21 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         raise NeedShell("its command is known only when the service starts")
     if redirects:
         it.note_once(INFO, "redirection", "output of steps that was thrown away goes to the journal")
-    argv = [program, *words[1:]]
     name = (constant(program) or "").rsplit("/", 1)[-1]
-    if it.scope.path_changed and not (constant(program) or "").startswith("/"):
-        argv = [lit("/usr/bin/env"), *argv]
+    argv = program_argv(it, words)
+    if it.shell.open_path and "/" not in (constant(program) or "/"):
+        if name not in lists.EVERYWHERE:
+            raise NeedShell("it is looked up along a PATH that only the shell has")
+        argv = [lit(lists.path_of(name, it.definition.commands)), *words[1:]]
     if name == "snooze" and not it.outcome.steps and not it.outcome.prefix and it.outcome.leading_snooze is None:
         it.outcome.leading_snooze = words
         return
     if not any(CHECKS.match(constant(word) or "") for word in words[1:]):
         takes_time(it, {name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
-    it.outcome.steps.append(Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line))
+    looks = name in lists.LOOKS or any(CHECKS.match(constant(word) or "") for word in words[1:])
+    it.outcome.steps.append(
+        Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line, acts=not looks)
+    )
 
 
 def main_command(it: Interpreter, words: list[Word], redirects: list[Redirect]) -> None:

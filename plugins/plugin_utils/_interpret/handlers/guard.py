@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.command import add_step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import source, source_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import (
+    acts,
     called_names,
     may_be_function,
     printed,
@@ -24,12 +25,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept imp
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import flatten, inner_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, find_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step, directory_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import STATEFUL
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent, try_redirects
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
@@ -204,7 +205,7 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
         if name in it.dialect.controls:
             if negate:
                 raise NeedShell(name)
-            it.dispatch(one, False)
+            it.dispatch(one, False, True)
             return
         sourced = source_of(it, node)
         if sourced is not None and not negate:
@@ -217,7 +218,10 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
         if name in ("command", "which", "type", "hash") and not negate:
             plain = plain_words(it, node) or []
             sought = [text for text in plain[1:] if not text.startswith("-")]
-            path = lists.path_of(sought[0], it.definition.commands) if len(sought) == 1 else ""
+            path = find_program(it, sought[0]) if len(sought) == 1 and not it.shell.open_path else ""
+            if path and _behind(it):
+                guard_shell(it, node, False, leave.down or leave.code in it.dialect.ends)
+                return
             if path.startswith("/"):
                 it.service.conditions.append(("ConditionFileIsExecutable", path))
                 _guard_note(it, node)
@@ -233,6 +237,8 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
     if names & it.dialect.controls or names & STATEFUL or set_names(it, node) & it.text.later(node):
         raise NeedShell("a condition")
     final = leave.down or leave.code in it.dialect.ends
+    if it.dialect.tells_code and not final and leave.code.isdigit() and leave.code != "0":
+        raise NeedShell(f"its exit code is {leave.code} where a command fails")
     if one.type == "command" and not negate:
         try:
             redirects = try_redirects(it, node) if node.type == "redirected_statement" else []
@@ -246,7 +252,7 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
                 if final:
                     step = it.outcome.steps.pop()
                     if step.run is not None:
-                        it.service.exec_condition.append(step.run)
+                        _ask(it, step.run)
                     _guard_note(it, node)
                 else:
                     it.note(
@@ -275,16 +281,21 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
             raise NeedShell("a condition")
         text = "; ".join([*(one.text for one in before), text])
     if final:
-        it.service.exec_condition.append(Command(line=text))
+        _ask(it, Command(line=text))
         _guard_note(it, node)
     else:
         takes_time(it, names)
-        it.outcome.steps.append(Step.command(Command(line=text), it.line))
+        it.outcome.steps.append(Step.command(Command(line=text), it.line, acts(it, node)))
         it.note(
             INFO,
             "guard",
             f"runs before the command; where it fails, systemd tries again after RestartSec=, as {it.dialect.supervisor} did",
         )
+
+
+def _may_come(test: conditions.Test) -> bool:
+    """Whether a test asks for more than programs, which are there where something is installed."""
+    return any(operator != "-x" for operator, _path in conditions.paths(test))
 
 
 def _guard_note(it: Interpreter, node: Node) -> None:
@@ -297,17 +308,28 @@ def _guard_note(it: Interpreter, node: Node) -> None:
 
 def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) -> None:
     """The service runs only where a test holds; `node` is what makes it."""
+    while test[0] == "not" and test[1][0] == "not":
+        test = test[1][1]
     answer = decided(it, test)
     if answer is True:
         it.note(INFO, "guard", "it always holds for this service; left out")
         return
     final = leave.down or leave.code in it.dialect.ends
+    behind = _behind(it, test)
     found = conditions.as_conditions(test, volatile=final)
-    if found is not None:
+    if found is not None and not behind:
         for pair in found:
             if pair not in it.service.conditions:
                 it.service.conditions.append(pair)
-        _guard_note(it, node)
+        if final or leave.code == "0" or not _may_come(test):
+            _guard_note(it, node)
+        else:
+            it.note(
+                WARNING,
+                "guard",
+                f"asked once at each start: where it does not hold, systemd skips the service, and {it.dialect.supervisor} asked again each "
+                "second. Where something makes it hold later, start the service from there, or by a path unit",
+            )
         return
     text = test_text(test)
     if text is None:
@@ -316,19 +338,87 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
             raise NeedShell("a condition")
         guard_shell(it, node, negate, final)
         return
+    files = asks_files(test)
+    at_once = final or not (files or behind)
+    if behind and not at_once:
+        message = f"asked behind the steps before it; where it does not hold, systemd tries again after RestartSec=, as {it.dialect.supervisor} did"
+        it.note(INFO, "guard", message)
+        if kind_of(test) == "unary":
+            negated, inner = (True, test[1]) if test[0] == "not" else (False, test)
+            words = [lit("/usr/bin/test"), *([lit("!")] if negated else []), lit(inner[1]), inner[2]]
+            it.outcome.steps.append(Step.command(Command(words), it.line, False))
+        else:
+            it.outcome.steps.append(Step.command(Command(line=text), it.line, False))
+        return
     it.note(
         INFO,
         "guard",
         "asked before each start"
-        if final or not asks_files(test)
+        if at_once
         else f"asked before each start; where it does not hold, systemd tries again after RestartSec=, as {it.dialect.supervisor} did",
     )
-    if final or not asks_files(test):
-        it.service.exec_condition.append(Command(line=text))
+    if at_once:
+        _ask(it, Command(line=text), test)
     elif test[0] == "unary":
-        it.outcome.steps.append(Step.command(Command([lit("/usr/bin/test"), lit(test[1]), test[2]]), it.line))
+        it.outcome.steps.append(Step.command(Command([lit("/usr/bin/test"), lit(test[1]), test[2]]), it.line, False))
     else:
-        it.outcome.steps.append(Step.command(Command(line=text), it.line))
+        it.outcome.steps.append(Step.command(Command(line=text), it.line, False))
+
+
+def kind_of(test: conditions.Test) -> str:
+    """What kind of test it is, a negation left out."""
+    return str(test[1][0] if test[0] == "not" else test[0])
+
+
+def _behind(it: Interpreter, test: conditions.Test | None = None) -> bool:
+    """Whether a guard has to stay behind a step before it: one with an effect, or one that makes what is asked for."""
+    if it.outcome.has_acted():
+        return True
+    if test is None:
+        return any(step.path is not None and directory_of(step.path) is None for step in it.outcome.steps)
+    asked = [path if path is None else absolute(it, path) for _op, path in conditions.paths(test)]
+    made = [step.path for step in it.outcome.steps if step.path is not None]
+    return any(
+        one is None or one == path or one.startswith(path + "/") or path.startswith(one + "/")
+        for one in asked
+        for path in made
+    )
+
+
+def _ask(it: Interpreter, command: Command, test: conditions.Test | None = None) -> None:
+    """Have a command be asked before each start, behind the steps that come before it in the script.
+
+    ExecCondition= comes before ExecStartPre=, so these steps go there as well.
+    """
+    if _behind(it, test):
+        stay = []
+        for step in it.outcome.steps:
+            if step.run is not None:
+                it.service.exec_condition.append(_as_condition(step.run))
+            elif directory_of(step.path or "") is None:
+                run = Command.of(*step.argv, str(step.path), ignore=step.ignore)
+                it.service.exec_condition.append(_as_condition(run))
+            else:
+                # systemd makes it before everything else.
+                stay.append(step)
+        lines = {step.line for step in it.outcome.steps}
+        it.outcome.steps = stay
+        for index, one in enumerate(it.findings):
+            if one.line in lines and "in ExecStartPre=" in one.message:
+                message = one.message.replace("in ExecStartPre=", "in ExecCondition=")
+                it.findings[index] = one._replace(message=message)
+    it.service.exec_condition.append(command)
+
+
+def _as_condition(step: Command) -> Command:
+    """A step in ExecCondition=: where it has to succeed, its failure is that of the service (255), not a reason to skip it."""
+    if not step.ignore:
+        if step.line is None:
+            step.line = f"{' '.join(word_text(word) for word in step.argv)} || exit 255"
+            step.argv = []
+        else:
+            step.line = f"({step.line}) || exit 255"
+    return step
 
 
 def is_control(it: Interpreter, node: Node) -> bool:

@@ -38,7 +38,7 @@ def while_(it: Interpreter, node: Node, last: bool, checked: bool) -> bool:
         if inner.type == "negated_command":
             negated = not negated
             inner = inner.children[-1]
-        if is_control(it, inner) and negated:
+        if is_control(it, inner) and negated and not it.outcome.has_acted():
             it.dispatch(inner_command(inner, it.dialect.controls), False)
             it.note(INFO, "loop", "it waited for another service; After= does")
             return False

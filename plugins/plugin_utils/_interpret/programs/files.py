@@ -35,6 +35,7 @@ class Step:
     """One step: a command, or what one command does to one path (make a directory, give it an owner or a mode)."""
 
     __slots__ = (
+        "acts",
         "argv",
         "group",
         "ident",
@@ -46,6 +47,7 @@ class Step:
         "path",
         "recursive",
         "run",
+        "umask",
     )
 
     _count = 0
@@ -62,11 +64,15 @@ class Step:
         self.ignore = False
         self.argv: list[str] = []
         self.ident = 0
+        # It may change something that what comes later asks for, or depends on.
+        self.acts = False
+        self.umask: int | None = None
 
     @classmethod
-    def command(cls, run: Command, line: int) -> Step:
+    def command(cls, run: Command, line: int, acts: bool = True) -> Step:
         step = cls("command", line)
         step.run = run
+        step.acts = acts
         return step
 
     @classmethod
@@ -119,6 +125,7 @@ class Step:
             step.ignore = ignore
             step.argv = argv
             step.ident = cls._count
+            step.umask = umask
             found.append(step)
         return found
 
@@ -196,7 +203,8 @@ def _mode(text: str) -> str | None:
     return "0" + "".join(str(sum({"r": 4, "w": 2, "x": 1}[char] for char in set(part))) for part in match.groups())
 
 
-def _of(path: str) -> tuple[str, str] | None:
+def directory_of(path: str) -> tuple[str, str] | None:
+    """The directive, such as RuntimeDirectory=, that makes a directory of that path, and its value; None where none does."""
     for prefix, directive in _CLASSES:
         if path.startswith(prefix):
             relative = path[len(prefix) :].strip("/")
@@ -225,7 +233,7 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
     modes: dict[str, str] = {}
     done: set[int] = set()
     for path, members in made.items():
-        where = _of(path)
+        where = directory_of(path)
         if where is None or not any(step.kind == "make" for step in members):
             continue
         owner = group = None
@@ -244,12 +252,12 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
         if modes.setdefault(directive, mode) != mode:
             continue
         if (
-            any(other != path and other.startswith(path + "/") and _of(other) is not None for other in made)
+            any(other != path and other.startswith(path + "/") and directory_of(other) is not None for other in made)
             and mode == "0755"
         ):
             # made as the parent of another
             children = [other for other in made if other.startswith(path + "/")]
-            if service.user is None and all(_of(other) is not None for other in children):
+            if service.user is None and all(directory_of(other) is not None for other in children):
                 done.update(id(step) for step in members)
                 service.directories.setdefault(directive, [])
                 if relative not in service.directories[directive]:
@@ -288,6 +296,8 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
             continue
         if step.ident not in left:
             left[step.ident] = Command.of(*step.argv, ignore=step.ignore)
+            if step.kind == "make":
+                left[step.ident].umask = 0o022 if step.umask is None else step.umask
             commands.append(left[step.ident])
         left[step.ident].argv += Command.of(str(step.path)).argv
     if service.user is not None or service.group is not None:

@@ -27,6 +27,10 @@ STANDARD: dict[str, str] = {
 }
 
 
+# Of these, the ones that no virtual environment or version manager brings along in a PATH of its own.
+EVERYWHERE = frozenset(STANDARD) - {"python3", "perl"}
+
+
 # Programs whose work is done by journald once the service runs under systemd.
 LOGGERS = frozenset(
     (
@@ -54,6 +58,14 @@ LEAVES_CHILDREN = frozenset(
 )
 
 
+# Programs that look for files, or code, in the directory they are started in.
+LOOKS_AROUND = frozenset(
+    "docker-compose podman-compose make gmake npm npx yarn pnpm rackup rake bundle foreman honcho hivemind overmind procodile mix sbt mvn "
+    "gradle lein cargo composer vagrant jekyll hugo mkdocs gunicorn uvicorn hypercorn waitress-serve flask celery puma unicorn thin "
+    "nodemon skaffold tilt".split()
+)
+
+
 # Directories that every host has, so that they are no programs.
 DIRECTORIES = frozenset(
     "/ /bin /sbin /usr /usr/bin /usr/sbin /usr/lib /usr/local /usr/local/bin /usr/local/sbin /etc /var /run /tmp /dev /opt /home /root "
@@ -71,6 +83,12 @@ HARMLESS = frozenset(
     "hostname nproc date id uname test [ [[ true false : echo printf expr basename dirname cut tr sed awk grep egrep fgrep head "
     "tail sort uniq wc command type which getconf free ls find xargs readlink realpath pwd cat getent seq ip lsb_release "
     "nproc arch tty stat domainname dnsdomainname sysctl lscpu rev tac exec export set shift local return unset exit".split()
+)
+
+
+# Of these, the ones that do nothing but look, whatever their arguments are: a step of them alone changes nothing that a later one could ask for.
+LOOKS = (HARMLESS - frozenset("ip sysctl hostname domainname sed find xargs exec".split())) | frozenset(
+    ("sleep", "umask", "ulimit", "cd", "mountpoint", "pgrep", "ps", "pidof", "logger")
 )
 
 
@@ -124,5 +142,10 @@ ONLY_BUILTIN = frozenset(
 
 
 FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
+# Programs of runit, daemontools and their kin, and others that come with them.
+OF_SUPERVISORS = frozenset(
+    "chpst svlogd utmpset setuidgid envdir envuidgid softlimit setlock pgrphack argv0 fghack multilog tai64n tai64nlocal tinylog pause "
+    "snooze vlogger runsvdir runsv s6-setuidgid s6-envdir s6-softlimit s6-setsid s6-log svwaitup".split()
+)
 # Commands that go on as somebody else, and may have to be installed for that.
 CHANGE_ACCOUNT = frozenset(("chpst", "setuidgid", "su", "setpriv", "runuser", "sudo"))

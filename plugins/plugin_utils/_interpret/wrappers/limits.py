@@ -11,8 +11,8 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options, need, number_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
@@ -44,11 +44,39 @@ def soft_limit(resource: str, number: int) -> str:
 
 def limit(it: Interpreter, resource: str, number: int, construct: str) -> None:
     """Give the service a soft limit."""
-    it.service.set(f"Limit{resource}", soft_limit(resource, number))
+    it.outcome.limit(resource, soft_limit(resource, number))
     if resource in ("NPROC", "MEMLOCK"):
         it.note(
             INFO, construct, f"Limit{resource}={number} sets the hard limit too; {construct} sets only the soft one"
         )
+
+
+def keep_at_command(it: Interpreter) -> list[Word]:
+    """The limits that are not for the steps before the command, as the words of a prlimit that the command is given to.
+
+    The unit loses them; there are none where systemd may set them for all.
+    """
+    late = sorted(it.outcome.late_limits & set(it.service.settings))
+    if not late:
+        return []
+    if it.outcome.argv0 is not None or "RootDirectory" in it.service.settings:
+        it.note(
+            WARNING,
+            "limits",
+            f"{', '.join(f'{one}=' for one in late)}: for the steps before the command too, which the script ran without; look whether they can",
+        )
+        return []
+    words = [lit("/usr/bin/prlimit")]
+    names = {resource: name for name, resource in _PRLIMIT.items()}
+    for directive in late:
+        soft, both, _hard = it.service.settings.pop(directive)[0].partition(":")
+        words.append(lit(f"--{names[directive[len('Limit') :]]}={soft}{':' if both else ''}"))
+    it.note(
+        INFO,
+        "limits",
+        f"{', '.join(f'{one}=' for one in late)} would be for the steps too; prlimit sets it for the command alone",
+    )
+    return words
 
 
 def softlimit(it: Interpreter, words: list[Word]) -> list[Word]:
@@ -101,5 +129,5 @@ def prlimit(it: Interpreter, words: list[Word]) -> list[Word]:
         )
         if not re.match(r"(\d+|infinity)(:(\d+|infinity))?\Z", text):
             raise Keep(f"--{name}={text} leaves one of the limits as it is")
-        it.service.set(f"Limit{_PRLIMIT[name]}", text)
+        it.outcome.limit(_PRLIMIT[name], text)
     return rest

@@ -57,6 +57,9 @@ class Draft:
     def program_name(self) -> str:
         """The name of the program that the service runs."""
         for command in self.service.start:
-            if command.argv:
-                return (constant(command.argv[0]) or "").rsplit("/", 1)[-1]
+            names = [(constant(word) or "").rsplit("/", 1)[-1] for word in command.argv]
+            if names[:1] == ["prlimit"]:
+                names = [name for name in names[1:] if not name.startswith("--")]
+            if names:
+                return names[0]
         return self.definition.name

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
@@ -15,7 +17,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
     withheld_settings,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import acts, all_said, said
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep, NeedShell, Wrap
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.tail import refuse_background
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import (
     environment_directory,
 )
@@ -42,6 +46,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
     shebang_of,
     shell_of,
 )
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
 
 
 def run(draft: Draft) -> None:
@@ -128,9 +135,15 @@ def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> 
         raise Wrap("shell", "the script does not parse as shell", line_of(bad))
     if "invoke-run" in " ".join(shebang):
         _invoke_run(draft, it)
-    it.run()
-    draft.stderr_joined = it.outcome.stderr != "separate"
-    make_service(draft, it)
+    known = len(draft.findings)
+    try:
+        it.run()
+        draft.stderr_joined = it.outcome.stderr != "separate"
+        make_service(draft, it)
+    except Wrap:
+        del draft.findings[known:]
+        refuse_background(it, statements(script.root))
+        raise
     draft.service = it.service
 
 
@@ -217,17 +230,6 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         _without_sv(draft, script, shebang, shell, why)
         return
     _wrap(draft, why.construct, why.message, why.line)
-    used = sorted(
-        names & {"chpst", "utmpset", "svwaitup", "setuidgid", "envdir", "softlimit", "pause", "snooze", "vlogger"}
-    )
-    if used:
-        draft.note(
-            WARNING,
-            used[0],
-            "run",
-            0,
-            f"the script calls {', '.join(used)}: the package that has it must stay installed",
-        )
     last = statements(script.root)
     execs = bool(last) and "exec" in commands_in(last[-1][0])
     if not execs:
@@ -241,6 +243,12 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
             1,
             "the original script is run by invoke-run, which reads /etc/default and ./env itself",
         )
+
+
+def _comes_first(it: Interpreter) -> int:
+    """How much there is in the unit that systemd looks at before all steps."""
+    service = it.service
+    return len(service.conditions) + len(service.exec_condition) + len(service.after)
 
 
 def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, why: Wrap) -> None:
@@ -257,11 +265,22 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         )
     found = statements(script.root)
     execs = bool(found) and "exec" in commands_in(found[-1][0])
+    lost = _functions_without_sv(found)
+    if lost:
+        name, node = lost
+        raise Refused(
+            why.construct,
+            f"{why.message}; its function {name} calls sv, which has no supervisor to ask under systemd: rewrite it by hand",
+            line_of(node),
+        )
+    acted = False
     for node, background in found:
         names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
-        if "sv" in names or "svc" in names:
+        acted = acted or acts(it, node)
+        if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
+            asked = _comes_first(it)
             try:
                 it.dispatch(node, False)
             except (NeedShell, Wrap, CannotPrint):
@@ -271,13 +290,15 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                     "being run: rewrite it by hand",
                     why.line,
                 ) from None
-            if len(it.outcome.steps) != steps or it.outcome.ended:
+            moved = acted and _comes_first(it) != asked
+            if len(it.outcome.steps) != steps or it.outcome.ended or moved:
                 raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue
         blank = interpreter_of(draft.definition, script)
         blank.shell.open_shell = True
         try:
-            parts.append(Printer(blank, node).line(node) + (" &" if background else ""))
+            text = Printer(blank, node, functools.partial(said, blank)).line(node)
+            parts.append(text + (" &" if background else ""))
         except CannotPrint as problem:
             raise Refused(
                 why.construct,
@@ -310,3 +331,24 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         "the script is in the unit, without its calls of sv: under systemd they have no supervisor to ask",
     )
     take_manner(draft, draft.service, execs)
+
+
+def _functions_without_sv(found: list[tuple[Node, bool]]) -> tuple[str, Node] | None:
+    """A function that calls sv and is called where the script has no sv, so that it cannot be left out: its name and where it is called."""
+    functions: dict[str, Node] = {}
+    pending: list[Node] = []
+    for node, _background in found:
+        if node.type == "function_definition":
+            functions[text_of(node.children[1] if node.children[0].type == "function" else node.children[0])] = node
+        else:
+            pending.append(node)
+    seen: set[str] = set()
+    while pending:
+        node = pending.pop()
+        # Also `trap name EXIT` calls it, in which it is but a word.
+        for name in sorted(set(re.findall(r"(?<![\w$./{-])[A-Za-z_][\w-]*", text_of(node))) & set(functions) - seen):
+            if {"sv", "svc"} & {one.rsplit("/", 1)[-1] for one in commands_in(functions[name])}:
+                return name, node
+            seen.add(name)
+            pending.append(functions[name])
+    return None

@@ -5,22 +5,46 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import lit, quote, word_text
 
-UP = frozenset(("check", "c", "start", "s", "up", "u", "status", "once", "o", "cont"))
+CHECKS = frozenset(("check", "c"))
+STATUS = frozenset(("status",))
+# These wait until the service is up, the next ones do not.
+STARTS = frozenset(("start", "s"))
+NO_WAIT = frozenset(("up", "u", "once", "o", "cont"))
+RESTARTS = frozenset(("restart", "r"))
+UP = CHECKS | STATUS | STARTS | NO_WAIT
 DOWN = frozenset(
     ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
 )
 _SIGNALS = ("t", "term", "k", "kill")
+# The signals that sv has runsv send.
+SIGNALS = {
+    "int": "INT", "i": "INT", "interrupt": "INT", "quit": "QUIT", "q": "QUIT", "hup": "HUP", "h": "HUP", "reload": "HUP", "alarm": "ALRM",
+    "a": "ALRM", "term": "TERM", "t": "TERM", "kill": "KILL", "k": "KILL", "1": "USR1", "2": "USR2", "usr1": "USR1", "usr2": "USR2",
+    "pause": "STOP", "p": "STOP", "cont": "CONT", "c": "CONT",
+}  # fmt: skip
 # How scripts call the service that they are of.
 _OWN_NAMES = ("$PWD", "${PWD##*/}", "$NAME", "$SERVICE", "`pwd`", "$(pwd)")
+
+
+def without_options(arguments: t.Sequence[str]) -> list[str]:
+    """The arguments of sv behind its options."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] == "-w" else rest[1:]
+    return rest
 
 
 def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = False) -> bool:
@@ -31,8 +55,7 @@ def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = Fals
     :param definition: what the collector found of the service.
     """
     arguments = [word.strip("\"'") for word in words[1:]]
-    while arguments and arguments[0].startswith("-"):
-        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
+    arguments = without_options(arguments)
     if len(arguments) < 2 or arguments[0] not in DOWN | {"once", "o"} or (for_good and arguments[0] in _SIGNALS):
         return False
     name = arguments[1].rstrip("/")
@@ -43,13 +66,101 @@ def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = Fals
     )
 
 
-def sv(it: Interpreter, arguments: list[str]) -> None:
-    """What a call of sv in a script comes to: dependencies, or the end of the service."""
+def _read(arguments: list[str]) -> tuple[str, str, list[str]]:
+    """The arguments of sv: how long it waits, the command, the names."""
+    wait = "7"
     while arguments and arguments[0].startswith("-"):
-        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
-    if not arguments:
+        if arguments[0] == "-w":
+            wait, arguments = "".join(arguments[1:2]), arguments[2:]
+        else:
+            wait, arguments = (
+                arguments[0][2:] if arguments[0].startswith("-w") else wait,
+                arguments[1:],
+            )
+    return (wait if wait.isdigit() else "7"), "".join(arguments[:1]), arguments[1:]
+
+
+def said(it: Interpreter, arguments: list[str]) -> str | None:
+    """A call of sv for other services as shell text that says the same to systemd; None where none does.
+
+    sv waits up to seven seconds for what it has asked for (sv(8)), and fails then; `up`, `down` and `once` do not wait.
+    """
+    wait, verb, names = _read(arguments)
+    units = []
+    for name in names:
+        base = name.rstrip("/").rsplit("/", 1)[-1]
+        if not base or base in (".", "..", "log", it.definition.name):
+            return None
+        units.append(unit_of(base))
+    words = " ".join(word_text(lit(unit)) for unit in units)
+    if not units:
+        return None
+    if verb in NO_WAIT:
+        return f"systemctl --no-block start {words}"
+    if verb in STARTS:
+        return f"timeout {wait} systemctl start {words}"
+    if verb in CHECKS:
+        active = " && ".join(f"systemctl is-active --quiet {word_text(lit(unit))}" for unit in units)
+        return f"timeout {wait} sh -c {quote(f'until {active}; do sleep 1; done')}"
+    if verb in STATUS:
+        return " && ".join(f"systemctl is-active --quiet {word_text(lit(unit))}" for unit in units)
+    if verb in RESTARTS:
+        return f"timeout {wait} systemctl restart {words}"
+    if verb in ("down", "d", "exit", "x", "e"):
+        return f"systemctl --no-block stop {words}"
+    if verb in ("stop", "shutdown"):
+        return f"timeout {wait} systemctl stop {words}"
+    return None
+
+
+def said_note(before: str, after: str) -> tuple[str, str, str]:
+    """The finding on a call of sv that systemd is told instead: severity, construct, text."""
+    verb = _read(before.split()[1:])[1]
+    if verb in DOWN:
+        more = "check that it is to be stopped there (Conflicts= is for services that never run together)"
+        return DECISION, f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit; {more}"
+    if verb in CHECKS:
+        return (
+            INFO,
+            f"sv {verb}",
+            f"'{before}' is systemctl is-active, asked as long as sv waits, in the shell text of the unit",
+        )
+    return INFO, f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit"
+
+
+def _in_order(it: Interpreter, arguments: list[str], checked: bool) -> bool:
+    """Have a call of sv stay where it is in the script, behind what may have to come before it; False where nothing does.
+
+    Wants= and After= would have the other service start before the steps, and wait for it there: it may wait for them.
+
+    :raises NeedShell: what comes before is shell text in front of the command.
+    """
+    if not it.outcome.has_acted() and arguments[1] not in RESTARTS:
+        return False
+    if it.outcome.must_follow():
+        raise NeedShell("it comes after what only a shell can do")
+    text = said(it, arguments)
+    if text is None:
+        return False
+    before = f"sv {' '.join(arguments[1:])}"
+    severity, construct, message = said_note(before, text)
+    it.note(severity, construct, message.replace("in the shell text of the unit", "in ExecStartPre=, in its place"))
+    ignore = not checked
+    if "&&" in text and not text.startswith("timeout"):
+        step = Command(line=text, ignore=ignore)
+    else:
+        words = shlex.split(text)
+        program = "/bin/systemctl" if words[0] == "systemctl" else lists.path_of(words[0], it.definition.commands)
+        step = Command.of(program, *words[1:], ignore=ignore)
+    it.outcome.steps.append(Step.command(step, it.line))
+    return True
+
+
+def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
+    """What a call of sv in a script comes to: dependencies, a step that tells systemd, or the end of the service."""
+    wait, verb, names = _read(arguments)
+    if not verb:
         return
-    verb, names = arguments[0], arguments[1:]
     for name in names:
         full = absolute(it, name) if "/" in name or name == "." else name
         base = full.rstrip("/").rsplit("/", 1)[-1]
@@ -62,12 +173,20 @@ def sv(it: Interpreter, arguments: list[str]) -> None:
             it.outcome.down_self = True
         elif own:
             it.note(INFO, f"sv {verb}", "asks for the service itself; left out")
+        elif verb in SIGNALS and verb not in UP | DOWN:
+            _send(it, SIGNALS[verb], unit_of(base), verb)
+        elif verb in UP | DOWN | RESTARTS and _in_order(it, [f"-w{wait}", verb, base], checked):
+            continue
         elif verb in UP:
             unit = unit_of(base)
-            for where in (it.service.wants, it.service.after):
+            waits = verb not in NO_WAIT
+            for where in (it.service.wants, it.service.after) if waits else (it.service.wants,):
                 if unit not in where:
                     where.append(unit)
-            it.note(INFO, f"sv {verb}", f"is Wants= and After={unit}: started before this service")
+            if waits:
+                it.note(INFO, f"sv {verb}", f"is Wants= and After={unit}: started before this service")
+            else:
+                it.note(INFO, f"sv {verb}", f"is Wants={unit}: started with this service, which does not wait for it")
         elif verb in DOWN:
             unit = unit_of(base)
             if unit not in it.service.conflicts:
@@ -83,3 +202,12 @@ def sv(it: Interpreter, arguments: list[str]) -> None:
                 f"sv {verb}",
                 f"sv {verb} {name} has no directive and was left out; say how the two services depend on each other",
             )
+
+
+def _send(it: Interpreter, signal: str, unit: str, verb: str) -> None:
+    """A signal for another service is a step, where the script sends it."""
+    if it.outcome.must_follow():
+        raise NeedShell("it comes after what only a shell can do")
+    run = Command.of("/bin/systemctl", "kill", "-s", signal, "--kill-who=main", unit, ignore=True)
+    it.outcome.steps.append(Step.command(run, it.line))
+    it.note(INFO, f"sv {verb}", f"sends SIG{signal} to {unit} by systemctl, as sv did by runsv")
