@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.full import is_full
 from tests.lab.host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,11 +37,6 @@ _installed: set[str] = set()
 def seed() -> int:
     """The seed of this run: PIDONE_SEED, or the number of the day, so that ten days in a row take all points."""
     return int(os.environ.get("PIDONE_SEED") or datetime.date.today().toordinal())
-
-
-def is_full() -> bool:
-    """Whether all points are to be taken."""
-    return os.environ.get("PIDONE_FULL", "") not in ("", "0")
 
 
 def install(host: Host) -> None:

@@ -13,6 +13,8 @@ import typing as t
 import pytest
 
 from tests.attacks import kill_points
+from tests.lab.fixtures import in_full
+from tests.lab.full import is_full
 
 _SCENARIOS = (
     "unit-enable-start",
@@ -43,14 +45,14 @@ def test_clock(
 
 
 @pytest.mark.lab_kinds("vm")
-@pytest.mark.parametrize("variant", ["host's clock back", "host's clock on"])
+@pytest.mark.parametrize("variant", ["host's clock back", pytest.param("host's clock on", marks=in_full)])
 def test_clock_of_the_host(
     on_vm: kill_points.Server, tally: t.Callable[[dict[str, t.Any]], None], variant: str
 ) -> None:
     """The same where systemd, the kernel and the disk have that time, too; the next task has it from its beginning."""
     # An emulated machine takes its time; the others have the clock of the task on every host.
-    scenarios = ("file-changed", "timer-changed", "limits-trial", "run-begun") if kill_points.is_full() else ("timer-changed",)
+    scenarios = ("file-changed", "timer-changed", "limits-trial", "run-begun") if is_full() else ("timer-changed",)
     for scenario in scenarios:
-        answer = kill_points.take(on_vm, scenario, variant, most=2 if kill_points.is_full() else 1)
+        answer = kill_points.take(on_vm, scenario, variant, most=2 if is_full() else 1)
         tally(answer)
         assert not answer["bad"], kill_points.told(answer)

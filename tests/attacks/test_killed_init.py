@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from tests.attacks import kill_points
+from tests.lab.full import is_full
 
 if t.TYPE_CHECKING:
     from tests.lab.fixtures import Lab
@@ -38,7 +39,7 @@ def test_killed_on_the_way_to_another_init_and_back(
                 "state": {"enabled": True, "down": False, "pid": pid},
             }
         ]
-        step = 1 if kill_points.is_full() else kill_points.STEP
+        step = 1 if is_full() else kill_points.STEP
         done = host.run(
             f"cd {kill_points.BASE} && python3 -m tests.attacks.on_host.init {kill_points.seed()} {step}",
             input=json.dumps(services),

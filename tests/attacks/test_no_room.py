@@ -11,6 +11,7 @@ import pytest
 
 from tests.attacks import kill_points
 from tests.attacks.bad_inputs_on_host import ModulesOnHost
+from tests.lab.full import is_full
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab_kinds("bookworm")
@@ -128,7 +129,7 @@ def test_no_room(lab: t.Any, modules: ModulesOnHost, place: str, how: str) -> No
 
 def _chosen(place: str, how: str) -> list[str]:
     """The tasks that this run does there; any three neighbours of `PLACES`, and the three of `HOW`, have all of them."""
-    if kill_points.is_full():
+    if is_full():
         return list(TASKS)
     begin = kill_points.seed() + list(PLACES).index(place) + list(HOW).index(how)
     return list(TASKS)[begin % STEP :: STEP]

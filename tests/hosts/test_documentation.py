@@ -46,7 +46,6 @@ def tasks_of_the_guide(guide: Path = GUIDE) -> list[dict[str, t.Any]]:
     return tasks
 
 
-@pytest.mark.lab_kinds("bullseye", "trixie")
 def test_getting_started_guide(fresh: t.Callable[[str], Host], host: Host) -> None:
     own = fresh(host.kind.name)
     own.run(SETTING)

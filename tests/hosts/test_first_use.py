@@ -61,7 +61,6 @@ def own(host: Host) -> t.Iterator[Host]:
     host.run(f"{STOP}; userdel -r {USER}; rm -f /var/lib/systemd/linger/{USER}")
 
 
-@pytest.mark.lab_kinds("bullseye", "trixie")
 def test_check_mode_foretells_the_first_deployment(own: Host) -> None:
     """Neither the user nor the manager is there; what check mode says is what the real run does."""
     planned = own.playbook(DEPLOY, "--check", "--diff").ok()
@@ -123,7 +122,6 @@ def test_undoing_where_the_user_is_gone(own: Host) -> None:
     assert own.playbook(UNDO, "--check").ok().changed == 0
 
 
-@pytest.mark.lab_kinds("bullseye", "trixie")
 def test_undoing_where_the_manager_is_gone(own: Host) -> None:
     """What is left of it in the home directory goes all the same, links included."""
     own.playbook(DEPLOY).ok()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.attacks import kill_points
+from tests.lab.fixtures import in_full
 from tests.lab.host import Host
 
 pytestmark = [pytest.mark.lab_kinds("vm")]
@@ -47,7 +47,7 @@ def test_block_device(host: Host) -> None:
     assert "rbps=1000000" in shown
 
 
-@pytest.mark.skipif(not kill_points.is_full(), reason="an emulated boot takes a minute; make test-full")
+@in_full
 def test_ansible_reboots_it(host: Host) -> None:
     before = host.read("/proc/sys/kernel/random/boot_id")
     assert host.ansible("ansible.builtin.reboot", {"reboot_timeout": 500}, timeout=600)["rebooted"] is True

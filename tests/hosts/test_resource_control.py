@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests import contract
+from tests.lab.fixtures import in_full
 from tests.lab.host import Host
 
 MODULE = "pidone.systemd.resource_control"
@@ -622,6 +623,7 @@ class TestEffects:
         finally:
             remove(host, "rc-eats")
 
+    @in_full
     def test_what_a_restart_hides_decides_a_trial(self, host: Host) -> None:
         """systemd starts it again at once, in a control group that knows nothing of the kill."""
         host.write(
@@ -642,6 +644,7 @@ class TestEffects:
         finally:
             remove(host, "rc-grows")
 
+    @in_full
     def test_address_list_of_a_running_service(self, host: Host) -> None:
         """With IPAddressDeny=any it cannot connect; when that is lifted it can again."""
         host.write(

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import render
+from tests.lab.fixtures import in_full
 from tests.lab.host import Host
 
 # The process of a task, as opposed to the one that watches over it in the background.
@@ -524,6 +525,7 @@ class TestInterruption:
 class TestResources:
     """What a command used, where there are all controllers."""
 
+    @in_full
     def test_memory_and_io(self, host: Host) -> None:
         eat = ["python3", "-c", "x = bytearray(60 << 20)"]
         result = ran(host, eat, properties={"IPAccounting": True})

@@ -96,14 +96,18 @@ def both(lab: t.Any) -> t.Iterator[Both]:
         "printf '#!/bin/sh\\nexec tail -f /dev/null\\n' >/usr/local/bin/pause; chmod +x /usr/local/bin/pause",
         check=True,
     )
+    for directory in ("/opt/t/bin", "/usr/local/bin"):
+        program = f'#!/bin/sh\nexec /usr/bin/python3 {PROBE} "$1" {directory}\n'
+        files[f"{directory}/t-prog"] = program
     make(host, files)
+    host.run("chmod +x /opt/t/bin/t-prog /usr/local/bin/t-prog", check=True)
     jail = (
         "mkdir -p /srv/jail && mount --bind / /srv/jail && mount -t tmpfs none /srv/jail/mnt && : >/srv/jail/mnt/marker"
     )
     host.run(jail, check=True)
     host.run(f"ln -s /etc/sv/{s.PREFIX}* /etc/service/", check=True)
     everything = s.all_services()
-    started = len(everything) - len(("down", "pause", "guard", "sigpipe", "guard-behind"))
+    started = len(everything) - len(("down", "pause", "guard", "sigpipe", "unready", "guard-behind"))
     wait_for(host, started)
     host.run(f"sv once {s.PREFIX}once", check=True)
     time.sleep(WATCHED)
@@ -245,6 +249,21 @@ def test_a_oneshot_kept_alive(both: Both) -> None:
     for record in both[:2]:
         assert record.lines("pause", "up") == ["up"]
         assert record.lines("pause", "finish") == ["down"]
+
+
+def test_finish_runs_after_a_start_that_failed_too(both: Both) -> None:
+    for record in both[:2]:
+        order = record.lines("unready", "order")
+        assert order[:4] == ["start", "finish 2", "start", "finish 2"], order
+
+
+def test_the_directory_stays_with_more_files_than_those_of_runsv(both: Both) -> None:
+    assert both.systemd.starts("directory")[0]["cwd"] == both.runit.starts("directory")[0]["cwd"]
+
+
+def test_another_service_gets_the_signal(both: Both) -> None:
+    for record in both[:2]:
+        assert "SIGHUP" in record.signals("told")
 
 
 def test_waits_for_what_it_needs(both: Both) -> None:

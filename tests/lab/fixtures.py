@@ -6,6 +6,7 @@
 ``host``      a running host, shared by all tests of the session. Each test has one of the three versions of systemd, always the
               same one; with PIDONE_FULL=1 (``make test-full``) it has all three, or those that ``--lab-kinds`` or PIDONE_HOSTS
               name. ``@every_version`` says that the versions differ in what is tested: it has all three at any time.
+              ``@in_full`` leaves a test to ``make test-full``: what takes long and repeats in another setting what others test.
               ``@pytest.mark.lab_kinds("trixie", "runit")`` on a test, class or module chooses others.
               ``host.ansible(module, args, ...)`` runs a real task over SSH.
 ``lab``       a factory: ``lab("trixie")`` is the session's host of that kind; ``lab("trixie", "second")`` another one.
@@ -26,11 +27,13 @@ import zlib
 import pytest
 
 from tests.lab import registry, runner
+from tests.lab.full import is_full
 from tests.lab.host import Host
 
 DEFAULT_KINDS = ("bullseye", "bookworm", "trixie")
 # For tests, classes and modules (``pytestmark = every_version``).
 every_version = pytest.mark.lab_kinds(*DEFAULT_KINDS)
+in_full = pytest.mark.full
 
 
 class Lab:
@@ -88,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "lab_kinds(*kinds): the kinds of hosts a test is for (default: the three of systemd)"
     )
     config.addinivalue_line("markers", "xdist_group(name): tests that run in the same process")
+    config.addinivalue_line("markers", "full: tests of `make test-full` only")
 
     def interrupt(number: int, frame: object) -> t.NoReturn:
         raise KeyboardInterrupt
@@ -108,7 +112,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = _chosen(metafunc.config)
     if marker:
         kinds = list(marker.args)
-    elif chosen is not None or os.environ.get("PIDONE_FULL", "") not in ("", "0"):
+    elif chosen is not None or is_full():
         kinds = list(DEFAULT_KINDS)
     else:
         kinds = [DEFAULT_KINDS[zlib.crc32(metafunc.definition.nodeid.encode()) % len(DEFAULT_KINDS)]]
@@ -128,9 +132,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("host", params, indirect=True, scope="session")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes one process long (other kinds of hosts, whole migrations), so that none of it is left for the
-    end."""
+    end; leave out what is for a full run, unless it is named."""
+    if not is_full() and not any("::" in argument for argument in config.args):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
     def is_short(item: pytest.Item) -> bool:
         chosen = getattr(item, "callspec", None)

@@ -141,6 +141,25 @@ _SOURCED_NEAR = re.compile(
 _ENVDIR = re.compile(rb"(?:-e\s*|envdir\s+)[\"']?(/[A-Za-z0-9_./@:+-]+)")
 
 
+# The file of a variable in a directory of such, whatever that directory is called.
+_VALUE = re.compile(r".*/[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def _is_value(path: str, data: bytes) -> bool:
+    """Whether a file with NUL bytes is the value of a variable, in which chpst -e reads them as line breaks."""
+    if path.split("/")[0] == "env":
+        return True
+    return _VALUE.match(path) is not None and re.search(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]", data) is None and _is_utf8(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Host:
     """A file tree: a host's, or one below `root`. Absolute links inside are followed inside."""
 
@@ -454,7 +473,7 @@ class _Reading:
             else:
                 one["truncated"] = True
             return one
-        if b"\0" in data[:4096] and inner.split("/")[0] != "env":
+        if b"\0" in data[:4096] and not _is_value(inner, data):
             one["binary"] = True
             return one
         if len(data) > self.left:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, find_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import user_id
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import statements, text_of
@@ -42,7 +41,9 @@ def substitute(it: Interpreter, node: Node) -> Word | None:
     arguments = [word for word in words[1:] if word != "--"]
     plain = [word for word in arguments if not word.startswith("-")]
     if name in ("command", "which", "type") and len(plain) == 1:
-        found = plain[0] if plain[0].startswith("/") else lists.path_of(plain[0], it.definition.commands)
+        found = plain[0] if plain[0].startswith("/") else find_program(it, plain[0])
+        if "/" not in found and (it.scope.path_changed or it.shell.open_path):
+            return None
         if found == plain[0] and not found.startswith("/"):
             it.note_once(INFO, name, f"where {found} is, systemd finds out itself")
         return lit(found)

@@ -30,6 +30,8 @@ class Dialect:
     controls: frozenset[str] = frozenset()
     #: What comes and goes in the directory of a service while it runs.
     changing: frozenset[str] = frozenset()
+    #: Whether something is told the exit code of the script.
+    tells_code = False
 
     def __init__(self, argument0: str = "./run", ends: t.Collection[str] = ()) -> None:
         self.argument0 = argument0

@@ -104,6 +104,8 @@ class Interpreter:
         self.setup: dict[str, str] = {}
         # Files that are read, one by the other.
         self.reading: list[str] = []
+        # What of the service directory is in the unit, or read by an absolute path.
+        self.taken: set[str] = set()
         # What the script sets anywhere, once somebody has asked.
         self.set_somewhere: set[str] | None = None
         # From here on, all of the script is one text of shell.

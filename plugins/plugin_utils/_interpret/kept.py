@@ -27,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -57,6 +57,11 @@ def may_be_function(it: Interpreter, name: str) -> bool:
         and name not in it.builtins
         and name not in WRAPPERS
     )
+
+
+def may_set_path(text: str) -> bool:
+    """Whether shell text sources what may change PATH: code, or what makes an environment; not a file of settings."""
+    return not SETTINGS.search(text) or any(mark in text for mark in (*lists.CODE_MARKS, "/activate"))
 
 
 def called(it: Interpreter, node: Node) -> list[Node]:
@@ -183,6 +188,12 @@ def printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
 
 def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
     printer = Printer(it, node, lambda one: said(it, one), not it.foreground)
+    if node.type == "declaration_command":
+        # `export X` means the value that X has, which nobody has told the shell yet.
+        for child in node.children:
+            value = it.scope.vars.get(text_of(child)) if child.type == "variable_name" else None
+            if value and constant(value) is not None:
+                printer.setup[text_of(child)] = constant(value) or ""
     try:
         if node.type == "redirected_statement" and any(child.type == "heredoc_redirect" for child in node.children):
             return printer, printer.document(node)
@@ -217,7 +228,8 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
         wraps = "function"
     elif background or (not it.foreground and "&" in kinds and last):
         wraps = "&"
-    changers = names & lists.CHANGE_ACCOUNT
+    # Of runit's own, `needs` of the unit as a whole are told.
+    changers = (names & lists.CHANGE_ACCOUNT) - lists.OF_SUPERVISORS
     if changers:
         it.note(
             INFO,
@@ -309,6 +321,7 @@ def _keep_in_front(
     if one.calls & {".", "source", "eval"}:
         it.shell.open_shell = True
         it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(text)
+        it.shell.open_path = it.shell.open_path or "eval" in one.calls or may_set_path(text)
 
 
 def _before(it: Interpreter, node: Node) -> Before:

@@ -10,9 +10,9 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import depends_on_directory
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import DEFAULT_PATH, fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import normal
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
@@ -66,6 +66,49 @@ def program_word(it: Interpreter, word: Word) -> Word:
         return word
     if "/" in text:
         return lit(text if text.startswith("/") or it.shell.cwd_unknown else absolute(it, text))
-    if text in it.definition.commands or not it.scope.path_changed:
-        return lit(lists.path_of(text, it.definition.commands))
-    return lit(text)
+    return lit(find_program(it, text))
+
+
+def program_argv(it: Interpreter, words: list[Word]) -> list[Word]:
+    """A command as systemd is to run it: what it would not find itself is looked up by env, along the script's PATH."""
+    program = program_word(it, words[0])
+    argv = [program, *words[1:]]
+    if it.scope.path_changed and "/" not in (constant(program) or "/"):
+        return [lit("/usr/bin/env"), *argv]
+    return argv
+
+
+def find_program(it: Interpreter, name: str) -> str:
+    """The path of a program along the PATH that the script has here; the bare name where that does not tell."""
+    if it.shell.open_path:
+        return name
+    path = constant(it.get("PATH", True) or [Piece("shell", "$PATH")])
+    if path == DEFAULT_PATH or (path is not None and not it.scope.path_changed):
+        return lists.path_of(name, it.definition.commands)
+    if path is None:
+        return name
+    host = DEFAULT_PATH.split(":")
+    known = it.definition.commands.get(name) or ("" if it.definition.live else lists.STANDARD.get(name, ""))
+    where = _merged(known.rpartition("/")[0])
+    for directory in path.split(":"):
+        if it.shell.cwd_unknown and not directory.startswith("/"):
+            return name
+        full = absolute(it, directory)
+        candidate = f"{full}/{name}"
+        relative = it.definition.relative(candidate)
+        if candidate in it.definition.external or (relative is not None and it.definition.has(relative)):
+            return candidate
+        if full not in host:
+            # Nobody has looked into it.
+            return name
+        if known and _merged(full) == where:
+            return known
+        if known and host.index(full) > host.index(known.rpartition("/")[0]):
+            # The collector has stopped before it.
+            return name
+    return name
+
+
+def _merged(directory: str) -> str:
+    """A directory of programs, /bin and /usr/bin being the same."""
+    return "/usr" + directory if directory in ("/bin", "/sbin") else directory

@@ -29,6 +29,8 @@ class Scope:
     dynamic: dict[str, str | None] = dataclasses.field(default_factory=dict)
     # What settings files set, as far as these were read.
     current: dict[str, str] = dataclasses.field(default_factory=dict)
+    # What settings files that systemd reads set: later than Environment=.
+    filed: set[str] = dataclasses.field(default_factory=set)
     exported: set[str] = dataclasses.field(default_factory=set)
     allexport: bool = False
     # A settings file was read by EnvironmentFile= of which nothing is known.
@@ -53,5 +55,7 @@ class Shell:
     open_shell: bool = False
     # Such a file may define functions too.
     open_functions: bool = False
+    # It has run what may have given it any PATH.
+    open_path: bool = False
     # `cd` to what is known only when the service starts.
     cwd_unknown: bool = False

@@ -55,7 +55,7 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
     if not NAME.match(name):
         return [Piece("shell", f"${name}")]
     if name == "PATH":
-        return lit(DEFAULT_PATH)
+        return [Piece("shell", "$PATH")] if it.shell.open_path else lit(DEFAULT_PATH)
     if it.shell.open_shell:
         return [Piece("shell", f"${name}")]
     if name in it.scope.current or name in it.scope.dynamic:
@@ -95,6 +95,9 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
 
 def default(it: Interpreter, name: str, value: str) -> bool:
     """Give a variable that systemd expands a default."""
+    if it.scope.current.get(name) == "":
+        # The settings file sets it to nothing, which `:-` takes for unset, and systemd for a value.
+        return False
     known = it.scope.dynamic.get(name)
     if known is None or known == "":
         it.scope.dynamic[name] = value
@@ -110,6 +113,9 @@ def assign(it: Interpreter, name: str, value: Word) -> None:
     value = tidy(value)
     if sum(len(piece.text) for piece in value) > _LONGEST or len(value) > 1000:
         raise NeedShell("the value is too long")
+    if len(value) == 1 and value[0].kind == "var" and value[0].text == name:
+        # `X=${X:-default}` of a setting: it is what it was, and keeps its default.
+        return
     it.scope.vars[name] = value
     it.scope.overridable.discard(name)
     it.scope.dynamic.pop(name, None)
@@ -138,8 +144,8 @@ def export_value(it: Interpreter, name: str, value: Word) -> None:
         it.scope.path_changed = True
     if name not in it.service.environment and it.outcome.used_before(name):
         raise NeedShell(f"what comes before uses the value {name} had")
-    if name in it.scope.current and text != it.scope.current[name]:
-        it.note(WARNING, "export", f"{name} is set here and in an EnvironmentFile, and under systemd the file wins")
+    if name in it.scope.filed and text != it.scope.current.get(name):
+        raise NeedShell(f"{name} is set by a settings file as well, which systemd reads later")
     it.service.environment[name] = [piece._replace(split=False) for piece in value]
 
 

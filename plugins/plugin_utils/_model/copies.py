@@ -30,7 +30,7 @@ def copy_of(thing: Thing) -> Thing:
             mine = value.copy()
             attributes[name] = mine
             for key, one in value.items():
-                if type(one) is list:
+                if isinstance(one, list):
                     mine[key] = one.copy()
         elif hasattr(value, "copy"):
             attributes[name] = value.copy()

@@ -88,6 +88,16 @@ class Definition:
             if one.rpartition("/")[0] == head and self.withheld(one if relative is None else f"{self.path}/{one}")
         )
 
+    def unread_in(self, path: str) -> list[str]:
+        """The names of files directly in a directory, by its whole path, that are there and were not read for other reasons."""
+        relative = self.relative(path)
+        files, head = (self.external, path) if relative is None else (self.files, relative)
+        return sorted(
+            name.rpartition("/")[2]
+            for name, one in files.items()
+            if name.rpartition("/")[0] == head and (one.get("binary") or one.get("truncated")) and one.get("content") is None
+        )
+
     def text(self, relative: str) -> str | None:
         """The text of a file of the service directory; None where there is none."""
         return _text(self.files.get(relative))

@@ -83,6 +83,13 @@ SEEN: dict[str, dict[str, str]] = {
     "setpriv": runs("exec setpriv --reuid=daemon --regid=mail --clear-groups @"),
     "invoke-run": runs("#!/usr/bin/env /lib/runit/invoke-run\nexec 2>&1\nexec @ $OPTS\n", **{"env/FROM_ENV": "yes\n"}),
     "stderr-apart": runs("#!/bin/sh\nexec @"),
+    "default-exported": runs("[ -r ./conf ] && . ./conf\nexport APP=${APP:-/etc/app.toml}\nexec @"),
+    # There is a t-prog in /usr/local/bin as well, and each tells the probe where it is.
+    "path": runs("export PATH=/opt/t/bin:$PATH\nexec t-prog path"),
+    "path-behind": runs("PATH=$PATH:/opt/t/bin\nexec t-prog path-behind"),
+    "path-by-eval": runs("eval 'PATH=/opt/t/bin:$PATH'\nexec t-prog path-by-eval"),
+    "values": runs("exec chpst -e /etc/sv/t-values/values @", **{"values/KEY": "-----BEGIN-----\0abc\0"}),
+    "directory": runs("exec @", **{"compose.in": "services\n"}),
 }
 DEFAULTS = {"invoke-run": 'OPTS="x y"\nEXPORTED=1\n'}
 
@@ -134,6 +141,12 @@ OTHERS: dict[str, dict[str, str]] = {
     "pause": runs(
         f"echo up >>{OUT}/pause.up\nexec chpst -b t-pause pause", finish=f"#!/bin/sh\necho down >>{OUT}/pause.finish\n"
     ),
+    "unready": runs(
+        f"echo start >>{OUT}/unready.order\n/bin/false || exit 2\nexec chpst -b t-unready pause",
+        finish=f"#!/bin/sh\necho finish $1 >>{OUT}/unready.order\n",
+    ),
+    "told": runs("exec @"),
+    "tells": runs("exec @ exit=0", finish="#!/bin/sh\nsv hup t-told\n"),
     "needed": runs("sleep 2\nexec @", check=f"#!/bin/sh\nexec test -e {OUT}/needed.starts\n"),
     "needs": runs("sv check t-needed >/dev/null || exit 1\nexec @"),
     "steps": runs(

@@ -192,6 +192,21 @@ def test_what_is_not_text_or_too_large(tmp_path: Path) -> None:
     assert files["pipe"]["type"] == "fifo"
 
 
+def test_values_of_several_lines_in_whatever_directory(tmp_path: Path) -> None:
+    """chpst -e reads a NUL as a line break; a program has NUL bytes as well."""
+    elsewhere = tmp_path / "etc/web.env"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "KEY").write_bytes(b"one\0two\0")
+    run = "#!/bin/sh\nexec chpst -e ./environment chpst -e /etc/web.env prog\n"
+    directory = service(tmp_path, "/etc/sv/web", {"run": run, "environment/A": "1", "bin/A": ""})
+    (directory / "environment/KEY").write_bytes(b"one\0two\0")
+    (directory / "bin/prog").write_bytes(b"\xcf\xfa\xed\0\0\x01")
+    raw = found(tmp_path)["web"]
+    files = {file["path"]: file for file in [*raw["files"], *raw["external"]]}
+    assert files["environment/KEY"]["content"] == files["/etc/web.env/KEY"]["content"] == "one\0two\0"
+    assert files["bin/prog"]["binary"] is True
+
+
 def test_what_the_supervisor_keeps_is_no_definition(tmp_path: Path) -> None:
     service(
         tmp_path,

@@ -144,3 +144,20 @@ def test_a_snooze_that_a_shell_goes_on_running_is_no_step_as_well() -> None:
     result = translated({"run": "#!/bin/sh\n. ./conf\nexec prog\n", "conf": "snooze -H9\ntouch /var/lib/web/last\n"})
     assert main_section(result)["ExecStart"] == "/bin/sh -c '. /etc/sv/web/conf; exec prog'"
     assert "ExecStartPre" not in main_section(result)
+
+
+@pytest.mark.parametrize(
+    ("path", "program"),
+    [
+        ("/opt/x/bin:$PATH", "/usr/bin/env myprog"),
+        ("$PATH:/opt/x/bin", "/usr/local/bin/myprog"),
+        ("/usr/local/bin:/usr/bin:/bin", "/usr/local/bin/myprog"),
+        # The collector stops at the first it finds, and there may be one in /usr/bin as well.
+        ("/usr/bin:/usr/local/bin", "/usr/bin/env myprog"),
+    ],
+)
+def test_programs_of_a_host_along_the_path_of_the_script(path: str, program: str) -> None:
+    result = translated(
+        f"#!/bin/sh\nexport PATH={path}\nexec myprog\n", commands={"myprog": "/usr/local/bin/myprog"}, live=True
+    )
+    assert main_section(result)["ExecStart"] == program

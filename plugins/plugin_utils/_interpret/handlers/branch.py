@@ -34,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes im
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import FILE_COMMANDS
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import peel
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     arms,
@@ -152,6 +153,8 @@ def choice(
     node: Node,
 ) -> bool:
     """One condition, one or two branches."""
+    if other is None and _runs_again(it, condition, negate, then):
+        return False
     test = test_of(it, condition)
     # settings
     if other is None:
@@ -219,6 +222,28 @@ def choice(
         guard_test(it, test, condition, Exit("1", False, False))
         return it.block(then, True)
     return _undecided(it, node)
+
+
+def _runs_again(it: Interpreter, condition: Node, negate: bool, then: list[tuple[Node, bool]]) -> bool:
+    """`[ "$X" ] || exec chpst -e ./env ./run`: the script starts itself with more variables, which the unit has from the beginning."""
+    node, background = then[0] if len(then) == 1 else (condition, True)
+    if background or node.type != "command" or command_name(node) != "exec" or it.outcome.steps or it.outcome.prefix:
+        return False
+    saved = it.saved()
+    account = it.service.user
+    try:
+        argv = peel(it, it.evaluator.words(node.children)[1:])
+        program = constant(argv[0]) if len(argv) == 1 else None
+        own = f"{it.definition.path}/{it.text.file}"
+        if program and "/" in program and absolute(it, program) == own and it.service.user == account:
+            test = test_of(it, condition)
+            if test is not None and decided(it, test) is negate:
+                it.note(INFO, "exec", "the script starts itself again with more variables; the unit has them at once")
+                return True
+    except NeedShell:
+        pass
+    it.undo(saved)
+    return False
 
 
 def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: list[tuple[Node, bool]]) -> None:

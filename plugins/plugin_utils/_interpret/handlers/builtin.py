@@ -24,10 +24,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import export, fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import soft_limit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import referenced, text_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, referenced, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 
 if t.TYPE_CHECKING:
@@ -221,7 +221,13 @@ def exit_(it: Interpreter, call: Call) -> bool:
 
 
 def export_(it: Interpreter, call: Call) -> bool:
-    raise NeedShell("export of a computed name")
+    # The parser takes it for a command behind a line of several assignments.
+    names = [constant(word) or "" for word in call.words[1:]]
+    if not all(NAME.match(name) for name in names):
+        raise NeedShell("export of a computed name")
+    for name in names:
+        export(it, name)
+    return False
 
 
 def only_shell(it: Interpreter, call: Call) -> bool:

@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.redirect import redirect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, takes_time
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN
@@ -137,10 +137,12 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         raise NeedShell("its command is known only when the service starts")
     if redirects:
         it.note_once(INFO, "redirection", "output of steps that was thrown away goes to the journal")
-    argv = [program, *words[1:]]
     name = (constant(program) or "").rsplit("/", 1)[-1]
-    if it.scope.path_changed and not (constant(program) or "").startswith("/"):
-        argv = [lit("/usr/bin/env"), *argv]
+    argv = program_argv(it, words)
+    if it.shell.open_path and "/" not in (constant(program) or "/"):
+        if name not in lists.EVERYWHERE:
+            raise NeedShell("it is looked up along a PATH that only the shell has")
+        argv = [lit(lists.path_of(name, it.definition.commands)), *words[1:]]
     if name == "snooze" and not it.outcome.steps and not it.outcome.prefix and it.outcome.leading_snooze is None:
         it.outcome.leading_snooze = words
         return

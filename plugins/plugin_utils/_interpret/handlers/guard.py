@@ -25,12 +25,12 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept imp
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import flatten, inner_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, find_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step, directory_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import STATEFUL
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent, try_redirects
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
@@ -218,7 +218,7 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
         if name in ("command", "which", "type", "hash") and not negate:
             plain = plain_words(it, node) or []
             sought = [text for text in plain[1:] if not text.startswith("-")]
-            path = lists.path_of(sought[0], it.definition.commands) if len(sought) == 1 else ""
+            path = find_program(it, sought[0]) if len(sought) == 1 and not it.shell.open_path else ""
             if path and _behind(it):
                 guard_shell(it, node, False, leave.down or leave.code in it.dialect.ends)
                 return
@@ -237,6 +237,8 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
     if names & it.dialect.controls or names & STATEFUL or set_names(it, node) & it.text.later(node):
         raise NeedShell("a condition")
     final = leave.down or leave.code in it.dialect.ends
+    if it.dialect.tells_code and not final and leave.code.isdigit() and leave.code != "0":
+        raise NeedShell(f"its exit code is {leave.code} where a command fails")
     if one.type == "command" and not negate:
         try:
             redirects = try_redirects(it, node) if node.type == "redirected_statement" else []
@@ -291,6 +293,11 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
         )
 
 
+def _may_come(test: conditions.Test) -> bool:
+    """Whether a test asks for more than programs, which are there where something is installed."""
+    return any(operator != "-x" for operator, _path in conditions.paths(test))
+
+
 def _guard_note(it: Interpreter, node: Node) -> None:
     it.note(
         INFO,
@@ -314,7 +321,15 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
         for pair in found:
             if pair not in it.service.conditions:
                 it.service.conditions.append(pair)
-        _guard_note(it, node)
+        if final or leave.code == "0" or not _may_come(test):
+            _guard_note(it, node)
+        else:
+            it.note(
+                WARNING,
+                "guard",
+                f"asked once at each start: where it does not hold, systemd skips the service, and {it.dialect.supervisor} asked again each "
+                "second. Where something makes it hold later, start the service from there, or by a path unit",
+            )
         return
     text = test_text(test)
     if text is None:

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import SETTINGS, exporting
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import SETTINGS, exporting, may_set_path
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
@@ -41,6 +41,13 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter, Saved
 
 
+# How files of settings are called; others may be hooks.
+SETTINGS_NAME = re.compile(
+    r"conf|cnf|cfg|env|setting|option|opt|var|default|param|args|flags|rc\Z|secret|passw|credential|key|token|local|global|common|version|\A[A-Z_]+\Z",
+    re.IGNORECASE,
+)
+
+
 def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
     """`. file`: read by systemd where it holds plain settings, fixed where it can be evaluated, else by a shell.
 
@@ -54,6 +61,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
     known: bool
     content: str | None
     if relative is not None:
+        it.taken.add(relative.split("/", 1)[0])
         content = it.definition.text(relative)
         known = content is not None or it.definition.live
     else:
@@ -69,6 +77,8 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
                 it.note(INFO, ".", f"{path} does not exist on the host; not read any more")
                 return
             raise NeedShell(f"{path} is code for shells")
+        if relative is not None and not SETTINGS_NAME.search(path.rsplit("/", 1)[-1]) and not it.definition.has(relative):
+            raise NeedShell(f"{path} is not named like settings, and may be code for shells")
         usual = relative is not None or path.startswith(
             ("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/")
         )
@@ -82,6 +92,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
             it.outcome.prefix.append(Before(text, None, set(), {"."}))
             it.shell.open_shell = True
             it.shell.open_functions = it.shell.open_functions or not SETTINGS.search(path)
+            it.shell.open_path = it.shell.open_path or may_set_path(path)
             return
         settings_file(it, path, optional)
         if it.definition.live and known:
@@ -99,7 +110,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         if (
             not names & it.text.later(node)
             and not it.scope.allexport
-            and not names & it.scope.exported
+            and not names & (it.scope.exported | {"PATH"})
             and "export " not in content
         ):
             it.note(INFO, ".", f"{path} sets nothing that the script uses; not read any more")
@@ -165,6 +176,11 @@ def open_settings(it: Interpreter, names: set[str], values: dict[str, str] | Non
         text = None if before is None else constant(before)
         it.scope.dynamic[name] = text
     it.scope.current.update(values)
+    it.scope.filed |= names
+    if "PATH" in names:
+        # Everybody exports PATH.
+        it.scope.vars["PATH"] = lit(values["PATH"]) if "PATH" in values else [Piece("var", "PATH")]
+        it.scope.path_changed = True
 
 
 def virtual_environment(it: Interpreter, path: str) -> None:
@@ -218,9 +234,9 @@ def _evaluate_file(it: Interpreter, path: str, content: str, optional: bool, nod
             ".",
             f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it",
         )
-        it.shell.open_shell = (
-            it.shell.open_shell or "." in commands_in(script.root) or "source" in commands_in(script.root)
-        )
+        nested = bool({".", "source"} & commands_in(script.root))
+        it.shell.open_shell = it.shell.open_shell or nested
+        it.shell.open_path = it.shell.open_path or nested or "eval" in commands_in(script.root)
         return
     it.text = outer
     it.line = line_of(node)

@@ -27,6 +27,10 @@ STANDARD: dict[str, str] = {
 }
 
 
+# Of these, the ones that no virtual environment or version manager brings along in a PATH of its own.
+EVERYWHERE = frozenset(STANDARD) - {"python3", "perl"}
+
+
 # Programs whose work is done by journald once the service runs under systemd.
 LOGGERS = frozenset(
     (
@@ -51,6 +55,14 @@ FILTERS = frozenset(("tai64n", "tai64nlocal", "ts", "cat", "tee"))
 # Programs whose children are meant to outlive a restart: sessions, jobs and containers of users.
 LEAVES_CHILDREN = frozenset(
     ("sshd", "dropbear", "cron", "crond", "atd", "cronie", "fcron", "dcron", "containerd", "dockerd", "lxcfs")
+)
+
+
+# Programs that look for files, or code, in the directory they are started in.
+LOOKS_AROUND = frozenset(
+    "docker-compose podman-compose make gmake npm npx yarn pnpm rackup rake bundle foreman honcho hivemind overmind procodile mix sbt mvn "
+    "gradle lein cargo composer vagrant jekyll hugo mkdocs gunicorn uvicorn hypercorn waitress-serve flask celery puma unicorn thin "
+    "nodemon skaffold tilt".split()
 )
 
 
@@ -130,5 +142,10 @@ ONLY_BUILTIN = frozenset(
 
 
 FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
+# Programs of runit, daemontools and their kin, and others that come with them.
+OF_SUPERVISORS = frozenset(
+    "chpst svlogd utmpset setuidgid envdir envuidgid softlimit setlock pgrphack argv0 fghack multilog tai64n tai64nlocal tinylog pause "
+    "snooze vlogger runsvdir runsv s6-setuidgid s6-envdir s6-softlimit s6-setsid s6-log svwaitup".split()
+)
 # Commands that go on as somebody else, and may have to be installed for that.
 CHANGE_ACCOUNT = frozenset(("chpst", "setuidgid", "su", "setpriv", "runuser", "sudo"))

@@ -39,8 +39,14 @@ _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\`$]|\\.|\$(?!\())*\"", re.S)
 _DOT = re.compile(r"(?:=|(?<=\w)\s)\.{1,2}(?=\s*(?:[;|&)`'\"]|\Z))")
 
 
+# What a test asks of a file, and a file that is sourced.
+_ASKED = re.compile(r"(?:\[|\btest)\s+(?:!\s+)?-[a-hkprsuwxLGOS]\s+[A-Za-z0-9_]|(?:^|[;&|{]\s*|\b(?:then|do|else)\s+)(?:\.|source)\s+[A-Za-z0-9_]")
+
+
 def is_relative(text: str) -> bool:
     """Whether shell text names files by relative paths."""
+    if _ASKED.search(text):
+        return True
     if re.search(r"(^|[\s=:'\"])\.{1,2}/", text) or re.search(r"(?<![<>&$])[<>]\s*[A-Za-z0-9_.]", text):
         return True
     if any(relative_file(word) for word in re.split(r"[\s;|&<>()'\"=]+", text)):

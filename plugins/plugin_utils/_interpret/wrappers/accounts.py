@@ -24,6 +24,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
 
+AS_ROOT = "the command runs as root, which is systemd's default"
+
+
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
     """UID and GID that chpst -U would set for a user; None where they are not known."""
     if user.startswith(":"):
@@ -53,7 +56,7 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
             raise Keep(f"'{name}' is no name of an account")
     if user in ("root", "0") and group in (None, "root", "0", "wheel") and not extra:
         it.service.user = None
-        it.note_once(INFO, "user", "the command runs as root, which is systemd's default")
+        it.note_once(INFO, "user", AS_ROOT)
         return
     it.service.user = user
     it.service.group = group

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, change_directory
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import is_utf8
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import DEFAULT_PATH, is_utf8
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import (
     ASSIGNMENT,
     Options,
@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
@@ -35,6 +35,10 @@ def set_environment(it: Interpreter, name: str, value: Word) -> None:
     if it.outcome.used_before(name):
         raise Keep(f"{name} has another value before")
     it.service.environment[name] = [piece._replace(split=False) for piece in value]
+    if name == "PATH":
+        # It is where the command is looked up from here on.
+        it.scope.vars[name] = it.service.environment[name]
+        it.scope.path_changed = constant(value) != DEFAULT_PATH
 
 
 def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
@@ -52,8 +56,12 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
             "they stay where they are and are read when the service starts. To do without it, write them into a file of "
             "mode 0600 for EnvironmentFile="
         )
+    unread = it.definition.unread_in(path.rstrip("/"))
+    if unread:
+        raise Keep(f"{', '.join(unread[:3])}{', ...' if len(unread) > 3 else ''} in {path} could not be read")
     if relative is not None:
-        if not it.definition.has(relative):
+        linked = it.definition.files.get(relative)
+        if not it.definition.has(relative) or (linked is not None and linked.get("type") == "link"):
             it.note(
                 WARNING,
                 construct,
@@ -61,6 +69,7 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
             )
             return False
         files = it.definition.below(relative)
+        it.taken.add(relative.split("/", 1)[0])
     else:
         for one in it.definition.external:
             head, _slash, tail = one.rpartition("/")

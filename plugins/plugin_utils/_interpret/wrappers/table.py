@@ -115,7 +115,7 @@ def peel(it: Interpreter, argv: list[Word]) -> list[Word]:
             return argv
         if not rest:
             return rest
-        if rest[0] == lit("/usr/bin/chpst") or rest[0] == lit("/usr/bin/flock"):
+        if rest[0] in (lit("/usr/bin/chpst"), lit("/usr/bin/flock")) and not any(rest[0] is word for word in argv):
             # What is left of a wrapper: peel what it runs, and put it back.
             end = 1
             while (

@@ -28,18 +28,13 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
     shell_command,
     shell_of,
 )
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import SIGNALS
 
 _SIGNALS = {
     "1": "HUP", "2": "INT", "3": "QUIT", "6": "ABRT", "9": "KILL", "10": "USR1", "12": "USR2", "14": "ALRM", "15": "TERM",
     "18": "CONT", "19": "STOP", "28": "WINCH",
 }  # fmt: skip
 
-
-_SV_SIGNALS = {
-    "int": "INT", "i": "INT", "interrupt": "INT", "quit": "QUIT", "q": "QUIT", "hup": "HUP", "h": "HUP", "alarm": "ALRM", "a": "ALRM",
-    "term": "TERM", "t": "TERM", "kill": "KILL", "k": "KILL", "1": "USR1", "2": "USR2", "usr1": "USR1", "usr2": "USR2",
-    "pause": "STOP", "p": "STOP", "cont": "CONT", "c": "CONT",
-}  # fmt: skip
 
 
 def check(draft: Draft) -> None:
@@ -206,12 +201,12 @@ def _signal(draft: Draft, text: str, file: str) -> str | None:
             signals.append(_SIGNALS.get(signal, signal))
         elif name == "sv":
             words = ["sv", *(word for word in words[1:] if not word.startswith("-"))]
-            if len(words) < 3 or words[1] not in _SV_SIGNALS:
+            if len(words) < 3 or words[1] not in SIGNALS:
                 return None
             own = words[2].rstrip("/").rsplit("/", 1)[-1]
             if own not in (draft.definition.name, ".", "") and "$" not in own:
                 return None
-            signals.append(_SV_SIGNALS[words[1]])
+            signals.append(SIGNALS[words[1]])
         elif name not in (
             *lists.MESSAGES,
             "cat",

@@ -33,6 +33,7 @@ class Runit(Dialect):
     def __init__(self, definition: Definition, file: str, ends: t.Collection[str] = ()) -> None:
         super().__init__(file if file.startswith("control/") else "./" + file.rsplit("/", 1)[-1], ends)
         self.definition = definition
+        self.tells_code = re.search(r"\$\{?[1@*]", definition.text("finish") or "") is not None
 
     def control(self, it: Interpreter, name: str, arguments: list[str], checked: bool = False) -> None:
         sv(it, arguments, checked)

@@ -47,7 +47,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
     shell_command,
     shell_of,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import own_sv
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import SIGNALS, own_sv, without_options
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -104,7 +104,6 @@ def finish(draft: Draft) -> None:
         _as_it_is(draft, "finish does not parse as shell")
         return
     left: list[tuple[Node, bool]] = []
-    service = draft.service
     found = statements(script.root)
     # Its output goes to a file, so that what it says is no mere message.
     writes = False
@@ -127,12 +126,10 @@ def finish(draft: Draft) -> None:
         if not (only_assigns(pair[0]) or _only_defaults(pair[0]))
         or assigned(pair[0]) & set().union(*(referenced(other) for other, _b in left[index + 1 :]))
         or any(_reads_variables(other) for other, _b in left)
+        or "PATH" in assigned(pair[0])
     ]
     if left:
         _commands(draft, left, script, shell)
-    if service.stop_post and service.type == "oneshot" and service.remain_after_exit:
-        service.stop = service.stop_post
-        service.stop_post = []
 
 
 def _as_it_is(draft: Draft, why: str) -> None:
@@ -280,19 +277,26 @@ def _word(draft: Draft, node: Node, last: str) -> str | None:
 
 
 def _sv(draft: Draft, words: list[str], line: int) -> bool:
-    arguments = [word for word in words[1:] if not word.startswith("-")]
+    arguments = without_options(words[1:])
     verbs = {
-        "down": "stop",
-        "d": "stop",
-        "stop": "stop",
-        "up": "start",
-        "u": "start",
-        "start": "start",
-        "restart": "restart",
-        "once": "start",
-        "hup": "reload",
-        "reload": "reload",
-        "force-stop": "stop",
+        "down": ["stop"],
+        "d": ["stop"],
+        "stop": ["stop"],
+        "force-stop": ["stop"],
+        "shutdown": ["stop"],
+        "force-shutdown": ["stop"],
+        "exit": ["stop"],
+        "x": ["stop"],
+        "up": ["start"],
+        "u": ["start"],
+        "start": ["start"],
+        "once": ["start"],
+        "o": ["start"],
+        "restart": ["restart"],
+        "force-restart": ["restart"],
+        "try-restart": ["try-restart"],
+        # Units made of services have no ExecReload= by which these could be asked.
+        **{verb: ["kill", "-s", signal, "--kill-who=main"] for verb, signal in SIGNALS.items()},
     }
     if len(arguments) < 2 or arguments[0] not in verbs or any("$" in word for word in arguments):
         draft.note(
@@ -304,23 +308,28 @@ def _sv(draft: Draft, words: list[str], line: int) -> bool:
         )
         return True
     for name in arguments[1:]:
+        if arguments[0] in SIGNALS and own_sv(["sv", "down", name], draft.definition):
+            draft.note(INFO, "sv", "finish", line, f"'{' '.join(words)}' is for a process that has ended; left out")
+            continue
         unit = unit_of(name.rstrip("/").rsplit("/", 1)[-1])
         draft.service.stop_post.append(
             Command.of(
                 "/bin/systemctl",
-                "--no-block",
-                verbs[arguments[0]],
+                *(() if verbs[arguments[0]][0] == "kill" else ("--no-block",)),
+                *verbs[arguments[0]],
                 unit,
                 ignore=True,
                 root=draft.service.user is not None,
             )
         )
         draft.note(
-            DECISION,
+            INFO if verbs[arguments[0]][0] == "kill" else DECISION,
             "sv",
             "finish",
             line,
-            f"asks systemd to {verbs[arguments[0]]} {unit}; a dependency such as PartOf= may say it better",
+            f"sends SIG{verbs[arguments[0]][2]} to {unit} by systemctl, as sv did by runsv"
+            if verbs[arguments[0]][0] == "kill"
+            else f"asks systemd to {verbs[arguments[0]][0]} {unit}; a dependency such as PartOf= may say it better",
         )
     return True
 
@@ -388,7 +397,7 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
             "finish",
             "finish",
             line_of(left[0][0]),
-            "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            "runs after every exit: ExecStopPost=",
         )
         return
     scope.shell.open_shell = True
@@ -416,8 +425,9 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
             setup = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; [ $EXIT_CODE != dumped ] || s=$((s+128)); set -- -1 $s;; esac; "
         else:
             setup = f"{_FINISH_CODE}*) set -- -1;; esac; "
-        if service.type == "oneshot":
-            setup = "set -- -1 15; "
+        if service.type == "oneshot" and service.remain_after_exit:
+            # What only waited was ended by SIGTERM; of a start that failed, finish got the exit code of the script.
+            setup = f'if [ "$SERVICE_RESULT" = success ]; then set -- -1 15; else {setup}fi; '
         body = setup + body
         draft.note(
             INFO,
@@ -432,6 +442,6 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
             "finish",
             "finish",
             line_of(left[0][0]),
-            "runs after every exit: ExecStopPost= (of a one-shot: ExecStop=)",
+            "runs after every exit: ExecStopPost=",
         )
     service.stop_post.append(shell_command(body, shell, True, root))

@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import logger_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service, unit_name
@@ -86,7 +87,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
             "what it does with the log is not understood; the journal takes the output instead",
         )
         return
-    logger(draft, service, command, "log/run", line)
+    logger(draft, service, logger_of(command) or command, "log/run", line)
     if scope.outcome.steps or scope.outcome.prefix:
         draft.note(
             INFO,

@@ -21,11 +21,15 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
     names_relative,
     relative_file,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
-from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import SHELLS, names_own_file
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
+    SHELLS,
+    names_own_file,
+    own_files,
+)
 
 
 def take_steps(it: Interpreter) -> None:
@@ -104,37 +108,64 @@ def take_directory(it: Interpreter, text: str) -> None:
     service = it.service
     if service.working_directory is not None:
         return
-    texts = [text] + [
-        command.line or " ".join(constant(word) or "" for word in command.argv)
-        for command in (*service.start_pre, *service.exec_condition)
-    ]
-    commands = (*service.start, *service.start_pre, *service.exec_condition)
-    words = [constant(word) for command in commands for word in command.argv]
-    shells = [command.line for command in commands if command.line is not None]
-    shells += [
-        constant(command.argv[2]) or ""
-        for command in commands
-        if len(command.argv) > 2
-        and (constant(command.argv[0]) or "").endswith("sh")
-        and constant(command.argv[1]) == "-c"
-    ]
-    if (
-        any(word and relative_file(word) for word in words)
-        or any(is_relative(one) for one in shells)
-        or any(names_relative(command) for command in commands)
-        or "." in words
-        or ".." in words
-        or any(re.search(r"(^|[\s=:'\"])\.{1,2}/", one) for one in texts)
-        or names_own_file(it.definition, texts)
-    ):
+    why = _needs_directory(it, text)
+    if why:
         service.working_directory = it.definition.path
-        it.note(INFO, "cwd", "the service directory stays the working directory, as relative paths are used; keep it")
+        it.note(INFO, "cwd", f"the service directory stays the working directory, as {why}; keep it")
     else:
         it.note(
             INFO,
             "cwd",
             "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
         )
+
+
+def _needs_directory(it: Interpreter, text: str) -> str:
+    """Why commands may need the service directory as the one they run in; empty where nothing says so."""
+    service = it.service
+    commands = (*service.start, *service.start_pre, *service.exec_condition)
+    texts = [text] + [
+        command.line or " ".join(constant(word) or "" for word in command.argv)
+        for command in (*service.start_pre, *service.exec_condition)
+    ]
+    # A program's own name is looked up along PATH.
+    words = [constant(word) for command in commands for word in command.argv[1:]]
+    shells = [command.line for command in commands if command.line is not None]
+    shells += [
+        constant(command.argv[at + 2]) or ""
+        for command in commands
+        for at in range(len(command.argv) - 2)
+        if (constant(command.argv[at]) or "").endswith("sh") and constant(command.argv[at + 1]) == "-c"
+    ]
+    for command in commands:
+        told = [constant(word) or "" for word in command.argv]
+        noted = told[told.index("-t") + 1 :] if told[:1] and told[0].endswith("snooze") and "-t" in told else []
+        if noted and not noted[0].startswith("/"):
+            return "snooze notes its time in a file relative to it"
+    for word in words:
+        if word and (relative_file(word) or word in (".", "..")):
+            return f"'{word}' is relative to it"
+    if any(is_relative(one) for one in shells) or any(names_relative(command) for command in commands):
+        return "files are named relative to it"
+    for one in texts:
+        match = re.search(r"(?:^|[\s=:'\"])(\.{1,2}/[^\s;'\"]*)", one)
+        if match:
+            return f"'{match.group(1)}' is relative to it"
+    if names_own_file(it.definition, texts):
+        return "one of its files is named without a directory"
+    path = service.environment.get("PATH")
+    if path and any(not one.startswith("/") for one in (constant(path) or "/").split(":")):
+        return "PATH has a directory relative to it"
+    lines = [[constant(word) or "" for word in command.argv] for command in commands]
+    lines += [part.split() for one in shells for part in re.split(r"[;|&(){}\n]+", one)]
+    for line in lines:
+        while line and (line[0].rsplit("/", 1)[-1] in ("env", "exec", "then", "do", "else") or "=" in line[0]):
+            line = line[1:]
+        name = line[0].rsplit("/", 1)[-1] if line else ""
+        if name in lists.LOOKS_AROUND or line[1:2] == ["compose"] or (name.startswith("python") and "-m" in line[1:]):
+            return f"{name} reads files of the directory it is started in"
+    own = [one for one in own_files(it.definition) if one.split("/", 1)[0] not in it.taken]
+    return f"it holds {own[0]}, which the program may read" if own else ""
 
 
 def take_manner(draft: Draft, service: Service, execs: bool) -> None:
@@ -156,7 +187,19 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
     if shell or draft.translation == "wrapped":
         # A shell's pipes rely on it, and runsv leaves it alone.
         service.set("IgnoreSIGPIPE", "no")
-    if not execs:
+    if _is_runsvdir(service):
+        service.kill_mode = "process"
+        service.set("KillSignal", "SIGHUP")
+        service.set("SuccessExitStatus", "111")
+        draft.note(
+            WARNING,
+            "runsvdir",
+            "run",
+            0,
+            "it supervises services of its own, which stay runit's: the package of runit must stay installed. SIGHUP has runsvdir end them by "
+            "SIGTERM, and it exits with 111 (KillSignal=SIGHUP, KillMode=process, as in Debian's runit.service)",
+        )
+    elif not execs:
         service.kill_mode = None
         draft.note(
             INFO,
@@ -183,3 +226,14 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
             "SIGTERM and SIGCONT go to the main process only, as from runsv (KillMode=mixed); unlike runsv, "
             "systemd kills what is left after that, or after 90 s",
         )
+
+
+def _is_runsvdir(service: Service) -> bool:
+    """Whether the service is runsvdir, which is told to end its services by SIGHUP (runsvdir(8))."""
+    for command in service.start:
+        if command.line is not None and re.search(r"\bexec\b[^;|&]*?\s(?:\S*bin/)?runsvdir(?:-start)?(?:\s|\Z)", command.line):
+            return True
+        words = [constant(word) or "" for word in command.argv]
+        if any(re.fullmatch(r"(?:\S*bin/)?runsvdir(?:-start)?", word) for word in words):
+            return True
+    return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import snooze
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
@@ -30,6 +30,7 @@ def one_shot(it: Interpreter, stays: bool) -> None:
     service.restart = None
     service.kill_mode = None
     again = stays or it.outcome.down_self
+    _steps_are_it(it)
     service.start = service.start_pre
     service.start_pre = []
     if service.user is not None or service.group is not None:
@@ -49,7 +50,7 @@ def one_shot(it: Interpreter, stays: bool) -> None:
         it.note(
             INFO,
             "pause",
-            "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes, finish is ExecStop=",
+            "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes",
         )
     elif it.outcome.down_self:
         it.note(
@@ -81,6 +82,13 @@ def one_shot(it: Interpreter, stays: bool) -> None:
         take_directory(it, "")
 
 
+def _steps_are_it(it: Interpreter) -> None:
+    """Steps were to be in ExecStartPre=, and are the service itself."""
+    it.findings[:] = [
+        one._replace(message=one.message.replace(" in ExecStartPre= ", " in ExecStart= ")) for one in it.findings
+    ]
+
+
 def _ends_by_itself(service: Service, commands: list[Command]) -> None:
     service.type = "oneshot"
     service.restart = None
@@ -98,6 +106,7 @@ def periodic(it: Interpreter, span: str) -> None:
     """The steps run again and again, with a pause between."""
     service = it.service
     steps = service.start_pre
+    _steps_are_it(it)
     _ends_by_itself(service, steps)
     service.timer = Timer()
     service.timer.settings = {
@@ -163,6 +172,8 @@ def sleeping(it: Interpreter) -> bool:
         if rest and constant(rest[0]) is None:
             raise snooze.NoTimer("its options may be in a variable")
         timer["OnCalendar"] = [snooze.calendar(fields)]
+        if timer["OnCalendar"] == ["*-*-* *:*:*"]:
+            raise snooze.NoTimer("it runs at any time, and only waits after the last one")
     except (Keep, snooze.NoTimer) as why:
         del it.findings[known:]
         it.note(WARNING, "snooze", f"snooze stays: {why}")
@@ -178,7 +189,7 @@ def sleeping(it: Interpreter) -> bool:
         return False
     take_steps(it)
     steps = service.start_pre
-    _ends_by_itself(service, [Command([program_word(it, inner[0]), *inner[1:]], argv0=it.outcome.argv0)])
+    _ends_by_itself(service, [Command(program_argv(it, inner), argv0=it.outcome.argv0)])
     service.start_pre = steps
     service.timer = Timer()
     service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}

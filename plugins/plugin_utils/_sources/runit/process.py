@@ -9,10 +9,11 @@ import re
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Wrap
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import AS_ROOT
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import keep_at_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
@@ -45,6 +46,9 @@ def make_service(draft: Draft, it: Interpreter) -> None:
     :raises Wrap: the original script has to go on being run.
     """
     outcome = it.outcome
+    if it.service.user is not None:
+        # One wrapper said so, and another has given it another account since.
+        it.findings[:] = [one for one in it.findings if one.message != AS_ROOT]
     if outcome.prefix:
         rest = (
             outcome.inline
@@ -59,7 +63,7 @@ def make_service(draft: Draft, it: Interpreter) -> None:
         if value is not None and name not in it.service.environment:
             it.service.environment[name] = lit(value)
     if outcome.leading_snooze is not None and (inline is not None or outcome.main is None or not leading_snooze(it)):
-        argv = [program_word(it, outcome.leading_snooze[0]), *outcome.leading_snooze[1:]]
+        argv = program_argv(it, outcome.leading_snooze)
         it.outcome.steps.insert(0, Step.command(Command(argv), 1))
         it.service.set("TimeoutStartSec", "infinity")
     if it.service.timer is not None:
@@ -142,10 +146,8 @@ def _only_waits(it: Interpreter, main: list[Word]) -> bool:
 
 def _run_program(draft: Draft, it: Interpreter, main: list[Word]) -> None:
     """The service is a program."""
-    program = program_word(it, main[0])
-    argv = [program, *main[1:]]
-    if it.scope.path_changed and not (constant(program) or "").startswith("/"):
-        argv = [lit("/usr/bin/env"), *argv]
+    argv = program_argv(it, main)
+    if len(argv) > len(main):
         it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
     it.service.start = [Command(argv, argv0=it.outcome.argv0)]
     take_steps(it)
@@ -170,9 +172,16 @@ def _inline(it: Interpreter) -> str | None:
             before.append(" ".join([word_text(limits[0]), "--pid $$", *(word_text(word) for word in limits[1:])]))
         inline = "; ".join([*before, it.outcome.inline])
     elif it.outcome.main is not None and (
-        before or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+        before
+        or any(piece.kind == "shell" for word in it.outcome.main for piece in word)
+        # env would have the name, and not what it looks up.
+        or (it.outcome.argv0 and len(program_argv(it, it.outcome.main)) > len(it.outcome.main))
     ):
-        name = f"exec /usr/bin/chpst -b {word_text(lit(it.outcome.argv0))}" if it.outcome.argv0 else "exec"
+        name = "exec"
+        if it.outcome.argv0:
+            # Of the shells only bash is sure to have `exec -a`.
+            name = "exec -a " if it.shell.bash else "exec /usr/bin/chpst -b "
+            name += word_text(lit(it.outcome.argv0))
         words = [*keep_at_command(it), program_word(it, it.outcome.main[0]), *it.outcome.main[1:]]
         command = " ".join([name, *(word_text(word) for word in words)])
         inline = assignments(it.setup) + "; ".join([*before, command])
@@ -191,7 +200,12 @@ def _output(draft: Draft, it: Interpreter) -> None:
             service.set("StandardError", it.outcome.stderr)
     elif it.outcome.stderr not in ("separate", "journal"):
         service.set("StandardError", it.outcome.stderr)
-    if it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
+    said = it.outcome.inline or " ".join(constant(word) or "" for word in it.outcome.main or [])
+    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)", said)
+    if elsewhere:
+        # Its shell text sends it to a file.
+        pass
+    elif it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
         it.note(INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
     if it.outcome.log_command is not None:
         logger(draft, service, it.outcome.log_command, "run", it.line)

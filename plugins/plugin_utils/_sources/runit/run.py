@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
@@ -45,6 +46,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
     shebang_of,
     shell_of,
 )
+
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
 
 
 def run(draft: Draft) -> None:
@@ -226,17 +230,6 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         _without_sv(draft, script, shebang, shell, why)
         return
     _wrap(draft, why.construct, why.message, why.line)
-    used = sorted(
-        names & {"chpst", "utmpset", "svwaitup", "setuidgid", "envdir", "softlimit", "pause", "snooze", "vlogger"}
-    )
-    if used:
-        draft.note(
-            WARNING,
-            used[0],
-            "run",
-            0,
-            f"the script calls {', '.join(used)}: the package that has it must stay installed",
-        )
     last = statements(script.root)
     execs = bool(last) and "exec" in commands_in(last[-1][0])
     if not execs:
@@ -272,6 +265,14 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         )
     found = statements(script.root)
     execs = bool(found) and "exec" in commands_in(found[-1][0])
+    lost = _functions_without_sv(found)
+    if lost:
+        name, node = lost
+        raise Refused(
+            why.construct,
+            f"{why.message}; its function {name} calls sv, which has no supervisor to ask under systemd: rewrite it by hand",
+            line_of(node),
+        )
     acted = False
     for node, background in found:
         names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
@@ -330,3 +331,24 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         "the script is in the unit, without its calls of sv: under systemd they have no supervisor to ask",
     )
     take_manner(draft, draft.service, execs)
+
+
+def _functions_without_sv(found: list[tuple[Node, bool]]) -> tuple[str, Node] | None:
+    """A function that calls sv and is called where the script has no sv, so that it cannot be left out: its name and where it is called."""
+    functions: dict[str, Node] = {}
+    pending: list[Node] = []
+    for node, _background in found:
+        if node.type == "function_definition":
+            functions[text_of(node.children[1] if node.children[0].type == "function" else node.children[0])] = node
+        else:
+            pending.append(node)
+    seen: set[str] = set()
+    while pending:
+        node = pending.pop()
+        # Also `trap name EXIT` calls it, in which it is but a word.
+        for name in sorted(set(re.findall(r"(?<![\w$./{-])[A-Za-z_][\w-]*", text_of(node))) & set(functions) - seen):
+            if {"sv", "svc"} & {one.rsplit("/", 1)[-1] for one in commands_in(functions[name])}:
+                return name, node
+            seen.add(name)
+            pending.append(functions[name])
+    return None

@@ -31,9 +31,21 @@ LONGEST_INLINE = 500
 # Redirections that only throw output away or join it.
 SILENCED = r"(\s*([12]?>\s*(/dev/null|&[12])|&>\s*/dev/null))*\s*"
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "loksh", "oksh"))
-_CODE = re.compile(
-    r"""\[{1,2}\s+x?"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+x?"?'?(-?\d+)'?"?\s+\]{1,2}\Z|test\s+"?\$\{?1\}?"?\s+(=|==|-eq|!=|-ne)\s+"?(-?\d+)"?\Z"""
-)
+_TEST = re.compile(r"(?:\[{1,2}\s+(.+?)\s+\]{1,2}|test\s+(.+?))\s*\Z")
+_OPERATORS = {"=": True, "==": True, "-eq": True, "!=": False, "-ne": False}
+
+
+def _code_asked(text: str) -> tuple[bool, str] | None:
+    """What the text of a test asks of the exit code in `$1`: whether it is (or is not) one, and which; None for other tests."""
+    match = _TEST.match(text.strip())
+    words = (match.group(1) or match.group(2)).split() if match else []
+    if len(words) != 3 or words[1] not in _OPERATORS:
+        return None
+    plain = [re.sub(r"[\"']", "", word).removeprefix("x") for word in (words[0], words[2])]
+    for one, other in (plain, plain[::-1]):
+        if one in ("$1", "${1}") and re.fullmatch(r"-?\d+", other):
+            return _OPERATORS[words[1]], other
+    return None
 
 
 def shebang_of(text: str) -> list[str]:
@@ -89,6 +101,25 @@ def shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Com
     if shell == "bash":
         command.interpreter = "/bin/bash"
     return command
+
+
+# What runsv knows in a service directory, and what only tells about it.
+_KNOWN = frozenset("run finish check down log control supervise conf env README type .meta".split())
+
+
+def own_files(definition: Definition) -> list[str]:
+    """The files of a service directory that are neither runsv's nor about the service."""
+    return [
+        path
+        for path, one in sorted(definition.files.items())
+        if one.get("type") != "directory"
+        and path.split("/", 1)[0] not in _KNOWN
+        and not path.startswith(".")
+        and not re.search(
+            r"(?:^|/)(?:README|LICEN[CS]E|COPYING)[^/]*\Z|(?:\.(?:md|bak|orig|dpkg-\w+|rpmnew|swp|example|sample)|~)\Z",
+            path,
+        )
+    ]
 
 
 def names_own_file(definition: Definition, texts: list[str]) -> bool:
@@ -174,10 +205,10 @@ def codes_test(node: Node, definition: Definition) -> list[str] | None:
         return None
     codes: list[str] = []
     for part in re.split(r"\s*\|\|\s*", text_of(tests[0])):
-        match = _CODE.match(part)
-        if match is None or (match.group(1) or match.group(3)) not in ("=", "==", "-eq"):
+        asked = _code_asked(part)
+        if asked is None or not asked[0]:
             return None
-        codes.append(match.group(2) or match.group(4))
+        codes.append(asked[1])
     return None if "0" in codes or "-1" in codes else codes
 
 
@@ -204,8 +235,8 @@ def code_test(node: Node, definition: Definition) -> tuple[str, str] | None:
             body = [one for one, _background in statements(body[0])]
     else:
         return None
-    match = _CODE.match(text_of(condition))
-    if match is None:
+    asked = _code_asked(text_of(condition))
+    if asked is None:
         return None
     if not any(down_statement(one, definition) for one in body):
         return None
@@ -213,9 +244,5 @@ def code_test(node: Node, definition: Definition) -> tuple[str, str] | None:
         down_statement(one, definition) or is_exit(one) or only_messages(one) or makes_down(one) for one in body
     ):
         return None
-    operator = match.group(1) or match.group(3)
-    code = match.group(2) or match.group(4)
-    same = operator in ("=", "==", "-eq")
-    if negate:
-        same = not same
-    return ("is" if same else "is not"), code
+    same, code = asked
+    return ("is" if same != negate else "is not"), code

@@ -30,8 +30,22 @@ DOWN = frozenset(
     ("down", "d", "stop", "force-stop", "exit", "x", "e", "shutdown", "force-shutdown", "t", "term", "kill", "k")
 )
 _SIGNALS = ("t", "term", "k", "kill")
+# The signals that sv has runsv send.
+SIGNALS = {
+    "int": "INT", "i": "INT", "interrupt": "INT", "quit": "QUIT", "q": "QUIT", "hup": "HUP", "h": "HUP", "reload": "HUP", "alarm": "ALRM",
+    "a": "ALRM", "term": "TERM", "t": "TERM", "kill": "KILL", "k": "KILL", "1": "USR1", "2": "USR2", "usr1": "USR1", "usr2": "USR2",
+    "pause": "STOP", "p": "STOP", "cont": "CONT", "c": "CONT",
+}  # fmt: skip
 # How scripts call the service that they are of.
 _OWN_NAMES = ("$PWD", "${PWD##*/}", "$NAME", "$SERVICE", "`pwd`", "$(pwd)")
+
+
+def without_options(arguments: t.Sequence[str]) -> list[str]:
+    """The arguments of sv behind its options."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] == "-w" else rest[1:]
+    return rest
 
 
 def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = False) -> bool:
@@ -42,8 +56,7 @@ def own_sv(words: t.Sequence[str], definition: Definition, for_good: bool = Fals
     :param definition: what the collector found of the service.
     """
     arguments = [word.strip("\"'") for word in words[1:]]
-    while arguments and arguments[0].startswith("-"):
-        arguments = arguments[2:] if arguments[0] == "-w" else arguments[1:]
+    arguments = without_options(arguments)
     if len(arguments) < 2 or arguments[0] not in DOWN | {"once", "o"} or (for_good and arguments[0] in _SIGNALS):
         return False
     name = arguments[1].rstrip("/")
@@ -161,6 +174,8 @@ def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
             it.outcome.down_self = True
         elif own:
             it.note(INFO, f"sv {verb}", "asks for the service itself; left out")
+        elif verb in SIGNALS and verb not in UP | DOWN:
+            _send(it, SIGNALS[verb], unit_of(base), verb)
         elif verb in UP | DOWN | RESTARTS and _in_order(it, [f"-w{wait}", verb, base], checked):
             continue
         elif verb in UP:
@@ -188,3 +203,12 @@ def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
                 f"sv {verb}",
                 f"sv {verb} {name} has no directive and was left out; say how the two services depend on each other",
             )
+
+
+def _send(it: Interpreter, signal: str, unit: str, verb: str) -> None:
+    """A signal for another service is a step, where the script sends it."""
+    if it.outcome.must_follow():
+        raise NeedShell("it comes after what only a shell can do")
+    run = Command.of("/bin/systemctl", "kill", "-s", signal, "--kill-who=main", unit, ignore=True)
+    it.outcome.steps.append(Step.command(run, it.line))
+    it.note(INFO, f"sv {verb}", f"sends SIG{signal} to {unit} by systemctl, as sv did by runsv")

@@ -31,7 +31,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dire
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft, Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.finish import finish
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.log import log
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.needs import needs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.run import run
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import own_files
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
@@ -73,6 +75,7 @@ def fill(draft: Draft) -> None:
     finish(draft)
     _early(draft)
     _supervisor(draft)
+    needs(draft)
     _rest(draft)
     _secrets(draft)
     if definition.assumed and any(definition.path in value for value in _texts(draft)):
@@ -169,36 +172,18 @@ def _rest(draft: Draft) -> None:
         )
     elif definition.state.get("once"):
         draft.note(INFO, "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit")
-    known = {
-        "run",
-        "finish",
-        "check",
-        "down",
-        "log",
-        "control",
-        "supervise",
-        "conf",
-        "env",
-        "README",
-        "type",
-        ".meta",
-    }
     mentioned = "\n".join(definition.text(path) or "" for path in definition.files)
-    for path in sorted(definition.files):
-        head = path.split("/", 1)[0]
-        if (
-            head in known
-            or path.endswith(("README", ".md", "~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist"))
-            or head.startswith(".")
-        ):
+    directory = (draft.service.working_directory or "").lstrip("-")
+    for path in own_files(definition):
+        if "/" in path:
             continue
-        one = definition.files[path]
-        if one.get("type") == "directory" or "/" in path:
-            continue
-        if head in mentioned:
-            draft.note(INFO, "file", path, 0, "a file of its own that the scripts mention; keep it where it is")
+        if path in mentioned:
+            message = "a file of its own that the scripts mention; keep it where it is"
+        elif directory == definition.path:
+            message = "a file that runsv does not know; the service still starts in its directory: keep it where it is"
         else:
-            draft.note(INFO, "file", path, 0, "a file that neither runsv nor the scripts use; left out")
+            message = "a file that neither runsv nor the scripts use; left out"
+        draft.note(INFO, "file", path, 0, message)
     if definition.has("env") and draft.translation == "native":
         scripts = definition.text("run") or ""
         if "env" not in scripts:

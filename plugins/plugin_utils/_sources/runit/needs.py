@@ -1,0 +1,81 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a unit still needs of the old supervisor: its programs, the service's own scripts, supervise/."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import WARNING
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
+
+# Names that are also words for other things: only where a command is sure to begin.
+_WORDS = frozenset(("pause", "snooze", "argv0", "envdir"))
+_COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
+
+
+def needs(draft: Draft) -> None:
+    """Say what must stay for the unit."""
+    texts = _texts(draft)
+    found: set[str] = set()
+    for text in texts:
+        found |= _programs(text)
+    # What supervises services of its own was told of already.
+    found -= {"runsvdir"} if any(one.construct == "runsvdir" for one in draft.findings) else set()
+    if found:
+        names = ", ".join(sorted(found))
+        draft.note(
+            WARNING,
+            sorted(found)[0],
+            "run",
+            0,
+            f"the unit still runs {names}: the package that has {'it' if len(found) == 1 else 'them'} must stay installed",
+        )
+    own = re.escape(draft.definition.path)
+    if draft.translation == "native" and any(re.search(rf"(?:^|[\s'\"])(?:\.|{own})/run(?=$|[\s;'\"])", text) for text in texts):
+        draft.note(WARNING, "run", "run", 0, f"the unit still runs {draft.definition.path}/run: keep it")
+    if any(re.search(r"(?<![\w-])supervise/", text) for text in texts):
+        draft.note(
+            WARNING,
+            "supervise",
+            "run",
+            0,
+            "supervise/ is runsv's and goes with it: what the unit reads or makes there has to be put elsewhere (the process is $MAINPID)",
+        )
+
+
+def _texts(draft: Draft) -> list[str]:
+    """The commands of the unit, and the scripts of the service directory that they run."""
+    service = draft.service
+    commands: list[Command] = [
+        *service.exec_condition, *service.start_pre, *service.start, *service.start_post, *service.reload, *service.stop, *service.stop_post
+    ]  # fmt: skip
+    texts = [
+        command.line
+        if command.line is not None
+        else " ".join(constant(word) or "".join(piece.text for piece in word) for word in command.argv)
+        for command in commands
+    ]
+    for path in draft.definition.files:
+        if any(f"{draft.definition.path}/{path}" in text for text in texts) and draft.definition.is_text(path):
+            texts.append(_COMMENT.sub("", draft.definition.text(path) or ""))
+    return texts
+
+
+def _programs(text: str) -> set[str]:
+    """Programs of the old supervisor that a command runs, also by the shell text in its arguments."""
+    found = set()
+    before = ""
+    for word, gap in re.findall(r"([^\s;|&()'\"`{}]+)([\s;|&()'\"`{}]*)", text):
+        match = re.fullmatch(r"(?:/?(?:[^\s/]+/)*(?:bin|command)/)?([\w.-]+)", word)
+        name = match.group(1) if match else ""
+        if name in lists.OF_SUPERVISORS and (
+            name not in _WORDS or not before or before in (";", "exec") or "/" in word or before in lists.OF_SUPERVISORS
+        ):
+            found.add(name)
+        before = ";" if re.search(r"[;|&(){}'\"`\n]", gap) else word.rsplit("/", 1)[-1]
+    return found
