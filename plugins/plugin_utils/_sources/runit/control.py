@@ -36,7 +36,6 @@ _SIGNALS = {
 }  # fmt: skip
 
 
-
 def check(draft: Draft) -> None:
     """Have the start wait for the check script, as `sv start` does."""
     text = draft.definition.text("check")
