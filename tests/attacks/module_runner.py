@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -35,6 +36,8 @@ WATCHED = (
     "/srv",
     "/root",
 )
+# What comes and goes by itself: logins, and timers of the host's own; their directories change with them.
+OTHERS = re.compile(r"/run/systemd/transient(/session-[^/]+)?\Z|/var/lib/systemd/timers(/stamp-(?!bad-|nr-)[^/]+)?\Z")
 MODULES = "ansible_collections.pidone.systemd.plugins.modules"
 # Characters of a module's output that are told.
 MOST = 200_000
@@ -47,6 +50,8 @@ def picture() -> dict[str, t.Any]:
         for directory, folders, files in os.walk(top):
             for name in (*folders, *files, ""):
                 path = os.path.join(directory, name) if name else directory
+                if OTHERS.match(path):
+                    continue
                 try:
                     status = os.lstat(path)
                 except OSError:

@@ -37,7 +37,7 @@ def units(host: Host) -> t.Iterator[None]:
     host.run("systemctl daemon-reload", check=True)
     yield
     names = " ".join(f"{name}.service" for name in UNITS)
-    host.run(f"systemctl stop {names}; rm -f /run/fl-healed; cd /etc/systemd/system; rm -f {names}; systemctl daemon-reload")
+    host.run(f"systemctl stop {names}; rm -f /run/fl-healed; cd /etc/systemd/system; rm -f {names}; systemctl daemon-reload; systemctl reset-failed")
 
 
 def fails(host: Host, name: str, **args: t.Any) -> tuple[dict[str, t.Any], str]:
