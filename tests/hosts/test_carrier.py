@@ -22,8 +22,6 @@ from tests.lab.fixtures import Lab, every_version
 from tests.lab.host import Host
 from tests.lab.runner import PlaybookResult
 
-pytestmark = every_version
-
 UNIT = "pidone.systemd.unit"
 STEADY = {"name": "dbus.service", "state": "started"}
 OWN = "/usr/lib/python3/dist-packages/jeepney"
@@ -101,6 +99,7 @@ def bare(host: Host) -> t.Iterator[Host]:
 # -- round trips
 
 
+@every_version
 def test_first_contact_costs_one_run_and_later_ones_none(bare: Host) -> None:
     first = ok(run(bare, {UNIT: STEADY}))
     assert (first.runs, first.commands, first.transfers) == (2, 2, 0)
@@ -137,6 +136,7 @@ def test_each_item_of_a_loop_after_the_first_costs_one_run(bare: Host) -> None:
     assert done.runs == 4
 
 
+@every_version
 def test_a_new_jeepney_on_the_controller_is_carried_once_more(bare: Host, tmp_path: Path) -> None:
     ok(run(bare, {UNIT: STEADY}))
     folder = tmp_path / "jeepney"
@@ -173,6 +173,7 @@ exec(compile(open(program).read(), program, "exec"))
 """
 
 
+@every_version
 def test_later_tasks_compile_only_what_finds_the_rest(bare: Host) -> None:
     """Ansible's own part of the archive is loaded from what is kept as well."""
     ok(run(bare, {UNIT: STEADY}))
@@ -398,6 +399,7 @@ def test_a_squatted_directory_is_passed_by(bare: Host) -> None:
 # -- hosts and controllers with and without
 
 
+@every_version
 def test_a_host_that_has_jeepney_uses_its_own(bare: Host, tmp_path: Path) -> None:
     for path in Path(jeepney.__file__).parent.glob("*.py"):
         bare.write(f"{OWN}/{path.name}", path.read_text())
@@ -407,6 +409,7 @@ def test_a_host_that_has_jeepney_uses_its_own(bare: Host, tmp_path: Path) -> Non
     assert ok(run(bare, {UNIT: STEADY}, env={"PYTHONPATH": str(tmp_path)})).runs == 1, "the controller needs none then"
 
 
+@every_version
 def test_a_host_whose_jeepney_is_too_old(bare: Host) -> None:
     bare.write(f"{OWN}/__init__.py", "from .low_level import Message\n")
     bare.write(f"{OWN}/low_level.py", "class Message: pass\n")

@@ -133,3 +133,24 @@ for name in "$@"; do
     sv status "$name" >&2
     exit 1
 done
+
+# A process that runs need not listen yet.
+port_of() {
+    case $1 in
+        api) echo 8081 ;;
+        web) echo 8082 ;;
+        stubborn) echo 8084 ;;
+        memcached) echo 11211 ;;
+        redis-server) echo 6379 ;;
+    esac
+}
+for name in "$@"; do
+    port=$(port_of "$name")
+    if [ -z "$port" ]; then continue; fi
+    for _try in $(seq 300); do
+        if [ -n "$(ss -Hltn "sport = :$port")" ]; then continue 2; fi
+        sleep 0.1
+    done
+    echo "$name does not listen on port $port" >&2
+    exit 1
+done
