@@ -198,19 +198,16 @@ class _Look:
                     added = read_small(entry.path) or b""
                     if b"[Install" in added or not is_regular(added):
                         return None
+        keys = self._install(content)
+        if keys is None:
+            # Also of one that is enabled, it must be a section that systemd can read.
+            return None
         if name in self._enabled or name in self._runtime:
-            # All the same it must be a section that systemd can read.
-            keys = self._install(content)
-            if keys is None:
-                return None
             if name not in self._enabled:
                 return "enabled-runtime"
             if b"Alias" not in keys and self._pulled_by(content).issubset(self._enabled[name]):
                 self.whole.append(name)
             return "enabled"
-        keys = self._install(content)
-        if keys is None:
-            return None
         if b"WantedBy" in keys or b"RequiredBy" in keys:
             return "disabled"
         if b"Alias" in keys:

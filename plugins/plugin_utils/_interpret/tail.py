@@ -34,6 +34,10 @@ TEXT = "text"
 
 _NOTHING = lists.MESSAGES | frozenset("exit return disown".split())
 _LOOPS = frozenset(("while_statement", "c_style_for_statement"))
+# Of these the first part is done first.
+_BEGIN_WITH_ANOTHER = frozenset(
+    "list pipeline if_statement while_statement negated_command compound_statement subshell redirected_statement case_statement".split()
+)
 # Programs of every host that may be the service all the same, as they run another or wait.
 _RUNNERS = frozenset("python3 perl sh bash su login".split())
 
@@ -76,12 +80,9 @@ def _first_command(node: Node) -> Node:
     """What of a statement is done first, and so finds the status of the one before it."""
     while True:
         inner = [child for child in node.children if child.is_named and child.type != "comment"]
-        if (node.type in ("list", "pipeline", "if_statement", "while_statement", "negated_command") and inner) or (
-            node.type in ("compound_statement", "subshell", "redirected_statement", "case_statement") and inner
-        ):
-            node = inner[0]
-        else:
+        if node.type not in _BEGIN_WITH_ANOTHER or not inner:
             return node
+        node = inner[0]
 
 
 def _is_sleep(node: Node) -> bool:

@@ -126,7 +126,7 @@ def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
 
         known = services_from_files(manager.unit_path(), fresh)
         for unit in services:
-            unit.service = known.get(unit.id) if unit.fresh else None
+            unit.service = known.get(unit.id)
             unit.ends = unit.service is not None and unit.service.ends
         services = [unit for unit in services if unit.service is None]
     types = manager.properties([(object_path(unit.id), SERVICE, "Type") for unit in services]) if services else ()

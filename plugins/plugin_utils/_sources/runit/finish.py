@@ -55,6 +55,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File
 
 
+_AFTER_EVERY_EXIT = "runs after every exit: ExecStopPost="
 # finish gets the exit code or -1, and the low byte of the wait status; ExecStopPost= gets them as words.
 _FINISH_CODE = 'case $EXIT_CODE in exited) set -- "$EXIT_STATUS" 0;; "") set -- 111 0;; '
 _FINISH_SIGNALS = (
@@ -392,13 +393,7 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
         for command in simple:
             command.root = root
         service.stop_post += simple
-        draft.note(
-            INFO,
-            "finish",
-            "finish",
-            line_of(left[0][0]),
-            "runs after every exit: ExecStopPost=",
-        )
+        draft.note(INFO, "finish", "finish", line_of(left[0][0]), _AFTER_EVERY_EXIT)
         return
     scope.shell.open_shell = True
     parts: list[str] = []
@@ -419,6 +414,7 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
     if len(body) > LONGEST_INLINE * 2:
         _as_it_is(draft, "finish is too long for a unit")
         return
+    told = _AFTER_EVERY_EXIT
     if used & {"1", "2", "@", "*"}:
         second = bool(used & {"2", "@", "*"})
         if second:
@@ -429,19 +425,6 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
             # What only waited was ended by SIGTERM; of a start that failed, finish got the exit code of the script.
             setup = f'if [ "$SERVICE_RESULT" = success ]; then set -- -1 15; else {setup}fi; '
         body = setup + body
-        draft.note(
-            INFO,
-            "finish",
-            "finish",
-            line_of(left[0][0]),
-            "runs after every exit: ExecStopPost=, $1 and $2 made of $EXIT_CODE and $EXIT_STATUS",
-        )
-    else:
-        draft.note(
-            INFO,
-            "finish",
-            "finish",
-            line_of(left[0][0]),
-            "runs after every exit: ExecStopPost=",
-        )
+        told += ", $1 and $2 made of $EXIT_CODE and $EXIT_STATUS"
+    draft.note(INFO, "finish", "finish", line_of(left[0][0]), told)
     service.stop_post.append(shell_command(body, shell, True, root))
