@@ -26,11 +26,6 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "definitions": {"type": "list", "elements": "dict"},
 }
 
-# Keys that have a meaning to Ansible and cannot change what it does, unlike ansible_facts or add_host.
-_RUN = (
-    "failed", "unreachable", "skipped", "msg", "rc", "exception", "warnings", "deprecations", "invocation", "module_stdout", "module_stderr",
-)  # fmt: skip
-
 
 class ActionModule(ActionBase):
     """Runs the module of the same name, then translates."""
@@ -48,7 +43,7 @@ class ActionModule(ActionBase):
                 result["changed"] = False
             else:
                 answer = self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars)
-                result.update(_of_its_run(answer))
+                result.update(_answers.of_its_run(answer))
                 if result.get("failed") or result.get("unreachable") or result.get("skipped"):
                     return result
                 options = self._task.args
@@ -79,14 +74,3 @@ class ActionModule(ActionBase):
             raise BadInput(
                 f"{host} gave an answer that the module does not give, so nothing of it is used; {error.msg}"
             ) from None
-
-
-def _of_its_run(answer: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What Ansible itself tells of a module's run. Whatever else a host says is not passed on."""
-    found = {key: answer[key] for key in _RUN if key in answer}
-    for key in ("failed", "unreachable", "skipped"):
-        if key in found:
-            found[key] = bool(found[key])
-    # The module changes nothing.
-    found["changed"] = False
-    return found

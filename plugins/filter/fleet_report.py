@@ -27,7 +27,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show how far the fleet has come
   ansible.builtin.debug:
-    msg: "{{ ({'web1': hostvars['web1'].runit_migration_summary, 'web2': none} | pidone.systemd.fleet_report).lines }}"
+    msg: "{{ ({'web1': hostvars['web1'].service_migration_summary, 'web2': none} | pidone.systemd.fleet_report).lines }}"
 """
 
 RETURN = r"""

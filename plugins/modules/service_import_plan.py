@@ -82,6 +82,8 @@ options:
       - C(NAME.service) takes the place of the translation, together with C(NAME.socket), C(NAME.timer) and C(NAME.path) if they are there.
         Files C(NAME.service.d/*.conf) are returned as drop-ins.
       - What is in the subdirectory C(HOST) is for that host only, and wins.
+      - What a unit written by hand runs, and as whom, is the decision of who wrote it, so no such difference is a reason to go back. It only has to
+        stay up, and to listen where the service did.
       - Links may lead to other files in the directory, and not out of it.
     type: path
     default: ""

@@ -53,6 +53,7 @@ if t.TYPE_CHECKING:
         state: State
         definition: Raw
 
+
 #: Returns a value as it may be used. Raises BadInput, beginning with the place that it is told.
 Check = t.Callable[[t.Any, str], t.Any]
 
@@ -395,6 +396,10 @@ _FACTS = record(
         "notes": optional(list_of(optional(text(_LONGEST_TEXT)))),
     },
 )
+# Keys that have a meaning to Ansible and cannot change what it does, unlike ansible_facts or add_host.
+_RUN = (
+    "failed", "unreachable", "skipped", "msg", "rc", "exception", "warnings", "deprecations", "invocation", "module_stdout", "module_stderr",
+)  # fmt: skip
 _COUNTS = table_of(text(), number)
 _STOPPED = record({"stopped": text()}, {"host": text()})
 _SUMMARY = record(
@@ -430,6 +435,41 @@ def summaries(value: t.Any, where: str = "input") -> dict[str, t.Any]:
         return (_STOPPED if isinstance(one, t.Mapping) and one.get("stopped") else _SUMMARY)(one, place)
 
     return t.cast("dict[str, t.Any]", table_of(text(), optional(check), 100000)(value, where))
+
+
+_HANDED_OVER = record(
+    {"name": text(), "source": text(), "phase": text(), "units": list_of(record({"name": text()}, {}))}, {}
+)
+_HANDOVER_INFO = record(
+    {
+        "runs": text(),
+        "booted": boolean,
+        "installed": boolean,
+        "init_phase": text(),
+        "services": list_of(_HANDED_OVER, _MOST_SERVICES),
+        "os_release": table_of(text(), text()),
+    },
+    {},
+)
+
+
+def handover_info(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What `service_handover_info` returned, without what is not its own.
+
+    :raises BadInput: it is something else; the text names the place.
+    """
+    keys = ("runs", "booted", "installed", "init_phase", "services", "os_release")
+    return t.cast("dict[str, t.Any]", _HANDOVER_INFO({key: answer[key] for key in keys if key in answer}, "the answer"))
+
+
+def of_its_run(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What Ansible itself tells of the run of a module that changes nothing. Whatever else a host says is not passed on."""
+    found = {key: answer[key] for key in _RUN if key in answer}
+    for key in ("failed", "unreachable", "skipped"):
+        if key in found:
+            found[key] = bool(found[key])
+    found["changed"] = False
+    return found
 
 
 def definitions(value: t.Any, where: str = "definitions") -> list[Raw]:

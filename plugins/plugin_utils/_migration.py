@@ -222,7 +222,10 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
 
 def _tolerated(planned: Planned, choice: Choice) -> list[str]:
     """Kinds of differences that are no reason to go back."""
-    kinds = list(LOOSE) if planned["origin"] == "packaged" else []
+    kinds = list(LOOSE) if planned["origin"] in ("packaged", "override") else []
+    if planned["origin"] == "override":
+        # Who wrote the unit has decided what it runs, and as whom; that it serves where the service did is still seen to.
+        kinds += ["program", "user"]
     for one in choice.accept_differences:
         name, colon, kind = one.partition(":")
         if not colon:

@@ -124,6 +124,8 @@ class Directory:
         for part in parts:
             if not part or part in (".", "..") or "/" in part or "\0" in part:
                 raise BadInput(f"{self.option}: {part!a} is no name of a file below {self.path}")
+        if not parts:
+            return []
         base = os.path.realpath(self.path)
         real = os.path.realpath(os.path.join(base, *parts))
         if not real.startswith(base.rstrip("/") + "/"):

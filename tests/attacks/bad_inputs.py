@@ -144,7 +144,8 @@ DICTS: dict[str, t.Any] = {
     "long key": {"A" * LONG: "1"},
     "long value": {"A": "x" * LONG},
 }
-_KINDS = {"int": NUMBERS, "bool": SWITCHES, "list": LISTS, "dict": DICTS}
+FLOATS = {"text": "soon", "no number": "nan", "list": [1.0], "dict": {"a": 1}, "very large": "1e400"}
+_KINDS = {"int": NUMBERS, "float": FLOATS, "bool": SWITCHES, "list": LISTS, "dict": DICTS}
 
 
 class BadInput(t.NamedTuple):

@@ -20,7 +20,7 @@ SEED = seed_of_today()
 COUNT = 130 if is_full() else 75
 # On this host they refuse everything, whatever the options are: one moves hosts that boot something else, the other does
 # its work on the controller.
-REFUSE_THE_HOST = ("init_handover", "service_import_plan")
+REFUSE_THE_HOST = ("init_handover", "service_import_plan", "service_migration_report")
 # What bad input would do there, it would do to a whole host.
 CHECK_MODE_ONLY = ("run", "init_handover")
 
@@ -34,8 +34,10 @@ GOOD: dict[str, dict[str, t.Any]] = {
     "run": {"command": ["/bin/true"], "collect": True},
     "security_info": {"name": ["bad-input.service"]},
     "service_handover": {"services": [{"name": "a", "definition": {"path": "/etc/sv/a"}, "units": []}]},
+    "service_handover_info": {"name": ["*"]},
     "service_import_info": {"source": "runit"},
     "service_import_plan": {"services": []},
+    "service_migration_report": {},
     "timer": {"name": "bad-input-timer", "command": "/bin/true", "OnCalendar": "daily"},
     "timer_info": {"name": ["*"]},
     "unit": {"name": ["bad-input.service"], "state": "started"},

@@ -24,7 +24,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ansible_collections.pidone.systemd.plugins.action import service_import_info, service_import_plan
+from ansible_collections.pidone.systemd.plugins.action import (
+    service_handover_info,
+    service_import_info,
+    service_import_plan,
+    service_migration_report,
+)
 from ansible_collections.pidone.systemd.plugins.filter.fleet_report import fleet_report
 from ansible_collections.pidone.systemd.plugins.filter.migration_report import migration_report
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers, _markdown
@@ -238,6 +243,88 @@ def test_whatever_is_handed_to_a_plan(site: Path) -> None:
             else:
                 assert "SECRET" not in json.dumps(plan, default=str)
             assert picture(site) == before, services
+
+
+HANDED_OVER: dict[str, Json] = {
+    "changed": False,
+    "runs": "systemd",
+    "booted": True,
+    "installed": True,
+    "init_phase": "",
+    "services": [{"name": "app", "source": "runit", "phase": "handed_over", "units": [{"name": "app.service"}]}],
+    "os_release": {"ID": "debian"},
+}
+
+
+def test_whatever_a_host_answers_of_how_far_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role decides by it what to do to the host."""
+    refused = 0
+    more = [{}, {**HANDED_OVER, "ansible_facts": {"ansible_connection": "local"}, "began": "x", "add_host": {}}]
+    for answer in [
+        *more,
+        *(put(HANDED_OVER, way, bad) for way in places(HANDED_OVER) if way for bad in (*TYPES, deep(40))),
+    ]:
+        plugin = action(service_handover_info, {})
+        monkeypatch.setattr(plugin, "_execute_module", lambda answer=answer, **_more: dict(answer))
+        found = plugin.run(task_vars={"inventory_hostname": HOST})
+        if found.get("failed"):
+            refused += 1
+            clear(found["msg"])
+            assert found["msg"].startswith(HOST)
+            continue
+        assert set(found) <= {*HANDED_OVER, "began"}
+        assert isinstance(found["began"], float)
+        assert isinstance(found["booted"], bool)
+    assert refused > 100
+
+
+def reported(site: Path, **arguments: Json) -> dict[str, Json]:
+    """What a task of service_migration_report comes to, with a directory below `site`."""
+    try:
+        found = action(service_migration_report, {"directory": str(site / "reports"), **arguments})
+        return t.cast("dict[str, Json]", found.run(task_vars={"inventory_hostname": HOST}))
+    except AnsibleError as error:  # What ansible-core itself says of options.
+        return {"failed": True, "msg": str(error).replace("NoneType", "null")}
+    except ValueError as error:
+        # ansible-core prints a number with more digits than Python likes.
+        assert "sys.set_int_max_str_digits" in str(error)
+        return {"failed": True, "msg": "too many digits"}
+
+
+def test_whatever_is_handed_to_a_report(site: Path) -> None:
+    before = picture(site)
+    plan = planned([SERVICE], site)
+    result = {
+        "name": "app",
+        "outcome": "back",
+        "message": "x",
+        "differences": [{"what": "user", "before": "a", "after": "b"}],
+    }
+    good: dict[str, Json] = {
+        "mode": "handover", "results": [result], "plan": {**{key: plan[key] for key in ("services", "left_out")},
+                                                          "blocked": [{"name": "app", "reasons": ["decide"]}]},
+    }  # fmt: skip
+    for way in places(good):
+        for bad in (*TYPES, *NAMES, deep(40)):
+            arguments = put(good, way, bad)
+            if not isinstance(arguments, dict):
+                continue
+            found = reported(site, **arguments)
+            # Of the mode and the names of options, ansible-core tells.
+            if found.get("failed") and len(way) > 1:
+                clear(found["msg"].split("\n")[0])
+            assert {path: text for path, text in picture(site).items() if "/reports" not in path} == before
+    assert sorted(path.name for path in (site / "reports").iterdir()) == [
+        f"{HOST}.{end}" for end in ("json", "md", "plan.json", "plan.md")
+    ]
+
+
+def test_a_report_is_not_written_through_a_link(site: Path) -> None:
+    (site / "reports").mkdir()
+    (site / "reports" / f"{HOST}.json").symlink_to(site / "pwned.cfg")
+    found = reported(site, mode="handover")
+    assert (site / "pwned.cfg").read_text() == "not yet"
+    assert found.get("failed") or not (site / "reports" / f"{HOST}.json").is_symlink()
 
 
 @pytest.mark.parametrize("name", PATHS)

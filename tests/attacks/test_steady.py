@@ -83,6 +83,7 @@ _READ: dict[str, Task] = {
     "manager_info": ("manager_info", {"unit_times": True}),
     "manager_info, user": ("manager_info", _USER),
     "security_info": ("security_info", {"name": ["st-a.service"]}),
+    "service_handover_info": ("service_handover_info", {"name": ["*"]}),
     "service_import_info": ("service_import_info", {"source": "runit"}),
     "timer_info": ("timer_info", {"name": ["*"]}),
     "timer_info, user": ("timer_info", {"name": ["*"], **_USER}),
@@ -91,7 +92,7 @@ _READ: dict[str, Task] = {
     "unit_info, user": ("unit_info", {"name": ["st-*"], **_USER}),
 }
 #: On hosts that boot something else, and what does its work on the controller.
-_ELSEWHERE = ("init_handover", "service_handover", "service_import_plan")
+_ELSEWHERE = ("init_handover", "service_handover", "service_import_plan", "service_migration_report")
 
 # Runs a module; tells on standard error whatever it opens for writing, makes, removes, renames, locks and runs.
 _WATCH = f"""

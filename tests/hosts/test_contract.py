@@ -103,6 +103,7 @@ EXAMPLES: dict[str, Example] = {
         steady=False,
     ),
     "security_info": Example("security_info", {"name": ["ct-a.service"]}, {"name": ["ct/a"]}),
+    "service_handover_info": Example("service_handover_info", {"name": ["ct*"]}, {"exclude": ["a/b"]}),
     "service_import_info": Example("service_import_info", {"source": "runit", "path": "/etc/ct-sv"}, {"path": "/nope"}),
     "timer": Example(
         "timer",
@@ -143,9 +144,9 @@ EXAMPLES: dict[str, Example] = {
     ),
 }  # fmt: skip
 # Modules with a test of their own below, since they are for other hosts, or for none.
-APART = {"init_handover", "service_handover", "service_import_plan"}
+APART = {"init_handover", "service_handover", "service_import_plan", "service_migration_report"}
 # They work on the controller, after the host or without it, and ansible-core says that they cannot be in the background.
-ON_CONTROLLER = {"service_import_info", "service_import_plan"}
+ON_CONTROLLER = {"service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
 # What of them a user's manager has none of.
 NOT_OF_USERS = {"manager of the system"}
 
@@ -247,18 +248,14 @@ def test_it_keeps_the_contract(host: Host, runner: Runner, name: str) -> None:
     example = {**EXAMPLES, **OF_USERS}[name]
     module, args = example.module, example.args
     before = look(host, False)
-    contract.refused(
-        lambda check: runner(module, {**args, **example.bad}, check), lambda: look(host, True)
-    )
+    contract.refused(lambda check: runner(module, {**args, **example.bad}, check), lambda: look(host, True))
     if example.breaks:
         broken = runner(module, {**args, **example.breaks})
         assert broken["failed"], broken
         host.run(f"systemctl reset-failed 'ct-*'; {AS_USER} reset-failed 'ct-*'")
         contract.is_same(before, look(host, False), "what failed was not taken back")
 
-    done = contract.converge(
-        lambda check: runner(module, args, check), lambda: look(host, True), steady=example.steady
-    )
+    done = contract.converge(lambda check: runner(module, args, check), lambda: look(host, True), steady=example.steady)
     assert done["changed"] is bool(example.undo or not example.steady)
 
     for its, options in example.undo:
@@ -278,9 +275,7 @@ def test_the_user_does_the_same(host: Host, runner: Runner) -> None:
     for name in names:
         example = OF_USERS[name]
         mine = {key: value for key, value in example.args.items() if key != "user"}
-        tasks += [
-            {"name": f"{name}: {turn}", f"pidone.systemd.{example.module}": mine} for turn in ("first", "second")
-        ]
+        tasks += [{"name": f"{name}: {turn}", f"pidone.systemd.{example.module}": mine} for turn in ("first", "second")]
     before = look(host, False)
     played = host.playbook(
         [{"hosts": "all", "gather_facts": False, "become": True, "become_user": USER, "tasks": tasks}]
@@ -340,11 +335,53 @@ def test_service_import_plan(host: Host, runner: Runner, tmp_path: Path) -> None
     assert list(tmp_path.rglob("ct.service"))
 
 
+@pytest.mark.lab_kinds("bookworm")
+def test_service_migration_report(runner: Runner, tmp_path: Path) -> None:
+    """It writes on the controller, and a report is no change of anything."""
+    found: dict[str, t.Any] = {
+        "name": "ct",
+        "outcome": "handed_over",
+        "message": "",
+        "before": None,
+        "after": None,
+        "differences": [],
+        "parity": None,
+    }
+    args: dict[str, t.Any] = {
+        "mode": "handover",
+        "began": 0.0,
+        "results": [found],
+        "directory": str(tmp_path / "reports"),
+    }
+    refused = runner("service_migration_report", {**args, "results": [{**found, "outcome": 5}]})
+    assert refused["failed"]
+    assert "results[0].outcome" in refused["msg"]
+    checked = runner("service_migration_report", args, True)
+    assert (checked["changed"], checked["failed"], checked["files"], list(tmp_path.iterdir())) == (False, False, [], [])
+    done = runner("service_migration_report", args)
+    assert not done["changed"]
+    assert [line["lines"][0].split("handed over 1")[1:2] != [] for line in (checked, done)] == [True, True]
+    assert sorted(done["files"]) == sorted(map(str, (tmp_path / "reports").iterdir()))
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "reports").iterdir()} == {0o600}
+    before = {path: path.read_text() for path in (tmp_path / "reports").iterdir()}
+    assert runner("service_migration_report", {**args, "results": [{**found, "outcome": "already"}]})["files"] == []
+    assert {path: path.read_text() for path in (tmp_path / "reports").iterdir()} == before
+    failed = runner("service_migration_report", {**args, "failure": "it was not to be"})
+    assert (failed["failed"], failed["msg"]) == (True, "it was not to be")
+    undecided = {"services": [], "blocked": [{"name": "ct", "reasons": ["decide (ct:x): y"]}], "left_out": []}
+    failed = runner("service_migration_report", {**args, "results": [], "plan": undecided})
+    assert failed["failed"]
+    assert "1 of its services are not ready to move" in failed["msg"]
+    assert "decide (ct:x): y" in failed["msg"]
+    assert not runner("service_migration_report", {"plan": undecided})["failed"]
+
+
 def supervised(host: Host, modules: ModulesOnHost, unit: str) -> tuple[Runner, list[dict[str, t.Any]]]:
     """A service under runsvdir, as `service_import_info` and `service_import_plan` have it."""
     host.write("/etc/sv/ct/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
     host.run(
-        "ln -s /etc/sv/ct /etc/service/ct; for i in $(seq 100); do sv status ct | grep -q ^run: && exit; sleep 0.1; done; exit 1", check=True
+        "ln -s /etc/sv/ct /etc/service/ct; for i in $(seq 100); do sv status ct | grep -q ^run: && exit; sleep 0.1; done; exit 1",
+        check=True,
     )
     runner = Runner(host, modules)
     (found,) = runner("service_import_info", {"source": "runit", "name": ["ct"]})["services"]
@@ -400,6 +437,4 @@ def test_init_handover(host: Host) -> None:
         def told(result: Result) -> object:
             return result["reboot"], result["reboot_command"], [service["name"] for service in result["services"]]
 
-        handovers_keep_it(
-            runner, "init_handover", {"state": "prepared", "services": services}, {"trial": "soon"}, told
-        )
+        handovers_keep_it(runner, "init_handover", {"state": "prepared", "services": services}, {"trial": "soon"}, told)

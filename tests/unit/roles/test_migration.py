@@ -20,7 +20,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import C
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import fleet, report
 
 ROOT = Path(__file__).parents[3]
-ROLE = ROOT / "roles" / "runit_migration"
+ROLE = ROOT / "roles" / "service_migration"
+# The roles that are the same for one source.
+FACES = ["runit_migration"]
 UP = {"enabled": True, "running": True, "wanted": "up", "down": False, "pid": 7}
 IDLE = {"enabled": False, "running": False, "wanted": None, "down": False, "pid": None}
 DECISION = {
@@ -211,6 +213,14 @@ def test_a_unit_written_by_hand_wins_over_all_that_of_the_host_first(tmp_path: P
     assert outcome.blocked == []
     (tmp_path / "web1" / "app.service").write_text("for web1")
     assert go(app, overrides=str(tmp_path)).services[0]["units"][0]["content"] == "for web1"
+
+
+def test_what_a_unit_written_by_hand_runs_is_no_reason_to_go_back(tmp_path: Path) -> None:
+    (tmp_path / "app.service").write_text(TEXT)
+    app = service("app", translation="refused", units=[])
+    (one,) = go(app, overrides=str(tmp_path)).services
+    assert {"command", "program", "user"} <= set(one["accept"])
+    assert "sockets" not in one["accept"]
 
 
 def test_dropins_are_added_to_whatever_unit(tmp_path: Path) -> None:
@@ -421,17 +431,42 @@ def test_without_a_playbook_of_ones_own_it_is_the_current_directory(
 # -- the role
 
 
-def test_defaults_and_argument_specs_agree() -> None:
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-    public = {key: value for key, value in defaults.items() if not key.startswith("_")}
-    assert public == {key: spec["default"] for key, spec in specs.items()}
+def load(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text())
+
+
+def options_of(role: str) -> dict[str, t.Any]:
+    return t.cast(
+        "dict[str, t.Any]",
+        load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"],
+    )
+
+
+@pytest.mark.parametrize("role", ["service_migration", *FACES])
+def test_defaults_and_argument_specs_agree(role: str) -> None:
+    defaults = load(ROOT / "roles" / role / "defaults" / "main.yml")
+    # Those of the distribution, which only the host can tell.
+    found = {name: None for name in defaults if name.endswith(("_packages", "_finish_command"))}
+    wanted = {name: spec.get("default") for name, spec in options_of(role).items() if not spec.get("required")}
+    assert {**defaults, **found, **{name: None for name in wanted if name not in defaults}} == wanted
+
+
+@pytest.mark.parametrize("role", FACES)
+def test_a_role_for_one_source_hands_everything_on(role: str) -> None:
+    (task,) = load(ROOT / "roles" / role / "tasks" / "main.yml")
+    assert task["ansible.builtin.import_role"]["name"] == "pidone.systemd.service_migration"
+    names = {name.removeprefix(f"{role}_") for name in options_of(role)}
+    assert names == {name.removeprefix("service_migration_") for name in options_of("service_migration")}
+    for name in names:
+        assert re.match(rf"{{{{ {role}_{name}\b", task["vars"][f"service_migration_{name}"])
+    assert set(task["vars"]) == {f"service_migration_{name}" for name in names}
 
 
 def test_what_is_given_on_the_command_line_is_text() -> None:
-    """`-e runit_migration_reboot=false` is a word, which ansible-core takes for no condition, and arithmetic repeats."""
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    filters = {name: spec["type"] for name, spec in specs.items() if spec["type"] in ("bool", "int")}
+    """`-e service_migration_reboot=false` is a word, which ansible-core takes for no condition, and arithmetic repeats."""
+    filters = {
+        name: spec["type"] for name, spec in options_of("service_migration").items() if spec["type"] in ("bool", "int")
+    }
     assert len(filters) == 3
     for file in (ROLE / "tasks").glob("*.yml"):
         for line in file.read_text().splitlines():
@@ -442,51 +477,102 @@ def test_what_is_given_on_the_command_line_is_text() -> None:
 
 
 def test_every_mode_has_its_tasks() -> None:
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    modes = set(specs["runit_migration_mode"]["choices"]) - {"auto"}
+    modes = set(options_of("service_migration")["service_migration_mode"]["choices"]) - {"auto"}
     assert all((ROLE / "tasks" / f"{mode}.yml").is_file() for mode in modes)
 
 
+def every_task(of: t.Any, fatal: t.Any = None) -> t.Iterator[dict[str, t.Any]]:
+    """All tasks, those within blocks with the `any_errors_fatal` of these."""
+    for task in of:
+        its = task.get("any_errors_fatal", fatal)
+        yield {**task, "any_errors_fatal": its}
+        for key in ("block", "rescue", "always"):
+            yield from every_task(task.get(key, ()), its)
+
+
+def module_of(task: dict[str, t.Any]) -> str:
+    return next((key.rpartition(".")[2] for key in task if "." in key), "block")
+
+
 def test_a_host_that_fails_does_not_leave_the_others_of_its_wave_half_way() -> None:
-    """With `any_errors_fatal`, a task that fails, or a rescue, ends the play for hosts that are on trial and have to be confirmed."""
-
-    def tasks(of: t.Any) -> t.Iterator[dict[str, t.Any]]:
-        for task in of:
-            yield task
-            for key in ("block", "rescue", "always"):
-                yield from tasks(task.get(key, ()))
-
-    every = {file.stem: list(tasks(yaml.safe_load(file.read_text()))) for file in (ROLE / "tasks").glob("*.yml")}
-    assert not [name for name, found in every.items() if any("rescue" in task for task in found)]
-    late = ("service_handover", "init_handover", "reboot", "wait_for_connection")
-    for name, module, number in [
-        ("handover", "pidone.systemd.service_handover", 1),
-        ("system", "pidone.systemd.init_handover", 1),
-        ("confirm", "pidone.systemd.init_handover", 1),
-        ("reboot", "ansible.builtin.reboot", 1),
-        ("wait", "ansible.builtin.wait_for_connection", 1),
-    ]:
-        found = [task for task in every[name] if any(key.rpartition(".")[2] in late for key in task)]
-        assert len(found) == number
-        assert module in found[0]
-        assert found[0]["failed_when"] is False
-        assert name == "system" or (found[0]["ignore_unreachable"] and found[0]["any_errors_fatal"] is False)
-    (play,) = yaml.safe_load((ROOT / "playbooks" / "migrate_from_runit.yml").read_text())
+    """With `any_errors_fatal`, a task that fails ends the play for hosts that are on trial and have to be confirmed."""
+    every = {file.stem: list(every_task(load(file))) for file in (ROLE / "tasks").glob("*.yml")}
+    # From here on something has been changed on the hosts of a wave, or is about to be.
+    late = ("service_handover", "init_handover", "reboot", "wait_for_connection", "package", "assert")
+    for name in ("handover", "system", "confirm", "reboot", "wait"):
+        found = [task for task in every[name] if module_of(task) in late]
+        assert found
+        for task in found:
+            assert task["any_errors_fatal"] is False, f"{name}: {task['name']}"
+            if module_of(task) in ("service_handover", "init_handover"):
+                # The results of all services are no error message.
+                assert task["failed_when"] is False
+    for name in ("handover", "confirm", "reboot", "wait"):
+        assert any(task.get("ignore_unreachable") for task in every[name])
+    # They fail with the report, the last task of all, which every host has come to by then.
+    for name in ("plan", "handover", "system", "rollback", "finish"):
+        last = every[name][-1]
+        assert module_of(last) == "service_migration_report"
+        assert last["any_errors_fatal"] is None
+    (play,) = load(ROOT / "playbooks" / "migrate_from_runit.yml")
     assert play["any_errors_fatal"] is True
     assert "max_fail_percentage" not in play, "it keeps the report of the fleet from being shown"
     confirmed = [at for at, task in enumerate(every["system"]) if "confirm.yml" in task.values()]
-    waits = [at for at, task in enumerate(every["system"]) if "ansible.builtin.include_tasks" in task
-             and task["ansible.builtin.include_tasks"] == "wait.yml"]  # fmt: skip
-    assert "ansible.builtin.fail" in every["system"][-1], "all hosts have come that far"
+    waits = [at for at, task in enumerate(every["system"]) if task.get("ansible.builtin.include_tasks") == "wait.yml"]
     assert confirmed[0] < waits[0] < confirmed[1]
 
 
+def test_a_handover_takes_few_tasks() -> None:
+    """Each costs the controller a process; besides these, ansible-core checks the role's arguments."""
+    first = load(ROLE / "tasks" / "main.yml")
+    mode = [task for task in every_task(load(ROLE / "tasks" / "handover.yml")) if "block" not in task]
+    mode = [task for task in mode if module_of(task) not in ("import_tasks", "set_fact")]
+    assert len(first) + len(load(ROLE / "tasks" / "collect.yml")) + len(mode) + 1 <= 8
+
+
+def wave(tmp_path: Path, mode: str, *hosts: str) -> subprocess.CompletedProcess[str]:
+    """The playbook for hosts of which `gone` cannot be reached."""
+    book, inventory = tmp_path / "site.yml", tmp_path / "hosts"
+    inventory.write_text(
+        "\n".join(
+            f"{host} ansible_host=127.0.0.1 ansible_port=1 ansible_ssh_timeout=5"
+            if host == "gone"
+            else f"{host} ansible_connection=local ansible_python_interpreter={sys.executable}"
+            for host in hosts
+        )
+    )
+    book.write_text(
+        "- import_playbook: pidone.systemd.migrate_from_runit\n"
+        f"  vars: {{migrate_hosts: all, migrate_mode: {mode}, migrate_become: false, migrate_waves: 100%}}\n"
+    )
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(book)]
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"), "ANSIBLE_SSH_RETRIES": "0"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_host_that_nobody_reaches_stops_its_wave_before_anything_begins(tmp_path: Path) -> None:
+    done = wave(tmp_path, "rollback", "here", "gone")
+    assert done.returncode != 0
+    assert "gone does not answer, and nothing has been changed there: " in done.stdout
+    assert "Give services back" not in done.stdout
+    assert "Report" not in done.stdout
+    assert "gone  UNREACHABLE" in done.stdout, done.stdout
+
+
+def test_a_host_that_nobody_reaches_is_missing_from_a_plan(tmp_path: Path) -> None:
+    done = wave(tmp_path, "plan", "gone", "here")
+    assert done.returncode != 0
+    assert "gone does not answer, so there is no plan of it: " in done.stdout
+    assert re.search(r"TASK \[pidone.systemd.service_migration : Report\] \**\nhere ", done.stdout), done.stdout
+    assert "gone  UNREACHABLE" in done.stdout, done.stdout
+
+
 def test_the_way_back_goes_only_when_the_packages_are_there() -> None:
-    _report, end = yaml.safe_load((ROLE / "tasks" / "finish.yml").read_text())
+    end, _report = yaml.safe_load((ROLE / "tasks" / "finish.yml").read_text())
     fetch, finish = (
         next(at for at, task in enumerate(end["block"]) if wanted(task))
         for wanted in (
-            lambda task: "--download-only" in str(task.get("ansible.builtin.command")),
+            lambda task: "_service_migration_fetch" in str(task.get("ansible.builtin.command")),
             lambda task: "pidone.systemd.init_handover" in task and not task.get("check_mode"),
         )
     )

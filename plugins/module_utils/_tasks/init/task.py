@@ -236,7 +236,7 @@ class _Task:
 
 
 def _screen(bad: t.Sequence[Told], worse: t.Sequence[Difference]) -> str:
-    lines = ["what runs under systemd is not what ran before; the host is still on trial and boots the old init next"]
+    lines = ["what runs under systemd is not what ran before, so this boot of it is not confirmed"]
     for one in bad:
         first, *rest = one["message"].splitlines() or [""]
         lines.append(f"  {one['name']}: {first}")

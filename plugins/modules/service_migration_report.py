@@ -1,0 +1,142 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module `service_migration_report`: documentation and a stub; its action plugin does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_migration_report
+short_description: Report the migration of a host to systemd, and fail where it failed
+version_added: 1.0.0
+author:
+  - pidone.systemd contributors (!UNKNOWN)
+description:
+  - Makes the report of one host out of what the modules of a migration returned, shows a few lines of it, keeps it in files on the controller, and
+    sets the fact C(service_migration_summary), of which the filter P(pidone.systemd.fleet_report#filter) makes the report of a fleet.
+  - Fails where the migration failed, once the report is written.
+  - Runs on the controller only and contacts no host.
+  - What hosts said is shown as text. In Markdown it is escaped, and control characters are written as their numbers.
+extends_documentation_fragment:
+  - pidone.systemd.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The report is shown, and no file is written.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details:
+      - A report is no change. One that tells of nothing but services that had moved before leaves the files of an earlier one.
+  platform:
+    platforms: all
+    details:
+      - Runs on the controller.
+  action:
+    details:
+      - All of it runs on the controller.
+  action_group:
+    description: Is in no action group, since it talks to no systemd.
+    support: none
+    membership: []
+  async:
+    support: none
+options:
+  mode:
+    description: What was done to the host.
+    type: str
+    choices: [plan, handover, system, rollback, finish]
+    default: plan
+  began:
+    description: When it began, in seconds since 1970 (C(now(\).timestamp(\))).
+    type: float
+  plan:
+    description: What M(pidone.systemd.service_import_plan) returned.
+    type: dict
+    default: {}
+  results:
+    description: The services that M(pidone.systemd.service_handover) or M(pidone.systemd.init_handover) returned.
+    type: list
+    elements: dict
+    default: []
+  listeners:
+    description: The differences in what the host listens on, RV(pidone.systemd.init_handover#module:host) of M(pidone.systemd.init_handover).
+    type: list
+    elements: dict
+    default: []
+  notes:
+    description: Lines to add.
+    type: list
+    elements: str
+    default: []
+  failure:
+    description:
+      - Why the migration failed. Empty where it did not.
+      - Where services are blocked (RV(pidone.systemd.service_import_plan#module:blocked)) in a O(mode) other than V(plan), it failed for that.
+    type: str
+    default: ""
+  directory:
+    description:
+      - A directory on the controller for the reports, C(HOST.md) and C(HOST.json). Empty for none. Those of plans are C(HOST.plan.md) and
+        C(HOST.plan.json). What cannot be in the name of a file is written as in URLs, so the host C(dc1/web) has C(dc1%2Fweb.md).
+      - Only their owner can read them.
+    type: path
+    default: ""
+seealso:
+  - plugin: pidone.systemd.migration_report
+    plugin_type: filter
+  - plugin: pidone.systemd.fleet_report
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Report what became of the services
+  pidone.systemd.service_migration_report:
+    mode: handover
+    plan: "{{ plan }}"
+    results: "{{ handover.services }}"
+    directory: "{{ playbook_dir }}/reports"
+"""
+
+RETURN = r"""
+lines:
+  description: The lines that are shown.
+  type: list
+  elements: str
+  returned: success
+  sample:
+    - "web1   2 services: 2 native, 0 wrapped, 0 refused    handed over 2, back 0, 9.8 s"
+files:
+  description: The files on the controller; in check mode, none.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
+from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "mode": {"type": "str", "choices": ["plan", "handover", "system", "rollback", "finish"], "default": "plan"},
+            "began": {"type": "float"},
+            "plan": {"type": "dict", "default": {}},
+            "results": {"type": "list", "elements": "dict", "default": []},
+            "listeners": {"type": "list", "elements": "dict", "default": []},
+            "notes": {"type": "list", "elements": "str", "default": []},
+            "failure": {"type": "str", "default": ""},
+            "directory": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="this module runs on the controller, by its action plugin; call it as a task of a playbook")
+
+
+if __name__ == "__main__":
+    main()
