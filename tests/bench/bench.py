@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -39,10 +40,11 @@ class Figure(t.NamedTuple):
 
 
 class Run(t.NamedTuple):
-    """A playbook run: `(name, seconds, changed)` of each task, and the output."""
+    """A playbook run: `(name, seconds, changed)` of each task, the output, and the seconds of the processor that it took here."""
 
     tasks: list[tuple[str, float, bool]]
     output: str
+    cpu: float
 
     def seconds(self, name: str) -> list[float]:
         """Durations of the tasks of that name."""
@@ -99,41 +101,7 @@ class Bench:
     ) -> Run:
         """Run tasks in one play over SSH; `settings` are environment variables of ansible-playbook."""
         play = {"hosts": "all", "gather_facts": False, "remote_user": "root", "tasks": tasks}
-        variables = {**self.host.inventory(), "ansible_pipelining": pipelining}
-        paths.RUN_CLONE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="pidone-bench-") as folder:
-            book, inventory, times = (Path(folder) / name for name in ("play.yml", "inventory.yml", "times"))
-            book.write_text(json.dumps([play]))
-            inventory.write_text(json.dumps({"all": {"hosts": {self.host.name: variables}}}))
-            times.touch()
-            environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-            environment.update(
-                ANSIBLE_COLLECTIONS_PATH=str(runner.collections_path()),
-                ANSIBLE_HOME=str(paths.ROOT / "build" / "ansible"),
-                ANSIBLE_CONFIG=str(paths.ROOT / "tests" / "lab" / "ansible.cfg"),
-                ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"),
-                ANSIBLE_CALLBACKS_ENABLED="bench_times",
-                ANSIBLE_NOCOLOR="1",
-                ANSIBLE_HOST_KEY_CHECKING="0",
-                BENCH_TIMES=str(times),
-                LC_ALL="C.UTF-8",
-                **(settings or {}),
-            )
-            done = subprocess.run(
-                [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), *flags, str(book)],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=600,
-                check=False,
-            )
-            if done.returncode:
-                raise AssertionError(f"a task of the benchmark failed:\n{done.stdout[-6000:]}")
-            lines = [json.loads(line) for line in times.read_text().splitlines()]
-        return Run([(line["task"], line["seconds"], line["changed"]) for line in lines], done.stdout)
+        return play_on([self.host], play, *flags, pipelining=pipelining, settings=settings)
 
     def payload(self, name: str, module: str, arguments: dict[str, t.Any]) -> list[str]:
         """Have Ansible leave a task's module on the host, just as it is sent; returns the command that runs it there."""
@@ -170,6 +138,54 @@ class Bench:
             for path in folder.glob("*.py"):
                 self.host.write(f"{REMOTE}/lib/jeepney/{path.name}", path.read_text())
         return ["env", f"PYTHONPATH={REMOTE}/lib", "python3", f"{REMOTE}/on_host.py", *words]
+
+
+def play_on(
+    hosts: t.Sequence[Host],
+    play: dict[str, t.Any],
+    *flags: str,
+    pipelining: bool = True,
+    settings: dict[str, str] | None = None,
+) -> Run:
+    """Run a play over SSH, with a fork for each host; `settings` are environment variables of ansible-playbook."""
+    variables = {host.name: {**host.inventory(), "ansible_pipelining": pipelining} for host in hosts}
+    paths.RUN_CLONE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pidone-bench-") as folder:
+        book, inventory, times = (Path(folder) / name for name in ("play.yml", "inventory.yml", "times"))
+        book.write_text(json.dumps([play]))
+        inventory.write_text(json.dumps({"all": {"hosts": variables}}))
+        times.touch()
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        environment.update(
+            ANSIBLE_COLLECTIONS_PATH=str(runner.collections_path()),
+            ANSIBLE_HOME=str(paths.ROOT / "build" / "ansible"),
+            ANSIBLE_CONFIG=str(paths.ROOT / "tests" / "lab" / "ansible.cfg"),
+            ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"),
+            ANSIBLE_CALLBACKS_ENABLED="bench_times",
+            ANSIBLE_NOCOLOR="1",
+            ANSIBLE_HOST_KEY_CHECKING="0",
+            BENCH_TIMES=str(times),
+            LC_ALL="C.UTF-8",
+            **(settings or {}),
+        )
+        begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), "--forks", str(len(hosts)), *flags, str(book)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=600,
+            check=False,
+        )
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode:
+            raise AssertionError(f"a task of the benchmark failed:\n{done.stdout[-6000:]}")
+        lines = [json.loads(line) for line in times.read_text().splitlines()]
+    cpu = sum(getattr(ended, name) - getattr(begun, name) for name in ("ru_utime", "ru_stime"))
+    return Run([(line["task"], line["seconds"], line["changed"]) for line in lines], done.stdout, cpu)
 
 
 median = statistics.median

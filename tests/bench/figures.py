@@ -8,13 +8,14 @@ What is compared runs in turn (a, b, a, b, ...), so that a busy machine slows bo
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 import typing as t
 from pathlib import Path
 
-from tests.bench.bench import Bench, Figure, median
-from tests.lab import paths
+from tests.bench.bench import Bench, Figure, median, play_on
+from tests.lab import paths, registry
 
 SLEEP = "ExecStart=/bin/sleep infinity"
 # Costs nothing while it is up, so that a thousand do not matter.
@@ -158,7 +159,32 @@ def import_1000_services_s(bench: Bench) -> Figure:
         count = {"ansible.builtin.assert": {"that": "made.services | length == 1000"}}
         run = bench.playbook([task, task, {**task, "register": "made"}, count])
     took = median(run.seconds("import"))
-    return Figure("import_1000_services_s", took, "s", "lower", 10, f"made of {len(cases)} different ones")
+    return Figure("import_1000_services_s", took, "s", "lower", 2, f"made of {len(cases)} different ones")
+
+
+def migration_controller_cpu_s(_bench: Bench) -> Figure:
+    """What one more host costs the controller, for five services that runsvdir runs and the role hands over."""
+    prefix, owner = f"bench-{os.getpid()}-runit", os.getpid()
+    names = [f"{prefix}-{number}" for number in range(4)]
+    hosts = registry.up(dict.fromkeys(names, "runit-run"), owner=owner)
+    try:
+        for host in hosts:
+            for number in range(5):
+                host.write(f"/etc/sv/bench-{number}/run", f"#!/bin/sh\nexec 2>&1\nexec sleep {1000 + number}\n", mode=0o755)
+            up = "for i in $(seq 100); do sv check bench-4 >/dev/null && exit; sleep 0.1; done; exit 1"
+            host.run(f"ln -s /etc/sv/bench-* /etc/service/; {up}", check=True)
+        options = {"runit_migration_mode": "handover", "runit_migration_select": ["bench-*"], "runit_migration_settle": "1s"}
+        with tempfile.TemporaryDirectory(prefix="pidone-bench-") as folder:
+            role = {"role": "pidone.systemd.runit_migration", **options, "runit_migration_report_dir": folder}
+            play = {"hosts": "all", "gather_facts": False, "remote_user": "root", "roles": [role]}
+            one, three = play_on(hosts[:1], play), play_on(hosts[1:], play)
+        for run, count in ((one, 1), (three, 3)):
+            if run.output.count("handed over 5") != count:
+                raise AssertionError(f"not all services were handed over:\n{run.output[-3000:]}")
+    finally:
+        registry.down(names)
+    told = f"one host {one.cpu:.2f} s, three {three.cpu:.2f} s, {len(one.tasks)} tasks"
+    return Figure("migration_controller_cpu_s", (three.cpu - one.cpu) / 2, "s", "lower", 1.2, told)
 
 
 def resource_control_100_ms(bench: Bench) -> Figure:
@@ -256,6 +282,7 @@ FIGURES: list[t.Callable[[Bench], Figure]] = [
     unit_1000_state_ms,
     unit_1000_enabled_vs_raw,
     import_1000_services_s,
+    migration_controller_cpu_s,
     resource_control_100_ms,
     timers_100_over_ping_s,
     unit_5000_enabled_s_over_ping,
