@@ -101,7 +101,7 @@ class Outcome:
         for one in reversed(self.prefix):
             after = " ".join([rest, *(other.text for other in kept)])
             if one.sets is not None and not any(
-                re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in one.sets
+                name in after and re.search(rf"(?<!\w){re.escape(name)}(?![\w=])", after) for name in one.sets
             ):
                 continue
             kept.insert(0, one)
@@ -113,7 +113,7 @@ class Outcome:
             return True
         return any(
             (piece.kind == "var" and piece.text == name)
-            or (piece.kind == "shell" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", piece.text))
+            or (piece.kind == "shell" and name in piece.text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", piece.text))
             for word in words
             for piece in word
         )

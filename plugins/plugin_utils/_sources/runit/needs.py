@@ -36,7 +36,7 @@ def needs(draft: Draft) -> None:
             f"the unit still runs {names}: the package that has {'it' if len(found) == 1 else 'them'} must stay installed",
         )
     own = re.escape(draft.definition.path)
-    if draft.translation == "native" and any(re.search(rf"(?:^|[\s'\"])(?:\.|{own})/run(?=$|[\s;'\"])", text) for text in texts):
+    if draft.translation == "native" and any("/run" in text and re.search(rf"(?:^|[\s'\"])(?:\.|{own})/run(?=$|[\s;'\"])", text) for text in texts):
         draft.note(WARNING, "run", "run", 0, f"the unit still runs {draft.definition.path}/run: keep it")
     if any(re.search(r"(?<![\w-])supervise/", text) for text in texts):
         draft.note(

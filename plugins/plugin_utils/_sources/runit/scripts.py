@@ -131,7 +131,7 @@ def names_own_file(definition: Definition, texts: list[str]) -> bool:
         and path not in ("run", "finish", "check", "down", "log", "control", "supervise", "env", "conf")
     ]
     own += [path for path in ("env", "conf") if path in definition.files]
-    return any(re.search(rf"(^|[\s=:'\"]){re.escape(name)}(?=$|[\s'\"/])", text) for name in own for text in texts)
+    return any(name in text and re.search(rf"(^|[\s=:'\"]){re.escape(name)}(?=$|[\s'\"/])", text) for name in own for text in texts)
 
 
 def names_in(text: str) -> set[str]:
