@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.attacks.kill_points import seed
+from tests.hosts.run_scripts import ordered
+from tests.lab.full import is_full
 from tests.unit.translate.harness import one
 from tests.unit.translate.update_cases import CASES
 
@@ -25,6 +28,10 @@ if t.TYPE_CHECKING:
     from tests.lab.host import Host
 
 HERE = Path(__file__).parent / "run_scripts"
+# Generated scripts; those of a day are others the next day.
+ORDERED = 400 if is_full() else 60
+# Others in each full run.
+SEED = seed() if is_full() else 1
 # Programs that only prepare or compute, and are there on every host; the stand-ins come after them.
 REAL = frozenset(
     """mkdir install chown chmod chgrp rm rmdir ln cp mv touch cat test true false echo printf sed awk grep egrep tr cut head tail sort uniq wc
@@ -130,7 +137,7 @@ def differences(record: dict[str, t.Any]) -> list[str]:
     if called[0] != called[1]:
         return [f"calls: unit {called[0]}, script {called[1]}"]
     for ours, theirs in zip(unit, script):
-        for key in ("ids", "umask", "nice"):
+        for key in ("ids", "umask", "nice", "tree"):
             if ours[key] != theirs[key]:
                 found.append(f"{ours['program']}: {key} {ours[key]}, in the script {theirs[key]}")
         # Where nothing refers to the service directory the unit starts in /.
@@ -147,18 +154,42 @@ def differences(record: dict[str, t.Any]) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def records(lab: t.Any) -> list[dict[str, t.Any]]:
+def ordered_plan() -> dict[str, t.Any]:
+    """Generated scripts, as `plan` has those of the translator's cases; the translation of those that are refused is no unit."""
+    services = []
+    for number in range(ORDERED):
+        name, files = f"ordered-{number}", {"run": ordered.script(SEED, number)}
+        external = [{"path": path, "content": text} for path, text in ordered.FILES.items()]
+        result = one(files, name, external=external)
+        if result["translation"] == "refused":
+            continue
+        (content,) = [unit["content"] for unit in result["units"] if unit["name"].endswith(".service")]
+        services.append(
+            {"name": name, "unit": f"t-{name}.service", "content": content, "files": files, "guarded": True,
+             "directories": [ordered.TREE, "/opt/steps"]}
+        )  # fmt: skip
+    return {"services": services, "names": ordered.PROGRAMS, "paths": ordered.PATHS, "accounts": ordered.ACCOUNTS, "replaced": []}
+
+
+def look(lab: t.Any, wanted: dict[str, t.Any], more: t.Mapping[str, str] | None = None) -> list[dict[str, t.Any]]:
+    """What the scripts and units of a plan call on a host of their own."""
     host: Host = lab.fresh("runit-run")
     try:
+        for path, text in (more or {}).items():
+            host.write(path, text)
         host.write("/usr/local/lib/stand-in", "#!/usr/bin/python3 -ESs\n" + (HERE / "stand_in.py").read_text(), 0o755)
         host.write("/root/on_host.py", (HERE / "on_host.py").read_text())
-        host.write("/root/plan.json", json.dumps(plan()))
+        host.write("/root/plan.json", json.dumps(wanted))
         done = host.run("python3 /root/on_host.py /root/plan.json /usr/local/lib/stand-in", check=True, timeout=300)
         found: list[dict[str, t.Any]] = json.loads(done.stdout.splitlines()[-1])
         return found
     finally:
         lab.forget(host)
+
+
+@pytest.fixture(scope="module")
+def records(lab: t.Any) -> list[dict[str, t.Any]]:
+    return look(lab, plan())
 
 
 @pytest.mark.lab_kinds("runit-run")
@@ -176,3 +207,18 @@ def test_units_do_what_the_scripts_did(records: list[dict[str, t.Any]]) -> None:
 def test_what_is_said_to_differ_does(records: list[dict[str, t.Any]]) -> None:
     differing = {record["name"] for record in records if differences(record)}
     assert set(EXPECTED) <= differing
+
+
+@pytest.mark.lab_kinds("runit-run")
+def test_steps_keep_their_order(lab: t.Any) -> None:
+    """Whatever the order of the steps, what a script did under sh is what the unit does."""
+    wanted = ordered_plan()
+    records = look(lab, wanted, ordered.FILES)
+    scripts = {service["name"]: service for service in wanted["services"]}
+    found = []
+    for record in records:
+        for one_difference in differences(record):
+            service = scripts[record["name"]]
+            found.append(f"{record['name']} (all fail: {record['fails']}): {one_difference}\n{service['files']['run']}\n{service['content']}")
+    assert not found, f"PIDONE_SEED={SEED}: {len(found)}\n" + "\n".join(found[:100])
+    assert len(wanted["services"]) > 0.8 * ORDERED

@@ -10,8 +10,28 @@ import os
 import sys
 
 TRACE = "/var/tmp/trace"
+# What steps of generated scripts work on (`ordered.py`); others have none.
+TREE = "/srv/steps"
 # What has no part in the comparison: sv and svc have nobody to ask, and waiting only takes time.
 SILENT = ("sv", "svc", "sleep", "pause", "logger", "svlogd", "vlogger", "multilog", "utmpset", "snooze")
+
+
+
+def tree() -> list[list[object]]:
+    """Path, owner, mode and text of everything below TREE."""
+    found: list[list[object]] = []
+    for above, directories, files in os.walk(TREE):
+        for name in sorted(directories + files):
+            path = os.path.join(above, name)
+            status = os.lstat(path)
+            try:
+                with open(path) as file:
+                    text = file.read(1000)
+            except OSError:
+                text = ""
+            found.append([path, status.st_uid, status.st_gid, oct(status.st_mode), text])
+    return sorted(found, key=str)
+
 
 umask = os.umask(0)
 os.umask(umask)
@@ -25,6 +45,7 @@ if name not in SILENT:
         "environment": dict(os.environ),
         "umask": umask,
         "nice": os.nice(0),
+        "tree": tree(),
         "output": os.path.realpath("/proc/self/fd/1"),
     }
     file = os.open(TRACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
