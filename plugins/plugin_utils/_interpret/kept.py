@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import construct_of, inner_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before, calls_others
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
@@ -98,11 +98,16 @@ def acts(it: Interpreter, node: Node) -> bool:
     """Whether a node may change something that others see, files that it writes to included."""
     if not {name for name in called_names(it, node) if name not in ("exit", "return")} <= lists.LOOKS:
         return True
-    for one in (node, *called(it, node)):
-        for part in walk(one):
-            if part.type == "file_redirect" and not _SILENT.search(text_of(part)):
-                return True
-    return False
+    return writes(it, node)
+
+
+def writes(it: Interpreter, node: Node) -> bool:
+    """Whether a node sends what it prints to a file, also within the functions it calls."""
+    return any(
+        part.type == "file_redirect" and not _SILENT.search(text_of(part))
+        for one in (node, *called(it, node))
+        for part in walk(one)
+    )
 
 
 def misread(it: Interpreter, node: Node) -> None:
@@ -242,9 +247,13 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
     sets = set_names(it, node)
     exports = sets if it.scope.allexport else sets & (it.scope.exported | set(it.service.environment))
     unknown = it.shell.cwd_unknown or any(may_be_function(it, name) for name in names)
+    # It is to have a PATH that only the shell has.
+    behind = it.outcome.must_follow() or (
+        calls_others(names) and any(piece.kind == "shell" for piece in it.get("PATH", True) or ())
+    )
     if node.type == "subshell" and not wraps and not unknown and not exports and not front:
         # Whatever it does, the shell stays as it is.
-        if it.outcome.must_follow():
+        if behind:
             it.outcome.put_before(_before(it, node))
         else:
             shell_step(it, node, why)
@@ -258,8 +267,9 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
         or names & (STATEFUL - {"exit"})
         or wraps
         or kinds & {"declaration_command", "unset_command"}
+        or any(_hands_on(one) for one in called(it, node))
         or front
-        or it.outcome.must_follow()
+        or behind
     ):
         _keep_in_front(it, node, background, why, wraps, exports)
     else:
@@ -327,7 +337,7 @@ def _keep_in_front(
 def _before(it: Interpreter, node: Node) -> Before:
     """A node as what stays in front of the command."""
     printer, text = printed(it, node)
-    return Before(printer.prefix() + text, None, referenced(node), called_names(it, node))
+    return Before(printer.prefix() + text, None, referenced(node), called_names(it, node), writes(it, node))
 
 
 def exporting(it: Interpreter, text: str, names: t.Collection[str]) -> str:
@@ -355,9 +365,9 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     names = called_names(it, node)
     setup = printer.prefix()
     if printer.shell_names:
-        if not it.outcome.prefix_commands <= lists.HARMLESS:
+        if it.outcome.must_follow() or not it.outcome.prefix_commands <= lists.HARMLESS:
             # It follows what acts, so it counts as something that does.
-            it.outcome.put_before(Before(setup + text, None, referenced(node), names | {"?"}))
+            it.outcome.put_before(Before(setup + text, None, referenced(node), names, acts=True))
             return
         setup = "; ".join([*(one.text for one in it.outcome.live_prefix(text)), setup])
     ignore = not (checked or it.shell.errexit)
@@ -365,7 +375,7 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     if "exit" in names and codes and codes <= it.dialect.ends:
         if it.outcome.has_acted() or any(step.path for step in it.outcome.steps):
             # Its own exit code tells systemd not to start the service again.
-            it.outcome.put_before(Before(setup + text, None, referenced(node), names))
+            it.outcome.put_before(Before(setup + text, None, referenced(node), names, writes(it, node)))
             return
         it.note(
             INFO,
@@ -381,6 +391,8 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             text += "; :"
     if it.shell.errexit:
         setup = "set -e; " + setup
+        if _may_end_badly(node):
+            text += "; :"
     takes_time(it, names, any("R" in word for word in re.findall(r"(?<=\s)-[a-zA-Z]*", text)))
     if len(setup + text) > 700:
         it.reasons.append(
@@ -391,7 +403,24 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             )
         )
     it.note(INFO, construct_of(node), f"kept as shell in ExecStartPre= ({why})")
-    it.outcome.steps.append(Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node)))
+    it.outcome.steps.append(
+        Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node), calls_others(names))
+    )
+
+
+def _hands_on(function: Node) -> bool:
+    """Whether a function changes what programs get that the script calls after it."""
+    return any(
+        one.type == "unset_command" or (one.type == "declaration_command" and text_of(one.children[0]) == "export")
+        for one in walk(function)
+    )
+
+
+def _may_end_badly(node: Node) -> bool:
+    """Whether a statement can end with a status for which `set -e` does not end the script, as it comes from a condition: POSIX, `set`."""
+    if node.type in ("command", "subshell", "pipeline"):
+        return False
+    return any(one.type in ("&&", "!") for one in walk(node))
 
 
 def takes_time(it: Interpreter, names: set[str], recursive: bool = False) -> None:

@@ -16,16 +16,25 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word
 
 # What changes the shell or asks something, and nothing else.
-_NO_ACTS = lists.HARMLESS - {"exit", "return", "exec"} | frozenset(". source cd umask ulimit read getopts let".split())
+_NO_ACTS = lists.HARMLESS - {"exit", "return", "exec"} | frozenset(". source cd read getopts let".split())
+
+
+def calls_others(names: t.Collection[str]) -> bool:
+    """Whether one of the commands is a program that is not one of every host."""
+    return not all(name in lists.STANDARD or name in lists.HARMLESS or name in _NO_ACTS for name in names)
 
 
 class Before(t.NamedTuple):
-    """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls."""
+    """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls.
+
+    `acts`: it changes something that others see, beside what the programs that it calls do: it writes a file.
+    """
 
     text: str
     sets: set[str] | None
     uses: set[str]
     calls: set[str]
+    acts: bool = False
 
 
 @dataclasses.dataclass
@@ -83,7 +92,7 @@ class Outcome:
 
     def must_follow(self) -> bool:
         """Whether what stays in front of the command acts, or ends the script, so that a step behind it must not run before it."""
-        return any(not one.calls <= _NO_ACTS for one in self.prefix)
+        return any(one.acts or not one.calls <= _NO_ACTS for one in self.prefix)
 
     def has_acted(self) -> bool:
         """Whether something came before that others may see, or that may have to come before what follows.
@@ -91,6 +100,10 @@ class Outcome:
         Directories that are only made do not count: they are there before everything else.
         """
         return self.must_follow() or any(step.acts for step in self.steps)
+
+    def runs_others(self) -> bool:
+        """Whether a program was run so far that is not one of every host, and may run further ones along its PATH."""
+        return any(step.others for step in self.steps) or any(calls_others(one.calls) for one in self.prefix)
 
     def live_prefix(self, rest: str) -> list[Before]:
         """What stays in front of the command, without variables that nothing uses any more.
@@ -107,9 +120,22 @@ class Outcome:
             kept.insert(0, one)
         return kept
 
+    def _used_in_steps(self, name: str) -> bool:
+        for command in (*(step.run for step in self.steps), *self.service.exec_condition):
+            if command is None:
+                continue
+            if command.line is not None:
+                # What the text sets itself is no value from before.
+                first = re.search(rf"\b{re.escape(name)}\b", command.line) if name in command.line else None
+                if first is not None and command.line[first.start() - 1 : first.start()] in ("$", "{"):
+                    return True
+            if any(piece.kind == "var" and piece.text == name for word in command.argv for piece in word):
+                return True
+        return False
+
     def used_before(self, name: str, words: t.Sequence[Word] = ()) -> bool:
         """Whether something uses the value a variable has before the command gets another one by Environment=."""
-        if any(name in one.uses for one in self.prefix):
+        if any(name in one.uses for one in self.prefix) or self._used_in_steps(name):
             return True
         return any(
             (piece.kind == "var" and piece.text == name)

@@ -141,6 +141,8 @@ def export_value(it: Interpreter, name: str, value: Word) -> None:
     if name == "PATH":
         if text == DEFAULT_PATH:
             return
+        if it.outcome.runs_others():
+            raise NeedShell("what comes before it is to have another PATH")
         it.scope.path_changed = True
     if name not in it.service.environment and it.outcome.used_before(name):
         raise NeedShell(f"what comes before uses the value {name} had")

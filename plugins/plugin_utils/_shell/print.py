@@ -83,6 +83,10 @@ class Printer:
         ):
             self._parameters()
         for name in sorted(used):
+            if name == "PWD" and not commands_in(node).isdisjoint(("cd", "pushd", "popd")):
+                # The shell knows best where it is then.
+                self.keep.add(name)
+                continue
             value = scope.get(name, True)
             if value is None or not (NAME.match(name) or name in ("0", "@", "*", "#")):
                 continue

@@ -58,6 +58,9 @@ def umask(it: Interpreter, call: Call) -> bool:
     text = fixed(it, call.words[1]) if len(call.words) == 2 else None
     if text is None or not re.match(r"[0-7]{1,4}\Z", text):
         raise NeedShell("a umask in symbols")
+    if it.outcome.must_follow():
+        # The directive would hold for what is in front of it in the same shell.
+        raise NeedShell("it comes after what only a shell can do")
     mark_umask(it)
     it.shell.umask = int(text, 8)
     it.service.set("UMask", text.zfill(4))

@@ -13,6 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.redirect import redirect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, takes_time
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import calls_others
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
@@ -122,6 +123,8 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         raise NeedShell("it comes after what only a shell can do")
     if not is_silent(redirects):
         raise NeedShell("its output goes elsewhere")
+    if calls_others({base_name(words)}) and any(piece.kind == "shell" for piece in it.get("PATH", True) or ()):
+        raise NeedShell("it is to have a PATH that only the shell has")
     if constant(words[0]) in it.shell.functions:
         raise NeedShell("a function of the script")
     if any(piece.kind == "shell" for word in words for piece in word):
@@ -150,7 +153,9 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         takes_time(it, {name}, any(re.match(r"-\w*R", constant(word) or "") for word in words[1:]))
     looks = name in lists.LOOKS or any(CHECKS.match(constant(word) or "") for word in words[1:])
     it.outcome.steps.append(
-        Step.command(Command(argv, ignore=not (checked or it.shell.errexit)), it.line, acts=not looks)
+        Step.command(
+            Command(argv, ignore=not (checked or it.shell.errexit)), it.line, acts=not looks, others=calls_others({name})
+        )
     )
 
 

@@ -115,6 +115,8 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         ):
             it.note(INFO, ".", f"{path} sets nothing that the script uses; not read any more")
             return
+        if any(it.outcome.used_before(name) for name in names):
+            raise NeedShell("what comes before it uses other values of its variables")
         settings_file(it, path, optional)
         open_settings(it, names, values)
         it.note(

@@ -43,6 +43,7 @@ class Step:
         "kind",
         "line",
         "mode",
+        "others",
         "owner",
         "path",
         "recursive",
@@ -66,13 +67,16 @@ class Step:
         self.ident = 0
         # It may change something that what comes later asks for, or depends on.
         self.acts = False
+        # It runs a program that is not one of every host.
+        self.others = False
         self.umask: int | None = None
 
     @classmethod
-    def command(cls, run: Command, line: int, acts: bool = True) -> Step:
+    def command(cls, run: Command, line: int, acts: bool = True, others: bool = False) -> Step:
         step = cls("command", line)
         step.run = run
         step.acts = acts
+        step.others = others
         return step
 
     @classmethod

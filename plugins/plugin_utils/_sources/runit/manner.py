@@ -93,7 +93,7 @@ def _stay(it: Interpreter, command: Command) -> None:
     before = ""
     if elsewhere and depends_on_directory(text):
         before = f"cd {word_text(lit(command.cwd or '/'))}; "
-    if masked and not text.startswith(("/usr/bin/test ", "[ ")):
+    if masked and not re.fullmatch(r"(/usr/bin/test|\[) [^;&|]*", text):
         before = f"umask {mask}; {before}"
     if before:
         command.line = f"{before}{text if command.line is not None else 'exec ' + words}"
@@ -145,6 +145,8 @@ def _needs_directory(it: Interpreter, text: str) -> str:
     for word in words:
         if word and (relative_file(word) or word in (".", "..")):
             return f"'{word}' is relative to it"
+    if any(re.search(r"\$\{?(OLD)?PWD\b|(?<![\w./-])pwd(?![\w./-])", one) for one in (text, *shells)):
+        return "shell text asks where it is"
     if any(is_relative(one) for one in shells) or any(names_relative(command) for command in commands):
         return "files are named relative to it"
     for one in texts:
