@@ -247,10 +247,8 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
     sets = set_names(it, node)
     exports = sets if it.scope.allexport else sets & (it.scope.exported | set(it.service.environment))
     unknown = it.shell.cwd_unknown or any(may_be_function(it, name) for name in names)
-    # It is to have a PATH that only the shell has.
-    behind = it.outcome.must_follow() or (
-        calls_others(names) and any(piece.kind == "shell" for piece in it.get("PATH", True) or ())
-    )
+    # It is to have a PATH or variables that only the shell has.
+    behind = it.outcome.must_follow() or (calls_others(names) and needs_shell(it))
     if node.type == "subshell" and not wraps and not unknown and not exports and not front:
         # Whatever it does, the shell stays as it is.
         if behind:
@@ -321,7 +319,8 @@ def _keep_in_front(
         and not exports
         and not sets & {"PATH"}
     )
-    it.outcome.put_before(one._replace(text=text, sets=sets if pure else None))
+    hands_on = bool(exports) or node.type == "declaration_command" or any(_hands_on(each) for each in called(it, node))
+    it.outcome.put_before(one._replace(text=text, sets=sets if pure else None, exports=hands_on))
     changed = set(sets)
     if one.calls & {"set", "shift"}:
         changed |= {name for name in it.scope.vars if name.isdigit()} | {"@", "*", "#"}
@@ -406,6 +405,11 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     it.outcome.steps.append(
         Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node), calls_others(names))
     )
+
+
+def needs_shell(it: Interpreter) -> bool:
+    """Whether a program that is called now is to have a PATH, or variables, that only the shell has."""
+    return it.outcome.hands_on() or any(piece.kind == "shell" for piece in it.get("PATH", True) or ())
 
 
 def _hands_on(function: Node) -> bool:

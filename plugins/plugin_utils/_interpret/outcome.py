@@ -27,7 +27,7 @@ def calls_others(names: t.Collection[str]) -> bool:
 class Before(t.NamedTuple):
     """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls.
 
-    `acts`: it changes something that others see, beside what the programs that it calls do: it writes a file.
+    `exports`: programs that are called after it get variables of it. `acts`: it changes something that others see, beside what the programs that it calls do: it writes a file.
     """
 
     text: str
@@ -35,6 +35,7 @@ class Before(t.NamedTuple):
     uses: set[str]
     calls: set[str]
     acts: bool = False
+    exports: bool = False
 
 
 @dataclasses.dataclass
@@ -100,6 +101,10 @@ class Outcome:
         Directories that are only made do not count: they are there before everything else.
         """
         return self.must_follow() or any(step.acts for step in self.steps)
+
+    def hands_on(self) -> bool:
+        """Whether programs that are called from now on are to get variables that only the shell has."""
+        return any(one.exports for one in self.prefix)
 
     def runs_others(self) -> bool:
         """Whether a program was run so far that is not one of every host, and may run further ones along its PATH."""

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.call import Call
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.assign import assignment
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.redirect import redirect
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, takes_time
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, needs_shell, takes_time
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import calls_others
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
@@ -123,8 +123,8 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
         raise NeedShell("it comes after what only a shell can do")
     if not is_silent(redirects):
         raise NeedShell("its output goes elsewhere")
-    if calls_others({base_name(words)}) and any(piece.kind == "shell" for piece in it.get("PATH", True) or ()):
-        raise NeedShell("it is to have a PATH that only the shell has")
+    if calls_others({base_name(words)}) and needs_shell(it):
+        raise NeedShell("it is to have variables that only the shell has")
     if constant(words[0]) in it.shell.functions:
         raise NeedShell("a function of the script")
     if any(piece.kind == "shell" for word in words for piece in word):
