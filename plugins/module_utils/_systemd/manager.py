@@ -260,10 +260,14 @@ class Manager:
         """
         return self.enablement(names)[0]
 
-    def enablement(self, names: t.Sequence[str]) -> tuple[list[str], set[str]]:
+    def enablement(
+        self, names: t.Sequence[str], files: dict[str, str] | None = None
+    ) -> tuple[list[str], set[str]]:
         """UnitFileState of each name, and those that are surely enabled by all the links that they ask for.
 
         Of others than these it is not known, be it that there are few of them.
+
+        :param files: units are added to it that surely are one file alone, as files are now: name -> path.
         """
         whole: set[str] = set()
         known: dict[str, str] = {}
@@ -271,7 +275,7 @@ class Manager:
             # Systemd looks at all links for each name.
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
 
-            known = states_from_files(self.unit_path(), names, self.link_directories()[:1], whole)
+            known = states_from_files(self.unit_path(), names, self.link_directories()[:1], whole, files)
         unknown = [name for name in names if name not in known]
         calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in unknown]
         for name, reply in zip(unknown, self.ask(calls) if calls else ()):
