@@ -101,13 +101,21 @@ class _Rows:
         end = pos + size
         rows: list[t.Any] = []
         known: dict[bytes, str] = {}
-        find, kinds = buf.find, self._kinds
+        # Of each column, the bytes and the value of a row before; nothing begins with an empty tuple.
+        before: list[t.Any] = [((), None)] * len(self._kinds)
+        find, starts, columns = buf.find, buf.startswith, tuple(enumerate(self._kinds))
         while pos < end:
             pos = (pos + 7) & -8
             row: list[t.Any] = []
-            for kind in kinds:
-                start = ((pos + 3) & -4) + 4
-                value = number(buf, start - 4)[0]
+            for column, kind in columns:
+                first = (pos + 3) & -4
+                raw, value = before[column]
+                if starts(raw, first):
+                    row.append(value)
+                    pos = first + len(raw)
+                    continue
+                start = first + 4
+                value = number(buf, first)[0]
                 pos = start
                 if kind != "u":
                     pos = start + value
@@ -123,6 +131,8 @@ class _Rows:
                             known[raw] = value
                     if kind == "o" and not is_path(value):
                         raise ValueError(f"{value!r} is no object path")
+                if pos - first <= _REPEATED:
+                    before[column] = buf[first:pos], value
                 row.append(value)
             rows.append(tuple(row))
         if pos != end:

@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
     ENTRIES,
     LIMIT,
     Unreadable,
+    read_seen,
     read_small,
 )
 
@@ -36,8 +37,8 @@ _fileless_name = re.compile(r"(?!\.)[A-Za-z0-9:_.\\-]{1,240}\.(?:device|scope)")
 # Types of units of which Alias= is heeded.
 _ALIASED = (".service", ".socket", ".target", ".timer", ".path")
 
-# The first line of a section, alone on its line.
-_header = re.compile(rb"\[[A-Za-z][A-Za-z0-9-]*\][ \t]*(?:\n|\Z)").match
+# What looks like the head of a section and is none, after a line break: a head is alone on its line.
+_no_header = re.compile(rb"\n[ \t\v\f]*\[(?![A-Za-z][A-Za-z0-9-]*\][ \t]*(?:\n|\Z))").search
 _WORD = rb"[A-Za-z0-9:_.@-]+\.(?:service|socket|target|timer|path|mount|automount|swap|slice)"
 # A section [Install] to the end of the file, of nothing but comments and these directives with plain names.
 _plain_install = re.compile(
@@ -65,7 +66,7 @@ def states_from_files(
 
     Nothing is remembered: it is what GetUnitFileState would answer now.
 
-    :param paths: the manager's UnitPath.
+    :param paths: UnitPath of the system's manager, so directories of root's.
     :param names: full names of units.
     :param lasting: those of the paths in which links enable units for good.
     :param whole: names are added to it of units that are enabled for good and have no other names, as far as all links that
@@ -205,7 +206,7 @@ class _Look:
         if os.path.basename(directory) in OF_SYSTEMD:
             return None
         path = f"{directory}/{name}"
-        content = read_small(path)
+        content = read_seen(path)
         if not content or not is_regular(content):
             return None
         for folder in dropins:
@@ -286,13 +287,7 @@ def is_regular(content: bytes) -> bool:
         return False
     if b".include" in content or _continued_comment(content) or not (content.isascii() or _is_text(content)):
         return False
-    at = content.find(b"[")
-    while at >= 0:
-        # What is before it on its line.
-        if not content[content.rfind(b"\n", 0, at) + 1 : at].strip() and not _header(content, at):
-            return False
-        at = content.find(b"[", at + 1)
-    return True
+    return not _no_header(b"\n" + content)
 
 
 def _is_text(content: bytes) -> bool:

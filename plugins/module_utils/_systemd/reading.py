@@ -113,16 +113,12 @@ def read_handle(
     :param again: path, flags and directory by which the file is opened where there is no /proc.
     """
     status = os.fstat(handle)
-    size = status.st_size
     if not stat.S_ISREG(status.st_mode):
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL:
             return b"", status
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
-        number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-        raise Unreadable(shown, f"it is {kind}, not a regular file; remove it", number)
-    if size > limit and not head:
+        raise _no_file(shown, status)
+    if status.st_size > limit and not head:
         raise _too_large(shown, limit)
-    most = limit if head else limit + 1
     try:
         try:
             # What the descriptor names, and nothing that has taken its place meanwhile (proc(5)).
@@ -130,10 +126,7 @@ def read_handle(
         except FileNotFoundError:
             descriptor = _open_again(shown, status, again)
         try:
-            # One byte more than there was tells that this is the end. Some (such as in /proc) do not tell their size.
-            content = os.read(descriptor, size + 1 if 0 < size < most else min(most, _PART))
-            if len(content) != size or not size:
-                content = _read_on(descriptor, content, most)
+            content = _read(descriptor, status.st_size, limit if head else limit + 1)
         finally:
             os.close(descriptor)
     except OSError as e:
@@ -142,6 +135,35 @@ def read_handle(
         # It grew, or is one of those (such as in /proc) that do not tell their size.
         raise _too_large(shown, limit)
     return content, status
+
+
+def read_seen(path: str, limit: int = LIMIT) -> bytes | None:
+    """The content of a file that was just seen to be a regular one, in a directory of the system manager's unit files.
+
+    Thousands are read so, in half of the time: what is there is looked at once it is open, and not before. Nobody but root can have put
+    something else there since, as whoever can write there has systemd run what he likes. It is not waited for all the same, no
+    link is followed, and nothing but a regular file is read.
+
+    None where it is gone by now.
+
+    :raises Unreadable: it is something else by now, is larger, or may not be read.
+    """
+    try:
+        descriptor = os.open(path, _READ | os.O_NOFOLLOW)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _no_file(path, status)
+            content = _read(descriptor, status.st_size, limit + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise unreadable(path, e) from e
+    if len(content) > limit:
+        raise _too_large(path, limit)
+    return content
 
 
 def list_small(path: str | int, limit: int = ENTRIES, shown: str = "") -> list[str]:
@@ -198,13 +220,23 @@ def _open_again(shown: str, status: os.stat_result, again: tuple[str, int, int |
     raise Unreadable(shown, "it was replaced while it was read; run the task again", errno.EAGAIN)
 
 
-def _read_on(descriptor: int, begun: bytes, most: int) -> bytes:
-    """What was read, and what comes after it: to the end of the file, and no more than that many bytes altogether."""
-    parts, left = [begun], most - len(begun)
+def _read(descriptor: int, size: int, most: int) -> bytes:
+    """To the end of a file that had that size, and no more than `most` bytes."""
+    # One byte more than there was tells that this is the end. Some (such as in /proc) do not tell their size.
+    content = os.read(descriptor, size + 1 if 0 < size < most else min(most, _PART))
+    if size and len(content) == size:
+        return content
+    parts, left = [content], most - len(content)
     while parts[-1] and left > 0:
         parts.append(os.read(descriptor, min(left, _PART)))
         left -= len(parts[-1])
     return b"".join(parts)
+
+
+def _no_file(path: str, status: os.stat_result) -> Unreadable:
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
+    number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+    return Unreadable(path, f"it is {kind}, not a regular file; remove it", number)
 
 
 def _too_large(path: str, limit: int) -> Unreadable:
@@ -223,6 +255,7 @@ __all__: t.Sequence[str] = (
     "read_file",
     "read_handle",
     "read_head",
+    "read_seen",
     "read_small",
     "read_text",
     "unreadable",
