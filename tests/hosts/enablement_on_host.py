@@ -6,7 +6,8 @@
     python3 enablement_on_host.py <<< '{"made": {PATH: TEXT or [TARGET]}, "names": [NAME, ...] or null, "scope": ...}'
         -> {"states": {NAME: [what the files tell or null, what systemd says], ...},
             "whole": {NAME: [links that systemd makes all the same, when it is asked to enable the unit], ...},
-            "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...}}
+            "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...},
+            "files": {NAME: [the only file, what systemd says: FragmentPath, DropInPaths, SourcePath], ...}}
 
 Without `names` it is about all that the host has: unit files, links, and units that are loaded; nothing is enabled then.
 """
@@ -28,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
 
 SERVICE = "org.freedesktop.systemd1.Service"
+UNIT = "org.freedesktop.systemd1.Unit"
 PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"
 
@@ -86,6 +88,17 @@ def services(connection: t.Any, paths: list[str], names: list[str]) -> dict[str,
     return found
 
 
+def files_of(connection: t.Any, files: dict[str, str]) -> dict[str, list[t.Any]]:
+    """Which files units are made of, as files tell and as systemd says of those that it can load."""
+    found = {}
+    for name, path in files.items():
+        (row,) = connection.call(Call(PATH, MANAGER, "ListUnitsByNames", "as", ([name],)))[0]
+        if row[2] == "loaded":
+            asked = [get_property(row[6], UNIT, each) for each in ("FragmentPath", "DropInPaths", "SourcePath")]
+            found[name] = [[path, [], ""], [reply[0][1] for reply in connection.call_many(asked)]]
+    return found
+
+
 def main() -> None:
     """Do it."""
     asked = json.load(sys.stdin)
@@ -97,9 +110,11 @@ def main() -> None:
         try:
             names = everything(connection, paths) if asked["names"] is None else asked["names"]
             whole: set[str] = set()
-            ours = states_from_files(paths, names, asked["lasting"], whole)
+            alone: dict[str, str] = {}
+            ours = states_from_files(paths, names, asked["lasting"], whole, alone)
             replies = connection.call_many([Call(PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names])
             kinds = services(connection, paths, names) if scope == "system" else {}
+            files = files_of(connection, alone) if scope == "system" else {}
             made = links_made(connection, sorted(whole) if asked["names"] is not None else [])
         finally:
             for path in asked["made"]:
@@ -108,7 +123,7 @@ def main() -> None:
                 os.rmdir(path)
     theirs = ["" if isinstance(reply, CallFailed) else reply[0] for reply in replies]
     states = {name: [ours.get(name), state] for name, state in zip(names, theirs)}
-    json.dump({"states": states, "whole": made, "services": kinds}, sys.stdout)
+    json.dump({"states": states, "whole": made, "services": kinds, "files": files}, sys.stdout)
 
 
 if __name__ == "__main__":

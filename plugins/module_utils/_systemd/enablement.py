@@ -156,16 +156,18 @@ class _Look:
         links = []
         for entry in entries_of(path):
             if entry.is_symlink():
-                links.append(entry.name)
+                name = entry.name
+                links.append(name)
                 # Behind the directory of the unit's file, systemd 247 goes by what a link leads to.
-                if runtime and os.path.basename(os.readlink(entry.path)) != entry.name:
-                    self._ask.add(entry.name)
+                if runtime and os.path.basename(os.readlink(entry.path)) != name:
+                    self._ask.add(name)
             elif entry.is_dir(follow_symlinks=False):
                 self._doubt_links(entry.path)
         if lasting:
             folder = (os.path.basename(path),)
+            enabled = self._enabled
             for name in links:
-                self._enabled[name] = self._enabled.get(name, ()) + folder
+                enabled[name] = enabled[name] + folder if name in enabled else folder
         elif runtime:
             self._runtime.update(links)
         self._links.append((path, links))

@@ -158,8 +158,9 @@ class Unit:
     @property
     def missing(self) -> bool:
         """Whether there is no such unit: nothing that runs, nothing loaded, no unit file and no System V script."""
-        nothing = self.load_state == "not-found" and not self.file_state and not self.script
-        return nothing and self.active_state == "inactive"
+        if self.file_state or self.script:
+            return False
+        return self.load_state == "not-found" and self.active_state == "inactive"
 
     def describe(self) -> str:
         """The state in words: `inactive (dead), disabled`."""
