@@ -331,6 +331,7 @@ def test_files(compare: t.Any) -> None:
             assert not {name for name in found.files if name.startswith("en-")} - {"en-kind.socket", "en-kind.target", "en-kind.timer", "en-kind.path"}
             del made[f"{RUN}/{folder}.d/a.conf"]
             alone.add("en-dropin1.service")
+    made["/etc/systemd/system/en-kind.mount"] = "[Mount]\nWhat=tmpfs\nWhere=/en/kind\nType=tmpfs\n"
     made[f"{ETC}/en-source.service"] = "[Unit]\nSourcePath=/etc/hosts\n" + STATIC
     made[f"{ETC}/en-aliased.service"] = STATIC
     made[f"{ETC}/en-alias.service"] = ["en-aliased.service"]

@@ -34,6 +34,8 @@ plain_name = re.compile(
 ).fullmatch
 # What has no unit file, if it is not there: devices have never one, and scopes hardly.
 _fileless_name = re.compile(r"(?!\.)[A-Za-z0-9:_.\\-]{1,240}\.(?:device|scope)").fullmatch
+# Types of units that systemd says are made of /proc too, while the kernel has them.
+_OF_KERNEL = (".mount", ".swap")
 # Types of units of which Alias= is heeded.
 _ALIASED = (".service", ".socket", ".target", ".timer", ".path")
 
@@ -221,7 +223,7 @@ class _Look:
         if keys is None:
             # Also of one that is enabled, it must be a section that systemd can read.
             return None
-        if self._alone is not None and b"SourcePath" not in content and self._with_dropins.isdisjoint(dropins_of(name)):
+        if self._alone is not None and self._is_alone(name, content):
             self._alone[name] = path
         if name in self._enabled or name in self._runtime:
             if name not in self._enabled:
@@ -234,6 +236,11 @@ class _Look:
         if b"Alias" in keys:
             return "disabled" if name.endswith(_ALIASED) else None
         return "indirect" if b"Also" in keys else "static"
+
+    def _is_alone(self, name: str, content: bytes) -> bool:
+        """Whether a unit with such a file has no drop-ins, and no other source."""
+        is_made_of_more = name.endswith(_OF_KERNEL) or b"SourcePath" in content
+        return not is_made_of_more and self._with_dropins.isdisjoint(dropins_of(name))
 
     def _install(self, content: bytes) -> set[bytes] | None:
         """The directives of the section [Install]; None where it takes more to understand it."""

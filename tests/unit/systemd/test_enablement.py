@@ -89,12 +89,13 @@ def test_units_that_are_one_file_alone(place: Place) -> None:
     (place.etc / "other.service").symlink_to(place.lib / names[4])
     (place.lib / names[5]).unlink()
     (place.lib / names[6]).write_text("[Install\n")
-    dashed = "a-b-c.service"
-    (place.lib / dashed).write_text(TEXT)
+    dashed, mount = "a-b-c.service", "x.mount"
+    for name in (dashed, mount):
+        (place.lib / name).write_text(TEXT)
 
     def alone() -> dict[str, str]:
         files: dict[str, str] = {}
-        states_from_files([str(place.etc), str(place.lib)], [*names, dashed], [], None, files)
+        states_from_files([str(place.etc), str(place.lib)], [*names, dashed, mount], [], None, files)
         return files
 
     plain = {names[0]: f"{place.lib}/{names[0]}", names[1]: f"{place.etc}/{names[1]}"}

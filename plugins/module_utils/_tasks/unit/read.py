@@ -268,9 +268,9 @@ def read(
     if manager.offline:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
-        files = UnitFiles(manager)
+        known_files = UnitFiles(manager)
         for unit in units:
-            unit.alias_of = files.name_behind(unit.name)
+            unit.alias_of = known_files.name_behind(unit.name)
     states, whole = manager.enablement([unit.name for unit in units], files)
     for unit, state in zip(units, states):
         unit.file_state, unit.is_whole = state, unit.name in whole
