@@ -181,13 +181,13 @@ class TestUnitInfo:
 
 def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None:
     """Of many units files are looked at; what systemd has not read yet is not told."""
-    stem, count = "uim", 40
+    stem, count, local = "uim", 40, "/usr/local/lib/systemd/system"
     names = [f"{stem}{number}.service" for number in range(count)]
     text = "[Unit]\\nSourcePath=/etc/hosts\\n[Service]\\nExecStart=/bin/sleep infinity\\n"
     gone = names[4]
     plain = text.replace("SourcePath=/etc/hosts", "Description=x")
-    made = [f"printf '{text if name == names[0] else plain}' > {SYSTEM}/{name}" for name in names]
-    made.append(f"mkdir {SYSTEM}/{names[1]}.d; printf '[Unit]\\n' > {SYSTEM}/{names[1]}.d/a.conf")
+    made = [f"printf '{text if name == names[0] else plain}' > {local}/{name}" for name in names]
+    made.append(f"mkdir {local}/{names[1]}.d; printf '[Unit]\\n' > {local}/{names[1]}.d/a.conf")
 
     def told() -> dict[str, list[t.Any]]:
         found = info(host, name=[f"{stem}*.service"])
@@ -200,15 +200,15 @@ def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None
         return {name: [each["FragmentPath"], each["DropInPaths"].split()] for name, each in zip(names, values)}
 
     try:
-        host.run("\n".join(["set -e", *made, f"systemctl daemon-reload; systemctl start {' '.join(names)}"]), check=True)
+        host.run("\n".join(["set -e", f"mkdir -p {local}", *made, f"systemctl daemon-reload; systemctl start {' '.join(names)}"]), check=True)
         found = told()
         assert found == show()
-        assert found[names[1]][1] == [f"{SYSTEM}/{names[1]}.d/a.conf"]
+        assert found[names[1]][1] == [f"{local}/{names[1]}.d/a.conf"]
         assert info(host, name=[f"{stem}*.service"])[names[0]]["source_path"] == "/etc/hosts"
         # A file in another place, drop-ins of one and of all, one that is gone; none of them has been read.
         host.run(
             f"cd /run/systemd/system && printf '{plain}' > {names[2]} && mkdir {names[3]}.d && printf '[Unit]\\n' > {names[3]}.d/b.conf"
-            f" && mkdir service.d && printf '[Unit]\\n' > service.d/pidone.conf && rm {SYSTEM}/{gone}",
+            f" && mkdir service.d && printf '[Unit]\\n' > service.d/pidone.conf && rm {local}/{gone}",
             check=True,
         )
         assert told() == found == show()
@@ -221,5 +221,5 @@ def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None
         assert len(after[names[3]][1]) == 2
     finally:
         host.run(
-            f"systemctl stop '{stem}*'; cd /run/systemd/system; rm -rf {SYSTEM}/{stem}* {stem}* service.d; systemctl daemon-reload"
+            f"systemctl stop '{stem}*'; cd /run/systemd/system; rm -rf {local}/{stem}* {stem}* service.d; systemctl daemon-reload"
         )
