@@ -116,7 +116,7 @@ def test_rows_like_those_before(order: dbus.Endianness) -> None:
     chance = random.Random(7)
     texts, numbers = ["", "a", "ab", "abc", "abcd", "x" * 15, "x" * 16, "x" * 30], [0, 1, 2, 0xFFFFFFFF]
     paths = ["/", "/a", "/ab", f"/{'x' * 14}", f"/{'x' * 30}"]
-    kinds = {"s": texts, "u": numbers, "o": paths}
+    kinds: dict[str, list[t.Any]] = {"s": texts, "u": numbers, "o": paths}
     for signature in ("ssssssouso", "su", "us", "oo", "uu"):
         rows = [tuple(chance.choice(kinds[kind][: chance.choice((2, 9))]) for kind in signature) for _row in range(300)]
         assert read(serialised(f"a({signature})", (rows,), order=order))[1] == (rows,)
