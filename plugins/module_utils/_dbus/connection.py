@@ -446,37 +446,41 @@ class Connection:
 
     def _take_messages(self) -> None:
         buffer, pos, size = self._buffer, 0, len(self._buffer)
+        # Of each member that somebody wants signals of, where its name is next; of all, the first of these.
+        places = dict.fromkeys(self._signals, -1)
+        nearest = -1 if places else size
         while size - pos >= 16:
             order = ORDERS.get(buffer[pos])
             if order is None or buffer[pos + 3] != 1:
                 raise self._bad("sent what is no message of D-Bus")
-            fields = int.from_bytes(buffer[pos + 12 : pos + 16], order.name)
+            length, fields = order.lengths(buffer, pos + 4)
             header = (16 + fields + 7) & ~7
-            length = header + int.from_bytes(buffer[pos + 4 : pos + 8], order.name)
+            length += header
             if fields > _LARGEST_HEADER or length > self._largest:
                 raise self._bad(
                     f"sent a message of {length >> 20} MiB, where {self._largest >> 20} MiB are the most that is taken"
                 )
             if pos + length > size:
                 break
-            self._take(buffer[pos + 1], buffer, pos, pos + header, pos + length)
+            kind = buffer[pos + 1]
+            if kind == _SIGNAL and nearest < pos:
+                for member, at in places.items():
+                    if at < pos:
+                        found = buffer.find(member, pos)
+                        places[member] = size if found < 0 else found
+                nearest = min(places.values())
+            # On systemd's private socket most messages are signals that nobody waits for: their names are looked for in all at once.
+            if kind != _SIGNAL or nearest < pos + header:
+                self._take(kind, bytes(buffer[pos : pos + length]))
             pos += length
         del buffer[:pos]
 
-    def _take(self, kind: int, buffer: bytearray, start: int, body: int, end: int) -> None:
-        if kind == _SIGNAL:
-            # A cheap look first: the member's name is somewhere in the header of each signal that is wanted.
-            for member in self._signals:
-                if buffer.find(member, start, body) >= 0:
-                    break
-            else:
-                return
-        elif kind not in (_RETURN, _ERROR):
+    def _take(self, kind: int, message: bytes) -> None:
+        if kind not in (_SIGNAL, _RETURN, _ERROR):
             # Calls are nobody's business here, and types of later versions are to be ignored.
             if not kind:
                 raise self._bad("sent what is no message of D-Bus")
             return
-        message = bytes(buffer[start:end])
         try:
             fields, at = self._reader.header(message)
             if kind == _SIGNAL:
