@@ -25,6 +25,9 @@ UNITS = {
     # The first time it says which invocation it is, dies after a while, and is well from then on.
     "fl-heals": "[Service]\nExecStart=/bin/sh -c 'test -e /run/fl-healed && exec sleep 1000; echo $$INVOCATION_ID >/run/fl-healed; sleep 0.7; "
     "echo cannot open the database >&2; exit 3'\nRestart=on-failure\n",
+    # journald finds nothing that tells the invocation of its lines, as where it comes to them too late.
+    "fl-nameless": "[Service]\nExecStart=/bin/sh -c 'test -e /run/fl-healed && exec sleep 1000; touch /run/fl-healed; "
+    "rm /run/systemd/units/invocation:fl-nameless.service; echo cannot open the database >&2; exit 3'\nRestart=on-failure\n",
     "fl-quick": "[Service]\nExecStart=/bin/sh -c 'test -e /run/fl-healed && exec sleep 1000; touch /run/fl-healed; kill -SEGV $$$$'\n"
     "Restart=always\nRestartSec=0\n",
 }
@@ -71,6 +74,15 @@ def test_the_first_death_is_told(host: Host, state: str) -> None:
     assert failure["invocation_id"] == host.run("cat /run/fl-healed").stdout.strip() != ""
     assert [line["message"] for line in failure["journal"] if line["identifier"] == "sh"] == ["cannot open the database"]
     assert "exited with status 3" in text and "restarted" not in text.partition("unit ")[2]
+
+
+@pytest.mark.parametrize("state", ["started", "restarted"])
+def test_lines_that_bear_the_unit_alone(host: Host, state: str) -> None:
+    host.run("rm -f /run/fl-healed", check=True)
+    failure, _text = fails(host, "fl-nameless", state=state, settle="60s")
+    said = host.run("journalctl -u fl-nameless -o json --output-fields=_SYSTEMD_INVOCATION_ID _TRANSPORT=stdout").stdout
+    assert said and "_SYSTEMD_INVOCATION_ID" not in said
+    assert [line["message"] for line in failure["journal"] if line["identifier"] == "sh"] == ["cannot open the database"]
 
 
 def test_a_death_before_anybody_looks(host: Host) -> None:

@@ -66,6 +66,10 @@ class Deaths:
         if face != UNIT:
             known.service.update(values)
             return
+        begun = known.unit.get("InactiveExitTimestamp")
+        if begun and known.unit.get("InvocationID") == values.get("InvocationID"):
+            # As it begins to wait for its restart, it leaves `inactive` for a second time in the same invocation.
+            values["InactiveExitTimestamp"] = begun
         known.unit.update(values)
         number = (known.unit.get("Job") or (0,))[0]
         if number and number == self.jobs.get(name):

@@ -104,6 +104,8 @@ if t.TYPE_CHECKING:
 _MOST_UNITS = 5
 _LOG_LINES = 10
 
+# The commands that a service runs one after another as it starts.
+_COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost")
 _MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
 # What systemd says of a unit that it does not even try to start, because that was tried too often.
 _TOO_OFTEN = "repeated too quickly"
@@ -247,7 +249,7 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
-            entry["journal"] = _journal(invocation, name, unit.get("InactiveExitTimestamp", 0), manager.uid, until)
+            entry["journal"] = _journal(invocation, name, _begun(unit, special), manager.uid, until)
     elif detailed and entry.get("failed_dependencies"):
         first = entry["failed_dependencies"][0]
         path = object_path(first["unit"])
@@ -262,6 +264,19 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
         else:
             entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
     return entry
+
+
+def _begun(unit: dict[str, t.Any], service: dict[str, t.Any]) -> int:
+    """When the invocation began, in microseconds since 1970; 0 where that is not known.
+
+    InactiveExitTimestamp tells it, but a service that waits to be restarted (`auto-restart`) has left `inactive` once more
+    for that, so there the first of its processes counts.
+    """
+    begun = int(unit.get("InactiveExitTimestamp") or 0)
+    if str(unit.get("SubState", "")).startswith("auto-restart"):
+        starts = [row[3] for name in _COMMANDS for row in service.get(name, ())]
+        return min(filter(None, (begun, *starts, service.get("ExecMainStartTimestamp"))), default=0)
+    return begun
 
 
 def _was_not_tried(ctx: Context, entry: Failure, unit: dict[str, t.Any]) -> bool:
