@@ -30,6 +30,8 @@ SHIPPED = (
     "_dbus/messages.py",
     "_dbus/places.py",
     "_systemd/enablement.py",
+    "_systemd/names.py",
+    "_systemd/numbers.py",
     "_systemd/reading.py",
     "_systemd/services.py",
 )
@@ -120,6 +122,7 @@ class Found(t.NamedTuple):
     states: dict[str, list[t.Any]]
     whole: frozenset[str]
     services: dict[str, list[t.Any]]
+    rest: dict[str, list[t.Any]]
 
 
 @pytest.fixture
@@ -142,10 +145,11 @@ def compare(host: t.Any) -> t.Callable[..., Found]:
         found: dict[str, list[t.Any]] = answer["states"]
         wrong = {name: both for name, both in found.items() if both[0] is not None and both[0] != both[1]}
         wrong.update({name: ["all links are there", made] for name, made in answer["whole"].items() if made})
-        wrong.update({name: both for name, both in answer["services"].items() if both[0] != both[1]})
+        for kind in ("services", "rest"):
+            wrong.update({name: both for name, both in answer[kind].items() if both[0] != both[1]})
         told = {name: {path: text for path, text in made.items() if _stem(name) in path + str(text)} for name in wrong}
         assert not wrong, f"files tell and systemd says: {wrong}, of {json.dumps(told, indent=1)[:6000]}"
-        return Found(found, frozenset(answer["whole"]), answer["services"])
+        return Found(found, frozenset(answer["whole"]), answer["services"], answer["rest"])
 
     return asked
 
@@ -165,7 +169,7 @@ def test_texts(compare: t.Any) -> None:
             if pull:
                 made[f"{pull}/multi-user.target.wants/{name}"] = [f"{place}/{name}"]
             expected[name] = None if told is None else state
-    found, whole, _services = compare(made, list(expected))
+    found, whole, _services, _rest = compare(made, list(expected))
     # Those that are enabled for good, and by what nobody asks for.
     assert whole and all(expected[name] in ("enabled", None) for name in whole)
     # Where it is said that systemd has to be asked it may not be so for all states.
@@ -296,8 +300,11 @@ def test_services(compare: t.Any) -> None:
         made[f"{ETC}/en-{stem}.service"] = ["/dev/null"] if stem == "mask" else STATIC
         made.update(others)
         expected[f"en-{stem}.service"] = stem in ("plain", "first")
-    found = compare(made, list(expected)).services
+    answer = compare(made, list(expected))
+    found = answer.services
     assert {name for name, told in expected.items() if told} == set(found)
+    # Nobody has asked for these before, and nothing else names them.
+    assert set(answer.rest) >= set(found) - {"en-plain.service"}
     # Whatever is the drop-in of all services is that of each.
     assert compare({**made, f"{ETC}/service.d/a.conf": "[Service]\nRestart=always\n"}, list(expected)).services == {}
 
@@ -333,7 +340,7 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
             )
         if chance.random() < 0.15:
             made[f"{chance.choice(PLACES)}/{name}.d/x.conf"] = chance.choice(["[Service]\n", *texts])
-    found, _whole, services = compare(made, names)
+    found, _whole, services, _rest = compare(made, names)
     assert services
     decided = {both[0] for both in found.values()}
     assert {"enabled", "enabled-runtime", "disabled", ""} <= decided, decided
@@ -341,7 +348,7 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
 
 def test_host(compare: t.Any) -> None:
     """All units of the host itself; most of them need not be asked about."""
-    found, _whole, services = compare({}, None)
+    found, _whole, services, _rest = compare({}, None)
     assert len(services) > 20
     plain = [name for name, both in found.items() if "@" not in name and both[1] in ("enabled", "disabled", "static")]
     decided = [name for name in plain if found[name][0] is not None]

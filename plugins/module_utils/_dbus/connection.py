@@ -148,7 +148,8 @@ class Connection:
         self._replies: dict[int, t.Any] = {}
         # Bytes that the messages in _replies had.
         self._held = 0
-        self._signals: dict[bytes, list[_Wanted]] = {}
+        # By member and path, which is None for those of all objects.
+        self._signals: dict[bytes, dict[str | None, list[_Wanted]]] = {}
         self._poll = select.poll()
         sock.setblocking(False)
 
@@ -185,8 +186,8 @@ class Connection:
         :param path: keep only those of this object.
         :param found: the list, where there is one already.
         """
-        wanted = _Wanted(path, [] if found is None else found)
-        self._signals.setdefault(member.encode(), []).append(wanted)
+        wanted = _Wanted([] if found is None else found)
+        self._signals.setdefault(member.encode(), {}).setdefault(path, []).append(wanted)
         return wanted.found
 
     def follow_owner(self) -> Call:
@@ -494,7 +495,8 @@ class Connection:
 
     def _take_signal(self, message: bytes, at: int, fields: dict[int, t.Any]) -> None:
         member, path, sender = fields[MEMBER], fields[PATH], fields.get(SENDER)
-        lists = [each for each in self._signals.get(member.encode(), ()) if each.path in (None, path)]
+        of_member = self._signals.get(member.encode(), {})
+        lists = [*of_member.get(None, ()), *of_member.get(path, ())]
         if not lists:
             return
         if self._destination is not None and sender != self.owner:
@@ -582,8 +584,7 @@ def _field(number: int, kind: str, text: str) -> bytes:
 class _Wanted:
     """Signals that somebody looks at, sooner or later."""
 
-    def __init__(self, path: str | None, found: list[t.Any]) -> None:
-        self.path = path
+    def __init__(self, found: list[t.Any]) -> None:
         self.found = found
         self._size = 0
 

@@ -33,7 +33,7 @@ MASKED = ("masked", "masked-runtime")
 # Types of which systemd makes units by itself that it never stops.
 _PERPETUAL_TYPES = ("slice", "scope", "mount")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
-_MANY = 30
+MANY = 30
 # Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
 _NAMES = 20
 _HINTS = 5
@@ -238,19 +238,22 @@ def read(
     file_states: bool = False,
     presets: bool = False,
     runtime: bool = False,
+    known: t.Mapping[str, Unit] | None = None,
 ) -> list[Unit]:
     """The units as they are now, in the order of the names: one round trip for states, one for enablement.
 
     :param file_states: whether enablement is wanted, which is dear (about 1 ms for each unit on large hosts).
     :param presets: whether the presets are wanted.
     :param runtime: whether enablement until the reboot is wanted, which old versions do not tell of instances.
+    :param known: units whose states are known already (`look.at_rest`).
     """
     if manager.offline:
         units = [Unit(name, None) for name in names]
     else:
-        real = [name for name in names if not is_template(name)]
+        known = known or {}
+        real = [name for name in names if name not in known and not is_template(name)]
         statuses = dict(zip(real, manager.status(real)))
-        units = [Unit(name, statuses.get(name)) for name in names]
+        units = [known.get(name) or Unit(name, statuses.get(name)) for name in names]
     if not file_states:
         return units
     if manager.offline:
@@ -286,17 +289,18 @@ def read_for_jobs(
 
     :param refusals: ask whether they refuse jobs, however many they are; of a few it is asked in any case.
     """
-    refusals = refusals or len(units) < _MANY
+    refusals = refusals or len(units) < MANY
     wanted = []
     fresh: set[str] = set()
-    if stale and len(units) >= _MANY:
+    unsure = [unit.id for unit in units if not unit.fresh]
+    if stale and len(unsure) >= MANY:
         # Systemd looks into some dozens of directories to answer for one unit; one look of ours does for all of them.
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
 
-        fresh = surely_fresh(manager, [unit.id for unit in units])
+        fresh = surely_fresh(manager, unsure)
     for unit in units:
         path = object_path(unit.id)
-        unit.fresh = unit.id in fresh
+        unit.fresh = unit.fresh or unit.id in fresh
         if stale and not unit.fresh:
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
