@@ -145,6 +145,8 @@ def test_how_services_end_is_asked_of_those_that_files_do_not_tell_of(tree: Tree
 class Asked(Tree):
     """Says what it has in memory, and has read all files an hour from now."""
 
+    offline = False
+
     def __init__(self, root: Path, there: t.Container[str]) -> None:
         super().__init__(root)
         self.there = there
@@ -173,7 +175,7 @@ def services(manager: Tree, count: int) -> list[str]:
 
 def test_services_at_rest_are_not_read_by_systemd(tmp_path: Path) -> None:
     manager = Asked(tmp_path, there=("s03.service",))
-    names = services(manager, 31)
+    names = services(manager, 40)
     os.mkdir(f"{manager.directories[2]}/s04.service.d")
     manager.write(0, "s05.service", "[Service]\nExecStart=%t/x\n")
     os.unlink(f"{manager.directories[0]}/s06.service")
