@@ -7,7 +7,8 @@
         -> {"states": {NAME: [what the files tell or null, what systemd says], ...},
             "whole": {NAME: [links that systemd makes all the same, when it is asked to enable the unit], ...},
             "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...},
-            "files": {NAME: [the only file, what systemd says: FragmentPath, DropInPaths, SourcePath], ...}}
+            "files": {NAME: [the only file, what systemd says: FragmentPath, DropInPaths, SourcePath], ...},
+            "rest": {NAME: [what is told of one that is not in memory, what systemd says when it has read its files], ...}}
 
 Without `names` it is about all that the host has: unit files, links, and units that are loaded; nothing is enabled then.
 """
@@ -26,6 +27,7 @@ from jeepney import auth, low_level
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
 
 SERVICE = "org.freedesktop.systemd1.Service"
@@ -76,6 +78,19 @@ def links_made(connection: t.Any, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
+def at_rest(connection: t.Any, names: t.Iterable[str]) -> dict[str, list[t.Any]]:
+    """What services are doing that systemd does not have in memory: name, states, path, number of the job."""
+    found = {}
+    for name in names:
+        (reply,) = connection.call_many([Call(PATH, MANAGER, "GetUnit", "s", (name,))])
+        if isinstance(reply, CallFailed) and reply.name.endswith(".NoSuchUnit"):
+            (row,) = connection.call(Call(PATH, MANAGER, "ListUnitsByNames", "as", ([name],)))[0]
+            # What it does not know of before a reload is nothing that has not changed since it began to read files.
+            if row[2] != "not-found":
+                found[name] = [[name, "inactive", "dead", object_path(name), 0], [row[0], row[3], row[4], row[6], row[7]]]
+    return found
+
+
 def services(connection: t.Any, paths: list[str], names: list[str]) -> dict[str, list[t.Any]]:
     """How services run and end, as files tell and as systemd says of those that it can load."""
     ours = services_from_files(paths, names)
@@ -113,6 +128,7 @@ def main() -> None:
             alone: dict[str, str] = {}
             ours = states_from_files(paths, names, asked["lasting"], whole, alone)
             replies = connection.call_many([Call(PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names])
+            rest = at_rest(connection, services_from_files(paths, names)) if scope == "system" else {}
             kinds = services(connection, paths, names) if scope == "system" else {}
             files = files_of(connection, alone) if scope == "system" else {}
             made = links_made(connection, sorted(whole) if asked["names"] is not None else [])
@@ -123,7 +139,7 @@ def main() -> None:
                 os.rmdir(path)
     theirs = ["" if isinstance(reply, CallFailed) else reply[0] for reply in replies]
     states = {name: [ours.get(name), state] for name, state in zip(names, theirs)}
-    json.dump({"states": states, "whole": made, "services": kinds, "files": files}, sys.stdout)
+    json.dump({"states": states, "whole": made, "services": kinds, "files": files, "rest": rest}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ SHIPPED = (
     "_dbus/messages.py",
     "_dbus/places.py",
     "_systemd/enablement.py",
+    "_systemd/names.py",
+    "_systemd/numbers.py",
     "_systemd/reading.py",
     "_systemd/services.py",
 )
@@ -122,6 +124,7 @@ class Found(t.NamedTuple):
     services: dict[str, list[t.Any]]
     # The same of units that are one file alone.
     files: dict[str, list[t.Any]]
+    rest: dict[str, list[t.Any]]
 
 
 @pytest.fixture
@@ -144,10 +147,11 @@ def compare(host: t.Any) -> t.Callable[..., Found]:
         found: dict[str, list[t.Any]] = answer["states"]
         wrong = {name: both for name, both in found.items() if both[0] is not None and both[0] != both[1]}
         wrong.update({name: ["all links are there", made] for name, made in answer["whole"].items() if made})
-        wrong.update({name: both for each in ("services", "files") for name, both in answer[each].items() if both[0] != both[1]})
+        for kind in ("services", "files", "rest"):
+            wrong.update({name: both for name, both in answer[kind].items() if both[0] != both[1]})
         told = {name: {path: text for path, text in made.items() if _stem(name) in path + str(text)} for name in wrong}
         assert not wrong, f"files tell and systemd says: {wrong}, of {json.dumps(told, indent=1)[:6000]}"
-        return Found(found, frozenset(answer["whole"]), answer["services"], answer["files"])
+        return Found(found, frozenset(answer["whole"]), answer["services"], answer["files"], answer["rest"])
 
     return asked
 
@@ -301,6 +305,8 @@ def test_services(compare: t.Any) -> None:
     found = compare(made, list(expected))
     assert {name for name, told in expected.items() if told} == set(found.services)
     assert {"en-plain.service", "en-first.service"} <= set(found.files)
+    # Nobody has asked for these before, and nothing else names them.
+    assert set(found.rest) >= set(found.services) - {"en-plain.service"}
     # Whatever is the drop-in of all services is that of each.
     found = compare({**made, f"{ETC}/service.d/a.conf": "[Service]\nRestart=always\n"}, list(expected))
     assert found.services == found.files == {}
@@ -374,7 +380,7 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
             )
         if chance.random() < 0.15:
             made[f"{chance.choice(PLACES)}/{name}.d/x.conf"] = chance.choice(["[Service]\n", *texts])
-    found, _whole, services, files = compare(made, names)
+    found, _whole, services, files, _rest = compare(made, names)
     assert services and files
     decided = {both[0] for both in found.values()}
     assert {"enabled", "enabled-runtime", "disabled", ""} <= decided, decided
@@ -382,7 +388,7 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
 
 def test_host(compare: t.Any) -> None:
     """All units of the host itself; most of them need not be asked about."""
-    found, _whole, services, files = compare({}, None)
+    found, _whole, services, files, _rest = compare({}, None)
     assert len(services) > 20 and len(files) > 20
     plain = [name for name, both in found.items() if "@" not in name and both[1] in ("enabled", "disabled", "static")]
     decided = [name for name in plain if found[name][0] is not None]

@@ -253,6 +253,16 @@ class Manager:
         ]
         return [UnitStatus._make(row) for row in rows]
 
+    def in_memory(self, names: t.Sequence[str]) -> list[bool]:
+        """Whether systemd has each unit in memory already, as it has all that run, failed, or that others of these name.
+
+        Unlike all other questions about a unit this one does not have its files read.
+        """
+        calls = [Call(MANAGER_PATH, MANAGER, "GetUnit", "s", (name,)) for name in names]
+        return [
+            not (isinstance(reply, CallFailed) and reply.name.endswith(".NoSuchUnit")) for reply in self.ask(calls)
+        ]
+
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name, read from the links on disk; an empty string where there is no unit file.
 

@@ -110,6 +110,9 @@ class NoManager:
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         raise self._nobody("tell what units do")
 
+    def in_memory(self, names: t.Sequence[str]) -> list[bool]:
+        raise self._nobody("read the state of units")
+
     def list_units(self, patterns: t.Sequence[str] = (), states: t.Sequence[str] = ()) -> list[UnitStatus]:
         raise self._nobody("list units")
 

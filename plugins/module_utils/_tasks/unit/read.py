@@ -33,7 +33,7 @@ MASKED = ("masked", "masked-runtime")
 # Types of which systemd makes units by itself that it never stops.
 _PERPETUAL_TYPES = ("slice", "scope", "mount")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
-_MANY = 30
+MANY = 30
 # Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
 _NAMES = 20
 _HINTS = 5
@@ -247,6 +247,7 @@ def read(
     runtime: bool = False,
     statuses: t.Mapping[str, UnitStatus] | None = None,
     files: dict[str, str] | None = None,
+    known: t.Mapping[str, Unit] | None = None,
 ) -> list[Unit]:
     """The units as they are now, in the order of the names: one round trip for states, one for enablement.
 
@@ -255,14 +256,16 @@ def read(
     :param runtime: whether enablement until the reboot is wanted, which old versions do not tell of instances.
     :param statuses: states that were read just now, by `resolve`.
     :param files: units are added to it that surely are one file alone, as files are now: name -> path.
+    :param known: units whose states are known already (`look.at_rest`).
     """
     if manager.offline:
         units = [Unit(name, None) for name in names]
     else:
-        known = dict(statuses or ())
-        unknown = [name for name in names if name not in known and not is_template(name)]
-        known.update(zip(unknown, manager.status(unknown)))
-        units = [Unit(name, known.get(name)) for name in names]
+        known = known or {}
+        states = dict(statuses or ())
+        unknown = [name for name in names if name not in known and name not in states and not is_template(name)]
+        states.update(zip(unknown, manager.status(unknown)))
+        units = [known.get(name) or Unit(name, states.get(name)) for name in names]
     if not file_states:
         return units
     if manager.offline:
@@ -298,17 +301,18 @@ def read_for_jobs(
 
     :param refusals: ask whether they refuse jobs, however many they are; of a few it is asked in any case.
     """
-    refusals = refusals or len(units) < _MANY
+    refusals = refusals or len(units) < MANY
     wanted = []
     fresh: set[str] = set()
-    if stale and len(units) >= _MANY:
+    unsure = [unit.id for unit in units if not unit.fresh]
+    if stale and len(unsure) >= MANY:
         # Systemd looks into some dozens of directories to answer for one unit; one look of ours does for all of them.
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
 
-        fresh = surely_fresh(manager, [unit.id for unit in units])
+        fresh = surely_fresh(manager, unsure)
     for unit in units:
         path = object_path(unit.id)
-        unit.fresh = unit.id in fresh
+        unit.fresh = unit.fresh or unit.id in fresh
         if stale and not unit.fresh:
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
