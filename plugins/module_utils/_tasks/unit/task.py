@@ -106,7 +106,7 @@ def plan_for(
     # What a check tells is the last word, and a reload may come before the jobs.
     starts = wish.state == "started" and wish.daemon_reload == "auto" and not check_mode and not files_written
     known = at_rest(manager, names) if starts and manager.runs else None
-    units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime, known)
+    units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime, known=known)
     for unit in units if manager.offline else ():
         problem = manager.problem_of_files(unit.name) if unit.file_state == "bad" else ""
         if problem:
