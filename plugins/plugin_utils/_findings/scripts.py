@@ -120,11 +120,6 @@ KINDS: dict[str, Kind] = {
         "warning",
         hint("Run sh -n on the script and mend it; where it runs all the same, keep the service directory."),
     ),
-    "script.shell": Kind(
-        "The original script is run, as only a shell can do what it does",
-        "warning",
-        hint("Keep the service directory, or rewrite the statement that the finding names."),
-    ),
     "script.words": Kind(
         "The script changes how the shell splits words",
         "warning",
@@ -134,16 +129,6 @@ KINDS: dict[str, Kind] = {
         "The script writes messages into the file of its output",
         "warning",
         hint("Keep the service directory, or take the messages out of the script."),
-    ),
-    "script.sourced": Kind(
-        "A file that the script reads needs a shell",
-        "warning",
-        hint("Keep the service directory and the file, or move the settings into a file of NAME=value lines."),
-    ),
-    "script.control": Kind(
-        "A call of the supervisor within a construct",
-        "warning",
-        hint("Take the call out of the construct. Wants= and After= say that another service is needed."),
     ),
     "script.root": Kind(
         "The script computes something as root that its command gets",

@@ -210,11 +210,11 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
     :raises Wrap: the script as a whole has to go on being run.
     """
     if it.text.sourced:
-        raise Wrap("script.sourced", "sourced file", why, line_of(node))
+        raise Wrap("script.construct", "sourced file", why, line_of(node))
     names = called_names(it, node)
     for name in sorted(names & it.dialect.controls):
         if not all_said(it, node):
-            raise Wrap("script.control", name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
+            raise Wrap("script.construct", name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
     kinds = {one.type for one in walk(node)}
     if "ERROR" in kinds:
         raise Wrap("script.syntax", "shell", "the shell text does not parse", line_of(node))

@@ -266,9 +266,13 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
         raise NeedShell("it depends on what the shell has read or where it is")
     printer, text = printed(it, node)
     names = called_names(it, node)
-    text = printer.prefix() + (
-        f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text
-    )
+    if negate:
+        if node.type == "pipeline" and text.startswith("! "):
+            # The first word negates all of the pipe, and no shell but bash takes a second one.
+            text = text[2:]
+        else:
+            text = f"! {{ {text}; }}" if node.type == "list" else f"! {text}"
+    text = printer.prefix() + text
     if printer.shell_names:
         before = it.outcome.live_prefix(text)
         if not all(one.calls <= lists.HARMLESS for one in before):

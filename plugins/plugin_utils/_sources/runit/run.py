@@ -101,7 +101,7 @@ def run(draft: Draft) -> None:
         _wrapped(draft, script, shebang, shell, why)
     except NeedShell as why:
         del draft.findings[saved:]
-        _wrapped(draft, script, shebang, shell, Wrap("script.shell", "shell", str(why), 1))
+        _wrapped(draft, script, shebang, shell, Wrap("script.construct", "shell", str(why), 1))
 
 
 def _program(draft: Draft, path: str) -> None:
