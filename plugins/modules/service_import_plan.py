@@ -80,7 +80,7 @@ options:
     default: []
   ignore:
     description:
-      - Findings that need not be told again, in the same form as O(accept). They are left out of RV(services[].findings), and so of reports.
+      - Findings that need not be told again, in the same form as O(accept). They are left out of the findings of RV(services), and so of reports.
       - Decisions are never left out. They are taken, with O(accept).
     type: list
     elements: str

@@ -161,6 +161,50 @@ def test_forms_of_taking_decisions(pattern: str, takes: bool) -> None:
     assert among("app", "log.files", [pattern]) is takes
 
 
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("*:svlogd", "'svlogd' is the key of no finding; did you mean"),
+        ("app:log.file", "'log.file' is the key of no finding; did you mean 'log.files'?"),
+        ("app:chpst -e", "'chpst -e' is the key of no finding; "),
+        ("*:xyz.*", "'xyz.*' is the key of no finding; the first words of keys are account, "),
+        ("app:", "'' is the key of no finding; "),
+    ],
+)
+@pytest.mark.parametrize("option", ["accept", "ignore"])
+def test_a_key_that_no_finding_has_is_an_error(option: str, entry: str, why: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        go(service("app"), **{option: [entry]})
+    assert caught.value.msg.startswith(f"{option}: {why}")
+
+
+def test_what_is_ignored_is_not_told_again() -> None:
+    info = {**WARNING, "key": "runit.stop", "severity": "info"}
+    found = [DECISION, WARNING, info]
+
+    def told(*ignore: str) -> list[str]:
+        outcome = go(service("app", findings=found), ignore=ignore)
+        assert len(outcome.blocked) == 1
+        return [one["key"] for one in outcome.services[0]["findings"]]
+
+    assert told() == ["log.files", "shell.line", "runit.stop"]
+    assert told("*:runit.stop") == ["log.files", "shell.line"]
+    assert told("app:shell.*") == ["log.files", "runit.stop"]
+    assert told("other", "other:runit.*") == ["log.files", "shell.line", "runit.stop"]
+    # Decisions are not left out, whatever matches them.
+    assert told("app") == told("*:*") == ["log.files"]
+
+
+def test_a_decision_cannot_be_ignored_by_its_key() -> None:
+    with pytest.raises(BadInput, match="ignore: '\\*:log.files' is a decision, which has to be taken; name it in accept"):
+        go(service("app"), ignore=["*:log.files"])
+
+
+def test_a_refused_service_says_why_whatever_is_ignored() -> None:
+    refused = service("app", translation="refused", units=[], findings=[{**WARNING, "message": "calls sv"}])
+    assert go(refused, ignore=["*"]).blocked[0]["reasons"][0].startswith("refused: calls sv.")
+
+
 def test_warnings_do_not_block() -> None:
     assert go(service("app", findings=[WARNING])).blocked == []
 
@@ -350,6 +394,22 @@ def test_a_plan_tells_what_is_to_be_decided() -> None:
     made = report({"host": "web1", "services": outcome.services, "blocked": outcome.blocked, "seconds": 3})
     assert made.lines[0] == "web1   1 service: 1 native, 0 shell, 0 wrapped, 0 refused    to be decided 1"
     assert made.lines[1] == "  app  native    decide (app:log.files): log/run:2 the journal takes it"
+
+
+def test_kinds_are_counted_apart() -> None:
+    services = go(service("app"), service("one", translation="shell"), service("two", translation="shell")).services
+    made = report({"host": "web1", "services": services})
+    assert made.lines[0] == "web1   3 services: 1 native, 2 shell, 0 wrapped, 0 refused"
+    assert {kind: made.summary["counts"][kind] for kind in ("native", "shell", "wrapped")} == {"native": 1, "shell": 2, "wrapped": 0}
+    assert "| one | shell |" in made.markdown
+
+
+def test_the_report_names_key_and_remedy() -> None:
+    findings = [DECISION, WARNING, {**WARNING, "key": "runit.stop", "severity": "info"}]
+    made = report({"host": "web1", "services": go(service("app", findings=findings)).services})
+    assert "- decision `log.files`: log/run:2 the journal takes it\n  - Accept it. (runit_migration_log: svlogd)\n" in made.markdown
+    assert "- warning `shell.line`: log/run:2 the journal takes it\n  - Read the line.\n" in made.markdown
+    assert made.markdown.count("Read the line.") == 1
 
 
 def test_tables_survive_any_text() -> None:
