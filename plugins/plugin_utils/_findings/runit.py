@@ -12,10 +12,8 @@ KINDS: dict[str, Kind] = {
         "How the service is stopped",
         "info",
         hint(
-
-                "Set TimeoutStopSec= in a drop-in of {unit} where stopping takes longer, and KillMode=process where children are to "
-                "live on."
-
+            "Set TimeoutStopSec= in a drop-in of {unit} where stopping takes longer, and KillMode=process where children are to "
+            "live on."
         ),
     ),
     "runit.stderr": Kind(
@@ -72,10 +70,8 @@ KINDS: dict[str, Kind] = {
         "The script ends without leaving a process",
         "warning",
         hint(
-
-                "If it is to be repeated, write a timer for it; if it starts a daemon that goes into the background, have that stay "
-                "in the foreground."
-
+            "If it is to be repeated, write a timer for it; if it starts a daemon that goes into the background, have that stay "
+            "in the foreground."
         ),
     ),
     "runit.no-command": Kind(
@@ -102,9 +98,7 @@ KINDS: dict[str, Kind] = {
         "check asks sv and was left out",
         "warning",
         hint(
-
-                "Where others have to wait for more than the start, write ExecStartPost= with another test in a drop-in of {unit}."
-
+            "Where others have to wait for more than the start, write ExecStartPost= with another test in a drop-in of {unit}."
         ),
     ),
     "runit.control-stop": Kind(
@@ -154,9 +148,7 @@ KINDS: dict[str, Kind] = {
         "A call of sv was left out",
         "decision",
         hint(
-
-                "Say by Wants=, After= or PartOf= in a drop-in of {unit} how the two services depend on each other, and accept it."
-
+            "Say by Wants=, After= or PartOf= in a drop-in of {unit} how the two services depend on each other, and accept it."
         ),
     ),
     "runit.sv-needless": Kind("A call of sv that needs no counterpart", "info", hint("Nothing.")),
@@ -169,10 +161,8 @@ KINDS: dict[str, Kind] = {
         "A program asks or tells the supervisor",
         "decision",
         hint(
-
-                "Say by a dependency, or by systemctl, what it is for, in a unit written by hand; accept it where its failure does "
-                "no harm."
-
+            "Say by a dependency, or by systemctl, what it is for, in a unit written by hand; accept it where its failure does "
+            "no harm."
         ),
     ),
     "runit.package": Kind(
@@ -184,29 +174,23 @@ KINDS: dict[str, Kind] = {
         "The service is a runsvdir of its own",
         "warning",
         hint(
-
-                "Leave the package of runit installed, and move its services by themselves, with the option path of "
-                "service_import_info."
-
+            "Leave the package of runit installed, and move its services by themselves, with the option path of "
+            "service_import_info."
         ),
     ),
     "runit.supervise": Kind(
         "The unit reads or makes files below supervise",
         "warning",
         hint(
-
-                "Put what is read or made there elsewhere, in a unit written by hand. The process is $MAINPID for ExecReload= and "
-                "ExecStop=."
-
+            "Put what is read or made there elsewhere, in a unit written by hand. The process is $MAINPID for ExecReload= and "
+            "ExecStop=."
         ),
     ),
     "runit.invoke-run": Kind(
         "What Debian's invoke-run does is in the unit",
         "info",
         hint(
-
-                "Write no shell into /etc/default, and leave the package of runit installed where the original script is run."
-
+            "Write no shell into /etc/default, and leave the package of runit installed where the original script is run."
         ),
     ),
 }

@@ -12,10 +12,8 @@ KINDS: dict[str, Kind] = {
         "A line of shell runs the service",
         "warning",
         hint(
-
-                "Read the line in ExecStart=. Where a constant or an EnvironmentFile= would do, write {unit} by hand into the "
-                "directory of overrides."
-
+            "Read the line in ExecStart=. Where a constant or an EnvironmentFile= would do, write {unit} by hand into the "
+            "directory of overrides."
         ),
     ),
     "shell.step": Kind(
@@ -40,10 +38,8 @@ KINDS: dict[str, Kind] = {
         "A value was fixed at translation",
         "decision",
         hint(
-
-                "Accept it where the value is to stay. Otherwise write it into a drop-in for each host, or translate again after "
-                "each change."
-
+            "Accept it where the value is to stay. Otherwise write it into a drop-in for each host, or translate again after "
+            "each change."
         ),
     ),
     "shell.home": Kind(
@@ -65,10 +61,8 @@ KINDS: dict[str, Kind] = {
         "Messages and output of the script are left out",
         "info",
         hint(
-
-                "Look into the journal instead; where a program waits for the text, such as a monitor of log files, have it look for "
-                "systemd's own messages."
-
+            "Look into the journal instead; where a program waits for the text, such as a monitor of log files, have it look for "
+            "systemd's own messages."
         ),
     ),
     "shell.package": Kind(
@@ -80,10 +74,8 @@ KINDS: dict[str, Kind] = {
         "A command within an argument runs as the user of the service",
         "decision",
         hint(
-
-                "Look whether the command may do its work as that user. Where not, have it done by a step (ExecStartPre=+) that "
-                "leaves its answer in a file."
-
+            "Look whether the command may do its work as that user. Where not, have it done by a step (ExecStartPre=+) that "
+            "leaves its answer in a file."
         ),
     ),
     "shell.unreachable": Kind(
@@ -100,19 +92,15 @@ KINDS: dict[str, Kind] = {
         "The original script is run for a construct in it",
         "warning",
         hint(
-
-                "Keep the service directory. Better, put a plain exec of the program in place of the construct, and translate again."
-
+            "Keep the service directory. Better, put a plain exec of the program in place of the construct, and translate again."
         ),
     ),
     "script.long": Kind(
         "The original script is run, as too much of it is shell",
         "warning",
         hint(
-
-                "Keep the service directory, or shorten the script: settings into a file of NAME=value lines, preparations into a "
-                "program of their own."
-
+            "Keep the service directory, or shorten the script: settings into a file of NAME=value lines, preparations into a "
+            "program of their own."
         ),
     ),
     "script.syntax": Kind(
@@ -134,9 +122,7 @@ KINDS: dict[str, Kind] = {
         "The script computes something as root that its command gets",
         "warning",
         hint(
-
-                "Keep the service directory. Better, have a step (ExecStartPre=+) leave the value in a file for EnvironmentFile=."
-
+            "Keep the service directory. Better, have a step (ExecStartPre=+) leave the value in a file for EnvironmentFile=."
         ),
     ),
     "script.background": Kind(
@@ -173,18 +159,14 @@ KINDS: dict[str, Kind] = {
         "Values of a file of settings were fixed at translation",
         "decision",
         hint(
-
-                "Accept it where the values are to stay. Otherwise write them out as NAME=value lines, and translate again."
-
+            "Accept it where the values are to stay. Otherwise write them out as NAME=value lines, and translate again."
         ),
     ),
     "settings.private": Kind(
         "A private file of settings uses shell",
         "warning",
         hint(
-
-                "Write its values out as NAME=value lines, mode 0600, and translate again: then EnvironmentFile= reads it."
-
+            "Write its values out as NAME=value lines, mode 0600, and translate again: then EnvironmentFile= reads it."
         ),
     ),
     "settings.unused": Kind(
@@ -206,19 +188,15 @@ KINDS: dict[str, Kind] = {
         "The service runs as nobody",
         "decision",
         hint(
-
-                "Give the service a user of its own, or DynamicUser=yes, in a drop-in of {unit}; accept it where that can wait."
-
+            "Give the service a user of its own, or DynamicUser=yes, in a drop-in of {unit}; accept it where that can wait."
         ),
     ),
     "account.groups": Kind(
         "User= adds supplementary groups",
         "decision",
         hint(
-
-                "Accept it where the groups may be there. Otherwise take the user out of the groups, or give the service another "
-                "user."
-
+            "Accept it where the groups may be there. Otherwise take the user out of the groups, or give the service another "
+            "user."
         ),
     ),
     "account.groups-unknown": Kind(
@@ -253,20 +231,16 @@ KINDS: dict[str, Kind] = {
         "Variables of an environment directory are in the unit",
         "decision",
         hint(
-
-                "Accept it where none is a secret. Otherwise move secrets into a file of mode 0600 for EnvironmentFile=, or use "
-                "LoadCredential=, and write {unit} by hand."
-
+            "Accept it where none is a secret. Otherwise move secrets into a file of mode 0600 for EnvironmentFile=, or use "
+            "LoadCredential=, and write {unit} by hand."
         ),
     ),
     "environment.private": Kind(
         "What only some users could read is in the unit",
         "decision",
         hint(
-
-                "Accept it where nothing of it is a secret. Otherwise move secrets into a file of mode 0600 for EnvironmentFile=, "
-                "and write {unit} by hand."
-
+            "Accept it where nothing of it is a secret. Otherwise move secrets into a file of mode 0600 for EnvironmentFile=, "
+            "and write {unit} by hand."
         ),
     ),
     "environment.not-collected": Kind(
@@ -293,9 +267,7 @@ KINDS: dict[str, Kind] = {
         "A limit applies to the steps before the command as well",
         "warning",
         hint(
-
-                "Look whether the steps can do with it. Otherwise write {unit} by hand, with prlimit in front of the command."
-
+            "Look whether the steps can do with it. Otherwise write {unit} by hand, with prlimit in front of the command."
         ),
     ),
     "limit.left": Kind(
@@ -336,9 +308,7 @@ KINDS: dict[str, Kind] = {
         "SIGHUP is no longer ignored",
         "info",
         hint(
-
-                "Nothing, unless somebody sends the service SIGHUP: without nohup that ends a program that does not handle it."
-
+            "Nothing, unless somebody sends the service SIGHUP: without nohup that ends a program that does not handle it."
         ),
     ),
 }

@@ -22,19 +22,15 @@ KINDS: dict[str, Kind] = {
         "Another service is stopped when this one starts",
         "decision",
         hint(
-
-                "Accept it where the two never run together. Otherwise write {unit} by hand, with systemctl stop in ExecStartPre=."
-
+            "Accept it where the two never run together. Otherwise write {unit} by hand, with systemctl stop in ExecStartPre=."
         ),
     ),
     "dependency.unasked": Kind(
         "Another service is started whatever a condition says",
         "decision",
         hint(
-
-                "Accept it where that is right. Otherwise write {unit} by hand without Wants=, and leave it to the other's "
-                "[Install]."
-
+            "Accept it where that is right. Otherwise write {unit} by hand without Wants=, and leave it to the other's "
+            "[Install]."
         ),
     ),
     "dependency.circle": Kind(
@@ -46,10 +42,8 @@ KINDS: dict[str, Kind] = {
         "The journal takes the output instead of log files",
         "decision",
         variables(
-            (
-                "Accept it where the journal will do. The option log=svlogd keeps the log service, with its files, for all services "
-                "of a host."
-            ),
+            "Accept it where the journal will do. The option log=svlogd keeps the log service, with its files, for all services "
+            "of a host.",
             runit_migration_log="svlogd",
         ),
     ),
@@ -57,10 +51,8 @@ KINDS: dict[str, Kind] = {
         "Lines were selected, sent or processed",
         "decision",
         variables(
-            (
-                "Accept it where that is not needed any more. LogFilterPatterns= in a drop-in selects lines, rsyslog sends them; "
-                "log=svlogd keeps the log service."
-            ),
+            "Accept it where that is not needed any more. LogFilterPatterns= in a drop-in selects lines, rsyslog sends them; "
+            "log=svlogd keeps the log service.",
             runit_migration_log="svlogd",
         ),
     ),
@@ -68,19 +60,15 @@ KINDS: dict[str, Kind] = {
         "Sizes and forms of log files are the journal's",
         "info",
         hint(
-
-                "Set SystemMaxUse= and MaxRetentionSec= in journald.conf for the host; journalctl --output= chooses the form."
-
+            "Set SystemMaxUse= and MaxRetentionSec= in journald.conf for the host; journalctl --output= chooses the form."
         ),
     ),
     "log.program": Kind(
         "A program that did more than keep the log",
         "decision",
         variables(
-            (
-                "Accept it where the program is not needed any more. Otherwise log=svlogd keeps the log service, or have the program "
-                "follow journalctl."
-            ),
+            "Accept it where the program is not needed any more. Otherwise log=svlogd keeps the log service, or have the program "
+            "follow journalctl.",
             runit_migration_log="svlogd",
         ),
     ),
@@ -104,9 +92,7 @@ KINDS: dict[str, Kind] = {
         "A command that is run again after a pause is a timer",
         "decision",
         hint(
-
-                "Accept it where nobody needs the service to be active all the time; enable and start the timer, not the service."
-
+            "Accept it where nobody needs the service to be active all the time; enable and start the timer, not the service."
         ),
     ),
     "timer.snooze": Kind(
@@ -163,9 +149,7 @@ KINDS: dict[str, Kind] = {
         "The script calls sv where it cannot be left out",
         "warning",
         hint(
-
-                "Write {unit} by hand into the directory of overrides, or take sv out of the construct, and translate again."
-
+            "Write {unit} by hand into the directory of overrides, or take sv out of the construct, and translate again."
         ),
     ),
     "refused.background": Kind(

@@ -164,7 +164,7 @@ def test_forms_of_taking_decisions(pattern: str, takes: bool) -> None:
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        ("*:svlogd", "'svlogd' is the key of no finding; did you mean"),
+        ("*:svlogd", "'svlogd' is the key of no finding; the first words of keys are "),
         ("app:log.file", "'log.file' is the key of no finding; did you mean 'log.files'?"),
         ("app:chpst -e", "'chpst -e' is the key of no finding; "),
         ("*:xyz.*", "'xyz.*' is the key of no finding; the first words of keys are account, "),
@@ -173,8 +173,9 @@ def test_forms_of_taking_decisions(pattern: str, takes: bool) -> None:
 )
 @pytest.mark.parametrize("option", ["accept", "ignore"])
 def test_a_key_that_no_finding_has_is_an_error(option: str, entry: str, why: str) -> None:
+    chosen: dict[str, t.Any] = {option: [entry]}
     with pytest.raises(BadInput) as caught:
-        go(service("app"), **{option: [entry]})
+        go(service("app"), **chosen)
     assert caught.value.msg.startswith(f"{option}: {why}")
 
 

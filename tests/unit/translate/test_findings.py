@@ -125,7 +125,9 @@ def test_of_a_service(key: str) -> None:
 
 @pytest.mark.parametrize("key", ON_HOST)
 def test_of_files_on_a_host(key: str) -> None:
-    (found,) = translate([definition({}, files=ON_HOST[key], live=True)])
+    raw = definition({}, live=True)
+    raw["files"] = ON_HOST[key]
+    (found,) = translate([raw])
     assert key in {finding["key"] for finding in found["findings"]}
 
 

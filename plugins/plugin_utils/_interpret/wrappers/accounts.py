@@ -23,8 +23,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
 
-
-
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
     """UID and GID that chpst -U would set for a user; None where they are not known."""
     if user.startswith(":"):
