@@ -203,8 +203,9 @@ KINDS: dict[str, Kind] = {
         "User= may add supplementary groups",
         "info",
         command(
-            "Compare the groups of the user with what the service had.",
-            "systemctl show --property=SupplementaryGroups,User {unit}",
+            "Look whether the user has further groups, and take it out of them or give the service another user where it "
+            "matters.",
+            "id {user}",
         ),
     ),
     "account.ids": Kind(

@@ -172,7 +172,7 @@ def test_a_row_is_whole(key: str) -> None:
     assert remedy.text.endswith(".")
     assert (remedy.type == "command") == bool(remedy.command)
     assert (remedy.type == "variables") == bool(remedy.variables)
-    more = {"getty": "getty@tty1.service", "signal": "HUP"}
+    more = {"getty": "getty@tty1.service", "signal": "HUP", "user": "web"}
     assert "{" not in str(remediation(key, "web", "/etc/sv/web", more)["text"])
 
 
@@ -305,7 +305,7 @@ def test_the_page_says_what_the_table_says(key: str) -> None:
     assert section.remedy == plain(kind.remedy.text.format_map(names).replace("\\", "\\\\"))
     assert len(section.meaning) > 20
     if kind.remedy.command:
-        given = {"unit": "NAME.service", "timer": "NAME.timer", "getty": "getty@tty1.service", "signal": "HUP"}
+        given = {"unit": "NAME.service", "timer": "NAME.timer", "getty": "getty@tty1.service", "signal": "HUP", "user": "web"}
         assert section.block == f"# {kind.remedy.command.format_map(given)}"
     for name, value in (kind.remedy.variables or {}).items():
         assert yaml.safe_load(section.block) == {name: ["NAME"] if isinstance(value, list) else value}

@@ -72,6 +72,7 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
             "account.groups-unknown",
             "supplementary groups",
             f"chpst drops all groups but the named ones, User= adds those {user} is a member of; they differ if there are any",
+            user=user,
         )
     elif known.get("groups"):
         it.note(
@@ -311,6 +312,7 @@ def setpriv(it: Interpreter, words: list[Word]) -> list[Word]:
                 "account.groups-unknown",
                 "setpriv --keep-groups",
                 f"the groups of the user's entry are set rather than {it.dialect.parent}'s",
+                user=user,
             )
         # pdeathsig: systemd ends all processes of a unit itself.
     if user is not None and user.isdigit() and user != "0" and not is_user(it, user):
