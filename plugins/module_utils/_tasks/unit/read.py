@@ -262,10 +262,10 @@ def read(
         units = [Unit(name, None) for name in names]
     else:
         known = known or {}
-        states = dict(statuses or ())
-        unknown = [name for name in names if name not in known and name not in states and not is_template(name)]
-        states.update(zip(unknown, manager.status(unknown)))
-        units = [known.get(name) or Unit(name, states.get(name)) for name in names]
+        told = dict(statuses or ())
+        unknown = [name for name in names if name not in known and name not in told and not is_template(name)]
+        told.update(zip(unknown, manager.status(unknown)))
+        units = [known.get(name) or Unit(name, told.get(name)) for name in names]
     if not file_states:
         return units
     if manager.offline:
