@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "exclude": {"type": "list", "elements": "str", "default": []},
     "packaged": {"type": "list", "elements": "str", "default": ["*"]},
     "accept": {"type": "list", "elements": "str", "default": []},
+    "ignore": {"type": "list", "elements": "str", "default": []},
     "overrides": {"type": "path", "default": ""},
     "render_to": {"type": "path", "default": ""},
     "host": {"type": "str"},

@@ -97,7 +97,9 @@ _value:
       crontab), C(environment) (the variables above it), C(calendars), C(boot) (whether it is run at boot, and has no calendars),
       C(persistent) (whether missed runs are made up for), C(service) (directives of the C([Service]) section), C(timer) (options of
       M(pidone.systemd.timer) beside its name, with that service, or V(null) for a job without calendars) and C(findings), each with
-      C(severity) (V(info), V(warning) or V(decision)), C(construct), C(line) and C(message). Jobs of anacron have a C(name) too.
+      C(key), C(title), C(severity) (V(info), V(warning) or V(decision)), C(construct), C(line), C(message) and C(remediation), as in the results
+      of M(pidone.systemd.service_import_info). Jobs of anacron have a C(name) too.
+    - R(The page of findings, ansible_collections.pidone.systemd.docsite.guide_findings) says of each key what it means.
   type: list
   elements: raw
 """

@@ -145,7 +145,8 @@ services:
       sample: /etc/sv/web
     translation:
       description:
-        - V(native) where the unit needs the run script no longer.
+        - V(native) where the units need nothing but directives.
+        - V(shell) where a command of the units holds a line of shell. The run script is not needed any longer.
         - V(wrapped) where the unit runs the original script.
         - V(refused) where there is no correct unit. The findings say why.
       type: str
@@ -178,6 +179,18 @@ services:
       elements: dict
       returned: success
       contains:
+        key:
+          description:
+            - What kind of finding it is. R(The page of findings, ansible_collections.pidone.systemd.docsite.guide_findings) says of each what it
+              means. It stays the same between versions.
+          type: str
+          returned: success
+          sample: condition.skips
+        title:
+          description: The kind of finding in a few words.
+          type: str
+          returned: success
+          sample: Where a condition does not hold, the service is skipped
         severity:
           description: V(info), V(warning) (check it) or V(decision) (a choice was made that may have to be another one).
           type: str
@@ -187,7 +200,7 @@ services:
           description: What in the file it is about.
           type: str
           returned: success
-          sample: chpst -u
+          sample: guard
         file:
           description: The file, relative to the service directory. Empty where it is about none.
           type: str
@@ -203,6 +216,31 @@ services:
           type: str
           returned: success
           sample: "asked once at each start"
+        remediation:
+          description: What to do about it.
+          type: dict
+          returned: success
+          contains:
+            type:
+              description: V(hint) (the text), V(variables) (of the role P(pidone.systemd.runit_migration#role)) or V(command) (for the host).
+              type: str
+              returned: success
+              sample: hint
+            text:
+              description: What to do, in words.
+              type: str
+              returned: success
+              sample: Start web.service once the condition holds, where that may come later than the host's start.
+            variables:
+              description: Variables of the role, with values.
+              type: dict
+              returned: if the type is V(variables)
+              sample: {runit_migration_log: svlogd}
+            command:
+              description: A command for the host, to be run as root.
+              type: str
+              returned: if the type is V(command)
+              sample: systemctl enable getty@tty1.service
     state:
       description: State of the service on the host.
       type: dict

@@ -71,8 +71,17 @@ options:
   accept:
     description:
       - Decisions that are taken. Findings of severity V(decision) that are not in the list block their service.
-      - Each entry is the name of a service (all of its decisions) or C(SERVICE:CONSTRUCT), both sides with globs, such as V(*:svlogd).
+      - Each entry is the name of a service (all of its decisions) or C(SERVICE:KEY), both sides with globs, such as V(*:log.files).
+      - R(The page of findings, ansible_collections.pidone.systemd.docsite.guide_findings) has all keys. An entry for a key that no finding has is an
+        error.
       - Services whose units were written by hand, were kept in O(render_to) before, or come from a package need none.
+    type: list
+    elements: str
+    default: []
+  ignore:
+    description:
+      - Findings that need not be told again, in the same form as O(accept). They are left out of the findings of RV(services), and so of reports.
+      - Decisions are never left out. They are taken, with O(accept).
     type: list
     elements: str
     default: []
@@ -142,8 +151,10 @@ EXAMPLES = r"""
     services: "{{ import.services }}"
     exclude: [getty-*]
     accept:
-      - "*:svlogd"
+      - "*:log.files"
       - mailer
+    ignore:
+      - "*:runit.stop"
     overrides: "{{ playbook_dir }}/overrides"
     render_to: "{{ playbook_dir }}/units"
   register: plan
@@ -205,7 +216,7 @@ blocked:
   returned: success
   type: list
   elements: dict
-  sample: [{name: mailer, reasons: ["decide (mailer:hostname): conf:3 fixed to mail7 at translation"]}]
+  sample: [{name: mailer, reasons: ["decide (mailer:log.files): log/run:2 the journal takes the output instead of files"]}]
 left_out:
   description: Services that were left out, each with C(name), C(reason), and C(running), whether it runs.
   returned: success
@@ -232,6 +243,7 @@ def main() -> None:
             "exclude": {"type": "list", "elements": "str", "default": []},
             "packaged": {"type": "list", "elements": "str", "default": ["*"]},
             "accept": {"type": "list", "elements": "str", "default": []},
+            "ignore": {"type": "list", "elements": "str", "default": []},
             "overrides": {"type": "path", "default": ""},
             "render_to": {"type": "path", "default": ""},
             "host": {"type": "str"},

@@ -17,19 +17,36 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import KINDS
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
 
+    class _Remediation(t.TypedDict):
+        # `hint`, `variables` or `command`.
+        type: str
+        text: str
+
+    class Remediation(_Remediation, total=False):
+        """What to do about a finding."""
+
+        # Of the role.
+        variables: dict[str, t.Any]
+        # For the host.
+        command: str
+
     class Finding(t.TypedDict):
         """A finding of a translation, as data (`_model/finding.py`)."""
 
+        key: str
+        title: str
         severity: str
         construct: str
         file: str
         # 0 where it is about no line.
         line: int
         message: str
+        remediation: Remediation
 
     class _Rendered(t.TypedDict):
         name: str
@@ -46,13 +63,15 @@ if t.TYPE_CHECKING:
         name: str
         source: str
         path: str
-        # `native`, `wrapped` or `refused`.
+        # One of `TRANSLATIONS`.
         translation: str
         units: list[Rendered]
         findings: list[Finding]
         state: State
         definition: Raw
 
+#: What a translation may have come to: directives only, a line of shell in a unit, the original script run by it, or nothing.
+TRANSLATIONS = ("native", "shell", "wrapped", "refused")
 
 #: Returns a value as it may be used. Raises BadInput, beginning with the place that it is told.
 Check = t.Callable[[t.Any, str], t.Any]
@@ -334,16 +353,30 @@ _DEFINITION = record(
         "problems": list_of(text()),
     },
 )
+_REMEDIATION = record(
+    {"type": choice("hint", "variables", "command"), "text": text()},
+    {"variables": table_of(text(_LONGEST_NAME), anything), "command": text()},
+)
+
+
+def _key(value: t.Any, where: str) -> str:
+    """The key of a finding."""
+    found = t.cast(str, text(_LONGEST_NAME)(value, where))
+    if found not in KINDS:
+        raise BadInput(f"{where}: {shown(found)} is the key of no finding")
+    return found
+
+
 _FINDING = record(
-    {"severity": choice("info", "warning", "decision"), "construct": text(), "message": text()},
-    {"file": text(_LONGEST_PATH), "line": number},
+    {"key": _key, "severity": choice("info", "warning", "decision"), "message": text()},
+    {"title": text(), "construct": text(), "file": text(_LONGEST_PATH), "line": number, "remediation": _REMEDIATION},
 )
 _UNIT = record({"name": unit_name, "content": text(_LONGEST_TEXT)}, {})
 _SERVICE = record(
     {
         "name": service_name,
         "path": path,
-        "translation": choice("native", "wrapped", "refused"),
+        "translation": choice(*TRANSLATIONS),
         "units": list_of(_UNIT),
         "findings": list_of(_FINDING),
         "state": _STATE,

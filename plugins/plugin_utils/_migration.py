@@ -12,6 +12,8 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import KINDS, check_pattern
+from ansible_collections.pidone.systemd.plugins.plugin_utils._findings.kinds import DECISION
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name as as_unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
 
@@ -65,6 +67,7 @@ class Choice(t.NamedTuple):
     exclude: t.Sequence[str] = ()
     packaged: t.Sequence[str] = ("*",)
     accept: t.Sequence[str] = ()
+    ignore: t.Sequence[str] = ()
     overrides: str = ""
     render_to: str = ""
     host: str = ""
@@ -89,13 +92,26 @@ def matches(name: str, patterns: t.Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def accepted(service: str, construct: str, patterns: t.Iterable[str]) -> bool:
-    """Whether a decision is taken: by a glob of the service, or by `SERVICE:CONSTRUCT` with globs on both sides."""
-    for pattern in patterns:
-        name, colon, what = pattern.partition(":")
-        if fnmatch.fnmatchcase(service, name.strip()) and (not colon or fnmatch.fnmatchcase(construct, what.strip())):
-            return True
-    return False
+def _name_and_key(entry: str) -> tuple[str, str]:
+    """An entry of `accept` or `ignore`: globs of services and keys. Services are named as directories are, also with colons."""
+    name, colon, key = entry.rpartition(":")
+    return (name.strip(), key.strip()) if colon else (entry.strip(), "*")
+
+
+def among(service: str, key: str, entries: t.Iterable[str]) -> bool:
+    """Whether a finding is meant: by a glob of its service, or by `SERVICE:KEY` with globs on both sides."""
+    return any(
+        fnmatch.fnmatchcase(service, name) and fnmatch.fnmatchcase(key, what) for name, what in map(_name_and_key, entries)
+    )
+
+
+def _check_keys(choice: Choice) -> None:
+    """:raises BadInput: an entry is for no finding at all, or a decision that is to be ignored."""
+    for option, entries in (("accept", choice.accept), ("ignore", choice.ignore)):
+        for entry in entries:
+            key = check_pattern(_name_and_key(entry)[1], option)
+            if option == "ignore" and key in KINDS and KINDS[key].severity == DECISION:
+                raise BadInput(f"ignore: {entry!r} is a decision, which has to be taken; name it in accept")
 
 
 def plan(services: t.Sequence[Translated], choice: Choice, write: bool) -> Outcome:
@@ -107,6 +123,7 @@ def plan(services: t.Sequence[Translated], choice: Choice, write: bool) -> Outco
     """
     outcome = Outcome([], [], [], [], [])
     _check_directories(choice)
+    _check_keys(choice)
     for pattern in choice.select:
         if pattern in choice.moved:
             continue
@@ -177,7 +194,7 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
         "path": service["path"],
         "translation": service["translation"],
         "state": service["state"],
-        "findings": list(service["findings"]),
+        "findings": [one for one in service["findings"] if one["severity"] == DECISION or not among(name, one["key"], choice.ignore)],
         "units": [{"name": unit["name"], "content": unit["content"]} for unit in service["units"]],
         # Without the files, which may hold secrets and have done their work.
         "definition": t.cast("Raw", {key: definition.get(key) for key in _PLACE if key in definition}),
@@ -200,7 +217,7 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
     planned["open"] = _open(planned, choice)
     reasons = []
     if planned["translation"] == "refused" and planned["origin"] == "translated":
-        why = [one["message"] for one in planned["findings"] if one["severity"] == "warning"] or [
+        why = [one["message"] for one in service["findings"] if one["severity"] == "warning"] or [
             "no unit could be made of it"
         ]
         reasons.append(f"refused: {why[-1]}. Write {unit_name} by hand into the directory of overrides, or exclude it")
@@ -209,7 +226,7 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
             f"{planned['path']} is in the directory that is scanned itself, not linked there, so it cannot be taken out of the "
             "supervisor's hands: move it elsewhere (such as /etc/sv) and link it, or exclude it"
         )
-    reasons += [f"decide ({name}:{one['construct']}): {_place(one)}{one['message']}" for one in planned["open"]]
+    reasons += [f"decide ({name}:{one['key']}): {_place(one)}{one['message']}" for one in planned["open"]]
     planned["accept"] = _tolerated(planned, choice)
     if name in choice.moved:
         # There is nothing left to decide.
@@ -254,7 +271,7 @@ def _open(planned: Planned, choice: Choice) -> list[Finding]:
     return [
         one
         for one in planned["findings"]
-        if one["severity"] == "decision" and not accepted(planned["name"], one["construct"], choice.accept)
+        if one["severity"] == DECISION and not among(planned["name"], one["key"], choice.accept)
     ]
 
 

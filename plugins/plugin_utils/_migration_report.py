@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import TRANSLATIONS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import block, code, inline, plain
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import file_name
 
@@ -20,6 +21,8 @@ OUTCOMES = {
     "waiting": "waiting for another",
     "failed": "failed",
 }
+#: Kinds of services, in the order of the summary: what a translation has come to, and whose the unit is else.
+KINDS = (*TRANSLATIONS[:-1], "packaged", "by hand", TRANSLATIONS[-1])
 _ALWAYS = ("handed_over", "back")
 _BAD = ("back", "waiting", "failed")
 _LOUD = ("warning", "decision")
@@ -72,7 +75,7 @@ def _data(
     results: dict[str, dict[str, t.Any]],
     blocked: dict[str, list[str]],
 ) -> dict[str, t.Any]:
-    kinds = {"native": 0, "wrapped": 0, "packaged": 0, "by hand": 0, "refused": 0}
+    kinds = dict.fromkeys(KINDS, 0)
     outcomes: dict[str, int] = {}
     rows = []
     for service in services:
@@ -152,8 +155,8 @@ def _units(service: dict[str, t.Any]) -> list[dict[str, str]]:
 
 def _counts(data: dict[str, t.Any]) -> str:
     counts = data["counts"]
-    words = [f"{counts[one]} {one}" for one in ("native", "wrapped", "packaged", "by hand", "refused")
-             if counts[one] or one in ("native", "wrapped", "refused")]  # fmt: skip
+    words = [f"{counts[one]} {one}" for one in KINDS
+             if counts.get(one) or one in TRANSLATIONS]  # fmt: skip
     total = f"{counts['services']} service{'' if counts['services'] == 1 else 's'}"
     # After the move, the old supervisor has nothing left to tell kinds of.
     known = any(row["kind"] for row in data["services"]) or not data["services"]
@@ -227,6 +230,13 @@ def _finding(one: dict[str, t.Any]) -> str:
         else ""
     )
     return f"{place}{one['message']}"
+
+
+def _remedy(one: dict[str, t.Any]) -> str:
+    remediation = one["remediation"]
+    more = [remediation["command"]] if remediation.get("command") else []
+    more += [f"{name}: {_short(value)}" for name, value in (remediation.get("variables") or {}).items()]
+    return f"{remediation['text']} ({'; '.join(more)})" if more else str(remediation["text"])
 
 
 def _difference(one: dict[str, t.Any]) -> str:
@@ -310,7 +320,9 @@ def _section(row: dict[str, t.Any]) -> list[str]:
             )
         out.append("")
     if row["findings"]:
-        out += [f"- {inline(one['severity'])}: {inline(_finding(one))}" for one in row["findings"]]
+        for one in row["findings"]:
+            out.append(f"- {inline(one['severity'])} {code(one['key'])}: {inline(_finding(one))}")
+            out += [f"  - {inline(_remedy(one))}"] if one["severity"] in _LOUD and one.get("remediation") else []
         out.append("")
     if row["drift"]:
         out += [*block(row["drift"], "diff"), ""]

@@ -225,7 +225,7 @@ SERVICE: dict[str, Json] = {
     "path": "/etc/sv/app",
     "translation": "native",
     "units": [{"name": "app.service", "content": "[Service]\nExecStart=/bin/app\n"}],
-    "findings": [{"severity": "info", "construct": "cwd", "file": "run", "line": 2, "message": "kept"}],
+    "findings": [{"key": "runit.keep-directory", "severity": "info", "construct": "cwd", "file": "run", "line": 2, "message": "kept"}],
     "state": DEFINITION["state"],
     "definition": {"name": "app", "path": "/etc/sv/app", "live": True, "links": []},
 }
@@ -415,7 +415,7 @@ def test_a_chain_of_a_thousand_services_and_a_ring_of_them(monkeypatch: pytest.M
         for n in range(1200)
     ]
     result = collected({"definitions": chain}, monkeypatch)
-    circles = [one for service in result["services"] for one in service["findings"] if one["construct"] == "After="]
+    circles = [one for service in result["services"] for one in service["findings"] if one["key"] == "dependency.circle"]
     assert len(circles) == 1
 
 
@@ -450,7 +450,7 @@ def test_what_takes_too_long_is_refused_alone(script: str, why: str, monkeypatch
         "external": [settings_file],
     }
     refused, other = collected({"definitions": [long, DEFINITION]}, monkeypatch)["services"]
-    (finding,) = [one for one in refused["findings"] if one["construct"] == "size"]
+    (finding,) = [one for one in refused["findings"] if one["key"] == "refused.size"]
     assert finding["message"].startswith(why)
     assert finding["message"].endswith("too much to be translated; write the unit by hand")
     assert (refused["translation"], refused["units"], other["translation"]) == ("refused", [], "native")
@@ -527,7 +527,10 @@ ANY = st.one_of(
 
 def facts(one: str) -> dict[str, Json]:
     """What fills every part of a report with a text."""
-    finding = {"severity": "warning", "construct": one, "file": one, "line": 3, "message": one}
+    finding = {
+        "key": "shell.line", "title": one, "severity": "warning", "construct": one, "file": one, "line": 3, "message": one,
+        "remediation": {"type": "command", "text": one, "command": one, "variables": {one: [one]}},
+    }  # fmt: skip
     difference = {"what": one, "before": one, "after": [one], "expected": False, "worse": True, "reason": one}
     service = {
         **SERVICE, "path": one, "origin": "translated", "name": "s" + one, "findings": [finding], "drift": one or "x",

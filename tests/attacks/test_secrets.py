@@ -38,7 +38,7 @@ def test_a_service_keeps_the_secrets_that_the_controller_never_had(host: Host, s
     imported = host.ansible("pidone.systemd.service_import_info", {"source": "runit", "name": [service]})
     assert SECRET not in json.dumps(imported)
     (one,) = imported["services"]
-    assert one["translation"] == "native"
+    assert one["translation"] == "shell"
     moved = host.ansible("pidone.systemd.service_handover", {"services": [one], "settle": "1s"})
     assert not moved["failed"], moved
     # Until the process has become what it runs, it has another environment, or none.

@@ -50,14 +50,14 @@ def test_units_are_the_ones_found_right_by_eye(
     assert {service["name"]: golden(service) for service in services} == kept
 
 
-def test_nearly_all_are_native(services: list[dict[str, t.Any]]) -> None:
+def test_nearly_all_do_without_their_script(services: list[dict[str, t.Any]]) -> None:
     count = Counter(service["translation"] for service in services)
-    assert count["native"] >= 0.9 * len(services), count
+    assert count["native"] + count["shell"] >= 0.9 * len(services), count
 
 
 def test_what_is_not_native_says_why(services: list[dict[str, t.Any]]) -> None:
     for service in services:
-        if service["translation"] != "native":
+        if service["translation"] not in ("native", "shell"):
             assert [finding for finding in service["findings"] if finding["severity"] == "warning"], service["name"]
 
 

@@ -74,7 +74,7 @@ def plan() -> dict[str, t.Any]:
     for case in yaml.safe_load(CASES.read_text()):
         text = "\n".join(case["files"].values())
         result = one(case["files"], case["name"])
-        if result["translation"] != "native" or ABSENT.search(text) or {"check", "control/t"} & set(case["files"]):
+        if result["translation"] not in ("native", "shell") or ABSENT.search(text) or {"check", "control/t"} & set(case["files"]):
             continue
         if BACKGROUND.search(case["files"]["run"]):
             continue

@@ -150,7 +150,7 @@ def _cron_line(
     if zone:
         findings.append(
             finding(
-                "warning",
+                "cron.zone",
                 f"CRON_TZ={zone}",
                 "cronie reads the times in this zone, and so do these calendars; Debian's cron takes no notice of it",
             )
@@ -160,7 +160,7 @@ def _cron_line(
     if not user:
         findings.append(
             finding(
-                "warning",
+                "cron.user",
                 "User=",
                 "a crontab does not say whose it is, and without User= systemd sets neither HOME nor LOGNAME; say it with `user`",
             )
@@ -195,7 +195,7 @@ def _trap(text: str, command: str) -> list[dict[str, t.Any]]:
         return []
     return [
         finding(
-            "warning",
+            "cron.percent",
             "%",
             f"cron ends the command at the first % that is not escaped: it runs {shown(command)} with the rest as standard input, and so "
             r"does this unit; write \% where a percent sign is meant",
@@ -262,7 +262,7 @@ def _anacron_line(line: str, number: int, environment: dict[str, str]) -> tuple[
     if period not in dates:
         findings.append(
             finding(
-                "decision",
+                "cron.period",
                 plain(period),
                 f"anacron runs this when {plain(period)} days have passed since it last did; a calendar has no such period: it runs "
                 "daily here, so choose dates, or OnUnitActiveSec=",
@@ -277,7 +277,7 @@ def _anacron_line(line: str, number: int, environment: dict[str, str]) -> tuple[
     schedule = Schedule([f"{days}{date} {minutes // 60:02d}:{minutes % 60:02d}:00"], False, findings)
     findings.append(
         finding(
-            "info",
+            "cron.missed",
             f"{plain(period)} {plain(delay)}",
             "Persistent=true makes up for a run that was missed, as anacron does; its time of day is the first hour of START_HOURS_RANGE, "
             "or midnight, and the delay after it, for anacron is itself started at a time of its own",
@@ -295,7 +295,7 @@ def _first_hour(hours: str | None, findings: list[dict[str, t.Any]]) -> int:
     if dash and is_digits(first) and is_digits(last) and count(first) < count(last) <= 24:
         return count(first)
     findings.append(
-        finding("warning", f"START_HOURS_RANGE={plain(hours)}", "is no range of hours such as 3-22; taken as if it were not there")
+        finding("cron.hours", f"START_HOURS_RANGE={plain(hours)}", "is no range of hours such as 3-22; taken as if it were not there")
     )
     return 0
 
@@ -311,7 +311,7 @@ def _job(line: _Line) -> dict[str, t.Any]:
     if line.user and line.user != "root":
         findings.append(
             finding(
-                "info",
+                "cron.umask",
                 "UMask=",
                 "with pam_umask, cron gives users with a group of their own the umask 0002, and systemd gives 0022; set UMask=0002 where "
                 "others of the group write what this makes",
@@ -337,7 +337,7 @@ def _about_variables(environment: dict[str, str]) -> list[dict[str, t.Any]]:
     """Variables that their author took for shell."""
     return [
         finding(
-            "warning",
+            "cron.variable",
             f"{name}={value}",
             "cron expands nothing here, so the variable has this very text, in this unit too; write what it should come to",
         )
@@ -352,7 +352,7 @@ def _about_mail(environment: dict[str, str]) -> list[dict[str, t.Any]]:
         return []
     construct = "MAILTO" if mail is None else f"MAILTO={mail}"
     to = mail or "its owner"
-    return [finding("info", construct, f"cron mails what it prints to {to}; systemd puts it into the journal")]
+    return [finding("cron.mail", construct, f"cron mails what it prints to {to}; systemd puts it into the journal")]
 
 
 def _random_delay(line: _Line, findings: list[dict[str, t.Any]]) -> dict[str, t.Any]:
@@ -362,14 +362,14 @@ def _random_delay(line: _Line, findings: list[dict[str, t.Any]]) -> dict[str, t.
         return {}
     construct = f"RANDOM_DELAY={plain(delay)}"
     if not is_digits(delay) or count(delay) >= _MINUTES_A_DAY:
-        findings.append(finding("warning", construct, "is no number of minutes below a day; taken as if it were not there"))
+        findings.append(finding("cron.delay", construct, "is no number of minutes below a day; taken as if it were not there"))
         return {}
     if not count(delay):
         return {}
     if not line.persistent:
         findings.append(
             finding(
-                "warning",
+                "cron.delay",
                 construct,
                 "cronie delays by up to so many minutes, and so does this timer (RandomizedDelaySec=); Debian's cron takes no notice of it",
             )

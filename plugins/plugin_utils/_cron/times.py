@@ -14,6 +14,7 @@ import zoneinfo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits, words_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import kind_of
 
 _MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -101,7 +102,7 @@ def convert(
         if len(words) > 1:
             raise BadInput(f"{option}: {shown(expression)} has text after {plain(name)}; {_FULL_LINES}")
         if name == "@reboot":
-            return Schedule([], True, [finding("info", "@reboot", _REBOOT)])
+            return Schedule([], True, [finding("cron.reboot", "@reboot", _REBOOT)])
         if name not in _MACROS:
             known = ", ".join(["@reboot", *_MACROS])
             raise BadInput(f"{option}: {shown(words[0])} is no name that cron knows; {known} are")
@@ -119,12 +120,12 @@ def convert(
     fields = _parse(words, expression, option, installed)
     findings = fields.notes
     if not all((fields.minutes, fields.hours, fields.days, fields.months, fields.weekdays)):
-        findings.append(finding("warning", " ".join(words), "no time is left: cron never runs this"))
+        findings.append(finding("cron.never", " ".join(words), "no time is left: cron never runs this"))
         return Schedule([], False, findings)
     calendars = _calendars(fields)
     if not fields.either_day and not any(min(fields.days) <= _DAYS_IN_MONTH[month - 1] for month in fields.months):
         findings.append(
-            finding("warning", words[2], "none of these months has such a day: cron never runs this, nor does systemd")
+            finding("cron.never", words[2], "none of these months has such a day: cron never runs this, nor does systemd")
         )
     known = zone or host_zone
     if known:
@@ -148,9 +149,18 @@ def _looks_like_a_field(word: str) -> bool:
     return word[0] in "*?0123456789" or word[:3].lower() in (*_MONTHS, *_WEEKDAYS)
 
 
-def finding(severity: str, construct: str, message: str, line: int = 0) -> dict[str, t.Any]:
-    """A finding: `severity` (info, warning or decision), `construct`, `line` and `message`."""
-    return {"severity": severity, "construct": construct, "line": line, "message": message}
+def finding(key: str, construct: str, message: str, line: int = 0) -> dict[str, t.Any]:
+    """A finding: `key`, `title` and `severity` (info, warning or decision) of its kind, `construct`, `line`, `message` and `remediation`."""
+    kind = kind_of(key)
+    return {
+        "key": key,
+        "title": kind.title,
+        "severity": kind.severity,
+        "construct": construct,
+        "line": line,
+        "message": message,
+        "remediation": {"type": kind.remedy.type, "text": kind.remedy.text},
+    }
 
 
 def _parse(words: list[str], expression: str, option: str, installed: bool) -> _Fields:
@@ -170,7 +180,7 @@ def _parse(words: list[str], expression: str, option: str, installed: bool) -> _
     if (day_star and len(days) < 31 and len(weekdays) < 7) or (weekday_star and len(weekdays) < 7 and len(days) < 31):
         notes.append(
             finding(
-                "info",
+                "cron.both-days",
                 f"{words[2]} {words[4]}",
                 "one of the day fields begins with a star, so cron runs this only on days that match both of them",
             )
@@ -213,7 +223,7 @@ def _item(
         last = _value(latest, low, high, names) if latest else high
         notes.append(
             finding(
-                "warning",
+                "cron.random-time",
                 item,
                 f"cronie runs this at a time of its own choice between {first} and {last}, Debian's cron at {first}; taken as {first}: "
                 "add RandomizedDelaySec= and FixedRandomDelay=true where hosts shall not run it at the same time",
@@ -230,13 +240,13 @@ def _item(
                 hint = ", as Sunday is 0 and 7" if names is _WEEKDAYS and last == 0 else ""
                 raise ValueError(f"the range {shown(base)} runs backwards; {better}{hint}")
             why = f"the range runs backwards, which stands for nothing where cron takes it; {better} if all of them are meant"
-            notes.append(finding("warning", item, why))
+            notes.append(finding("cron.backwards", item, why))
             return set()
         return set(range(first, last + 1, step))
     if slash:
         notes.append(
             finding(
-                "warning",
+                "cron.step",
                 item,
                 f"taken as {first}-{high}/{step}; some crons ignore a step after a single number and run at {first} only",
             )
@@ -326,7 +336,7 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
         return [put_forward(shown, f"in {zone}")]
     return [
         finding(
-            "info",
+            "cron.clock-back",
             shown,
             f"in {zone}, when the clock is put back, cron goes on through the hour that comes twice, and systemd does not "
             "run it in the second of them; choose UTC, or OnUnitActiveSec=, where that matters",
@@ -337,7 +347,7 @@ def _clock_changes(fields: _Fields, zone: str, shown: str) -> list[dict[str, t.A
 def put_forward(construct: str, where: str) -> dict[str, t.Any]:
     """The finding about times that a clock is put forward over."""
     return finding(
-        "info",
+        "cron.clock-forward",
         construct,
         f"{where}, when the clock is put forward over one of these times, cron runs it right after the gap, and "
         "systemd not at all on that day; choose another hour, or UTC, where that matters",

@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute, find_program
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import user_id
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import statements, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 
@@ -44,8 +43,6 @@ def substitute(it: Interpreter, node: Node) -> Word | None:
         found = plain[0] if plain[0].startswith("/") else find_program(it, plain[0])
         if "/" not in found and (it.scope.path_changed or it.shell.open_path):
             return None
-        if found == plain[0] and not found.startswith("/"):
-            it.note_once(INFO, name, f"where {found} is, systemd finds out itself")
         return lit(found)
     if name == "basename" and 1 <= len(plain) <= 2:
         base = plain[0].rstrip("/").rsplit("/", 1)[-1] or "/"
@@ -88,7 +85,7 @@ def substitute(it: Interpreter, node: Node) -> Word | None:
         relative = it.definition.relative(absolute(it, plain[0]))
         text = it.definition.text(relative) if relative else None
         if text is not None:
-            it.note(DECISION, "$(cat)", f"what {plain[0]} says was fixed at translation: '{text.strip()[:60]}'")
+            it.note("shell.fixed", "$(cat)", f"what {plain[0]} says was fixed at translation: '{text.strip()[:60]}'")
             return lit(text.rstrip("\n"))
     return None
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
-
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
@@ -49,8 +47,8 @@ class Dialect:
         return None
 
     def said_note(self, before: str, after: str) -> tuple[str, str, str]:
-        """The finding on that: severity, construct, text."""
-        return INFO, before.split()[0], f"'{before}' is '{after}' in the shell text of the unit"
+        """The finding on that: key, construct, text."""
+        raise AssertionError("who knows what is said to systemd knows the finding on it")
 
     def pulls(self, words: list[str]) -> bool:
         """Whether a call of one of `controls` has a service started or asked for."""

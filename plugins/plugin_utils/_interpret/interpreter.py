@@ -26,7 +26,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.scope import Scope, Shell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.text import Text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.evaluate import Evaluator
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import Script, line_of, statements
@@ -98,8 +98,8 @@ class Interpreter:
         self.text = Text(script)
         self.evaluator = Evaluator(self)
         self.line = 1
-        # Why the original script has to be run: construct, text, line.
-        self.reasons: list[tuple[str, str, int]] = []
+        # Why the original script has to be run: key of the finding, construct, text, line.
+        self.reasons: list[tuple[str, str, str, int]] = []
         # Constants that shell text within the words of the main command uses.
         self.setup: dict[str, str] = {}
         # Files that are read, one by the other.
@@ -130,15 +130,15 @@ class Interpreter:
     shell_text = kept.shell_text
     misread = kept.misread
 
-    def note(self, severity: str, construct: str, message: str) -> None:
-        """Add a finding on the line that is looked at."""
-        self.findings.append(Finding(severity, construct, self.text.file, self.line, message))
+    def note(self, key: str, construct: str, message: str, **values: str) -> None:
+        """Add a finding on the line that is looked at. `values`: what its remedy has in braces."""
+        self.findings.append(Finding(key, construct, self.text.file, self.line, message, **values))
 
-    def note_once(self, severity: str, construct: str, message: str) -> None:
+    def note_once(self, key: str, construct: str, message: str) -> None:
         """The same, where it was not said before."""
         if (construct, message) not in self.outcome.once:
             self.outcome.once.add((construct, message))
-            self.note(severity, construct, message)
+            self.note(key, construct, message)
 
     def saved(self) -> Saved:
         """What `undo` needs."""
@@ -171,7 +171,7 @@ class Interpreter:
             if self.statement(node, background, final, tail.asks_status(self, found, index)):
                 if rest and not how:
                     self.line = line_of(rest[0][0])
-                    self.note(INFO, "unreachable", "what follows is never reached")
+                    self.note("shell.unreachable", "unreachable", "what follows is never reached")
                 return True
         return False
 

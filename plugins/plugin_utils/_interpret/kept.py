@@ -16,7 +16,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import ONLY_BUILTIN, STATEFUL
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
@@ -115,7 +114,7 @@ def misread(it: Interpreter, node: Node) -> None:
 
     :raises Wrap: always, as nothing can be made of that.
     """
-    raise Wrap("shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
+    raise Wrap("script.syntax", "shell", f"'{text_of(node)}' cannot be read with certainty", line_of(node))
 
 
 def controls_in(it: Interpreter, node: Node) -> list[Node]:
@@ -174,7 +173,7 @@ def shell_text(it: Interpreter, node: Node) -> str:
     try:
         text = printer.line(node)
     except CannotPrint as why:
-        raise Wrap("shell", f"a word cannot be put on one line ({why})", line_of(node)) from None
+        raise Wrap("script.syntax", "shell", f"a word cannot be put on one line ({why})", line_of(node)) from None
     it.setup.update(printer.setup)
     return text
 
@@ -205,7 +204,7 @@ def _printed(it: Interpreter, node: Node) -> tuple[Printer, str]:
         return printer, printer.line(node)
     except CannotPrint as why:
         what = "a here-document" if "heredoc" in str(why) else f"it cannot be put on one line ({why})"
-        raise Wrap("shell", what, line_of(node)) from None
+        raise Wrap("script.syntax", "shell", what, line_of(node)) from None
 
 
 def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, front: bool = False) -> bool:
@@ -216,14 +215,14 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
     :raises Wrap: the script as a whole has to go on being run.
     """
     if it.text.sourced:
-        raise Wrap("sourced file", why, line_of(node))
+        raise Wrap("script.construct", "sourced file", why, line_of(node))
     names = called_names(it, node)
     for name in sorted(names & it.dialect.controls):
         if not all_said(it, node):
-            raise Wrap(name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
+            raise Wrap("script.construct", name, f"{name} is called within a construct that only a shell can do ({why})", line_of(node))
     kinds = {one.type for one in walk(node)}
     if "ERROR" in kinds:
-        raise Wrap("shell", "the shell text does not parse", line_of(node))
+        raise Wrap("script.syntax", "shell", "the shell text does not parse", line_of(node))
     wraps = None
     if "wait" in names:
         wraps = "wait"
@@ -237,7 +236,7 @@ def keep(it: Interpreter, node: Node, background: bool, last: bool, why: str, fr
     changers = (names & lists.CHANGE_ACCOUNT) - lists.OF_SUPERVISORS
     if changers:
         it.note(
-            INFO,
+            "shell.package",
             ", ".join(sorted(changers)),
             "stays in the shell text of the unit: the package that has it must stay installed",
         )
@@ -284,7 +283,7 @@ def _keep_last(it: Interpreter, node: Node, why: str, names: set[str], kinds: se
     ):
         what = wraps or node.type.replace("_statement", "").replace("_", " ")
         message = f"the script ends with what only a shell can do ({why}); the original script is run"
-        it.reasons.append((what, message, line_of(node)))
+        it.reasons.append(("script.construct", what, message, line_of(node)))
     printer, text = printed(it, node)
     plain = node.type == "command" or (node.type == "redirected_statement" and node.children[0].type == "command")
     if plain and "exec" not in names and not called(it, node) and not it.whole:
@@ -300,6 +299,7 @@ def _keep_in_front(
     if wraps:
         it.reasons.append(
             (
+                "script.construct",
                 wraps,
                 f"{wraps} before the main command has no directive ({why}); the original script is run",
                 line_of(node),
@@ -377,7 +377,7 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             it.outcome.put_before(Before(setup + text, None, referenced(node), names, writes(it, node)))
             return
         it.note(
-            INFO,
+            "shell.condition",
             construct_of(node),
             f"kept as shell in ExecCondition= ({why}); where it ends the script, systemd skips the service",
         )
@@ -396,12 +396,13 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
     if len(setup + text) > 700:
         it.reasons.append(
             (
+                "script.long",
                 node.type.replace("_statement", ""),
                 "the steps before the command are too long for a unit; the original script is run",
                 line_of(node),
             )
         )
-    it.note(INFO, construct_of(node), f"kept as shell in ExecStartPre= ({why})")
+    it.note("shell.step", construct_of(node), f"kept as shell in ExecStartPre= ({why})")
     it.outcome.steps.append(
         Step.command(Command(line=setup + text, ignore=ignore), it.line, acts(it, node), calls_others(names))
     )

@@ -11,10 +11,11 @@ class NeedShell(Exception):
 
 
 class Wrap(Exception):
-    """The script as a whole has to go on being run; the text says why."""
+    """The script as a whole has to go on being run; the text says why, as does the finding `key`."""
 
-    def __init__(self, construct: str, message: str, line: int) -> None:
+    def __init__(self, key: str, construct: str, message: str, line: int) -> None:
         super().__init__(message)
+        self.key = key
         self.construct = construct
         self.message = message
         self.line = line

@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept imp
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, Refused
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Refused
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import line_of, referenced, text_of, walk
 
 if t.TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _in_background(it: Interpreter, node: Node, background: bool, rest: list[tup
     ):
         raise _refused(it)
     it.note_once(
-        DECISION,
+        "script.background",
         "&",
         "the script put the service into the background and ended, so that runit started another one every second and "
         "could not stop any; the unit runs it in the foreground: check that it is meant to run once",
@@ -132,6 +132,7 @@ def refuse_background(it: Interpreter, found: list[tuple[Node, bool]]) -> None:
 
 def _refused(it: Interpreter) -> Refused:
     return Refused(
+        "refused.background",
         "&",
         "the script ends while what it has put into the background goes on; systemd would stop that with the script: "
         "rewrite it so that it runs the service in the foreground, with exec",

@@ -9,7 +9,6 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, assigned, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit, tidy
 
@@ -79,14 +78,14 @@ def get(it: Interpreter, name: str, quiet: bool = False) -> Word | None:
     if not quiet and name not in it.set_somewhere:
         if it.shell.nounset:
             it.note_once(
-                WARNING,
+                "shell.unset",
                 f"${name}",
                 f"{name} is never set ({it.dialect.runner} passes on PATH only), which ends the script under set -u; here it expands to "
                 "nothing: give the command its value",
             )
         else:
             it.note_once(
-                INFO if OPTIONAL.search(name) else WARNING,
+                "shell.unset-optional" if OPTIONAL.search(name) else "shell.unset",
                 f"${name}",
                 f"{name} is never set ({it.dialect.runner} passes on PATH only), so it expands to nothing",
             )
@@ -155,7 +154,7 @@ def home(it: Interpreter, user: str) -> str | None:
     """The home directory of an account ('' for who runs the script), where known."""
     if user == "":
         it.note_once(
-            DECISION, "~", f"is taken for /root: {it.dialect.runner} passes on no HOME, and the script runs as root"
+            "shell.home", "~", f"is taken for /root: {it.dialect.runner} passes on no HOME, and the script runs as root"
         )
     if user in ("", "root"):
         return "/root"
@@ -183,7 +182,7 @@ def fixed(it: Interpreter, word: Word) -> str | None:
             return None
     text = "".join(out)
     it.note(
-        DECISION,
+        "shell.fixed",
         "$" + names[0],
         f"fixed to '{text}' at translation, as systemd expands no variables here; a settings "
         "file that changes it no longer does",

@@ -116,15 +116,7 @@ def sections(service: Service) -> Sections:
             main[f"{key}Mode"] = service.settings[f"{key}Mode"][0]
     if service.working_directory is not None:
         main["WorkingDirectory"] = value(service.working_directory)
-    for key, commands in (
-        ("ExecCondition", service.exec_condition),
-        ("ExecStartPre", service.start_pre),
-        ("ExecStart", service.start),
-        ("ExecStartPost", service.start_post),
-        ("ExecReload", service.reload),
-        ("ExecStop", service.stop),
-        ("ExecStopPost", service.stop_post),
-    ):
+    for key, commands in service.commands_by_directive():
         if commands:
             main[key] = _one_or_list([command(one) for one in commands])
     if service.timer is None and service.restart not in (None, "no"):

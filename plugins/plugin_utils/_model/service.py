@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.copies import copy_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
+
+#: Programs that take a line of shell behind `-c`.
+SHELLS = frozenset("sh bash dash ash ksh mksh zsh".split())
 
 
 class Command:
@@ -43,6 +48,18 @@ class Command:
     def of(cls, *words: str, ignore: bool = False, root: bool = False) -> Command:
         """A command of constant words."""
         return cls([lit(word) for word in words], ignore=ignore, root=root)
+
+    def is_shell(self) -> bool:
+        """Whether it is, or its words hold, a line of shell."""
+        if self.line is not None:
+            return True
+        words = [constant(word) or "" for word in self.argv]
+        for index, word in enumerate(words):
+            if word.rsplit("/", 1)[-1] in SHELLS:
+                options = itertools.takewhile(lambda one: one[:1] in ("-", "+"), words[index + 1 :])
+                if any(re.fullmatch(r"-[A-Za-z]*c[A-Za-z]*", one) for one in options):
+                    return True
+        return False
 
 
 class Timer:
@@ -93,6 +110,22 @@ class Service:
         self.kill_mode: str | None = "mixed"
         self.timer: Timer | None = None
         self.target = "multi-user.target"
+
+    def commands_by_directive(self) -> list[tuple[str, list[Command]]]:
+        """The commands of the unit by the directive that has them."""
+        return [
+            ("ExecCondition", self.exec_condition),
+            ("ExecStartPre", self.start_pre),
+            ("ExecStart", self.start),
+            ("ExecStartPost", self.start_post),
+            ("ExecReload", self.reload),
+            ("ExecStop", self.stop),
+            ("ExecStopPost", self.stop_post),
+        ]
+
+    def commands(self) -> list[Command]:
+        """All commands of the unit."""
+        return [one for _directive, commands in self.commands_by_directive() for one in commands]
 
     def copy(self) -> Service:
         """One that later changes of this one do not reach; the commands are the same."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit import translator
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.together import break_circles, share_directories
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
-    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding as FindingData
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Translated
 
 _TRANSLATORS: dict[str, t.Callable[[Raw, Options], Translated]] = {
@@ -63,15 +63,15 @@ def _untouched(raw: Raw, most_time: float) -> Translated:
         f"the services before it took {most_time:.0f} s to translate, so this one was not looked at; "
         "translate them in parts, with the option name of service_import_info"
     )
-    finding: FindingData = {"severity": "warning", "construct": "size", "file": "", "line": 0, "message": message}
     name = str(raw["name"])
+    path = str(raw.get("path", f"/etc/sv/{name}"))
     return {
         "name": name,
         "source": str(raw.get("source", "runit")),
-        "path": str(raw.get("path", f"/etc/sv/{name}")),
+        "path": path,
         "translation": "refused",
         "units": [],
-        "findings": [finding],
+        "findings": [Finding("refused.size", "size", "", 0, message).as_data(name, path)],
         "state": t.cast("State", dict(raw.get("state") or {})),
         "definition": t.cast("Raw", dict(raw)),
     }

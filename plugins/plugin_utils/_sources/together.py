@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
@@ -18,6 +19,10 @@ def _render_again(unit: Rendered) -> None:
     first = unit["content"].split("\n", 1)[0]
     origin = first[len("# Translated from ") : -len(" by pidone.systemd.service_import_info.")]
     unit["content"] = render.text(unit["sections"], origin)
+
+
+def _tell(service: Translated, finding: Finding) -> None:
+    service["findings"].append(finding.as_data(service["name"], service["path"]))
 
 
 def break_circles(services: list[Translated]) -> None:
@@ -46,15 +51,8 @@ def break_circles(services: list[Translated]) -> None:
                 if not behind[name]:
                     del section["After"]
                 _render_again(unit)
-                service["findings"].append(
-                    {
-                        "severity": "warning",
-                        "construct": "After=",
-                        "file": "run",
-                        "line": 0,
-                        "message": f"{other} waits for {name} as well: a circle, so After={other} was left out",
-                    }
-                )
+                message = f"{other} waits for {name} as well: a circle, so After={other} was left out"
+                _tell(service, Finding("dependency.circle", "After=", "run", 0, message))
             elif other in units and other not in done:
                 way[other] = iter(list(behind.get(other, ())))
 
@@ -81,12 +79,5 @@ def share_directories(services: list[Translated]) -> None:
                     ordered["RuntimeDirectoryPreserve"] = "yes"
             unit["sections"]["Service"] = ordered
             _render_again(unit)
-            service["findings"].append(
-                {
-                    "severity": "info",
-                    "construct": "mkdir",
-                    "file": "run",
-                    "line": 0,
-                    "message": f"/run/{name} is made by several services, so it stays when this one stops (RuntimeDirectoryPreserve=yes)",
-                }
-            )
+            message = f"/run/{name} is made by several services, so it stays when this one stops (RuntimeDirectoryPreserve=yes)"
+            _tell(service, Finding("directory.shared", "mkdir", "run", 0, message))

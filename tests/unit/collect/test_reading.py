@@ -185,7 +185,7 @@ def test_secrets_of_an_env_directory_are_read_on_the_host(host: Path, mode: int,
     ) or "ExecStart=chpst -u web -e ./env webd\n" in text(result)
     assert "User=" not in text(result), "who cannot read them must not be the one that does"
     (finding,) = [one for one in result["findings"] if "PASSWORD" in one["message"]]
-    assert (finding["severity"], finding["construct"]) == ("info", "chpst")
+    assert (finding["severity"], finding["key"]) == ("info", "process.wrapper")
     assert "mode 0600 for EnvironmentFile=" in finding["message"]
 
 
@@ -234,11 +234,11 @@ def test_a_line_of_a_key_is_no_name_of_a_variable(host: Path) -> None:
 def test_a_script_that_is_not_for_everybody_is_translated_with_a_decision(host: Path) -> None:
     write(host / "etc/sv/web/run", f"#!/bin/sh\nexport PASSWORD={SECRET}\nexec webd\n", 0o700)
     result = translated(host)
-    (finding,) = [one for one in result["findings"] if one["construct"] == "private"]
+    (finding,) = [one for one in result["findings"] if one["key"] == "environment.private"]
     assert (finding["severity"], finding["file"]) == ("decision", "run")
     assert "mode 0700" in finding["message"]
     write(host / "etc/sv/web/run", "#!/bin/sh\nexec webd\n", 0o700)
-    assert not [one for one in translated(host)["findings"] if one["construct"] == "private"]
+    assert not [one for one in translated(host)["findings"] if one["key"] == "environment.private"]
 
 
 @root_only

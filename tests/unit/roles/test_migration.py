@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import Choice, Outcome, accepted, plan
+from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import Choice, Outcome, among, plan
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import fleet, report
 
 ROOT = Path(__file__).parents[3]
@@ -26,12 +26,16 @@ FACES = ["runit_migration"]
 UP = {"enabled": True, "running": True, "wanted": "up", "down": False, "pid": 7}
 IDLE = {"enabled": False, "running": False, "wanted": None, "down": False, "pid": None}
 DECISION = {
+    "key": "log.files",
+    "title": "The journal takes the output instead of log files",
     "severity": "decision",
     "construct": "svlogd",
     "file": "log/run",
     "line": 2,
     "message": "the journal takes it",
+    "remediation": {"type": "variables", "text": "Accept it.", "variables": {"runit_migration_log": "svlogd"}},
 }
+WARNING = {**DECISION, "key": "shell.line", "severity": "warning", "remediation": {"type": "hint", "text": "Read the line."}}
 TEXT = "[Service]\nExecStart=/bin/app\n"
 
 
@@ -139,8 +143,8 @@ def test_a_decision_blocks_until_it_is_taken() -> None:
     app = service("app", findings=[DECISION])
     blocked = go(app)
     assert blocked.services[0]["blocked"]
-    assert blocked.blocked == [{"name": "app", "reasons": ["decide (app:svlogd): log/run:2 the journal takes it"]}]
-    assert go(app, accept=["app:svlogd"]).blocked == []
+    assert blocked.blocked == [{"name": "app", "reasons": ["decide (app:log.files): log/run:2 the journal takes it"]}]
+    assert go(app, accept=["app:log.files"]).blocked == []
 
 
 @pytest.mark.parametrize(
@@ -148,24 +152,69 @@ def test_a_decision_blocks_until_it_is_taken() -> None:
     [
         ("app", True),
         ("a*", True),
-        ("*:svlogd", True),
-        ("app:sv*", True),
-        ("app:chpst -e", False),
-        ("web:svlogd", False),
-        ("*:unit", False),
+        ("*:log.files", True),
+        ("app:log.*", True),
+        ("app:environment.public", False),
+        ("web:log.files", False),
+        ("*:service.*", False),
     ],
 )
 def test_forms_of_taking_decisions(pattern: str, takes: bool) -> None:
-    assert accepted("app", "svlogd", [pattern]) is takes
+    assert among("app", "log.files", [pattern]) is takes
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("*:svlogd", "'svlogd' is the key of no finding; the first words of keys are "),
+        ("app:log.file", "'log.file' is the key of no finding; did you mean 'log.files'?"),
+        ("app:chpst -e", "'chpst -e' is the key of no finding; "),
+        ("*:xyz.*", "'xyz.*' is the key of no finding; the first words of keys are account, "),
+        ("app:", "'' is the key of no finding; "),
+    ],
+)
+@pytest.mark.parametrize("option", ["accept", "ignore"])
+def test_a_key_that_no_finding_has_is_an_error(option: str, entry: str, why: str) -> None:
+    chosen: dict[str, t.Any] = {option: [entry]}
+    with pytest.raises(BadInput) as caught:
+        go(service("app"), **chosen)
+    assert caught.value.msg.startswith(f"{option}: {why}")
+
+
+def test_what_is_ignored_is_not_told_again() -> None:
+    info = {**WARNING, "key": "runit.stop", "severity": "info"}
+    found = [DECISION, WARNING, info]
+
+    def told(*ignore: str) -> list[str]:
+        outcome = go(service("app", findings=found), ignore=ignore)
+        assert len(outcome.blocked) == 1
+        return [one["key"] for one in outcome.services[0]["findings"]]
+
+    assert told() == ["log.files", "shell.line", "runit.stop"]
+    assert told("*:runit.stop") == ["log.files", "shell.line"]
+    assert told("app:shell.*") == ["log.files", "runit.stop"]
+    assert told("other", "other:runit.*") == ["log.files", "shell.line", "runit.stop"]
+    # Decisions are not left out, whatever matches them.
+    assert told("app") == told("*:*") == ["log.files"]
+
+
+def test_a_decision_cannot_be_ignored_by_its_key() -> None:
+    with pytest.raises(BadInput, match="ignore: '\\*:log.files' is a decision, which has to be taken; name it in accept"):
+        go(service("app"), ignore=["*:log.files"])
+
+
+def test_a_refused_service_says_why_whatever_is_ignored() -> None:
+    refused = service("app", translation="refused", units=[], findings=[{**WARNING, "message": "calls sv"}])
+    assert go(refused, ignore=["*"]).blocked[0]["reasons"][0].startswith("refused: calls sv.")
 
 
 def test_warnings_do_not_block() -> None:
-    assert go(service("app", findings=[{**DECISION, "severity": "warning"}])).blocked == []
+    assert go(service("app", findings=[WARNING])).blocked == []
 
 
 def test_a_refused_service_blocks_and_says_what_to_do() -> None:
     refused = service(
-        "app", translation="refused", units=[], findings=[{**DECISION, "severity": "warning", "message": "calls sv"}]
+        "app", translation="refused", units=[], findings=[{**WARNING, "message": "calls sv"}]
     )
     (blocked,) = go(refused, accept=["*"]).blocked
     assert blocked["reasons"] == [
@@ -275,7 +324,7 @@ def test_check_mode_writes_nothing_and_says_so(tmp_path: Path) -> None:
 
 def facts(**more: t.Any) -> dict[str, t.Any]:
     services = go(
-        service("app", translation="wrapped", findings=[{**DECISION, "severity": "warning", "message": "a loop"}]),
+        service("app", translation="wrapped", findings=[{**WARNING, "message": "a loop"}]),
         service("db"),
     ).services
     return {"host": "web1", "mode": "handover", "services": services, "seconds": 9.81, **more}
@@ -297,7 +346,7 @@ def result(name: str, outcome: str = "handed_over", **more: t.Any) -> dict[str, 
 def test_the_summary_of_a_handover() -> None:
     made = report(facts(results=[result("app"), result("db")]))
     assert made.lines == [
-        "web1   2 services: 1 native, 1 wrapped, 0 refused    handed over 2, back 0, 9.8 s",
+        "web1   2 services: 1 native, 0 shell, 1 wrapped, 0 refused    handed over 2, back 0, 9.8 s",
         "  app  wrapped   log/run:2 a loop",
         "parity: 2 of 2 run the same command as the same user, with the same limits and sockets",
     ]
@@ -354,8 +403,24 @@ def test_a_whole_host_loses_what_is_left_out() -> None:
 def test_a_plan_tells_what_is_to_be_decided() -> None:
     outcome = go(service("app", findings=[DECISION]))
     made = report({"host": "web1", "services": outcome.services, "blocked": outcome.blocked, "seconds": 3})
-    assert made.lines[0] == "web1   1 service: 1 native, 0 wrapped, 0 refused    to be decided 1"
-    assert made.lines[1] == "  app  native    decide (app:svlogd): log/run:2 the journal takes it"
+    assert made.lines[0] == "web1   1 service: 1 native, 0 shell, 0 wrapped, 0 refused    to be decided 1"
+    assert made.lines[1] == "  app  native    decide (app:log.files): log/run:2 the journal takes it"
+
+
+def test_kinds_are_counted_apart() -> None:
+    services = go(service("app"), service("one", translation="shell"), service("two", translation="shell")).services
+    made = report({"host": "web1", "services": services})
+    assert made.lines[0] == "web1   3 services: 1 native, 2 shell, 0 wrapped, 0 refused"
+    assert {kind: made.summary["counts"][kind] for kind in ("native", "shell", "wrapped")} == {"native": 1, "shell": 2, "wrapped": 0}
+    assert "| one | shell |" in made.markdown
+
+
+def test_the_report_names_key_and_remedy() -> None:
+    findings = [DECISION, WARNING, {**WARNING, "key": "runit.stop", "severity": "info"}]
+    made = report({"host": "web1", "services": go(service("app", findings=findings)).services})
+    assert "- decision `log.files`: log/run:2 the journal takes it\n  - Accept it. (runit_migration_log: svlogd)\n" in made.markdown
+    assert "- warning `shell.line`: log/run:2 the journal takes it\n  - Read the line.\n" in made.markdown
+    assert made.markdown.count("Read the line.") == 1
 
 
 def test_tables_survive_any_text() -> None:

@@ -43,8 +43,8 @@ def main_section(result: Result, unit: int = 0) -> dict[str, t.Any]:
     return section
 
 
-def constructs(result: Result, severity: str = "") -> set[str]:
-    return {finding["construct"] for finding in result["findings"] if severity in ("", finding["severity"])}
+def keys(result: Result, severity: str = "") -> set[str]:
+    return {finding["key"] for finding in result["findings"] if severity in ("", finding["severity"])}
 
 
 def verify(results: t.Iterable[Result], directory: Path) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
-from tests.unit.translate.harness import definition, one, verify
+from tests.unit.translate.harness import definition, keys, one, verify
 from tests.unit.translate.update_cases import CASES, expected
 
 ALL: list[dict[str, t.Any]] = yaml.safe_load(CASES.read_text())
@@ -44,8 +45,24 @@ def test_systemd_takes_all_units_with_kept_log_services(tmp_path: Path) -> None:
 def test_what_is_not_native_is_explained() -> None:
     for case in ALL:
         result = one(case["files"], case["name"])
-        if result["translation"] != "native":
-            assert [one for one in result["findings"] if one["severity"] == "warning"], case["name"]
+        if result["translation"] == "shell":
+            assert keys(result) & {"shell.line", "shell.step", "shell.condition", "shell.command"}, case["name"]
+        elif result["translation"] != "native":
+            assert keys(result, "warning"), case["name"]
+
+
+@pytest.mark.parametrize("log", ["journald", "svlogd"])
+def test_what_is_native_has_no_line_of_shell(log: str) -> None:
+    """Asked of the text of the units, and so of what systemd is told."""
+    shell = re.compile(r"^Exec\w+=.*(?<![\w.-])(?:ba|da|k|z)?sh\"? -\w*c ", re.MULTILINE)
+    count = 0
+    for case in ALL:
+        result = one(case["files"], case["name"], log=log)
+        held = any(shell.search(unit["content"]) for unit in result["units"])
+        count += held
+        if result["translation"] in ("native", "shell"):
+            assert (result["translation"] == "shell") is held, case["name"]
+    assert count > 100
 
 
 def test_same_files_same_units() -> None:

@@ -62,7 +62,7 @@ def test_a_checkout_on_localhost(checkout: Path, tmp_path: Path, more: list[str]
     assert service["name"] == "web" and service["translation"] == "native"
     assert service["units"][0]["sections"]["Service"]["User"] == "web"
     assert set(service) == {"name", "source", "path", "translation", "units", "findings", "state", "definition"}
-    assert set(service["findings"][0]) == {"severity", "construct", "file", "line", "message"}
+    assert set(service["findings"][0]) == {"key", "title", "severity", "construct", "file", "line", "message", "remediation"}
     again = json.dumps({"source": "runit", "definitions": [service["definition"]]})
     assert ansible(again, tmp_path)["services"] == result["services"]
 

@@ -69,8 +69,8 @@ def draft(files: t.Mapping[str, str], log: str = "journald") -> Draft:
     return Draft(Directory(raw), Options(log=log))
 
 
-def constructs(one: Draft) -> list[str]:
-    return [finding.construct for finding in one.findings]
+def keys(one: Draft) -> list[str]:
+    return [finding.key for finding in one.findings]
 
 
 def test_finish_alone() -> None:
@@ -78,7 +78,7 @@ def test_finish_alone() -> None:
     finish(one)
     assert (one.service.prevent_restart, one.service.restart_sec) == (["3"], "5")
     assert [command.argv for command in one.service.stop_post] == [[lit("/bin/rm"), lit("-f"), lit("/run/web.pid")]]
-    assert constructs(one) == ["sv down", "sleep", "finish"]
+    assert keys(one) == ["runit.stays-down", "runit.finish"]
 
 
 def test_finish_that_writes_to_a_file_says_nothing_that_can_be_left_out() -> None:

@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell import words
-from tests.unit.translate.harness import constructs, main_section, one
+from tests.unit.translate.harness import keys, main_section, one
 
 TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF, blacklist_categories=["Cs"]), max_size=20)
 
@@ -161,8 +161,8 @@ def test_kept_shell_has_the_constants_that_left_the_script() -> None:
 
 
 def test_variables_never_set_are_named() -> None:
-    assert "$OPTIONS" in constructs(one("#!/bin/sh\nexec webd $OPTIONS\n"), "info")
-    assert "$OPTIONS" not in constructs(one("#!/bin/sh\nexec webd ${OPTIONS:--x}\n"))
+    assert "shell.unset-optional" in keys(one("#!/bin/sh\nexec webd $OPTIONS\n"), "info")
+    assert "shell.unset-optional" not in keys(one("#!/bin/sh\nexec webd ${OPTIONS:--x}\n"))
 
 
 def test_blanks_between_expansions_stay() -> None:
@@ -192,7 +192,7 @@ def test_the_program_gets_the_arguments_that_a_shell_gives_it(words: list[str]) 
     result = one(f"#!/bin/sh\n{setup}exec /bin/p {arguments}\n")
     line = unquote(main_section(result)["ExecStart"])
     if result["translation"] == "wrapped":
-        assert "shell" in constructs(result, "warning") and "$" in arguments
+        assert "shell.line" in keys(result, "warning") and "$" in arguments
     elif line[0] == "/bin/sh":
         text = line[2].replace("exec /bin/p", shown)
         assert subprocess.run(["dash", "-c", text], capture_output=True, check=True).stdout == wanted

@@ -40,11 +40,11 @@ def expected(files: t.Mapping[str, str], name: str) -> dict[str, t.Any]:
     for unit in result["units"]:
         lines = [line for line in unit["content"].splitlines() if not line.startswith(("#", "Description="))]
         units[unit["name"]] = "\n".join(lines).strip() + "\n"
-    usual = ("restart", "stop", "cwd", "stderr")
+    usual = ("runit.stop", "runit.stderr", "runit.keep-directory")
     findings = [
-        f"{finding['severity']} {finding['file']}:{finding['line']} {finding['construct']}"
+        f"{finding['severity']} {finding['file']}:{finding['line']} {finding['key']}"
         for finding in result["findings"]
-        if finding["construct"] not in usual
+        if finding["key"] not in usual
     ]
     return {"translation": result["translation"], "units": units, "findings": findings}
 

@@ -34,7 +34,7 @@ def assignment(it: Interpreter, node: Node) -> None:
     if operator == "+=":
         value = list(get(it, name) or []) + value
     if name == "IFS":
-        raise Wrap("IFS", "the script changes how the shell splits words; the original script is run", line_of(node))
+        raise Wrap("script.words", "IFS", "the script changes how the shell splits words; the original script is run", line_of(node))
     if any(piece.kind == "shell" for piece in value):
         raise NeedShell("it is known only when the service starts")
     assign(it, name, value)

@@ -35,7 +35,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes im
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import absolute
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import FILE_COMMANDS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import peel
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     arms,
     branch,
@@ -164,16 +163,16 @@ def choice(
             if answer is not False or any(path for _operator, path in conditions.paths(test)):
                 read_settings(it, settings, True, then[-1][0])
             else:
-                it.note(INFO, "condition", "it is false at translation; left out")
+                it.note("shell.decided", "condition", "it is false at translation; left out")
             return False
     if test is not None:
         answer = decided(it, test)
         if answer is not None:
             if answer == negate:
-                it.note(INFO, "condition", "it is false for this service; its branch was left out")
+                it.note("shell.decided", "condition", "it is false for this service; its branch was left out")
                 return it.block(other, last) if other else False
             if other:
-                it.note(INFO, "condition", "it is true for this service; the other branch was left out")
+                it.note("shell.decided", "condition", "it is true for this service; the other branch was left out")
             return it.block(then, last)
         if other is None and directory_choice(it, test, negate, then):
             return False
@@ -207,7 +206,7 @@ def choice(
                 it.dispatch(one, False)
         return False
     if other is None and all(is_message(it, one) for one, _background in then) and not has_effects(it, condition):
-        it.note(INFO, "message", "only prints a message; left out")
+        it.note("shell.message", "message", "only prints a message; left out")
         return False
     if last and other is None and not negate and test is None and condition.type in ("command", "redirected_statement"):
         return chain(it, [condition, then[0][0]]) if len(then) == 1 else _undecided(it, node)
@@ -238,7 +237,6 @@ def _runs_again(it: Interpreter, condition: Node, negate: bool, then: list[tuple
         if program and "/" in program and absolute(it, program) == own and it.service.user == account:
             test = test_of(it, condition)
             if test is not None and decided(it, test) is negate:
-                it.note(INFO, "exec", "the script starts itself again with more variables; the unit has them at once")
                 return True
     except NeedShell:
         pass
@@ -255,22 +253,22 @@ def _asked_for(it: Interpreter, test: conditions.Test, condition: Node, then: li
     starts = any(it.dialect.starts(text_of(one)) for one, _b in then)
     asked = " ".join(text_of(condition).split())
     if pulled and starts:
-        severity, instead = INFO, "what is not installed, systemd does not start"
+        instead = ""
         if it.dialect.asks_enabled(asked):
-            severity = DECISION
             instead = f"{', '.join(pulled)} is started where it is installed, also where it is not enabled"
         elif not conditions.is_presence(test):
-            severity = DECISION
             instead = (
                 f"{', '.join(pulled)} is started before this service whatever the answer is; say whether it is to be"
             )
-        it.note(severity, "condition", f"'{asked}' is not asked any more: {instead}")
+        # What is not installed, systemd does not start.
+        if instead:
+            it.note("dependency.unasked", "condition", f"'{asked}' is not asked any more: {instead}")
         return
     it.service.wants = wants
-    verbs = [one.construct for one in it.findings[before:] if one.message.startswith("is Wants=")]
-    it.findings[before:] = [one for one in it.findings[before:] if not one.message.startswith("is Wants=")]
+    verbs = [one.construct for one in it.findings[before:] if one.key == "dependency.wants"]
+    it.findings[before:] = [one for one in it.findings[before:] if one.key != "dependency.wants"]
     for name, verb in zip(pulled, verbs):
-        it.note(INFO, verb, f"is After={name} without Wants=: it orders the two where both are enabled")
+        it.note("dependency.after", verb, f"is After={name} without Wants=: it orders the two where both are enabled")
 
 
 def _undecided(it: Interpreter, node: Node) -> bool:
@@ -327,7 +325,7 @@ def _elif(it: Interpreter, node: Node, last: bool) -> bool:
         if answer is None:
             raise NeedShell("its conditions are known only when the service starts")
         if answer:
-            it.note(INFO, "condition", "it is decided for this service; the other branches were left out")
+            it.note("shell.decided", "condition", "it is decided for this service; the other branches were left out")
             return it.block(body, last)
     return False
 
@@ -346,9 +344,9 @@ def case(it: Interpreter, node: Node, last: bool, checked: bool = False) -> bool
         if any("$" in pattern for pattern in arm.patterns):
             raise NeedShell("a case with variable patterns")
         if any(fnmatchcase(text, pattern) for pattern in arm.patterns):
-            it.note(INFO, "case", f"decided for this service by '{text}'; the other branches were left out")
+            it.note("shell.decided", "case", f"decided for this service by '{text}'; the other branches were left out")
             return it.block([(statement, False) for statement in arm.body], last)
-    it.note(INFO, "case", f"no branch is for '{text}'; left out")
+    it.note("shell.decided", "case", f"no branch is for '{text}'; left out")
     return False
 
 

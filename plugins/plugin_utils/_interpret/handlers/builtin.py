@@ -26,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import export, fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import soft_limit
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, referenced, text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, Word, constant, lit
 
@@ -69,7 +68,7 @@ def umask(it: Interpreter, call: Call) -> bool:
 
 def ulimit(it: Interpreter, call: Call) -> bool:
     if len(call.words) > 1 and all(re.match(r"-[SH]*a[SH]*\Z", constant(word) or "") for word in call.words[1:]):
-        it.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
+        it.note_once("shell.message", "message", "messages of the script are not printed; systemd logs starts itself")
         return False
     texts = [constant(word) or "" for word in call.words]
     pairs = [[call.words[0], call.words[index], call.words[index + 1]] for index in range(1, len(call.words) - 1, 2)]
@@ -172,7 +171,7 @@ def set_(it: Interpreter, call: Call) -> bool:
                     it.shell.errexit = on
                 index += 1
             elif letter == "x":
-                it.note_once(INFO, "set -x", "commands are no longer traced")
+                it.note_once("shell.message", "set -x", "commands are no longer traced")
             elif letter == "f" and on:
                 raise NeedShell("set -f")
         index += 1
@@ -204,8 +203,8 @@ def message(it: Interpreter, call: Call) -> bool:
     if [constant(word) for word in call.words[:2]] == ["printf", "-v"]:
         raise NeedShell("it sets a variable")
     if it.outcome.stdout.startswith("truncate:") and not call.redirects:
-        raise Wrap("message", "it is written to the file that standard output goes to", it.line)
-    it.note_once(INFO, "message", "messages of the script are not printed; systemd logs starts itself")
+        raise Wrap("script.output", "message", "it is written to the file that standard output goes to", it.line)
+    it.note_once("shell.message", "message", "messages of the script are not printed; systemd logs starts itself")
     return False
 
 

@@ -28,7 +28,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirect
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed, prefixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS, peel
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import text_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
@@ -101,12 +100,6 @@ def simple(it: Interpreter, node: Node, redirects: list[Redirect], last: bool, c
             raise NeedShell("it may be a function of a sourced file")
         prefixed(it, variables, words)
         main_command(it, words, redirects)
-        if base not in ("exec",) and not it.foreground:
-            it.note(
-                INFO,
-                "no exec",
-                f"{it.dialect.supervisor} supervised the shell that waited for this command; systemd supervises the command",
-            )
         return True
     if variables:
         raise NeedShell("variables for one command")
@@ -139,7 +132,7 @@ def add_step(it: Interpreter, words: list[Word], redirects: list[Redirect], chec
     if constant(program) is None:
         raise NeedShell("its command is known only when the service starts")
     if redirects:
-        it.note_once(INFO, "redirection", "output of steps that was thrown away goes to the journal")
+        it.note_once("shell.message", "redirection", "output of steps that was thrown away goes to the journal")
     name = (constant(program) or "").rsplit("/", 1)[-1]
     argv = program_argv(it, words)
     if it.shell.open_path and "/" not in (constant(program) or "/"):
@@ -222,7 +215,6 @@ def pipeline(it: Interpreter, node: Node, last: bool, checked: bool) -> bool:
         it.outcome.stderr = it.outcome.stdout
     chosen = next((words for words in reversed(loggers) if base_name(words) not in lists.FILTERS), loggers[-1])
     it.outcome.log_command = chosen
-    it.note(INFO, "|", f"the pipe to {base_name(chosen)} is not needed: what the service prints goes to the journal")
     return True
 
 

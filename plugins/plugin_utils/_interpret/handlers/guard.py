@@ -30,7 +30,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step, directory_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.lists import STATEFUL
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import is_silent, try_redirects
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
@@ -155,13 +154,14 @@ def leaving(it: Interpreter, found: list[tuple[Node, bool]] | None) -> Exit | No
         if name in it.dialect.controls and it.dialect.ends_itself(it, words):
             down = True
         elif name == "sleep":
-            it.note_once(INFO, "sleep", "the pause before another attempt is RestartSec= now")
+            # RestartSec= is the pause before another attempt.
+            continue
         elif name in lists.MESSAGES and is_message(it, node):
             messages = True
         elif it.dialect.keeps_down(words):
             down = True
             it.note_once(
-                DECISION,
+                "service.kept-down",
                 name,
                 f"'{' '.join(words)}' kept the service from being started with the host from then on; "
                 "the unit stays enabled, and asks its condition again",
@@ -174,7 +174,7 @@ def leaving(it: Interpreter, found: list[tuple[Node, bool]] | None) -> Exit | No
 def note_messages(it: Interpreter, leave: Exit) -> None:
     """Say that a branch's messages are left out."""
     if leave.messages:
-        it.note_once(INFO, "message", "the message is not printed; systemd logs the condition or command that failed")
+        it.note_once("shell.message", "message", "the message is not printed; systemd logs the condition or command that failed")
 
 
 def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
@@ -254,12 +254,6 @@ def guard(it: Interpreter, node: Node, negate: bool, leave: Exit) -> None:
                     if step.run is not None:
                         _ask(it, step.run)
                     _guard_note(it, node)
-                else:
-                    it.note(
-                        INFO,
-                        "guard",
-                        f"runs before the command; where it fails, systemd tries again after RestartSec=, as {it.dialect.supervisor} did",
-                    )
                 return
         except NeedShell:
             pass
@@ -272,9 +266,13 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
         raise NeedShell("it depends on what the shell has read or where it is")
     printer, text = printed(it, node)
     names = called_names(it, node)
-    text = printer.prefix() + (
-        f"! {text}" if negate and node.type != "list" else f"! {{ {text}; }}" if negate else text
-    )
+    if negate:
+        if node.type == "pipeline" and text.startswith("! "):
+            # The first word negates all of the pipe, and no shell but bash takes a second one.
+            text = text[2:]
+        else:
+            text = f"! {{ {text}; }}" if node.type == "list" else f"! {text}"
+    text = printer.prefix() + text
     if printer.shell_names:
         before = it.outcome.live_prefix(text)
         if not all(one.calls <= lists.HARMLESS for one in before):
@@ -286,11 +284,6 @@ def guard_shell(it: Interpreter, node: Node, negate: bool, final: bool) -> None:
     else:
         takes_time(it, names)
         it.outcome.steps.append(Step.command(Command(line=text), it.line, acts(it, node)))
-        it.note(
-            INFO,
-            "guard",
-            f"runs before the command; where it fails, systemd tries again after RestartSec=, as {it.dialect.supervisor} did",
-        )
 
 
 def _may_come(test: conditions.Test) -> bool:
@@ -300,7 +293,7 @@ def _may_come(test: conditions.Test) -> bool:
 
 def _guard_note(it: Interpreter, node: Node) -> None:
     it.note(
-        INFO,
+        "condition.skips",
         "guard",
         "asked once at each start: where it does not hold, systemd skips the service instead of trying again",
     )
@@ -312,7 +305,7 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
         test = test[1][1]
     answer = decided(it, test)
     if answer is True:
-        it.note(INFO, "guard", "it always holds for this service; left out")
+        it.note("shell.decided", "guard", "it always holds for this service; left out")
         return
     final = leave.down or leave.code in it.dialect.ends
     behind = _behind(it, test)
@@ -325,7 +318,7 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
             _guard_note(it, node)
         else:
             it.note(
-                WARNING,
+                "condition.once",
                 "guard",
                 f"asked once at each start: where it does not hold, systemd skips the service, and {it.dialect.supervisor} asked again each "
                 "second. Where something makes it hold later, start the service from there, or by a path unit",
@@ -341,8 +334,6 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
     files = asks_files(test)
     at_once = final or not (files or behind)
     if behind and not at_once:
-        message = f"asked behind the steps before it; where it does not hold, systemd tries again after RestartSec=, as {it.dialect.supervisor} did"
-        it.note(INFO, "guard", message)
         if kind_of(test) == "unary":
             negated, inner = (True, test[1]) if test[0] == "not" else (False, test)
             words = [lit("/usr/bin/test"), *([lit("!")] if negated else []), lit(inner[1]), inner[2]]
@@ -350,13 +341,6 @@ def guard_test(it: Interpreter, test: conditions.Test, node: Node, leave: Exit) 
         else:
             it.outcome.steps.append(Step.command(Command(line=text), it.line, False))
         return
-    it.note(
-        INFO,
-        "guard",
-        "asked before each start"
-        if at_once
-        else f"asked before each start; where it does not hold, systemd tries again after RestartSec=, as {it.dialect.supervisor} did",
-    )
     if at_once:
         _ask(it, Command(line=text), test)
     elif test[0] == "unary":
@@ -459,5 +443,5 @@ def plain(it: Interpreter, node: Node, last: bool, checked: bool) -> bool:
     if it.shell.errexit and not last:
         guard(it, node, False, Exit("1", False, False))
     else:
-        it.note(INFO, "test", "the answer is not used; left out")
+        it.note("shell.decided", "test", "the answer is not used; left out")
     return False

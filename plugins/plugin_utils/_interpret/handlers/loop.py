@@ -10,7 +10,6 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.guard import is_control
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.nodes import inner_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
     condition_of,
@@ -40,7 +39,6 @@ def while_(it: Interpreter, node: Node, last: bool, checked: bool) -> bool:
             inner = inner.children[-1]
         if is_control(it, inner) and negated and not it.outcome.has_acted():
             it.dispatch(inner_command(inner, it.dialect.controls), False)
-            it.note(INFO, "loop", "it waited for another service; After= does")
             return False
     raise NeedShell("a loop")
 

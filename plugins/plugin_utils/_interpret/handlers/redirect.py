@@ -12,7 +12,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import is_logger
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.redirections import Redirect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.line import parse_command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 
 if t.TYPE_CHECKING:
@@ -88,5 +87,5 @@ def _output(it: Interpreter, target: str, append: bool) -> str:
         it.service.set("TTYPath", target)
         return "tty"
     if not append:
-        it.note(INFO, ">", f"StandardOutput=truncate: needs systemd 248; {target} is emptied at each start, as before")
+        it.note("output.truncate", ">", f"StandardOutput=truncate: needs systemd 248; {target} is emptied at each start, as before")
     return ("append:" if append else "truncate:") + target.replace("%", "%%")

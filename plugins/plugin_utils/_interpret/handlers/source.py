@@ -23,7 +23,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variable
     fixed,
     get,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     NAME,
     assigned,
@@ -74,7 +73,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
                 virtual_environment(it, path)
                 return
             if known and optional:
-                it.note(INFO, ".", f"{path} does not exist on the host; not read any more")
+                it.note("settings.absent", ".", f"{path} does not exist on the host; not read any more")
                 return
             raise NeedShell(f"{path} is code for shells")
         if relative is not None and not SETTINGS_NAME.search(path.rsplit("/", 1)[-1]) and not it.definition.has(relative):
@@ -84,7 +83,7 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         )
         if not optional and not usual and not known:
             it.note(
-                WARNING,
+                "settings.not-collected",
                 ".",
                 f"{path} was not collected and may use shell, which EnvironmentFile= would misread; a shell goes on reading it",
             )
@@ -96,10 +95,10 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
             return
         settings_file(it, path, optional)
         if it.definition.live and known:
-            it.note(INFO, ".", f"{path} does not exist; EnvironmentFile= reads it once it does (NAME=value lines only)")
+            it.note("settings.absent", ".", f"{path} does not exist; EnvironmentFile= reads it once it does (NAME=value lines only)")
         else:
             it.note(
-                WARNING, ".", f"{path} was not collected; EnvironmentFile= reads its NAME=value lines, but no shell"
+                "settings.not-collected", ".", f"{path} was not collected; EnvironmentFile= reads its NAME=value lines, but no shell"
             )
         open_settings(it, set(), None)
         return
@@ -113,14 +112,14 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
             and not names & (it.scope.exported | {"PATH"})
             and "export " not in content
         ):
-            it.note(INFO, ".", f"{path} sets nothing that the script uses; not read any more")
+            it.note("settings.unused", ".", f"{path} sets nothing that the script uses; not read any more")
             return
         if any(it.outcome.used_before(name) for name in names):
             raise NeedShell("what comes before it uses other values of its variables")
         settings_file(it, path, optional)
         open_settings(it, names, values)
         it.note(
-            INFO,
+            "settings.file",
             ".",
             f"{path} holds plain NAME=value lines and is read by EnvironmentFile=; all its variables are passed on",
         )
@@ -139,6 +138,7 @@ def withheld_settings(it: Interpreter, path: str, optional: bool) -> bool:
     names = one.get("variables")
     if names is None:
         raise Wrap(
+            "settings.private",
             ".",
             f"{path} is not for every user, so it was left on the host, and it is no plain list of NAME=value lines; "
             "the original script, which reads it, is run",
@@ -147,7 +147,7 @@ def withheld_settings(it: Interpreter, path: str, optional: bool) -> bool:
     settings_file(it, path, optional)
     open_settings(it, {*names, *(one.get("mentioned") or ())}, {})
     it.note(
-        INFO,
+        "settings.file",
         ".",
         f"{path} is not for every user, so it stays on the host and is read there by EnvironmentFile=; all its variables are passed on",
     )
@@ -193,7 +193,6 @@ def virtual_environment(it: Interpreter, path: str) -> None:
     export_value(it, "VIRTUAL_ENV", lit(root))
     old = constant(get(it, "PATH") or lit(DEFAULT_PATH)) or DEFAULT_PATH
     assign(it, "PATH", lit(f"{root}/bin:{old}"))
-    it.note(INFO, ".", f"what {path} sets (VIRTUAL_ENV, PATH) is in the unit")
 
 
 def evaluate_file(it: Interpreter, path: str, content: str, optional: bool, node: Node) -> None:
@@ -232,7 +231,7 @@ def _evaluate_file(it: Interpreter, path: str, content: str, optional: bool, nod
             it.scope.overridable.discard(name)
         it.outcome.prefix.append(Before(text, None, set(), {"."}))
         it.note(
-            WARNING,
+            "settings.shell",
             ".",
             f"{path} uses shell ({why}), which EnvironmentFile= would misread; a shell goes on reading it",
         )
@@ -243,7 +242,7 @@ def _evaluate_file(it: Interpreter, path: str, content: str, optional: bool, nod
     it.text = outer
     it.line = line_of(node)
     it.note(
-        DECISION,
+        "settings.fixed",
         ".",
         f"{path} uses shell, which EnvironmentFile= would misread; its values were fixed at translation",
     )

@@ -9,7 +9,6 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 
@@ -273,20 +272,18 @@ def arrange(service: Service, steps: list[Step], note: t.Callable[[str, str, str
         done.update(id(step) for step in members)
         if any(step.recursive for step in members):
             note(
-                INFO,
+                "directory.owner",
                 "chown -R",
                 f"systemd gives {path} and all below it to the service where its owner is another",
                 members[-1].line,
             )
         if directive == "RuntimeDirectory":
             note(
-                INFO,
+                "directory.runtime",
                 "mkdir",
                 f"{path} is RuntimeDirectory=: made at the start, and removed at the stop",
                 members[0].line,
             )
-        else:
-            note(INFO, "mkdir", f"{path} is {directive}=: made at the start", members[0].line)
     for directive, mode in modes.items():
         if directive in service.directories and mode != "0755":
             service.set(f"{directive}Mode", mode)

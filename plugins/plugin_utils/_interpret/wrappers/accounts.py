@@ -17,14 +17,10 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
     Options,
     need,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
-
-
-AS_ROOT = "the command runs as root, which is systemd's default"
 
 
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
@@ -56,13 +52,12 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
             raise Keep(f"'{name}' is no name of an account")
     if user in ("root", "0") and group in (None, "root", "0", "wheel") and not extra:
         it.service.user = None
-        it.note_once(INFO, "user", AS_ROOT)
         return
     it.service.user = user
     it.service.group = group
     if user in ("nobody", "65534"):
         it.note_once(
-            DECISION,
+            "account.nobody",
             "user",
             "systemd warns about User=nobody, as what all such services own is shared; give it a user of its own, "
             "or DynamicUser=yes",
@@ -74,13 +69,14 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
     known = it.definition.users.get(user)
     if known is None:
         it.note(
-            INFO,
+            "account.groups-unknown",
             "supplementary groups",
             f"chpst drops all groups but the named ones, User= adds those {user} is a member of; they differ if there are any",
+            user=user,
         )
     elif known.get("groups"):
         it.note(
-            DECISION,
+            "account.groups",
             "supplementary groups",
             f"under {it.dialect.supervisor} {user} had no supplementary groups; User= adds {', '.join(known['groups'])}",
         )
@@ -135,7 +131,7 @@ def envuidgid(it: Interpreter, words: list[Word]) -> list[Word]:
         raise Keep("UID and GID are looked up when the service starts")
     set_environment(it, "UID", lit(ids[0]))
     set_environment(it, "GID", lit(ids[1]))
-    it.note(WARNING, "envuidgid", f"UID and GID of {name} are fixed to {ids[0]} and {ids[1]}")
+    it.note("account.ids", "envuidgid", f"UID and GID of {name} are fixed to {ids[0]} and {ids[1]}")
     return words[1:]
 
 
@@ -191,12 +187,12 @@ def su(it: Interpreter, words: list[Word]) -> list[Word]:
     if login:
         it.service.working_directory = "~"
         it.note(
-            WARNING,
+            "account.login",
             "su -",
             f"the login shell's profile of {user} is no longer read; HOME, USER and SHELL are set by systemd",
         )
     else:
-        it.note(INFO, "su", "no PAM session is opened for the service; set PAMName= if it needs one")
+        it.note("account.pam", "su", "no PAM session is opened for the service; set PAMName= if it needs one")
     return inner
 
 
@@ -311,15 +307,14 @@ def setpriv(it: Interpreter, words: list[Word]) -> list[Word]:
             settings.append(("SELinuxContext", text))
         elif name == "apparmor-profile":
             settings.append(("AppArmorProfile", text))
-        elif name == "keep-groups":
-            if user is not None:
-                it.note(
-                    INFO,
-                    "setpriv --keep-groups",
-                    f"the groups of the user's entry are set rather than {it.dialect.parent}'s",
-                )
-        elif name == "pdeathsig":
-            it.note(INFO, "setpriv --pdeathsig", "dropped: systemd ends all processes of a unit itself")
+        elif name == "keep-groups" and user is not None:
+            it.note(
+                "account.groups-unknown",
+                "setpriv --keep-groups",
+                f"the groups of the user's entry are set rather than {it.dialect.parent}'s",
+                user=user,
+            )
+        # pdeathsig: systemd ends all processes of a unit itself.
     if user is not None and user.isdigit() and user != "0" and not is_user(it, user):
         # systemd refuses to start a service whose numeric User= is in no user database; setpriv never looks.
         raise Keep(f"User= takes {user} only where a user has that id")

@@ -17,7 +17,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import limit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options, need, number_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
@@ -40,17 +39,18 @@ def chpst(it: Interpreter, words: list[Word]) -> list[Word]:
         if letter == "V":
             raise Keep("-V prints the version")
         if letter == "P":
-            it.note(INFO, construct, "systemd starts every service in a session of its own; nothing to be done")
-        elif letter == "0":
+            # systemd starts every service in a session of its own.
+            continue
+        if letter == "0":
             service.set("StandardInput", "null")
-            it.note(INFO, construct, "standard input is /dev/null under systemd rather than closed")
+            it.note("output.closed", construct, "standard input is /dev/null under systemd rather than closed")
         elif letter == "1":
             service.set("StandardOutput", "null")
             service.settings.setdefault("StandardError", ["journal"])
-            it.note(INFO, construct, "standard output is /dev/null under systemd rather than closed")
+            it.note("output.closed", construct, "standard output is /dev/null under systemd rather than closed")
         elif letter == "2":
             service.set("StandardError", "null")
-            it.note(INFO, construct, "standard error is /dev/null under systemd rather than closed")
+            it.note("output.closed", construct, "standard error is /dev/null under systemd rather than closed")
         elif letter == "3":
             raise Keep("-3 has no directive")
         elif letter == "u":
@@ -61,12 +61,12 @@ def chpst(it: Interpreter, words: list[Word]) -> list[Word]:
             if ids is None:
                 keep += [lit("-U"), lit(name)]
                 it.note(
-                    INFO, construct, f"UID and GID of {name} are looked up when the service starts, so chpst -U stays"
+                    "process.wrapper", construct, f"UID and GID of {name} are looked up when the service starts, so chpst -U stays"
                 )
             else:
                 set_environment(it, "UID", lit(ids[0]))
                 set_environment(it, "GID", lit(ids[1]))
-                it.note(WARNING, construct, f"UID and GID of {name} are fixed to {ids[0]} and {ids[1]}")
+                it.note("account.ids", construct, f"UID and GID of {name} are fixed to {ids[0]} and {ids[1]}")
         elif letter in ("b", "a"):
             it.outcome.argv0 = need(it, raw, "the name of chpst -b")
         elif letter == "e":
@@ -89,7 +89,6 @@ def chpst(it: Interpreter, words: list[Word]) -> list[Word]:
             if letter == "L":
                 lock.append(lit("--nonblock"))
             keep = [*lock, lit(path), *keep] if not keep else [*keep, lit(f"-{letter}"), lit(path)]
-            it.note(INFO, construct, "flock takes the same lock; systemd has no directive for it")
         elif letter == "m":
             number = number_of(it, raw, "the limit of chpst -m")
             for resource in ("DATA", "STACK", "MEMLOCK", "AS"):

@@ -15,7 +15,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
     Options,
     need,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 
@@ -63,7 +62,7 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
         linked = it.definition.files.get(relative)
         if not it.definition.has(relative) or (linked is not None and linked.get("type") == "link"):
             it.note(
-                WARNING,
+                "environment.not-collected",
                 construct,
                 f"{path} is not among the collected files; chpst reads it when the service starts",
             )
@@ -79,14 +78,14 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
                     files[tail] = text
         if not files:
             it.note(
-                WARNING,
+                "environment.not-collected",
                 construct,
                 f"{path} is not among the collected files; chpst reads it when the service starts",
             )
             return False
     for name, text in sorted(files.items()):
         if not NAME.match(name):
-            it.note(WARNING, construct, f"{path}/{name} is no name of a variable that systemd takes; left out")
+            it.note("environment.name", construct, f"{path}/{name} is no name of a variable that systemd takes; left out")
         elif not text:
             it.service.environment.pop(name, None)
             it.service.add("UnsetEnvironment", name)
@@ -95,7 +94,7 @@ def environment_directory(it: Interpreter, path: str, construct: str) -> bool:
             it.scope.vars[name] = it.service.environment[name]
     if files:
         it.note(
-            DECISION,
+            "environment.public",
             construct,
             f"the {len(files)} variable(s) of {path} are now in the unit, where every user can read them; "
             "move secrets to an EnvironmentFile= or LoadCredential=",
@@ -139,7 +138,7 @@ def env(it: Interpreter, words: list[Word]) -> list[Word]:
         elif name in ("C", "chdir"):
             change_directory(it, need(it, raw, "the directory of env -C"))
         elif name in ("i", "ignore-environment"):
-            it.note(INFO, "env -i", "systemd starts services with a clean environment of a few variables of its own")
+            it.note("environment.clean", "env -i", "systemd starts services with a clean environment of a few variables of its own")
         elif name in ("S", "0"):
             raise Keep(f"-{name} has no directive")
     for name, value in pending:

@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options, need, number_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
@@ -47,7 +46,7 @@ def limit(it: Interpreter, resource: str, number: int, construct: str) -> None:
     it.outcome.limit(resource, soft_limit(resource, number))
     if resource in ("NPROC", "MEMLOCK"):
         it.note(
-            INFO, construct, f"Limit{resource}={number} sets the hard limit too; {construct} sets only the soft one"
+            "limit.hard", construct, f"Limit{resource}={number} sets the hard limit too; {construct} sets only the soft one"
         )
 
 
@@ -61,7 +60,7 @@ def keep_at_command(it: Interpreter) -> list[Word]:
         return []
     if it.outcome.argv0 is not None or "RootDirectory" in it.service.settings:
         it.note(
-            WARNING,
+            "limit.steps",
             "limits",
             f"{', '.join(f'{one}=' for one in late)}: for the steps before the command too, which the script ran without; look whether they can",
         )
@@ -71,11 +70,6 @@ def keep_at_command(it: Interpreter) -> list[Word]:
     for directive in late:
         soft, both, _hard = it.service.settings.pop(directive)[0].partition(":")
         words.append(lit(f"--{names[directive[len('Limit') :]]}={soft}{':' if both else ''}"))
-    it.note(
-        INFO,
-        "limits",
-        f"{', '.join(f'{one}=' for one in late)} would be for the steps too; prlimit sets it for the command alone",
-    )
     return words
 
 
@@ -104,7 +98,7 @@ def softlimit(it: Interpreter, words: list[Word]) -> list[Word]:
                 elif resource == "NOFILE":
                     it.service.set("LimitNOFILE", "524288")
                 else:
-                    it.note(INFO, f"softlimit -{letter} =", f"Limit{resource}= is left as systemd has it")
+                    it.note("limit.left", f"softlimit -{letter} =", f"Limit{resource}= is left as systemd has it")
             continue
         for resource in limits[letter]:
             limit(it, resource, number_of(it, raw, f"the limit of softlimit -{letter}"), f"softlimit -{letter}")

@@ -12,7 +12,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import set_user
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options, need, number_of
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word
 
 if t.TYPE_CHECKING:
@@ -24,17 +23,15 @@ def setsid(it: Interpreter, words: list[Word]) -> list[Word]:
     rest = options.read()
     if any(name in ("c", "ctty") for name, _raw in options.found):
         raise Keep("a controlling terminal is asked for")
-    it.note(INFO, "setsid", "systemd starts every service in a session of its own; nothing to be done")
     return rest
 
 
 def pgrphack(it: Interpreter, words: list[Word]) -> list[Word]:
-    it.note(INFO, "pgrphack", "systemd starts every service in a session of its own; nothing to be done")
     return words
 
 
 def nohup(it: Interpreter, words: list[Word]) -> list[Word]:
-    it.note(INFO, "nohup", "a service has no terminal that could hang up; SIGHUP is no longer ignored")
+    it.note("process.hangup", "nohup", "a service has no terminal that could hang up; SIGHUP is no longer ignored")
     return words
 
 
@@ -51,7 +48,7 @@ def exec_builtin(it: Interpreter, words: list[Word]) -> list[Word]:
         if name == "a":
             it.outcome.argv0 = need(it, raw, "the name of exec -a")
         elif name == "c":
-            it.note(INFO, "exec -c", "systemd starts services with a clean environment of a few variables of its own")
+            it.note("environment.clean", "exec -c", "systemd starts services with a clean environment of a few variables of its own")
         else:
             raise Keep("exec -l has no directive")
     return rest
@@ -134,5 +131,4 @@ def start_stop_daemon(it: Interpreter, words: list[Word]) -> list[Word]:
     if account is not None:
         user, _colon, group = account.partition(":")
         set_user(it, user, group or it.service.group, (), False)
-    it.note(INFO, "start-stop-daemon", "systemd starts the program itself")
     return [program, *rest]

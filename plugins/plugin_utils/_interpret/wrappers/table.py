@@ -45,7 +45,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
     setsid,
     start_stop_daemon,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
@@ -111,7 +110,7 @@ def peel(it: Interpreter, argv: list[Word]) -> list[Word]:
             rest = handler(it, argv[1:])
         except Keep as why:
             it.undo(saved)
-            it.note(DECISION if "-u" in str(why) else INFO, str(name), f"{name} stays part of the command: {why}")
+            it.note("account.late" if "-u" in str(why) else "process.wrapper", str(name), f"{name} stays part of the command: {why}")
             return argv
         if not rest:
             return rest

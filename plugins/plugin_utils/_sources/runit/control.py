@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     commands_in,
@@ -35,6 +34,11 @@ _SIGNALS = {
     "18": "CONT", "19": "STOP", "28": "WINCH",
 }  # fmt: skip
 
+# What runsv sends where control has no file of the name (runsv(8)).
+_OF_CONTROL = {
+    "c": "CONT", "p": "STOP", "h": "HUP", "a": "ALRM", "i": "INT", "q": "QUIT", "1": "USR1", "2": "USR2", "k": "KILL", "u": "CONT", "o": "CONT",
+}  # fmt: skip
+
 
 def check(draft: Draft) -> None:
     """Have the start wait for the check script, as `sv start` does."""
@@ -43,26 +47,26 @@ def check(draft: Draft) -> None:
         return
     path = f"{draft.definition.path}/check"
     if not draft.definition.executable("check"):
-        draft.note(INFO, "check", "check", 0, "not executable, so sv does not ask it; left out")
+        draft.note("runit.not-run", "check", "check", 0, "not executable, so sv does not ask it; left out")
         return
     shell = shell_of(shebang_of(text))
     body: str | None = None
     if shell is not None:
         body = one_line(draft.definition, text, "check")
     if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(parse(text, "check").root)}:
-        draft.note(WARNING, "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out")
+        draft.note("runit.check-sv", "check", "check", 1, "it asks sv, which has no supervisor to ask under systemd; left out")
         return
     if body is None or len(body) > LONGEST_INLINE:
         body = f"cd {word_text(lit(draft.definition.path))} && {word_text(lit(path))}"
-        draft.note(WARNING, "check", "check", 1, f"the unit goes on running {path}; keep it")
+        draft.note("runit.keep-script", "check", "check", 1, f"the unit goes on running {path}; keep it")
     loop = f"for i in 1 2 3 4 5 6 7; do ({body}) && exit 0; sleep 1; done; exit 1"
     command = shell_command(loop, shell, True, draft.service.user is not None)
     if draft.service.type == "oneshot":
-        draft.note(INFO, "check", "check", 1, "the unit is active only once its steps are done; check is not asked")
+        draft.note("runit.check", "check", "check", 1, "the unit is active only once its steps are done; check is not asked")
         return
     draft.service.start_post = [command]
     draft.note(
-        INFO,
+        "runit.check",
         "check",
         "check",
         1,
@@ -77,7 +81,7 @@ def control(draft: Draft) -> None:
     for name, text in sorted(draft.definition.below("control").items()):
         file = f"control/{name}"
         if not draft.definition.executable(file):
-            draft.note(INFO, file, file, 0, "not executable, so runsv does not run it; left out")
+            draft.note("runit.not-run", file, file, 0, "not executable, so runsv does not run it; left out")
             continue
         shell = shell_of(shebang_of(text))
         signal = _signal(draft, text, file) if shell is not None else None
@@ -85,7 +89,6 @@ def control(draft: Draft) -> None:
             if signal is not None:
                 if signal != "TERM":
                     service.set("KillSignal", f"SIG{signal}")
-                draft.note(INFO, file, file, 1, f"the stop signal is SIG{signal} (KillSignal=)")
                 continue
             command = _command_of(draft, text, file, shell)
             service.stop.append(command)
@@ -97,7 +100,7 @@ def control(draft: Draft) -> None:
                 )
             )
             draft.note(
-                INFO,
+                "runit.control-stop",
                 file,
                 file,
                 1,
@@ -109,13 +112,13 @@ def control(draft: Draft) -> None:
                 service.reload.append(Command([lit("/bin/kill"), lit(f"-{signal}"), [Piece("var", "MAINPID", True)]]))
             else:
                 service.reload.append(_command_of(draft, text, file, shell))
-            draft.note(INFO, file, file, 1, "`sv hup` is `systemctl reload` (ExecReload=)")
+            draft.note("runit.control-reload", file, file, 1, "`sv hup` is `systemctl reload` (ExecReload=)")
         elif name in ("d", "x"):
             if signal is not None:
                 if "KillSignal" not in service.settings and signal != "TERM":
                     service.set("KillSignal", f"SIG{signal}")
                 draft.note(
-                    DECISION,
+                    "runit.control-down",
                     file,
                     file,
                     1,
@@ -123,7 +126,7 @@ def control(draft: Draft) -> None:
                 )
             else:
                 draft.note(
-                    DECISION,
+                    "runit.control-down",
                     file,
                     file,
                     1,
@@ -132,11 +135,12 @@ def control(draft: Draft) -> None:
                 )
         else:
             draft.note(
-                DECISION,
+                "runit.control-other",
                 file,
                 file,
                 1,
-                f"replaces `sv {name}`; systemd has no such command: use `systemctl kill --signal=` or `systemctl start` instead",
+                f"replaces `sv {name}`, and systemd has no such command; left out",
+                signal=_OF_CONTROL.get(name, "CONT"),
             )
 
 
@@ -146,7 +150,7 @@ def _command_of(draft: Draft, text: str, file: str, shell: str | None) -> Comman
     found = statements(script.root)
     if "sv" in {name.rsplit("/", 1)[-1] for name in commands_in(script.root)}:
         draft.note(
-            DECISION,
+            "runit.control-sv",
             "sv",
             file,
             1,
@@ -161,7 +165,7 @@ def _command_of(draft: Draft, text: str, file: str, shell: str | None) -> Comman
             return one
     body = one_line(draft.definition, text, file) if shell is not None else None
     if body is None or len(body) > LONGEST_INLINE:
-        draft.note(WARNING, file, file, 1, f"the unit goes on running {draft.definition.path}/{file}; keep it")
+        draft.note("runit.keep-script", file, file, 1, f"the unit goes on running {draft.definition.path}/{file}; keep it")
         return Command.of(f"{draft.definition.path}/{file}", root=root)
     body = re.sub(r"\$\((?:cat|<) ?(?:\./)?supervise/pid\)|`cat (?:\./)?supervise/pid`", "$MAINPID", body)
     return shell_command(body, shell, False, root)

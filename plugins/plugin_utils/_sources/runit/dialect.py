@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.dialect import Dialect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import WARNING, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import Script, commands_in, statements
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import UP, own_sv, said, said_note, sv
@@ -63,7 +63,7 @@ class Runit(Dialect):
         # Another service is stopped as another. One that is called as the program that this one runs is this one.
         if len(words) == 3 and words[1] in ("down", "d", "stop", "exit") and words[2] in _last_commands(it):
             it.note_once(
-                WARNING,
+                "runit.sv-own",
                 "sv down",
                 f"'{' '.join(words)}' is taken for the service itself, as {words[2]} is the program that it runs",
             )

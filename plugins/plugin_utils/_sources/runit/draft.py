@@ -33,6 +33,8 @@ class Draft:
     findings: list[Finding] = dataclasses.field(default_factory=list)
     # "native"; "wrapped": the original script goes on being run.
     translation: str = "native"
+    # A unit besides the service's own holds a line of shell.
+    shell: bool = False
     # Units besides the service's own, as the module returns them.
     companions: list[Rendered] = dataclasses.field(default_factory=list)
     # Standard error goes where standard output does, as far as the run script says.
@@ -50,9 +52,15 @@ class Draft:
         self.service.target = self.options.target
         return self.service
 
-    def note(self, severity: str, construct: str, file: str, line: int, message: str) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(severity, construct, file, line, message))
+    def kind(self) -> str:
+        """What it has come to: "native" (directives only), "shell" (a line of shell in a unit) or "wrapped"."""
+        if self.translation == "native" and (self.shell or any(command.is_shell() for command in self.service.commands())):
+            return "shell"
+        return self.translation
+
+    def note(self, key: str, construct: str, file: str, line: int, message: str, **values: str) -> None:
+        """Add a finding. `values`: what its remedy has in braces."""
+        self.findings.append(Finding(key, construct, file, line, message, **values))
 
     def program_name(self) -> str:
         """The name of the program that the service runs."""

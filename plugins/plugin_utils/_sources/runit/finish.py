@@ -11,7 +11,6 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.paths import is_relative
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
@@ -89,12 +88,12 @@ def finish(draft: Draft) -> None:
     if text is None:
         linked: File = draft.definition.files.get("finish", {"path": "finish"})
         if linked.get("type") == "link" and not str(linked.get("target") or "/").startswith("/"):
-            draft.note(INFO, "finish", "finish", 0, f"a link to {linked.get('target')}, which is not there; left out")
+            draft.note("runit.not-run", "finish", "finish", 0, f"a link to {linked.get('target')}, which is not there; left out")
         elif "finish" in draft.definition.files:
             _as_it_is(draft, "finish is no script")
         return
     if not draft.definition.executable("finish"):
-        draft.note(INFO, "finish", "finish", 0, "not executable, so runsv does not run it; left out")
+        draft.note("runit.not-run", "finish", "finish", 0, "not executable, so runsv does not run it; left out")
         return
     shell = shell_of(shebang_of(text))
     if shell is None:
@@ -114,7 +113,7 @@ def finish(draft: Draft) -> None:
         writes = writes or (not background and _writes(node))
         if ends_script(node) and not background and index + 1 < len(found):
             draft.note(
-                INFO,
+                "shell.unreachable",
                 "unreachable",
                 "finish",
                 line_of(found[index + 1][0]),
@@ -138,7 +137,7 @@ def _as_it_is(draft: Draft, why: str) -> None:
     setup = f"{_FINISH_CODE}*) case $EXIT_STATUS in {_FINISH_SIGNALS} esac; set -- -1 $s;; esac"
     text = f'{setup}; cd {word_text(lit(draft.definition.path))}; exec {word_text(lit(path))} "$@"'
     draft.service.stop_post.append(Command(line=text, ignore=True, root=draft.service.user is not None))
-    draft.note(WARNING, "finish", "finish", 1, f"{why}; the unit goes on running {path} after each exit: keep it")
+    draft.note("runit.keep-script", "finish", "finish", 1, f"{why}; the unit goes on running {path} after each exit: keep it")
 
 
 def _statement(draft: Draft, node: Node, background: bool, writes: bool) -> bool:
@@ -158,7 +157,7 @@ def _statement(draft: Draft, node: Node, background: bool, writes: bool) -> bool
     if codes:
         service.prevent_restart += codes
         draft.note(
-            INFO,
+            "runit.stays-down",
             "sv down",
             "finish",
             line,
@@ -171,7 +170,7 @@ def _statement(draft: Draft, node: Node, background: bool, writes: bool) -> bool
         if how == "is":
             service.prevent_restart.append(code)
             draft.note(
-                INFO,
+                "runit.stays-down",
                 "sv down",
                 "finish",
                 line,
@@ -180,7 +179,7 @@ def _statement(draft: Draft, node: Node, background: bool, writes: bool) -> bool
         elif code == "0":
             service.restart = "on-success"
             draft.note(
-                INFO,
+                "runit.stays-down",
                 "sv down",
                 "finish",
                 line,
@@ -190,7 +189,7 @@ def _statement(draft: Draft, node: Node, background: bool, writes: bool) -> bool
             return False
         return True
     if inner.type in ("if_statement", "list") and only_messages(inner):
-        draft.note(INFO, "message", "finish", line, "only prints a message; systemd logs how the service ended")
+        draft.note("shell.message", "message", "finish", line, "only prints a message; systemd logs how the service ended")
         return True
     if inner.type == "case_statement":
         return _case(draft, inner, line)
@@ -220,20 +219,13 @@ def _command(draft: Draft, node: Node, inner: Node, line: int, writes: bool) -> 
         return True
     if name == "utmpset":
         line_of_terminal = _word(draft, node, words[-1])
-        draft.note(
-            INFO,
-            "utmpset",
-            "finish",
-            line,
-            "systemd writes the end of the session to utmp itself (UtmpIdentifier=)",
-        )
         if "UtmpIdentifier" not in service.settings and line_of_terminal:
             service.set("UtmpIdentifier", line_of_terminal.rsplit("/", 1)[-1])
         return True
     if name == "finish-exec":
         service.prevent_restart += ["161", "162", "170"]
         draft.note(
-            INFO,
+            "runit.stays-down",
             "finish-exec",
             "finish",
             line,
@@ -241,19 +233,18 @@ def _command(draft: Draft, node: Node, inner: Node, line: int, writes: bool) -> 
         )
         return True
     if name == "finish-default":
-        draft.note(INFO, "finish-default", "finish", line, "only reports how the service ended, as systemd does")
+        draft.note("shell.message", "finish-default", "finish", line, "only reports how the service ended, as systemd does")
         return True
     if name in messages and (node.type == "command" or re.fullmatch(r"\s*(>&2|1>&2|2>&1)\s*", redirects_text(node))):
-        draft.note(INFO, "message", "finish", line, "the message is not printed; systemd logs how the service ended")
+        draft.note("shell.message", "message", "finish", line, "the message is not printed; systemd logs how the service ended")
         return True
     if name == "sleep" and len(words) == 2 and re.fullmatch(r"[0-9.]+[smhd]?", words[1]):
         service.restart_sec = words[1]
-        draft.note(INFO, "sleep", "finish", line, f"the pause before another start is RestartSec={words[1]}")
         return True
     if name == "sv" and own_sv(words, draft.definition, for_good=True):
         service.restart = None
         service.restart_sec = None
-        draft.note(INFO, "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")
+        draft.note("runit.stays-down", "sv down", "finish", line, "the service is not started again when it has ended: Restart=no")
         return True
     if name == "sv":
         return _sv(draft, words, line)
@@ -301,7 +292,7 @@ def _sv(draft: Draft, words: list[str], line: int) -> bool:
     }
     if len(arguments) < 2 or arguments[0] not in verbs or any("$" in word for word in arguments):
         draft.note(
-            DECISION,
+            "runit.sv-left-out",
             "sv",
             "finish",
             line,
@@ -310,7 +301,7 @@ def _sv(draft: Draft, words: list[str], line: int) -> bool:
         return True
     for name in arguments[1:]:
         if arguments[0] in SIGNALS and own_sv(["sv", "down", name], draft.definition):
-            draft.note(INFO, "sv", "finish", line, f"'{' '.join(words)}' is for a process that has ended; left out")
+            draft.note("runit.sv-needless", "sv", "finish", line, f"'{' '.join(words)}' is for a process that has ended; left out")
             continue
         unit = unit_of(name.rstrip("/").rsplit("/", 1)[-1])
         draft.service.stop_post.append(
@@ -324,7 +315,7 @@ def _sv(draft: Draft, words: list[str], line: int) -> bool:
             )
         )
         draft.note(
-            INFO if verbs[arguments[0]][0] == "kill" else DECISION,
+            "runit.sv-told" if verbs[arguments[0]][0] == "kill" else "runit.sv-finish",
             "sv",
             "finish",
             line,
@@ -349,13 +340,11 @@ def _case(draft: Draft, node: Node, line: int) -> bool:
                 return False
             codes += arm.patterns
     draft.service.prevent_restart += codes
-    draft.note(
-        INFO,
-        "case",
-        "finish",
-        line,
-        f"exit codes {', '.join(codes)} take the service down" if codes else "only prints messages; left out",
-    )
+    if codes:
+        told = f"not started again after exit codes {', '.join(codes)}: RestartPreventExitStatus="
+        draft.note("runit.stays-down", "case", "finish", line, told)
+    else:
+        draft.note("shell.message", "case", "finish", line, "only prints messages; left out")
     return True
 
 
@@ -368,7 +357,7 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
     if "sv" in names:
         line = next(line_of(node) for node, _b in left if "sv" in names_in(text_of(node)))
         draft.note(
-            DECISION,
+            "runit.finish-sv",
             "finish",
             "finish",
             line,
@@ -393,7 +382,7 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
         for command in simple:
             command.root = root
         service.stop_post += simple
-        draft.note(INFO, "finish", "finish", line_of(left[0][0]), _AFTER_EVERY_EXIT)
+        draft.note("runit.finish", "finish", "finish", line_of(left[0][0]), _AFTER_EVERY_EXIT)
         return
     scope.shell.open_shell = True
     parts: list[str] = []
@@ -426,5 +415,5 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
             setup = f'if [ "$SERVICE_RESULT" = success ]; then set -- -1 15; else {setup}fi; '
         body = setup + body
         told += ", $1 and $2 made of $EXIT_CODE and $EXIT_STATUS"
-    draft.note(INFO, "finish", "finish", line_of(left[0][0]), told)
+    draft.note("runit.finish", "finish", "finish", line_of(left[0][0]), told)
     service.stop_post.append(shell_command(body, shell, True, root))

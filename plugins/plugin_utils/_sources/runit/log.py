@@ -11,7 +11,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs im
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import logger_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service, unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
@@ -56,7 +55,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
         return
     if text is None:
         if definition.has("log"):
-            draft.note(INFO, "log", "log", 0, "a log directory without a run script; left out")
+            draft.note("runit.not-run", "log", "log", 0, "a log directory without a run script; left out")
         return
     service = draft.service
     identifier = draft.program_name()
@@ -80,7 +79,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
             command = None
     if command is None:
         draft.note(
-            DECISION,
+            "log.unclear",
             "log/run",
             "log/run",
             1,
@@ -90,7 +89,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
     logger(draft, service, logger_of(command) or command, "log/run", line)
     if scope.outcome.steps or scope.outcome.prefix:
         draft.note(
-            INFO,
+            "log.steps",
             "log/run",
             "log/run",
             1,
@@ -104,7 +103,7 @@ def logger(draft: Draft, service: Service, words: list[Word], file: str, line: i
     if name in ("logger", "vlogger"):
         _tagger(service, [constant(word) for word in words[1:]])
         draft.note(
-            INFO,
+            "log.journal",
             name,
             file,
             line,
@@ -115,22 +114,15 @@ def logger(draft: Draft, service: Service, words: list[Word], file: str, line: i
         _log_writer(draft, name, words[1:], file, line)
         _svlogd_config(draft)
         return
-    draft.note(
-        INFO,
-        name or "log",
-        file,
-        line,
-        "the journal takes the output"
-        + ("" if name in lists.LOGGERS else f"; {name} no longer gets it")
-        + ". Where it must go elsewhere, configure journald or rsyslog",
-    )
-    if name not in lists.LOGGERS:
+    if name in lists.LOGGERS:
+        draft.note("log.journal", name, file, line, "the journal takes the output")
+    else:
         draft.note(
-            DECISION,
+            "log.program",
             name or "log",
             file,
             line,
-            "this program did more with the log than keep it; decide whether it is still needed",
+            f"the journal takes the output, and {name or 'the program'}, which did more with it than keep it, gets it no longer",
         )
 
 
@@ -164,7 +156,7 @@ def _log_writer(draft: Draft, name: str, arguments: t.Sequence[Word], file: str,
         None,
     )
     draft.note(
-        DECISION,
+        "log.files",
         name,
         file,
         line,
@@ -176,13 +168,13 @@ def _log_writer(draft: Draft, name: str, arguments: t.Sequence[Word], file: str,
         if not option or option == directory or not (acts or option.startswith("-")):
             continue
         if acts and option[0] in "+-":
-            severity, message = DECISION, "it selects lines; see LogFilterPatterns= (systemd 253)"
+            key, message = "log.filters", "it selects lines; see LogFilterPatterns= (systemd 253)"
         elif option[0] in _SENDS or option.startswith(("./", "/")):
             what = _SENDS.get(option[0], "another directory")
-            severity, message = DECISION, f"{what}, which the journal has no counterpart for"
+            key, message = "log.filters", f"{what}, which the journal has no counterpart for"
         else:
-            severity, message = INFO, "the journal has its own time stamps, prefixes and sizes"
-        draft.note(severity, f"{name} {option}", file, line, message)
+            key, message = "log.settings", "the journal has its own time stamps, prefixes and sizes"
+        draft.note(key, f"{name} {option}", file, line, message)
 
 
 def _svlogd_config(draft: Draft) -> None:
@@ -207,7 +199,7 @@ def _svlogd_config(draft: Draft) -> None:
             if row[:1] in meanings:
                 serious = row[0] in "!uUe-+E"
                 draft.note(
-                    DECISION if serious else INFO,
+                    "log.filters" if serious else "log.settings",
                     f"svlogd {row[0]}",
                     path,
                     number,
@@ -236,9 +228,7 @@ def _companion(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
     service.description = f"Log of {definition.name}"
     service.set("StandardInput", "socket")
     fifo = f"/run/{definition.name}-log.fifo"
-    draft.findings += [
-        Finding(one.severity, one.construct, f"log/{one.file}", one.line, one.message) for one in inner.findings
-    ]
+    draft.findings += [one._replace(file=f"log/{one.file}") for one in inner.findings]
     found = render.sections(service)
     found["Service"].setdefault("StandardOutput", "journal")
     found["Service"].setdefault("StandardError", "journal")
@@ -263,5 +253,6 @@ def _companion(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
     for where in (draft.service.after, draft.service.wants):
         where.append(f"{name}-log.socket")
     draft.service.settings.pop("SyslogIdentifier", None)
+    draft.shell = inner.kind() == "shell"
     if inner.translation != "native" and draft.translation == "native":
         draft.translation = inner.translation

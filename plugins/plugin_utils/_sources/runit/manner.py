@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
     names_relative,
     relative_file,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Finding
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
@@ -36,8 +36,8 @@ def take_steps(it: Interpreter) -> None:
     """Give the service the steps before its command, and the directories that they made."""
     service = it.service
 
-    def note(severity: str, construct: str, message: str, line: int) -> None:
-        it.findings.append(Finding(severity, construct, it.text.file, line, message))
+    def note(key: str, construct: str, message: str, line: int) -> None:
+        it.findings.append(Finding(key, construct, it.text.file, line, message))
 
     mark_directory(it)
     service.start_pre = arrange(service, it.outcome.steps, note)
@@ -59,15 +59,11 @@ def take_steps(it: Interpreter) -> None:
     if service.user is not None:
         for command in service.exec_condition:
             command.root = True
-    if (
-        service.working_directory
-        and service.working_directory != "~"
-        and mentions(service.start_pre, service.working_directory)
-    ):
-        service.working_directory = "-" + service.working_directory
-        it.note(INFO, "cd", "WorkingDirectory= may be missing until a step has made it, hence the '-'")
-    elif it.outcome.cd_may_fail and service.working_directory and not _needs(it, service.working_directory):
-        service.working_directory = "-" + service.working_directory
+    directory = service.working_directory
+    made = directory and directory != "~" and mentions(service.start_pre, directory)
+    # A step makes it, or the script went on without it.
+    if directory and (made or (it.outcome.cd_may_fail and not _needs(it, directory))):
+        service.working_directory = "-" + directory
 
 
 def _needs(it: Interpreter, directory: str) -> bool:
@@ -111,13 +107,7 @@ def take_directory(it: Interpreter, text: str) -> None:
     why = _needs_directory(it, text)
     if why:
         service.working_directory = it.definition.path
-        it.note(INFO, "cwd", f"the service directory stays the working directory, as {why}; keep it")
-    else:
-        it.note(
-            INFO,
-            "cwd",
-            "runsv's working directory is the service directory; nothing refers to it, so the unit starts in /",
-        )
+        it.note("runit.keep-directory", "cwd", f"the service directory stays the working directory, as {why}; keep it")
 
 
 def _needs_directory(it: Interpreter, text: str) -> str:
@@ -175,15 +165,6 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
 
     :param execs: its process is the program itself, not a shell that waits for it.
     """
-    if service.restart == "always":
-        draft.note(
-            INFO,
-            "restart",
-            "run",
-            0,
-            "restarted for ever as under runsv (StartLimitIntervalSec=0), after one second each time; "
-            "runsv waits only if the run was shorter than that",
-        )
     names = [(constant(command.argv[0]) or "").rsplit("/", 1)[-1] for command in service.start if command.argv]
     shell = not execs or (names and names[0] in SHELLS - {"busybox"})
     if shell or draft.translation == "wrapped":
@@ -194,7 +175,7 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
         service.set("KillSignal", "SIGHUP")
         service.set("SuccessExitStatus", "111")
         draft.note(
-            WARNING,
+            "runit.runsvdir",
             "runsvdir",
             "run",
             0,
@@ -204,7 +185,7 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
     elif not execs:
         service.kill_mode = None
         draft.note(
-            INFO,
+            "runit.stop",
             "stop",
             "run",
             0,
@@ -213,7 +194,7 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
     elif names and names[0] in lists.LEAVES_CHILDREN:
         service.kill_mode = "process"
         draft.note(
-            INFO,
+            "runit.stop",
             "stop",
             "run",
             0,
@@ -221,7 +202,7 @@ def take_manner(draft: Draft, service: Service, execs: bool) -> None:
         )
     else:
         draft.note(
-            INFO,
+            "runit.stop",
             "stop",
             "run",
             0,

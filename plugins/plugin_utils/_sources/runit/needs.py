@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import WARNING
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
 
@@ -25,11 +23,11 @@ def needs(draft: Draft) -> None:
     for text in texts:
         found |= _programs(text)
     # What supervises services of its own was told of already.
-    found -= {"runsvdir"} if any(one.construct == "runsvdir" for one in draft.findings) else set()
+    found -= {"runsvdir"} if any(one.key == "runit.runsvdir" for one in draft.findings) else set()
     if found:
         names = ", ".join(sorted(found))
         draft.note(
-            WARNING,
+            "runit.package",
             sorted(found)[0],
             "run",
             0,
@@ -37,10 +35,10 @@ def needs(draft: Draft) -> None:
         )
     own = re.escape(draft.definition.path)
     if draft.translation == "native" and any("/run" in text and re.search(rf"(?:^|[\s'\"])(?:\.|{own})/run(?=$|[\s;'\"])", text) for text in texts):
-        draft.note(WARNING, "run", "run", 0, f"the unit still runs {draft.definition.path}/run: keep it")
+        draft.note("runit.keep-script", "run", "run", 0, f"the unit still runs {draft.definition.path}/run: keep it")
     if any(re.search(r"(?<![\w-])supervise/", text) for text in texts):
         draft.note(
-            WARNING,
+            "runit.supervise",
             "supervise",
             "run",
             0,
@@ -50,15 +48,11 @@ def needs(draft: Draft) -> None:
 
 def _texts(draft: Draft) -> list[str]:
     """The commands of the unit, and the scripts of the service directory that they run."""
-    service = draft.service
-    commands: list[Command] = [
-        *service.exec_condition, *service.start_pre, *service.start, *service.start_post, *service.reload, *service.stop, *service.stop_post
-    ]  # fmt: skip
     texts = [
         command.line
         if command.line is not None
         else " ".join(constant(word) or "".join(piece.text for piece in word) for word in command.argv)
-        for command in commands
+        for command in draft.service.commands()
     ]
     for path in draft.definition.files:
         if any(f"{draft.definition.path}/{path}" in text for text in texts) and draft.definition.is_text(path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._findings.kinds import WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
@@ -13,7 +14,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.options import Options
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import peel
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service, Timer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.manner import take_directory, take_steps
@@ -42,25 +42,25 @@ def one_shot(it: Interpreter, stays: bool) -> None:
     if not service.start:
         service.start = [Command.of("/bin/true")]
         if not stays:
-            it.note(WARNING, "run", "the script starts no command of its own")
+            it.note("runit.no-command", "run", "the script starts no command of its own")
     # Type=oneshot has no start timeout of its own.
     service.settings.pop("TimeoutStartSec", None)
     it.outcome.argv0 = None
     if stays:
         it.note(
-            INFO,
+            "runit.one-shot",
             "pause",
             "the process that only waits is not needed: Type=oneshot, RemainAfterExit=yes",
         )
     elif it.outcome.down_self:
         it.note(
-            INFO,
+            "runit.one-shot",
             "sv down",
             "the script takes its own service down when it is done: Type=oneshot, RemainAfterExit=yes",
         )
     else:
         it.note(
-            WARNING,
+            "runit.ends",
             "run",
             "the script ends without leaving a process, and runsv starts it again every second; "
             "the unit runs it once (Type=oneshot)",
@@ -71,10 +71,9 @@ def one_shot(it: Interpreter, stays: bool) -> None:
     ):
         if again:
             service.restart = "on-failure"
-            it.note(INFO, "restart", "a step that fails is tried again after a second, for ever, as under runsv")
         else:
             it.note(
-                INFO,
+                "runit.one-shot-failed",
                 "restart",
                 "a step that fails leaves the unit failed; runsv would have tried again every second",
             )
@@ -114,7 +113,7 @@ def periodic(it: Interpreter, span: str) -> None:
         "OnUnitInactiveSec": [span if not span[-1].isdigit() else span + "s"],
     }
     it.note(
-        DECISION,
+        "timer.interval",
         "sleep",
         f"a command that is run again {span} after it has ended: a timer starts it (OnUnitInactiveSec=)",
     )
@@ -152,18 +151,18 @@ def sleeping(it: Interpreter) -> bool:
                 raise snooze.NoTimer(f"-{letter} (days of the year, weeks) has no calendar expression")
             elif letter == "t":
                 timer["Persistent"] = ["yes"]
-                it.note(INFO, "snooze -t", f"Persistent=yes: systemd remembers the last run itself, not by {value}")
+                it.note("timer.snooze", "snooze -t", f"Persistent=yes: systemd remembers the last run itself, not by {value}")
             elif letter in "RJ":
                 timer["RandomizedDelaySec"] = [snooze.duration(value)]
             elif letter == "T":
                 it.note(
-                    DECISION,
+                    "timer.waiting-time",
                     "snooze -T",
                     f"a waiting time of {value} since the last run has no directive; left out",
                 )
             elif letter == "s":
                 it.note(
-                    INFO,
+                    "timer.snooze",
                     "snooze -s",
                     f"late starts up to {value} are not told apart; Persistent= decides about missed ones",
                 )
@@ -176,16 +175,16 @@ def sleeping(it: Interpreter) -> bool:
             raise snooze.NoTimer("it runs at any time, and only waits after the last one")
     except (Keep, snooze.NoTimer) as why:
         del it.findings[known:]
-        it.note(WARNING, "snooze", f"snooze stays: {why}")
+        it.note("timer.not-made", "snooze", f"snooze stays: {why}")
         return False
     if not rest:
-        it.note(WARNING, "snooze", "snooze without a command stays")
+        it.note("timer.not-made", "snooze", "snooze without a command stays")
         return False
     inner = peel(it, rest)
     service = it.service
     program = constant(program_word(it, inner[0])) if inner else ""
     if program is not None and not is_program(program):
-        it.note(WARNING, "snooze", "snooze stays: what follows it is no program")
+        it.note("timer.not-made", "snooze", "snooze stays: what follows it is no program")
         return False
     take_steps(it)
     steps = service.start_pre
@@ -193,8 +192,8 @@ def sleeping(it: Interpreter) -> bool:
     service.start_pre = steps
     service.timer = Timer()
     service.timer.settings = {"OnCalendar": timer.pop("OnCalendar"), **timer, "AccuracySec": ["1s"]}
-    it.note(INFO, "snooze", "a timer starts the command; the service itself is not enabled")
+    it.note("timer.snooze", "snooze", "a timer starts the command; the service itself is not enabled")
     if steps and it.outcome.leading_snooze is None:
-        it.note(INFO, "snooze", "steps that ran before the waiting now run before the command")
+        it.note("timer.snooze", "snooze", "steps that ran before the waiting now run before the command")
     take_directory(it, " ".join("".join(piece.text for piece in word) for word in inner))
     return True

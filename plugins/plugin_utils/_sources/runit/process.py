@@ -13,10 +13,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.accounts import AS_ROOT
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import keep_at_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO, WARNING
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
@@ -46,9 +44,6 @@ def make_service(draft: Draft, it: Interpreter) -> None:
     :raises Wrap: the original script has to go on being run.
     """
     outcome = it.outcome
-    if it.service.user is not None:
-        # One wrapper said so, and another has given it another account since.
-        it.findings[:] = [one for one in it.findings if one.message != AS_ROOT]
     if outcome.prefix:
         rest = (
             outcome.inline
@@ -86,6 +81,7 @@ def _check(it: Interpreter, inline: str | None) -> None:
     if user is not None and not all(one.calls <= lists.HARMLESS and not one.acts for one in it.outcome.prefix):
         it.reasons.append(
             (
+                "script.root",
                 "shell",
                 "what is computed before the command needs root, and the command does not run as root",
                 it.line,
@@ -94,24 +90,23 @@ def _check(it: Interpreter, inline: str | None) -> None:
     inner = substituted(it) - lists.HARMLESS
     if user is not None and inner:
         it.note(
-            DECISION,
+            "shell.substitution",
             "$()",
             f"{', '.join(sorted(inner))} ran as root, to make an argument of the command; now it runs as {user}",
         )
     if inline is not None and len(inline) > LONGEST_INLINE:
         it.reasons.append(
-            ("shell", "too much of the script can only be done by a shell; the original script is run", it.line)
+            ("script.long", "shell", "too much of the script can only be done by a shell; the original script is run", it.line)
         )
     if it.reasons:
-        construct, message, line = it.reasons[0]
-        raise Wrap(construct, message, line)
+        raise Wrap(*it.reasons[0])
 
 
 def _run_shell(draft: Draft, it: Interpreter, inline: str) -> None:
     """The service is a line of shell."""
     it.service.start = [Command(line=inline)]
     it.service.settings.setdefault("SyslogIdentifier", [render.value(it.service.name)])
-    it.note(WARNING, "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
+    it.note("shell.line", "shell", "what only a shell can do is kept as one line of shell in ExecStart=")
     take_steps(it)
     take_manner(draft, it.service, it.outcome.inline_exec)
     take_directory(it, inline)
@@ -147,14 +142,12 @@ def _only_waits(it: Interpreter, main: list[Word]) -> bool:
 def _run_program(draft: Draft, it: Interpreter, main: list[Word]) -> None:
     """The service is a program."""
     argv = program_argv(it, main)
-    if len(argv) > len(main):
-        it.note(INFO, "PATH", "env finds the program along the script's PATH, which systemd itself would not search")
     it.service.start = [Command(argv, argv0=it.outcome.argv0)]
     take_steps(it)
     limits = keep_at_command(it) if it.service.start_pre or it.service.exec_condition else []
     if it.outcome.down_self:
         it.service.restart = "no"
-        it.note(INFO, "sv once", "the service takes itself down when it is done: Restart=no")
+        it.note("runit.stays-down", "sv once", "the service takes itself down when it is done: Restart=no")
     take_manner(draft, it.service, True)
     if limits:
         it.service.start = [Command([*limits, *argv])]
@@ -206,7 +199,7 @@ def _output(draft: Draft, it: Interpreter) -> None:
         # Its shell text sends it to a file.
         pass
     elif it.outcome.stderr == "separate" and it.outcome.stdout == "journal" and "StandardError" not in service.settings:
-        it.note(INFO, "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
+        it.note("runit.stderr", "stderr", "standard error, which was not logged but went to runsvdir, goes to the journal too")
     if it.outcome.log_command is not None:
         logger(draft, service, it.outcome.log_command, "run", it.line)
 
@@ -236,7 +229,8 @@ def _terminal(it: Interpreter, base: str) -> None:
             serial = re.match(r"/dev/(ttyS|ttyAMA|hvc|ttyUSB)", path)
             template = "serial-getty@" if serial else "getty@"
             it.note(
-                DECISION,
+                "service.getty",
                 "getty",
-                f"systemd ships {template}.service: `systemctl enable {template}{path[5:]}.service` is the usual answer instead",
+                f"systemd ships {template}.service for terminals such as {path}, which is the usual answer instead",
+                getty=f"{template}{path[5:]}.service",
             )

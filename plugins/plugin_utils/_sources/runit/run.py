@@ -24,7 +24,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
     environment_directory,
 )
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import INFO, WARNING, Refused
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Refused
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
@@ -61,6 +61,7 @@ def run(draft: Draft) -> None:
     if definition.withheld(f"{definition.path}/run"):
         _wrap(
             draft,
+            "script.program",
             "run",
             "run was not read, as it is not for the owner of the link to it; it goes on being run as it is",
             1,
@@ -70,11 +71,11 @@ def run(draft: Draft) -> None:
         _program(draft, str(one["target"]))
         return
     if one.get("type") not in (None, "file", "link"):
-        raise Refused("run", f"run is a {one.get('type')}, which runsv cannot start")
+        raise Refused("refused.run", "run", f"run is a {one.get('type')}, which runsv cannot start")
     if not definition.executable("run"):
-        draft.note(WARNING, "run", "run", 0, "run is not executable, so runsv cannot start it either")
+        draft.note("runit.run-mode", "run", "run", 0, "run is not executable, so runsv cannot start it either")
     if one.get("truncated"):
-        _wrap(draft, "run", "run is too large to be read", 1)
+        _wrap(draft, "script.program", "run", "run is too large to be read", 1)
         return
     if not definition.is_text("run"):
         target = one.get("target")
@@ -82,15 +83,15 @@ def run(draft: Draft) -> None:
         return
     text = definition.text("run") or ""
     if "\0" in text:
-        _wrap(draft, "run", "run is a binary program and goes on being run from its directory", 1)
+        _wrap(draft, "script.program", "run", "run is a binary program and goes on being run from its directory", 1)
         return
     shebang = shebang_of(text)
     shell = shell_of(shebang)
     if shell is None or shell == "zsh":
-        _wrap(draft, "#!", f"run is not a shell script ({' '.join(shebang)}); it goes on being run as it is", 1)
+        _wrap(draft, "script.program", "#!", f"run is not a shell script ({' '.join(shebang)}); it goes on being run as it is", 1)
         return
     if not text.strip():
-        raise Refused("run", "run is empty: it ends at once and is started again for ever")
+        raise Refused("refused.run", "run", "run is empty: it ends at once and is started again for ever")
     script = parse(text, "run")
     saved = len(draft.findings)
     try:
@@ -100,7 +101,7 @@ def run(draft: Draft) -> None:
         _wrapped(draft, script, shebang, shell, why)
     except NeedShell as why:
         del draft.findings[saved:]
-        _wrapped(draft, script, shebang, shell, Wrap("shell", str(why), 1))
+        _wrapped(draft, script, shebang, shell, Wrap("script.construct", "shell", str(why), 1))
 
 
 def _program(draft: Draft, path: str) -> None:
@@ -109,7 +110,6 @@ def _program(draft: Draft, path: str) -> None:
         path = f"{draft.definition.path}/{path}"
     draft.service.start = [Command.of(path)]
     draft.service.working_directory = draft.definition.path
-    draft.note(INFO, "run", "run", 0, f"run is no script; {path} is started directly")
     take_manner(draft, draft.service, True)
 
 
@@ -124,7 +124,7 @@ def _interpreter(
             it.shell.errexit = it.shell.errexit or "e" in word
             it.shell.nounset = it.shell.nounset or "u" in word
             if "f" in word:
-                it.note(WARNING, "#!", "sh -f: names with * in arguments would not be expanded")
+                it.note("shell.globs", "#!", "sh -f: names with * in arguments would not be expanded")
     return it
 
 
@@ -132,7 +132,7 @@ def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> 
     it = _interpreter(draft, script, shebang, shell, codes_that_end(draft))
     if script.errors:
         bad = next((one for one in walk(script.root) if one.type == "ERROR" or one.is_missing), script.root)
-        raise Wrap("shell", "the script does not parse as shell", line_of(bad))
+        raise Wrap("script.syntax", "shell", "the script does not parse as shell", line_of(bad))
     if "invoke-run" in " ".join(shebang):
         _invoke_run(draft, it)
     known = len(draft.findings)
@@ -160,7 +160,7 @@ def _invoke_run(draft: Draft, it: Interpreter) -> None:
         settings_file(it, path, True)
         it.scope.open_conf = True
         it.note(
-            INFO,
+            "runit.invoke-run",
             "invoke-run",
             f"{path}, which invoke-run reads and exports, is EnvironmentFile= (NAME=value lines only)",
         )
@@ -169,7 +169,7 @@ def _invoke_run(draft: Draft, it: Interpreter) -> None:
         if plain is not None:
             settings_file(it, path, True)
             open_settings(it, set(plain[0]) | plain[1], plain[0])
-            it.note(INFO, "invoke-run", f"{path}, which invoke-run reads and exports, is EnvironmentFile=")
+            it.note("runit.invoke-run", "invoke-run", f"{path}, which invoke-run reads and exports, is EnvironmentFile=")
         else:
             it.scope.allexport = True
             try:
@@ -180,11 +180,11 @@ def _invoke_run(draft: Draft, it: Interpreter) -> None:
         try:
             environment_directory(it, f"{draft.definition.path}/env", "invoke-run")
         except Keep as why:
-            raise Wrap("env", f"a variable of ./env cannot be written into a unit ({why})", 1) from None
+            raise Wrap("environment.name", "env", f"a variable of ./env cannot be written into a unit ({why})", 1) from None
         draft.definition.files.pop("env", None)
     if draft.definition.initscript:
         it.note(
-            INFO,
+            "runit.invoke-run",
             "invoke-run",
             f"invoke-run stops {draft.definition.initscript} first; a unit of the same name takes its place under systemd",
         )
@@ -206,16 +206,16 @@ def codes_that_end(draft: Draft) -> set[str]:
     return codes
 
 
-def _wrap(draft: Draft, construct: str, message: str, line: int) -> None:
+def _wrap(draft: Draft, key: str, construct: str, message: str, line: int) -> None:
     """The original program goes on being run, from its directory."""
     draft.translation = "wrapped"
     draft.service = service = draft.begin()
     service.start = [Command.of(f"{draft.definition.path}/run")]
     service.set("SyslogIdentifier", render.value(service.name))
     service.working_directory = draft.definition.path
-    draft.note(WARNING, construct, "run", line, message)
+    draft.note(key, construct, "run", line, message)
     draft.note(
-        INFO,
+        "runit.wrapped",
         "wrapped",
         "run",
         0,
@@ -229,7 +229,7 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
     if "sv" in names or "svc" in names:
         _without_sv(draft, script, shebang, shell, why)
         return
-    _wrap(draft, why.construct, why.message, why.line)
+    _wrap(draft, why.key, why.construct, why.message, why.line)
     last = statements(script.root)
     execs = bool(last) and "exec" in commands_in(last[-1][0])
     if not execs:
@@ -237,7 +237,7 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
     if "invoke-run" in " ".join(shebang):
         draft.service.environment_files = []
         draft.note(
-            INFO,
+            "runit.invoke-run",
             "invoke-run",
             "run",
             1,
@@ -255,7 +255,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
     """sv has nothing to talk to under systemd: the script without its dependencies, which become ordering."""
     if script.errors:
         message = f"{why.message}; it calls sv, which has no supervisor to ask under systemd: rewrite it by hand"
-        raise Refused(why.construct, message, why.line)
+        raise Refused("refused.sv", why.construct, message, why.line)
     draft.service = service = draft.begin()
     it = _interpreter(draft, script, shebang, shell)
     parts: list[str] = []
@@ -269,6 +269,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
     if lost:
         name, node = lost
         raise Refused(
+            "refused.sv",
             why.construct,
             f"{why.message}; its function {name} calls sv, which has no supervisor to ask under systemd: rewrite it by hand",
             line_of(node),
@@ -285,6 +286,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                 it.dispatch(node, False)
             except (NeedShell, Wrap, CannotPrint):
                 raise Refused(
+                    "refused.sv",
                     why.construct,
                     f"{why.message}; under systemd sv has no supervisor to ask, so this script cannot go on "
                     "being run: rewrite it by hand",
@@ -292,7 +294,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                 ) from None
             moved = acted and _comes_first(it) != asked
             if len(it.outcome.steps) != steps or it.outcome.ended or moved:
-                raise Refused("sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
+                raise Refused("refused.sv", "sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue
         blank = interpreter_of(draft.definition, script)
         blank.shell.open_shell = True
@@ -301,6 +303,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
             parts.append(text + (" &" if background else ""))
         except CannotPrint as problem:
             raise Refused(
+                "refused.sv",
                 why.construct,
                 f"{why.message}; the script calls sv, which has no supervisor to ask under systemd, and cannot "
                 f"be put into the unit ({problem}): rewrite it by hand",
@@ -312,6 +315,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         text = "set -e; " + text
     if len(text) > 8000:
         raise Refused(
+            "refused.sv",
             why.construct,
             f"{why.message}; the script calls sv and is too long for a unit: rewrite it by hand",
             why.line,
@@ -322,9 +326,9 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
     service.working_directory = draft.definition.path
     if shell == "bash":
         service.start = [Command([lit("/bin/bash"), lit("-c"), [Piece("lit", text)]])]
-    draft.note(WARNING, why.construct, "run", why.line, why.message)
+    draft.note(why.key, why.construct, "run", why.line, why.message)
     draft.note(
-        INFO,
+        "runit.wrapped",
         "wrapped",
         "run",
         0,

@@ -14,7 +14,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places i
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import Definition
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import DECISION, INFO
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, unit_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import lit, quote, word_text
 
@@ -115,18 +114,18 @@ def said(it: Interpreter, arguments: list[str]) -> str | None:
 
 
 def said_note(before: str, after: str) -> tuple[str, str, str]:
-    """The finding on a call of sv that systemd is told instead: severity, construct, text."""
+    """The finding on a call of sv that systemd is told instead: key, construct, text."""
     verb = _read(before.split()[1:])[1]
     if verb in DOWN:
         more = "check that it is to be stopped there (Conflicts= is for services that never run together)"
-        return DECISION, f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit; {more}"
+        return "runit.sv-stops", f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit; {more}"
     if verb in CHECKS:
         return (
-            INFO,
+            "runit.sv-told",
             f"sv {verb}",
             f"'{before}' is systemctl is-active, asked as long as sv waits, in the shell text of the unit",
         )
-    return INFO, f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit"
+    return "runit.sv-told", f"sv {verb}", f"'{before}' is '{after}' in the shell text of the unit"
 
 
 def _in_order(it: Interpreter, arguments: list[str], checked: bool) -> bool:
@@ -144,8 +143,8 @@ def _in_order(it: Interpreter, arguments: list[str], checked: bool) -> bool:
     if text is None:
         return False
     before = f"sv {' '.join(arguments[1:])}"
-    severity, construct, message = said_note(before, text)
-    it.note(severity, construct, message.replace("in the shell text of the unit", "in ExecStartPre=, in its place"))
+    key, construct, message = said_note(before, text)
+    it.note(key, construct, message.replace("in the shell text of the unit", "in ExecStartPre=, in its place"))
     ignore = not checked
     if "&&" in text and not text.startswith("timeout"):
         step = Command(line=text, ignore=ignore)
@@ -169,11 +168,11 @@ def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
             raise NeedShell("sv without the name of a service")
         own = full == it.definition.path or base == it.definition.name
         if base == "log" and "/" in full:
-            it.note(INFO, f"sv {verb}", "the log service is journald's work now")
+            it.note("runit.sv-needless", f"sv {verb}", "the log service is journald's work now")
         elif own and verb in DOWN | {"once", "o"}:
             it.outcome.down_self = True
         elif own:
-            it.note(INFO, f"sv {verb}", "asks for the service itself; left out")
+            it.note("runit.sv-needless", f"sv {verb}", "asks for the service itself; left out")
         elif verb in SIGNALS and verb not in UP | DOWN:
             _send(it, SIGNALS[verb], unit_of(base), verb)
         elif verb in UP | DOWN | RESTARTS and _in_order(it, [f"-w{wait}", verb, base], checked):
@@ -185,21 +184,21 @@ def sv(it: Interpreter, arguments: list[str], checked: bool = False) -> None:
                 if unit not in where:
                     where.append(unit)
             if waits:
-                it.note(INFO, f"sv {verb}", f"is Wants= and After={unit}: started before this service")
+                it.note("dependency.wants", f"sv {verb}", f"is Wants= and After={unit}: started before this service")
             else:
-                it.note(INFO, f"sv {verb}", f"is Wants={unit}: started with this service, which does not wait for it")
+                it.note("dependency.wants", f"sv {verb}", f"is Wants={unit}: started with this service, which does not wait for it")
         elif verb in DOWN:
             unit = unit_of(base)
             if unit not in it.service.conflicts:
                 it.service.conflicts.append(unit)
             it.note(
-                DECISION,
+                "dependency.conflicts",
                 f"sv {verb}",
                 f"is Conflicts={unit}: stopped when this service starts, and the other way round",
             )
         else:
             it.note(
-                DECISION,
+                "runit.sv-left-out",
                 f"sv {verb}",
                 f"sv {verb} {name} has no directive and was left out; say how the two services depend on each other",
             )
@@ -211,4 +210,4 @@ def _send(it: Interpreter, signal: str, unit: str, verb: str) -> None:
         raise NeedShell("it comes after what only a shell can do")
     run = Command.of("/bin/systemctl", "kill", "-s", signal, "--kill-who=main", unit, ignore=True)
     it.outcome.steps.append(Step.command(run, it.line))
-    it.note(INFO, f"sv {verb}", f"sends SIG{signal} to {unit} by systemctl, as sv did by runsv")
+    it.note("runit.sv-told", f"sv {verb}", f"sends SIG{signal} to {unit} by systemctl, as sv did by runsv")

@@ -17,13 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import LARGEST
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import (
-    DECISION,
-    INFO,
-    WARNING,
-    Finding,
-    Refused,
-)
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding, Refused
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.control import check, control
@@ -45,6 +39,9 @@ _ASKERS = re.compile(
 )
 
 
+# Findings that say of directives that they hold a line of shell.
+_TELL_OF_SHELL = {"shell.line": {"ExecStart"}, "shell.step": {"ExecStart", "ExecStartPre"}, "shell.condition": {"ExecCondition"}}
+
 # Tests have unexpected errors raised.
 STRICT = False
 
@@ -57,12 +54,12 @@ def fill(draft: Draft) -> None:
     definition = draft.definition
     definition.check_size()
     for problem in definition.problems:
-        draft.note(WARNING, "collect", "", 0, problem)
+        draft.note("service.collecting", "collect", "", 0, problem)
     if "run" not in definition.files:
-        raise Refused("run", "there is no run script, so runsv has nothing to start either")
+        raise Refused("refused.run", "run", "there is no run script, so runsv has nothing to start either")
     if definition.unit:
         draft.note(
-            DECISION,
+            "service.packaged",
             "unit",
             "",
             0,
@@ -78,9 +75,10 @@ def fill(draft: Draft) -> None:
     needs(draft)
     _rest(draft)
     _secrets(draft)
+    _lines_of_shell(draft)
     if definition.assumed and any(definition.path in value for value in _texts(draft)):
         draft.note(
-            INFO,
+            "service.path",
             "path",
             "run",
             0,
@@ -98,7 +96,7 @@ def _early(draft: Draft) -> None:
     service.after = ["local-fs.target", "systemd-tmpfiles-setup.service", *service.after]
     service.conflicts.append("shutdown.target")
     draft.note(
-        INFO,
+        "service.early",
         "boot",
         "run",
         0,
@@ -121,7 +119,7 @@ def _supervisor(draft: Draft) -> None:
             name = text_of(node).rsplit("/", 1)[-1] if node.type == "command_name" else ""
             if _ASKERS.fullmatch(name):
                 draft.note(
-                    DECISION,
+                    "runit.asks",
                     name,
                     path,
                     line_of(node),
@@ -136,13 +134,23 @@ def _secrets(draft: Draft) -> None:
     if private and shown:
         path = private[0]
         draft.note(
-            DECISION,
+            "environment.private",
             "private",
             path,
             0,
             f"{path} is not for every user (mode {draft.definition.files[path].get('mode')}), but what it sets is in "
             f"{shown[0]['name']} as Environment=; move secrets into a file of mode 0600 for EnvironmentFile=",
         )
+
+
+def _lines_of_shell(draft: Draft) -> None:
+    """Lines of shell that nothing has told of yet."""
+    if draft.translation != "native":
+        return
+    told = set().union(*(_TELL_OF_SHELL.get(one.key, ()) for one in draft.findings))
+    left = [name for name, commands in draft.service.commands_by_directive() if name not in told and any(one.is_shell() for one in commands)]
+    if left:
+        draft.note("shell.command", "shell", "run", 0, f"a line of shell is in {' and '.join(f'{name}=' for name in left)}")
 
 
 def _texts(draft: Draft) -> list[str]:
@@ -164,36 +172,37 @@ def _rest(draft: Draft) -> None:
     definition = draft.definition
     if "down" in definition.files:
         draft.note(
-            INFO,
+            "runit.down",
             "down",
             "down",
             0,
             "the service is not started with the host: install the unit, but do not enable it",
         )
     elif definition.state.get("once"):
-        draft.note(INFO, "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit")
+        draft.note("runit.down", "once", "", 0, "running, but told not to be started again (sv once): do not enable the unit")
     mentioned = "\n".join(definition.text(path) or "" for path in definition.files)
     directory = (draft.service.working_directory or "").lstrip("-")
     for path in own_files(definition):
         if "/" in path:
             continue
         if path in mentioned:
-            message = "a file of its own that the scripts mention; keep it where it is"
+            key, message = "runit.file", "a file of its own that the scripts mention; keep it where it is"
         elif directory == definition.path:
+            key = "runit.file"
             message = "a file that runsv does not know; the service still starts in its directory: keep it where it is"
         else:
-            message = "a file that neither runsv nor the scripts use; left out"
-        draft.note(INFO, "file", path, 0, message)
+            key, message = "runit.file-unused", "a file that neither runsv nor the scripts use; left out"
+        draft.note(key, "file", path, 0, message)
     if definition.has("env") and draft.translation == "native":
         scripts = definition.text("run") or ""
         if "env" not in scripts:
-            draft.note(INFO, "env", "env", 0, "an env directory that no script reads; left out")
+            draft.note("runit.file-unused", "env", "env", 0, "an env directory that no script reads; left out")
     if (
         definition.has("conf")
         and "conf" not in (definition.text("run") or "")
         and "conf" not in (definition.text("finish") or "")
     ):
-        draft.note(INFO, "conf", "conf", 0, "a conf file that no script reads; left out")
+        draft.note("runit.file-unused", "conf", "conf", 0, "a conf file that no script reads; left out")
 
 
 def translate(raw: Raw, options: Options) -> Translated:
@@ -203,7 +212,7 @@ def translate(raw: Raw, options: Options) -> Translated:
     units: list[Rendered] = []
     try:
         fill(draft)
-        translation = draft.translation
+        translation = draft.kind()
         units = units_of(draft)
         if sum(len(unit["content"]) for unit in units) > LARGEST:
             raise TooMuch(f"its units would have more than {LARGEST // 1024} KiB")
@@ -211,14 +220,14 @@ def translate(raw: Raw, options: Options) -> Translated:
             check_name(unit["name"], "name")
     except BadInput as why:
         message = f"no unit can have the name that comes of the service's: {why.msg}"
-        draft.findings.append(Finding(WARNING, "name", "", 0, message))
+        draft.findings.append(Finding("refused.name", "name", "", 0, message))
         translation, units = "refused", []
     except Refused as why:
-        draft.findings.append(Finding(WARNING, why.construct, "run", why.line, why.message))
+        draft.findings.append(Finding(why.key, why.construct, "run", why.line, why.message))
         translation = "refused"
     except TooMuch as why:
         message = f"{why}, too much to be translated; write the unit by hand"
-        draft.findings.append(Finding(WARNING, "size", "", 0, message))
+        draft.findings.append(Finding("refused.size", "size", "", 0, message))
         translation, units = "refused", []
     except SystemdError:
         raise
@@ -227,7 +236,7 @@ def translate(raw: Raw, options: Options) -> Translated:
             raise
         draft.findings.append(
             Finding(
-                WARNING,
+                "refused.error",
                 "script",
                 "run",
                 0,
@@ -246,7 +255,7 @@ def translate(raw: Raw, options: Options) -> Translated:
             "path": definition.path,
             "translation": translation,
             "units": units,
-            "findings": [one.as_dict() for one in findings],
+            "findings": [one.as_data(definition.name, definition.path) for one in findings],
         }
     )
     return result
