@@ -27,7 +27,8 @@ def calls_others(names: t.Collection[str]) -> bool:
 class Before(t.NamedTuple):
     """Shell text that stays in front of the main command: what it sets (None: it does more than that), uses and calls.
 
-    `exports`: programs that are called after it get variables of it. `acts`: it changes something that others see, beside what the programs that it calls do: it writes a file.
+    `exports`: programs that are called after it get variables of it. `acts`: it changes something that others see, beside what
+    the programs that it calls do: it writes a file.
     """
 
     text: str

@@ -39,7 +39,7 @@ class _Script:
                 f"[ -e {TREE}/{file} ]",
                 f"test ! -f {TREE}/{file}",
                 f'[ -n "${variable}" ]',
-                f'[ "$MODE" = fast ]',
+                '[ "$MODE" = fast ]',
                 f"grep -q x {TREE}/{file} 2>/dev/null",
                 f"[ -d {TREE}/{file}.d ] && [ -n \"$PEER\" ]",
             )
@@ -86,7 +86,7 @@ class _Script:
         if kind == 2:
             return [f"{self.condition()} || {self.effect()}"]
         if kind == 3:
-            return ["for each in one two; do", f"  /opt/steps/bin/step-c $each \"$MODE\"", "done"]
+            return ["for each in one two; do", "  /opt/steps/bin/step-c $each \"$MODE\"", "done"]
         if kind == 4:
             return ['case "$MODE" in', f"  fast) {self.effect()} ;;", f"  *) {self.effect()} ;;", "esac"]
         if kind == 5:

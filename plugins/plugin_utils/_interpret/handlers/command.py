@@ -11,7 +11,11 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.call import Call
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.assign import assignment
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.redirect import redirect
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import may_be_function, needs_shell, takes_time
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import (
+    may_be_function,
+    needs_shell,
+    takes_time,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import calls_others
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
