@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
 
 # With definitions of an earlier run there is nothing to ask a host, so these are checked here.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {

@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw, State
 
     class Finding(t.TypedDict):
         """A finding of a translation, as data (`_model/finding.py`)."""

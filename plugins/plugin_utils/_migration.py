@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding, Rendered, Translated
 
     class Dropin(t.TypedDict):

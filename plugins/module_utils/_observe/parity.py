@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compares a service under its old supervisor with the same under systemd: which differences are to be expected, and which
-make it worse. Pure functions over the snapshots of `_collect/processes.py`."""
+make it worse. Pure functions over the snapshots of `_observe/processes.py`."""
 
 from __future__ import annotations
 

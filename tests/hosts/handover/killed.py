@@ -23,7 +23,7 @@ sys.path.insert(0, sys.argv[1])
 LAST = int(sys.argv[2])
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
 POINTS = {
-    "_collect.runit_control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
+    "_sources.runit.control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
     "_tasks.handover.steps": ["remove_link", "remove"],
     "_tasks.handover.supervisor": ["make_link", "remove"],
     "_tasks.handover.units": ["remove"],

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import (
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import make_link, remove_link
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import (
     Supervised,
     asks_for,
     scanned_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import make_link, remove_link
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 
 CHILD = """
 import os, resource, socket, sys, time

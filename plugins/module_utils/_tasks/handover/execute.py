@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import runs
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import UNDER_WAY
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.steps import LetGo, PutUnits, StartUnits

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import (
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import (
     links_in,
     links_to,
     running_scanners,
     scanned_elsewhere,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised, scanned_links
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import Supervised, scanned_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, UnitWish

@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import Supervised
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
 if t.TYPE_CHECKING:

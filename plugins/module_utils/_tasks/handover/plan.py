@@ -9,13 +9,13 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import check_writable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Settle
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
@@ -42,7 +42,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Live
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import Live
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item, Task
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN, Supervised
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import make_link, remove
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._observe import processes
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import ephemeral_ports
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import SCAN, Supervised
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Records

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
 
 if t.TYPE_CHECKING:

@@ -16,85 +16,17 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import (
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import (
     names_in,
     opens_for_reading,
     plain_settings,
     read_file,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw, State, User
 
-    class _File(t.TypedDict):
-        path: str
-
-    class File(_File, total=False):
-        """A file of a service, or one elsewhere that its scripts name; what is not there is left out."""
-
-        # `file`, `link`, `directory`, `fifo`, `socket`, `device`, or `absent`.
-        type: str
-        target: str
-        # As octal digits.
-        mode: str
-        size: int
-        # `utf-8` where it is not told, or `base64`.
-        encoding: str
-        content: str
-        # Why there is no content, or what is to be kept from others: not for everybody, too large, no text.
-        private: bool
-        truncated: bool
-        binary: bool
-        # Names of variables that it sets, and that it mentions, where its contents stay on the host.
-        variables: list[str]
-        mentioned: list[str]
-
-    class User(t.TypedDict):
-        """A user as the files of the host have it; numbers are text."""
-
-        uid: str
-        gid: str
-        home: str
-        groups: list[str]
-
-    class Status(t.TypedDict, total=False):
-        """What a supervisor keeps of a service; see `read_status`."""
-
-        running: bool
-        pid: int | None
-        wanted: str | None
-        paused: bool
-        since: int
-
-    class State(Status, total=False):
-        """The same, and whether the service is linked (`enabled`), has a file `down`, or runs but is not started again."""
-
-        enabled: bool
-        down: bool
-        once: bool
-
-    class _Raw(t.TypedDict):
-        name: str
-
-    class Raw(_Raw, total=False):
-        """The raw definition of a service, which translators read (`_model/definition.py`)."""
-
-        source: str
-        path: str
-        # Whether the files are those of a host, rather than of a checkout.
-        live: bool
-        assumed_path: bool
-        links: list[str]
-        files: list[File]
-        external: list[File]
-        state: State
-        # Word of a script -> path of the program, and -> user.
-        commands: dict[str, str]
-        users: dict[str, User]
-        # Paths of a unit and of a SysV script of the same name.
-        unit: str | None
-        initscript: str | None
-        problems: list[str]
 
 # Where service directories are defined, most specific first; `*` is one name.
 _DEFINED = (
@@ -712,7 +644,7 @@ def is_supervised(path: str) -> bool | None:
     return opens_for_reading(f"{path}/supervise/ok")
 
 
-def read_status(path: str) -> Status | None:
+def read_status(path: str) -> State | None:
     """The 20 bytes (daemontools: 18) that runsv keeps of a service; None where there are none.
 
     :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).
