@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 
 if t.TYPE_CHECKING:
@@ -307,7 +308,7 @@ _FILE = {
     "content": optional(text(_LONGEST_TEXT)),
     "encoding": choice("utf-8", "base64"),
 }
-_SOURCE = choice("runit", "daemontools")
+_SOURCE = choice(*names())
 # What a plan needs of a definition.
 _PLACE: dict[str, Check] = {
     "name": service_name,
