@@ -445,7 +445,7 @@ def main() -> None:
     module = Module(
         argument_spec={
             "services": {"type": "list", "elements": "dict", "required": True},
-            "source": {"type": "str", "choices": names(), "default": "runit"},
+            "source": {"type": "str", "choices": names(), "default": names()[0]},
             "state": {"type": "str", "choices": ["handed_over", "given_back"], "default": "handed_over"},
             "enabled": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
             "started": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},

@@ -61,7 +61,7 @@ for module_name, names in POINTS.items():
         setattr(holder, last, watched(name, getattr(holder, last)))
 
 handover = importlib.import_module(PREFIX + "_tasks.handover.task")
-find = importlib.import_module(PREFIX + "_tasks.handover.find")
+find: t.Any = importlib.import_module(PREFIX + "_tasks.handover.find")
 # Each run is of one service; others that were killed are for later.
 find.durable = types.SimpleNamespace(
     **{name: watched(name, getattr(find.durable, name)) for name in ("make_link", "remove_link", "remove")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import errno
 import itertools
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -471,7 +472,7 @@ def run(
     directory = a_supervisor(world, record.memo, files)
     moving = Moving("web", directory, record, [UnitWish("web.service", "[Service]\n")])
     moving.main, moving.enable, moving.start = "web.service", ["web.service"], ["web.service"]
-    moving.files = {str(world.unit): "[Service]\n"}
+    moving.files = dict(record.written)
     tools = FileTools(lambda _path, _check: False)
     manager = Manager(world, fails)
     ctx = Context(manager, 1.0)
@@ -604,6 +605,103 @@ def test_killed_anywhere_and_run_again(world: World, kill_at: int, back: bool, f
     assert max(world.copies) <= 1, "two copies at once"
     record = records.load("web")
     assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+# -- records of version 1, as a host has them on which that version was killed in each phase
+
+RECORDS_OF_VERSION_1 = Path(__file__).parent / "records_of_version_1"
+
+
+def of_version_1(world: World, records: Records, phase: str) -> None:
+    """Put a record of version 1 where the task looks, and the world in the state that it had when that was written."""
+    text = (RECORDS_OF_VERSION_1 / f"{phase}.json").read_text()
+    for path, here in (
+        ("/etc/runit/runsvdir/svmanaged/web", world.link),
+        ("/etc/systemd/system/web.service", world.unit),
+        ("/etc/sv/web", world.directory / "sv" / "web"),
+    ):
+        assert f'"{path}"' in text
+        text = text.replace(f'"{path}"', f'"{here}"')
+    # Nobody is there who could listen.
+    text = text.replace('"tcp 127.0.0.1:8181"', "")
+    Path(records.path("web")).write_text(text)
+    world.old = False
+    world.link.unlink()
+    if phase != "giving_back":
+        world.unit.write_text(json.loads(text)["written"][str(world.unit)])
+        world.known = True
+    if phase == "handed_over":
+        world.new, world.enabled = "active", True
+
+
+@pytest.mark.parametrize("kill_at", range(12))
+@pytest.mark.parametrize(
+    ("phase", "back", "fails"),
+    [
+        ("begun", False, False),
+        ("begun", False, True),
+        ("begun", True, False),
+        ("handed_over", True, False),
+        ("giving_back", True, False),
+        ("giving_back", False, False),
+        ("giving_back", False, True),
+    ],
+)
+def test_records_of_version_1_are_gone_on_from(world: World, phase: str, back: bool, fails: bool, kill_at: int) -> None:
+    """Resumed, rolled back and given back; also if that is killed in its turn, and so goes on from a record of today."""
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, phase)
+    assert t.cast(t.Any, records.read("web"))["version"] == 1
+    try:
+        assert run(world, records, back, fails, kill_at) >= 5
+    except Killed:
+        left = records.read("web")
+        assert left is None or (left["version"] == 2 and left["memo"]["links"] and "links" not in left)
+        run(world, records, back, fails)
+    assert is_old(world) if back or fails else is_new(world)
+    assert max(world.copies) <= 1, "two copies at once"
+    record = records.load("web")
+    assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+@pytest.mark.parametrize("break_at", range(2, 8))
+def test_a_service_of_version_1_that_cannot_be_given_back_stays(world: World, break_at: int) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, "handed_over")
+    with pytest.raises(SystemdError, match="Read-only file system"):
+        run(world, records, back=True, break_at=break_at)
+    assert is_new(world)
+    assert max(world.copies) <= 1, "two copies at once"
+
+
+def test_what_version_1_held_down_is_let_go(world: World) -> None:
+    """It was killed with its file `down` in the directory of a service that was down; nobody else would remove that."""
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    text = (RECORDS_OF_VERSION_1 / "giving_back_held_down.json").read_text()
+    of_version_1(world, records, "giving_back")
+    data = {**json.loads(Path(records.path("web")).read_text()), **{key: json.loads(text)[key] for key in ("was", "held_down")}}
+    assert data["held_down"] is True and data["was"]["wanted"] == "down"
+    Path(records.path("web")).write_text(json.dumps(data))
+    down = world.directory / "sv" / "web" / "down"
+    down.touch()
+    run(world, records, back=True)
+    assert world.link.is_symlink() and not down.exists()
+    assert records.names() == []
+
+
+def test_what_cannot_go_on_puts_a_record_of_version_1_back_as_it_was(world: World) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, "handed_over")
+    before = records.read("web")
+    item = an_item(world, "handed_over", {}, {})
+    item.kept = records.read("web")
+    records.save(item.moving.record)
+    Execution(a_task(records, True), t.cast(t.Any, Manager(world, False)))._unwrite([item])
+    assert records.read("web") == before
 
 
 @pytest.mark.parametrize("break_at", range(1, MOST))

@@ -183,7 +183,7 @@ def _list(value: t.Any, where: str) -> list[t.Any]:
 def _path(value: t.Any, where: str) -> str:
     """An absolute path, without `..` and the like."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-        raise BadInput(f"{where}: {shown(value)} is not an absolute path in one line; write one such as /etc/sv/web")
+        raise BadInput(f"{where}: {shown(value)} is not an absolute path in one line; write one such as /opt/web/service")
     return os.path.normpath(f"/{value.lstrip('/')}")
 
 
