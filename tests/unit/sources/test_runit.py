@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.host import Host
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit import collect as runit
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect, read_status
 
@@ -335,7 +336,7 @@ def test_bad_places(tmp_path: Path) -> None:
 
 
 def test_links_do_not_lead_out_of_the_root(tmp_path: Path) -> None:
-    host = runit.Host(str(tmp_path))
+    host = Host(str(tmp_path))
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "sv").symlink_to("/../../etc/runit")
     assert host.resolve("/etc/sv/web") == "/etc/runit/web"
