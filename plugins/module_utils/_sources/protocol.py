@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
 
@@ -68,6 +69,21 @@ class Files(t.Protocol):
     def remove(self, path: str) -> bool:
         """The same without waiting for the disk; returns whether there was one."""
 
+    def replace(self, path: str, content: bytes) -> None:
+        """Put a file in the place of whatever is there."""
+
+    def replace_link(self, path: str, target: str) -> None:
+        """The same with a link."""
+
+    def temporary_of(self, path: str) -> str:
+        """Where a file is made that is to take the place of another."""
+
+    def tidy(self, path: str) -> None:
+        """Remove what a killed process has left of its change of a file."""
+
+    def sync_directory(self, path: str) -> None:
+        """Wait until the names in a directory are on the disk."""
+
 
 class Source(t.Protocol):
     """A source. A task has one object of each, which may keep what it has looked at."""
@@ -92,6 +108,9 @@ class Source(t.Protocol):
         :param memo: what the record has kept, also in version 1 of records; empty where there is none. It is changed in place.
         :raises SystemdError: the service cannot be taken as it is found, or the memo is damaged.
         """
+
+    def expected(self, path: str) -> Expected:
+        """What a service that is defined at a path is expected to be another way, because of the source."""
 
     def left_behind(self, going: t.Sequence[Supervisor]) -> list[str]:
         """Warnings about services that stay and will miss those that go."""

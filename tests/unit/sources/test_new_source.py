@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils import _sources
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Now, Service, Source, Supervisor
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
@@ -126,6 +127,9 @@ class Fake:
 
     def supervisor(self, service: Service, memo: dict[str, t.Any], files: t.Any) -> Supervisor | None:
         return Lamps(self.world, service, memo) if self.world.supervised else None
+
+    def expected(self, path: str) -> Expected:
+        return Expected()
 
     def left_behind(self, going: t.Sequence[Supervisor]) -> list[str]:
         return [f"it gets dark without {one.name}" for one in going if one.name in self.world.string]

@@ -21,7 +21,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import (
+    KINDS,
+    Expected,
+    compare,
+    missing_sockets,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import load, names
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Service
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.supervisor import ServiceDirectory
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
@@ -141,9 +147,20 @@ def test_own_group_among_the_others_is_the_same() -> None:
 
 def test_the_service_directory_is_no_choice_of_the_service() -> None:
     before = {**BEFORE, "cwd": "/etc/sv/web"}
-    assert all(one["expected"] for one in compare(before, after(cwd="/"), directory="/etc/sv/web"))
-    assert any(one["worse"] for one in compare(before, after(cwd="/srv"), directory="/etc/sv/web"))
-    assert any(one["worse"] for one in compare(before, after(cwd="/"), directory="/etc/sv/other"))
+    assert all(one["expected"] for one in compare(before, after(cwd="/"), expected=Expected("/etc/sv/web", "that is its")))
+    assert any(one["worse"] for one in compare(before, after(cwd="/srv"), expected=Expected("/etc/sv/web", "that is its")))
+    assert any(one["worse"] for one in compare(before, after(cwd="/"), expected=Expected("/etc/sv/other")))
+
+
+@pytest.mark.parametrize("source", names())
+def test_what_follows_from_the_source_is_expected(source: str) -> None:
+    """Its directory and what it hands down; of another source, or without one, their loss is a reason to go back."""
+    before = {**BEFORE, "cwd": "/etc/sv/web", "environment": [*BEFORE["environment"], "SVDIR", "RUNLEVEL"]}
+    now = after(cwd="/")
+    told = compare(before, now, expected=load(source).expected("/etc/sv/web"))
+    assert not any(one["worse"] for one in told)
+    assert [one["reason"] for one in told if one["what"] == "cwd"] == ["it was in the service directory, where runsv starts everything"]
+    assert {one["what"] for one in compare(before, now) if one["worse"]} == {"cwd", "environment"}
 
 
 def test_paths_of_scripts_are_told_apart(tmp_path: Path) -> None:

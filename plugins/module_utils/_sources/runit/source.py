@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.coll
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import (
         Files,
@@ -26,6 +27,12 @@ if t.TYPE_CHECKING:
     )
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import Scanner
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.supervisor import ServiceDirectory
+
+# By runsvdir, or whoever started that.
+_HANDED_DOWN = frozenset(
+    """BOOT_IMAGE CONSOLE INIT_VERSION INVOCATION_ID JOURNAL_STREAM LANG LANGUAGE LC_ALL MEMORY_PRESSURE_WATCH
+    MEMORY_PRESSURE_WRITE PREVLEVEL RUNLEVEL SVDIR SYSTEMD_EXEC_PID TERM""".split()
+)
 
 
 class Runit:
@@ -63,6 +70,12 @@ class Runit:
         ]
         now = {} if problems else scanned_links([one for one in links if os.path.realpath(one) == service.path])
         return ServiceDirectory(service, self.name, memo, files, now, problems)
+
+    def expected(self, path: str) -> Expected:
+        """See `Source`."""
+        from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+
+        return Expected(path, "it was in the service directory, where runsv starts everything", _HANDED_DOWN)
 
     def left_behind(self, going: t.Sequence[Supervisor]) -> list[str]:
         """See `Source`: services whose run scripts ask `sv` for one that goes."""

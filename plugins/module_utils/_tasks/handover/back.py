@@ -135,6 +135,6 @@ class SeeItBack(OfService):
         moving.after = processes.snapshot(pid) if pid else None
         old = moving.record.before
         if old is not None and moving.after is not None:
-            moving.differences = compare(old, moving.after, moving.accept, ephemeral_ports())
+            moving.differences = compare(old, moving.after, moving.accept, ephemeral_ports(), moving.expected)
         self.records.forget(moving.name)
         return False

@@ -74,6 +74,7 @@ class Finder:
         units = given.units or ([GivenUnit(given.packaged, None)] if given.packaged else [])
         wishes = [UnitWish(one.name, None if one.content is None else tidy(one.content)) for one in units]
         moving = Moving(name, supervisor, record, wishes)
+        moving.expected = self._task.source(supervisor.source).expected(supervisor.path)
         moving.accept = {*self._task.params["accept"], *given.accept}
         moving.settle, moving.listen = self._task.settle / 1e6, self._task.listen
         if not self._task.giving_back:

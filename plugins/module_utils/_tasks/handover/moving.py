@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Moving:
         # Unit files and drop-ins to be written: path -> text.
         self.files: dict[str, str] = {}
         self.accept: set[str] = set()
+        self.expected = Expected()
         self.settle = 5.0
         self.listen = 30.0
         self.before: Snapshot | None = record.before

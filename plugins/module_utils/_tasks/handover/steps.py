@@ -264,7 +264,7 @@ class Compare(OfService):
             moving.after = look_at_unit(ctx.manager, moving.main)
             if moving.before is None or moving.after is None:
                 break
-            moving.differences = compare(moving.before, moving.after, moving.accept, ports, moving.supervisor.path)
+            moving.differences = compare(moving.before, moving.after, moving.accept, ports, moving.expected)
             worse = [one for one in moving.differences if one["worse"]]
             only_sockets = all(one["what"] == "sockets" for one in worse)
             if not worse or time.monotonic() - began >= (moving.listen if only_sockets else _YOUNG):
