@@ -37,7 +37,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading im
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw, State
 
-
 # Where service directories are defined, most specific first; `*` is one name.
 _DEFINED = (
     "/etc/sv",
@@ -68,6 +67,7 @@ _MOST_DIRECTORIES = 10000
 _DEEPEST = 8
 # What is translated, and so has to be read whoever may read it; of other files that are not for everybody the contents stay here.
 _TRANSLATED = re.compile(r"(?:log/)?(?:run|finish|check|down|control/[^/]+)\Z|log/(?:.*/)?config\Z")
+
 
 def collect(
     source: str = "runit", root: str = "/", path: str | None = None, names: t.Sequence[str] | None = None
