@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
+
 # What may differ, as `accept` names it.
 KINDS = (
     "command",
@@ -34,17 +36,6 @@ _FROM_SYSTEMD = frozenset(
 )
 # Set by the shell of a start script.
 _FROM_SHELL = frozenset(("PWD", "OLDPWD", "SHLVL", "_"))
-
-
-class Expected(t.NamedTuple):
-    """What is expected to be another way than under the old supervisor, because of that.
-
-    `directory`: where it starts whatever does not go elsewhere, and `why`, in words. `variables`: names of those that it hands down.
-    """
-
-    directory: str = ""
-    why: str = ""
-    variables: frozenset[str] = frozenset()
 
 
 _NOTHING = Expected()

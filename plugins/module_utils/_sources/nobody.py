@@ -10,8 +10,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Now
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
-    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Memo, Service, Was
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Memo, Service, Snapshot, Was
 
 
 class Nobody:

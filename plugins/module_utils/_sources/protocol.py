@@ -12,9 +12,11 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
+
+    #: `Snapshot` of `_observe/processes.py`; named like this, that file is not sent where sources are only looked at.
+    Snapshot = t.Mapping[str, t.Any]
 
     #: What the record of a handover keeps for a supervisor, and nobody else looks into; of JSON's types.
     Memo = t.Dict[str, t.Any]

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils import _sources
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Now, Service, Source, Supervisor
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager

@@ -21,12 +21,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import (
-    KINDS,
-    Expected,
-    compare,
-    missing_sockets,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
 from ansible_collections.pidone.systemd.plugins.module_utils._sources import load, names
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Service
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.supervisor import ServiceDirectory

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _sources
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import verify
 
 WAS: dict[str, t.Any] = {

@@ -17,7 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.coll
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import (
         Files,
@@ -73,7 +73,7 @@ class Runit:
 
     def expected(self, path: str) -> Expected:
         """See `Source`."""
-        from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+        from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 
         return Expected(path, "it was in the service directory, where runsv starts everything", _HANDED_DOWN)
 

@@ -18,8 +18,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol i
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import SCAN, Supervised
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
-    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Files, Memo, Service, Was
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import (
+        Files,
+        Memo,
+        Service,
+        Snapshot,
+        Was,
+    )
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.control import Live
 
 _PAUSE = 0.05

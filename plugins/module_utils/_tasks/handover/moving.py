@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
-from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Expected
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
 if t.TYPE_CHECKING:
