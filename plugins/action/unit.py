@@ -10,8 +10,10 @@ a task costs. On the host, module_utils/_module.py takes this out before options
 
 from __future__ import annotations
 
+import gc
 import sys
 import typing as t
+from contextlib import contextmanager
 
 from ansible.plugins.action import ActionBase
 
@@ -62,10 +64,23 @@ class ActionModule(ActionBase):
         self, luggage: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False
     ) -> dict[str, t.Any]:
         arguments = {**self._task.args, "_jeepney": luggage}
-        return t.cast(
-            "dict[str, t.Any]",
-            self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background),
-        )
+        with _no_collector():
+            return t.cast(
+                "dict[str, t.Any]",
+                self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background),
+            )
+
+
+@contextmanager
+def _no_collector() -> t.Iterator[None]:
+    """While options are written and an answer is read: all of it is kept, and beside it there is all that Ansible has loaded."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _is_missing(answer: dict[str, t.Any]) -> bool:

@@ -6,7 +6,9 @@
     python3 enablement_on_host.py <<< '{"made": {PATH: TEXT or [TARGET]}, "names": [NAME, ...] or null, "scope": ...}'
         -> {"states": {NAME: [what the files tell or null, what systemd says], ...},
             "whole": {NAME: [links that systemd makes all the same, when it is asked to enable the unit], ...},
-            "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...}}
+            "services": {NAME: [what the files tell, what systemd says: Type, RemainAfterExit, Restart], ...},
+            "files": {NAME: [the only file, what systemd says: FragmentPath, DropInPaths, SourcePath], ...},
+            "rest": {NAME: [what is told of one that is not in memory, what systemd says when it has read its files], ...}}
 
 Without `names` it is about all that the host has: unit files, links, and units that are loaded; nothing is enabled then.
 """
@@ -25,9 +27,11 @@ from jeepney import auth, low_level
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
 
 SERVICE = "org.freedesktop.systemd1.Service"
+UNIT = "org.freedesktop.systemd1.Unit"
 PATH = "/org/freedesktop/systemd1"
 MANAGER = "org.freedesktop.systemd1.Manager"
 
@@ -74,6 +78,19 @@ def links_made(connection: t.Any, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
+def at_rest(connection: t.Any, names: t.Iterable[str]) -> dict[str, list[t.Any]]:
+    """What services are doing that systemd does not have in memory: name, states, path, number of the job."""
+    found = {}
+    for name in names:
+        (reply,) = connection.call_many([Call(PATH, MANAGER, "GetUnit", "s", (name,))])
+        if isinstance(reply, CallFailed) and reply.name.endswith(".NoSuchUnit"):
+            (row,) = connection.call(Call(PATH, MANAGER, "ListUnitsByNames", "as", ([name],)))[0]
+            # What it does not know of before a reload is nothing that has not changed since it began to read files.
+            if row[2] != "not-found":
+                found[name] = [[name, "inactive", "dead", object_path(name), 0], [row[0], row[3], row[4], row[6], row[7]]]
+    return found
+
+
 def services(connection: t.Any, paths: list[str], names: list[str]) -> dict[str, list[t.Any]]:
     """How services run and end, as files tell and as systemd says of those that it can load."""
     ours = services_from_files(paths, names)
@@ -83,6 +100,17 @@ def services(connection: t.Any, paths: list[str], names: list[str]) -> dict[str,
         if row[2] == "loaded":
             asked = [get_property(row[6], SERVICE, each) for each in ("Type", "RemainAfterExit", "Restart")]
             found[name] = [list(service), [reply[0][1] for reply in connection.call_many(asked)]]
+    return found
+
+
+def files_of(connection: t.Any, files: dict[str, str]) -> dict[str, list[t.Any]]:
+    """Which files units are made of, as files tell and as systemd says of those that it can load."""
+    found = {}
+    for name, path in files.items():
+        (row,) = connection.call(Call(PATH, MANAGER, "ListUnitsByNames", "as", ([name],)))[0]
+        if row[2] == "loaded":
+            asked = [get_property(row[6], UNIT, each) for each in ("FragmentPath", "DropInPaths", "SourcePath")]
+            found[name] = [[path, [], ""], [reply[0][1] for reply in connection.call_many(asked)]]
     return found
 
 
@@ -97,9 +125,12 @@ def main() -> None:
         try:
             names = everything(connection, paths) if asked["names"] is None else asked["names"]
             whole: set[str] = set()
-            ours = states_from_files(paths, names, asked["lasting"], whole)
+            alone: dict[str, str] = {}
+            ours = states_from_files(paths, names, asked["lasting"], whole, alone)
             replies = connection.call_many([Call(PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in names])
+            rest = at_rest(connection, services_from_files(paths, names)) if scope == "system" else {}
             kinds = services(connection, paths, names) if scope == "system" else {}
+            files = files_of(connection, alone) if scope == "system" else {}
             made = links_made(connection, sorted(whole) if asked["names"] is not None else [])
         finally:
             for path in asked["made"]:
@@ -108,7 +139,7 @@ def main() -> None:
                 os.rmdir(path)
     theirs = ["" if isinstance(reply, CallFailed) else reply[0] for reply in replies]
     states = {name: [ours.get(name), state] for name, state in zip(names, theirs)}
-    json.dump({"states": states, "whole": made, "services": kinds}, sys.stdout)
+    json.dump({"states": states, "whole": made, "services": kinds, "files": files, "rest": rest}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is read from files, for many units at once, is what systemd says of each, in all shapes that units have: enablement, links
-that are missing, and how services run and end."""
+that are missing, how services run and end, and which files units are made of."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ SHIPPED = (
     "_dbus/messages.py",
     "_dbus/places.py",
     "_systemd/enablement.py",
+    "_systemd/names.py",
+    "_systemd/numbers.py",
     "_systemd/reading.py",
     "_systemd/services.py",
 )
@@ -120,6 +122,9 @@ class Found(t.NamedTuple):
     states: dict[str, list[t.Any]]
     whole: frozenset[str]
     services: dict[str, list[t.Any]]
+    # The same of units that are one file alone.
+    files: dict[str, list[t.Any]]
+    rest: dict[str, list[t.Any]]
 
 
 @pytest.fixture
@@ -142,10 +147,11 @@ def compare(host: t.Any) -> t.Callable[..., Found]:
         found: dict[str, list[t.Any]] = answer["states"]
         wrong = {name: both for name, both in found.items() if both[0] is not None and both[0] != both[1]}
         wrong.update({name: ["all links are there", made] for name, made in answer["whole"].items() if made})
-        wrong.update({name: both for name, both in answer["services"].items() if both[0] != both[1]})
+        for kind in ("services", "files", "rest"):
+            wrong.update({name: both for name, both in answer[kind].items() if both[0] != both[1]})
         told = {name: {path: text for path, text in made.items() if _stem(name) in path + str(text)} for name in wrong}
         assert not wrong, f"files tell and systemd says: {wrong}, of {json.dumps(told, indent=1)[:6000]}"
-        return Found(found, frozenset(answer["whole"]), answer["services"])
+        return Found(found, frozenset(answer["whole"]), answer["services"], answer["files"], answer["rest"])
 
     return asked
 
@@ -165,7 +171,7 @@ def test_texts(compare: t.Any) -> None:
             if pull:
                 made[f"{pull}/multi-user.target.wants/{name}"] = [f"{place}/{name}"]
             expected[name] = None if told is None else state
-    found, whole, _services = compare(made, list(expected))
+    found, whole, *_others = compare(made, list(expected))
     # Those that are enabled for good, and by what nobody asks for.
     assert whole and all(expected[name] in ("enabled", None) for name in whole)
     # Where it is said that systemd has to be asked it may not be so for all states.
@@ -296,10 +302,51 @@ def test_services(compare: t.Any) -> None:
         made[f"{ETC}/en-{stem}.service"] = ["/dev/null"] if stem == "mask" else STATIC
         made.update(others)
         expected[f"en-{stem}.service"] = stem in ("plain", "first")
-    found = compare(made, list(expected)).services
-    assert {name for name, told in expected.items() if told} == set(found)
+    found = compare(made, list(expected))
+    assert {name for name, told in expected.items() if told} == set(found.services)
+    assert {"en-plain.service", "en-first.service"} <= set(found.files)
+    # Nobody has asked for these before, and nothing else names them.
+    assert set(found.rest) >= set(found.services) - {"en-plain.service"}
     # Whatever is the drop-in of all services is that of each.
-    assert compare({**made, f"{ETC}/service.d/a.conf": "[Service]\nRestart=always\n"}, list(expected)).services == {}
+    found = compare({**made, f"{ETC}/service.d/a.conf": "[Service]\nRestart=always\n"}, list(expected))
+    assert found.services == found.files == {}
+
+
+def test_files(compare: t.Any) -> None:
+    """Units in all places, with drop-ins of all kinds, other names, masks, and another source."""
+    made: Made = {}
+    alone = set()
+    for number, place in enumerate(PLACES):
+        made[f"{place}/en-place{number}.service"] = STATIC
+        alone |= {f"en-place{number}.service"} if number < 4 or "attached" in place else set()
+    for kind in ("socket", "target", "timer", "path"):
+        made[f"{LIB}/en-kind.{kind}"] = "[Unit]\nDescription=x\n" + {
+            "socket": "[Socket]\nListenStream=/run/en\n", "timer": "[Timer]\nOnBootSec=1h\n", "path": "[Path]\nPathExists=/x\n"
+        }.get(kind, "")  # fmt: skip
+        made[f"{RUN}/en-kind.service"] = STATIC
+        alone |= {f"en-kind.{kind}", "en-kind.service"}
+    for number, (lower, upper) in enumerate(((LIB, ETC), (LIB, RUN), (LOCAL, RUN), (RUN, ETC))):
+        made.update({f"{place}/en-both{number}.service": STATIC for place in (lower, upper)})
+        alone.add(f"en-both{number}.service")
+    for number, folder in enumerate(("en-dropin0.service", "en-.service", "en-dropin2-.service")):
+        made[f"{(LIB, RUN, ETC)[number]}/{folder}.d/a.conf"] = "[Unit]\nDescription=y\n"
+        made[f"{ETC}/en-dropin{number}{'-x' if number == 2 else ''}.service"] = STATIC
+        if number == 1:
+            # It is the drop-in of them all.
+            found = compare(made, [path.rpartition("/")[2] for path in made])
+            assert not {name for name in found.files if name.startswith("en-")} - {"en-kind.socket", "en-kind.target", "en-kind.timer", "en-kind.path"}
+            del made[f"{RUN}/{folder}.d/a.conf"]
+            alone.add("en-dropin1.service")
+    made["/etc/systemd/system/en-kind.mount"] = "[Mount]\nWhat=tmpfs\nWhere=/en/kind\nType=tmpfs\n"
+    made[f"{ETC}/en-source.service"] = "[Unit]\nSourcePath=/etc/hosts\n" + STATIC
+    made[f"{ETC}/en-aliased.service"] = STATIC
+    made[f"{ETC}/en-alias.service"] = ["en-aliased.service"]
+    made[f"{ETC}/en-masked.service"] = ["/dev/null"]
+    made[f"{LIB}/en-masked.service"] = STATIC
+    made["/opt/en-linked.service"] = STATIC
+    made[f"{ETC}/en-linked.service"] = ["/opt/en-linked.service"]
+    found = compare(made, [path.rpartition("/")[2] for path in made])
+    assert set(found.files) == alone
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -333,16 +380,16 @@ def test_mixtures(compare: t.Any, seed: int) -> None:
             )
         if chance.random() < 0.15:
             made[f"{chance.choice(PLACES)}/{name}.d/x.conf"] = chance.choice(["[Service]\n", *texts])
-    found, _whole, services = compare(made, names)
-    assert services
+    found, _whole, services, files, _rest = compare(made, names)
+    assert services and files
     decided = {both[0] for both in found.values()}
     assert {"enabled", "enabled-runtime", "disabled", ""} <= decided, decided
 
 
 def test_host(compare: t.Any) -> None:
     """All units of the host itself; most of them need not be asked about."""
-    found, _whole, services = compare({}, None)
-    assert len(services) > 20
+    found, _whole, services, files, _rest = compare({}, None)
+    assert len(services) > 20 and len(files) > 20
     plain = [name for name, both in found.items() if "@" not in name and both[1] in ("enabled", "disabled", "static")]
     decided = [name for name in plain if found[name][0] is not None]
     assert len(decided) > len(plain) * 0.7, sorted(set(plain) - set(decided))

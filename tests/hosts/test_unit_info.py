@@ -177,3 +177,49 @@ class TestUnitInfo:
         for word in words:
             assert word in result["msg"]
         assert "Traceback" not in str(result)
+
+
+def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None:
+    """Of many units files are looked at; what systemd has not read yet is not told."""
+    stem, count, local = "uim", 40, "/usr/local/lib/systemd/system"
+    names = [f"{stem}{number}.service" for number in range(count)]
+    text = "[Unit]\\nSourcePath=/etc/hosts\\n[Service]\\nExecStart=/bin/sleep infinity\\n"
+    gone = names[4]
+    plain = text.replace("SourcePath=/etc/hosts", "Description=x")
+    made = [f"printf '{text if name == names[0] else plain}' > {local}/{name}" for name in names]
+    made.append(f"mkdir {local}/{names[1]}.d; printf '[Unit]\\n' > {local}/{names[1]}.d/a.conf")
+
+    def told() -> dict[str, list[t.Any]]:
+        found = info(host, name=[f"{stem}*.service"])
+        return {name: [found[name][key] for key in ("fragment_path", "dropin_paths")] for name in names}
+
+    def show() -> dict[str, list[t.Any]]:
+        words = ["systemctl", "show", "-p", "FragmentPath", "-p", "DropInPaths", *names]
+        blocks = host.run(words, check=True).stdout.strip().split("\n\n")
+        values = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
+        return {name: [each["FragmentPath"], each["DropInPaths"].split()] for name, each in zip(names, values)}
+
+    try:
+        host.run("\n".join(["set -e", f"mkdir -p {local}", *made, f"systemctl daemon-reload; systemctl start {' '.join(names)}"]), check=True)
+        found = told()
+        assert found == show()
+        assert found[names[1]][1] == [f"{local}/{names[1]}.d/a.conf"]
+        assert info(host, name=[f"{stem}*.service"])[names[0]]["source_path"] == "/etc/hosts"
+        # A file in another place, drop-ins of one and of all, one that is gone; none of them has been read.
+        host.run(
+            f"cd /run/systemd/system && printf '{plain}' > {names[2]} && mkdir {names[3]}.d && printf '[Unit]\\n' > {names[3]}.d/b.conf"
+            f" && mkdir service.d && printf '[Unit]\\n' > service.d/pidone.conf && rm {local}/{gone}",
+            check=True,
+        )
+        assert told() == found == show()
+        host.run("systemctl daemon-reload", check=True)
+        # Of this one there is nothing but processes now, and no pattern matches it.
+        names.remove(gone)
+        after = told()
+        assert after == show()
+        assert after[names[2]] == [f"/run/systemd/system/{names[2]}", ["/run/systemd/system/service.d/pidone.conf"]]
+        assert len(after[names[3]][1]) == 2
+    finally:
+        host.run(
+            f"systemctl stop '{stem}*'; cd /run/systemd/system; rm -rf {local}/{stem}* {stem}* service.d; systemctl daemon-reload"
+        )

@@ -148,7 +148,8 @@ class Connection:
         self._replies: dict[int, t.Any] = {}
         # Bytes that the messages in _replies had.
         self._held = 0
-        self._signals: dict[bytes, list[_Wanted]] = {}
+        # By member and path, which is None for those of all objects.
+        self._signals: dict[bytes, dict[str | None, list[_Wanted]]] = {}
         self._poll = select.poll()
         sock.setblocking(False)
 
@@ -185,8 +186,8 @@ class Connection:
         :param path: keep only those of this object.
         :param found: the list, where there is one already.
         """
-        wanted = _Wanted(path, [] if found is None else found)
-        self._signals.setdefault(member.encode(), []).append(wanted)
+        wanted = _Wanted([] if found is None else found)
+        self._signals.setdefault(member.encode(), {}).setdefault(path, []).append(wanted)
         return wanted.found
 
     def follow_owner(self) -> Call:
@@ -446,37 +447,41 @@ class Connection:
 
     def _take_messages(self) -> None:
         buffer, pos, size = self._buffer, 0, len(self._buffer)
+        # Of each member that somebody wants signals of, where its name is next; of all, the first of these.
+        places = dict.fromkeys(self._signals, -1)
+        nearest = -1 if places else size
         while size - pos >= 16:
             order = ORDERS.get(buffer[pos])
             if order is None or buffer[pos + 3] != 1:
                 raise self._bad("sent what is no message of D-Bus")
-            fields = int.from_bytes(buffer[pos + 12 : pos + 16], order.name)
+            length, fields = order.lengths(buffer, pos + 4)
             header = (16 + fields + 7) & ~7
-            length = header + int.from_bytes(buffer[pos + 4 : pos + 8], order.name)
+            length += header
             if fields > _LARGEST_HEADER or length > self._largest:
                 raise self._bad(
                     f"sent a message of {length >> 20} MiB, where {self._largest >> 20} MiB are the most that is taken"
                 )
             if pos + length > size:
                 break
-            self._take(buffer[pos + 1], buffer, pos, pos + header, pos + length)
+            kind = buffer[pos + 1]
+            if kind == _SIGNAL and nearest < pos:
+                for member, at in places.items():
+                    if at < pos:
+                        found = buffer.find(member, pos)
+                        places[member] = size if found < 0 else found
+                nearest = min(places.values())
+            # On systemd's private socket most messages are signals that nobody waits for: their names are looked for in all at once.
+            if kind != _SIGNAL or nearest < pos + header:
+                self._take(kind, bytes(buffer[pos : pos + length]))
             pos += length
         del buffer[:pos]
 
-    def _take(self, kind: int, buffer: bytearray, start: int, body: int, end: int) -> None:
-        if kind == _SIGNAL:
-            # A cheap look first: the member's name is somewhere in the header of each signal that is wanted.
-            for member in self._signals:
-                if buffer.find(member, start, body) >= 0:
-                    break
-            else:
-                return
-        elif kind not in (_RETURN, _ERROR):
+    def _take(self, kind: int, message: bytes) -> None:
+        if kind not in (_SIGNAL, _RETURN, _ERROR):
             # Calls are nobody's business here, and types of later versions are to be ignored.
             if not kind:
                 raise self._bad("sent what is no message of D-Bus")
             return
-        message = bytes(buffer[start:end])
         try:
             fields, at = self._reader.header(message)
             if kind == _SIGNAL:
@@ -490,7 +495,8 @@ class Connection:
 
     def _take_signal(self, message: bytes, at: int, fields: dict[int, t.Any]) -> None:
         member, path, sender = fields[MEMBER], fields[PATH], fields.get(SENDER)
-        lists = [each for each in self._signals.get(member.encode(), ()) if each.path in (None, path)]
+        of_member = self._signals.get(member.encode(), {})
+        lists = [*of_member.get(None, ()), *of_member.get(path, ())]
         if not lists:
             return
         if self._destination is not None and sender != self.owner:
@@ -578,8 +584,7 @@ def _field(number: int, kind: str, text: str) -> bytes:
 class _Wanted:
     """Signals that somebody looks at, sooner or later."""
 
-    def __init__(self, path: str | None, found: list[t.Any]) -> None:
-        self.path = path
+    def __init__(self, found: list[t.Any]) -> None:
         self.found = found
         self._size = 0
 

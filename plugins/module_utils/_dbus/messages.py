@@ -19,6 +19,8 @@ _FIELD_TYPES = {1: "o", 2: "s", 3: "s", 4: "s", 5: "u", 6: "s", 7: "s", 8: "g", 
 PATH, MEMBER, ERROR_NAME, REPLY_SERIAL, SENDER, SIGNATURE = 1, 3, 4, 5, 7, 8
 # Signatures and headers that are kept; a peer may send any number of different ones.
 _KEPT = 500
+# Bytes of a property's value that is looked for among those before; limits and lists of few are as short.
+_SHORT = 512
 # Bytes of texts that are looked for among those of the rows before; states are as short, and the same for most units.
 _REPEATED = 24
 # What begins the fields of an answer's header: its number of the question, of type `u`. Then it is all that differs.
@@ -32,6 +34,8 @@ class _Order:
 
     def __init__(self, code: str, name: t.Literal["little", "big"]) -> None:
         self.code, self.name = code, name
+        # Of a message, from its fifth byte on: how many bytes its body has, and how many the fields of its header.
+        self.lengths = struct.Struct(f"{code}I4xI").unpack_from
 
     def struct_code(self) -> str:
         return self.code
@@ -101,13 +105,21 @@ class _Rows:
         end = pos + size
         rows: list[t.Any] = []
         known: dict[bytes, str] = {}
-        find, kinds = buf.find, self._kinds
+        # Of each column, the bytes and the value of a row before; nothing begins with an empty tuple.
+        before: list[t.Any] = [((), None)] * len(self._kinds)
+        find, starts, columns = buf.find, buf.startswith, tuple(enumerate(self._kinds))
         while pos < end:
             pos = (pos + 7) & -8
             row: list[t.Any] = []
-            for kind in kinds:
-                start = ((pos + 3) & -4) + 4
-                value = number(buf, start - 4)[0]
+            for column, kind in columns:
+                first = (pos + 3) & -4
+                raw, value = before[column]
+                if starts(raw, first):
+                    row.append(value)
+                    pos = first + len(raw)
+                    continue
+                start = first + 4
+                value = number(buf, first)[0]
                 pos = start
                 if kind != "u":
                     pos = start + value
@@ -123,6 +135,8 @@ class _Rows:
                             known[raw] = value
                     if kind == "o" and not is_path(value):
                         raise ValueError(f"{value!r} is no object path")
+                if pos - first <= _REPEATED:
+                    before[column] = buf[first:pos], value
                 row.append(value)
             rows.append(tuple(row))
         if pos != end:
@@ -147,6 +161,8 @@ class Reader:
         self._variant = _Variant(self)
         # Fields of headers, by all of their bytes but for the number of the question.
         self._headers: dict[bytes, dict[int, t.Any]] = {}
+        # Values of properties, by all of their bytes and the byte order; those of many units are the same.
+        self._values: dict[bytes, tuple[t.Any, int]] = {}
 
     def header(self, message: bytes) -> tuple[dict[int, t.Any], int]:
         """The header's fields by number, each of its proper type, and where the body begins."""
@@ -180,13 +196,27 @@ class Reader:
         values: tuple[t.Any, ...] = ()
         if signature == "v":
             # What properties are answered with.
-            value, start = self._variant.parse_data(message, start, order)
-            values = (value,)
+            (kind, value), start = self._property(message, start, order)
+            # Nobody's change of a list is another one's.
+            values = ((kind, value.copy() if isinstance(value, (list, dict)) else value),)
         elif signature:
             values, start = self.type_of(signature).parse_data(message, start, order)
         if start != len(message):
             raise ValueError("the body does not end where it should")
         return values
+
+    def _property(self, message: bytes, start: int, order: _Order) -> tuple[tuple[str, t.Any], int]:
+        """The variant that begins there, and where it ends."""
+        if len(message) - start > _SHORT:
+            return self._variant.parse_data(message, start, order)
+        raw = message[:1] + message[start:]
+        found = self._values.get(raw)
+        if found is None:
+            value, end = self._variant.parse_data(message, start, order)
+            if len(self._values) >= _KEPT:
+                self._values.clear()
+            found = self._values[raw] = value, end - start
+        return found[0], start + found[1]
 
     def type_of(self, signature: str) -> t.Any:
         """The structure of all types in a signature, as jeepney's object."""

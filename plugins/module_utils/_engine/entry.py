@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained
@@ -39,12 +40,19 @@ if t.TYPE_CHECKING:
         def set_context_if_different(self, path: str, context: list[str | None], changed: bool) -> bool: ...
 
 
+# How many more objects there are that may be part of a circle before Python looks for those that nobody needs any more: some
+# ten for each of 10,000 units, of no more than 20 MB.
+_GARBAGE = 100_000
+
+
 def run(module: Module, task: t.Callable[[Module], dict[str, t.Any]]) -> None:
     """Run a task for a module and exit with its result; does not return.
 
     :param module: the AnsibleModule.
     :param task: takes the module and returns its result.
     """
+    # What a task makes of thousands of units lives until its end, and would be looked at again and again.
+    gc.set_threshold(_GARBAGE)
     try:
         result = task(module)
     except Exception as e:

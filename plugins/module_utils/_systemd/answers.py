@@ -22,6 +22,7 @@ ANSWERS = {
     "ListUnitsByNames": "a(ssssssouso)",
     "ListUnitsByPatterns": "a(ssssssouso)",
     "ListJobs": "a(usssoo)",
+    "GetUnit": "o",
     "GetUnitFileState": "s",
     "GetUnitProcesses": "a(sus)",
     "GetDefaultTarget": "s",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Enablement of many plain units at once, without systemd: one look at all unit files and links tells.
+"""Enablement and files of many plain units at once, without systemd: one look at all unit files and links tells.
 
 Systemd looks at all links again for each unit that it is asked about (find_symlinks of its install.c), which takes minutes for
 thousands of units. Here only what is the same in all versions is decided: units that are a regular file which systemd can read, of
@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
     ENTRIES,
     LIMIT,
     Unreadable,
+    read_seen,
     read_small,
 )
 
@@ -33,11 +34,13 @@ plain_name = re.compile(
 ).fullmatch
 # What has no unit file, if it is not there: devices have never one, and scopes hardly.
 _fileless_name = re.compile(r"(?!\.)[A-Za-z0-9:_.\\-]{1,240}\.(?:device|scope)").fullmatch
+# Types of units that systemd says are made of /proc too, while the kernel has them.
+_OF_KERNEL = (".mount", ".swap")
 # Types of units of which Alias= is heeded.
 _ALIASED = (".service", ".socket", ".target", ".timer", ".path")
 
-# The first line of a section, alone on its line.
-_header = re.compile(rb"\[[A-Za-z][A-Za-z0-9-]*\][ \t]*(?:\n|\Z)").match
+# What looks like the head of a section and is none, after a line break: a head is alone on its line.
+_no_header = re.compile(rb"\n[ \t\v\f]*\[(?![A-Za-z][A-Za-z0-9-]*\][ \t]*(?:\n|\Z))").search
 _WORD = rb"[A-Za-z0-9:_.@-]+\.(?:service|socket|target|timer|path|mount|automount|swap|slice)"
 # A section [Install] to the end of the file, of nothing but comments and these directives with plain names.
 _plain_install = re.compile(
@@ -54,20 +57,25 @@ _pulls = re.compile(rb"^[ \t]*(WantedBy|RequiredBy)[ \t]*=(.*)", re.MULTILINE).f
 
 
 def states_from_files(
-    paths: t.Sequence[str], names: t.Iterable[str], lasting: t.Container[str], whole: set[str] | None = None
+    paths: t.Sequence[str],
+    names: t.Iterable[str],
+    lasting: t.Container[str],
+    whole: set[str] | None = None,
+    files: dict[str, str] | None = None,
 ) -> dict[str, str]:
     """UnitFileState of those units of which the files tell it for sure: name -> `enabled`, `enabled-runtime`, `disabled`,
     `static`, `indirect`, or empty where there is no unit file.
 
     Nothing is remembered: it is what GetUnitFileState would answer now.
 
-    :param paths: the manager's UnitPath.
+    :param paths: UnitPath of the system's manager, so directories of root's.
     :param names: full names of units.
     :param lasting: those of the paths in which links enable units for good.
     :param whole: names are added to it of units that are enabled for good and have no other names, as far as all links that
         [Install] asks for are surely there.
+    :param files: units are added to it that are one file alone, without drop-ins, other names, or another source: name -> path.
     """
-    look = _Look(lasting)
+    look = _Look(lasting, files)
     seen = set()
     try:
         for path in paths:
@@ -78,9 +86,15 @@ def states_from_files(
                 look.at_directory(path)
         wanted = [name for name in names if plain_name(name) or _fileless_name(name)]
         look.at_targets(wanted)
-        states = {name: state for name in wanted for state in (look.state(name),) if state is not None}
+        states = {}
+        for name in wanted:
+            state = look.state(name)
+            if state is not None:
+                states[name] = state
     except (OSError, Unreadable):
         # Somebody changes what is looked at, or it may not be looked at.
+        if files is not None:
+            files.clear()
         return {}
     if whole is not None:
         whole.update(look.whole)
@@ -90,8 +104,11 @@ def states_from_files(
 class _Look:
     """What is in the directories of the unit path."""
 
-    def __init__(self, lasting: t.Container[str]) -> None:
+    def __init__(self, lasting: t.Container[str], alone: dict[str, str] | None = None) -> None:
         self._lasting = lasting
+        # Units that are one file alone, where that is asked for, and of all directories of drop-ins the names without `.d`.
+        self._alone = alone
+        self._with_dropins: set[str] = set()
         # Of each name of a regular file, the first directory that has one.
         self._files: dict[str, str] = {}
         # Of each unit, the directories of its drop-ins.
@@ -108,12 +125,15 @@ class _Look:
         # What sections [Install] make of a unit that nothing enables, by their text, and the directories in which they ask for links.
         self._installs: dict[bytes, set[bytes] | None] = {}
         self._asked: dict[bytes, frozenset[str]] = {}
-        self._handle = -1
-        self._handle_of = ""
 
     def at_directory(self, path: str) -> None:
         for entry in entries_of(path):
             name = entry.name
+            if entry.is_file(follow_symlinks=False):
+                self._files.setdefault(name, path)
+                continue
+            if name.endswith(".d"):
+                self._with_dropins.add(name[:-2])
             if entry.is_symlink():
                 self._ask.add(name)
                 self._ask.add(os.path.basename(os.readlink(entry.path)))
@@ -129,8 +149,6 @@ class _Look:
                     else:
                         self._ask.add(name)
                     self._doubt_links(entry.path)
-            elif entry.is_file(follow_symlinks=False):
-                self._files.setdefault(name, path)
             else:
                 self._ask.add(name)
 
@@ -140,16 +158,18 @@ class _Look:
         links = []
         for entry in entries_of(path):
             if entry.is_symlink():
-                links.append(entry.name)
+                name = entry.name
+                links.append(name)
                 # Behind the directory of the unit's file, systemd 247 goes by what a link leads to.
-                if runtime and os.path.basename(os.readlink(entry.path)) != entry.name:
-                    self._ask.add(entry.name)
+                if runtime and os.path.basename(os.readlink(entry.path)) != name:
+                    self._ask.add(name)
             elif entry.is_dir(follow_symlinks=False):
                 self._doubt_links(entry.path)
         if lasting:
             folder = (os.path.basename(path),)
+            enabled = self._enabled
             for name in links:
-                self._enabled[name] = self._enabled.get(name, ()) + folder
+                enabled[name] = enabled[name] + folder if name in enabled else folder
         elif runtime:
             self._runtime.update(links)
         self._links.append((path, links))
@@ -189,7 +209,8 @@ class _Look:
             return "" if directory is None and not dropins else None
         if os.path.basename(directory) in OF_SYSTEMD:
             return None
-        content = read_small(f"{directory}/{name}")
+        path = f"{directory}/{name}"
+        content = read_seen(path)
         if not content or not is_regular(content):
             return None
         for folder in dropins:
@@ -202,6 +223,8 @@ class _Look:
         if keys is None:
             # Also of one that is enabled, it must be a section that systemd can read.
             return None
+        if self._alone is not None and self._is_alone(name, content):
+            self._alone[name] = path
         if name in self._enabled or name in self._runtime:
             if name not in self._enabled:
                 return "enabled-runtime"
@@ -213,6 +236,11 @@ class _Look:
         if b"Alias" in keys:
             return "disabled" if name.endswith(_ALIASED) else None
         return "indirect" if b"Also" in keys else "static"
+
+    def _is_alone(self, name: str, content: bytes) -> bool:
+        """Whether a unit with such a file has no drop-ins, and no other source."""
+        is_made_of_more = name.endswith(_OF_KERNEL) or b"SourcePath" in content
+        return not is_made_of_more and self._with_dropins.isdisjoint(dropins_of(name))
 
     def _install(self, content: bytes) -> set[bytes] | None:
         """The directives of the section [Install]; None where it takes more to understand it."""
@@ -236,6 +264,17 @@ class _Look:
         return self._asked[text]
 
 
+def dropins_of(name: str) -> list[str]:
+    """What directories of drop-ins for a unit may be called, without `.d` (systemd.unit(5))."""
+    stem, _dot, kind = name.rpartition(".")
+    names = [name, kind]
+    at = stem.find("-") + 1
+    while at:
+        names.append(f"{stem[:at]}.{kind}")
+        at = stem.find("-", at) + 1
+    return names
+
+
 def entries_of(path: str) -> t.Iterator[os.DirEntry[str]]:
     """The entries of a directory; none where there is no such directory.
 
@@ -257,13 +296,7 @@ def is_regular(content: bytes) -> bool:
         return False
     if b".include" in content or _continued_comment(content) or not (content.isascii() or _is_text(content)):
         return False
-    at = content.find(b"[")
-    while at >= 0:
-        # What is before it on its line.
-        if not content[content.rfind(b"\n", 0, at) + 1 : at].strip() and not _header(content, at):
-            return False
-        at = content.find(b"[", at + 1)
-    return True
+    return not _no_header(b"\n" + content)
 
 
 def _is_text(content: bytes) -> bool:

@@ -38,24 +38,32 @@ def read_links(directories: t.Sequence[str], readable: bool = False, tree: Tree 
     :raises Unreadable: without `readable`.
     """
     links: dict[str, str] = {}
-    for directory in directories:
-        for name, is_link in _scan(directory, readable, tree):
-            path = f"{directory}/{name}"
-            if is_link:
-                _add(links, path, tree)
-            elif name.endswith((".wants", ".requires", ".upholds")):
-                for other, is_link_too in _scan(path, readable, tree):
-                    if is_link_too:
-                        _add(links, f"{path}/{other}", tree)
+    for directory, name in _links_in(directories, readable, tree):
+        path = f"{directory}/{name}"
+        try:
+            links[path] = os.readlink(path) if not tree.root else tree.target(path)
+        except OSError:
+            # Somebody else removed it after the directory was read, or put something else there.
+            pass
     return links
 
 
-def _add(links: dict[str, str], path: str, tree: Tree) -> None:
-    try:
-        links[path] = os.readlink(path) if not tree.root else tree.target(path)
-    except OSError:
-        # Somebody else removed it after the directory was read, or put something else there.
-        pass
+def names_of_links(directories: t.Sequence[str], readable: bool = False, tree: Tree = HOST) -> set[str]:
+    """The names of all links that `read_links` would read, without reading them."""
+    return {name for _directory, name in _links_in(directories, readable, tree)}
+
+
+def _links_in(directories: t.Sequence[str], readable: bool, tree: Tree) -> t.Iterator[tuple[str, str]]:
+    """The directory and name of each link, as for `read_links`."""
+    for directory in directories:
+        for name, is_link in _scan(directory, readable, tree):
+            if is_link:
+                yield directory, name
+            elif name.endswith((".wants", ".requires", ".upholds")):
+                path = f"{directory}/{name}"
+                for other, is_link_too in _scan(path, readable, tree):
+                    if is_link_too:
+                        yield path, other
 
 
 class LinkChange(t.NamedTuple):

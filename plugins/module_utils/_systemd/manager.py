@@ -253,6 +253,16 @@ class Manager:
         ]
         return [UnitStatus._make(row) for row in rows]
 
+    def in_memory(self, names: t.Sequence[str]) -> list[bool]:
+        """Whether systemd has each unit in memory already, as it has all that run, failed, or that others of these name.
+
+        Unlike all other questions about a unit this one does not have its files read.
+        """
+        calls = [Call(MANAGER_PATH, MANAGER, "GetUnit", "s", (name,)) for name in names]
+        return [
+            not (isinstance(reply, CallFailed) and reply.name.endswith(".NoSuchUnit")) for reply in self.ask(calls)
+        ]
+
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         """UnitFileState of each name, read from the links on disk; an empty string where there is no unit file.
 
@@ -260,10 +270,14 @@ class Manager:
         """
         return self.enablement(names)[0]
 
-    def enablement(self, names: t.Sequence[str]) -> tuple[list[str], set[str]]:
+    def enablement(
+        self, names: t.Sequence[str], files: dict[str, str] | None = None
+    ) -> tuple[list[str], set[str]]:
         """UnitFileState of each name, and those that are surely enabled by all the links that they ask for.
 
         Of others than these it is not known, be it that there are few of them.
+
+        :param files: units are added to it that surely are one file alone, as files are now: name -> path.
         """
         whole: set[str] = set()
         known: dict[str, str] = {}
@@ -271,7 +285,7 @@ class Manager:
             # Systemd looks at all links for each name.
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
 
-            known = states_from_files(self.unit_path(), names, self.link_directories()[:1], whole)
+            known = states_from_files(self.unit_path(), names, self.link_directories()[:1], whole, files)
         unknown = [name for name in names if name not in known]
         calls = [Call(MANAGER_PATH, MANAGER, "GetUnitFileState", "s", (name,)) for name in unknown]
         for name, reply in zip(unknown, self.ask(calls) if calls else ()):

@@ -49,7 +49,9 @@ class NoManager:
     def unit_file_states(self, names: t.Sequence[str]) -> list[str]:
         raise self._nobody("tell which units are enabled")
 
-    def enablement(self, names: t.Sequence[str]) -> tuple[list[str], set[str]]:
+    def enablement(
+        self, names: t.Sequence[str], files: dict[str, str] | None = None
+    ) -> tuple[list[str], set[str]]:
         """As Manager.enablement: links are looked at one by one."""
         return self.unit_file_states(names), set()
 
@@ -107,6 +109,9 @@ class NoManager:
 
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         raise self._nobody("tell what units do")
+
+    def in_memory(self, names: t.Sequence[str]) -> list[bool]:
+        raise self._nobody("read the state of units")
 
     def list_units(self, patterns: t.Sequence[str] = (), states: t.Sequence[str] = ()) -> list[UnitStatus]:
         raise self._nobody("list units")

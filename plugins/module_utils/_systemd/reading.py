@@ -24,6 +24,9 @@ ENTRIES = 200_000
 # Characters of a path that a message shows; paths of what there is may have 4096.
 LONGEST_PATH = 1000
 
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Bytes that are read at once where the size is not known.
+_PART = 1 << 16
 _NULL = os.makedev(1, 3)
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -82,7 +85,7 @@ def read_file(
             return None
         raise unreadable(path, e) from e
     try:
-        return read_handle(handle, path, limit, head, lambda flags: os.open(path, flags | last, dir_fd=dir_fd))
+        return read_handle(handle, path, limit, head, (path, last, dir_fd))
     finally:
         os.close(handle)
 
@@ -101,27 +104,29 @@ def read_handle(
     shown: str,
     limit: int = LIMIT,
     head: bool = False,
-    again: t.Callable[[int], int] | None = None,
+    again: tuple[str, int, int | None] | None = None,
 ) -> tuple[bytes, os.stat_result]:
     """The content and status of the file that a descriptor of the kind O_PATH names; the descriptor stays open.
 
     :param shown: the path to be named in errors.
     :param head: return the first `limit` bytes of a larger file.
-    :param again: opens the file by its name, with the flags it is given, where there is no /proc.
+    :param again: path, flags and directory by which the file is opened where there is no /proc.
     """
     status = os.fstat(handle)
-    if stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL:
-        return b"", status
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
-        number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
-        raise Unreadable(shown, f"it is {kind}, not a regular file; remove it", number)
+        if stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL:
+            return b"", status
+        raise _no_file(shown, status)
     if status.st_size > limit and not head:
         raise _too_large(shown, limit)
     try:
-        descriptor = _reopen(handle, shown, status, again)
         try:
-            content = _read(descriptor, limit + (0 if head else 1))
+            # What the descriptor names, and nothing that has taken its place meanwhile (proc(5)).
+            descriptor = os.open(f"/proc/self/fd/{handle}", _READ)
+        except FileNotFoundError:
+            descriptor = _open_again(shown, status, again)
+        try:
+            content = _read(descriptor, status.st_size, limit if head else limit + 1)
         finally:
             os.close(descriptor)
     except OSError as e:
@@ -130,6 +135,35 @@ def read_handle(
         # It grew, or is one of those (such as in /proc) that do not tell their size.
         raise _too_large(shown, limit)
     return content, status
+
+
+def read_seen(path: str, limit: int = LIMIT) -> bytes | None:
+    """The content of a file that was just seen to be a regular one, in a directory of the system manager's unit files.
+
+    Thousands are read so, in half of the time: what is there is looked at once it is open, and not before. Nobody but root can have put
+    something else there since, as whoever can write there has systemd run what he likes. It is not waited for all the same, no
+    link is followed, and nothing but a regular file is read.
+
+    None where it is gone by now.
+
+    :raises Unreadable: it is something else by now, is larger, or may not be read.
+    """
+    try:
+        descriptor = os.open(path, _READ | os.O_NOFOLLOW)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _no_file(path, status)
+            content = _read(descriptor, status.st_size, limit + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise unreadable(path, e) from e
+    if len(content) > limit:
+        raise _too_large(path, limit)
+    return content
 
 
 def list_small(path: str | int, limit: int = ENTRIES, shown: str = "") -> list[str]:
@@ -174,31 +208,35 @@ def unreadable(path: str, error: Exception) -> Unreadable:
     return Unreadable(path, getattr(error, "strerror", None) or os.strerror(number), number)
 
 
-def _reopen(handle: int, shown: str, status: os.stat_result, again: t.Callable[[int], int] | None) -> int:
-    """Open for reading what an O_PATH descriptor names: that, and nothing that has taken its place meanwhile (proc(5))."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        return os.open(f"/proc/self/fd/{handle}", flags)
-    except FileNotFoundError:
-        if again is None or os.path.exists("/proc/self/fd"):
-            raise
-    # A chroot without /proc, which nobody else works in.
-    descriptor = again(flags)
+def _open_again(shown: str, status: os.stat_result, again: tuple[str, int, int | None] | None) -> int:
+    """Open by its name what was looked at before, in a chroot without /proc, which nobody else works in."""
+    if again is None or os.path.exists("/proc/self/fd"):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), shown)
+    path, flags, directory = again
+    descriptor = os.open(path, _READ | flags, dir_fd=directory)
     if os.path.samestat(os.fstat(descriptor), status):
         return descriptor
     os.close(descriptor)
     raise Unreadable(shown, "it was replaced while it was read; run the task again", errno.EAGAIN)
 
 
-def _read(descriptor: int, count: int) -> bytes:
-    parts = []
-    while count > 0:
-        part = os.read(descriptor, min(count, 1 << 16))
-        if not part:
-            break
-        parts.append(part)
-        count -= len(part)
+def _read(descriptor: int, size: int, most: int) -> bytes:
+    """To the end of a file that had that size, and no more than `most` bytes."""
+    # One byte more than there was tells that this is the end. Some (such as in /proc) do not tell their size.
+    content = os.read(descriptor, size + 1 if 0 < size < most else min(most, _PART))
+    if size and len(content) == size:
+        return content
+    parts, left = [content], most - len(content)
+    while parts[-1] and left > 0:
+        parts.append(os.read(descriptor, min(left, _PART)))
+        left -= len(parts[-1])
     return b"".join(parts)
+
+
+def _no_file(path: str, status: os.stat_result) -> Unreadable:
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
+    number = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+    return Unreadable(path, f"it is {kind}, not a regular file; remove it", number)
 
 
 def _too_large(path: str, limit: int) -> Unreadable:
@@ -217,6 +255,7 @@ __all__: t.Sequence[str] = (
     "read_file",
     "read_handle",
     "read_head",
+    "read_seen",
     "read_small",
     "read_text",
     "unreadable",

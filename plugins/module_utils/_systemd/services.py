@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import (
     OF_SYSTEMD,
+    dropins_of,
     entries_of,
     is_regular,
     plain_name,
@@ -66,7 +67,7 @@ def services_from_files(paths: t.Sequence[str], names: t.Iterable[str]) -> dict[
                 seen.add(real)
                 _list(path, files, ask, dropins)
         for name in names:
-            if plain_name(name) and name.endswith(".service") and name not in ask and dropins.isdisjoint(_dropins_of(name)):
+            if plain_name(name) and name.endswith(".service") and name not in ask and dropins.isdisjoint(dropins_of(name)):
                 # A mask reads as empty.
                 content = read_small(f"{files[name]}/{name}") if name in files else None
                 service = _service_of(content) if content else None
@@ -91,12 +92,6 @@ def _list(path: str, files: dict[str, str], ask: set[str], dropins: set[str]) ->
             files.setdefault(name, path)
         else:
             ask.add(name)
-
-
-def _dropins_of(name: str) -> list[str]:
-    """What directories of drop-ins for a service may be called, without `.d` (systemd.unit(5))."""
-    stem = name.rpartition(".")[0]
-    return [name, "service", *(f"{stem[: at + 1]}.service" for at, sign in enumerate(stem) if sign == "-")]
 
 
 def _service_of(content: bytes) -> Service | None:

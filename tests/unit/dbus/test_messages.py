@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import typing as t
@@ -107,6 +108,18 @@ def test_rows(rows: list[t.Any], order: dbus.Endianness) -> None:
 def test_rows_are_read_once_for_all_of_one_text() -> None:
     (rows,) = read(serialised(UNITS, ([ROW, ROW],)))[1]
     assert rows[0][2] is rows[1][2]
+
+
+@pytest.mark.parametrize("order", list(dbus.Endianness))
+def test_rows_like_those_before(order: dbus.Endianness) -> None:
+    """Columns that are as in a row before, or nearly, at any alignment."""
+    chance = random.Random(7)
+    texts, numbers = ["", "a", "ab", "abc", "abcd", "x" * 15, "x" * 16, "x" * 30], [0, 1, 2, 0xFFFFFFFF]
+    paths = ["/", "/a", "/ab", f"/{'x' * 14}", f"/{'x' * 30}"]
+    kinds: dict[str, list[t.Any]] = {"s": texts, "u": numbers, "o": paths}
+    for signature in ("ssssssouso", "su", "us", "oo", "uu"):
+        rows = [tuple(chance.choice(kinds[kind][: chance.choice((2, 9))]) for kind in signature) for _row in range(300)]
+        assert read(serialised(f"a({signature})", (rows,), order=order))[1] == (rows,)
 
 
 def test_bad_rows() -> None:

@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd import man
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import ANSWERS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import BUS_NAME, Manager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.renewal import ended_how
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Job, jobs_of
 from tests.attacks.fuzz_wire import value_of
@@ -223,7 +224,7 @@ def test_what_was_followed_is_followed_again() -> None:
     manager.start_transient("a.service", [("AddRef", ("b", True))])
     manager.list_jobs()
     assert new.asked == ["Get", "AddMatch", "RefUnit", "AddMatch", "AddMatch", "Subscribe", "ListJobs"]
-    assert new.connection._signals[b"PropertiesChanged"][0].found is changes
+    assert new.connection._signals[b"PropertiesChanged"][object_path("a.service")][0].found is changes
 
 
 def test_where_there_was_no_bus_before() -> None:

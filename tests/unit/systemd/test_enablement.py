@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import enablement
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import (
+    dropins_of,
+    is_regular,
+    states_from_files,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, links_by_unit
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import Service, services_from_files
@@ -77,6 +81,36 @@ def test_units_that_have_all_links(place: Place) -> None:
     assert not whole
 
 
+def test_units_that_are_one_file_alone(place: Place) -> None:
+    names = place.units(7)
+    (place.etc / names[1]).write_text(TEXT)
+    (place.lib / names[2]).write_text(f"[Unit]\nSourcePath=/x\n{TEXT}")
+    (place.lib / f"{names[3]}.d").mkdir()
+    (place.etc / "other.service").symlink_to(place.lib / names[4])
+    (place.lib / names[5]).unlink()
+    (place.lib / names[6]).write_text("[Install\n")
+    dashed, mount = "a-b-c.service", "x.mount"
+    for name in (dashed, mount):
+        (place.lib / name).write_text(TEXT)
+
+    def alone() -> dict[str, str]:
+        files: dict[str, str] = {}
+        states_from_files([str(place.etc), str(place.lib)], [*names, dashed, mount], [], None, files)
+        return files
+
+    plain = {names[0]: f"{place.lib}/{names[0]}", names[1]: f"{place.etc}/{names[1]}"}
+    assert alone() == {**plain, dashed: f"{place.lib}/{dashed}"}
+    (place.etc / "a-.service.d").symlink_to("/nowhere")
+    assert alone() == plain
+    (place.etc / "service.d").mkdir()
+    assert alone() == {}
+
+
+def test_names_of_drop_ins() -> None:
+    assert dropins_of("a.service") == ["a.service", "service"]
+    assert dropins_of("-a--b.timer") == ["-a--b.timer", "timer", "-.timer", "-a-.timer", "-a--.timer"]
+
+
 def test_services(place: Place) -> None:
     names = place.units(4)
     (place.lib / names[1]).write_text("[Service]\nType=oneshot\nExecStart=/bin/true\nRestart=on-failure\n")
@@ -88,6 +122,23 @@ def test_services(place: Place) -> None:
     assert [found[name].ends for name in names[:2]] == [False, True]
     (place.etc / "service.d").mkdir()
     assert services_from_files(paths, names) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "regular"),
+    [
+        (b"[Unit]\n[Service] \t\nExecStart=/bin/sh -c '[ a ]'\n[Install]", True),
+        (b"", True),
+        (b"[a", False),
+        (b" [", False),
+        (b"[Unit]\n \t\v\f[ x\n", False),
+        (b"[Unit]x\n", False),
+        (b"[Unit]\nX=[\n[1]\n", False),
+        (b"[Unit]\n\n\n  [X-Y]\n", True),
+    ],
+)
+def test_what_looks_like_a_head_is_one(text: bytes, regular: bool) -> None:
+    assert is_regular(text) is regular
 
 
 def test_what_cannot_be_looked_at_is_left_to_systemd(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

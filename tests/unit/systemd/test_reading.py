@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
     list_small,
     read_file,
     read_head,
+    read_seen,
     read_small,
 )
 
@@ -150,6 +151,53 @@ def test_without_proc_a_file_is_opened_by_name(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "open", no_proc)
     monkeypatch.setattr(os.path, "exists", lambda name: not str(name).startswith("/proc") and exists(name))
     assert read_small(str(path)) == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "socket", "zero", "terminal", "loop", "100 GB"])
+def test_what_was_seen_and_is_another_by_now_is_not_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(kind, tmp_path / "x.service")
+
+    def read(*_args: t.Any) -> t.NoReturn:
+        raise AssertionError("read")
+
+    if kind != "100 GB":
+        monkeypatch.setattr(os, "read", read)
+    before, opened = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(os.listdir("/proc/self/fd"))
+    with pytest.raises(Unreadable):
+        read_seen(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_what_was_seen_is_read_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x.service"
+    assert read_seen(str(path)) is None
+    for size in (0, 1, LIMIT - 1, LIMIT):
+        path.write_bytes(b"x" * size)
+        assert read_seen(str(path)) == read_small(str(path)) == b"x" * size
+    assert read_seen(str(path), 10 * LIMIT) == b"x" * LIMIT
+    path.write_bytes(b"x" * (LIMIT + 1))
+    with pytest.raises(Unreadable, match="larger than 1 MiB"):
+        read_seen(str(path))
+
+
+def test_a_file_that_grows_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.service"
+    real = os.fstat
+
+    def grow(handle: int) -> os.stat_result:
+        status = real(handle)
+        path.write_bytes(b"y" * 200_000)
+        return status
+
+    for begun in (b"", b"x", b"x" * 100):
+        for each in (read_small, read_seen):
+            path.write_bytes(begun)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "fstat", grow)
+                assert each(str(path)) == b"y" * 200_000
 
 
 def test_directories_have_a_limit(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ class TestPlans:
         host = disk.host()
         subject = disk.subject(host)
         subject.kernel = dict.fromkeys(subject.live, (None, None))
-        subject.in_use = {"MemoryMax": 63 << 20, "CPUQuota": None}
+        subject.in_use = {"MemoryMax": 63 << 20, "CPUQuota": None}.get
         told = plan_resources([subject], {"MemoryMax": 30 << 20, "CPUQuota": 200_000}, "true", host).warnings
         assert len(told) == 1 and told[0].startswith(f"MemoryMax=30M is less than what {NAME} uses now (63M); ")
         assert not plan_resources([subject], {"MemoryMax": 63 << 20}, "true", host).warnings

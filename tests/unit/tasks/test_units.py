@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 import typing as t
 from pathlib import Path
 
@@ -18,14 +19,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import links, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import find_user
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import _check_states
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_ends
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import at_rest, see_ends
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
     Unit,
     not_found,
     read,
+    read_for_jobs,
     resolve,
     see_masks,
 )
@@ -137,6 +140,78 @@ def test_how_services_end_is_asked_of_those_that_files_do_not_tell_of(tree: Tree
     assert [unit.ends for unit in units] == [True, False, False]
     assert [unit.service is not None for unit in units] == [True, False, False]
     assert len(asked) == 4
+
+
+class Asked(Tree):
+    """Says what it has in memory, and has read all files an hour from now."""
+
+    offline = False
+
+    def __init__(self, root: Path, there: t.Container[str]) -> None:
+        super().__init__(root)
+        self.there = there
+        self.loaded = (time.time() + 3600) * 1e6
+        self.asked: list[list[str]] = []
+
+    def in_memory(self, names: t.Sequence[str]) -> list[bool]:
+        self.asked.append(list(names))
+        return [name in self.there for name in names]
+
+    def manager_properties(self, names: t.Sequence[str]) -> list[t.Any]:
+        known = {"UnitPath": self.directories, "UnitsLoadTimestamp": self.loaded}
+        return [known.get(name, (time.monotonic() + 3600) * 1e6) for name in names]
+
+    def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
+        self.asked.append(list(names))
+        return [UnitStatus(name, "", "loaded", "active", "running", "", f"/{name}", 0, "", "/") for name in names]
+
+
+def services(manager: Tree, count: int) -> list[str]:
+    names = [f"s{number:02}.service" for number in range(count)]
+    for number, name in enumerate(names):
+        manager.write(number % 3, name, TEXT + ("Type=oneshot\n" if number == 1 else "Restart=always\n" if number == 2 else ""))
+    return names
+
+
+def test_services_at_rest_are_not_read_by_systemd(tmp_path: Path) -> None:
+    manager = Asked(tmp_path, there=("s03.service",))
+    names = services(manager, 40)
+    os.mkdir(f"{manager.directories[2]}/s04.service.d")
+    manager.write(0, "s05.service", "[Service]\nExecStart=%t/x\n")
+    os.unlink(f"{manager.directories[0]}/s06.service")
+    manager.link(0, "s06.service")
+    Path(manager.directories[0], "other.service").symlink_to("s07.service")
+    names.append("no-file.service")
+    known = at_rest(manager, names)
+    left = ["s03.service", "s04.service", "s05.service", "s06.service", "s07.service", "no-file.service"]
+    assert list(known) == [name for name in names if name not in left]
+    manager.asked.clear()
+    units = read(manager, names, known=known)
+    assert manager.asked == [left]
+    assert [unit.name for unit in units] == names
+    down = units[1]
+    assert (down.describe(), down.missing, down.status and down.status.path) == ("inactive (dead)", False, object_path(names[1]))
+    assert [unit.active_state for unit in units[:4]] == ["inactive"] * 3 + ["active"]
+    # Nothing more is asked about them.
+    read_for_jobs(manager, list(known.values()), stale=True, can_reload=False)
+    see_ends(manager, list(known.values()))
+    assert [(unit.ends, unit.stale, unit.service.restart) for unit in units[:3]] == [
+        (False, False, "no"),
+        (True, False, "no"),
+        (False, False, "always"),
+    ]
+
+
+def test_services_of_which_systemd_is_asked(tmp_path: Path) -> None:
+    for number, (count, there, loaded) in enumerate(((29, (), 3600), (30, ("s15.service",), 3600), (30, (), -3600))):
+        (tmp_path / str(number)).mkdir()
+        manager = Asked(tmp_path / str(number), there)
+        manager.loaded = (time.time() + loaded) * 1e6
+        assert at_rest(manager, services(manager, count)) == {}, number
+        # However many there are, one that is in memory already costs no more than a glance.
+        assert sum(map(len, manager.asked)) <= 3
+    manager.loaded = (time.time() + 3600) * 1e6
+    assert len(at_rest(manager, services(manager, 30))) == 30
 
 
 def test_all_names_that_do_not_exist_are_told(tree: Tree) -> None:

@@ -41,7 +41,8 @@ class UnitFiles:
         # Other names of units, whose drop-ins are read as well: name -> names.
         self.aliases: dict[str, list[str]] = {}
         self._keys = frozenset(keys)
-        self._listings: dict[str, frozenset[str]] = {}
+        # Names of files and directories -> in which of the directories they are, the first one first.
+        self._places: dict[str, list[int]] | None = None
         self._drop_ins: dict[str, dict[str, str]] = {}
         self._read: dict[tuple[str, str], list[tuple[str, str]]] = {}
         # What texts say; those of many units are alike.
@@ -49,17 +50,17 @@ class UnitFiles:
 
     def forget(self) -> None:
         """Look at the disk anew."""
-        self._listings.clear()
+        self._places = None
         self._drop_ins.clear()
         self._read.clear()
         self._parsed.clear()
 
     def fragment(self, name: str) -> str:
         """The path of the unit's file, that of the template for an instance without one; empty where there is none."""
+        places = self._where()
         for wanted in (name, template_of(name)):
-            for path in self.paths:
-                if wanted and wanted in self._listing(path):
-                    return f"{path}/{wanted}"
+            if wanted and wanted in places:
+                return f"{self.paths[places[wanted][0]]}/{wanted}"
         return ""
 
     def drop_ins(self, name: str, lasting: bool = False, gone: t.Container[str] = (), put: str = "") -> dict[str, str]:
@@ -72,18 +73,21 @@ class UnitFiles:
         found: dict[str, str] = {}
         # Those for all units of a type come last, whatever directory they are in (systemd.unit(5)).
         own = [folder for each in (name, *self.aliases.get(name, ())) for folder in _folders(each)]
+        places = self._where()
         for folders in (own, [f"{unit_type(name)}.d"]):
-            for path in self.paths:
+            there = [(at, order) for order, folder in enumerate(folders) for at in places.get(folder, ())]
+            if put:
+                there += [(at, -1) for at, path in enumerate(self.paths) if put.startswith(f"{path}/{folders[0]}/")]
+            for at, order in sorted(there):
+                path = self.paths[at]
                 if lasting and is_volatile(path):
                     continue
-                if put.startswith(f"{path}/{folders[0]}/"):
+                if order < 0:
                     found.setdefault(os.path.basename(put), put)
-                listing = self._listing(path)
-                for folder in folders:
-                    if folder in listing:
-                        for file, full in self._folder(f"{path}/{folder}").items():
-                            if full not in gone:
-                                found.setdefault(file, full)
+                    continue
+                for file, full in self._folder(f"{path}/{folders[order]}").items():
+                    if full not in gone:
+                        found.setdefault(file, full)
         return dict(sorted(found.items()))
 
     def assignments(
@@ -132,13 +136,17 @@ class UnitFiles:
             return None
         return [text for found, text in self._lines(path, unit_type(name).capitalize()) if found == key]
 
-    def _listing(self, path: str) -> frozenset[str]:
-        if path not in self._listings:
-            try:
-                self._listings[path] = frozenset(list_small(path))
-            except Unreadable:
-                self._listings[path] = frozenset()
-        return self._listings[path]
+    def _where(self) -> dict[str, list[int]]:
+        if self._places is None:
+            self._places = {}
+            for at, path in enumerate(self.paths):
+                try:
+                    names = list_small(path)
+                except Unreadable:
+                    continue
+                for name in names:
+                    self._places.setdefault(name, []).append(at)
+        return self._places
 
     def _folder(self, path: str) -> dict[str, str]:
         if path not in self._drop_ins:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
@@ -87,13 +86,13 @@ class Subject:
         self.lasting: dict[str, list[Assignment]] = {}
         # Property -> what the kernel has: the attribute's text, and the canonical value.
         self.kernel: dict[str, tuple[str | None, t.Any]] = {}
-        # Property -> how much the unit has of what it limits; None where nobody knows.
-        self.in_use: dict[str, int | None] = {}
+        # How much the unit has of what a property limits; None where nobody knows. Only who sets a limit asks.
+        self.in_use: t.Callable[[str], int | None] = lambda name: None
 
     @property
     def is_transient(self) -> bool:
         """Whether it was made at run time, so that it is gone when it ends."""
-        return os.path.basename(os.path.dirname(self.fragment)) == "transient" or self.id.endswith(".scope")
+        return self.fragment.rpartition("/")[0].endswith("/transient") or self.id.endswith(".scope")
 
     def is_so(self, name: str, value: t.Any) -> bool:
         """Whether systemd has loaded this value, not counting what it adds of itself.
@@ -193,8 +192,8 @@ def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host)
         places = [directories.persistent, directories.runtime]
     else:
         places = [directories.runtime]
-    ours = [f"{place}/{subject.id}.d/{file}" for place in places for file in control_files(name)]
     if wanted is UNSET:
+        ours = _control_paths(subject, name, places)
         there = tuple(path for path in ours if host.files.own(path, subject.id, name) is not None)
         value = host.file_value(
             subject, name, host.files.assignments(subject.id, gone=there) if there else subject.texts
@@ -203,11 +202,12 @@ def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host)
             return None
         return Decision(name, value, False, there)
     now = host.file_value(subject, name, subject.texts)
-    after_boot = host.file_value(subject, name, subject.lasting)
+    after_boot = now if subject.lasting is subject.texts else host.file_value(subject, name, subject.lasting)
     if same(now, wanted) and (persist == "runtime" or same(after_boot, wanted)):
         return None if subject.is_so(name, wanted) else Decision(name, wanted, True)
     path = f"{places[0]}/{subject.id}.d/{control_file(name)}"
     lines = [(name, line.partition("=")[2]) for line in drop_in_lines(name, wanted)]
+    ours = _control_paths(subject, name, places)
     there = tuple(p for p in ours if p != path and host.files.own(p, subject.id, name) is not None)
     # Other drop-ins of systemctl's own go only where they would be in the way.
     for gone in ((), there) if there else ((),):
@@ -227,6 +227,11 @@ def decide(subject: Subject, name: str, wanted: t.Any, persist: str, host: Host)
         return None
     warning = f"{name} of {subject.id} lasts until the next daemon-reload only, since {winner} sets it too"
     return Decision(name, wanted, True, warning=warning)
+
+
+def _control_paths(subject: Subject, name: str, places: t.Sequence[str]) -> list[str]:
+    """Where systemd keeps what is set of a property, in each of these directories of unit files."""
+    return [f"{place}/{subject.id}.d/{file}" for place in places for file in control_files(name)]
 
 
 def plan_resources(
@@ -340,11 +345,10 @@ def _hollow(subjects: t.Sequence[Subject], wanted: dict[str, t.Any], host: Host,
 def _tight(tried: t.Sequence[tuple[Subject, dict[str, t.Any]]]) -> list[str]:
     """Warnings of limits below what running units use at this moment."""
     return [
-        f"{name}={shown(name, value)} is less than what {subject.id} uses now ({shown(name, subject.in_use[name])}); "
-        + _CONSEQUENCES[name]
+        f"{name}={shown(name, value)} is less than what {subject.id} uses now ({shown(name, used)}); {_CONSEQUENCES[name]}"
         for subject, values in tried
         for name, value in values.items()
-        if (subject.in_use.get(name) or 0) > value
+        if (used := subject.in_use(name) or 0) > value
     ]
 
 

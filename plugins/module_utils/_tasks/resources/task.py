@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
@@ -57,7 +58,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.pl
     decide,
     foretell,
     plan_resources,
-    shown_or_text,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
     ControlDirectories,
@@ -303,6 +303,19 @@ def read(
             asked.append((status.path, face, "PrivateDevices"))
     values = iter(manager.properties(asked))
     subjects = []
+    # What answers come to; those of many units are alike.
+    known: dict[tuple[t.Any, ...], t.Any] = {}
+
+    def value_of(name: str, found: list[t.Any]) -> t.Any:
+        key = (name, *[tuple(each) if isinstance(each, list) else each for each in found])
+        try:
+            if key not in known:
+                known[key] = from_bus(name, found)
+        except TypeError:
+            # Lists in lists.
+            return from_bus(name, found)
+        return known[key]
+
     for status in statuses:
         aliases, control_group = [name for name in next(values) or () if name != status.id], next(values) or ""
         if aliases:
@@ -318,7 +331,7 @@ def read(
                     f"properties: {name}: systemd {host.version.partition(' ')[0]} has no such property for units of type "
                     f"{unit_type(status.id)} ({status.id}); leave it out on hosts like this one"
                 )
-            live[name] = from_bus(name, found)
+            live[name] = value_of(name, found)
         subject = Subject(status, live, control_group)
         subject.private_devices = "DevicePolicy" in names and bool(next(values))
         subject.fragment = host.files.fragment(status.id)
@@ -328,7 +341,7 @@ def read(
             subject.live = {name: None if isinstance(value, Unreadable) else value for name, value in told.items()}
         directory = cgroup_directory(control_group, owner)
         subject.kernel = {name: read_value(directory, name) for name in names}
-        subject.in_use = {name: in_use(directory, name) for name in names}
+        subject.in_use = functools.partial(in_use, directory)
         subjects.append(subject)
     return subjects
 
@@ -344,13 +357,13 @@ def _report(
     warnings: list[str],
 ) -> list[dict[str, t.Any]]:
     touched = {change.name for change in plan.changes}
-    words: dict[tuple[t.Any, ...], str] = {}
+    words: dict[tuple[t.Any, ...], tuple[str, t.Any]] = {}
 
-    def told(name: str, value: t.Any) -> str:
-        # Many units have the same.
-        key = (name, type(value), value)
+    def told(name: str, value: t.Any) -> tuple[str, t.Any]:
+        # In words and as data. Many units have the same.
+        key = (name, type(value), value, getattr(value, "permyriad", None))
         if key not in words:
-            words[key] = shown(name, value)
+            words[key] = shown(name, value), to_data(name, value)
         return words[key]
 
     planned: dict[str, dict[str, t.Any]] = {}
@@ -378,14 +391,15 @@ def _report(
             if not agreed and wanted[name] is not UNSET and same(loaded, wanted[name]):
                 refused.setdefault((name, shown(name, wanted[name]), text or ""), []).append(subject.id)
             drift = not agreed or (files is not None and not subject.is_so(name, files))
+            (before_text, before_value), (after_text, after_value) = told(name, was), told(name, now)
             properties[name] = {
-                "before": told(name, was),
-                "after": told(name, now),
-                "before_value": to_data(name, was),
-                "after_value": to_data(name, now),
-                "files": shown_or_text(name, files),
+                "before": before_text,
+                "after": after_text,
+                "before_value": before_value,
+                "after_value": after_value,
+                "files": str(files) if isinstance(files, Unreadable) else told(name, files)[0],
                 "path": found[-1].path if found else None,
-                "loaded": told(name, loaded),
+                "loaded": told(name, loaded)[0],
                 "cgroup": text,
                 "drift": drift,
             }

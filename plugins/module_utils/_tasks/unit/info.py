@@ -49,6 +49,8 @@ _COMMON_STATES = frozenset(("loaded", "not-found", "masked", "running", "exited"
 _BATCH = 100
 # The same for few and short properties.
 _MANY = 500
+# From as many units on, a look at all files costs less than three questions for each unit.
+_MANY_FILES = 30
 # Of a result; Ansible makes several copies of it in memory, on the host and on the controller.
 _LARGEST = 16_000_000
 # Names of members on D-Bus, as far as systemd makes use of them.
@@ -92,15 +94,19 @@ def _gather(module: Module, names: list[str]) -> dict[str, t.Any]:
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
         _check_states(params["states"])
+        statuses: dict[str, UnitStatus] = {}
+        files: dict[str, str] = {}
         if params["name"] is None:
-            names = [status.id for status in manager.list_units() if status.load_state != "not-found"]
-        units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
+            statuses = {status.id: status for status in manager.list_units() if status.load_state != "not-found"}
+            names = list(statuses)
+        resolved = resolve(manager, names, allow_empty=True, statuses=statuses)
+        units = without_aliases(read(manager, resolved, file_states=True, statuses=statuses, files=files), names)
         if params["states"]:
             wanted = set(params["states"])
             units = [u for u in units if u.status and wanted & {u.load_state, u.active_state, u.sub_state}]
         entries = [_summary(unit) for unit in units]
         loaded = [(unit.status, entry) for unit, entry in zip(units, entries) if unit.status]
-        _add_files(manager, loaded)
+        _add_files(manager, loaded, files)
         for unit, entry in zip(units, entries):
             if not unit.status:
                 _add_files_on_disk(manager, unit, entry)
@@ -172,9 +178,26 @@ def _summary(unit: Unit) -> dict[str, t.Any]:
     return entry
 
 
-def _add_files(manager: UnitManager, loaded: _Loaded) -> None:
-    for start in range(0, len(loaded), _MANY):
-        batch = loaded[start : start + _MANY]
+def _add_files(manager: UnitManager, loaded: _Loaded, files: t.Mapping[str, str]) -> None:
+    """Add which files units are made of.
+
+    :param files: of units that are one file alone, its path; systemd has read that where nothing has changed since.
+    """
+    plain = [status.id for status, entry in loaded if status.load_state == "loaded" and entry["name"] in files]
+    fresh: set[str] = set()
+    if len(plain) >= _MANY_FILES:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+
+        fresh = surely_fresh(manager, plain)
+    ask = []
+    for status, entry in loaded:
+        if status.id in fresh and status.id == entry["name"]:
+            entry["fragment_path"] = files[status.id]
+            entry["dropin_paths"] = []
+        else:
+            ask.append((status, entry))
+    for start in range(0, len(ask), _MANY):
+        batch = ask[start : start + _MANY]
         values = iter(manager.properties([(status.path, UNIT, name) for status, _entry in batch for name in _FILES]))
         for _status, entry in batch:
             entry["fragment_path"] = next(values) or ""

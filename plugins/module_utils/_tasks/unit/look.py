@@ -16,8 +16,33 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     object_path,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MASKED, Unit
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, interface_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, MANY, MASKED, Unit
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
+
+def at_rest(manager: UnitManager, names: t.Sequence[str]) -> dict[str, Unit]:
+    """Of many services that are to be started: those that systemd does not have in memory, and whose files tell the rest, by name.
+
+    They are down. To say so, systemd would read the files of each, forget them once it has answered, and read them again
+    for the job; both together cost it half of what the job does. Whether it can make sense of a file, the job will show.
+    """
+    if len(names) < MANY or any(manager.in_memory([names[0], names[len(names) // 2], names[-1]])):
+        return {}
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.services import services_from_files
+
+    fresh = surely_fresh(manager, names)
+    told = services_from_files(manager.unit_path(), [name for name in names if name in fresh]) if fresh else {}
+    units = {}
+    for (name, service), there in zip(told.items(), manager.in_memory(list(told)) if told else ()):
+        if not there:
+            status = UnitStatus(name, "", "loaded", "inactive", "dead", "", object_path(name), 0, "", "/")
+            units[name] = unit = Unit(name, status)
+            unit.fresh, unit.service, unit.ends = True, service, service.ends
+    return units
 
 
 def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
@@ -118,7 +143,9 @@ def see_services(manager: t.Any, units: t.Sequence[Unit]) -> None:
 
 def see_ends(manager: t.Any, units: t.Sequence[Unit]) -> None:
     """Of services that are to be started: those that are down again when they have run to their end."""
-    services = [unit for unit in units if unit_type(unit.id) == "service" and unit.load_state == "loaded"]
+    services = [
+        unit for unit in units if unit_type(unit.id) == "service" and unit.load_state == "loaded" and unit.service is None
+    ]
     fresh = [unit.id for unit in services if unit.fresh]
     if fresh:
         # Systemd reads the file of a unit that is down for each question about it.

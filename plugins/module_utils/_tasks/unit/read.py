@@ -10,7 +10,7 @@ import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, names_of_links
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
@@ -33,7 +33,7 @@ MASKED = ("masked", "masked-runtime")
 # Types of which systemd makes units by itself that it never stops.
 _PERPETUAL_TYPES = ("slice", "scope", "mount")
 # From as many units on it is worth the while to look at files before systemd is asked for NeedDaemonReload of each.
-_MANY = 30
+MANY = 30
 # Of units that do not exist, how many are told by name, and of how many others with similar names are looked for.
 _NAMES = 20
 _HINTS = 5
@@ -158,8 +158,9 @@ class Unit:
     @property
     def missing(self) -> bool:
         """Whether there is no such unit: nothing that runs, nothing loaded, no unit file and no System V script."""
-        nothing = self.load_state == "not-found" and not self.file_state and not self.script
-        return nothing and self.active_state == "inactive"
+        if self.file_state or self.script:
+            return False
+        return self.load_state == "not-found" and self.active_state == "inactive"
 
     def describe(self) -> str:
         """The state in words: `inactive (dead), disabled`."""
@@ -173,12 +174,15 @@ class Unit:
         return ", ".join(words) or "unknown"
 
 
-def resolve(manager: UnitManager, names: t.Sequence[str], allow_empty: bool) -> list[str]:
+def resolve(
+    manager: UnitManager, names: t.Sequence[str], allow_empty: bool, statuses: dict[str, UnitStatus] | None = None
+) -> list[str]:
     """Expand patterns into the names of units that are loaded, enabled, or have a unit file; plain names stay, doubles go.
 
     Templates are not matched by patterns, since they are no units; but a pattern that would match one is a good one even
     while there is no instance.
 
+    :param statuses: states of units are added to it that had to be read for this, for `read`.
     :raises BadInput: a pattern matches nothing and `allow_empty` is false.
     """
     if not any(is_glob(name) for name in names):
@@ -195,7 +199,10 @@ def resolve(manager: UnitManager, names: t.Sequence[str], allow_empty: bool) -> 
             continue
         if files is None:
             files = unit_files_on_disk(manager)
-        loaded = [] if manager.offline else [s.id for s in manager.list_units([name]) if s.load_state != "not-found"]
+        rows = [] if manager.offline else manager.list_units([name])
+        loaded = {status.id: status for status in rows if status.load_state != "not-found"}
+        if statuses is not None:
+            statuses.update(loaded)
         matches = {*loaded, *fnmatch.filter(files, python_pattern(name))}
         if not matches and not allow_empty:
             raise BadInput(
@@ -223,7 +230,7 @@ def without_aliases(units: t.Sequence[Unit], names: t.Sequence[str]) -> list[Uni
 def unit_files_on_disk(manager: UnitManager) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
     ListUnitFiles, which works out the state of every file."""
-    names = {os.path.basename(path) for path in read_links(manager.link_directories(), True, manager.tree)}
+    names = names_of_links(manager.link_directories(), True, manager.tree)
     for directory in manager.unit_path():
         try:
             names.update(manager.tree.names(directory))
@@ -238,28 +245,36 @@ def read(
     file_states: bool = False,
     presets: bool = False,
     runtime: bool = False,
+    statuses: t.Mapping[str, UnitStatus] | None = None,
+    files: dict[str, str] | None = None,
+    known: t.Mapping[str, Unit] | None = None,
 ) -> list[Unit]:
     """The units as they are now, in the order of the names: one round trip for states, one for enablement.
 
     :param file_states: whether enablement is wanted, which is dear (about 1 ms for each unit on large hosts).
     :param presets: whether the presets are wanted.
     :param runtime: whether enablement until the reboot is wanted, which old versions do not tell of instances.
+    :param statuses: states that were read just now, by `resolve`.
+    :param files: units are added to it that surely are one file alone, as files are now: name -> path.
+    :param known: units whose states are known already (`look.at_rest`).
     """
     if manager.offline:
         units = [Unit(name, None) for name in names]
     else:
-        real = [name for name in names if not is_template(name)]
-        statuses = dict(zip(real, manager.status(real)))
-        units = [Unit(name, statuses.get(name)) for name in names]
+        known = known or {}
+        told = dict(statuses or ())
+        unknown = [name for name in names if name not in known and name not in told and not is_template(name)]
+        told.update(zip(unknown, manager.status(unknown)))
+        units = [known.get(name) or Unit(name, told.get(name)) for name in names]
     if not file_states:
         return units
     if manager.offline:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
-        files = UnitFiles(manager)
+        known_files = UnitFiles(manager)
         for unit in units:
-            unit.alias_of = files.name_behind(unit.name)
-    states, whole = manager.enablement([unit.name for unit in units])
+            unit.alias_of = known_files.name_behind(unit.name)
+    states, whole = manager.enablement([unit.name for unit in units], files)
     for unit, state in zip(units, states):
         unit.file_state, unit.is_whole = state, unit.name in whole
     # Enablement of an alias is that of the unit behind it.
@@ -286,17 +301,18 @@ def read_for_jobs(
 
     :param refusals: ask whether they refuse jobs, however many they are; of a few it is asked in any case.
     """
-    refusals = refusals or len(units) < _MANY
+    refusals = refusals or len(units) < MANY
     wanted = []
     fresh: set[str] = set()
-    if stale and len(units) >= _MANY:
+    unsure = [unit.id for unit in units if not unit.fresh]
+    if stale and len(unsure) >= MANY:
         # Systemd looks into some dozens of directories to answer for one unit; one look of ours does for all of them.
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
 
-        fresh = surely_fresh(manager, [unit.id for unit in units])
+        fresh = surely_fresh(manager, unsure)
     for unit in units:
         path = object_path(unit.id)
-        unit.fresh = unit.id in fresh
+        unit.fresh = unit.fresh or unit.id in fresh
         if stale and not unit.fresh:
             wanted.append((path, UNIT, "NeedDaemonReload"))
         if can_reload:
@@ -394,15 +410,15 @@ def _is_mask(path: str, tree: Tree) -> bool:
 
 def _see_instances(manager: UnitManager, units: t.Sequence[Unit], runtime: bool) -> None:
     """Which templates have instances that are enabled; until the reboot, where `runtime` is asked for."""
-    links = read_links(manager.link_directories()[1 if runtime else 0 :], True, manager.tree)
-    templates = {template_of(os.path.basename(path)) for path in links}
+    links = names_of_links(manager.link_directories()[1 if runtime else 0 :], True, manager.tree)
+    templates = {template_of(name) for name in links}
     for unit in units:
         unit.has_instances = unit.name in templates and is_template(unit.name)
 
 
 def _see_runtime_links(manager: UnitManager, units: t.Sequence[Unit]) -> None:
     """Systemd 247 says `disabled` of an instance that is enabled until the reboot: look at its own links."""
-    links = {os.path.basename(path) for path in read_links(manager.link_directories()[1:], True, manager.tree)}
+    links = names_of_links(manager.link_directories()[1:], True, manager.tree)
     for unit in units:
         if unit.file_state == "disabled" and instance_of(unit.name) and unit.name in links:
             unit.file_state = "enabled-runtime"

@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import (
+    at_rest,
     see_ends,
     see_leftovers,
     see_linked,
@@ -102,7 +103,10 @@ def plan_for(
 
     :param files_written: steps that come before the plan write unit files.
     """
-    units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime)
+    # What a check tells is the last word, and a reload may come before the jobs.
+    starts = wish.state == "started" and wish.daemon_reload == "auto" and not check_mode and not files_written
+    known = at_rest(manager, names) if starts and manager.runs else None
+    units = read(manager, names, wish.needs_file_states, wish.preset, wish.runtime, known=known)
     for unit in units if manager.offline else ():
         problem = manager.problem_of_files(unit.name) if unit.file_state == "bad" else ""
         if problem:
