@@ -10,14 +10,15 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
 
 # With definitions of an earlier run there is nothing to ask a host, so these are checked here.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "source": {"type": "str", "choices": ["runit", "daemontools"], "required": True},
+    "source": {"type": "str", "choices": names(), "required": True},
     "path": {"type": "path"},
     "root": {"type": "path", "default": "/"},
     "name": {"type": "list", "elements": "str"},

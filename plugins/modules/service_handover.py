@@ -429,6 +429,7 @@ problems:
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.task import converge
 
 
@@ -444,7 +445,7 @@ def main() -> None:
     module = Module(
         argument_spec={
             "services": {"type": "list", "elements": "dict", "required": True},
-            "source": {"type": "str", "choices": ["runit", "daemontools"], "default": "runit"},
+            "source": {"type": "str", "choices": names(), "default": names()[0]},
             "state": {"type": "str", "choices": ["handed_over", "given_back"], "default": "handed_over"},
             "enabled": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
             "started": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},

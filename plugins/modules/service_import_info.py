@@ -301,13 +301,14 @@ services:
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.service_import.info import gather
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "source": {"type": "str", "choices": ["runit", "daemontools"], "required": True},
+            "source": {"type": "str", "choices": names(), "required": True},
             "path": {"type": "path"},
             "root": {"type": "path", "default": "/"},
             "name": {"type": "list", "elements": "str"},

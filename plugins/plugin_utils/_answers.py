@@ -16,11 +16,12 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import KINDS
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw, State
 
     class _Remediation(t.TypedDict):
         # `hint`, `variables` or `command`.
@@ -327,7 +328,7 @@ _FILE = {
     "content": optional(text(_LONGEST_TEXT)),
     "encoding": choice("utf-8", "base64"),
 }
-_SOURCE = choice("runit", "daemontools")
+_SOURCE = choice(*names())
 # What a plan needs of a definition.
 _PLACE: dict[str, Check] = {
     "name": service_name,

@@ -12,13 +12,14 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import KINDS, check_pattern
 from ansible_collections.pidone.systemd.plugins.plugin_utils._findings.kinds import DECISION
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name as as_unit_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Directory, file_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding, Rendered, Translated
 
     class Dropin(t.TypedDict):
@@ -145,7 +146,7 @@ def plan(services: t.Sequence[Translated], choice: Choice, write: bool) -> Outco
             if _idle(rival) and not _idle(service):
                 chosen[name] = service
             elif _idle(rival) and name in choice.moved:
-                # The one that was in use is not any more. The first of /etc/sv, /usr/share/runit/sv, ... is the administrator's.
+                # The one that was in use is not any more. The first of a source's places is the administrator's.
                 continue
             elif _idle(rival) or not _idle(service):
                 outcome.blocked.append(
@@ -190,7 +191,7 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
     definition = t.cast("Raw", service.get("definition") or {})
     planned: Planned = {
         "name": name,
-        "source": service.get("source", "runit"),
+        "source": service.get("source", names()[0]),
         "path": service["path"],
         "translation": service["translation"],
         "state": service["state"],
@@ -224,7 +225,7 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
     if choice.in_place and planned["path"] in (definition.get("links") or ()):
         reasons.append(
             f"{planned['path']} is in the directory that is scanned itself, not linked there, so it cannot be taken out of the "
-            "supervisor's hands: move it elsewhere (such as /etc/sv) and link it, or exclude it"
+            "supervisor's hands: move it elsewhere and link it, or exclude it"
         )
     reasons += [f"decide ({name}:{one['key']}): {_place(one)}{one['message']}" for one in planned["open"]]
     planned["accept"] = _tolerated(planned, choice)

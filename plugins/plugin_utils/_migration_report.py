@@ -251,9 +251,9 @@ def _short(value: t.Any) -> str:
 
 
 def _markdown(data: dict[str, t.Any]) -> str:
-    out = [f"# Leaving runit: {inline(data['host'])}", ""]
+    out = [f"# Moving to systemd: {inline(data['host'])}", ""]
     about = {"plan": "A plan; nothing was changed on the host.", "handover": "Services handed over in place.",
-             "system": "The whole system moved to systemd.", "rollback": "The way back to runit.",
+             "system": "The whole system moved to systemd.", "rollback": "The way back from systemd.",
              "finish": "The way back was removed."}  # fmt: skip
     out.append(
         about.get(data["mode"], inline(data["mode"])) + (" Check mode: nothing was changed." if data["checked"] else "")
@@ -371,7 +371,7 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
         parity = "" if not mine or not mine["parity"]["of"] else f"{mine['parity']['same']} of {mine['parity']['of']}"
         lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
         table.append(f"| {inline(name)} | {state} | {inline(told)} | {parity} |")
-    markdown = "\n".join(["# Leaving runit: the fleet", "", f"**{inline(', '.join(words))}**", "", *table]) + "\n"
+    markdown = "\n".join(["# Moving to systemd: the fleet", "", f"**{inline(', '.join(words))}**", "", *table]) + "\n"
     data = {
         "hosts": len(summaries),
         "done": len(done) - len(ready),

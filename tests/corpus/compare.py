@@ -9,7 +9,7 @@ import typing as t
 from collections import Counter
 from pathlib import Path
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
 CORPUS = Path(__file__).parents[2] / "build" / "corpus"

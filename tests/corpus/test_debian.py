@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 from tests.unit.translate.harness import verify
 

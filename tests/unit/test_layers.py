@@ -22,13 +22,13 @@ PREFIX = "ansible_collections.pidone.systemd.plugins."
 # in the layer that names it most closely.
 HOST = (
     "module_utils._kept module_utils._compiled module_utils._errors",
-    "module_utils._collect",
     "module_utils._dbus",
     "module_utils._systemd",
     "module_utils._systemd.text",
     "module_utils._systemd.directives",
     "module_utils._systemd.verify module_utils._systemd.cgroup_values module_utils._systemd.absent",
     "module_utils._observe",
+    "module_utils._sources",
     "module_utils._engine",
     "module_utils._module module_utils._tasks.unit",
     "module_utils._tasks",
@@ -38,7 +38,7 @@ HOST = (
 # Here nobody talks to systemd: of what is above the names and notations, nothing is imported.
 CONTROLLER = (
     "module_utils._errors",
-    "module_utils._collect",
+    "module_utils._sources",
     "module_utils._systemd",
     "module_utils._systemd.text",
     "plugin_utils",

@@ -13,7 +13,7 @@ import pytest
 UTILS = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 # The reader itself; what has rules of its own for what it opens.
 READER = ("_systemd/reading.py", "_systemd/tree.py")
-ELSEWHERE = ("_dbus/", "_kept/", "_collect/", "_tasks/handover/", "_tasks/init/")
+ELSEWHERE = ("_dbus/", "_kept/", "_sources/", "_tasks/handover/", "_tasks/init/")
 # Functions that open or list by themselves, and why they may.
 EXCEPTIONS = {
     "_engine/bring_about.py": {"_at_work": "a lock, of which nothing is read", "_machine": "the host's own number"},

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compares a service under its old supervisor with the same under systemd: which differences are to be expected, and which
-make it worse. Pure functions over the snapshots of `_collect/processes.py`."""
+make it worse. Pure functions over the snapshots of `_observe/processes.py`."""
 
 from __future__ import annotations
 
 import os
 import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 
 # What may differ, as `accept` names it.
 KINDS = (
@@ -32,12 +34,11 @@ _FROM_SYSTEMD = frozenset(
     RUNTIME_DIRECTORY SERVICE_RESULT SHELL STATE_DIRECTORY SYSTEMD_EXEC_PID TERM TRIGGER_PATH TRIGGER_TIMER_MONOTONIC_USEC
     TRIGGER_TIMER_REALTIME_USEC TRIGGER_UNIT USER WATCHDOG_PID WATCHDOG_USEC XDG_RUNTIME_DIR""".split()
 )
-# Set by the shell of the run script, or handed down from runsvdir and whoever started that.
+# Set by the shell of a start script.
 _FROM_SHELL = frozenset(("PWD", "OLDPWD", "SHLVL", "_"))
-_FROM_RUNIT = frozenset(
-    """BOOT_IMAGE CONSOLE INIT_VERSION INVOCATION_ID JOURNAL_STREAM LANG LANGUAGE LC_ALL MEMORY_PRESSURE_WATCH
-    MEMORY_PRESSURE_WRITE PREVLEVEL RUNLEVEL SVDIR SYSTEMD_EXEC_PID TERM""".split()
-)
+
+
+_NOTHING = Expected()
 
 
 if t.TYPE_CHECKING:
@@ -58,13 +59,13 @@ def compare(
     after: t.Mapping[str, t.Any],
     accept: t.Container[str] = (),
     ephemeral: tuple[int, int] = (32768, 60999),
-    directory: str = "",
+    expected: Expected = _NOTHING,
 ) -> list[Difference]:
     """The differences between two snapshots of a service.
 
     :param accept: names of `KINDS` that are no reason to go back.
-    :param directory: the service directory, in which runsv starts whatever does not go elsewhere.
     :param ephemeral: the ports that the host gives to those who ask for none.
+    :param expected: what follows from the old supervisor.
     :returns: `what`, `before`, `after`, `expected`, `reason` and `worse` (a reason to go back) of each.
     """
     found = _Differences(accept)
@@ -79,13 +80,11 @@ def compare(
     for what in ("cwd", "root"):
         if before[what] == after[what]:
             continue
-        if what == "cwd" and before[what] == directory and after[what] == after["root"]:
-            found.expect(
-                what, before[what], after[what], "it was in the service directory, where runsv starts everything"
-            )
+        if what == "cwd" and before[what] == expected.directory and after[what] == after["root"]:
+            found.expect(what, before[what], after[what], expected.why)
         else:
             found.add(what, before[what], after[what], "another directory")
-    _environment(found, before, after)
+    _environment(found, before, after, expected.variables)
     if before["umask"] != after["umask"]:
         found.add("umask", before["umask"], after["umask"], "another umask")
     _limits(found, before["limits"], after["limits"])
@@ -175,13 +174,15 @@ def _same_word(old: str, new: str, old_cwd: str, new_cwd: str, is_program: bool)
 # -- environment
 
 
-def _environment(found: _Differences, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> None:
+def _environment(
+    found: _Differences, before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], handed_down: frozenset[str]
+) -> None:
     old, new = set(before["environment"]), set(after["environment"])
     if not old or not new:
         # It cannot be seen.
         return
     gone, more = old - new, new - old
-    expected_gone = gone & (_FROM_SHELL | _FROM_RUNIT)
+    expected_gone = gone & (_FROM_SHELL | handed_down)
     expected_more = more & (_FROM_SYSTEMD | _FROM_SHELL)
     if expected_gone or expected_more:
         found.expect(

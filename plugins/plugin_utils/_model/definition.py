@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File, Raw, State, User
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw, State, User
 
 #: More than the collector reads of a file.
 LARGEST = 256 * 1024

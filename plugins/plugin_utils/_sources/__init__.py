@@ -14,7 +14,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draf
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.together import break_circles, share_directories
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw, State
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw, State
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Translated
 
 _TRANSLATORS: dict[str, t.Callable[[Raw, Options], Translated]] = {

@@ -23,11 +23,9 @@ sys.path.insert(0, sys.argv[1])
 LAST = int(sys.argv[2])
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
 POINTS = {
-    "_collect.runit_control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
-    "_tasks.handover.steps": ["remove_link", "remove"],
-    "_tasks.handover.supervisor": ["make_link", "remove"],
+    "_sources.runit.control": ["Supervised.control", "Supervised.lock", "Supervised.unlock"],
+    "_tasks.handover.steps": ["remove"],
     "_tasks.handover.units": ["remove"],
-    "_tasks.handover.back": ["remove_link"],
     "_tasks.handover.records": ["Records.save", "Records.forget"],
     "_engine.files": ["replace"],
     "_systemd.manager": ["Manager.enqueue", "Manager.enable", "Manager.disable", "Manager.reload"],
@@ -63,8 +61,11 @@ for module_name, names in POINTS.items():
         setattr(holder, last, watched(name, getattr(holder, last)))
 
 handover = importlib.import_module(PREFIX + "_tasks.handover.task")
-find = importlib.import_module(PREFIX + "_tasks.handover.find")
+find: t.Any = importlib.import_module(PREFIX + "_tasks.handover.find")
 # Each run is of one service; others that were killed are for later.
+find.durable = types.SimpleNamespace(
+    **{name: watched(name, getattr(find.durable, name)) for name in ("make_link", "remove_link", "remove")}
+)
 find.Finder._interrupted = lambda finder: []
 errors = importlib.import_module(PREFIX + "_errors")
 defaults = {

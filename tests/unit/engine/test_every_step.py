@@ -39,13 +39,13 @@ class Bench:
         self.folder = folder
         self.file = str(folder / "file")
         self.link = str(folder / "link")
-        self.init, self.records, self.supervised = MagicMock(), MagicMock(), MagicMock()
-        self.supervised.status.return_value = {"running": False, "pid": 0}
+        self.init, self.records, self.supervisor = MagicMock(), MagicMock(), MagicMock()
+        self.supervisor.now.return_value = MagicMock(running=False, pid=0)
         self.record = MagicMock(
-            links={}, files={self.file: None}, masked=["a.service"], enabled=["a.service"], active=[], written={}, units=[]
+            files={self.file: None}, masked=["a.service"], enabled=["a.service"], active=[], written={}, units=[]
         )
         self.moving = MagicMock(before=None, unit_names=["a.service"], enable=["a.service"], start=["a.service"])
-        self.moving.name, self.moving.record, self.moving.supervised = "a", self.record, self.supervised
+        self.moving.name, self.moving.record, self.moving.supervisor = "a", self.record, self.supervisor
         self.request = MagicMock(
             timer="a.timer", shown="a", command_line="/bin/a", captured=[], output_limit=10, stdin=None, properties=[]
         )
@@ -151,13 +151,13 @@ PLACES: dict[str, Place] = {
     "_tasks.handover.steps.EnableUnits": Place(lambda cls, b: cls(*b.of_service), "manager.enable"),
     "_tasks.handover.steps.StartUnits": Place(lambda cls, b: cls(b.moving), "manager.enqueue"),
     "_tasks.handover.steps.Compare": Place(lambda cls, b: cls(*b.of_service), f"{_HANDOVER}:look_at_unit"),
-    "_tasks.handover.steps.Finish": Place(lambda cls, b: cls(*b.of_service), "records.save", (f"{_HANDOVER}:remove",)),
+    "_tasks.handover.steps.Finish": Place(lambda cls, b: cls(*b.of_service), "records.save"),
     "_tasks.handover.back.StopUnits": Place(lambda cls, b: cls(*b.of_service), f"{_BACK}:look_at_unit"),
     "_tasks.handover.back.TakeUnits": Place(
         lambda cls, b: cls(*b.of_service, b.tools), "manager.unit_file_states", (f"{_BACK}:is_masked",)
     ),
     "_tasks.handover.back.GiveBack": Place(
-        lambda cls, b: cls(*b.of_service), f"{_BACK}:link_again", (f"{_BACK}:wait_until_gone",)
+        lambda cls, b: cls(*b.of_service), f"{_BACK}:give_back"
     ),
     "_tasks.handover.back.SeeItBack": Place(lambda cls, b: cls(*b.of_service), f"{_BACK}:see_it_restored"),
 }

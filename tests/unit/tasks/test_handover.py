@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import errno
 import itertools
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -20,12 +21,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS, compare, missing_sockets
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import load, names
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Service
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.supervisor import ServiceDirectory
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import Enqueued, Job, UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import back as way_back
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, supervisor, units
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover import steps, units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.execute import Execution
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, UnitWish
@@ -138,9 +143,20 @@ def test_own_group_among_the_others_is_the_same() -> None:
 
 def test_the_service_directory_is_no_choice_of_the_service() -> None:
     before = {**BEFORE, "cwd": "/etc/sv/web"}
-    assert all(one["expected"] for one in compare(before, after(cwd="/"), directory="/etc/sv/web"))
-    assert any(one["worse"] for one in compare(before, after(cwd="/srv"), directory="/etc/sv/web"))
-    assert any(one["worse"] for one in compare(before, after(cwd="/"), directory="/etc/sv/other"))
+    assert all(one["expected"] for one in compare(before, after(cwd="/"), expected=Expected("/etc/sv/web", "that is its")))
+    assert any(one["worse"] for one in compare(before, after(cwd="/srv"), expected=Expected("/etc/sv/web", "that is its")))
+    assert any(one["worse"] for one in compare(before, after(cwd="/"), expected=Expected("/etc/sv/other")))
+
+
+@pytest.mark.parametrize("source", names())
+def test_what_follows_from_the_source_is_expected(source: str) -> None:
+    """Its directory and what it hands down; of another source, or without one, their loss is a reason to go back."""
+    before = {**BEFORE, "cwd": "/etc/sv/web", "environment": [*BEFORE["environment"], "SVDIR", "RUNLEVEL"]}
+    now = after(cwd="/")
+    told = compare(before, now, expected=load(source).expected("/etc/sv/web"))
+    assert not any(one["worse"] for one in told)
+    assert [one["reason"] for one in told if one["what"] == "cwd"] == ["it was in the service directory, where runsv starts everything"]
+    assert {one["what"] for one in compare(before, now) if one["worse"]} == {"cwd", "environment"}
 
 
 def test_paths_of_scripts_are_told_apart(tmp_path: Path) -> None:
@@ -223,13 +239,14 @@ def test_records(tmp_path: Path) -> None:
     records.hold()
     with pytest.raises(SystemdError, match="another handover"):
         Records(records.directory).hold()
-    record = Record("web", {"phase": "begun", "links": {"/etc/service/web": "../sv/web"}, "held_down": True})
+    record = Record("web", {"phase": "begun", "source": "runit", "memo": {"links": {"/etc/service/web": "../sv/web"}}})
     records.save(record)
     assert os.stat(tmp_path / "handover" / "web.json").st_mode & 0o077 == 0
     assert records.names() == ["web"]
     loaded = records.load("web")
     assert loaded is not None
     assert loaded.as_data() == record.as_data()
+    assert loaded.memo == {"links": {"/etc/service/web": "../sv/web"}}
     records.forget("web")
     records.forget("web")
     assert records.names() == []
@@ -283,16 +300,27 @@ def test_a_record_is_replaced_whole_and_survives(tmp_path: Path, monkeypatch: py
     assert os.listdir(records.directory) == ["web.json"]
 
 
+OF_RECORDS: list[dict[str, t.Any]] = [
+    {"files": {"/x": 5}}, {"written": {"/x": None}}, {"units": "x"}, {"units": [5]}, {"path": 5}, {"before": "x"}, {"source": 5},
+]  # fmt: skip
+OF_MEMOS: list[dict[str, t.Any]] = [{"links": []}, {"links": {"x": "y"}}, {"was": []}, {"held_down": "yes"}]
+
+
 @pytest.mark.parametrize(
-    "field",
-    [{"links": []}, {"links": {"x": "y"}}, {"files": {"/x": 5}}, {"written": {"/x": None}}, {"units": "x"},
-     {"units": [5]}, {"path": 5}, {"was": []}, {"before": "x"}, {"held_down": "yes"}],
-)  # fmt: skip
-def test_a_damaged_record_is_told(tmp_path: Path, field: dict[str, t.Any]) -> None:
+    ("version", "field"),
+    [
+        *itertools.product((1, 2), OF_RECORDS),
+        *((1, field) for field in OF_MEMOS),
+        *((2, {"memo": field}) for field in OF_MEMOS),
+        (2, {"memo": []}),
+    ],
+)
+def test_a_damaged_record_is_told(tmp_path: Path, version: int, field: dict[str, t.Any]) -> None:
     records = Records(str(tmp_path))
-    records.write("web", field)
+    records.write("web", field, version)
     with pytest.raises(SystemdError, match="record of an earlier handover of web is damaged"):
-        records.load("web")
+        # What is the supervisor's own, that one sees.
+        ServiceDirectory(Service("web", "/x", [], {}, True), "runit", t.cast(Record, records.load("web")).memo, durable, {})
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"version": 99}', "[" * 100_000])
@@ -365,6 +393,14 @@ class Supervised:
 
     def wait(self, what: t.Callable[[dict[str, t.Any]], bool], deadline: float) -> bool:
         return what({**self.status(), "pid": 1})
+
+
+def a_supervisor(world: World, memo: dict[str, t.Any] | None = None, files: t.Any = durable) -> ServiceDirectory:
+    """A service directory half way, under a runsv that is not there."""
+    path = str(world.directory / "sv" / "web")
+    found = ServiceDirectory(Service("web", path, [], {}, True), "runit", {} if memo is None else memo, files, {})
+    found.supervised = t.cast(t.Any, Supervised(world))
+    return found
 
 
 class Manager(NoManager):
@@ -440,16 +476,16 @@ def run(
     """
     record = records.load("web")
     if record is None:
-        record = Record("web", {"path": str(world.directory / "sv" / "web")})
-        record.links = {str(world.link): "../sv/web"}
-        record.was = {"running": True, "wanted": "up", "supervised": True, "enabled": True}
+        record = Record("web", {"path": str(world.directory / "sv" / "web"), "source": "runit"})
+        was = {"running": True, "wanted": "up", "supervised": True, "enabled": True}
+        record.memo = {"links": {str(world.link): "../sv/web"}, "was": was}
         record.units, record.enabled = ["web.service"], ["web.service"]
         record.files, record.written = {str(world.unit): None}, {str(world.unit): "[Service]\n"}
-    moving = Moving(
-        "web", t.cast(t.Any, Supervised(world)), record, [UnitWish("web.service", "[Service]\n")]
-    )
+    files = SimpleNamespace(make_link=durable.make_link, remove_link=durable.remove_link, remove=durable.remove)
+    directory = a_supervisor(world, record.memo, files)
+    moving = Moving("web", directory, record, [UnitWish("web.service", "[Service]\n")])
     moving.main, moving.enable, moving.start = "web.service", ["web.service"], ["web.service"]
-    moving.files = {str(world.unit): "[Service]\n"}
+    moving.files = dict(record.written)
     tools = FileTools(lambda _path, _check: False)
     manager = Manager(world, fails)
     ctx = Context(manager, 1.0)
@@ -464,12 +500,12 @@ def run(
 
     patched: list[tuple[t.Any, str, t.Any]] = []
     for holder, name in (
-        *((steps, name) for name in ("remove_link", "WriteFile", "remove")),
-        *((supervisor, name) for name in ("make_link", "remove")),
-        *((way_back, name) for name in ("remove_link", "WriteFile")),
+        *((files, name) for name in ("make_link", "remove_link", "remove")),
+        *((steps, name) for name in ("WriteFile", "remove")),
+        (way_back, "WriteFile"),
         (units, "WriteFile"),
         *((records, name) for name in ("save", "forget")),
-        *((moving.supervised, name) for name in ("leave", "lock", "unlock")),
+        *((directory.supervised, name) for name in ("leave", "lock", "unlock")),
         *((manager, name) for name in ("reload", "enable", "disable", "enqueue")),
     ):
         original = getattr(holder, name)
@@ -516,16 +552,16 @@ def run(
     finally:
         for holder, name, original in patched:
             setattr(holder, name, original)
-        if moving.supervised.lock.__self__.held:  # type: ignore[attr-defined]
+        if directory.supervised.lock.__self__.held:  # type: ignore[attr-defined]
             # The kernel gives back what a dead process held.
-            moving.supervised.unlock()
+            directory.release()
     return count
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(steps.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(supervisor, "_see_it_run", lambda moving, deadline: None)
+    monkeypatch.setattr(ServiceDirectory, "_see_it_run", lambda _directory, _deadline: 1)
     monkeypatch.setattr(steps, "StartUnits", _Start)
     return World(tmp_path)
 
@@ -584,6 +620,103 @@ def test_killed_anywhere_and_run_again(world: World, kill_at: int, back: bool, f
     assert (record.phase if record else None) == (None if back or fails else "handed_over")
 
 
+# -- records of version 1, as a host has them on which that version was killed in each phase
+
+RECORDS_OF_VERSION_1 = Path(__file__).parent / "records_of_version_1"
+
+
+def of_version_1(world: World, records: Records, phase: str) -> None:
+    """Put a record of version 1 where the task looks, and the world in the state that it had when that was written."""
+    text = (RECORDS_OF_VERSION_1 / f"{phase}.json").read_text()
+    for path, here in (
+        ("/etc/runit/runsvdir/svmanaged/web", world.link),
+        ("/etc/systemd/system/web.service", world.unit),
+        ("/etc/sv/web", world.directory / "sv" / "web"),
+    ):
+        assert f'"{path}"' in text
+        text = text.replace(f'"{path}"', f'"{here}"')
+    # Nobody is there who could listen.
+    text = text.replace('"tcp 127.0.0.1:8181"', "")
+    Path(records.path("web")).write_text(text)
+    world.old = False
+    world.link.unlink()
+    if phase != "giving_back":
+        world.unit.write_text(json.loads(text)["written"][str(world.unit)])
+        world.known = True
+    if phase == "handed_over":
+        world.new, world.enabled = "active", True
+
+
+@pytest.mark.parametrize("kill_at", range(12))
+@pytest.mark.parametrize(
+    ("phase", "back", "fails"),
+    [
+        ("begun", False, False),
+        ("begun", False, True),
+        ("begun", True, False),
+        ("handed_over", True, False),
+        ("giving_back", True, False),
+        ("giving_back", False, False),
+        ("giving_back", False, True),
+    ],
+)
+def test_records_of_version_1_are_gone_on_from(world: World, phase: str, back: bool, fails: bool, kill_at: int) -> None:
+    """Resumed, rolled back and given back; also if that is killed in its turn, and so goes on from a record of today."""
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, phase)
+    assert t.cast(t.Any, records.read("web"))["version"] == 1
+    try:
+        assert run(world, records, back, fails, kill_at) >= 5
+    except Killed:
+        left = records.read("web")
+        assert left is None or (left["version"] == 2 and left["memo"]["links"] and "links" not in left)
+        run(world, records, back, fails)
+    assert is_old(world) if back or fails else is_new(world)
+    assert max(world.copies) <= 1, "two copies at once"
+    record = records.load("web")
+    assert (record.phase if record else None) == (None if back or fails else "handed_over")
+
+
+@pytest.mark.parametrize("break_at", range(2, 8))
+def test_a_service_of_version_1_that_cannot_be_given_back_stays(world: World, break_at: int) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, "handed_over")
+    with pytest.raises(SystemdError, match="Read-only file system"):
+        run(world, records, back=True, break_at=break_at)
+    assert is_new(world)
+    assert max(world.copies) <= 1, "two copies at once"
+
+
+def test_what_version_1_held_down_is_let_go(world: World) -> None:
+    """It was killed with its file `down` in the directory of a service that was down; nobody else would remove that."""
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    text = (RECORDS_OF_VERSION_1 / "giving_back_held_down.json").read_text()
+    of_version_1(world, records, "giving_back")
+    data = {**json.loads(Path(records.path("web")).read_text()), **{key: json.loads(text)[key] for key in ("was", "held_down")}}
+    assert data["held_down"] is True and data["was"]["wanted"] == "down"
+    Path(records.path("web")).write_text(json.dumps(data))
+    down = world.directory / "sv" / "web" / "down"
+    down.touch()
+    run(world, records, back=True)
+    assert world.link.is_symlink() and not down.exists()
+    assert records.names() == []
+
+
+def test_what_cannot_go_on_puts_a_record_of_version_1_back_as_it_was(world: World) -> None:
+    records = Records(str(world.directory / "records"))
+    records.hold()
+    of_version_1(world, records, "handed_over")
+    before = records.read("web")
+    item = an_item(world, "handed_over", {}, {})
+    item.kept = records.read("web")
+    records.save(item.moving.record)
+    Execution(a_task(records, True), t.cast(t.Any, Manager(world, False)))._unwrite([item])
+    assert records.read("web") == before
+
+
 @pytest.mark.parametrize("break_at", range(1, MOST))
 @pytest.mark.parametrize("back", [False, True])
 def test_a_disk_that_takes_nothing_at_any_point(world: World, break_at: int, back: bool) -> None:
@@ -606,23 +739,26 @@ def test_a_disk_that_takes_nothing_at_any_point(world: World, break_at: int, bac
     assert second.is_symlink()
 
 
-def test_of_two_links_the_second_cannot_be_removed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_links_the_second_cannot_be_removed(world: World) -> None:
     second = world.link.parent / "again"
     second.symlink_to("../sv/web")
-    record = Record("web", {"path": str(world.directory / "sv" / "web"), "phase": "begun"})
-    record.links = {str(world.link): "../sv/web", str(second): "../sv/web"}
-    record.was = {"running": True, "wanted": "up", "supervised": True}
-    moving = Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    record = Record("web", {"path": str(world.directory / "sv" / "web"), "source": "runit", "phase": "begun"})
+    record.memo = {
+        "links": {str(world.link): "../sv/web", str(second): "../sv/web"},
+        "was": {"running": True, "wanted": "up", "supervised": True},
+    }
+    files = SimpleNamespace(make_link=durable.make_link, remove_link=durable.remove_link)
+    moving = Moving("web", a_supervisor(world, record.memo, files), record, [])
     records = Records(str(world.directory / "records"))
     records.hold()
-    original = steps.remove_link
+    original = durable.remove_link
 
     def unlink(path: str) -> None:
         if path == str(second):
             raise Broken
         original(path)
 
-    monkeypatch.setattr(steps, "remove_link", unlink)
+    files.remove_link = unlink
     step = steps.LetGo(moving, records, FileTools(lambda _path, _check: False))
     with pytest.raises(SystemdError, match="Read-only file system") as caught:
         carry_out(Plan([step]), Context(Manager(world, False), 1.0), True)
@@ -653,7 +789,7 @@ def test_one_file_that_cannot_be_taken_back_does_not_keep_the_others(
 def an_item(world: World, phase: str, files: dict[str, str], before: dict[str, str | None]) -> Item:
     """A service as a task has it after planning; `before` are the files that its record knows."""
     record = Record("web", {"phase": phase, "path": str(world.directory / "sv" / "web"), "files": before})
-    moving = Moving("web", t.cast(t.Any, Supervised(world)), record, [])
+    moving = Moving("web", a_supervisor(world), record, [])
     moving.files = files
     return Item(moving)
 
@@ -801,10 +937,11 @@ def test_what_outlives_its_service_and_still_listens_is_ended(monkeypatch: pytes
 
 def test_a_runsvdir_ends_with_all_that_it_supervises(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[t.Any] = []
-    supervised = t.cast(t.Any, type("Supervised", (), {"control": lambda _self, letters: told.append(letters)})())
-    moving = Moving("runsvdir-alice", supervised, Record("runsvdir-alice"), [])
+    supervised = t.cast(t.Any, SimpleNamespace(log=None, control=told.append, is_supervised=lambda: False, lock=lambda: True))
+    directory = ServiceDirectory(Service("runsvdir-alice", "/none", [], {}, False), "runit", {}, durable, {})
+    directory.supervised = supervised
     monkeypatch.setattr(steps.os, "kill", lambda pid, number: told.append((pid, number.name)))
-    steps.LetGo(moving, t.cast(t.Any, None), t.cast(t.Any, None))._end_supervisors(7)
+    directory.stop(0.0, t.cast(t.Any, {"program": "/usr/bin/runsvdir", "pid": 7}))
     assert told == [b"o", (7, "SIGHUP")], (
         "not SIGTERM, which leaves its runsv behind, nor before it would be started again"
     )

@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine import dura
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import OldInit
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import record as init_record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import steps as init_steps
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init import task as init_task
@@ -23,14 +24,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
     ChooseSystemd,
     Forget,
     GoBack,
-    Init,
     SwitchInit,
     trial_units,
 )
 
 
 @pytest.fixture(params=["link", "program"])
-def init(request: pytest.FixtureRequest, tmp_path: Path) -> Init:
+def init(request: pytest.FixtureRequest, tmp_path: Path) -> OldInit:
     """A tree with merged directories, where /sbin/init is a link to runit-init, or is that program."""
     sbin = tmp_path / "usr" / "sbin"
     sbin.mkdir(parents=True)
@@ -44,15 +44,15 @@ def init(request: pytest.FixtureRequest, tmp_path: Path) -> Init:
     systemd.parent.mkdir(parents=True)
     systemd.write_text("systemd")
     systemd.chmod(0o755)
-    return Init(str(tmp_path))
+    return OldInit(durable, str(tmp_path))
 
 
-def picture(init: Init) -> dict[str, str]:
+def picture(init: OldInit) -> dict[str, str]:
     directory = Path(init.path).parent
     return {path.name: os.readlink(path) if path.is_symlink() else path.read_text() for path in directory.iterdir()}
 
 
-def test_there_and_back(init: Init) -> None:
+def test_there_and_back(init: OldInit) -> None:
     before = picture(init)
     assert init.boots() in ("runit-init", "init")
     assert init.keep()
@@ -71,7 +71,7 @@ def test_there_and_back(init: Init) -> None:
     assert picture(init) == before
 
 
-def test_it_can_be_chosen_again_and_again(init: Init) -> None:
+def test_it_can_be_chosen_again_and_again(init: OldInit) -> None:
     # the first boot on trial goes back, and its confirmation chooses systemd again
     init.keep()
     for dummy in range(3):
@@ -80,7 +80,7 @@ def test_it_can_be_chosen_again_and_again(init: Init) -> None:
     assert Path(init.path).read_text() == "runit"
 
 
-def test_without_systemd_nothing_is_chosen(init: Init) -> None:
+def test_without_systemd_nothing_is_chosen(init: OldInit) -> None:
     (Path(init.root) / "usr/lib/systemd/systemd").unlink()
     init.keep()
     with pytest.raises(SystemdError, match="install the package systemd first"):
@@ -88,13 +88,13 @@ def test_without_systemd_nothing_is_chosen(init: Init) -> None:
     assert init.boots() != "systemd"
 
 
-def test_without_a_kept_one_there_is_no_way_back(init: Init) -> None:
+def test_without_a_kept_one_there_is_no_way_back(init: OldInit) -> None:
     init.choose_systemd()
     assert not init.choose_old()
     assert init.boots() == "systemd"
 
 
-def test_the_trial_ends_in_a_reboot_and_begins_with_the_way_back(init: Init) -> None:
+def test_the_trial_ends_in_a_reboot_and_begins_with_the_way_back(init: OldInit) -> None:
     back, timer, fallback = trial_units(init, 600).values()
     assert f"ExecStart=/bin/mv -fT {init.path}.trial {init.path}" in back
     assert "WantedBy=sysinit.target" in back
@@ -145,7 +145,7 @@ class Written(Step):
 
 
 @pytest.mark.parametrize("number", range(1, MOST))
-def test_a_switch_that_fails_anywhere_leaves_what_was(init: Init, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_switch_that_fails_anywhere_leaves_what_was(init: OldInit, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     before, units = picture(init), Written()
     with monkeypatch.context() as patched:
         count = refuse(patched, number)
@@ -160,7 +160,7 @@ def test_a_switch_that_fails_anywhere_leaves_what_was(init: Init, monkeypatch: p
     assert init.boots() == "systemd" and init.is_kept()
 
 
-def test_what_an_earlier_run_has_switched_stays_so(init: Init) -> None:
+def test_what_an_earlier_run_has_switched_stays_so(init: OldInit) -> None:
     assert carry_out(Plan([SwitchInit(init)]), Context(None))
     before = picture(init)
     with pytest.raises(SystemdError, match="No space left"):
@@ -178,7 +178,7 @@ def test_what_an_earlier_run_has_switched_stays_so(init: Init) -> None:
 
 @pytest.mark.parametrize("number", range(1, MOST))
 def test_there_is_an_init_at_every_moment_and_no_litter(
-    init: Init, monkeypatch: pytest.MonkeyPatch, number: int
+    init: OldInit, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     before = picture(init)
     init.keep()
@@ -197,7 +197,7 @@ def test_there_is_an_init_at_every_moment_and_no_litter(
 
 
 def test_the_way_back_can_be_begun_again_until_all_of_it_is_done(
-    init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    init: OldInit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be put back is no reason to have lost the old init, by which the task knows what to do."""
     unit = tmp_path / "web.service"

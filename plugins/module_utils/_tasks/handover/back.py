@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove_link
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import short
@@ -20,9 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, OfService
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Records
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.supervisor import (
-    link_again,
+    give_back,
     see_it_restored,
-    wait_until_gone,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.units import (
     AllOf,
@@ -96,29 +95,27 @@ class TakeUnits(OfService):
 
 
 class GiveBack(OfService):
-    """Link the service again; its supervisor starts it when it next looks."""
+    """Let the old supervisor have the service again, which starts it by and by."""
 
     def __init__(self, moving: Moving, records: Records) -> None:
         super().__init__(moving, records)
         self._begun = False
 
     def describe(self) -> str:
-        return f"link {short(list(self.moving.record.links)) or 'nothing'}"
+        return self.moving.supervisor.giving
 
     def apply(self, ctx: Context) -> bool:
         self._begun = True
-        link_again(self.moving, self.records, ctx)
+        give_back(self.moving, self.records, ctx)
         return True
 
     def undo(self, ctx: Context) -> None:
         if not self._begun:
             return
-        with AllOf() as each:
-            for path in self.moving.record.links:
-                with each():
-                    remove_link(path)
-        wait_until_gone(self.moving.supervised, ctx.deadline(), self.moving.name)
-        self.moving.supervised.unlock()
+        supervisor = self.moving.supervisor
+        supervisor.take()
+        supervisor.stop(ctx.deadline(), None)
+        supervisor.release()
         self.moving.restored = False
 
 
@@ -134,10 +131,10 @@ class SeeItBack(OfService):
     def apply(self, ctx: Context) -> bool:
         moving = self.moving
         see_it_restored(moving, ctx)
-        pid = moving.supervised.status()["pid"]
+        pid = moving.supervisor.now().pid
         moving.after = processes.snapshot(pid) if pid else None
         old = moving.record.before
         if old is not None and moving.after is not None:
-            moving.differences = compare(old, moving.after, moving.accept, ephemeral_ports())
+            moving.differences = compare(old, moving.after, moving.accept, ephemeral_ports(), moving.expected)
         self.records.forget(moving.name)
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
@@ -70,8 +69,7 @@ class Execution:
 
     def _is_over(self, item: Item) -> bool:
         if self._task.giving_back:
-            # Its supervisor takes some seconds to look, and then some to be sure.
-            return time.monotonic() >= item.began + 2 * SCAN
+            return time.monotonic() >= item.began + item.moving.supervisor.patience
         start = next((step for step in item.plan.steps if isinstance(step, StartUnits)), None)
         if start is None or time.monotonic() >= start.ended + item.moving.settle:
             return True
@@ -111,7 +109,7 @@ class Execution:
     def _close(self, item: Item) -> None:
         ctx = t.cast(Context, item.ctx)
         item.seconds = round(time.monotonic() - item.began, 3)
-        item.moving.supervised.unlock()
+        item.moving.supervisor.release()
         self._task.warnings += ctx.warnings
         self._relinked = self._relinked or bool(ctx.links)
 
@@ -170,7 +168,7 @@ class Execution:
                 if item.kept is None:
                     self._task.records.forget(name)
                 else:
-                    self._task.records.write(name, item.kept)
+                    self._task.records.put_back(name, item.kept)
             except Exception as e:
                 item.outcome, item.message = "failed", explained(e, f"put back the files of {name}").msg
         if ctx.stale or any(item.put is not None for item in items):

@@ -8,14 +8,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import (
-    links_in,
-    links_to,
-    running_scanners,
-    scanned_elsewhere,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised, scanned_links
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.nobody import Nobody
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Service
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, UnitWish
@@ -27,20 +23,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.opt
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import UNDER_WAY, Record
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Supervisor
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Task
 
 
 class Finder:
-    """Looks for services: who runs them, where they are linked, and what is known of them from earlier runs."""
+    """Looks for services: who supervises them, and what is known of them from earlier runs."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         # Services that an earlier run left half way, and which are taken on though they are not listed.
         self.resumed: list[str] = []
-        # Whoever looks for services now, wherever that is: a link that is overlooked starts a second copy.
-        scanners = running_scanners()
-        self._scanned = scanned_elsewhere(scanners)
-        self._of_users = [one for one in scanners if one.uid != 0]
 
     def items(self) -> list[Item]:
         """The services that are listed, and those that an interrupted run left behind.
@@ -73,14 +66,15 @@ class Finder:
     def _item(self, given: Given) -> Item:
         name, where = given.name, f"services: {given.name}"
         record = self._task.records.load(name)
-        path = given.path or (record.path if record else "") or f"/etc/sv/{name}"
-        source = given.source or str(self._task.params["source"])
-        path = os.path.realpath(path)
-        supervised = Supervised(path, source)
-        record = record or Record(name, {"phase": "", "path": path, "source": source})
+        record = record or Record(name, {"phase": ""})
+        supervisor = self._supervisor(given, record)
+        problems = supervisor.problems()
+        if problems:
+            raise BadInput(f"{where}: {problems[0]}")
         units = given.units or ([GivenUnit(given.packaged, None)] if given.packaged else [])
         wishes = [UnitWish(one.name, None if one.content is None else tidy(one.content)) for one in units]
-        moving = Moving(name, supervised, record, wishes)
+        moving = Moving(name, supervisor, record, wishes)
+        moving.expected = self._task.source(supervisor.source).expected(supervisor.path)
         moving.accept = {*self._task.params["accept"], *given.accept}
         moving.settle, moving.listen = self._task.settle / 1e6, self._task.listen
         if not self._task.giving_back:
@@ -99,8 +93,18 @@ class Finder:
                 f"{where} {why}; write a unit by hand and give it in `units` (a name alone for one that is on the host), "
                 "or leave the service out"
             )
-        self._links(moving, given, where)
         return item
+
+    def _supervisor(self, given: Given, record: Record) -> Supervisor:
+        """Who supervises a service, by its source; what the record keeps for the one is nothing to another."""
+        name, begun = given.name, record.phase in UNDER_WAY
+        kept = bool(record.phase) and (begun or self._task.giving_back)
+        source = self._task.source((record.source if kept else "") or given.source or str(self._task.params["source"]))
+        first, then = (record.path, given.path) if kept and self._task.giving_back else (given.path, record.path)
+        path = os.path.realpath(first or then or source.place(name))
+        memo = record.memo if record.source in ("", source.name) else {}
+        service = Service(name, path, given.links, given.state, begun)
+        return source.supervisor(service, memo, durable) or Nobody(service, source.name, memo)
 
     def _files(self, moving: Moving, given: Given) -> None:
         directory = self._task.params["directory"].rstrip("/")
@@ -109,24 +113,6 @@ class Finder:
                 moving.files[f"{directory}/{unit.name}"] = unit.content
         for dropin in given.dropins:
             moving.files[f"{directory}/{dropin.unit}.d/{dropin.name}"] = tidy(dropin.content)
-
-    def _links(self, moving: Moving, given: Given, where: str) -> None:
-        """The links that are there now; the record keeps those that an earlier run took away."""
-        record, path = moving.record, moving.supervised.path
-        found = [*given.links, *links_to(path, more=self._scanned)]
-        found = list(
-            dict.fromkeys(f"{os.path.realpath(os.path.dirname(one))}/{os.path.basename(one)}" for one in found)
-        )
-        for one in self._of_users:
-            if links_in(one.directory, path):
-                raise BadInput(
-                    f"{where} is linked in {one.directory} too, where the supervisor of the user with ID {one.uid} (process "
-                    f"{one.pid}) runs it for that user; it would be started again, so leave the service out or remove that link"
-                )
-        now = scanned_links([one for one in found if os.path.realpath(one) == path])
-        if record.phase in UNDER_WAY:
-            now = {**record.links, **now}
-        moving.links_now = now
 
 
 def _check_distinct(items: t.Sequence[Item]) -> None:

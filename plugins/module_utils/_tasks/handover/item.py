@@ -12,6 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import load
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import check_kind, check_services
@@ -20,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Source
 
 
 class Item:
@@ -57,6 +59,7 @@ class Task:
             check_kind(what, f"accept[{number}]")
         self.given = check_services(params["services"])
         self.records = Records()
+        self.sources: dict[str, Source] = {}
         self.tools = FileTools(
             attributes=lambda _path, _check: False,
             label=lambda path: module.set_default_selinux_context(path, False),
@@ -66,3 +69,12 @@ class Task:
             raise SystemdError(
                 "a handover stops and starts services of the host; this needs root, so add `become: true`"
             )
+
+    def source(self, name: str) -> Source:
+        """A source by its name, the same one each time.
+
+        :raises SystemdError: there is none.
+        """
+        if name not in self.sources:
+            self.sources[name] = load(name)
+        return self.sources[name]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
+from ansible_collections.pidone.systemd.plugins.module_utils._observe.expected import Expected
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Record, Records
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Supervisor
 
 
 class UnitWish(t.NamedTuple):
@@ -27,26 +28,25 @@ class UnitWish(t.NamedTuple):
 class Moving:
     """One service on its way: what was found, what is wanted, and what came of it."""
 
-    def __init__(self, name: str, supervised: Supervised, record: Record, units: t.Sequence[UnitWish]) -> None:
+    def __init__(self, name: str, supervisor: Supervisor, record: Record, units: t.Sequence[UnitWish]) -> None:
         self.name = name
-        self.supervised = supervised
+        self.supervisor = supervisor
         self.record = record
         self.units = list(units)
-        # The unit that does what the run script did, and those to be enabled and started.
+        # The unit that does what the service did, and those to be enabled and started.
         self.main = ""
         self.enable: list[str] = []
         self.start: list[str] = []
         # Unit files and drop-ins to be written: path -> text.
         self.files: dict[str, str] = {}
         self.accept: set[str] = set()
+        self.expected = Expected()
         self.settle = 5.0
         self.listen = 30.0
         self.before: Snapshot | None = record.before
         self.after: Snapshot | None = None
         self.differences: list[Difference] = []
         self.notes: list[str] = []
-        # Links of scanned directories to it, with their targets.
-        self.links_now: dict[str, str] = {}
         # Whether the old supervisor has the service again as it had it.
         self.restored = False
         self.touched = False
@@ -66,7 +66,7 @@ class Moving:
     @property
     def was_up(self) -> bool:
         """Whether it ran, or was meant to, under its old supervisor."""
-        return bool(self.record.was.get("running") or self.record.was.get("wanted") == "up")
+        return self.supervisor.was["up"]
 
 
 class OfService(Step):

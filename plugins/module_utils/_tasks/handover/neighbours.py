@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Supervised, asks_for
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
@@ -36,7 +34,9 @@ def arranged(task: Task, items: t.Sequence[Item], manager: UnitManager) -> tuple
     edges = edges_of(pulls, owner, known, task.giving_back)
     if not task.giving_back:
         _check_others(items, pulls, owner, manager)
-        _look_for_askers(task, items)
+        for name, source in task.sources.items():
+            going = [item.moving.supervisor for item in items if item.moving.supervisor.source == name]
+            task.warnings += source.left_behind(going)
     by_name = {item.moving.name: item for item in items}
     return [[by_name[name] for name in group] for group in arrange(list(by_name), edges)], edges
 
@@ -77,26 +77,9 @@ def _check_others(
             continue
         name = wanted[status.id]
         (item,) = (one for one in items if one.moving.name == name)
-        for link in item.moving.links_now:
-            beside = Supervised(f"{os.path.dirname(link)}/{status.id[: -len('.service')]}")
-            if beside.status()["running"]:
-                raise BadInput(
-                    f"services: {name}: starting {item.moving.main} would start {status.id} too, which "
-                    f"runs under {item.moving.supervised.source} as {beside.path}; hand both over in one task"
-                )
-
-
-def _look_for_askers(task: Task, items: t.Sequence[Item]) -> None:
-    """Warn of services that stay, and whose run scripts ask their supervisor for one that goes."""
-    going = {item.moving.name for item in items}
-    directories = {os.path.dirname(path) for item in items for path in item.moving.links_now}
-    for directory in sorted(directories):
-        for name in sorted(os.listdir(directory)):
-            if name in going or name.startswith("."):
-                continue
-            asked = sorted(going & asks_for(f"{directory}/{name}/run"))
-            if asked:
-                task.warnings.append(
-                    f"{name} stays, and its run script asks whether {', '.join(asked)} is up, which its supervisor will "
-                    "not know any more; hand it over too"
-                )
+        beside = item.moving.supervisor.beside(status.id[: -len(".service")])
+        if beside:
+            raise BadInput(
+                f"services: {name}: starting {item.moving.main} would start {status.id} too, which runs under "
+                f"{item.moving.supervisor.source} as {beside}; hand both over in one task"
+            )

@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import KINDS
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 
-SOURCES = ("runit", "daemontools")
 # Bytes of a service's name. With `.json`, and with `.service`, it has to be the name of a file (NAME_MAX is 255 bytes).
 _LONGEST = 240
 
@@ -40,8 +40,8 @@ class Given(t.NamedTuple):
     """One item of `services`: what it says, in the types that it shall have.
 
     `where` names it in errors. `path` is empty and `links` and `source` are None where nothing is said of them. `packaged` is
-    the name of a unit of the host, or empty. `state` is what the old supervisor said when the plan was made: `pid`, `enabled`
-    and `down`.
+    the name of a unit of the host, or empty. `state` is what the source said when the plan was made: `pid`,
+    whether it is `enabled` and whether it is kept from coming up all the same (`down`).
     """
 
     where: str
@@ -96,9 +96,9 @@ def check_service(given: t.Any, where: str) -> Given:
         path = ""
     links = _list(definition.get("links"), f"{where}.definition.links")
     source = entry.get("source")
-    if source is not None and source not in SOURCES:
+    if source is not None and source not in names():
         raise BadInput(
-            f"{where}.source: {shown(source)} is none that can be handed over; it is {' or '.join(SOURCES)}"
+            f"{where}.source: {shown(source)} is none that can be handed over; it is {' or '.join(names())}"
         )
     accept = [
         check_kind(one, f"{where}.accept[{at}]") for at, one in enumerate(_list(entry.get("accept"), f"{where}.accept"))
@@ -183,7 +183,7 @@ def _list(value: t.Any, where: str) -> list[t.Any]:
 def _path(value: t.Any, where: str) -> str:
     """An absolute path, without `..` and the like."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-        raise BadInput(f"{where}: {shown(value)} is not an absolute path in one line; write one such as /etc/sv/web")
+        raise BadInput(f"{where}: {shown(value)} is not an absolute path in one line; write one such as /opt/web/service")
     return os.path.normpath(f"/{value.lstrip('/')}")
 
 

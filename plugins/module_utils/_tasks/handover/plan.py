@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import os
-import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import SCAN
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import check_writable
@@ -42,7 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.ste
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit_control import Live
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Now
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.item import Item, Task
 
@@ -71,23 +69,21 @@ class Planner:
     def _plan_over(self, item: Item) -> None:
         moving, record = item.moving, item.moving.record
         where = f"services: {moving.name}"
-        live = self._live(moving, where)
-        held = bool(moving.links_now) or live["supervised"]
+        supervisor = moving.supervisor
+        found = supervisor.found()
         begun = record.phase in UNDER_WAY
-        if record.phase == "handed_over" and not held:
-            if moving.supervised.path == record.path:
+        if record.phase == "handed_over" and not found.held:
+            if supervisor.path == record.path:
                 self._plan_update(item)
             else:
                 # Another definition of the same name, which has nothing to do with the unit.
                 moving.main = moving.unit_names[0]
-                item.message = f"it was handed over from {record.path}; {moving.supervised.path} is not in use"
+                item.message = f"it was handed over from {record.path}; {supervisor.path} is not in use"
             return
-        self._note_what_was(moving, live)
-        if not begun and not held and not os.path.exists(f"{moving.supervised.path}/run"):
-            raise BadInput(
-                f"{where}: {moving.supervised.path} is not a service directory on this host (it has no `run`); "
-                "correct `definition.path`, or leave the service out"
-            )
+        problems = supervisor.problems(found)
+        if problems:
+            raise BadInput(f"{where}: {problems[0]}")
+        supervisor.note()
         masked = self._check_units(moving, where)
         record.masked = list(dict.fromkeys([*(record.masked if begun else ()), *masked]))
         statuses = {status.id: status for status in self._manager.status(moving.unit_names)}
@@ -98,14 +94,13 @@ class Planner:
             record.before = moving.before = None
         self._plan_files(item, where)
         self._choose(moving)
-        record.links = moving.links_now
-        record.path, record.source = moving.supervised.path, moving.supervised.source
+        record.path, record.source, record.memo = supervisor.path, supervisor.source, supervisor.memo
         record.units = moving.unit_names
         if active and not record.phase:
             self._task.warnings.append(f"{', '.join(active)} is up already, and stays as it is, beside {moving.name}")
-        if self._task.module.check_mode and live["pid"]:
-            moving.before = snapshot(live["pid"])
-        steps = self._steps_over(item, held)
+        if self._task.module.check_mode and found.pid:
+            moving.before = snapshot(found.pid)
+        steps = self._steps_over(item, found)
         if steps:
             number = next((at for at, step in enumerate(steps) if not step.counts), len(steps))
             item.plan = Plan(steps[:number], [Change(moving.name, _was(moving), _will(moving))])
@@ -113,29 +108,15 @@ class Planner:
             if begun:
                 item.message = "goes on where an earlier run was interrupted"
 
-    def _note_what_was(self, moving: Moving, live: Live) -> None:
-        """Note the state under the old supervisor, unless an earlier run has begun to change it."""
-        record = moving.record
-        stable = live["supervised"] and all(os.path.lexists(path) for path in moving.links_now) and not record.held_down
-        if record.phase not in UNDER_WAY or (stable and (live["running"] or live["wanted"] != "up")):
-            record.was = {
-                "running": live["running"],
-                "wanted": live["wanted"],
-                "down": live["down"],
-                "once": live["once"],
-                "supervised": live["supervised"],
-                "enabled": bool(moving.links_now) and not live["down"] and not live["once"],
-            }
-
-    def _steps_over(self, item: Item, held: bool) -> list[Step]:
+    def _steps_over(self, item: Item, found: Now) -> list[Step]:
         """What is to be done; empty where that is nothing.
 
-        :param held: whether its old supervisor has it.
+        :param found: whether its old supervisor has it.
         """
         moving, record = item.moving, item.moving.record
         begun = record.phase in UNDER_WAY
         steps: list[Step] = []
-        if held or begun:
+        if found.held or begun:
             steps.append(LetGo(moving, self._task.records, self._task.tools))
         if item.put is not None or begun:
             steps.append(item.put or PutUnits(moving, self._task.records, self._task.tools))
@@ -153,24 +134,6 @@ class Planner:
         if steps:
             steps.append(Finish(moving, self._task.records))
         return steps
-
-    def _live(self, moving: Moving, where: str) -> Live:
-        live = moving.supervised.status()
-        there = [path for path in moving.links_now if os.path.lexists(path)]
-        if (
-            there
-            and not live["supervised"]
-            and (moving.record.phase not in UNDER_WAY or len(there) == len(moving.links_now))
-        ):
-            # Linked a moment ago, perhaps, by somebody or by an interrupted way back.
-            moving.supervised.wait(lambda status: bool(status["supervised"]), time.monotonic() + SCAN + 1.5)
-            live = moving.supervised.status()
-            if not live["supervised"] and moving.record.phase not in UNDER_WAY:
-                raise BadInput(
-                    f"{where} is linked as {there[0]}, but nothing supervises it, so it cannot be seen whether and how it runs; "
-                    "start runsvdir (svscan), or remove the link if the service is not in use"
-                )
-        return live
 
     def _check_units(self, moving: Moving, where: str) -> list[str]:
         """Those without content have to be there, and none may have no effect where it is going to be written.
@@ -253,7 +216,9 @@ class Planner:
         if self._task.params["force"] or _encoded(moving.record.written.get(path)) == before.content:
             return True
         first = before.content.split(b"\n", 1)[0].decode("utf-8", "replace")
-        return first.startswith("# Translated from ") and f" {moving.supervised.path}/" in first
+        return first.startswith("# Translated from ") and any(
+            f" {moving.supervisor.path}{end}" in first for end in "/ "
+        )
 
     def _choose(self, moving: Moving) -> None:
         """Which units to enable and to start."""
@@ -273,7 +238,7 @@ class Planner:
         wanted = {"auto": None, "true": True, "false": False}
         enabled, started = wanted[self._task.params["enabled"]], wanted[self._task.params["started"]]
         if enabled is None:
-            enabled = bool(moving.record.was.get("enabled"))
+            enabled = moving.supervisor.was["enabled"]
         if started is None:
             started = moving.was_up
         if enabled:
@@ -313,10 +278,9 @@ class Planner:
                     f"services: {moving.name}: {path} was changed since the handover; keep a copy if it matters, and set "
                     "`force: true` to have it removed"
                 )
-        if not os.path.isdir(record.path):
+        if not os.path.exists(record.path):
             raise BadInput(
-                f"services: {moving.name}: its service directory {record.path} is gone, so it cannot be given back; "
-                "put the directory back first"
+                f"services: {moving.name}: its definition {record.path} is gone, so it cannot be given back; put that back first"
             )
         steps = [
             StopUnits(moving, self._task.records),
@@ -329,8 +293,8 @@ class Planner:
 
 
 def _was(moving: Moving) -> str:
-    was = moving.record.was
-    words = ["running" if was.get("running") else "down", "enabled" if was.get("enabled") else "disabled"]
+    was = moving.supervisor.was
+    words = ["running" if was["running"] else "down", "enabled" if was["enabled"] else "disabled"]
     return f"{', '.join(words)} under {moving.record.source}"
 
 

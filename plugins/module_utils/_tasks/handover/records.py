@@ -19,18 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
-
-if t.TYPE_CHECKING:
-
-    class Was(t.TypedDict, total=False):
-        """The state under the old supervisor; see `Live`, but for `enabled`, which is whether it came up with the host."""
-
-        running: bool
-        wanted: str | None
-        down: bool
-        once: bool
-        supervised: bool
-        enabled: bool
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Memo
 
     class Entry(t.TypedDict, total=False):
         """What the task said of the service, in the form of the option `services`."""
@@ -44,6 +33,8 @@ DIRECTORY = "/var/lib/pidone.systemd/handover"
 # Phases that an interrupted run leaves behind.
 UNDER_WAY = ("begun", "giving_back")
 _VERSION = 1
+# Of records of services; the last is what is written.
+_OF_SERVICES = (1, 2)
 # Bytes of a record at most; one holds the unit files of a service, or of all services of a host.
 _LARGEST = 64 << 20
 
@@ -175,9 +166,11 @@ class Record:
     """The handover of one service.
 
     `phase` is `begun` from before the first change until the end, `handed_over` from then on, and `giving_back` while it is
-    taken back; then the record goes. `links` are those of
-    scanned directories with their targets, `was` the state under the old supervisor, `files` the unit files as they were
-    before (path -> content, None where there was none) and `written` as they were written.
+    taken back; then the record goes. `source` and `path` say where the service is defined, and `memo` is what its old
+    supervisor keeps. `files` are the unit files as they were before (path -> content, None where there was none) and
+    `written` as they were written.
+
+    Version 1 of records had what is the supervisor's beside the rest: whatever is none of the fields here is the memo.
 
     :raises SystemdError: a field of *data* is none of its type.
     """
@@ -186,10 +179,8 @@ class Record:
         data = data or {}
         self.name = name
         self.phase: str = _field(name, data, "phase", "begun")
-        self.source: str = _field(name, data, "source", "runit")
+        self.source: str = _field(name, data, "source", "")
         self.path: str = _field(name, data, "path", "")
-        self.links: dict[str, str] = _field(name, data, "links", {})
-        self.was: Was = _field(name, data, "was", {})
         self.units: list[str] = _field(name, data, "units", [])
         self.files: dict[str, str | None] = _field(name, data, "files", {})
         self.written: dict[str, str] = _field(name, data, "written", {})
@@ -202,16 +193,18 @@ class Record:
         self.before: Snapshot | None = None if before is None else t.cast("Snapshot", _field(name, data, "before", {}))
         # What the task said of it: `units`, `dropins`, `accept`.
         self.entry: Entry = _field(name, data, "entry", {})
-        # Whether there is a file `down` in the service directory that is ours, for the moment.
-        self.held_down: bool = _field(name, data, "held_down", False)
+        if data.get("version") == 1:
+            self.memo: Memo = {key: value for key, value in data.items() if key not in {*self.__dict__, "version"}}
+        else:
+            self.memo = _field(name, data, "memo", {})
 
     def as_data(self) -> dict[str, t.Any]:
         """The record for JSON."""
-        return {"version": _VERSION, **self.__dict__}
+        return {**self.__dict__}
 
 
 # Fields that map paths to texts.
-_PATHS = ("links", "files", "written")
+_PATHS = ("files", "written")
 
 
 def _field(name: str, data: t.Mapping[str, t.Any], key: str, default: t.Any) -> t.Any:
@@ -238,6 +231,10 @@ class Records(Store):
     def __init__(self, directory: str = DIRECTORY) -> None:
         super().__init__(directory)
 
+    def read(self, name: str, versions: t.Container[t.Any] = _OF_SERVICES) -> dict[str, t.Any] | None:
+        """A record as it is; see `Store`."""
+        return super().read(name, versions)
+
     def load(self, name: str) -> Record | None:
         """The record of a service; None where there is none.
 
@@ -248,4 +245,8 @@ class Records(Store):
 
     def save(self, record: Record) -> None:
         """Write a record, so that it survives whatever comes next."""
-        self.write(record.name, record.as_data())
+        self.write(record.name, record.as_data(), _OF_SERVICES[-1])
+
+    def put_back(self, name: str, data: t.Mapping[str, t.Any]) -> None:
+        """Write a record as it was read, in its version."""
+        self.write(name, data, data["version"])

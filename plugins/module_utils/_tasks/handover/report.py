@@ -76,9 +76,9 @@ def result_of(task: Task, items: t.Sequence[Item], plan: Plan, resumed: t.Sequen
 
 def _message(task: Task, items: t.Sequence[Item], bad: t.Sequence[Item]) -> str:
     verb = "given back" if task.giving_back else "handed over"
-    home = "systemd" if task.giving_back else task.params["source"]
     lines = [f"{len(bad)} of {len(items)} services could not be {verb}"]
     for item in bad[:3]:
+        home = "systemd" if task.giving_back else item.moving.supervisor.source
         state = f"it runs under {home} again" if item.outcome == "back" else "IT NEEDS ATTENTION"
         if item.outcome == "back" and not item.moving.was_up:
             state = f"it is with {home} again"

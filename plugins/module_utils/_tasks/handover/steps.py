@@ -4,8 +4,8 @@
 """The steps by which a service goes from its old supervisor to systemd and, undone, back; those of the other way are in `back.py`.
 
 Each can be begun again where an earlier run was interrupted, and so can its way back: both go by the record on the host,
-not by what this process did. Two rules keep a service from running twice. The links of scanned directories are gone and
-runsv's lock is ours before the unit is started; and no link is put back while a unit is up.
+not by what this process did. Two rules keep a service from running twice. Its supervisor would not start it
+again and is kept out (`Supervisor.take` and `stop`) before the unit is started; and it is not given back while a unit is up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove, remove_link
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, remove
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
@@ -25,7 +25,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import is_masked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.moving import Moving, OfService
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Records
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.supervisor import restore, wait_until_gone
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.supervisor import restore
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.units import (
     AllOf,
     disable,
@@ -49,7 +49,7 @@ _LAST_MOMENT = 0.5
 
 
 class LetGo(OfService):
-    """Take the service out of the hands of its supervisor: note what it is, unlink, stop, wait until runsv is gone."""
+    """Take the service out of the hands of its supervisor: note what it is, and have it stopped for good."""
 
     def __init__(self, moving: Moving, records: Records, tools: FileTools) -> None:
         super().__init__(moving, records)
@@ -57,54 +57,36 @@ class LetGo(OfService):
         self._begun = False
 
     def describe(self) -> str:
-        record = self.moving.record
-        how = f" and unlink {short(list(record.links))}" if record.links else ""
-        return f"stop {self.moving.name} under {record.source}{how}"
+        supervisor = self.moving.supervisor
+        return f"stop {self.moving.name} under {supervisor.source}{supervisor.taking}"
 
     def apply(self, ctx: Context) -> bool:
-        moving, record = self.moving, self.moving.record
+        moving = self.moving
         self._begun = True
         self._look(ctx)
-        self.records.save(record)
+        self.records.save(moving.record)
         moving.touched = True
         family = processes.family(moving.before["pid"]) if moving.before else []
         stats = [stat for stat in map(processes.read_stat, family) if stat is not None]
-        for path in record.links:
-            remove_link(path)
+        moving.supervisor.take()
         moving.stopped = time.monotonic() if moving.before else 0.0
-        if moving.before and os.path.basename(moving.before["program"]) == "runsvdir":
-            self._end_supervisors(moving.before["pid"])
-        wait_until_gone(moving.supervised, ctx.deadline(), moving.name)
+        moving.supervisor.stop(ctx.deadline(), moving.before)
         self._wait_for_sockets(stats, ctx.deadline())
         return True
 
     def _look(self, ctx: Context) -> None:
         """Take the snapshot of the service as it runs; of one that is down already, an earlier run may have one."""
         moving = self.moving
-        live = moving.supervised.status()
-        if live["running"]:
-            young = time.time() - live["since"]
+        now = moving.supervisor.now()
+        if now.running:
+            young = time.time() - now.since
             if 0 <= young < _YOUNG:
                 time.sleep(_YOUNG - young)
-                live = moving.supervised.status()
-        if live["pid"]:
-            found = processes.snapshot(live["pid"])
+                now = moving.supervisor.now()
+        if now.pid:
+            found = processes.snapshot(now.pid)
             if found is not None:
                 moving.before = moving.record.before = found
-
-    def _end_supervisors(self, pid: int) -> None:
-        """Have a runsvdir, which runs as a service such as that of a user, end with all that it supervises.
-
-        SIGTERM would leave its runsv behind, and those hold the locks that the next runsvdir needs: runsvdir(8).
-        """
-        import signal
-
-        # Not to be started again, until its supervisor is told to exit.
-        self.moving.supervised.control(b"o")
-        try:
-            os.kill(pid, signal.SIGHUP)
-        except ProcessLookupError:
-            pass
 
     def _wait_for_sockets(self, stats: t.Sequence[processes.Stat], deadline: float) -> None:
         """Until no process that the service left behind listens where the new one is going to."""
@@ -250,7 +232,7 @@ class StartUnits(Jobs):
     """Start the units; undone, stop all units of the service and see that they are down."""
 
     def __init__(self, moving: Moving) -> None:
-        super().__init__("start", moving.start, allow_skipped=not moving.record.was.get("running"))
+        super().__init__("start", moving.start, allow_skipped=not moving.supervisor.was["running"])
         self.moving = moving
 
     def apply(self, ctx: Context) -> bool:
@@ -282,7 +264,7 @@ class Compare(OfService):
             moving.after = look_at_unit(ctx.manager, moving.main)
             if moving.before is None or moving.after is None:
                 break
-            moving.differences = compare(moving.before, moving.after, moving.accept, ports, moving.supervised.path)
+            moving.differences = compare(moving.before, moving.after, moving.accept, ports, moving.expected)
             worse = [one for one in moving.differences if one["worse"]]
             only_sockets = all(one["what"] == "sockets" for one in worse)
             if not worse or time.monotonic() - began >= (moving.listen if only_sockets else _YOUNG):
@@ -347,9 +329,7 @@ class Finish(OfService):
 
     def apply(self, ctx: Context) -> bool:
         record = self.moving.record
-        if record.held_down:
-            remove(f"{record.path}/down")
-            record.held_down = False
+        self.moving.supervisor.finished()
         before, record.phase = record.phase, "handed_over"
         try:
             self.records.save(record)
@@ -357,5 +337,5 @@ class Finish(OfService):
             # It is not, and the way back goes by that.
             record.phase = before
             raise
-        self.moving.supervised.unlock()
+        self.moving.supervisor.release()
         return False

@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import listeners
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
     is_masked,
     link_directories,
@@ -26,13 +27,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.steps i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
     TRIAL,
     UNITS,
-    Init,
     SwitchInit,
     trial_units,
 )
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import OldInit
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import Given
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.record import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.verify import Moved
@@ -46,7 +47,7 @@ class Preparation:
     :raises BadInput: a service has no unit, or one without a text.
     """
 
-    def __init__(self, module: Module, init: Init, given: t.Sequence[Given], trial: int, warnings: list[str]) -> None:
+    def __init__(self, module: Module, init: OldInit, given: t.Sequence[Given], trial: int, warnings: list[str]) -> None:
         self._module, self._init, self._given, self._trial, self._warnings = module, init, given, trial, warnings
         self.files, self.enable, self.disable = self._wanted()
         self.asked: Asked = {"files": self.files, "enable": self.enable, "disable": self.disable, "trial": trial}
@@ -175,6 +176,7 @@ class Preparation:
             services.append(
                 {
                     "name": given.name,
+                    "source": given.source or names()[0],
                     "path": given.path,
                     "units": [unit.name for unit in given.units] or [given.packaged],
                     "packaged": bool(given.packaged),

@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine import durable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_through
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import DIRECTORY, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import OldInit
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import check_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.prepare import Preparation
@@ -32,7 +34,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch 
     ChooseSystemd,
     Forget,
     GoBack,
-    Init,
 )
 
 if t.TYPE_CHECKING:
@@ -72,7 +73,7 @@ class _Task:
         self.module = module
         self.params = module.params
         self.check = module.check_mode
-        self.init = Init()
+        self.init = OldInit(durable)
         self.record = Record.load()
         self.given = check_services(self.params["services"] or ())
         self.accept = list(self.params["accept"])
@@ -92,15 +93,13 @@ class _Task:
 
     def result(self, plan: Plan | None, **more: t.Any) -> dict[str, t.Any]:
         """What every state returns."""
-        old = self.init.old_program()
         result: dict[str, t.Any] = {
             "changed": bool(plan and plan.changed),
             "phase": self.record.phase,
             "runs": self.first,
             "boots": self.init.boots(),
             "reboot": False,
-            # Under the old init, the command `reboot` may go by way of /sbin/init, which is systemd's already.
-            "reboot_command": "systemctl reboot" if self.booted else f"{old} 6" if old else "reboot",
+            "reboot_command": "systemctl reboot" if self.booted else self.init.reboot_command(),
             "services": [],
             "warnings": self.warnings,
             **more,

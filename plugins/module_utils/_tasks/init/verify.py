@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets im
     is_passing,
     listeners,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import load, names
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, unit_type
@@ -28,7 +29,11 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import Snapshot
     from ansible_collections.pidone.systemd.plugins.module_utils._observe.sockets import Listener
 
-    class Moved(t.TypedDict):
+    class _Moved(t.TypedDict, total=False):
+        # Records of earlier versions have none.
+        source: str
+
+    class Moved(_Moved):
         """A service of the record: what it was, and what was asked of it, before the host booted systemd."""
 
         name: str
@@ -219,15 +224,13 @@ def _service(
         return told
     mine = [one.partition(":")[2] for one in accept if one.startswith(f"{name}:")]
     mine += [one for one in accept if ":" not in one]
-    differences = compare(before, after, {*service.get("accept", ()), *mine})
+    # Of a record that has no source, the only ones that there were then are meant, which are alike.
+    expected = load(service.get("source") or names()[0]).expected(service["path"])
+    differences = compare(before, after, {*service.get("accept", ()), *mine}, expected=expected)
     if service.get("packaged"):
         for one in differences:
             if not one["worse"] and not one["expected"] and one["what"] not in mine:
                 one.update({"expected": True, "reason": "the unit of the package does it in this way"})
-    for one in differences:
-        if one["what"] == "cwd" and one["before"] == service.get("path") and one["after"] == "/" and one["worse"]:
-            # Every script began in the service directory. The translation keeps that where something relative is used.
-            one.update({"expected": True, "worse": False, "reason": "nothing refers to the service directory"})
     told["differences"] = differences
     worse = [one for one in differences if one["worse"]]
     told["parity"] = not worse

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import load
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
 
 if t.TYPE_CHECKING:
@@ -22,5 +22,5 @@ def gather(module: Module) -> dict[str, t.Any]:
         for option in ("root", "path"):
             if options[option] is not None:
                 check_directory(options[option], option)
-        definitions = collect(options["source"], options["root"], options["path"], options["name"])
+        definitions = load(options["source"]).find(options["root"], options["path"], options["name"])
     return {"changed": False, "definitions": definitions}

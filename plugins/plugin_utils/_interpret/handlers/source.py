@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import SETTINGS, exporting, may_set_path
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.outcome import Before

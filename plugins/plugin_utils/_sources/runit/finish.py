@@ -51,7 +51,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv i
 if t.TYPE_CHECKING:
     from tree_sitter import Node
 
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File
 
 
 _AFTER_EVERY_EXIT = "runs after every exit: ExecStopPost="

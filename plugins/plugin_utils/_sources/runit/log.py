@@ -20,7 +20,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draf
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import shebang_of, shell_of
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import File, Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw
 
 _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()

@@ -9,7 +9,7 @@ import functools
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import plain_settings
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import plain_settings
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import (
     evaluate_file,
     open_settings,

@@ -30,7 +30,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.run 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import own_files
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import Raw
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
 
 # Programs that ask runsv, supervise or runsvdir, besides sv.

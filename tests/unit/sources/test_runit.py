@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect import runit
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect, read_status
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.host import Host
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit import collect as runit
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect, read_status
 
 RUN = "#!/bin/sh\nexec webd\n"
 
@@ -335,7 +336,7 @@ def test_bad_places(tmp_path: Path) -> None:
 
 
 def test_links_do_not_lead_out_of_the_root(tmp_path: Path) -> None:
-    host = runit.Host(str(tmp_path))
+    host = Host(str(tmp_path))
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "sv").symlink_to("/../../etc/runit")
     assert host.resolve("/etc/sv/web") == "/etc/runit/web"
@@ -343,7 +344,7 @@ def test_links_do_not_lead_out_of_the_root(tmp_path: Path) -> None:
 
 def test_the_host_needs_nothing_but_python() -> None:
     code = (
-        "import sys, ansible_collections.pidone.systemd.plugins.module_utils._collect.runit;"
+        "import sys, ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect;"
         "print([name for name in ('jeepney', 'tree_sitter', 'yaml', 'ansible') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,

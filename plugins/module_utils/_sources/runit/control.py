@@ -10,8 +10,8 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import is_supervised, read_status
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import is_supervised, read_status
 
 # runsvdir looks at its directory every five seconds.
 if t.TYPE_CHECKING:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect import reading, runit
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.runit import collect
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import reading
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit import collect as runit
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 

@@ -8,7 +8,6 @@ Needs nothing but Python on the host, and changes nothing there.
 
 from __future__ import annotations
 
-import base64
 import fnmatch
 import glob
 import os
@@ -16,85 +15,27 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._collect.reading import (
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.host import (
+    MOST_FILES,
+    SOURCED,
+    SOURCED_NEAR,
+    Host,
+    Reading,
+    Users,
+    add_facts,
+    content_of,
+    listed,
+    programs_of,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import (
     names_in,
     opens_for_reading,
-    plain_settings,
     read_file,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 
 if t.TYPE_CHECKING:
-
-    class _File(t.TypedDict):
-        path: str
-
-    class File(_File, total=False):
-        """A file of a service, or one elsewhere that its scripts name; what is not there is left out."""
-
-        # `file`, `link`, `directory`, `fifo`, `socket`, `device`, or `absent`.
-        type: str
-        target: str
-        # As octal digits.
-        mode: str
-        size: int
-        # `utf-8` where it is not told, or `base64`.
-        encoding: str
-        content: str
-        # Why there is no content, or what is to be kept from others: not for everybody, too large, no text.
-        private: bool
-        truncated: bool
-        binary: bool
-        # Names of variables that it sets, and that it mentions, where its contents stay on the host.
-        variables: list[str]
-        mentioned: list[str]
-
-    class User(t.TypedDict):
-        """A user as the files of the host have it; numbers are text."""
-
-        uid: str
-        gid: str
-        home: str
-        groups: list[str]
-
-    class Status(t.TypedDict, total=False):
-        """What a supervisor keeps of a service; see `read_status`."""
-
-        running: bool
-        pid: int | None
-        wanted: str | None
-        paused: bool
-        since: int
-
-    class State(Status, total=False):
-        """The same, and whether the service is linked (`enabled`), has a file `down`, or runs but is not started again."""
-
-        enabled: bool
-        down: bool
-        once: bool
-
-    class _Raw(t.TypedDict):
-        name: str
-
-    class Raw(_Raw, total=False):
-        """The raw definition of a service, which translators read (`_model/definition.py`)."""
-
-        source: str
-        path: str
-        # Whether the files are those of a host, rather than of a checkout.
-        live: bool
-        assumed_path: bool
-        links: list[str]
-        files: list[File]
-        external: list[File]
-        state: State
-        # Word of a script -> path of the program, and -> user.
-        commands: dict[str, str]
-        users: dict[str, User]
-        # Paths of a unit and of a SysV script of the same name.
-        unit: str | None
-        initscript: str | None
-        problems: list[str]
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw, State
 
 # Where service directories are defined, most specific first; `*` is one name.
 _DEFINED = (
@@ -122,89 +63,10 @@ _SCANNED = (
 )
 # What of a service directory is not a definition.
 _SKIPPED = frozenset(("supervise", "main", ".git", ".svn"))
-_LARGEST = 256 * 1024
-_MOST_BYTES = 2 * 1024 * 1024
-_MOST_FILES = 400
 _MOST_DIRECTORIES = 10000
 _DEEPEST = 8
 # What is translated, and so has to be read whoever may read it; of other files that are not for everybody the contents stay here.
 _TRANSLATED = re.compile(r"(?:log/)?(?:run|finish|check|down|control/[^/]+)\Z|log/(?:.*/)?config\Z")
-
-_VARIABLE_PATH = re.compile(rb"/etc/(?:default|conf\.d|sysconfig)/(?:\$\{PWD##\*/\}|\$\(basename [^)]*\)|\$\{?NAME\}?)")
-_WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-# Only files that a script sources or names as an environment directory are read; the rest of a host is none of our business.
-_SOURCED = re.compile(rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(/[A-Za-z0-9_./@:+-]+)", re.M)
-_SOURCED_NEAR = re.compile(
-    rb"(?:^|[\s;&|({])(?:\.|source)\s+[\"']?(?:\./)?([A-Za-z0-9_.@+-]+)(?=[\s\"';&|)}]|\Z)", re.M
-)
-_ENVDIR = re.compile(rb"(?:-e\s*|envdir\s+)[\"']?(/[A-Za-z0-9_./@:+-]+)")
-
-
-# The file of a variable in a directory of such, whatever that directory is called.
-_VALUE = re.compile(r".*/[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-def _is_value(path: str, data: bytes) -> bool:
-    """Whether a file with NUL bytes is the value of a variable, in which chpst -e reads them as line breaks."""
-    if path.split("/")[0] == "env":
-        return True
-    return _VALUE.match(path) is not None and re.search(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]", data) is None and _is_utf8(data)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-class Host:
-    """A file tree: a host's, or one below `root`. Absolute links inside are followed inside."""
-
-    def __init__(self, root: str = "/") -> None:
-        self.root = "" if root in ("", "/") else os.path.realpath(root)
-
-    def outer(self, path: str) -> str:
-        """Where a path of the tree is for this process, links resolved within the tree."""
-        if not self.root:
-            return os.path.realpath(path)
-        return self.root + self.resolve(path)
-
-    def resolve(self, path: str) -> str:
-        """A path of the tree with its links resolved, as a path of the tree."""
-        if not self.root:
-            return os.path.realpath(path)
-        parts = [part for part in path.split("/") if part and part != "."]
-        done: list[str] = []
-        links = 0
-        while parts:
-            part = parts.pop(0)
-            if part == "..":
-                if done:
-                    done.pop()
-                continue
-            here = self.root + "/" + "/".join(done + [part])
-            try:
-                target = os.readlink(here)
-            except OSError:
-                done.append(part)
-                continue
-            links += 1
-            if links > 40:
-                break
-            more = [one for one in target.split("/") if one and one != "."]
-            if target.startswith("/"):
-                done = []
-            parts = more + parts
-        return "/" + "/".join(done)
-
-    def inner(self, path: str) -> str:
-        """A path of this process as one of the tree."""
-        if self.root and (path == self.root or path.startswith(self.root + "/")):
-            return path[len(self.root) :] or "/"
-        return path
 
 
 def collect(
@@ -228,14 +90,14 @@ def collect(
     else:
         places = _known_places(host, scanned_elsewhere(scanners))
     found = []
-    users = _Users(host)
+    users = Users(host)
     programs: dict[str, str] | None = None
     scanned = {os.path.realpath(one.directory) for one in scanners if one.uid == 0}
     for place in places:
         if names and not any(fnmatch.fnmatchcase(place.name, pattern) for pattern in names):
             continue
         if place.live and programs is None:
-            programs = _programs(host)
+            programs = programs_of(host)
         one = _service(host, place, source, users, programs or {})
         if place.live and not host.root:
             _see(one, place, scanned)
@@ -267,13 +129,6 @@ class _Place:
         self.only_run = ""
 
 
-def _listed(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []
-
-
 def _is_service(directory: str) -> bool:
     return os.path.lexists(os.path.join(directory, "run"))
 
@@ -283,7 +138,7 @@ def _known_places(host: Host, elsewhere: t.Sequence[str]) -> list[_Place]:
     for pattern in (*_SCANNED, *elsewhere):
         for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
             real = host.outer(host.inner(outer))
-            for name in _listed(real):
+            for name in listed(real):
                 # runsvdir skips names that begin with a dot.
                 if name.startswith("."):
                     continue
@@ -297,7 +152,7 @@ def _known_places(host: Host, elsewhere: t.Sequence[str]) -> list[_Place]:
                     place.links.append(link)
     for pattern in _DEFINED:
         for outer in sorted(glob.glob(host.root + pattern)) if "*" in pattern else [host.root + pattern]:
-            for name in _listed(outer):
+            for name in listed(outer):
                 if name.startswith("."):
                     continue
                 inside = host.resolve(host.inner(outer) + "/" + name)
@@ -381,7 +236,7 @@ def running_scanners(proc: str = "/proc") -> list[Scanner]:
     except OSError:
         return []
     found = []
-    for number in sorted(int(name) for name in _listed(proc) if name.isdigit()):
+    for number in sorted(int(name) for name in listed(proc) if name.isdigit()):
         base = f"{proc}/{number}"
         try:
             with open(f"{base}/comm", "rb") as stream:
@@ -423,84 +278,12 @@ def links_to(outer: str, host: Host | None = None, more: t.Sequence[str] = ()) -
 
 def links_in(directory: str, outer: str) -> list[str]:
     """The entries of one scanned directory that lead to a service directory, its links resolved."""
-    links = [os.path.join(directory, entry) for entry in _listed(directory) if not entry.startswith(".")]
+    links = [os.path.join(directory, entry) for entry in listed(directory) if not entry.startswith(".")]
     return [link for link in links if os.path.realpath(link) == outer]
 
 
-class _Reading:
-    """The files of one service as they are read, with what was in the way and how many bytes may still come."""
-
-    def __init__(self, host: Host, live: bool) -> None:
-        self.host = host
-        self.live = live
-        self.problems: list[str] = []
-        self.left = _MOST_BYTES
-
-    def names(self, directory: str) -> list[str]:
-        return names_in(directory, self.host.root)
-
-    def file(self, where: str, inner: str, secret: bool = True) -> File:
-        """One file: its mode and, unless it may hold a secret or is none of the directory's, what it holds.
-
-        :param secret: whether the contents stay here where not everybody may read them.
-        """
-        one: File = {"path": inner, "type": "file"}
-        try:
-            content = read_file(where, _LARGEST + 1, self.host.root)
-        except OSError as error:
-            self.problems.append(f"{inner}: {error.strerror}")
-            return one
-        if content is None:
-            self.problems.append(f"{inner}: is no regular file")
-            return one
-        one["mode"] = f"{stat.S_IMODE(content.info.st_mode):04o}"
-        one["size"] = content.info.st_size
-        data = content.data
-        if data is None:
-            one["private"] = True
-            self.problems.append(
-                f"{inner}: is a link to a file of another owner that is not for everybody, so it was not read"
-            )
-            return one
-        # Nothing is known of where a checkout will be, so the modes of its directories say nothing.
-        if not (content.public if self.live else content.info.st_mode & stat.S_IROTH):
-            one["private"] = True
-            if secret:
-                return one
-        if len(data) > _LARGEST:
-            if data[:4] == b"\x7fELF":
-                one["binary"] = True
-            else:
-                one["truncated"] = True
-            return one
-        if b"\0" in data[:4096] and not _is_value(inner, data):
-            one["binary"] = True
-            return one
-        if len(data) > self.left:
-            one["truncated"] = True
-            self.problems.append(f"{inner}: was not read, since the files before it hold {_MOST_BYTES} bytes already")
-            return one
-        self.left -= len(data)
-        try:
-            one["content"] = data.decode("utf-8")
-        except UnicodeDecodeError:
-            one["content"] = base64.b64encode(data).decode("ascii")
-            one["encoding"] = "base64"
-        return one
-
-    def add_names(self, one: File, where: str) -> None:
-        """Of settings that stay here, the names of the variables, if it is plain settings (`plain_settings`)."""
-        content = read_file(where, _LARGEST, self.host.root)
-        if content is None or content.data is None:
-            return
-        plain = plain_settings(content.data.decode("utf-8", "surrogateescape"))
-        if plain is not None:
-            one["variables"] = sorted(plain[0])
-            one["mentioned"] = sorted(plain[1])
-
-
-def _service(host: Host, place: _Place, source: str, users: _Users, programs: dict[str, str]) -> Raw:
-    reading = _Reading(host, place.live)
+def _service(host: Host, place: _Place, source: str, users: Users, programs: dict[str, str]) -> Raw:
+    reading = Reading(host, place.live)
     problems = reading.problems
     files: list[File] = []
     if place.only_run:
@@ -520,33 +303,21 @@ def _service(host: Host, place: _Place, source: str, users: _Users, programs: di
     if place.assumed:
         raw["assumed_path"] = True
     if place.live:
-        texts = [_bytes(one) for one in files if one.get("content")]
-        raw["external"] = _elsewhere(reading, place, texts)
-        texts += [_bytes(one) for one in raw["external"] if one.get("content")]
-        words: set[str] = set()
-        for text in texts:
-            words.update(word.decode("ascii") for word in _WORD.findall(text))
-        raw["commands"] = {word: programs[word] for word in sorted(words) if word in programs}
-        raw["users"] = users.named(words)
-        unit = _unit(host, place.name)
-        if unit:
-            raw["unit"] = unit
-        if os.access(host.root + "/etc/init.d/" + place.name, os.X_OK):
-            raw["initscript"] = "/etc/init.d/" + place.name
+        add_facts(raw, reading, users, programs)
     if problems:
         raw["problems"] = problems
     return raw
 
 
-def _read(reading: _Reading, outer: str, relative: str, files: list[File], depth: int = 0) -> None:
+def _read(reading: Reading, outer: str, relative: str, files: list[File], depth: int = 0) -> None:
     host, problems = reading.host, reading.problems
     for name in reading.names(outer):
         if name in _SKIPPED:
             continue
         where = os.path.join(outer, name)
         inner = relative + "/" + name if relative else name
-        if len(files) >= _MOST_FILES:
-            problems.append(f"more than {_MOST_FILES} files in the service directory; the rest was not read")
+        if len(files) >= MOST_FILES:
+            problems.append(f"more than {MOST_FILES} files in the service directory; the rest was not read")
             return
         real = host.outer(host.inner(where))
         try:
@@ -578,103 +349,15 @@ def _read(reading: _Reading, outer: str, relative: str, files: list[File], depth
             files.append({"path": inner, "type": kind, "mode": f"{stat.S_IMODE(info.st_mode):04o}"})
 
 
-def _name_variables(reading: _Reading, outer: str, files: t.Sequence[File]) -> None:
+def _name_variables(reading: Reading, outer: str, files: t.Sequence[File]) -> None:
     """The names of variables of files that stay here, of those alone that a script sources: another's line may be a secret."""
-    scripts = [_bytes(one) for one in files if one.get("content") and _TRANSLATED.match(one["path"])]
-    sourced = {os.fsdecode(name) for text in scripts for name in _SOURCED_NEAR.findall(text)}
+    scripts = [content_of(one) for one in files if one.get("content") and _TRANSLATED.match(one["path"])]
+    sourced = {os.fsdecode(name) for text in scripts for name in SOURCED_NEAR.findall(text)}
     # Also by its whole path.
-    sourced |= {os.path.basename(os.fsdecode(path)) for text in scripts for path in _SOURCED.findall(text)}
+    sourced |= {os.path.basename(os.fsdecode(path)) for text in scripts for path in SOURCED.findall(text)}
     for one in files:
         if one.get("private") and "content" not in one and one["path"] in sourced:
             reading.add_names(one, os.path.join(outer, one["path"]))
-
-
-def _bytes(one: File) -> bytes:
-    if one.get("encoding") == "base64":
-        return base64.b64decode(one["content"])
-    return str(one["content"]).encode("utf-8", "surrogateescape")
-
-
-def _elsewhere(reading: _Reading, place: _Place, texts: t.Sequence[bytes]) -> list[File]:
-    """Settings files and environment directories elsewhere that the scripts name; also that they are not there."""
-    host = reading.host
-    sourced: list[str] = []
-    listed: list[str] = []
-    for text in texts:
-        sourced += [match.decode("ascii") for match in _SOURCED.findall(text)]
-        if b"invoke-run" in text.split(b"\n", 1)[0] or _VARIABLE_PATH.search(text):
-            sourced += [f"/etc/{kind}/{place.name}" for kind in ("default", "conf.d", "sysconfig")]
-        for match in _ENVDIR.findall(text):
-            directory = match.decode("ascii").rstrip("/")
-            names = reading.names(host.root + directory)[:_MOST_FILES]
-            listed += [directory + "/" + name for name in names if not name.startswith(".")]
-    found: list[File] = []
-    for path in dict.fromkeys([*sourced, *listed]):
-        if path.startswith(place.path + "/") or len(found) >= 64:
-            continue
-        outer = host.outer(path)
-        if os.path.isfile(outer):
-            one = reading.file(host.root + path, path)
-            if one.get("private") and path in sourced:
-                reading.add_names(one, host.root + path)
-            found.append(one)
-        elif not os.path.lexists(outer):
-            found.append({"path": path, "type": "absent"})
-    return found
-
-
-def _programs(host: Host) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for directory in _PATH:
-        outer = host.outer(directory)
-        for name in _listed(outer):
-            found.setdefault(name, directory + "/" + name)
-    return found
-
-
-def _unit(host: Host, name: str) -> str | None:
-    for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
-        path = f"{directory}/{name}.service"
-        if os.path.isfile(host.root + path):
-            return path
-    return None
-
-
-class _Users:
-    """The user and group database of the tree; of a host the files only, no network."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.users: dict[str, User] | None = None
-
-    def named(self, words: t.Iterable[str]) -> dict[str, User]:
-        """Of the words, those that are users or ids of users, with uid, gid, home and supplementary groups."""
-        if self.users is None:
-            self.users = self._load()
-        users = self.users
-        return {word: users[word] for word in sorted(set(words)) if word in users and word not in ("root", "0")}
-
-    def _lines(self, path: str) -> list[list[str]]:
-        try:
-            content = read_file(self.host.root + path, 64 * 1024 * 1024, self.host.root)
-        except OSError:
-            return []
-        if content is None or content.data is None:
-            return []
-        lines = content.data.decode("utf-8", "replace").split("\n")
-        return [line.split(":") for line in lines if line.strip() and not line.startswith("#")]
-
-    def _load(self) -> dict[str, User]:
-        users: dict[str, User] = {}
-        for row in self._lines("/etc/passwd"):
-            if len(row) >= 6:
-                users[row[0]] = {"uid": row[2], "gid": row[3], "home": row[5], "groups": []}
-        for row in self._lines("/etc/group"):
-            if len(row) >= 4:
-                for member in row[3].split(","):
-                    if member in users and users[member]["gid"] != row[2]:
-                        users[member]["groups"].append(row[0])
-        return {**{user["uid"]: user for user in users.values()}, **users}
 
 
 def _state(place: _Place, files: t.Sequence[File]) -> State:
@@ -712,7 +395,7 @@ def is_supervised(path: str) -> bool | None:
     return opens_for_reading(f"{path}/supervise/ok")
 
 
-def read_status(path: str) -> Status | None:
+def read_status(path: str) -> State | None:
     """The 20 bytes (daemontools: 18) that runsv keeps of a service; None where there are none.
 
     :returns: `running`, `pid` (None when down), `wanted` (up or down), `paused`, `since` (seconds of the epoch).
