@@ -17,8 +17,9 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.table import WRAPPERS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer, assignments
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    NAME,
     assigned,
     commands_in,
     line_of,
@@ -26,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, quote
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -311,7 +312,8 @@ def _keep_in_front(
         it.outcome.prefix_execs = True
     if node.type == "declaration_command":
         exports = set()
-    text = exporting(it, one.text + (" &" if background else ""), exports)
+    may_set = _may_set(it, node) if one.calls & {".", "source", "eval"} else {}
+    text = assignments(may_set) + exporting(it, one.text + (" &" if background else ""), exports)
     pure = (
         node.type == "variable_assignment"
         and not called(it, node)
@@ -321,7 +323,7 @@ def _keep_in_front(
     )
     hands_on = bool(exports) or node.type == "declaration_command" or any(_hands_on(each) for each in called(it, node))
     it.outcome.put_before(one._replace(text=text, sets=sets if pure else None, exports=hands_on))
-    changed = set(sets)
+    changed = {*sets, *may_set}
     if one.calls & {"set", "shift"}:
         changed |= {name for name in it.scope.vars if name.isdigit()} | {"@", "*", "#"}
     for name in changed:
@@ -411,6 +413,16 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
 def needs_shell(it: Interpreter) -> bool:
     """Whether a program that is called now is to have a PATH, or variables, that only the shell has."""
     return it.outcome.hands_on() or any(piece.kind == "shell" for piece in it.get("PATH", True) or ())
+
+
+def _may_set(it: Interpreter, node: Node) -> dict[str, str]:
+    """The variables that the script knows and goes on using, which code that is read here may set: name -> value, for the shell."""
+    found = {}
+    for name in sorted(it.text.later(node) & it.scope.vars.keys()):
+        value = constant(it.scope.vars[name] or [Piece("shell", "")])
+        if NAME.match(name) and value is not None:
+            found[name] = quote(value)
+    return found
 
 
 def _hands_on(function: Node) -> bool:

@@ -27,12 +27,14 @@ ROOT = Path(__file__).parents[3]
 PLUGINS = ROOT / "plugins"
 # Names of sources, and what theirs are called.
 WORDS = re.compile(rf"{'|'.join(_sources.names())}|runsv|svscan|svlogd|\bsv\b|/etc/service", re.I)
+#: Roles that are `service_migration` for one source.
+FACES = ("runit_migration",)
 #: Files that know no source by name, and files that do all the same, with why: none.
 KNOW_NONE = [
     *sorted((PLUGINS / "module_utils" / "_tasks").rglob("*.py")),
     *sorted((PLUGINS / "module_utils" / "_engine").rglob("*.py")),
     *sorted((PLUGINS / "plugin_utils").glob("_migration*.py")),
-    *sorted((ROOT / "roles").glob("*/tasks/*.yml")),
+    *sorted(path for path in (ROOT / "roles").glob("*/tasks/*.yml") if path.parts[-3] not in FACES),
 ]
 EXCEPTIONS: dict[str, str] = {}
 

@@ -114,8 +114,8 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         ):
             it.note("settings.unused", ".", f"{path} sets nothing that the script uses; not read any more")
             return
-        if any(it.outcome.used_before(name) for name in names):
-            raise NeedShell("what comes before it uses other values of its variables")
+        if any(it.outcome.used_before(name) or _is_of_shell(it, name) for name in names):
+            raise NeedShell("what comes before it uses or sets its variables")
         settings_file(it, path, optional)
         open_settings(it, names, values)
         it.note(
@@ -125,6 +125,11 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         )
         return
     evaluate_file(it, path, content, optional, node)
+
+
+def _is_of_shell(it: Interpreter, name: str) -> bool:
+    """Whether only the shell has set a variable so far, after systemd would have read the file."""
+    return any(piece.kind == "shell" for piece in it.scope.vars.get(name) or ())
 
 
 def withheld_settings(it: Interpreter, path: str, optional: bool) -> bool:
