@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         began = time.time()
         answer = self._execute_module(module_name="pidone.systemd.service_handover_info", task_vars=task_vars)
-        result.update(_answers.of_its_run(answer))
+        result.update(_answers.of_its_run(_answers.without_facts(self, answer)))
         if result.get("failed") or result.get("unreachable") or result.get("skipped"):
             return result
         try:

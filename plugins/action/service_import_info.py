@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
                 result["changed"] = False
             else:
                 answer = self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars)
-                result.update(_answers.of_its_run(answer))
+                result.update(_answers.of_its_run(_answers.without_facts(self, answer)))
                 if result.get("failed") or result.get("unreachable") or result.get("skipped"):
                     return result
                 options = self._task.args

@@ -59,13 +59,15 @@ class ActionModule(ActionBase):
             if not failure and facts["blocked"] and options["mode"] != "plan":
                 failure = _undecided(host, facts["blocked"])
             made = report({**facts, "failed": bool(failure)})
-            result["files"] = [] if self._task.check_mode else _kept(made, options["directory"])
+            result.update(made.summary, changed=False)
+            result["files"] = [] if self._task.check_mode else _kept(made, options["directory"], bool(failure))
         except SystemdError as error:
             result.update(failed=True, msg=error.msg, **error.data)
+            if "ok" in result:
+                result["ok"] = False
             return result
         for line in made.lines:
             Display().display(line)
-        result.update(changed=False, ansible_facts={"service_migration_summary": made.summary})
         # Of a failure all is shown, and the lines have been a moment ago.
         if failure:
             result.update(failed=True, msg="\n".join(map(plain, failure.split("\n"))))
@@ -83,14 +85,16 @@ def _undecided(host: str, blocked: list[dict[str, t.Any]]) -> str:
     )
 
 
-def _kept(made: Report, directory: str) -> list[str]:
+def _kept(made: Report, directory: str, failed: bool) -> list[str]:
     """The files that were written: the report for people, and the one for programs."""
     if not directory:
         return []
     place, files = Directory(directory, "directory"), []
     texts = {"md": made.markdown, "json": json.dumps(made.data, indent=4, sort_keys=True, ensure_ascii=False)}
     # A run that found nothing to do must not take the place of the report of the one that did it.
-    stays = list(made.summary["outcomes"]) == ["already"]
+    done = set(made.summary["outcomes"])
+    nothing = not done if made.summary["mode"] == "finish" else done <= {"already"}
+    stays = nothing and not failed and made.summary["mode"] != "plan"
     for suffix, text in texts.items():
         name = f"{made.file}.{suffix}"
         if stays and place.read(name) is not None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import without_facts
 from ansible_collections.pidone.systemd.plugins.plugin_utils._early import with_early_start
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import OLDEST, TooOld, pack
 
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):
                 answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
         answer.pop("pidone_jeepney", None)
 
-        result.update(answer)
+        result.update(without_facts(self, answer))
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

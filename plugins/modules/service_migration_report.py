@@ -14,8 +14,8 @@ version_added: 1.0.0
 author:
   - pidone.systemd contributors (!UNKNOWN)
 description:
-  - Makes the report of one host out of what the modules of a migration returned, shows a few lines of it, keeps it in files on the controller, and
-    sets the fact C(service_migration_summary), of which the filter P(pidone.systemd.fleet_report#filter) makes the report of a fleet.
+  - Makes the report of one host out of what the modules of a migration returned, shows a few lines of it, and keeps it in files on the controller. Of
+    what it returns, the filter P(pidone.systemd.fleet_report#filter) makes the report of a fleet.
   - Fails where the migration failed, once the report is written.
   - Runs on the controller only and contacts no host.
   - What hosts said is shown as text. In Markdown it is escaped, and control characters are written as their numbers.
@@ -31,7 +31,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - A report is no change. One that tells of nothing but services that had moved before leaves the files of an earlier one.
+      - A report is no change. One that tells of nothing, or of nothing but services that had moved before, leaves the files of an earlier one.
   platform:
     platforms: all
     details:
@@ -100,6 +100,11 @@ EXAMPLES = r"""
     plan: "{{ plan }}"
     results: "{{ handover.services }}"
     directory: "{{ playbook_dir }}/reports"
+  register: summary
+
+- name: Report what became of the hosts
+  ansible.builtin.debug:
+    msg: "{{ (dict([[inventory_hostname, summary]]) | pidone.systemd.fleet_report).lines }}"
 """
 
 RETURN = r"""
@@ -114,6 +119,52 @@ files:
   description: The files on the controller; in check mode, none.
   type: list
   elements: str
+  returned: always
+host:
+  description: Name of the host.
+  type: str
+  returned: always
+mode:
+  description: What was done to it, as in O(mode).
+  type: str
+  returned: always
+checked:
+  description: Whether it was check mode.
+  type: bool
+  returned: always
+when:
+  description: When the report was made.
+  type: str
+  returned: always
+ok:
+  description: Whether all went well.
+  type: bool
+  returned: always
+counts:
+  description: How many services there are (C(services)), and how many of each kind.
+  type: dict
+  returned: always
+outcomes:
+  description: How many services came to what.
+  type: dict
+  returned: always
+  sample: {handed_over: 2}
+parity:
+  description: Of how many services the process could be compared (C(of)), and how many are what they were (C(same)).
+  type: dict
+  returned: always
+seconds:
+  description: How long it took.
+  type: float
+  returned: always
+notes:
+  description: The lines of O(notes).
+  type: list
+  elements: str
+  returned: always
+blocked:
+  description: Names of services that could not move, with the reasons.
+  type: dict
   returned: always
 """
 

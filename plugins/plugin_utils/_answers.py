@@ -430,9 +430,10 @@ _FACTS = record(
         "notes": optional(list_of(optional(text(_LONGEST_TEXT)))),
     },
 )
-# Keys that have a meaning to Ansible and cannot change what it does, unlike ansible_facts or add_host.
+# Keys that have a meaning to Ansible and cannot change what it does; of `ansible_facts` there is only what the controller found.
 _RUN = (
     "failed", "unreachable", "skipped", "msg", "rc", "exception", "warnings", "deprecations", "invocation", "module_stdout", "module_stderr",
+    "ansible_facts",
 )  # fmt: skip
 _COUNTS = table_of(text(), number)
 _STOPPED = record({"stopped": text()}, {"host": text()})
@@ -466,6 +467,9 @@ def summaries(value: t.Any, where: str = "input") -> dict[str, t.Any]:
     """
 
     def check(one: t.Any, place: str) -> t.Any:
+        if isinstance(one, t.Mapping) and one.get("failed") and "ok" not in one:
+            # The report itself could not be made.
+            return {"stopped": "stopped"}
         return (_STOPPED if isinstance(one, t.Mapping) and one.get("stopped") else _SUMMARY)(one, place)
 
     return t.cast("dict[str, t.Any]", table_of(text(), optional(check), 100000)(value, where))
@@ -496,8 +500,25 @@ def handover_info(answer: dict[str, t.Any]) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", _HANDOVER_INFO({key: answer[key] for key in keys if key in answer}, "the answer"))
 
 
+def without_facts(action: t.Any, answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """An answer without what would choose what a play does next: facts stand above the defaults of roles, and hosts can be added.
+
+    What stays is the interpreter that the controller itself has found.
+
+    :param action: the action plugin that ran the module.
+    """
+    found = {key: value for key, value in answer.items() if key not in ("ansible_facts", "add_host", "add_group")}
+    key = getattr(action, "_discovered_interpreter_key", None)
+    if key:
+        found["ansible_facts"] = {key: action._discovered_interpreter}
+    return found
+
+
 def of_its_run(answer: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What Ansible itself tells of the run of a module that changes nothing. Whatever else a host says is not passed on."""
+    """What Ansible itself tells of the run of a module that changes nothing. Whatever else a host says is not passed on.
+
+    :param answer: as `without_facts` returns it.
+    """
     found = {key: answer[key] for key in _RUN if key in answer}
     for key in ("failed", "unreachable", "skipped"):
         if key in found:

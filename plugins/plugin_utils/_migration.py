@@ -245,7 +245,8 @@ def _tolerated(planned: Planned, choice: Choice) -> list[str]:
         # Who wrote the unit has decided what it runs, and as whom; that it serves where the service did is still seen to.
         kinds += ["program", "user"]
     for one in choice.accept_differences:
-        name, colon, kind = one.partition(":")
+        # A service's name may hold a colon.
+        name, colon, kind = one.rpartition(":")
         if not colon:
             kinds.append(one.strip())
         elif fnmatch.fnmatchcase(planned["name"], name.strip()):

@@ -73,6 +73,20 @@ def test_a_host_with_jeepney_gets_only_the_digest(monkeypatch: pytest.MonkeyPatc
     assert done.sent == [DIGEST]
 
 
+def test_a_host_sets_no_facts_and_adds_no_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts stand above the defaults of roles, such as where they write on the controller."""
+    facts = {"ansible_facts": {"runit_migration_report_dir": "/etc"}, "add_host": {"host_name": "x"}, "add_group": "x"}
+    assert run(monkeypatch, {"changed": True, **facts}).result == {"changed": True}
+
+
+def test_the_interpreter_that_the_controller_found_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugin.ActionModule, "_discovered_interpreter_key", "discovered_interpreter_python", raising=False)
+    monkeypatch.setattr(plugin.ActionModule, "_discovered_interpreter", "/usr/bin/python3", raising=False)
+    answer = {"ansible_facts": {"discovered_interpreter_python": "/evil", "x": 1}}
+    found = plugin.without_facts(plugin.ActionModule, answer)
+    assert found == {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
+
+
 def test_first_contact_is_one_more_run(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, MISSING, {"changed": True})
     assert done.result == {"changed": True}

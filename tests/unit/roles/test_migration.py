@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import summaries
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import Choice, Outcome, among, plan
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import fleet, report
 
@@ -352,6 +353,7 @@ def test_the_summary_of_a_handover() -> None:
     ]
     assert made.data["ok"]
     assert "services" not in made.summary
+    assert fleet(summaries({"web1": {"failed": True, "msg": "no directory"}})).data["stopped"] == {"web1": "stopped"}
 
 
 def test_a_service_that_went_back_is_in_the_summary_with_its_reason() -> None:
@@ -595,7 +597,7 @@ def test_a_handover_takes_few_tasks() -> None:
     assert len(first) + len(load(ROLE / "tasks" / "collect.yml")) + len(mode) + 1 <= 8
 
 
-def wave(tmp_path: Path, mode: str, *hosts: str) -> subprocess.CompletedProcess[str]:
+def wave(tmp_path: Path, mode: str, *hosts: str, more: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """The playbook for hosts of which `gone` cannot be reached."""
     book, inventory = tmp_path / "site.yml", tmp_path / "hosts"
     inventory.write_text(
@@ -608,11 +610,25 @@ def wave(tmp_path: Path, mode: str, *hosts: str) -> subprocess.CompletedProcess[
     )
     book.write_text(
         "- import_playbook: pidone.systemd.migrate_from_runit\n"
-        f"  vars: {{migrate_hosts: all, migrate_mode: {mode}, migrate_become: false, migrate_waves: 100%}}\n"
+        f"  vars: {{migrate_hosts: all, migrate_mode: {mode}, migrate_become: false, migrate_waves: 100%}}\n".replace("}", f", {more}}}" if more else "}")
     )
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(book)]
-    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"), "ANSIBLE_SSH_RETRIES": "0"}
+    env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"), "ANSIBLE_SSH_RETRIES": "0", **settings}
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_a_host_whose_report_fails_is_no_host_whose_turn_has_not_come(tmp_path: Path) -> None:
+    """As with a service that is selected and does not exist."""
+    done = wave(tmp_path, "plan", "here", "there", more="runit_migration_select: [nosuch]")
+    assert done.returncode != 0
+    assert "nosuch" in done.stdout
+    assert "0 to go, 2 stopped" in done.stdout, done.stdout
+
+
+def test_the_summary_is_there_however_facts_are_kept(tmp_path: Path) -> None:
+    done = wave(tmp_path, "plan", "here", ANSIBLE_INJECT_FACT_VARS="False")
+    assert "0 of 1 hosts done" not in done.stdout
+    assert "to go" not in done.stdout.partition("Show how far")[2] or "0 to go" in done.stdout, done.stdout
 
 
 def test_a_host_that_nobody_reaches_stops_its_wave_before_anything_begins(tmp_path: Path) -> None:

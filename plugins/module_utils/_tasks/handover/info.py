@@ -35,15 +35,23 @@ _BUSES = ("/usr/bin/dbus-daemon", "/usr/bin/dbus-broker-launch")
 
 def gather(module: Module) -> dict[str, t.Any]:
     """What the host runs, and what was handed over there; returns the module's result."""
-    for option in ("name", "exclude"):
-        _check_patterns(option, module.params[option])
+    # With `-e`, nothing at all is given as an empty text.
+    exclude = [pattern for pattern in module.params["exclude"] if pattern]
+    _check_patterns("name", module.params["name"])
+    _check_patterns("exclude", exclude)
     store = Records()
     first = (read_text("/proc/1/comm") or "").strip()
     services: list[HandedOver] = []
+    warnings = []
     for name in store.names():
-        if not _chosen(name, module.params):
+        if not _named(name, module.params["name"]) or _named(name, exclude):
             continue
-        record = store.load(name)
+        try:
+            record = store.load(name)
+        except SystemdError as e:
+            # The others are of use all the same; who changes anything there will fail by it.
+            warnings.append(e.msg)
+            continue
         if record is not None:
             units = [{"name": unit} for unit in sorted(record.units)]
             services.append({"name": record.name, "source": record.source, "phase": record.phase, "units": units})
@@ -56,6 +64,7 @@ def gather(module: Module) -> dict[str, t.Any]:
         "init_phase": str(init.get("phase") or ""),
         "services": services,
         "os_release": _os_release(),
+        "warnings": warnings,
     }
 
 
@@ -67,11 +76,8 @@ def _check_patterns(option: str, patterns: t.Sequence[str]) -> None:
             )
 
 
-def _chosen(name: str, params: dict[str, t.Any]) -> bool:
-    def named(patterns: t.Iterable[str]) -> bool:
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-    return named(params["name"]) and not named(params["exclude"])
+def _named(name: str, patterns: t.Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _os_release() -> dict[str, str]:

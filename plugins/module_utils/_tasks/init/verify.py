@@ -113,7 +113,7 @@ def verify(
     while True:
         second = _look(ctx, names)
         told = [_service(service, first, second, accept) for service in services]
-        host = _host(before, accept)
+        host = _host(before, accept, _of_any_user(services))
         if not _only_sockets(told, host) or time.monotonic() > min(began + _LISTEN, deadline):
             break
         time.sleep(5 * _PAUSE)
@@ -283,7 +283,15 @@ def _reasons(ctx: Context, names: t.Sequence[str]) -> dict[str, str]:
     return {name: report_unhealthy(ctx, [name], "start").msg for name in names}
 
 
-def _host(before: t.Mapping[str, Listener], accept: t.Sequence[str]) -> list[Difference]:
+def _of_any_user(services: t.Sequence[Moved]) -> set[str]:
+    """The sockets of services that may run as another user now."""
+    befores = [service.get("before") for service in services if "user" in service.get("accept", ())]
+    return {name for before in befores if before for name in before["sockets"]}
+
+
+def _host(
+    before: t.Mapping[str, Listener], accept: t.Sequence[str], of_any_user: t.Container[str] = ()
+) -> list[Difference]:
     """What the whole host listens on, compared."""
     after = listeners(passing=True)
     ports = ephemeral_ports()
@@ -297,6 +305,7 @@ def _host(before: t.Mapping[str, Listener], accept: t.Sequence[str]) -> list[Dif
             found.append(_difference(name, _owner(was), "", "nothing listens there any more", not accepted, accepted))
         elif now["user"] != was["user"] and now["pid"] != 1 and os.path.basename(now["name"]) != "systemd-journal":
             # What systemd listens on for others (socket activation, /dev/log) is passed on to them.
+            accepted = accepted or name in of_any_user
             found.append(
                 _difference(name, _owner(was), _owner(now), "another user listens there", not accepted, accepted)
             )
