@@ -96,7 +96,7 @@ TYPES = {
             "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
-            "WorkingDirectory"
+            "Where WorkingDirectory"
         ),
         "t": (
             "AccuracyUSec ActiveEnterTimestampMonotonic BlockIOWeight CPUQuotaPerSecUSec CPUShares CPUUsageNSec CPUWeight "
@@ -108,10 +108,11 @@ TYPES = {
             "InitRDTimestampMonotonic KernelTimestampMonotonic LastTriggerUSec LastTriggerUSecMonotonic "
             "LoaderTimestampMonotonic MemoryHigh MemoryLimit MemoryLow MemoryMax MemoryMin MemoryPeak "
             "MemoryPressureThresholdUSec MemorySwapMax MemorySwapPeak MemoryZSwapMax NextElapseUSecMonotonic "
-            "NextElapseUSecRealtime RandomizedDelayUSec SecurityFinishTimestampMonotonic SecurityStartTimestampMonotonic "
+            "NextElapseUSecRealtime RandomizedDelayUSec RestartUSec SecurityFinishTimestampMonotonic SecurityStartTimestampMonotonic "
             "StartLimitIntervalUSec StartupBlockIOWeight StartupCPUShares StartupCPUWeight StartupIOWeight "
             "StartupMemoryHigh StartupMemoryLow StartupMemoryMax StartupMemorySwapMax StartupMemoryZSwapMax TasksMax "
-            "UnitsLoadFinishTimestampMonotonic UnitsLoadStartTimestampMonotonic UserspaceTimestampMonotonic"
+            "UnitsLoadFinishTimestampMonotonic UnitsLoadStartTimestampMonotonic UnitsLoadTimestamp UnitsLoadTimestampMonotonic "
+            "UserspaceTimestampMonotonic"
         ),
         "u": (
             "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "

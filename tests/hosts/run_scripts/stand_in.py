@@ -16,7 +16,6 @@ TREE = "/srv/steps"
 SILENT = ("sv", "svc", "sleep", "pause", "logger", "svlogd", "vlogger", "multilog", "utmpset", "snooze")
 
 
-
 def tree() -> list[list[object]]:
     """Path, owner, mode and text of everything below TREE."""
     found: list[list[object]] = []

@@ -111,3 +111,36 @@ def test_clock(tree: Path) -> None:
     m.monotonic += 3_600_000_000  # the hour by which the clock is ahead now
     (tree / "etc/a.service").write_text("x")
     assert surely_fresh(m, NAMES) == set()
+
+
+def test_directories_that_lead_to_themselves(tree: Path) -> None:
+    """Whoever writes the unit files of a user can have directories be without end."""
+    for number in range(20):
+        (tree / "etc" / f"x{number}.service.d").symlink_to(".")
+    time.sleep(0.05)
+    m = manager(tree)
+    began = time.monotonic()
+    assert surely_fresh(m, NAMES) == set(NAMES)
+    assert time.monotonic() - began < 5
+
+
+def test_a_directory_that_is_named_many_times_is_looked_at_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    scan = os.scandir
+
+    def noted(path: str) -> t.Any:
+        looked.append(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    (tree / "again").symlink_to(tree / "etc")
+    m = FakeManager([tree / "etc", tree / "again", *[tree / "etc"] * 1000, tree / "usr"])
+    assert surely_fresh(m, NAMES) == set(NAMES)
+    assert len([path for path in looked if str(path).rpartition("/")[2] in ("etc", "again")]) == 1
+
+
+def test_more_directories_than_any_manager_has(tree: Path) -> None:
+    many = [tree / f"many{number}" for number in range(200)]
+    for path in many:
+        path.mkdir()
+    assert surely_fresh(FakeManager(many), NAMES) == set()
