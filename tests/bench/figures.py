@@ -15,7 +15,8 @@ import typing as t
 from pathlib import Path
 
 from tests.bench.bench import Bench, Figure, median, play_on
-from tests.lab import paths, registry
+from tests.lab import registry
+from tests.unit.translate.case_files import all_cases
 
 SLEEP = "ExecStart=/bin/sleep infinity"
 # Costs nothing while it is up, so that a thousand do not matter.
@@ -139,9 +140,7 @@ def unit_1000_enabled_vs_raw(bench: Bench) -> Figure:
 
 def import_1000_services_s(bench: Bench) -> Figure:
     """1,000 service directories on the controller: the whole task, from collecting to the units in the result."""
-    import yaml
-
-    cases = yaml.safe_load((paths.ROOT / "tests" / "unit" / "translate" / "cases.yml").read_text())
+    cases = all_cases()
     with tempfile.TemporaryDirectory(prefix="pidone-bench-") as folder:
         for number in range(1000):
             case = cases[number % len(cases)]

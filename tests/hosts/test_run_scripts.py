@@ -16,13 +16,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.attacks.kill_points import seed
 from tests.hosts.run_scripts import ordered
 from tests.lab.full import is_full
+from tests.unit.translate.case_files import all_cases
 from tests.unit.translate.harness import one
-from tests.unit.translate.update_cases import CASES
 
 if t.TYPE_CHECKING:
     from tests.lab.host import Host
@@ -70,7 +69,7 @@ def plan() -> dict[str, t.Any]:
     names: set[str] = set()
     paths: set[str] = set()
     accounts: set[str] = set()
-    for case in yaml.safe_load(CASES.read_text()):
+    for case in all_cases():
         text = "\n".join(case["files"].values())
         result = one(case["files"], case["name"])
         if result["translation"] not in ("native", "shell") or ABSENT.search(text) or {"check", "control/t"} & set(case["files"]):

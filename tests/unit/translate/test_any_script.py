@@ -9,15 +9,14 @@ import random
 import time
 from pathlib import Path
 
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import TRANSLATIONS
+from tests.unit.translate.case_files import all_cases
 from tests.unit.translate.harness import Result, one, verify
-from tests.unit.translate.update_cases import CASES
 
-TEXTS = [text for case in yaml.safe_load(CASES.read_text()) for text in case["files"].values()]
+TEXTS = [text for case in all_cases() for text in case["files"].values()]
 LINES = sorted({line for text in TEXTS for line in text.splitlines()})
 TOKENS = [
     "\"", "'", "`", "$(", "${", ")", "}", "fi", "done", "&&", "||", ";", "|", "&", "\\", "\n", "$X", "exec ", "sv ", "if ", "then ", "[ ", " ]",

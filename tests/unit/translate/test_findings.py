@@ -21,8 +21,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._findings import KI
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding, remediation
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit import translator
+from tests.unit.translate.case_files import all_cases
 from tests.unit.translate.harness import definition, one
-from tests.unit.translate.update_cases import CASES
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = ROOT / "plugins"
@@ -103,7 +103,7 @@ CRONTABS = [
 @functools.cache
 def made_by_cases() -> frozenset[str]:
     found: set[str] = set()
-    for case in yaml.safe_load(CASES.read_text()):
+    for case in all_cases():
         for log in ("journald", "svlogd"):
             found.update(finding["key"] for finding in one(case["files"], case["name"], log=log)["findings"])
     return frozenset(found)

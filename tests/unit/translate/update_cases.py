@@ -1,23 +1,23 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what the translator gives into cases.yml. Read the difference before committing it:
+"""Write what the translator gives into the files of cases/. Read the difference before committing it:
 
 PYTHONPATH=.:build/collections .venv/bin/python tests/unit/translate/update_cases.py
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
-from pathlib import Path
 
 import yaml
 
+from tests.unit.translate.case_files import case_files
 from tests.unit.translate.harness import one
 
-CASES = Path(__file__).parent / "cases.yml"
-# The rows of files are as long as they are.
-HEADER = "# yamllint disable-file\n" + "".join(line + "\n" for line in Path(__file__).read_text().splitlines()[:3])
+# A case, without the comment lines around it.
+CASE = re.compile(r"^- name: .*\n(?:(?![-#]).*\n)*", re.MULTILINE)
 
 
 class _Block(str):
@@ -49,13 +49,22 @@ def expected(files: t.Mapping[str, str], name: str) -> dict[str, t.Any]:
     return {"translation": result["translation"], "units": units, "findings": findings}
 
 
-def main() -> None:
-    cases = yaml.safe_load(CASES.read_text())
-    for case in cases:
+def rewritten(text: str) -> str:
+    """The text of a file of cases, with what the translator gives now; header, comments and `why` stay."""
+
+    def of_case(found: re.Match[str]) -> str:
+        (case,) = yaml.safe_load(found[0])
         case.update(expected(case["files"], case["name"]))
         case["files"] = {path: _Block(text) for path, text in case["files"].items()}
         case["units"] = {name: _Block(text) for name, text in case["units"].items()}
-    CASES.write_text(HEADER + "---\n" + yaml.dump(cases, sort_keys=False, allow_unicode=True, width=200))
+        return yaml.dump([case], sort_keys=False, allow_unicode=True, width=200)
+
+    return CASE.sub(of_case, text)
+
+
+def main() -> None:
+    for path in case_files():
+        path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
