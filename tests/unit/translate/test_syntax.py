@@ -192,7 +192,8 @@ def test_the_program_gets_the_arguments_that_a_shell_gives_it(words: list[str]) 
     result = one(f"#!/bin/sh\n{setup}exec /bin/p {arguments}\n")
     line = unquote(main_section(result)["ExecStart"])
     if result["translation"] == "wrapped":
-        assert "shell.line" in keys(result, "warning") and "$" in arguments
+        # By what a shell alone can do, or what the parser cannot be trusted with.
+        assert {"shell.line", "script.syntax"} & keys(result, "warning") and "$" in arguments
     elif line[0] == "/bin/sh":
         text = line[2].replace("exec /bin/p", shown)
         assert subprocess.run(["dash", "-c", text], capture_output=True, check=True).stdout == wanted
