@@ -108,6 +108,12 @@ def trial_files() -> list[str]:
     return [f"{UNITS}/{name}" for name in TRIAL if os.path.lexists(f"{UNITS}/{name}")]
 
 
+def tidy_trial() -> None:
+    """Remove what a run that was killed has left of the units of the first boot."""
+    for name in TRIAL:
+        durable.tidy(f"{UNITS}/{name}")
+
+
 def remove_trial() -> bool:
     """Remove the units of the first boot and their links; returns whether there were any."""
     changed = False
@@ -116,8 +122,7 @@ def remove_trial() -> bool:
             durable.remove(path)
             durable.remove_empty(os.path.dirname(path))
             changed = True
-    for name in TRIAL:
-        durable.tidy(f"{UNITS}/{name}")
+    tidy_trial()
     for path in trial_files():
         durable.remove(path)
         changed = True

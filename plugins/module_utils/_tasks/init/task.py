@@ -28,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.steps i
     PutBack,
     RemoveTrial,
     RemoveTrialFiles,
+    tidy_trial,
     trial_files,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
@@ -188,6 +189,10 @@ class _Task:
 
     def give_back(self) -> dict[str, t.Any]:
         """Have the old init boot again, with all files and links as they were."""
+        if not self.check:
+            # A run that was killed as it began has left nothing but what it was about to put in place.
+            durable.tidy(RECORD)
+            tidy_trial()
         if not self.record.phase and not self.init.is_kept():
             return self.result(None)
         if not self.booted and self.record.phase == "given_back":
