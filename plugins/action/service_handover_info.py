@@ -25,15 +25,12 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         began = time.time()
         answer = self._execute_module(module_name="pidone.systemd.service_handover_info", task_vars=task_vars)
-        result.update(_answers.of_its_run(_answers.without_facts(self, answer)))
+        result.update(_answers.of_its_run(self, answer))
         if result.get("failed") or result.get("unreachable") or result.get("skipped"):
             return result
         try:
-            result.update(_answers.handover_info(answer), began=began)
+            with _answers.of_host(task_vars):
+                result.update(_answers.handover_info(answer), began=began)
         except BadInput as error:
-            host = (task_vars or {}).get("inventory_hostname") or "the host"
-            result.update(
-                failed=True,
-                msg=f"{host} gave an answer that the module does not give, so nothing of it is used; {error.msg}",
-            )
+            result.update(failed=True, msg=error.msg)
         return result

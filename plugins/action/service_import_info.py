@@ -13,9 +13,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 
-if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
-
 # With definitions of an earlier run there is nothing to ask a host, so these are checked here.
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "source": {"type": "str", "choices": names(), "required": True},
@@ -44,11 +41,14 @@ class ActionModule(ActionBase):
                 result["changed"] = False
             else:
                 answer = self._execute_module(module_name="pidone.systemd.service_import_info", task_vars=task_vars)
-                result.update(_answers.of_its_run(_answers.without_facts(self, answer)))
+                result.update(_answers.of_its_run(self, answer))
                 if result.get("failed") or result.get("unreachable") or result.get("skipped"):
                     return result
                 options = self._task.args
-                definitions = self._definitions(answer, task_vars or {})
+                with _answers.of_host(task_vars):
+                    if "definitions" not in answer:
+                        raise BadInput("definitions: there are none")
+                    definitions = _answers.definitions(answer["definitions"])
             # Here and not above: it needs tree-sitter, which only a translation does.
             from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
@@ -60,18 +60,3 @@ class ActionModule(ActionBase):
         except SystemdError as error:
             result.update(failed=True, msg=error.msg, **error.data)
         return result
-
-    def _definitions(self, answer: dict[str, t.Any], task_vars: dict[str, t.Any]) -> list[Raw]:
-        """What the host collected.
-
-        :raises BadInput: it is not what the collector returns.
-        """
-        host = task_vars.get("inventory_hostname") or "the host"
-        try:
-            if "definitions" not in answer:
-                raise BadInput("definitions: there are none")
-            return _answers.definitions(answer["definitions"])
-        except BadInput as error:
-            raise BadInput(
-                f"{host} gave an answer that the module does not give, so nothing of it is used; {error.msg}"
-            ) from None

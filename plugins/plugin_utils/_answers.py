@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from contextlib import contextmanager
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
@@ -496,8 +497,22 @@ def handover_info(answer: dict[str, t.Any]) -> dict[str, t.Any]:
 
     :raises BadInput: it is something else; the text names the place.
     """
-    keys = ("runs", "booted", "installed", "init_phase", "services", "os_release")
-    return t.cast("dict[str, t.Any]", _HANDOVER_INFO({key: answer[key] for key in keys if key in answer}, "the answer"))
+    return t.cast("dict[str, t.Any]", _HANDOVER_INFO(answer, "the answer"))
+
+
+@contextmanager
+def of_host(task_vars: dict[str, t.Any] | None) -> t.Iterator[None]:
+    """While the answer of a task's host is checked: what is wrong with it is told with the host's name.
+
+    :raises BadInput: something is.
+    """
+    try:
+        yield
+    except BadInput as error:
+        host = (task_vars or {}).get("inventory_hostname") or "the host"
+        raise BadInput(
+            f"{host} gave an answer that the module does not give, so nothing of it is used; {error.msg}"
+        ) from None
 
 
 def without_facts(action: t.Any, answer: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -514,11 +529,12 @@ def without_facts(action: t.Any, answer: dict[str, t.Any]) -> dict[str, t.Any]:
     return found
 
 
-def of_its_run(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+def of_its_run(action: t.Any, answer: dict[str, t.Any]) -> dict[str, t.Any]:
     """What Ansible itself tells of the run of a module that changes nothing. Whatever else a host says is not passed on.
 
-    :param answer: as `without_facts` returns it.
+    :param action: the action plugin that ran the module.
     """
+    answer = without_facts(action, answer)
     found = {key: answer[key] for key in _RUN if key in answer}
     for key in ("failed", "unreachable", "skipped"):
         if key in found:

@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import read_text
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.protocol import Files
@@ -22,6 +23,16 @@ SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _KEPT = ".before-systemd"
 # Seconds that dpkg's tools may take.
 _SECONDS = 300.0
+
+
+def first_process() -> str:
+    """The name of the process with the number 1; empty where there is no /proc."""
+    return (read_text("/proc/1/comm", errors="replace") or "").strip()
+
+
+def is_systemd(first: str) -> bool:
+    """Whether the first process, of that name, is systemd: sd_booted(3)."""
+    return os.path.isdir("/run/systemd/system") and first == "systemd"
 
 
 class OldInit:

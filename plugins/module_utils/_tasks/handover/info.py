@@ -10,6 +10,11 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import (
+    SYSTEMD,
+    first_process,
+    is_systemd,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import read_text
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.records import Records, Store
 
@@ -29,7 +34,6 @@ if t.TYPE_CHECKING:
 
 # Where a host tells what it is, the administrator's first: os-release(5).
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
-_SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _BUSES = ("/usr/bin/dbus-daemon", "/usr/bin/dbus-broker-launch")
 
 
@@ -39,8 +43,7 @@ def gather(module: Module) -> dict[str, t.Any]:
     exclude = [pattern for pattern in module.params["exclude"] if pattern]
     _check_patterns("name", module.params["name"])
     _check_patterns("exclude", exclude)
-    store = Records()
-    first = (read_text("/proc/1/comm") or "").strip()
+    store, first = Records(), first_process()
     services: list[HandedOver] = []
     warnings = []
     for name in store.names():
@@ -59,8 +62,8 @@ def gather(module: Module) -> dict[str, t.Any]:
     return {
         "changed": False,
         "runs": first,
-        "booted": first == "systemd" and os.path.isdir("/run/systemd/system"),
-        "installed": any(map(os.path.exists, _SYSTEMD)) and any(map(os.path.exists, _BUSES)),
+        "booted": is_systemd(first),
+        "installed": any(map(os.path.exists, SYSTEMD)) and any(map(os.path.exists, _BUSES)),
         "init_phase": str(init.get("phase") or ""),
         "services": services,
         "os_release": _os_release(),

@@ -18,7 +18,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import DIRECTORY, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import timeout_of
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
-from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import OldInit
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.old_init import (
+    OldInit,
+    first_process,
+    is_systemd,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.options import check_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.prepare import Preparation
@@ -82,15 +86,14 @@ class _Task:
         self.settle = parse_timespan(self.params["settle"], "settle") / 1e6
         self.trial = parse_timespan(self.params["trial"], "trial") // 1_000_000
         self.warnings: list[str] = []
-        with open("/proc/1/comm", encoding="utf-8", errors="replace") as file:
-            self.first = file.read().strip()
+        self.first = first_process()
         if os.geteuid() != 0:
             raise SystemdError("another init system is only for root to choose: add `become: true` to the task or play")
 
     @property
     def booted(self) -> bool:
         """Whether systemd is PID 1."""
-        return os.path.isdir("/run/systemd/system") and self.first == "systemd"
+        return is_systemd(self.first)
 
     def result(self, plan: Plan | None, **more: t.Any) -> dict[str, t.Any]:
         """What every state returns."""
