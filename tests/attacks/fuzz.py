@@ -44,8 +44,9 @@ OUT = ROOT / "build" / "fuzz"
 OURS = "ansible_collections.pidone.systemd"
 # How many inputs one process gets. What it has learnt ends with it.
 PIECE = 250_000
-# Seconds that an input may take: of the processor, and in all (it may wait for something).
-CPU_SECONDS, SECONDS = 2.0, 20.0
+# Seconds that an input may take: of the processor, and in all. Those are for an input that waits for something, and many, since
+# a busy machine makes every process wait.
+CPU_SECONDS, SECONDS = 2.0, 300.0
 # When Python itself no longer gets to look at the clock.
 DEAF_SECONDS = 600
 LONGEST_INPUT = 4096
