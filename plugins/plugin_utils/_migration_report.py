@@ -11,6 +11,66 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import TRA
 from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import block, code, inline, plain
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import file_name
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
+    from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import State
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import LeftOut
+
+    class Row(t.TypedDict):
+        """A service in a report. Of one that an earlier run has moved, only what came of that is known."""
+
+        name: str
+        # One of `KINDS`.
+        kind: str
+        origin: str
+        path: str
+        # `name`, and `content` or, of a package's unit, `path`.
+        units: list[dict[str, str]]
+        state: State | dict[str, t.Any]
+        findings: list[Finding]
+        # A unified diff of the reviewed units against a fresh translation.
+        drift: str
+        # Why it waits for a decision.
+        blocked: list[str]
+        # One of `OUTCOMES`, or empty where nothing was tried.
+        outcome: str
+        message: str
+        parity: bool | None
+        differences: list[Difference]
+        before: t.Any
+        after: t.Any
+        seconds: float | None
+
+    class _Parity(t.TypedDict):
+        same: int
+        of: int
+
+    class Summary(t.TypedDict):
+        """What is told of a host in the report of many."""
+
+        host: str
+        # `plan`, `handover`, `system`, `rollback` or `finish`.
+        mode: str
+        checked: bool
+        when: str
+        ok: bool
+        # `services`, and the number of each of `KINDS`.
+        counts: dict[str, int]
+        outcomes: dict[str, int]
+        parity: _Parity
+        seconds: float | None
+        notes: list[str]
+        blocked: dict[str, list[str]]
+
+    class HostReport(Summary):
+        """The whole report of a host."""
+
+        services: list[Row]
+        listeners: list[Difference]
+        left_out: list[LeftOut]
+
+
 #: Words for what became of a service, in the order of the summary.
 OUTCOMES = {
     "handed_over": "handed over",
@@ -35,7 +95,7 @@ class Report(t.NamedTuple):
 
     lines: list[str]
     markdown: str
-    data: dict[str, t.Any]
+    data: t.Mapping[str, t.Any]
     summary: dict[str, t.Any]
     file: str = ""
 
@@ -61,7 +121,7 @@ def report(facts: dict[str, t.Any]) -> Report:
     return Report(_lines(data), _markdown(data), data, summary, _file(data))
 
 
-def _file(data: dict[str, t.Any]) -> str:
+def _file(data: HostReport) -> str:
     name = file_name(data["host"])
     if name.endswith(".plan"):
         # It would be the plan of another host.
@@ -74,20 +134,15 @@ def _data(
     services: list[dict[str, t.Any]],
     results: dict[str, dict[str, t.Any]],
     blocked: dict[str, list[str]],
-) -> dict[str, t.Any]:
+) -> HostReport:
     kinds = dict.fromkeys(KINDS, 0)
     outcomes: dict[str, int] = {}
-    rows = []
+    rows: list[Row] = []
     for service in services:
         name = str(service["name"])
-        result = results.pop(name, {})
-        kinds[kind(service)] = kinds.get(kind(service), 0) + 1
-        outcome = str(result.get("outcome") or "")
-        if outcome:
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        rows.append(
+        row = _row(name, results.pop(name, {}))
+        row.update(
             {
-                "name": name,
                 "kind": kind(service),
                 "origin": service.get("origin", "translated"),
                 "path": service.get("path", ""),
@@ -96,25 +151,16 @@ def _data(
                 "findings": service.get("findings") or [],
                 "drift": service.get("drift") or "",
                 "blocked": blocked.pop(name, []),
-                "outcome": outcome,
-                "message": result.get("message") or "",
-                "parity": _same(result),
-                "differences": result.get("differences") or [],
-                "before": result.get("before"),
-                "after": result.get("after"),
-                "seconds": result.get("seconds"),
             }
         )
-    for (
-        name,
-        result,
-    ) in results.items():  # moved by an earlier run, and no longer among the services of the old supervisor
-        outcome = str(result.get("outcome") or "already")
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        rows.append({"name": name, "kind": "", "origin": "", "path": "", "units": [], "state": {}, "findings": [], "drift": "",
-                     "blocked": [], "outcome": outcome, "message": result.get("message") or "", "parity": _same(result),
-                     "differences": result.get("differences") or [], "before": result.get("before"),
-                     "after": result.get("after"), "seconds": result.get("seconds")})  # fmt: skip
+        kinds[row["kind"]] = kinds.get(row["kind"], 0) + 1
+        rows.append(row)
+    for name, result in results.items():
+        # Moved by an earlier run, and no longer among the services of the old supervisor.
+        rows.append(_row(name, {**result, "outcome": result.get("outcome") or "already"}))
+    for row in rows:
+        if row["outcome"]:
+            outcomes[row["outcome"]] = outcomes.get(row["outcome"], 0) + 1
     compared = [
         row
         for row in rows
@@ -138,6 +184,28 @@ def _data(
     }
 
 
+def _row(name: str, result: dict[str, t.Any]) -> Row:
+    """A service of which only the result of its move is known."""
+    return {
+        "name": name,
+        "kind": "",
+        "origin": "",
+        "path": "",
+        "units": [],
+        "state": {},
+        "findings": [],
+        "drift": "",
+        "blocked": [],
+        "outcome": str(result.get("outcome") or ""),
+        "message": result.get("message") or "",
+        "parity": _same(result),
+        "differences": result.get("differences") or [],
+        "before": result.get("before"),
+        "after": result.get("after"),
+        "seconds": result.get("seconds"),
+    }
+
+
 def _same(result: dict[str, t.Any]) -> bool | None:
     """Whether the process is what it was in all that matters; None where there were no two to be compared."""
     if not result.get("before"):
@@ -153,17 +221,15 @@ def _units(service: dict[str, t.Any]) -> list[dict[str, str]]:
     return [{"name": one["name"], "content": one["content"]} for one in service.get("units") or []]
 
 
-def _counts(data: dict[str, t.Any]) -> str:
-    counts = data["counts"]
+def _counts(counts: dict[str, int], known: bool) -> str:
+    """:param known: whether kinds are known: after the move, the old supervisor has nothing left to tell them of."""
     words = [f"{counts[one]} {one}" for one in KINDS
              if counts.get(one) or one in TRANSLATIONS]  # fmt: skip
     total = f"{counts['services']} service{'' if counts['services'] == 1 else 's'}"
-    # After the move, the old supervisor has nothing left to tell kinds of.
-    known = any(row["kind"] for row in data["services"]) or not data["services"]
     return f"{total}: {', '.join(words)}" if known else total
 
 
-def _ends(data: dict[str, t.Any]) -> str:
+def _ends(data: Summary) -> str:
     outcomes = data["outcomes"]
     words = []
     for key, word in OUTCOMES.items():
@@ -176,8 +242,13 @@ def _ends(data: dict[str, t.Any]) -> str:
     return ", ".join(words)
 
 
-def _lines(data: dict[str, t.Any]) -> list[str]:
-    head = f"{data['host']}   {_counts(data)}"
+def _counted(data: HostReport) -> str:
+    rows = data["services"]
+    return _counts(data["counts"], not rows or any(row["kind"] for row in rows))
+
+
+def _lines(data: HostReport) -> list[str]:
+    head = f"{data['host']}   {_counted(data)}"
     ends = _ends(data)
     lines = [f"{head}    {ends}" if ends else head]
     rows = data["services"]
@@ -210,18 +281,18 @@ def _lines(data: dict[str, t.Any]) -> list[str]:
     return [plain(line).rstrip() for line in lines]
 
 
-def _lost(data: dict[str, t.Any]) -> list[str]:
+def _lost(data: HostReport) -> list[str]:
     """What is left out on a host whose old supervisor will not run any more."""
     names = [str(one["name"]) for one in data["left_out"] if one.get("running")]
     return [f"left out, so there under systemd only with units of their own: {', '.join(names)}"] if names and data["mode"] == "system" else []
 
 
-def _parity(data: dict[str, t.Any]) -> str:
+def _parity(data: Summary) -> str:
     parity = data["parity"]
     return f"{parity['same']} of {parity['of']} run the same command as the same user, with the same limits and sockets"
 
 
-def _finding(one: dict[str, t.Any]) -> str:
+def _finding(one: Finding) -> str:
     place = (
         f"{one['file']}:{one['line']} "
         if one.get("file") and one.get("line")
@@ -232,14 +303,14 @@ def _finding(one: dict[str, t.Any]) -> str:
     return f"{place}{one['message']}"
 
 
-def _remedy(one: dict[str, t.Any]) -> str:
+def _remedy(one: Finding) -> str:
     remediation = one["remediation"]
     more = [remediation["command"]] if remediation.get("command") else []
     more += [f"{name}: {_short(value)}" for name, value in (remediation.get("variables") or {}).items()]
     return f"{remediation['text']} ({'; '.join(more)})" if more else str(remediation["text"])
 
 
-def _difference(one: dict[str, t.Any]) -> str:
+def _difference(one: Difference) -> str:
     text = f"{one['what']}: {_short(one.get('before'))} -> {_short(one.get('after'))}"
     return f"{text} ({one['reason']})" if one.get("reason") else text
 
@@ -250,7 +321,7 @@ def _short(value: t.Any) -> str:
     return "none" if value in (None, "") else str(value)
 
 
-def _markdown(data: dict[str, t.Any]) -> str:
+def _markdown(data: HostReport) -> str:
     out = [f"# Moving to systemd: {inline(data['host'])}", ""]
     about = {"plan": "A plan; nothing was changed on the host.", "handover": "Services handed over in place.",
              "system": "The whole system moved to systemd.", "rollback": "The way back from systemd.",
@@ -261,7 +332,7 @@ def _markdown(data: dict[str, t.Any]) -> str:
     if data["when"]:
         out.append(inline(data["when"]))
     ends = _ends(data)
-    out += ["", f"**{_counts(data)}**" + (f"; {ends}" if ends else ""), ""]
+    out += ["", f"**{_counted(data)}**" + (f"; {ends}" if ends else ""), ""]
     if data["parity"]["of"]:
         out += [f"Parity: {_parity(data)}.", ""]
     out += [f"- {inline(one)}" for one in (*_lost(data), *data["notes"])]
@@ -299,7 +370,7 @@ def _markdown(data: dict[str, t.Any]) -> str:
     return "\n".join(out).rstrip() + "\n"
 
 
-def _section(row: dict[str, t.Any]) -> list[str]:
+def _section(row: Row) -> list[str]:
     out = [f"## {inline(row['name'])}", ""]
     words = [
         f"From {row['path']}" if row["path"] else "",
@@ -320,9 +391,9 @@ def _section(row: dict[str, t.Any]) -> list[str]:
             )
         out.append("")
     if row["findings"]:
-        for one in row["findings"]:
-            out.append(f"- {inline(one['severity'])} {code(one['key'])}: {inline(_finding(one))}")
-            out += [f"  - {inline(_remedy(one))}"] if one["severity"] in _LOUD and one.get("remediation") else []
+        for found in row["findings"]:
+            out.append(f"- {inline(found['severity'])} {code(found['key'])}: {inline(_finding(found))}")
+            out += [f"  - {inline(_remedy(found))}"] if found["severity"] in _LOUD and found.get("remediation") else []
         out.append("")
     if row["drift"]:
         out += [*block(row["drift"], "diff"), ""]
@@ -341,7 +412,9 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
         there is no report: `unreachable`, or `stopped` by an error of its own or of another host of its wave.
     """
     stopped = {name: str(one["stopped"]) for name, one in summaries.items() if one and one.get("stopped")}
-    done = {name: one for name, one in summaries.items() if one and name not in stopped}
+    done: dict[str, Summary] = {
+        name: t.cast("Summary", one) for name, one in summaries.items() if one and name not in stopped
+    }
     bad = [name for name, one in done.items() if not one["ok"]]
     # Prepared for a reboot that somebody has to do, or looked at in check mode.
     ready = [name for name, one in done.items() if one["ok"] and one["outcomes"].get("planned")]
@@ -360,14 +433,15 @@ def fleet(summaries: t.Mapping[str, dict[str, t.Any] | None]) -> Report:
     lines = [f"fleet   {', '.join(words)}" + (f"    services: {', '.join(ends)}" if ends else "")]
     width = max([len(name) for name in summaries], default=0)
     table = ["| host | | services | parity |", "|---|---|---|---|"]
-    for name, mine in summaries.items():
+    for name in summaries:
         if name in stopped:
             state = stopped[name].upper()
             lines.append(f"  {name:<{width}}  {state}")
             table.append(f"| {inline(name)} | {inline(state)} | | |")
             continue
+        mine = done.get(name)
         state = "to go" if not mine or name in ready else "ok" if mine["ok"] else "FAILED"
-        told = "" if not mine else _ends(mine) or _counts({**mine, "services": [{"kind": "x"}]})
+        told = "" if not mine else _ends(mine) or _counts(mine["counts"], True)
         parity = "" if not mine or not mine["parity"]["of"] else f"{mine['parity']['same']} of {mine['parity']['of']}"
         lines.append(f"  {name:<{width}}  {state:<6}  {told}" + (f", parity {parity}" if parity else ""))
         table.append(f"| {inline(name)} | {state} | {inline(told)} | {parity} |")
