@@ -38,13 +38,13 @@ class AnsibleModule(_AnsibleModule):
     params: dict[str, t.Any]
 
     def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **options: t.Any) -> None:
-        self._hidden = tuple(hidden)
+        self.hidden = tuple(hidden)
         super().__init__(*args, **options)
         self._check_values()
 
     def _without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
-        hidden = {name: _NOT_SHOWN for name in self._hidden if self.params.get(name) is not None}
+        hidden = {name: _NOT_SHOWN for name in self.hidden if self.params.get(name) is not None}
         return {**self.params, **hidden}
 
     def _log_invocation(self) -> None:

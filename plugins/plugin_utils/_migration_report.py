@@ -12,10 +12,19 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import bl
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import file_name
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._observe.parity import Difference
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import State
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Finding
     from ansible_collections.pidone.systemd.plugins.plugin_utils._migration import LeftOut
+
+    class Difference(t.TypedDict, total=False):
+        """What a host found another way than before (`parity.py`, there)."""
+
+        what: str
+        before: t.Any
+        after: t.Any
+        expected: bool
+        worse: bool
+        reason: str
 
     class Row(t.TypedDict):
         """A service in a report. Of one that an earlier run has moved, only what came of that is known."""

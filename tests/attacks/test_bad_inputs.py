@@ -26,6 +26,7 @@ CHECK_MODE_ONLY = ("run", "init_handover")
 
 # Options with which the module's task would be right.
 GOOD: dict[str, dict[str, t.Any]] = {
+    "credential": {"name": "bad-input", "content": "secret"},
     "init_handover": {"state": "finished"},
     "journal_info": {"lines": 1},
     "manager": {"daemon_reload": "never"},
@@ -103,6 +104,17 @@ def test_what_is_good_is_taken(modules: ModulesOnHost, module: str) -> None:
 
 SERVICE: dict[str, t.Any] = {"name": "a", "definition": {"path": "/etc/sv/a"}, "units": []}
 CLEAR = [
+    *(("credential", {"name": name}, "name: ") for name in ("", "a/b", "..", ".a", "a:b", "a%b", "a b", "\u00e9", "x" * 300)),
+    ("credential", {"content": None}, "content: the secret is missing"),
+    ("credential", {"content": "a-b", "encoding": "base64"}, "content: is not base64 (3 characters, not shown)"),
+    ("credential", {"content": "x" * ((1 << 20) + 1)}, "content: is 1048577 bytes long, of the 1 MiB"),
+    ("credential", {"path": "secret"}, "path: 'secret' is not absolute"),
+    *(("credential", {"not_after": text}, "not_after: ") for text in ("", "soon", "+1d", "@", "@99999999999999", "2027-13-01")),
+    ("credential", {"not_after": "2030-01-01", "scope": "user", "user": "deploy"}, "not_after: of a user's credential"),
+    ("credential", {"unit": "a.timer"}, "unit: a.timer runs no process"),
+    ("credential", {"on_change": "restart"}, "on_change: there is no unit"),
+    ("credential", {"scope": "user", "user": "deploy"}, "scope: encrypted credentials of users need systemd 256"),
+    ("credential", {"with_key": "tpm2"}, "with_key: tpm2 needs a TPM2 chip"),
     ("journal_info", {"boot": ""}, "boot: '' is no boot"),
     ("journal_info", {"boot": "x"}, "boot: 'x' is no boot"),
     ("journal_info", {"boot": "99"}, "boot: the journal has nothing of boot 99"),

@@ -54,6 +54,7 @@ TASKS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "unit": ("unit", {"name": ["nr-a.service"], "state": "restarted", "enabled": True, "settle": "0"}),
     "manager": ("manager", {"environment": {"NR_A": "1"}, "log_level": "notice"}),
     "user_manager": ("user_manager", {"name": ["nosudo"]}),
+    "credential": ("credential", {"name": "nr", "content": "secret", "unit": "nr-a.service"}),
 }
 
 #: Without PIDONE_FULL, one task of so many meets a place in one condition: each place, condition and task has its turn in every run, and
@@ -64,8 +65,8 @@ STEP = 3
 _CLEAN = (
     "systemctl stop nr-t.timer nr-r.timer nr-r.service nr-n.service 2>/dev/null; systemctl disable -q nr-a nr-t.timer 2>/dev/null; "
     "rm -rf /etc/systemd/system/nr-[tn]* /etc/systemd/system/nr-a.service.d /etc/systemd/system.control/nr-* "
-    "/run/systemd/system.control/nr-* /var/lib/systemd/timers/stamp-nr-*; "
-    "systemctl unset-environment NR_A; systemctl log-level info; systemctl daemon-reload; "
+    "/run/systemd/system.control/nr-* /var/lib/systemd/timers/stamp-nr-* "
+    "/etc/credstore.encrypted/nr; systemctl unset-environment NR_A; systemctl log-level info; systemctl daemon-reload; "
     "loginctl disable-linger nosudo; systemctl reset-failed; "
 )
 _CLEAN_USER = (

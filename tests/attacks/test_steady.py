@@ -27,6 +27,7 @@ _USER = {"scope": "user", "user": "deploy"}
 _LOOKS = {
     "journal_info": ("journalctl",),
     "security_info": ("systemd-analyze",),
+    "credential": ("systemd-creds",),
     "run": ("systemd --dump", "systemd-analyze"),
     "init_handover": ("dpkg-divert --truename", "dpkg-query --search", "systemd --dump", "systemd-analyze"),
 }
@@ -72,6 +73,7 @@ _TASKS: dict[str, Task] = {
     "manager": ("manager", {"environment": {"ST_A": "1", "ST_B": None}, "log_level": "notice", "default_target": "multi-user"}),
     "manager, user": ("manager", {"environment": {"ST_A": "1"}, **_USER}),
     "user_manager": ("user_manager", {"name": ["root", "nosudo"]}),
+    "credential": ("credential", {"name": "st", "content": "secret", "unit": "st-a.service"}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
     "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
     "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),

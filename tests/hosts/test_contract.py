@@ -65,6 +65,12 @@ class Example(t.NamedTuple):
 
 
 EXAMPLES: dict[str, Example] = {
+    "credential": Example(
+        "credential",
+        {"name": "ct", "content": "secret", "unit": "ct-a.service"},
+        {"name": "a/b"},
+        undo=[("credential", {"name": "ct", "unit": "ct-a.service", "state": "absent"})],
+    ),
     "journal_info": Example("journal_info", {"unit": ["ct-a.service"], "lines": 5}, {"since": "nonsense"}),
     "manager": Example(
         "manager",
@@ -149,6 +155,8 @@ APART = {"init_handover", "service_handover", "service_import_plan", "service_mi
 ON_CONTROLLER = {"service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
 # What of them a user's manager has none of.
 NOT_OF_USERS = {"manager of the system"}
+# Modules that can do so only with a newer systemd than that of the hosts here: tests/hosts/test_credential.py.
+LATER = {"credential"}
 
 
 def has_scope(module: str) -> bool:
@@ -159,13 +167,13 @@ def has_scope(module: str) -> bool:
 OF_USERS = {
     f"{name} of a user": each.of_user()
     for name, each in EXAMPLES.items()
-    if has_scope(each.module) and name not in NOT_OF_USERS
+    if has_scope(each.module) and name not in NOT_OF_USERS and each.module not in LATER
 }
 
 
 def test_every_module_has_an_example() -> None:
     assert {each.module for each in EXAMPLES.values()} | APART == set(MODULES)
-    assert {each.module for each in OF_USERS.values()} == {module for module in MODULES if has_scope(module)}
+    assert {each.module for each in OF_USERS.values()} == {module for module in MODULES if has_scope(module)} - LATER
 
 
 @pytest.fixture(scope="module")

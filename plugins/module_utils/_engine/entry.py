@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
         params: dict[str, t.Any]
         check_mode: bool
+        # Options that may be secret.
+        hidden: t.Sequence[str]
         # Whether a diff is asked for, and what the module is called.
         _diff: bool
         _name: str

@@ -24,6 +24,7 @@ JOB = "/usr/local/bin/kp-job"
 
 #: Every place below which a task may touch anything.
 ROOTS = (
+    "/etc/credstore.encrypted",
     "/etc/systemd",
     "/run/systemd/system",
     "/run/systemd/system.control",
@@ -59,6 +60,8 @@ RECORDS = (
 _OTHERS = re.compile(r"/transient/(?!kp-)[^/]+|/timers/stamp-(?!kp-)[^/]+$")
 # Seconds after which a unit is taken as it is, though it is not done; and one whose process does not become what it runs.
 _BUSY, _SLOW = 5, 60
+# How one begins that is encrypted with the host's key.
+_CREDENTIAL = b"Whxqht+dQJax1aZeCGLxm"
 _BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
 
 PROPERTIES = (
@@ -80,7 +83,15 @@ class Entry(t.NamedTuple):
     @property
     def facts(self) -> tuple[t.Any, ...]:
         """What two pictures have in common where nothing differs: not times, nor which inode it is."""
-        return (self.mode, self.uid, self.gid, self.content)
+        return (self.mode, self.uid, self.gid, _meant(self.content))
+
+
+def _meant(content: bytes | None) -> bytes | None:
+    """What a file says: of a credential, which is encrypted another way each time, that is what it holds."""
+    if content is None or not content.startswith(_CREDENTIAL):
+        return content
+    command = ["systemd-creds", "--name=kp", "decrypt", "-", "-"]
+    return subprocess.run(command, input=content, capture_output=True, check=False, timeout=60).stdout
 
 
 Files = dict[str, Entry]

@@ -446,6 +446,27 @@ SCENARIOS: dict[str, Scenario] = {
         units=(A,),
         other=_RESTART,
     ),
+    # -- credential
+    "credential-new": Scenario(
+        "credential",
+        {"name": "kp", "content": "kp secret", "unit": A, "on_change": "restart"},
+        files={f"{SYSTEM}/{A}": service()},
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
+    "credential-absent": Scenario(
+        "credential",
+        {"name": "kp", "state": "absent", "unit": A},
+        files={
+            f"{SYSTEM}/{A}": service(),
+            f"{SYSTEM}/{A}.d/credential-kp.conf": "[Service]\nLoadCredential=kp:/etc/credstore.encrypted/kp\n",
+            "/etc/credstore.encrypted/kp": "nothing that anybody can decrypt",
+        },
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
     # -- run
     "run-waited": Scenario(
         "run", {"name": "kp-run", "command": ["/bin/true"]}, units=("kp-run.service",), steady=False

@@ -341,13 +341,13 @@ class TestSenders:
 # -- whatever comes
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=20_000)
 @given(st.binary(min_size=1, max_size=300))
 def test_any_bytes(data: bytes) -> None:
     fuzz_wire.one_input(data)
 
 
-@settings(max_examples=500, deadline=2000)
+@settings(max_examples=500, deadline=20_000)
 @given(st.sampled_from(fuzz_wire.SEEDS), st.randoms(use_true_random=False))
 def test_any_damage(data: bytes, rng: t.Any) -> None:
     fuzz_wire.one_input(fuzz_wire.damaged(rng, data))

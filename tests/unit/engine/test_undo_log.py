@@ -113,7 +113,7 @@ class Host:
     def module(self, check_mode: bool = False, **params: t.Any) -> t.Any:
         made = type("Module", (), {})()
         made.check_mode, made._diff, made._name, made.params = check_mode, True, "unit_file", params
-        made.warn = self.warned.append
+        made.warn, made.hidden = self.warned.append, ()
         return made
 
     def task(
