@@ -18,6 +18,7 @@ file on one version of systemd run in one process, and all tests on another kind
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -92,6 +93,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "xdist_group(name): tests that run in the same process")
     config.addinivalue_line("markers", "full: tests of `make test-full` only")
+
+    if not hasattr(config, "workerinput"):
+        # the process that starts all others, which have its environment
+        archives = contextlib.ExitStack()
+        archives.enter_context(runner.shared_archives())
+        config.add_cleanup(archives.close)
 
     def interrupt(number: int, frame: object) -> t.NoReturn:
         raise KeyboardInterrupt

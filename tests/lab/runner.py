@@ -153,6 +153,9 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
+# An environment variable: the directory of shared_archives().
+_ARCHIVES = "PIDONE_ARCHIVES"
+
 _servers: dict[tuple[tuple[str, str], ...], _Server] = {}
 
 
@@ -174,6 +177,25 @@ def collections_path() -> Path:
         with contextlib.suppress(FileExistsError):
             link.symlink_to("../../../..")
     return top
+
+
+@contextlib.contextmanager
+def shared_archives() -> t.Iterator[None]:
+    """Have the playbook servers of this process, and of those that it starts, make the archive of each module once.
+
+    Not those with an environment of their own: it may say where another collection is.
+    """
+    with tempfile.TemporaryDirectory(prefix="pidone-archives-") as folder:
+        os.environ[_ARCHIVES] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_ARCHIVES]
+
+
+def _archives() -> dict[str, str]:
+    folder = os.environ.get(_ARCHIVES)
+    return {"LAB_ARCHIVES": folder} if folder else {}
 
 
 def _environment(extra: dict[str, str] | None) -> dict[str, str]:
@@ -212,7 +234,7 @@ def playbook(
     key = tuple(sorted((env or {}).items()))
     server = _servers.get(key)
     if server is None or server.process.poll() is not None:
-        server = _servers[key] = _Server(_environment(env))
+        server = _servers[key] = _Server({**_environment(env), **({} if env else _archives())})
     content = text if isinstance(text, str) else json.dumps(text)
     common = {"ansible_pipelining": pipelining, **(variables or {})}
     inventory = {"all": {"hosts": {host.name: {**host.inventory(), **common} for host in hosts}}}

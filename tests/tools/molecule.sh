@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Runs the molecule scenarios, each on hosts of its own, two at a time; what one of them says is shown when it has ended.
+# Runs the molecule scenarios, each on hosts of its own, three at a time; what one of them says is shown when it has ended.
 # Usage: molecule.sh [SCENARIO...]   (without arguments: all)
 set -euo pipefail
 cd "$(dirname "$0")/../../extensions"
@@ -35,4 +35,4 @@ run_one() {
 export -f run_one
 export logs=$PWD/../build/logs/molecule
 mkdir -p "$logs"
-printf '%s\n' "$@" | xargs -P 2 -I '{}' bash -c 'run_one {}'
+printf '%s\n' "$@" | xargs -P 3 -I '{}' bash -c 'run_one {}'

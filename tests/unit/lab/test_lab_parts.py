@@ -12,14 +12,19 @@ import stat
 import subprocess
 import sys
 import time
+import typing as t
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.lab import bytecode, cpio, images, recipes, supervisor
+from tests.lab import bytecode, cpio, images, recipes, runner, supervisor
 from tests.lab.images import kind_of
 from tests.lab.proc import LabError, Process, wait_until
+
+if t.TYPE_CHECKING:
+    from tests.lab.host import Host
 
 
 @pytest.mark.parametrize(
@@ -187,3 +192,39 @@ class TestBuilds:
         builds.end()
         with pytest.raises(LabError, match="interrupted"):
             builds.run(["echo", "two"], 1)
+
+
+class TestArchives:
+    """Ansible makes the archive of a module once for all playbook servers that share a directory."""
+
+    @pytest.fixture(autouse=True)
+    def _own_servers(self, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[None]:
+        monkeypatch.setattr(runner, "_servers", {})
+        monkeypatch.delenv("PIDONE_ARCHIVES", raising=False)
+        yield
+        runner.close()
+
+    @staticmethod
+    def ping(env: dict[str, str] | None = None) -> None:
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        host = t.cast("Host", SimpleNamespace(name="here", inventory=lambda: local))
+        assert runner.task(host, "ansible.builtin.ping", env=env)["ping"] == "pong"
+
+    def test_made_once(self) -> None:
+        with runner.shared_archives():
+            folder = Path(os.environ["PIDONE_ARCHIVES"])
+            self.ping()
+            (archive,) = folder.glob("ansible.modules.ping-*[!k]")
+            made = archive.stat().st_mtime_ns, archive.stat().st_ino
+            runner.close()
+            self.ping()
+            assert (archive.stat().st_mtime_ns, archive.stat().st_ino) == made
+            runner.close()
+            assert archive.exists()
+        assert not folder.exists()
+        assert "PIDONE_ARCHIVES" not in os.environ
+
+    def test_another_environment_has_its_own(self) -> None:
+        with runner.shared_archives():
+            self.ping({"ANSIBLE_COLLECTIONS_PATH": "/nowhere"})
+            assert os.listdir(os.environ["PIDONE_ARCHIVES"]) == []
