@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
@@ -79,7 +80,7 @@ class AnsibleModule(_AnsibleModule):
         except TypeError:
             super()._record_module_result(result)
         else:
-            print(f"\n{text}")
+            sys.stdout.write(f"\n{text}\n")
 
     def _check_values(self) -> None:
         try:
