@@ -37,6 +37,9 @@ class ActionModule(ActionBase):
             bundle = pack()
         except TooOld as e:
             bundle, lacking = None, f"the one in Ansible's own Python environment, {e}, is older than {OLDEST}"
+        # Ansible sends the options on to its main process, with the place of each text in the playbook: of thousands of names that
+        # takes as long as all else that it does with the result.
+        self._task.args = {name: _plain(value) for name, value in self._task.args.items()}
 
         if bundle is None:
             # Said by the module, whose words are what Ansible shows.
@@ -81,7 +84,16 @@ def _no_collector() -> t.Iterator[None]:
         yield
     finally:
         if was:
+            # The process ends with the task. To look for garbage in all that there is would copy what it shares with Ansible's main process.
+            gc.freeze()
             gc.enable()
+
+
+def _plain(value: t.Any) -> t.Any:
+    """A list of texts without what Ansible knows of each; anything else as it is."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return [str(each) for each in value]
+    return value
 
 
 def _is_missing(answer: dict[str, t.Any]) -> bool:

@@ -18,6 +18,7 @@ Only what is in the archive is dealt with: on the controller, and where modules 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import typing as t
@@ -43,6 +44,9 @@ _WRITING = "ansible_collections.pidone.systemd.plugins.module_utils._kept.writin
 _SMALLEST = 400
 # How many are kept. The modules of one release, with their part of ansible-core, have about 150 sources.
 _MOST = 800
+# How many more objects there are that may be part of a circle before Python looks for those that nobody needs any more: some
+# ten for each of 10,000 units, of no more than 20 MB.
+_GARBAGE = 100_000
 
 
 class Finder:
@@ -172,6 +176,10 @@ def install(archive: str | None) -> None:
 
 
 try:
-    install(getattr(__spec__.loader, "archive", None) if __spec__ else None)
+    _archive = getattr(__spec__.loader, "archive", None) if __spec__ else None
+    if _archive is not None:
+        # What a task loads, and makes of thousands of units, lives until its end, and would be looked at again and again.
+        gc.set_threshold(_GARBAGE)
+    install(_archive)
 except Exception:  # noqa: S110 - a task without it is slower, not wrong
     pass

@@ -42,19 +42,12 @@ if t.TYPE_CHECKING:
         def set_context_if_different(self, path: str, context: list[str | None], changed: bool) -> bool: ...
 
 
-# How many more objects there are that may be part of a circle before Python looks for those that nobody needs any more: some
-# ten for each of 10,000 units, of no more than 20 MB.
-_GARBAGE = 100_000
-
-
 def run(module: Module, task: t.Callable[[Module], dict[str, t.Any]]) -> None:
     """Run a task for a module and exit with its result; does not return.
 
     :param module: the AnsibleModule.
     :param task: takes the module and returns its result.
     """
-    # What a task makes of thousands of units lives until its end, and would be looked at again and again.
-    gc.set_threshold(_GARBAGE)
     try:
         result = task(module)
     except Exception as e:
@@ -62,6 +55,8 @@ def run(module: Module, task: t.Callable[[Module], dict[str, t.Any]]) -> None:
         _warn(module, error.data)
         module.fail_json(msg=error.msg, **error.data)
     _warn(module, result)
+    # All there is stays until the process ends, which would look for garbage in it once more.
+    gc.freeze()
     module.exit_json(**result)
 
 

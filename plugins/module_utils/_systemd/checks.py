@@ -118,7 +118,9 @@ def _check_value(value: t.Any, option: str, nul: bool) -> None:
             _check_value(each, place, nul)
     elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
-            _check_value(each, f"{option}[{index}]", nul)
+            # Names of thousands of units.
+            if type(each) is not str or not each.isascii() or "\0" in each:
+                _check_value(each, f"{option}[{index}]", nul)
 
 
 def check_line(text: str, option: str, what: str, example: str, most: int = 4096) -> str:

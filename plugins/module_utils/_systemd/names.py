@@ -11,6 +11,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+_SUFFIXES = tuple(f".{kind}" for kind in TYPES)
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _VALID = _LETTERS | frozenset(":-_.\\@")
 _GLOB = frozenset("*?[")
@@ -74,6 +75,9 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
     """
     if not isinstance(name, str) or not name:
         raise BadInput(f"{option}: {shown(name)} is not a unit name; write one such as 'nginx.service'")
+    if name.endswith(_SUFFIXES) and name[0] not in ".@" and len(name) <= _LONGEST and _VALID.issuperset(name):
+        # Nearly all, by the thousand: nothing of what follows is wrong with these.
+        return name
     if "/" in name:
         hint, base = "", name.rpartition("/")[2]
         if unit_type(base):

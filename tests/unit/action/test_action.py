@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 import typing as t
 
 import pytest
+from ansible._internal._datatag._tags import Origin
 
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
@@ -22,12 +24,20 @@ DIGEST = {"wanted": "f00d"}
 EVERYTHING = {**DIGEST, "zip": BUNDLE.as_text()}
 
 
+@pytest.fixture(autouse=True)
+def thaw() -> t.Iterator[None]:
+    """The process of a test goes on."""
+    yield
+    gc.unfreeze()
+
+
 class Run(t.NamedTuple):
     """What came of a task."""
 
     result: dict[str, t.Any]
     sent: list[dict[str, str]]
     background: list[bool]
+    args: dict[str, t.Any]
 
 
 def run(
@@ -64,7 +74,7 @@ def run(
     result = action.run(task_vars={"x": 1})
     assert task.args == OPTIONS, "the task is left as it was"
     assert not left, "the module was run less often than expected"
-    return Run(result, sent, background)
+    return Run(result, sent, background, task.args)
 
 
 def test_a_host_with_jeepney_gets_only_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +145,25 @@ def test_jeepney_nowhere_is_one_error_with_both_remedies(monkeypatch: pytest.Mon
             carrier.import_jeepney()
         assert (lacking or "under its full name") in missing.value.msg
         assert "python3-jeepney on the host" in missing.value.msg
+
+
+def test_names_go_on_without_their_places_in_the_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible pickles the options of each task for its main process, and a text that bears tags takes thirty times as long."""
+    names = [Origin(path="/play.yml", line_num=number).tag(f"{number}.service") for number in (1, 2)]
+    others = [names[0], 7]
+    monkeypatch.setitem(OPTIONS, "names", names)
+    monkeypatch.setitem(OPTIONS, "others", others)
+    args = run(monkeypatch, {}).args
+    assert args["names"] == ["1.service", "2.service"]
+    assert [type(name) for name in args["names"]] == [str, str]
+    assert args["others"] is others
+
+
+def test_no_garbage_is_looked_for_in_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.unfreeze()
+    run(monkeypatch, {})
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_check_mode_and_async_are_supported() -> None:

@@ -95,3 +95,22 @@ def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: py
     with pytest.raises(SystemExit):
         module.exit_json()
     assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}
+
+
+def test_results_are_written_as_ansible_core_writes_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = [{"name": "ä\udc80\n", "changed": False, "enabled": None, "pid": 7, "ratio": 0.5, "of": {"a": ("b", [])}}]
+    results = []
+    for values in ({"units": units}, {"units": units, "names": {"x"}}):
+        for own in (True, False):
+            module = make(monkeypatch, name="x")
+            with monkeypatch.context() as patched, pytest.raises(SystemExit):
+                if not own:
+                    patched.delattr(AnsibleModule, "_record_module_result")
+                    patched.delattr(AnsibleModule, "_return_formatted")
+                module.exit_json(changed=False, **values)
+            results.append(capsys.readouterr().out)
+        assert json.loads(results[-2]) == {**json.loads(results[-1]), "invocation": {"module_args": {"name": "x"}}}
+    assert json.loads(results[0])["units"][0] == {**units[0], "of": {"a": ["b", []]}}
+    assert json.loads(results[2])["names"] == ["x"]
