@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
@@ -73,14 +71,7 @@ class AnsibleModule(_AnsibleModule):
         super()._return_formatted(kwargs)
 
     def _record_module_result(self, o: dict[str, t.Any]) -> None:
-        result = {**o, **self._whole}
-        try:
-            # ansible-core's encoder, which can write more than JSON has, takes five times as long.
-            text = json.dumps(result)
-        except TypeError:
-            super()._record_module_result(result)
-        else:
-            sys.stdout.write(f"\n{text}\n")
+        super()._record_module_result({**o, **self._whole})
 
     def _check_values(self) -> None:
         try:
