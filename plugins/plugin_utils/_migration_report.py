@@ -51,8 +51,9 @@ def kind(service: dict[str, t.Any]) -> str:
 def report(facts: dict[str, t.Any]) -> Report:
     """Make the report of one host.
 
-    :param facts: `host`, `mode`, `source` (what is left; the first of the registry if that is not told), `services` and `blocked` and `left_out` (of `service_import_plan`), `results` (of
-        `service_handover` or `init_handover`), `listeners` (its `host`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
+    :param facts: `host`, `mode`, `source` (what is left; the first of the registry if that is not told), `services` and `blocked` and
+        `left_out` (of `service_import_plan`), `results` (of `service_handover` or `init_handover`),
+        `listeners` (its `host`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
     """
     services = list(facts.get("services") or [])
     results = {str(one["name"]): one for one in facts.get("results") or []}
