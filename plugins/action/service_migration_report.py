@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import plain
 from ansible_collections.pidone.systemd.plugins.plugin_utils._migration_report import Report, report
@@ -20,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._places import Dire
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "mode": {"type": "str", "choices": ["plan", "handover", "system", "rollback", "finish"], "default": "plan"},
+    "source": {"type": "str", "choices": names(), "default": names()[0]},
     "began": {"type": "float"},
     "plan": {"type": "dict", "default": {}},
     "results": {"type": "list", "elements": "dict", "default": []},
@@ -46,6 +48,7 @@ class ActionModule(ActionBase):
         facts = {
             "host": host,
             "mode": options["mode"],
+            "source": options["source"],
             "checked": self._task.check_mode,
             "when": f"{now:%Y-%m-%d %H:%M:%S} UTC",
             "seconds": None if options["began"] is None else max(0.0, now.timestamp() - options["began"]),

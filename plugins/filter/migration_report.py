@@ -15,8 +15,8 @@ description:
 options:
   _input:
     description:
-      - A dictionary of C(host) and C(mode) (V(plan), V(handover), V(system), V(rollback) or V(finish)); C(services), C(blocked) and C(left_out) as
-        M(pidone.systemd.service_import_plan) returns them; C(results), the services that M(pidone.systemd.service_handover) or
+      - A dictionary of C(host) and C(mode) (V(plan), V(handover), V(system), V(rollback) or V(finish)); C(source), what the services left; C(services),
+        C(blocked) and C(left_out) as M(pidone.systemd.service_import_plan) returns them; C(results), the services that M(pidone.systemd.service_handover) or
         M(pidone.systemd.init_handover) returned; C(seconds) that it took; C(notes), lines to add; C(when), a date to show; C(checked), whether
         it was check mode; C(failed), whether the migration failed.
       - All but C(host) may be left out.

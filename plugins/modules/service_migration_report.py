@@ -51,6 +51,11 @@ options:
     type: str
     choices: [plan, handover, system, rollback, finish]
     default: plan
+  source:
+    description: What the services left. Where a host leaves several, each has reports of its own.
+    type: str
+    choices: [runit, daemontools]
+    default: runit
   began:
     description: When it began, in seconds since 1970 (C(now(\).timestamp(\))).
     type: float
@@ -82,7 +87,8 @@ options:
   directory:
     description:
       - A directory on the controller for the reports, C(HOST.md) and C(HOST.json). Empty for none. Those of plans are C(HOST.plan.md) and
-        C(HOST.plan.json). What cannot be in the name of a file is written as in URLs, so the host C(dc1/web) has C(dc1%2Fweb.md).
+        C(HOST.plan.json). Where O(source) is another than V(runit), it follows the name of the host, as in C(HOST.daemontools.md) and
+        C(HOST.daemontools.plan.md). What cannot be in the name of a file is written as in URLs, so the host C(dc1/web) has C(dc1%2Fweb.md).
       - Only their owner can read them.
     type: path
     default: ""
@@ -128,6 +134,10 @@ mode:
   description: What was done to it, as in O(mode).
   type: str
   returned: always
+source:
+  description: What the services left, as in O(source).
+  type: str
+  returned: always
 checked:
   description: Whether it was check mode.
   type: bool
@@ -170,12 +180,14 @@ blocked:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "mode": {"type": "str", "choices": ["plan", "handover", "system", "rollback", "finish"], "default": "plan"},
+            "source": {"type": "str", "choices": names(), "default": names()[0]},
             "began": {"type": "float"},
             "plan": {"type": "dict", "default": {}},
             "results": {"type": "list", "elements": "dict", "default": []},

@@ -353,6 +353,7 @@ _DEFINITION = record(
         "users": table_of(_WORD, _USER, 100000),
         "initscript": optional(path),
         "problems": list_of(text()),
+        "fixed": text(),
     },
 )
 _REMEDIATION = record(
@@ -419,6 +420,7 @@ _FACTS = record(
     {
         "host": optional(text()),
         "mode": optional(text()),
+        "source": optional(_SOURCE),
         "when": optional(text()),
         "checked": _truth,
         "failed": _truth,
@@ -449,7 +451,7 @@ _SUMMARY = record(
         "blocked": table_of(text(), list_of(text()), _MOST_SERVICES),
         "seconds": optional(seconds),
     },
-    {"host": text(), "when": text(), "notes": list_of(text(_LONGEST_TEXT))},
+    {"host": text(), "source": text(), "when": text(), "notes": list_of(text(_LONGEST_TEXT))},
 )
 
 

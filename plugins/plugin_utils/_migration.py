@@ -222,11 +222,8 @@ def _planned(service: Translated, choice: Choice, outcome: Outcome, write: bool)
             "no unit could be made of it"
         ]
         reasons.append(f"refused: {why[-1]}. Write {unit_name} by hand into the directory of overrides, or exclude it")
-    if choice.in_place and planned["path"] in (definition.get("links") or ()):
-        reasons.append(
-            f"{planned['path']} is in the directory that is scanned itself, not linked there, so it cannot be taken out of the "
-            "supervisor's hands: move it elsewhere and link it, or exclude it"
-        )
+    if choice.in_place and definition.get("fixed"):
+        reasons.append(f"{definition['fixed']}, or exclude it")
     reasons += [f"decide ({name}:{one['key']}): {_place(one)}{one['message']}" for one in planned["open"]]
     planned["accept"] = _tolerated(planned, choice)
     if name in choice.moved:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._sources import names
 from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import TRANSLATIONS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._markdown import block, code, inline, plain
 from ansible_collections.pidone.systemd.plugins.plugin_utils._places import file_name
@@ -59,6 +60,7 @@ if t.TYPE_CHECKING:
         """What is told of a host in the report of many."""
 
         host: str
+        source: str
         # `plan`, `handover`, `system`, `rollback` or `finish`.
         mode: str
         checked: bool
@@ -119,8 +121,9 @@ def kind(service: dict[str, t.Any]) -> str:
 def report(facts: dict[str, t.Any]) -> Report:
     """Make the report of one host.
 
-    :param facts: `host`, `mode`, `services` and `blocked` and `left_out` (of `service_import_plan`), `results` (of
-        `service_handover` or `init_handover`), `listeners` (its `host`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
+    :param facts: `host`, `mode`, `source` (what is left; the first of the registry if that is not told), `services` and `blocked` and
+        `left_out` (of `service_import_plan`), `results` (of `service_handover` or `init_handover`),
+        `listeners` (its `host`), `seconds`, `notes` (lines to add), `checked` (whether it was check mode).
     """
     services = list(facts.get("services") or [])
     results = {str(one["name"]): one for one in facts.get("results") or []}
@@ -131,11 +134,15 @@ def report(facts: dict[str, t.Any]) -> Report:
 
 
 def _file(data: HostReport) -> str:
+    """A name of its own for each host, source and kind of report; the source that is meant where none is named goes without saying."""
+    usual, *others = names()
     name = file_name(data["host"])
-    if name.endswith(".plan"):
-        # It would be the plan of another host.
-        name = name[: -len(".plan")] + "%2Eplan"
-    return name + (".plan" if data["mode"] == "plan" else "")
+    above, dot, last = name.rpartition(".")
+    if dot and last in ("plan", *others):
+        # It would be a report of another host.
+        name = f"{above}%2E{last}"
+    source = "" if data["source"] == usual else f".{data['source']}"
+    return name + source + (".plan" if data["mode"] == "plan" else "")
 
 
 def _data(
@@ -178,6 +185,7 @@ def _data(
     return {
         "host": str(facts.get("host") or ""),
         "mode": str(facts.get("mode") or "plan"),
+        "source": str(facts.get("source") or names()[0]),
         "checked": bool(facts.get("checked")),
         "when": str(facts.get("when") or ""),
         "ok": not facts.get("failed") and not any(row["outcome"] in _BAD for row in rows),
@@ -331,7 +339,8 @@ def _short(value: t.Any) -> str:
 
 
 def _markdown(data: HostReport) -> str:
-    out = [f"# Moving to systemd: {inline(data['host'])}", ""]
+    left = "" if data["source"] == names()[0] else f", from {inline(data['source'])}"
+    out = [f"# Moving to systemd: {inline(data['host'])}{left}", ""]
     about = {"plan": "A plan; nothing was changed on the host.", "handover": "Services handed over in place.",
              "system": "The whole system moved to systemd.", "rollback": "The way back from systemd.",
              "finish": "The way back was removed."}  # fmt: skip

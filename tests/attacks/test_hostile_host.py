@@ -364,8 +364,9 @@ def test_hosts_with_names_that_are_paths_have_directories_of_their_own(site: Pat
     assert len(set(written)) == len(hosts)
     assert {Path(one).parent.parent for one in written} == {site / "units"}
     files = [
-        migration_report({"host": host, "mode": mode})["file"]
-        for host in (*hosts, "web1", "web1.plan")
+        migration_report({"host": host, "mode": mode, "source": source})["file"]
+        for host in (*hosts, "web1", "web1.plan", "web1.daemontools", "web1.daemontools.plan", "web1.plan.daemontools", "web1.runit")
+        for source in ("runit", "daemontools")
         for mode in ("plan", "system")
     ]
     assert len(set(files)) == len(files)

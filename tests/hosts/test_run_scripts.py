@@ -54,6 +54,8 @@ EXPECTED = {
     "stop-another-as-root": "this host has the other service, whose own programs are called",
     "steps-in-three-directories": "the last directory is not there, and `-` has the unit start in /",
 }
+# They do not end by themselves, or wait for what never comes: seconds after which they are cut off.
+CUT = {"script-that-calls-itself-for-ever": 1, "check-behind-a-step": 2}
 # Wrappers that are not on the host; their scripts cannot be run as they are.
 ABSENT = re.compile(
     r"setuidgid|softlimit|envdir|envuidgid|busybox|sudo|gosu|su-exec|setuser|start-stop-daemon|snooze|invoke-run|activate|pgrphack|zsh|ksh"
@@ -93,6 +95,7 @@ def plan() -> dict[str, t.Any]:
                 "unit": f"t-{unit['name']}",
                 "content": content,
                 "files": case["files"],
+                "cut": CUT.get(case["name"]),
                 "guarded": re.search(r"\|\||&&|set -e|sh -e|\bif |\bexit\b", "\n".join(case["files"].values()))
                 is not None,
                 "directories": re.findall(r"cd ['\"]?(/[\w./-]+)", text)

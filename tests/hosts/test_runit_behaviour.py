@@ -36,6 +36,8 @@ for path, content in json.load(sys.stdin).items():
         file.write(content)
     os.chmod(path, 0o755 if os.path.basename(path) in ("run", "finish", "check", "t") else 0o644)
 """
+# chpst is these programs of daemontools', too, by its name.
+WRAPPERS = "/usr/local/bin/envuidgid /usr/local/bin/softlimit"
 # What steps have made, as they left it.
 MADE = f"cd {s.OUT}; stat -c %s limit.image >limit.size; stat -c %a umask.made >umask.mode; rm limit.image umask.made"
 COLLECT = """
@@ -64,6 +66,8 @@ class Record:
 class Both(t.NamedTuple):
     runit: Record
     systemd: Record
+    # As units, once more, on a host that has no program of runit's any more.
+    alone: Record
     imported: dict[str, t.Any]
 
 
@@ -90,6 +94,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
             files[f"/etc/sv/{s.PREFIX}{name}/{path}"] = content.replace("@", f"/usr/bin/python3 {PROBE} {name}")
     files |= {f"/etc/default/{s.PREFIX}{name}": text for name, text in s.DEFAULTS.items()}
     host.run(
+        f"for name in {WRAPPERS}; do ln -s /usr/bin/chpst $name; done; "
         f"install -d -m 1777 {s.OUT}; mkdir -p /srv/jail /var/log/t-logged /var/log/t-logged-out /var/log/t-logged-kept; "
         "useradd -r -G mail,news member; "
         # Debian has no such program; the services that use it come from systems that do.
@@ -138,7 +143,8 @@ def both(lab: t.Any) -> t.Iterator[Both]:
     ]
     host.run(["systemctl", "daemon-reload"], check=True)
     host.run(["systemctl", "start", "--no-block", *wanted], check=True)
-    wait_for(host, started - 1)
+    # That which was started once, and that of which there is no unit.
+    wait_for(host, started - 2)
     time.sleep(WATCHED)
     host.run(["systemctl", "stop", *wanted], timeout=60)
     time.sleep(0.5)
@@ -149,8 +155,25 @@ def both(lab: t.Any) -> t.Iterator[Both]:
         entries = [json.loads(line) for line in journal.splitlines()]
         logs[name] = [entry["MESSAGE"] for entry in entries if entry.get("_TRANSPORT") == "stdout"]
     logs["logged-kept"] = host.read(f"/var/log/{kept}/current").splitlines()
-    yield Both(runit, collect(host, logs), told)
+    systemd = collect(host, logs)
+
+    needing = [name for name in s.SEEN if needs_runit(told[name])]
+    host.run(f"rm -rf {s.OUT}/*; rm {WRAPPERS}; dpkg -L runit snooze | grep -E '^(/usr)?/s?bin/.' | xargs rm", check=True)
+    host.run(["systemctl", "start", "--no-block", *(told[name]["units"][0]["name"] for name in s.SEEN)], check=True)
+    wait_for(host, len(s.SEEN) - len(needing))
+    for name in needing:
+        # Until it has been tried more than once.
+        restarts = f"systemctl show --property NRestarts --value {told[name]['units'][0]['name']}"
+        host.run(f"for n in $(seq 300); do [ $({restarts}) -ge 1 ] && exit; sleep 0.1; done; exit 1", check=True)
+    alone = collect(host, {})
+    host.run(f"systemctl stop '{s.PREFIX}*'", timeout=60)
+    yield Both(runit, systemd, alone, told)
     lab.forget(host)
+
+
+def needs_runit(imported: dict[str, t.Any]) -> bool:
+    """Whether the findings say that programs of runit's and its kin must stay installed."""
+    return any(one["key"] == "runit.package" for one in imported["findings"])
 
 
 def view(seen: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -190,6 +213,11 @@ def test_a_process_sees_the_same(both: Both, name: str) -> None:
     assert both.imported[name]["translation"] in ("native", "shell")
     found = differences(both, name)
     assert found.keys() == s.DIFFERENT.get(name, set()), found
+
+
+@pytest.mark.parametrize("name", s.SEEN)
+def test_what_must_stay_installed_is_what_it_needs(both: Both, name: str) -> None:
+    assert bool(both.alone.starts(name)) != needs_runit(both.imported[name]), both.imported[name]["findings"]
 
 
 @pytest.mark.parametrize("name", s.AGAIN)
@@ -293,6 +321,23 @@ def test_a_step_before_a_guard_runs_at_each_try(both: Both) -> None:
 def test_each_waits_for_the_other_no_longer_than_it_did(both: Both) -> None:
     for record in both[:2]:
         assert len(record.starts("first")) == len(record.starts("worker")) == 1
+
+
+def test_it_waits_as_its_file_tells_it(both: Both) -> None:
+    """Without snooze, or without its file, it would be started every second."""
+    for record in both[:2]:
+        times = [start["time"] for start in record.starts("snooze")]
+        assert len(times) >= 2
+        assert all(later - earlier >= 1.9 for earlier, later in itertools.pairwise(times)), times
+
+
+def test_what_is_refused_ran(both: Both) -> None:
+    assert both.runit.starts("refused")[0]["arguments"] == ["--x"]
+    imported = both.imported["refused"]
+    assert (imported["translation"], imported["units"]) == ("refused", [])
+    (why,) = [one for one in imported["findings"] if one["key"] == "refused.sv"]
+    assert "its function stop_me calls sv" in why["message"]
+    assert both.systemd.starts("refused") == []
 
 
 def test_its_status_is_asked_for(both: Both) -> None:

@@ -159,7 +159,7 @@ KINDS = _kinds(
         "runit",
         "nspawn",
         "trixie",
-        (*COMMON, "runit-init", "runit", "runit-services", "systemd", *SERVICES),
+        (*COMMON, "runit-init", "runit", "runit-services", "snooze", "systemd", *SERVICES),
         customize=REPOSITORY.replace(
             "SYSTEMD_PACKAGES",
             "systemd-sysv libpam-systemd dbus-user-session runit-init init initscripts insserv startpar sysv-rc",

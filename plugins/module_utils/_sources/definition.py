@@ -74,6 +74,8 @@ class Raw(_Raw, total=False):
     live: bool
     assumed_path: bool
     links: list[str]
+    # Why its supervisor cannot let go of it while that runs, and what to do; left out where it can.
+    fixed: str
     files: list[File]
     external: list[File]
     state: State

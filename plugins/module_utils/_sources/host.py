@@ -26,6 +26,8 @@ if t.TYPE_CHECKING:
 _LARGEST = 256 * 1024
 _MOST_BYTES = 2 * 1024 * 1024
 MOST_FILES = 400
+# Of those elsewhere that scripts name, so many are read.
+_MOST_ELSEWHERE = 64
 _VARIABLE_PATH = re.compile(rb"/etc/(?:default|conf\.d|sysconfig)/(?:\$\{PWD##\*/\}|\$\(basename [^)]*\)|\$\{?NAME\}?)")
 _WORD = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -218,10 +220,17 @@ def _elsewhere(reading: Reading, raw: Raw, texts: t.Sequence[bytes]) -> list[Fil
             names = reading.names(host.root + directory)[:MOST_FILES]
             listed += [directory + "/" + name for name in names if not name.startswith(".")]
     found: list[File] = []
+    unread = ""
     for path in dict.fromkeys([*sourced, *listed]):
-        if path.startswith(raw["path"] + "/") or len(found) >= 64:
+        if path.startswith(raw["path"] + "/"):
             continue
         outer = host.outer(path)
+        if len(found) >= _MOST_ELSEWHERE:
+            # What is there and was not read is another thing than what is not there.
+            if len(found) < MOST_FILES and os.path.isfile(outer):
+                found.append({"path": path, "type": "file", "truncated": True})
+            unread = unread or path
+            continue
         if os.path.isfile(outer):
             one = reading.file(host.root + path, path)
             if one.get("private") and path in sourced:
@@ -229,6 +238,10 @@ def _elsewhere(reading: Reading, raw: Raw, texts: t.Sequence[bytes]) -> list[Fil
             found.append(one)
         elif not os.path.lexists(outer):
             found.append({"path": path, "type": "absent"})
+    if unread:
+        reading.problems.append(
+            f"its scripts name more than {_MOST_ELSEWHERE} files outside the service directory; {unread} and those after it were not read"
+        )
     return found
 
 

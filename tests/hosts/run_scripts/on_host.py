@@ -8,6 +8,7 @@ Usage: on_host.py PLAN STAND_IN
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -25,6 +26,14 @@ LEFT_ALONE = frozenset(
     "/run/systemd /run/dbus /run/lock /run/log /run/user /run/udev /run/sshd /run/runit /var/lib/systemd /var/lib/dpkg /var/lib/dbus "
     "/var/log/journal /var/lib/misc".split()
 )
+
+
+# Seconds for a script or unit that ends by itself, whatever else the machine does.
+DEADLINE = 60
+
+
+def deadline(service: dict[str, t.Any]) -> int:
+    return int(service.get("cut") or DEADLINE)
 
 
 def run(*command: str, **options: t.Any) -> subprocess.CompletedProcess[str]:
@@ -70,7 +79,7 @@ def prepare(plan: dict[str, t.Any], stand_in: str) -> None:
                 os.symlink(stand_in, f"{directory}/{name}")
     for service in plan["services"]:
         put(f"{UNITS}/{service['unit']}", service["content"])
-        put(f"{UNITS}/{service['unit']}.d/test.conf", "[Service]\nRestart=no\nTimeoutStartSec=5\n")
+        put(f"{UNITS}/{service['unit']}.d/test.conf", f"[Service]\nRestart=no\nTimeoutStartSec={deadline(service)}\n")
     run("systemctl", "daemon-reload")
 
 
@@ -94,7 +103,7 @@ def trace() -> list[dict[str, t.Any]]:
     found = []
     if os.path.exists(TRACE):
         with open(TRACE) as file:
-            found = [json.loads(line) for line in file if line.endswith("}\n")]
+            found = [ast.literal_eval(line) for line in file if line.endswith("}\n")]
     put(TRACE, "", 0o666)
     return found
 
@@ -103,7 +112,7 @@ def as_unit(service: dict[str, t.Any]) -> None:
     # With RemainAfterExit= it is done when it is started, else when it has ended.
     stays = re.search("^RemainAfterExit=(yes|true|1|on)$", service["content"], re.M | re.I)
     try:
-        run("systemctl", "start", *([] if stays else ["--wait"]), service["unit"], timeout=30)
+        run("systemctl", "start", *([] if stays else ["--wait"]), service["unit"], timeout=deadline(service) + 5)
     except subprocess.TimeoutExpired:
         stays = re.match("", "")
     if stays:
@@ -122,7 +131,7 @@ def as_script(directory: str, service: dict[str, t.Any]) -> None:
                 env={"PATH": PATH},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=5,
+                timeout=deadline(service),
                 start_new_session=True,
                 check=False,
             ).returncode

@@ -90,6 +90,13 @@ SEEN: dict[str, dict[str, str]] = {
     "path-by-eval": runs("eval 'PATH=/opt/t/bin:$PATH'\nexec t-prog path-by-eval"),
     "values": runs("exec chpst -e /etc/sv/t-values/values @", **{"values/KEY": "-----BEGIN-----\0abc\0"}),
     "directory": runs("exec @", **{"compose.in": "services\n"}),
+    # chpst by way of sudo, by its whole path; a name that only bash can give; wrappers in the text of a shell.
+    "sudo": runs("exec sudo /usr/bin/chpst -u daemon @"),
+    "argv0-in-bash": runs("#!/bin/bash\nexec 2>&1\nexec -a 'my name' @ $(cat arguments)\n", arguments="--one two\n"),
+    "argv0-in-sh": runs("exec chpst -b 'my name' @ $(cat arguments)", arguments="--one two\n"),
+    "wrappers-in-text": runs("exec sh -c 'exec envuidgid daemon softlimit -a 400000000 @ x'"),
+    # It waits until the file is old enough, and the file is to be in the service directory.
+    "snooze": runs("exec snooze -H'*' -M'*' -S'*' -t timefile -T 2 sh -c 'touch timefile; exec @ exit=0'"),
 }
 DEFAULTS = {"invoke-run": 'OPTS="x y"\nEXPORTED=1\n'}
 
@@ -102,6 +109,10 @@ DIFFERENT: dict[str, set[str]] = {
     "flag-p": {"limits NPROC"},
     # Under systemd a process always has its own group among its groups.
     "setpriv": {"groups"},
+    # What sudo does besides: its variables, and no core dumps (rlimit_core of sudoers(5)).
+    "sudo": {*(f"environment {name}" for name in ("MAIL", "SUDO_COMMAND", "SUDO_GID", "SUDO_HOME", "SUDO_UID", "SUDO_USER", "TERM")), "limits CORE"},
+    # runit as the first process ignores SIGCONT, and so does what it starts and does not ask for it, as the other probes do.
+    "snooze": {"ignored"},
 }
 
 # Started again and again: (what it does) -> about how many seconds lie between two starts, under runit and under systemd.
@@ -164,6 +175,10 @@ OTHERS: dict[str, dict[str, str]] = {
     "worker": runs("while [ ! -e /run/t-first.ready ]; do sleep 0.2; done\nexec @"),
     "status": runs(f"@ exit=3\nrc=$?\necho $rc >>{OUT}/status.rc\nexit $rc"),
     "background": runs("exec @ &"),
+    "refused": runs(
+        "stop_me() { echo broken; sv down .; }\nsetup() { [ -d /srv ] || stop_me; ARGS=--x; }\n"
+        "if [ -e /etc/hostname ]; then setup; fi\nexec @ $ARGS"
+    ),
     "logged": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged\n"}),
     "logged-kept": runs("exec @ print", **{"log/run": "#!/bin/sh\nexec svlogd -tt /var/log/t-logged-kept\n"}),
     "logged-out": runs("#!/bin/sh\nexec @ print", **{"log/run": "#!/bin/sh\nexec svlogd /var/log/t-logged-out\n"}),

@@ -124,13 +124,12 @@ def test_two_of_one_name_in_use_are_for_a_person() -> None:
     assert "two of this name" in go(service("app"), service("app", path="/opt/x/sv/app")).blocked[0]["reasons"][0]
 
 
-def test_a_directory_that_is_scanned_itself_cannot_move_in_place() -> None:
-    direct = service("app", path="/etc/service/app", definition={"links": ["/etc/service/app"]})
-    linked = service("web", definition={"links": ["/etc/service/web"]})
-    assert go(direct, linked).blocked == []
-    (blocked,) = go(direct, linked, in_place=True).blocked
-    assert blocked["name"] == "app"
-    assert "link it, or exclude it" in blocked["reasons"][0]
+def test_what_its_source_cannot_let_go_of_does_not_move_in_place() -> None:
+    fixed = service("app", path="/etc/service/app", definition={"links": ["/etc/service/app"], "fixed": "it is glued; loosen it"})
+    loose = service("web", path="/etc/service/web", definition={"links": ["/etc/service/web"]})
+    assert go(fixed, loose).blocked == []
+    (blocked,) = go(fixed, loose, in_place=True).blocked
+    assert (blocked["name"], blocked["reasons"]) == ("app", ["it is glued; loosen it, or exclude it"])
 
 
 def test_what_has_moved_may_be_named_when_its_definition_is_gone() -> None:
@@ -638,6 +637,25 @@ def test_a_host_that_nobody_reaches_stops_its_wave_before_anything_begins(tmp_pa
     assert "Give services back" not in done.stdout
     assert "Report" not in done.stdout
     assert "gone  UNREACHABLE" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("about", "name"),
+    [
+        ({}, "web1"),
+        ({"mode": "plan"}, "web1.plan"),
+        ({"source": "runit"}, "web1"),
+        ({"source": "daemontools"}, "web1.daemontools"),
+        ({"source": "daemontools", "mode": "plan"}, "web1.daemontools.plan"),
+        ({"host": "web1.daemontools"}, "web1%2Edaemontools"),
+        ({"host": "web1.example.org", "source": "daemontools"}, "web1.example.org.daemontools"),
+    ],
+)
+def test_sources_have_reports_of_their_own(about: dict[str, t.Any], name: str) -> None:
+    made = report({**facts(mode="handover"), **about})
+    assert made.file == name
+    assert made.summary["source"] == about.get("source", "runit")
+    assert (", from daemontools" in made.markdown.split("\n", 1)[0]) == ("source" in about and about["source"] != "runit")
 
 
 def test_a_host_that_nobody_reaches_is_missing_from_a_plan(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.host import Host
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit import collect as runit
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import collect, read_status
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources import translate
 
 RUN = "#!/bin/sh\nexec webd\n"
 
@@ -81,6 +82,10 @@ def test_directories_in_the_scanned_directory(tmp_path: Path) -> None:
     assert services["dnscache"]["source"] == "daemontools"
     assert services["dnscache"]["path"] == "/service/dnscache"
     assert [file["path"] for file in services["dnscache"]["files"]] == ["log", "log/run", "run"]
+    assert "not a link" in services["dnscache"]["fixed"], "its supervisor cannot let go of it"
+    link(tmp_path, "/var/service/web", "/etc/sv/web")
+    service(tmp_path, "/etc/sv/web")
+    assert "fixed" not in found(tmp_path)["web"]
 
 
 def scanner(proc: Path, pid: int, command: list[str], cwd: Path, root: Path) -> None:
@@ -276,6 +281,27 @@ def test_only_files_that_scripts_source_are_read_elsewhere(tmp_path: Path) -> No
     assert set(external) == {"/etc/default/web", "/etc/absent", "/srv/env/KEY"}
     assert external["/etc/absent"]["type"] == "absent"
     assert external["/etc/default/web"]["content"] == "A=1\n"
+
+
+def test_more_files_elsewhere_than_are_read_are_told_of(tmp_path: Path) -> None:
+    settings = tmp_path / "srv/env"
+    settings.mkdir(parents=True)
+    for number in range(70):
+        (settings / f"KEY{number:02}").write_text("x\n")
+    service(tmp_path, "/etc/sv/web", {"run": "#!/bin/sh\nexec chpst -e /srv/env webd\n"})
+    service(tmp_path, "/etc/sv/few", {"run": "#!/bin/sh\n. /srv/env/KEY00\n. /srv/env/absent\nexec webd\n"})
+    services = found(tmp_path)
+    assert "problems" not in services["few"]
+    raw = services["web"]
+    assert raw["problems"] == [
+        "its scripts name more than 64 files outside the service directory; /srv/env/KEY64 and those after it were not read"
+    ]
+    unread = [one["path"] for one in raw["external"] if "content" not in one]
+    assert unread == [f"/srv/env/KEY{number}" for number in range(64, 70)]
+    (result,) = translate([raw])
+    (unit,) = result["units"]
+    assert "chpst -e /srv/env webd" in unit["content"], "a unit with some of them would lack the others"
+    assert {"service.collecting", "process.wrapper"} <= {one["key"] for one in result["findings"]}
 
 
 def test_programs_users_and_units_of_the_host(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_thousand_services_take_less_than_ten_seconds() -> None:
     many = [
         definition(ALL[index % len(ALL)]["files"], f"{index}-{ALL[index % len(ALL)]['name']}") for index in range(1000)
     ]
-    start = time.monotonic()
+    # Nothing in it waits, and other processes of the machine are not what is measured.
+    start = time.process_time()
     assert len(translate(many)) == 1000
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10

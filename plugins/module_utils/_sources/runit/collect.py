@@ -276,6 +276,14 @@ def links_to(outer: str, host: Host | None = None, more: t.Sequence[str] = ()) -
     return [host.inner(link) for directory in directories for link in links_in(directory, outer)]
 
 
+def in_scanned_directory(path: str) -> str:
+    """Why a service directory that no link leads to cannot be taken from its supervisor, and what to do."""
+    return (
+        f"{path} is a service directory in the scanned directory itself, not a link, so it cannot be taken out of there without "
+        "moving it; move it elsewhere (such as /etc/sv) and link it"
+    )
+
+
 def links_in(directory: str, outer: str) -> list[str]:
     """The entries of one scanned directory that lead to a service directory, its links resolved."""
     links = [os.path.join(directory, entry) for entry in listed(directory) if not entry.startswith(".")]
@@ -300,6 +308,8 @@ def _service(host: Host, place: _Place, source: str, users: Users, programs: dic
         "files": files,
         "state": _state(place, files),
     }
+    if place.path in place.links:
+        raw["fixed"] = in_scanned_directory(place.path)
     if place.assumed:
         raw["assumed_path"] = True
     if place.live:

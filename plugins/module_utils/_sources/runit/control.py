@@ -11,7 +11,11 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import is_supervised, read_status
+from ansible_collections.pidone.systemd.plugins.module_utils._sources.runit.collect import (
+    in_scanned_directory,
+    is_supervised,
+    read_status,
+)
 
 # runsvdir looks at its directory every five seconds.
 if t.TYPE_CHECKING:
@@ -159,8 +163,5 @@ def scanned_links(links: t.Sequence[str]) -> dict[str, str]:
         except FileNotFoundError:
             continue
         except OSError:
-            raise SystemdError(
-                f"{path} is a service directory in the scanned directory itself, not a link, so it cannot be taken out of "
-                "there without moving it; move it elsewhere (such as /etc/sv) and link it"
-            ) from None
+            raise SystemdError(in_scanned_directory(path)) from None
     return found

@@ -14,6 +14,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draf
 # Names that are also words for other things: only where a command is sure to begin.
 _WORDS = frozenset(("pause", "snooze", "argv0", "envdir"))
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
+# What a test compares with.
+_COMPARED = re.compile(r"(?<=\s)(?:==?|!=)\s+(?:\"[\w./-]+\"|'[\w./-]+'|[\w./-]+)(?=\s)|(?<=\[\s)[\w./-]+(?=\s+(?:==?|!=)\s)")
 
 
 def needs(draft: Draft) -> None:
@@ -64,7 +66,7 @@ def _programs(text: str) -> set[str]:
     """Programs of the old supervisor that a command runs, also by the shell text in its arguments."""
     found = set()
     before = ""
-    for word, gap in re.findall(r"([^\s;|&()'\"`{}]+)([\s;|&()'\"`{}]*)", text):
+    for word, gap in re.findall(r"([^\s;|&()'\"`{}]+)([\s;|&()'\"`{}]*)", _COMPARED.sub(" ", text)):
         match = re.fullmatch(r"(?:/?(?:[^\s/]+/)*(?:bin|command)/)?([\w.-]+)", word)
         name = match.group(1) if match else ""
         if name in lists.OF_SUPERVISORS and (

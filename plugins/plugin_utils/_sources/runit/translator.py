@@ -9,7 +9,6 @@ main process only, the pipe to log/run, check, control, and what Debian's invoke
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
@@ -19,7 +18,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model import rende
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.definition import LARGEST
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.finding import Finding, Refused
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import unit_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch, line_of, parse, text_of, walk
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import TooMuch
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.asks import asks
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.control import check, control
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.directory import Directory
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft, Options
@@ -32,12 +32,6 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import Raw
     from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import Rendered, Translated
-
-# Programs that ask runsv, supervise or runsvdir, besides sv.
-_ASKERS = re.compile(
-    r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
-)
-
 
 # Findings that say of directives that they hold a line of shell.
 _TELL_OF_SHELL = {"shell.line": {"ExecStart"}, "shell.step": {"ExecStart", "ExecStartPre"}, "shell.condition": {"ExecCondition"}}
@@ -71,7 +65,7 @@ def fill(draft: Draft) -> None:
     log(draft, fill)
     finish(draft)
     _early(draft)
-    _supervisor(draft)
+    asks(draft)
     needs(draft)
     _rest(draft)
     _secrets(draft)
@@ -102,29 +96,6 @@ def _early(draft: Draft) -> None:
         0,
         f"units of systemd's are started after {service.name}.service, so it belongs to the early boot (DefaultDependencies=no)",
     )
-
-
-def _supervisor(draft: Draft) -> None:
-    """What asks or tells runsv and runsvdir, which are not there any more."""
-    for path in (
-        "run",
-        "finish",
-        "check",
-        *sorted(one for one in draft.definition.files if one.startswith("control/")),
-    ):
-        text = draft.definition.text(path) or ""
-        if not _ASKERS.search(text) or not draft.definition.is_text(path):
-            continue
-        for node in walk(parse(text, path).root):
-            name = text_of(node).rsplit("/", 1)[-1] if node.type == "command_name" else ""
-            if _ASKERS.fullmatch(name):
-                draft.note(
-                    "runit.asks",
-                    name,
-                    path,
-                    line_of(node),
-                    f"{name} talks to the supervisor, which is not there under systemd: say with a dependency or with systemctl what it is for",
-                )
 
 
 def _secrets(draft: Draft) -> None:
