@@ -41,6 +41,9 @@ SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|
 # A redirection that writes no file.
 _SILENT = re.compile(r"/dev/(null|std\w+)\s*\Z|&\s*[0-9-]\Z|\A\d*<")
 
+# The process that the script is, which becomes that of its program.
+_OWN_PROCESS = re.compile(r"(?<!\\)\$(?:\$|\{\$\}|\{?BASHPID\b)")
+
 # What `Printer.prefix` puts before a text.
 _SETUP = re.compile(r"(?:\w+=(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^\s;'\"\\])*; )*")
 
@@ -374,6 +377,9 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             it.outcome.put_before(Before(setup + text, None, referenced(node), names, acts=True))
             return
         setup = "; ".join([*(one.text for one in it.outcome.live_prefix(text)), setup])
+    if _OWN_PROCESS.search(setup + text):
+        it.outcome.put_before(Before(printer.prefix() + text, None, referenced(node), names, acts=True))
+        return
     ignore = not (checked or it.shell.errexit)
     codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
     if "exit" in names and codes and codes <= it.dialect.ends:

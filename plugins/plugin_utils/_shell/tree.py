@@ -78,19 +78,19 @@ _MOST_REPAIRS = 8
 
 
 def _braced(root: Node, source: bytes) -> bytes:
-    """The source with braces around names whose `$` the parser took for a word of its own, as in `$A/b/$C/d`."""
+    """The source with braces around names whose `$` the parser took for a word of its own, as in `$A/b/$C/d` and `x.$$`."""
     found = []
     for one in walk(root):
         if one.type == "$" and not one.child_count and one.parent is not None and one.parent.type == "concatenation":
-            name = _NAME_AT.match(source, one.end_byte)
+            name = _NAME_AT.match(source, one.start_byte + 1)
             if name is not None:
-                found.append((one.end_byte, name.end()))
+                found.append(name.span())
     for start, end in sorted(found, reverse=True):
         source = source[:start] + b"{" + source[start:end] + b"}" + source[end:]
     return source
 
 
-_NAME_AT = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+_NAME_AT = re.compile(rb"\$|[A-Za-z_][A-Za-z0-9_]*")
 # tree-sitter takes the square of how many of these are open at a time, and cannot be stopped: two or three seconds for the most.
 _MOST_BYTES = 64 * 1024
 _OPENING = re.compile(rb"[(\[]|<<")

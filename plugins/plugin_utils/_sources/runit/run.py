@@ -129,7 +129,27 @@ def _interpreter(
 
 
 def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> None:
+    known = len(draft.findings)
+    first: Wrap | None = None
+    # What systemd does before all steps, left to the shell by another attempt: the account, and where output goes.
+    left: set[str] = set()
+    while True:
+        try:
+            _attempt(draft, script, shebang, shell, left)
+            return
+        except Wrap as why:
+            first = first or why
+            if why.key not in ("script.root", "script.output") or why.key in left or "invoke-run" in " ".join(shebang):
+                del draft.findings[known:]
+                raise first from None
+            left.add(why.key)
+            draft.service = draft.begin()
+
+
+def _attempt(draft: Draft, script: Script, shebang: list[str], shell: str, left: set[str]) -> None:
     it = _interpreter(draft, script, shebang, shell, codes_that_end(draft))
+    it.root_first = "script.root" in left
+    it.shell_opens = "script.output" in left
     if script.errors:
         bad = next((one for one in walk(script.root) if one.type == "ERROR" or one.is_missing), script.root)
         raise Wrap("script.syntax", "shell", "the script does not parse as shell", line_of(bad))
