@@ -102,7 +102,7 @@ def set_names(it: Interpreter, node: Node) -> set[str]:
 
 def acts(it: Interpreter, node: Node) -> bool:
     """Whether a node may change something that others see, files that it writes to included."""
-    if not {name for name in called_names(it, node) if name not in ("exit", "return")} <= lists.LOOKS:
+    if not {name for name in called_names(it, node) if name not in ("exit", "return", "exec")} <= lists.LOOKS:
         return True
     return writes(it, node)
 

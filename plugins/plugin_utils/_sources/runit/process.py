@@ -227,7 +227,8 @@ def _output(draft: Draft, it: Interpreter) -> None:
     elif it.outcome.stderr not in ("separate", "journal"):
         service.set("StandardError", it.outcome.stderr)
     said = it.outcome.inline or " ".join(constant(word) or "" for word in it.outcome.main or [])
-    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)", said)
+    said = "; ".join([*(one.text for one in it.outcome.prefix if "exec" in one.calls), said])
+    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)|>[^;]*\s2>&1", said)
     if elsewhere:
         # Its shell text sends it to a file.
         pass
