@@ -42,7 +42,7 @@ SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|
 _SILENT = re.compile(r"/dev/(null|std\w+)\s*\Z|&\s*[0-9-]\Z|\A\d*<")
 
 # The process that the script is, which becomes that of its program.
-_OWN_PROCESS = re.compile(r"(?<!\\)\$(?:\$|\{\$\}|\{?BASHPID\b)")
+_OWN_PROCESS = re.compile(r"(?<!\\)\$(?:\$|\{\$\}|\{?BASHPID\b)|/proc/self/")
 
 # What `Printer.prefix` puts before a text.
 _SETUP = re.compile(r"(?:\w+=(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^\s;'\"\\])*; )*")

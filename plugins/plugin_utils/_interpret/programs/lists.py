@@ -131,7 +131,7 @@ def path_of(name: str, commands: dict[str, str]) -> str:
 
 # Builtins that change the shell itself, so that what follows depends on them.
 STATEFUL = frozenset(
-    "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd".split()
+    "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd shopt".split()
 )
 
 

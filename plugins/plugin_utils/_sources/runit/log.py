@@ -180,7 +180,6 @@ def _log_writer(draft: Draft, name: str, arguments: t.Sequence[Word], file: str,
         "its own for one service (option log=svlogd keeps svlogd)",
     )
     acts = name in ("multilog", "s6-log")
-    said: set[tuple[str, str]] = set()
     for option in ("".join(piece.text for piece in word) for word in arguments):
         if not option or option == directory or not (acts or option.startswith("-")):
             continue
@@ -191,9 +190,7 @@ def _log_writer(draft: Draft, name: str, arguments: t.Sequence[Word], file: str,
             key, message = "log.filters", f"{what}, which the journal has no counterpart for"
         else:
             key, message = "log.settings", "the journal has its own time stamps, prefixes and sizes"
-        if (key, message) not in said:
-            said.add((key, message))
-            draft.note(key, f"{name} {option}", file, line, message)
+        draft.note(key, f"{name} {option}", file, line, message)
 
 
 def _svlogd_config(draft: Draft) -> None:
