@@ -27,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, quote, word_text
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, word_text
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node

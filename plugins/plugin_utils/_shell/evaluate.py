@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, expanded_name, shown, start_of, text_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    NAME,
+    expanded_name,
+    shown,
+    start_of,
+    text_of,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import (
     Piece,
     Word,
