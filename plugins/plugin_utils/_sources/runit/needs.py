@@ -55,10 +55,14 @@ def _texts(draft: Draft) -> list[str]:
         for command in draft.service.commands()
     ]
     for path in draft.definition.files:
-        named = re.compile(rf"{re.escape(f'{draft.definition.path}/{path}')}(?![\w./-])")
-        if any(named.search(text) for text in texts) and draft.definition.is_text(path):
+        if any(_names(text, f"{draft.definition.path}/{path}") for text in texts) and draft.definition.is_text(path):
             texts.append(_COMMENT.sub("", draft.definition.text(path) or ""))
     return texts
+
+
+def _names(text: str, path: str) -> bool:
+    """Whether a text has a path, and not only as the beginning of a longer one."""
+    return any(not part or not (part[0].isalnum() or part[0] in "_./-") for part in text.split(path)[1:])
 
 
 def _programs(text: str) -> set[str]:
