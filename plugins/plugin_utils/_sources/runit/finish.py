@@ -105,6 +105,8 @@ def finish(draft: Draft) -> None:
         _as_it_is(draft, "finish does not parse as shell")
         return
     left: list[tuple[Node, bool]] = []
+    # Those that end the script for some exit codes, and do nothing else.
+    endings: list[Node] = []
     found = statements(script.root)
     # Its output goes to a file, so that what it says is no mere message.
     writes = False
@@ -114,7 +116,9 @@ def finish(draft: Draft) -> None:
         if (ends and node.type == "case_statement") or not _statement(draft, node, background, writes):
             left.append((node, background))
         elif ends:
-            left += _exit_alone(node)
+            ending = _exit_alone(node)
+            endings += [one for one, _b in ending]
+            left += ending
         writes = writes or (not background and _writes(node))
         if ends_script(node) and not background and index + 1 < len(found):
             draft.note(
@@ -133,6 +137,8 @@ def finish(draft: Draft) -> None:
         or any(_reads_variables(other) for other, _b in left)
         or "PATH" in assigned(pair[0])
     ]
+    while left and any(left[-1][0] is one for one in endings):
+        left.pop()
     if left:
         _commands(draft, left, script, shell)
 
