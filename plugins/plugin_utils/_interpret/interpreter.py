@@ -112,6 +112,10 @@ class Interpreter:
         self.whole = False
         # Nothing of the text that is kept goes on in the background.
         self.foreground = False
+        # What the shell does in front of the command is for root, so that only the command itself is given another account.
+        self.root_first = False
+        # The files that output goes to, and input comes from, are opened in their place: a step makes them.
+        self.shell_opens = False
         # The statement asks how the one before it has ended.
         self.asked_status = False
         # A condition asked for a variable that nothing sets.

@@ -27,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     text_of,
     walk,
 )
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, quote
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, constant, word_text
 
 if t.TYPE_CHECKING:
     from tree_sitter import Node
@@ -40,6 +40,12 @@ SETTINGS = re.compile(r"env|/default/|/sysconfig/|/conf\.d/|/etc/profile|locale|
 
 # A redirection that writes no file.
 _SILENT = re.compile(r"/dev/(null|std\w+)\s*\Z|&\s*[0-9-]\Z|\A\d*<")
+
+# The process that the script is, which becomes that of its program.
+_OWN_PROCESS = re.compile(r"(?<!\\)\$(?:\$|\{\$\}|\{?BASHPID\b)|/proc/self/")
+
+# What `Printer.prefix` puts before a text.
+_SETUP = re.compile(r"(?:\w+=(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^\s;'\"\\])*; )*")
 
 
 def failing_exits(text: str) -> str:
@@ -96,7 +102,7 @@ def set_names(it: Interpreter, node: Node) -> set[str]:
 
 def acts(it: Interpreter, node: Node) -> bool:
     """Whether a node may change something that others see, files that it writes to included."""
-    if not {name for name in called_names(it, node) if name not in ("exit", "return")} <= lists.LOOKS:
+    if not {name for name in called_names(it, node) if name not in ("exit", "return", "exec")} <= lists.LOOKS:
         return True
     return writes(it, node)
 
@@ -312,7 +318,7 @@ def _keep_in_front(
         it.outcome.prefix_execs = True
     if node.type == "declaration_command":
         exports = set()
-    may_set = _may_set(it, node) if one.calls & {".", "source", "eval"} else {}
+    may_set = _may_set(it, node, sets, one.text)
     text = assignments(may_set) + exporting(it, one.text + (" &" if background else ""), exports)
     pure = (
         node.type == "variable_assignment"
@@ -371,6 +377,9 @@ def shell_step(it: Interpreter, node: Node, why: str, checked: bool = False) -> 
             it.outcome.put_before(Before(setup + text, None, referenced(node), names, acts=True))
             return
         setup = "; ".join([*(one.text for one in it.outcome.live_prefix(text)), setup])
+    if _OWN_PROCESS.search(setup + text):
+        it.outcome.put_before(Before(printer.prefix() + text, None, referenced(node), names, acts=True))
+        return
     ignore = not (checked or it.shell.errexit)
     codes = set(re.findall(r"(?<![\w$-])exit\s+(\d+)", text))
     if "exit" in names and codes and codes <= it.dialect.ends:
@@ -415,13 +424,31 @@ def needs_shell(it: Interpreter) -> bool:
     return it.outcome.hands_on() or any(piece.kind == "shell" for piece in it.get("PATH", True) or ())
 
 
-def _may_set(it: Interpreter, node: Node) -> dict[str, str]:
-    """The variables that the script knows and goes on using, which code that is read here may set: name -> value, for the shell."""
+def _may_set(it: Interpreter, node: Node, sets: set[str], text: str) -> dict[str, str]:
+    """What variables have before a node that may set them, or may not, where the script goes on using them: name -> value, for the shell.
+
+    :param sets: the variables that the node sets, though perhaps not always.
+    :param text: what is kept of the node.
+    """
+    reads = called_names(it, node) & {".", "source", "eval"}
+    if node.type in ("variable_assignment", "variable_assignments", "declaration_command", "unset_command") and not reads:
+        return {}
     found = {}
-    for name in sorted(it.text.later(node) & it.scope.vars.keys()):
-        value = constant(it.scope.vars[name] or [Piece("shell", "")])
-        if NAME.match(name) and value is not None:
-            found[name] = quote(value)
+    given = _SETUP.match(text)
+    told = set(re.findall(r"(?:^|; )(\w+)=", given.group())) if given is not None else set()
+    for name in sorted((it.scope.vars.keys() if reads else sets) & it.text.later(node) - told):
+        value = it.get(name, True)
+        if not NAME.match(name) or value is None:
+            continue
+        if any(piece.kind == "shell" for piece in value) or all(piece.kind == "var" and piece.text == name for piece in value):
+            # The shell has it.
+            continue
+        if not reads and name in it.service.environment and it.service.environment[name] == value:
+            continue
+        if constant(value) == "" and not (it.shell.nounset or it.scope.open_conf or name in it.service.environment):
+            # To a shell that nobody has told of it, it is empty as well.
+            continue
+        found[name] = word_text([piece._replace(split=False) for piece in value])
     return found
 
 

@@ -79,6 +79,14 @@ class Outcome:
         self.prefix.append(one)
         self.prefix_commands |= one.calls
 
+    def texts(self) -> t.Iterator[str]:
+        """What comes before the command, as text."""
+        for command in (*(step.run for step in self.steps), *self.service.exec_condition):
+            if command is not None:
+                yield command.line or " ".join(piece.text for word in command.argv for piece in word)
+        for one in self.prefix:
+            yield one.text
+
     def limit(self, resource: str, value: str) -> None:
         """Give the service a limit, which is for what comes after it in the script."""
         directive = f"Limit{resource}"

@@ -143,7 +143,10 @@ def export_value(it: Interpreter, name: str, value: Word) -> None:
         if it.outcome.runs_others():
             raise NeedShell("what comes before it is to have another PATH")
         it.scope.path_changed = True
-    if name not in it.service.environment and it.outcome.used_before(name):
+    before = it.service.environment.get(name)
+    if before is not None and before != [piece._replace(split=False) for piece in value] and it.outcome.runs_others():
+        raise NeedShell(f"what comes before it gets another {name}")
+    if before is None and it.outcome.used_before(name):
         raise NeedShell(f"what comes before uses the value {name} had")
     if name in it.scope.filed and text != it.scope.current.get(name):
         raise NeedShell(f"{name} is set by a settings file as well, which systemd reads later")

@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import NAME, expanded_name, shown, text_of
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
+    NAME,
+    expanded_name,
+    shown,
+    start_of,
+    text_of,
+)
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import (
     Piece,
     Word,
@@ -112,6 +118,11 @@ def _ansi(text: str) -> str:
     return re.sub(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", one, text, flags=re.S)
 
 
+def _expansion_text(node: Node) -> str:
+    """The text of an expansion, without what the parser counts to it."""
+    return shown((node.text or b"")[start_of(node) :])
+
+
 def _touches_name(node: Node) -> bool:
     """Whether what stands right behind a node could be the name of an expansion."""
     parent = node.parent
@@ -173,7 +184,7 @@ class Evaluator:
                 else:
                     found += split_words(pending)
                     pending = []
-            pending += [Piece("shell", text_of(node), True)] if _has_braces(node) else self.pieces(node)
+            pending += self.shell(node, False) if _has_braces(node) else self.pieces(node)
             before = node
         return found + split_words(pending)
 
@@ -192,11 +203,10 @@ class Evaluator:
             and not blanks
             and kind in ("simple_expansion", "expansion", "command_substitution", "arithmetic_expansion")
         ):
-            # The parser counts blanks between two expansions to the second one.
-            text = text_of(node)
-            before = text[: len(text) - len(text.lstrip())]
-            if before:
-                return lit(before) + self.pieces(node, quoted, glob, True)
+            # The parser counts blanks between two expansions to the second one, continued lines among them.
+            start = start_of(node)
+            if start:
+                return lit(self._quoted((node.text or b"")[:start])) + self.pieces(node, quoted, glob, True)
         if kind in (
             "word",
             "number",
@@ -326,7 +336,7 @@ class Evaluator:
     def _expansion(self, node: Node, quoted: bool) -> Word:
         children = node.children
         if len(children) < 3 or children[1].type not in ("variable_name", "special_variable_name", "simple_expansion"):
-            inner = text_of(node).lstrip()[2:-1]
+            inner = _expansion_text(node)[2:-1]
             if len(children) == 4 and children[1].type == "#" and NAME.match(inner[1:]):
                 value = self.scope.get(inner[1:])
                 size = constant(value or lit(""))
@@ -401,7 +411,7 @@ class Evaluator:
         return found
 
     def _arithmetic(self, node: Node, quoted: bool) -> Word:
-        inner = text_of(node).lstrip()[3:-2]
+        inner = _expansion_text(node)[3:-2]
 
         def value(match: re.Match[str]) -> str:
             got = self.scope.get(match.group(1))

@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     expanded_name,
     referenced,
     shown,
+    start_of,
     statements,
     text_of,
     variables_of,
@@ -264,8 +265,7 @@ class Printer:
             value = self.scope.get(name)
             text = None if value is None else constant(value)
             if text is not None and SAFE.match(text) and (NAME.match(name) or name == "0"):
-                own = one.text or b""
-                start = one.start_byte - node.start_byte + len(own) - len(own.lstrip())
+                start = one.start_byte - node.start_byte + start_of(one)
                 edits.append((start, one.end_byte - node.start_byte, text.encode()))
         for start, end, new in sorted(edits, reverse=True):
             source = source[:start] + new + source[end:]

@@ -62,11 +62,37 @@ def parse(text: str, file: str) -> Script:
     if len(_OPENING.findall(source)) > _MOST_OPENINGS:
         raise TooMuch(f"{file} has more than {_MOST_OPENINGS} brackets and here-documents")
     root = _parser.parse(source).root_node
+    for _turn in range(_MOST_REPAIRS):
+        braced = _braced(root, source)
+        if braced == source:
+            break
+        source = braced
+        root = _parser.parse(source).root_node
     if root.descendant_count > _MOST_NODES:
         raise TooMuch(f"{file} has more than {_MOST_NODES} words and marks")
     return Script(root, source, file, root.has_error or _too_deep(root, source))
 
 
+# How often expansions that the parser overlooks are given braces: it may overlook another one behind each.
+_MOST_REPAIRS = 8
+
+
+def _braced(root: Node, source: bytes) -> bytes:
+    """The source with braces around names whose `$` the parser took for a word of its own, as in `$A/b/$C/d` and `x.$$`."""
+    found = []
+    for one in walk(root) if _WITHIN.search(source) else ():
+        if one.type == "$" and not one.child_count and one.parent is not None and one.parent.type == "concatenation":
+            name = _NAME_AT.match(source, one.start_byte + 1)
+            if name is not None:
+                found.append(name.span())
+    for start, end in sorted(found, reverse=True):
+        source = source[:start] + b"{" + source[start:end] + b"}" + source[end:]
+    return source
+
+
+# An expansion within an unquoted word.
+_WITHIN = re.compile(rb"[\w./:@%+,}-]\$[\w$]")
+_NAME_AT = re.compile(rb"\$|[A-Za-z_][A-Za-z0-9_]*")
 # tree-sitter takes the square of how many of these are open at a time, and cannot be stopped: two or three seconds for the most.
 _MOST_BYTES = 64 * 1024
 _OPENING = re.compile(rb"[(\[]|<<")
@@ -113,8 +139,13 @@ def text_of(node: Node) -> str:
 
 
 def expanded_name(node: Node) -> str:
-    """The name in `$NAME`. Within quotes the parser counts blanks before the `$` to it."""
-    return text_of(node).lstrip()[1:]
+    """The name in `$NAME`. Within quotes the parser counts blanks and continued lines before the `$` to it."""
+    return shown((node.text or b"")[start_of(node) + 1 :])
+
+
+def start_of(node: Node) -> int:
+    """Where in the text of an expansion it begins, in bytes: within quotes the parser counts blanks before it to it."""
+    return next((at for at, byte in enumerate(node.text or b"") if byte in b"$`"), 0)
 
 
 def line_of(node: Node) -> int:

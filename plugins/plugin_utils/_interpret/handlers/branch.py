@@ -94,6 +94,8 @@ def and_or(it: Interpreter, node: Node, last: bool, checked: bool = False) -> bo
         not last
         and all(one == "&&" for one in operators)
         and all(command_name(part) in FILE_COMMANDS for part in parts)
+        # Where a directory cannot be made, what is done to it fails as well; nothing else may be done without the first.
+        and all(command_name(part) in ("mkdir", "install") for part in parts[:-1])
     ):
         for part in parts:
             it.dispatch(part, False)

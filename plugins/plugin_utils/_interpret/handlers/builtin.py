@@ -204,6 +204,8 @@ def message(it: Interpreter, call: Call) -> bool:
         raise NeedShell("it sets a variable")
     if it.outcome.stdout.startswith("truncate:") and not call.redirects:
         raise Wrap("script.output", "message", "it is written to the file that standard output goes to", it.line)
+    if it.shell_opens and it.outcome.prefix_execs:
+        raise NeedShell("it is written to the file that output goes to")
     it.note_once("shell.message", "message", "messages of the script are not printed; systemd logs starts itself")
     return False
 

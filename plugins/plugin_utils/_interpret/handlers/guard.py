@@ -425,7 +425,9 @@ def asks_control(it: Interpreter, node: Node) -> bool:
 
 
 def is_message(it: Interpreter, node: Node) -> bool:
-    """Whether a node only prints."""
+    """Whether a node only prints, and not into a file."""
+    if it.shell_opens and it.outcome.prefix_execs:
+        return False
     if node.type == "redirected_statement" and not is_silent(try_redirects(it, node)):
         return False
     return all(

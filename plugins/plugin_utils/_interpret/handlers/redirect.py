@@ -51,6 +51,8 @@ def redirect(it: Interpreter, found: list[Redirect]) -> None:
             if target.isdigit() or not target:
                 raise NeedShell("a redirection")
             target = absolute(it, target)
+        if it.shell_opens and not target.startswith("/dev/"):
+            raise NeedShell("a step before it makes the place of its file")
         if one.operator == "<" and fd == 0:
             if target != "/dev/null":
                 _input(it, target)

@@ -81,6 +81,8 @@ def source(it: Interpreter, word: Word, optional: bool, node: Node) -> None:
         usual = relative is not None or path.startswith(
             ("/etc/default/", "/etc/conf.d/", "/etc/sysconfig/", "/etc/sv/", "/usr/local/etc/")
         )
+        if optional and not usual and not known and not SETTINGS_NAME.search(path.rsplit("/", 1)[-1]) and not SETTINGS.search(path):
+            raise NeedShell(f"{path} is not named like settings, and may be code for shells")
         if not optional and not usual and not known:
             it.note(
                 "settings.not-collected",

@@ -131,7 +131,7 @@ def path_of(name: str, commands: dict[str, str]) -> str:
 
 # Builtins that change the shell itself, so that what follows depends on them.
 STATEFUL = frozenset(
-    "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd".split()
+    "cd exec export set shift trap umask ulimit . source eval read alias unset readonly declare typeset local getopts wait pushd shopt".split()
 )
 
 
@@ -145,7 +145,7 @@ FILE_COMMANDS = frozenset(("mkdir", "install", "chown", "chmod", "chgrp"))
 # Programs of runit, daemontools and their kin, and others that come with them.
 OF_SUPERVISORS = frozenset(
     "chpst svlogd utmpset setuidgid envdir envuidgid softlimit setlock pgrphack argv0 fghack multilog tai64n tai64nlocal tinylog pause "
-    "snooze vlogger runsvdir runsv s6-setuidgid s6-envdir s6-softlimit s6-setsid s6-log svwaitup".split()
+    "snooze vlogger runsvdir runsv s6-setuidgid s6-envdir s6-softlimit s6-setsid s6-log svwaitup setuser".split()
 )
 # Commands that go on as somebody else, and may have to be installed for that.
 CHANGE_ACCOUNT = frozenset(("chpst", "setuidgid", "su", "setpriv", "runuser", "sudo"))

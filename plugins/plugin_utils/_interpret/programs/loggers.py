@@ -14,6 +14,10 @@ def base_name(words: list[Word]) -> str:
     return (constant(words[0]) or "").rsplit("/", 1)[-1]
 
 
+# What gives a logger an account, variables or limits.
+_BEFORE = frozenset("chpst setuidgid s6-setuidgid envuidgid envdir s6-envdir softlimit exec".split())
+
+
 def is_logger(words: list[Word]) -> bool:
     """Whether a command does nothing but log."""
     return logger_of(words) is not None
@@ -22,7 +26,7 @@ def is_logger(words: list[Word]) -> bool:
 def logger_of(words: list[Word]) -> list[Word] | None:
     """The logging command in these words, behind wrappers; None where it does more than log."""
     rest = list(words)
-    if rest and base_name(rest) in ("chpst", "setuidgid", "s6-setuidgid", "exec"):
+    if rest and base_name(rest) in _BEFORE:
         for index in range(1, len(rest)):
             if (constant(rest[index]) or "").rsplit("/", 1)[-1] in lists.LOGGERS:
                 rest = rest[index:]

@@ -23,6 +23,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
 
+_MAKES_ACCOUNT = re.compile(r"(?<![\w-])(?:adduser|useradd|addgroup|groupadd)(?![\w-])")
+
+
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
     """UID and GID that chpst -U would set for a user; None where they are not known."""
     if user.startswith(":"):
@@ -53,6 +56,10 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
     if user in ("root", "0") and group in (None, "root", "0", "wheel") and not extra:
         it.service.user = None
         return
+    if it.root_first:
+        raise Keep("what the shell does before it has to be done by root")
+    if any(_MAKES_ACCOUNT.search(text) for text in it.outcome.texts()):
+        raise Keep("the account may be made by a step before it, and systemd looks it up before all steps")
     it.service.user = user
     it.service.group = group
     if user in ("nobody", "65534"):
@@ -71,7 +78,7 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
         it.note(
             "account.groups-unknown",
             "supplementary groups",
-            f"chpst drops all groups but the named ones, User= adds those {user} is a member of; they differ if there are any",
+            f"the command had no groups but the named ones, User= adds those {user} is a member of; they differ if there are any",
             user=user,
         )
     elif known.get("groups"):

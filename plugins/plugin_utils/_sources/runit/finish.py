@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
     arms,
     assigned,
     commands_in,
+    condition_of,
     line_of,
     parse,
     referenced,
@@ -104,12 +105,20 @@ def finish(draft: Draft) -> None:
         _as_it_is(draft, "finish does not parse as shell")
         return
     left: list[tuple[Node, bool]] = []
+    # Those that end the script for some exit codes, and do nothing else.
+    endings: list[Node] = []
     found = statements(script.root)
     # Its output goes to a file, so that what it says is no mere message.
     writes = False
     for index, (node, background) in enumerate(found):
-        if not _statement(draft, node, background, writes):
+        # Where it ends the script for some exit codes, what follows is for the others.
+        ends = "exit" in commands_in(node) and not all(only_messages(one) or is_exit(one) for one, _b in found[index + 1 :])
+        if (ends and node.type == "case_statement") or not _statement(draft, node, background, writes):
             left.append((node, background))
+        elif ends:
+            ending = _exit_alone(node)
+            endings += [one for one, _b in ending]
+            left += ending
         writes = writes or (not background and _writes(node))
         if ends_script(node) and not background and index + 1 < len(found):
             draft.note(
@@ -128,8 +137,21 @@ def finish(draft: Draft) -> None:
         or any(_reads_variables(other) for other, _b in left)
         or "PATH" in assigned(pair[0])
     ]
+    while left and any(left[-1][0] is one for one in endings):
+        left.pop()
     if left:
         _commands(draft, left, script, shell)
+
+
+def _exit_alone(node: Node) -> list[tuple[Node, bool]]:
+    """Of a condition that takes the service down and ends the script, the end: what follows is not for its exit codes."""
+    if node.type == "if_statement" and len(condition_of(node)) == 1:
+        text = f"if {text_of(condition_of(node)[0])}; then exit 0; fi"
+    elif node.type == "list" and len(node.children) == 3:
+        text = f"{text_of(node.children[0])} {text_of(node.children[1])} exit 0"
+    else:
+        return []
+    return statements(parse(text, "finish").root)
 
 
 def _as_it_is(draft: Draft, why: str) -> None:

@@ -12,7 +12,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import logger_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service, unit_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse, statements
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dialect import interpreter_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.directory import Directory
@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scri
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw
+    from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
 _FACILITIES = frozenset(
     "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7".split()
@@ -86,7 +87,7 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
             "what it does with the log is not understood; the journal takes the output instead",
         )
         return
-    logger(draft, service, logger_of(command) or command, "log/run", line)
+    logger(draft, service, logger_of(_of_shell(scope, command)) or command, "log/run", line)
     if scope.outcome.steps or scope.outcome.prefix:
         draft.note(
             "log.steps",
@@ -95,6 +96,21 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
             1,
             "its steps prepared the log directory, which is no longer written to; left out",
         )
+
+
+def _of_shell(it: Interpreter, command: list[Word]) -> list[Word]:
+    """The command in `sh -c 'exec ...'`, also behind what gives it an account or variables."""
+    texts = [constant(word) or "" for word in command]
+    at = next((at for at in range(len(texts) - 2) if texts[at].rsplit("/", 1)[-1] in ("sh", "bash", "dash") and texts[at + 1] == "-c"), None)
+    if at is None or len(texts) != at + 3:
+        return command
+    found = statements(parse(texts[at + 2], "log/run").root)
+    if not found or found[-1][0].type != "command":
+        return command
+    try:
+        return it.evaluator.words(found[-1][0].children) or command
+    except (NeedShell, Wrap):
+        return command
 
 
 def logger(draft: Draft, service: Service, words: list[Word], file: str, line: int) -> None:

@@ -11,7 +11,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
 
-# Names that are also words for other things: only where a command is sure to begin.
+# Names that are also words for other things: only where a command is sure to begin. The others are not, but as a tag (`-t runsv`).
 _WORDS = frozenset(("pause", "snooze", "argv0", "envdir"))
 _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 # What a test compares with.
@@ -57,9 +57,14 @@ def _texts(draft: Draft) -> list[str]:
         for command in draft.service.commands()
     ]
     for path in draft.definition.files:
-        if any(f"{draft.definition.path}/{path}" in text for text in texts) and draft.definition.is_text(path):
+        if any(_names(text, f"{draft.definition.path}/{path}") for text in texts) and draft.definition.is_text(path):
             texts.append(_COMMENT.sub("", draft.definition.text(path) or ""))
     return texts
+
+
+def _names(text: str, path: str) -> bool:
+    """Whether a text has a path, and not only as the beginning of a longer one."""
+    return any(not part or not (part[0].isalnum() or part[0] in "_./-") for part in text.split(path)[1:])
 
 
 def _programs(text: str) -> set[str]:
@@ -70,8 +75,13 @@ def _programs(text: str) -> set[str]:
         match = re.fullmatch(r"(?:/?(?:[^\s/]+/)*(?:bin|command)/)?([\w.-]+)", word)
         name = match.group(1) if match else ""
         if name in lists.OF_SUPERVISORS and (
-            name not in _WORDS or not before or before in (";", "exec") or "/" in word or before in lists.OF_SUPERVISORS
+            before != "-t"
+            if name not in _WORDS
+            else not before or before in (";", "exec", "env") or "/" in word or before in lists.OF_SUPERVISORS
         ):
             found.add(name)
+        if before == "env" and (word.startswith("-") or "=" in word):
+            # Its options and assignments, and not yet what it runs.
+            continue
         before = ";" if re.search(r"[;|&(){}'\"`\n]", gap) else word.rsplit("/", 1)[-1]
     return found

@@ -107,6 +107,8 @@ def periodic(it: Interpreter, span: str) -> None:
     steps = service.start_pre
     _steps_are_it(it)
     _ends_by_itself(service, steps)
+    # What they have put into the background lives on until the script itself is gone, and so until the next time.
+    service.kill_mode = "process"
     service.timer = Timer()
     service.timer.settings = {
         "OnActiveSec": ["0s"],

@@ -34,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.one_
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
     LONGEST_INLINE,
     is_forever,
+    reads_private,
     substituted,
 )
 
@@ -70,6 +71,7 @@ def make_service(draft: Draft, it: Interpreter) -> None:
         one_shot(it, stays=False)
     elif not _only_waits(it, it.outcome.main):
         _run_program(draft, it, it.outcome.main)
+    _check_files(it)
 
 
 def _check(it: Interpreter, inline: str | None) -> None:
@@ -78,7 +80,12 @@ def _check(it: Interpreter, inline: str | None) -> None:
     :raises Wrap: it may not.
     """
     user = it.service.user
-    if user is not None and not all(one.calls <= lists.HARMLESS and not one.acts for one in it.outcome.prefix):
+    texts = [one.text for one in it.outcome.prefix]
+    texts += [piece.text for word in it.outcome.main or [] for piece in word if piece.kind == "shell"]
+    if user is not None and (
+        not all(one.calls <= lists.HARMLESS and not one.acts for one in it.outcome.prefix)
+        or any(reads_private(text, user) for text in texts)
+    ):
         it.reasons.append(
             (
                 "script.root",
@@ -100,6 +107,32 @@ def _check(it: Interpreter, inline: str | None) -> None:
         )
     if it.reasons:
         raise Wrap(*it.reasons[0])
+
+
+# What makes directories, and what makes files that systemd would not make itself.
+_MAKES_PLACE = re.compile(r"(?<![\w-])(?:mkdir|mount|install|ln|mv|cp|tar|git)(?![\w-])")
+_MAKES_FILE = re.compile(r"(?<![\w-])(?:mkfifo|mknod|ln)(?![\w-])")
+_MAKES_INPUT = re.compile(r"(?<![\w-])(?:mkfifo|mknod|ln|mv|cp|install|touch|tee|mktemp)(?![\w-])|>")
+
+
+def _check_files(it: Interpreter) -> None:
+    """Look whether a step makes the place of a file that systemd opens for each of the steps already.
+
+    :raises Wrap: one does, so the service would not start where it is missing.
+    """
+    for directive in ("StandardOutput", "StandardError", "StandardInput"):
+        kind, _colon, path = (it.service.settings.get(directive) or [""])[0].replace("%%", "%").partition(":")
+        if kind not in ("append", "truncate", "file"):
+            continue
+        place = path.rpartition("/")[0]
+        asked = [(path, _MAKES_INPUT if directive == "StandardInput" else _MAKES_FILE)]
+        if place not in lists.DIRECTORIES:
+            asked.append((place, _MAKES_PLACE))
+        for command in (*it.service.exec_condition, *it.service.start_pre):
+            text = command.line or " ".join(constant(word) or "" for word in command.argv)
+            for made, verbs in asked:
+                if made and re.search(rf"(?<![\w./-]){re.escape(made)}(?![\w.-])", text) and verbs.search(text):
+                    raise Wrap("script.output", ">", f"a step makes {made}, and systemd opens {path} before all steps", it.line)
 
 
 def _run_shell(draft: Draft, it: Interpreter, inline: str) -> None:
@@ -194,7 +227,8 @@ def _output(draft: Draft, it: Interpreter) -> None:
     elif it.outcome.stderr not in ("separate", "journal"):
         service.set("StandardError", it.outcome.stderr)
     said = it.outcome.inline or " ".join(constant(word) or "" for word in it.outcome.main or [])
-    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)", said)
+    said = "; ".join([*(one.text for one in it.outcome.prefix if "exec" in one.calls), said])
+    elsewhere = re.search(r"(?<!\w)(?:2>|&>|>&\s*/)(?!&|\s*/dev/null)|>[^;]*\s2>&1", said)
     if elsewhere:
         # Its shell text sends it to a file.
         pass

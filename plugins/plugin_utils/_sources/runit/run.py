@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._sources.reading import plain_settings
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.guard import leaving
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.handlers.source import (
     evaluate_file,
     open_settings,
@@ -29,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service impo
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import CannotPrint, Printer
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import (
     Script,
+    branch,
     commands_in,
     line_of,
     parse,
@@ -129,7 +131,27 @@ def _interpreter(
 
 
 def _interpret(draft: Draft, script: Script, shebang: list[str], shell: str) -> None:
+    known = len(draft.findings)
+    first: Wrap | None = None
+    # What systemd does before all steps, left to the shell by another attempt: the account, and where output goes.
+    left: set[str] = set()
+    while True:
+        try:
+            _attempt(draft, script, shebang, shell, left)
+            return
+        except Wrap as why:
+            first = first or why
+            if why.key not in ("script.root", "script.output") or why.key in left or "invoke-run" in " ".join(shebang):
+                del draft.findings[known:]
+                raise first from None
+            left.add(why.key)
+            draft.service = draft.begin()
+
+
+def _attempt(draft: Draft, script: Script, shebang: list[str], shell: str, left: set[str]) -> None:
     it = _interpreter(draft, script, shebang, shell, codes_that_end(draft))
+    it.root_first = "script.root" in left
+    it.shell_opens = "script.output" in left
     if script.errors:
         bad = next((one for one in walk(script.root) if one.type == "ERROR" or one.is_missing), script.root)
         raise Wrap("script.syntax", "shell", "the script does not parse as shell", line_of(bad))
@@ -245,6 +267,11 @@ def _wrapped(draft: Draft, script: Script, shebang: list[str], shell: str, why: 
         )
 
 
+def _leaves(it: Interpreter, node: Node) -> bool:
+    """Whether a statement is a condition whose branch only ends the script."""
+    return node.type == "if_statement" and leaving(it, branch(node)) is not None
+
+
 def _comes_first(it: Interpreter) -> int:
     """How much there is in the unit that systemd looks at before all steps."""
     service = it.service
@@ -277,7 +304,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
     acted = False
     for node, background in found:
         names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
-        acted = acted or acts(it, node)
+        before, acted = acted, acted or acts(it, node)
         if ("sv" in names or "svc" in names) and not (acted and all_said(it, node)):
             it.line = line_of(node)
             steps = len(it.outcome.steps)
@@ -292,15 +319,21 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                     "being run: rewrite it by hand",
                     why.line,
                 ) from None
-            moved = acted and _comes_first(it) != asked
+            # What a branch does that ends the script has not been done where the script goes on.
+            moved = (before if _leaves(it, node) else acted) and _comes_first(it) != asked
             if len(it.outcome.steps) != steps or it.outcome.ended or moved:
                 raise Refused("refused.sv", "sv", "sv is part of a larger construct; rewrite this script by hand", line_of(node))
             continue
         blank = interpreter_of(draft.definition, script)
         blank.shell.open_shell = True
         try:
-            text = Printer(blank, node, functools.partial(said, blank)).line(node)
-            parts.append(text + (" &" if background else ""))
+            printer = Printer(blank, node, functools.partial(said, blank))
+            documents = any(one.type == "heredoc_redirect" for one in walk(node))
+            if documents and not (names & it.dialect.controls or background):
+                # As it is, on lines of its own.
+                parts.append(f"\n{text_of(node)}\n")
+                continue
+            parts.append(printer.line(node) + (" &" if background else ""))
         except CannotPrint as problem:
             raise Refused(
                 "refused.sv",
@@ -310,7 +343,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                 why.line,
             ) from None
     draft.service = service = it.service
-    text = "; ".join(parts).replace(" &; ", " & ")
+    text = "; ".join(parts).replace(" &; ", " & ").replace("\n; ", "\n").replace("; \n", "\n")
     if it.shell.errexit:
         text = "set -e; " + text
     if len(text) > 8000:

@@ -95,6 +95,25 @@ def substituted(it: Interpreter) -> set[str]:
     return names
 
 
+# What reads files, and files that are for everybody.
+_READS = re.compile(r"(?<![\w./-])(?:cat|head|tail|tac|sed|awk|grep|egrep|fgrep|cut|sort|uniq|wc|tr|xargs|rev)(?![\w-])|<")
+_PATH = re.compile(r"(?<![\w.*?/}$-])/[\w.@%+/-]+")
+_FOR_ALL = re.compile(
+    r"/(?:proc|sys|dev|usr|bin|sbin|lib\w*|opt|srv|home|tmp|run|var/run)(?:/|\Z)|/etc/(?:machine-id|hostname|hosts|passwd|group|os-release|"
+    r"issue|debian_version|lsb-release|resolv\.conf|nsswitch\.conf|services|protocols|fstab|timezone|environment|mtab)\Z"
+)
+_SECRET = re.compile(r"(?i)secret|passw|token|credential|private|\.key\b|\.pem\b")
+
+
+def reads_private(text: str, user: str) -> bool:
+    """Whether shell text reads a file that may not be for an account: what it prints would be lost."""
+    if not _READS.search(text):
+        return False
+    return any(
+        _SECRET.search(path) or not (_FOR_ALL.match(path) or user in path.split("/")) for path in _PATH.findall(text)
+    )
+
+
 def shell_command(line: str, shell: str | None, ignore: bool, root: bool) -> Command:
     """A line of shell, for the shell that its script asks for: bash understands more than sh, and some things otherwise."""
     command = Command(line=line, ignore=ignore, root=root)

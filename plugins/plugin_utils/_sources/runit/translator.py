@@ -171,7 +171,8 @@ def _rest(draft: Draft) -> None:
     if (
         definition.has("conf")
         and "conf" not in (definition.text("run") or "")
-        and "conf" not in (definition.text("finish") or "")
+        and not any("conf" in (definition.text(path) or "") for path in ("finish", "check") if definition.has(path))
+        and not any("conf" in (definition.text(path) or "") for path in definition.files if path.startswith("control/"))
     ):
         draft.note("runit.file-unused", "conf", "conf", 0, "a conf file that no script reads; left out")
 
