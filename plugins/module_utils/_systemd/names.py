@@ -11,6 +11,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
+# Types of which there are templates and instances, as unit_type_may_template() of systemd has them.
+MAY_TEMPLATE = ("service", "socket", "target", "timer", "path")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _VALID = _LETTERS | frozenset(":-_.\\@")
 _GLOB = frozenset("*?[")
@@ -65,11 +67,12 @@ def prefix_of(name: str) -> str:
     return prefix if at else name.rpartition(".")[0]
 
 
-def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
+def check_name(name: t.Any, option: str = "name", globs: bool = False, loadable: bool = True) -> str:
     """Return the full unit name for what a user wrote, `.service` added where there is no suffix.
 
     :param option: the option's name, for the error.
     :param globs: whether patterns may pass.
+    :param loadable: whether names are refused that a file may have although systemd loads none of that name.
     :raises BadInput: for a name that systemd would not take, with what is wrong and what to write instead.
     """
     if not isinstance(name, str) or not name:
@@ -101,6 +104,11 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
     stem = full.rpartition(".")[0]
     if not pattern and (not stem or stem.startswith("@")):
         raise BadInput(f"{option}: {shown(name)} has nothing before its {'@' if stem else 'suffix'}")
+    if loadable and "@" in stem and not pattern and unit_type(full) not in MAY_TEMPLATE:
+        raise BadInput(
+            f"{option}: {shown(name)} has an @, as only templates and their instances have, and systemd loads none of type "
+            f"{unit_type(full)}; take it out (in the name of a path, systemd-escape(1) writes it \\x40)"
+        )
     return full
 
 

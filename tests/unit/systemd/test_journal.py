@@ -148,12 +148,23 @@ def test_points_of_time(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"since": " "}, {"timeout": "0"}, {"match": {"A": None}}, {"match": {"A": True}}, {"match": {"A": {}}}]
-)
+    "params",
+    [{"since": " "}, {"timeout": "0"}, {"match": {"A": None}}, {"match": {"A": True}}, {"match": {"A": {}}},
+     {"match": {"__CURSOR": "x"}}, {"match": {"1A": "x"}}],
+)  # fmt: skip
 def test_bad_input(params: dict[str, t.Any], journalctl: Journalctl) -> None:
     with pytest.raises(BadInput, match=f"^{next(iter(params))}: "):
         entries(**params)
     assert not journalctl.asked
+
+
+def test_times_that_are_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(command: list[str], *_options: t.Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 1, b"", b"--since= must be before --until=.\n")
+
+    monkeypatch.setattr(journal, "run_program", refuse)
+    with pytest.raises(BadInput, match="^since: 'today' is later than `until`, '-2d'"):
+        entries(since="today", until="-2d")
 
 
 def test_last_words_without_an_invocation(journalctl: Journalctl) -> None:
