@@ -118,7 +118,7 @@ def check_slice(name: t.Any, option: str = "slice") -> str:
     :raises BadInput: it is no unit name, or that of a unit of another type.
     """
     text = name if isinstance(name, str) else ""
-    full = check_name(name if unit_type(text) or not text else f"{text}.slice", option)
+    full = check_name(name if unit_type(text) or not text else f"{text}.slice", option, loadable=False)
     if unit_type(full) != "slice":
         raise BadInput(f"{option}: {shown(name)} is no slice; write one such as machine.slice")
     # slice_name_is_valid() of systemd: no templates or instances, and each part between dashes is that of a slice above it.
