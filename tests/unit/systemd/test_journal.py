@@ -207,7 +207,7 @@ def test_a_line_that_was_cut_short_hides_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_newest_invocation_is_one_that_the_manager_named(journalctl: Journalctl, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = [
+    records: list[dict[str, t.Any]] = [
         {"__REALTIME_TIMESTAMP": "100", "INVOCATION_ID": "a" * 32},
         {"__REALTIME_TIMESTAMP": "300", "INVOCATION_ID": "b" * 32},
         {"__REALTIME_TIMESTAMP": "400", "INVOCATION_ID": ["c" * 32, "d" * 32]},
