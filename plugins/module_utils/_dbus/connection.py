@@ -653,7 +653,7 @@ def connect(
         sock.close()
         if isinstance(e, (socket.timeout, BusTimeout)):
             raise BusTimeout(
-                f"{who} did not answer within {timeout:.3g} s, so who listens there is busy (systemd while it reloads) or "
+                f"{who} did not answer within {max(timeout, 0):.3g} s, so who listens there is busy (systemd while it reloads) or "
                 "hangs; raise `timeout`, or run the task again when the host has calmed down"
             ) from e
         if isinstance(e, OSError):

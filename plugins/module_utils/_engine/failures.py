@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
     last_lines_of,
+    newest_invocation_of,
     sync_journal,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
@@ -246,6 +247,11 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
             if not is_up(status.active_state)
         ]
     invocation = bytes(unit.get("InvocationID") or b"").hex()
+    is_unmet = "unmet_conditions" in entry or "unmet_assertions" in entry
+    if not invocation and detailed and not is_unmet and (entry["active_state"], entry["job"]["result"]) == ("inactive", "done"):
+        # It ended without an error and nothing needs it, so systemd has forgotten it (see `why_down`). The journal has not.
+        unit["InactiveExitTimestamp"] = int((time.time() - time.monotonic() + ctx.jobs_begun) * 1e6)
+        invocation = _invocation(name, unit["InactiveExitTimestamp"], manager.uid)
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
         if detailed:
@@ -352,6 +358,15 @@ def _exit(entry: Failure, service: dict[str, t.Any]) -> None:
         entry["ran_seconds"] = round((ended - begun) / 1e6, 3)
 
 
+def _invocation(unit: str, since: int, uid: int | None) -> str:
+    """The last invocation of a unit since then, from the journal; empty where it tells of none."""
+    sync_journal()
+    try:
+        return newest_invocation_of(unit, since, uid)
+    except SystemdError:
+        return ""
+
+
 def _journal(
     invocation: str, unit: str, begun: int, uid: int | None, until: int | None = None
 ) -> list[Entry]:
@@ -437,6 +452,8 @@ def _headline(entry: Failure, timeout: float) -> str:
     if result == "done" and kind != "stop":
         ran = f", ran {entry['ran_seconds']:g} s" if "ran_seconds" in entry else ""
         ended = " and exited" if "exit_code" in entry else " and was killed" if "signal" in entry else ""
+        if not ended and entry["active_state"] == "inactive" and "journal" in entry:
+            ended = " and ended without an error"
         return f"{name} did not stay up: it was {_past(kind)}{ran}{ended}"
     return f"{name}: {kind} failed"
 

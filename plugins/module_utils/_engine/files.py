@@ -249,6 +249,11 @@ def check_writable(path: str) -> None:
                 f"there is no {'/'.join(path.split('/')[:4])}, which is there only while the user's manager runs; "
                 "let it run first, with pidone.systemd.user_manager and `linger: true`, or leave out `runtime`"
             )
+        if os.getuid() == 0 and os.path.realpath(directory) != directory:
+            raise SystemdError(
+                f"scope: {directory} leads to {os.path.realpath(directory)} by a link, where the user whose units they are may not "
+                "write; remove the link, or let it lead to a directory of that user"
+            )
         if os.getuid() == 0:
             raise SystemdError(
                 f"the user whose units they are may not write to {directory}, where {os.path.dirname(path)} would have to be made; "

@@ -12,7 +12,6 @@ import typing as t
 # si_code of waitid(2), which systemd calls ExecMainCode and the like: CLD_EXITED, CLD_KILLED, CLD_DUMPED.
 EXITED, KILLED, DUMPED = 1, 2, 3
 # Exit statuses that systemd itself sets when it cannot run the command: systemd.exec(5), "Process Exit Codes".
-FIRST_OF_SYSTEMD = 200
 _OF_SYSTEMD = {
     200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY", 205: "LIMITS", 206: "OOM_ADJUST",
     207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 212: "TIMERSLACK",
@@ -23,6 +22,14 @@ _OF_SYSTEMD = {
     238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY", 241: "CONFIGURATION_DIRECTORY",
     242: "NUMA_POLICY", 243: "CREDENTIALS", 245: "BPF",
 }  # fmt: skip
+
+
+def is_of_systemd(status: int) -> bool:
+    """Whether an exit status is one of those with which systemd says that it could not run a command.
+
+    A command may have such a status of its own accord all the same; 255, which many have, is not one.
+    """
+    return status in _OF_SYSTEMD
 
 
 class Exit(t.NamedTuple):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import typing as t
 
@@ -126,6 +127,20 @@ def last_words_of(
                 entry["fields"] = record if "all" in fields else {k: v for k, v in record.items() if k in fields}
             words.append(entry)
     return words
+
+
+def newest_invocation_of(unit: str, since: int, uid: int | None = None) -> str:
+    """The InvocationID of a unit that its manager named last, as 32 hexadecimal digits; empty where it named none.
+
+    :param since: in microseconds since 1970; nothing older counts.
+    :param uid: as for `invocation_matches`.
+    :raises SystemdError: the journal cannot be read.
+    """
+    of_user, whose = ("", "_PID=1") if uid is None else ("USER_", f"_UID={uid}")
+    key = f"{of_user}INVOCATION_ID"
+    told = read_journal([f"--since=@{since // 10**6}", f"{of_user}UNIT={unit}", whose], _MANY, [key])
+    found = [str(entry["fields"].get(key)) for entry in told if since <= entry["time"]]
+    return next((each for each in reversed(found) if re.fullmatch("[0-9a-f]{32}", each)), "")
 
 
 def left(end: float) -> float:

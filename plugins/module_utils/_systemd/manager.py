@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
     BusUnreachable,
     CallFailed,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
     ANSWERS,
     BUS_NAME,
@@ -52,7 +52,7 @@ def explain(error: CallFailed, doing: str) -> SystemdError:
     """Turn a D-Bus error into one for users; `doing` says what was tried ("start nginx.service")."""
     if error.name in _DENIED:
         return NotPermitted(
-            f"not permitted to {doing}: {error.text}; this needs root, so add `become: true` to the task or play",
+            f"not permitted to {doing}: {error.text}{become_hint()}",
             dbus_error=error.name,
         )
     return SystemdError(f"cannot {doing}: {error.text or error.name}", dbus_error=error.name)

@@ -11,7 +11,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
-_SUFFIXES = tuple(f".{kind}" for kind in TYPES)
+# Types of which there are templates and instances, as unit_type_may_template() of systemd has them.
+MAY_TEMPLATE = ("service", "socket", "target", "timer", "path")
+_USUAL = tuple(f\".{kind}\" for kind in MAY_TEMPLATE)
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _VALID = _LETTERS | frozenset(":-_.\\@")
 _GLOB = frozenset("*?[")
@@ -66,16 +68,17 @@ def prefix_of(name: str) -> str:
     return prefix if at else name.rpartition(".")[0]
 
 
-def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
+def check_name(name: t.Any, option: str = "name", globs: bool = False, loadable: bool = True) -> str:
     """Return the full unit name for what a user wrote, `.service` added where there is no suffix.
 
     :param option: the option's name, for the error.
     :param globs: whether patterns may pass.
+    :param loadable: whether names are refused that a file may have although systemd loads none of that name.
     :raises BadInput: for a name that systemd would not take, with what is wrong and what to write instead.
     """
     if not isinstance(name, str) or not name:
         raise BadInput(f"{option}: {shown(name)} is not a unit name; write one such as 'nginx.service'")
-    if name.endswith(_SUFFIXES) and name[0] not in ".@" and len(name) <= _LONGEST and _VALID.issuperset(name):
+    if name.endswith(_USUAL) and name[0] not in ".@" and len(name) <= _LONGEST and _VALID.issuperset(name):
         # Nearly all, by the thousand: nothing of what follows is wrong with these.
         return name
     if "/" in name:
@@ -105,6 +108,11 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False) -> str:
     stem = full.rpartition(".")[0]
     if not pattern and (not stem or stem.startswith("@")):
         raise BadInput(f"{option}: {shown(name)} has nothing before its {'@' if stem else 'suffix'}")
+    if loadable and "@" in stem and not pattern and unit_type(full) not in MAY_TEMPLATE:
+        raise BadInput(
+            f"{option}: {shown(name)} has an @, as only templates and their instances have, and systemd loads none of type "
+            f"{unit_type(full)}; take it out (in the name of a path, systemd-escape(1) writes it \\x40)"
+        )
     return full
 
 
@@ -114,7 +122,7 @@ def check_slice(name: t.Any, option: str = "slice") -> str:
     :raises BadInput: it is no unit name, or that of a unit of another type.
     """
     text = name if isinstance(name, str) else ""
-    full = check_name(name if unit_type(text) or not text else f"{text}.slice", option)
+    full = check_name(name if unit_type(text) or not text else f"{text}.slice", option, loadable=False)
     if unit_type(full) != "slice":
         raise BadInput(f"{option}: {shown(name)} is no slice; write one such as machine.slice")
     # slice_name_is_valid() of systemd: no templates or instances, and each part between dashes is that of a slice above it.

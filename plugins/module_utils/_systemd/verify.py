@@ -15,8 +15,10 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import Table, check_directives
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import PULLS
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     check_name,
+    instance_of,
     is_template,
     template_of,
     unit_type,
@@ -212,7 +214,12 @@ def check_install(text: UnitText, name: str, paths: UnitPaths, beside: t.Contain
     """
     problems = []
     for item in text.assignments:
-        if item.section != "Install" or item.key not in _INSTALL_NAMES:
+        if item.section != "Install":
+            continue
+        if item.key == "DefaultInstance" and item.value and "%" not in item.value and _name_problem(f"a@{item.value}.service"):
+            why = f"{shown(item.value)} can be no instance, which is a part of a unit's name; write what systemd-escape(1) makes of it"
+            problems.append(Problem(item.line, f"DefaultInstance={item.value}", why))
+        if item.key not in _INSTALL_NAMES:
             continue
         if item.key == "Alias" and item.value and unit_type(name) not in _MAY_ALIAS:
             why = f"a {unit_type(name)} unit can have no other name, systemd would ignore this"
@@ -220,18 +227,39 @@ def check_install(text: UnitText, name: str, paths: UnitPaths, beside: t.Contain
             continue
         for word in words_of(item.value):
             # An alias may be written as the link in a directory of dependencies that it comes to.
-            bare = word.strip("\"'").rpartition("/" if item.key == "Alias" else "\0")[2]
+            place, slash, bare = word.strip("\"'").rpartition("/" if item.key == "Alias" else "\0")
             if "%" in bare:
                 # Only systemd can tell what specifiers come to.
                 continue
             why = _name_problem(bare)
             if why:
                 why += _meant(bare, paths, beside)
-            elif item.key == "Alias" and unit_type(bare) != unit_type(name):
-                why = f"{bare} is a {unit_type(bare)} and {name} is none, and both have to be of one type to be the same unit"
+            elif item.key == "Alias" and slash:
+                if not place.endswith(tuple(f".{suffix}" for suffix in PULLS.values())):
+                    why = f"{word} leads to another directory, and an alias is a name beside the unit's own; leave out {place}/"
+                elif (template_of(bare) or bare) != (template_of(name) or name):
+                    why = f"a link in {place} bears the unit's own name, {name}"
+            elif item.key == "Alias":
+                why = _alias_problem(bare, name)
             if why:
                 problems.append(Problem(item.line, f"{item.key}={item.value}", why))
     return problems
+
+
+def _alias_problem(alias: str, name: str) -> str:
+    """Why a unit cannot have another name, as unit_file_verify_alias() of systemd has it; empty where it can."""
+    if alias == name:
+        return f"{alias} is the unit's own name, so there is nothing to be linked; leave it out"
+    if unit_type(alias) != unit_type(name):
+        return f"{alias} is a {unit_type(alias)} and {name} is none, and both have to be of one type to be the same unit"
+    if is_template(alias):
+        # Of an instance, it is the instance of the same name.
+        return "" if "@" in name else f"{alias} is a template and {name} is none, so it can be no other name of it"
+    if not instance_of(alias):
+        return f"{name} is a template or an instance and {alias} is neither, so it can be no other name of it" if "@" in name else ""
+    if "@" not in name or (instance_of(name) and instance_of(name) != instance_of(alias)):
+        return f"{alias} is an instance, which can be another name of the same instance or of a template only, not of {name}"
+    return ""
 
 
 def _name_problem(word: str) -> str:

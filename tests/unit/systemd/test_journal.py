@@ -148,12 +148,23 @@ def test_points_of_time(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"since": " "}, {"timeout": "0"}, {"match": {"A": None}}, {"match": {"A": True}}, {"match": {"A": {}}}]
-)
+    "params",
+    [{"since": " "}, {"timeout": "0"}, {"match": {"A": None}}, {"match": {"A": True}}, {"match": {"A": {}}},
+     {"match": {"__CURSOR": "x"}}, {"match": {"1A": "x"}}],
+)  # fmt: skip
 def test_bad_input(params: dict[str, t.Any], journalctl: Journalctl) -> None:
     with pytest.raises(BadInput, match=f"^{next(iter(params))}: "):
         entries(**params)
     assert not journalctl.asked
+
+
+def test_times_that_are_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(command: list[str], *_options: t.Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 1, b"", b"--since= must be before --until=.\n")
+
+    monkeypatch.setattr(journal, "run_program", refuse)
+    with pytest.raises(BadInput, match="^since: 'today' is later than `until`, '-2d'"):
+        entries(since="today", until="-2d")
 
 
 def test_last_words_without_an_invocation(journalctl: Journalctl) -> None:
@@ -193,3 +204,25 @@ def test_a_line_that_was_cut_short_hides_nothing(monkeypatch: pytest.MonkeyPatch
     """journalctl was killed, or the disk is full: what came whole is told, and a failure report goes on."""
     monkeypatch.setattr(journal, "_journalctl", lambda _arguments, _timeout: [b'{"MESSAGE": "a"}', b"3", b'{"MESSAGE": "b'])
     assert [entry["message"] for entry in journal.read_journal([], None)] == ["a"]
+
+
+def test_the_newest_invocation_is_one_that_the_manager_named(journalctl: Journalctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[dict[str, t.Any]] = [
+        {"__REALTIME_TIMESTAMP": "100", "INVOCATION_ID": "a" * 32},
+        {"__REALTIME_TIMESTAMP": "300", "INVOCATION_ID": "b" * 32},
+        {"__REALTIME_TIMESTAMP": "400", "INVOCATION_ID": ["c" * 32, "d" * 32]},
+        {"__REALTIME_TIMESTAMP": "500", "MESSAGE": "reloaded"},
+    ]
+    told = [journal._entry(record, ["INVOCATION_ID"]) for record in records]
+    asked: list[t.Sequence[str]] = []
+
+    def read(arguments: t.Sequence[str], *_rest: t.Any) -> list[t.Any]:
+        asked.append(arguments)
+        return told
+
+    monkeypatch.setattr(journal, "read_journal", read)
+    assert journal.newest_invocation_of("a.service", 200) == "b" * 32
+    assert journal.newest_invocation_of("a.service", 350) == ""
+    assert [argument for argument in asked[0] if "=" in argument[2:]] == ["--since=@0", "UNIT=a.service", "_PID=1"]
+    journal.newest_invocation_of("a.service", 0, 1000)
+    assert asked[-1][1:] == ["USER_UNIT=a.service", "_UID=1000"]

@@ -48,6 +48,8 @@ def test_complete_names(written: str, full: str) -> None:
         ("x" * 248, ["256 characters", "255"]),
         ("@.service", ["before its @"]),
         (".service", ["before its suffix"]),
+        ("a@.mount", ["systemd loads none of type mount", r"\x40"]),
+        ("a@1.slice", ["systemd loads none of type slice"]),
     ],
 )
 def test_names_that_are_none(written: str, words: list[str]) -> None:
@@ -56,6 +58,10 @@ def test_names_that_are_none(written: str, words: list[str]) -> None:
     assert caught.value.msg.startswith("unit: ")
     for word in words:
         assert word in caught.value.msg
+
+
+def test_a_file_of_a_name_that_systemd_does_not_load_can_be_named() -> None:
+    assert names.check_name("a@.mount", loadable=False) == "a@.mount"
 
 
 @pytest.mark.parametrize(

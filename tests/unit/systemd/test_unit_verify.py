@@ -235,6 +235,14 @@ class TestVerify:
             ("a.mount", "Alias=b.mount", "no other name"),
             ("a.service", "Also=b.timer c", "c.service"),
             ("a.service", "Alias=multi-user.target.wants/a", "such as a.service"),
+            ("a.service", "Alias=../b.service", "another directory"),
+            ("a.service", "Alias=multi-user.target.wants/b.service", "own name, a.service"),
+            ("a.service", "Alias=a@x.service", "not of a.service"),
+            ("a.service", "Alias=b.service a.service", "own name"),
+            ("a.service", "Alias=b@.service", "b@.service is a template and a.service is none"),
+            ("a@.service", "Alias=b.service", "is neither"),
+            ("a@x.service", "Alias=b@y.service", "not of a@x.service"),
+            ("a@.service", "DefaultInstance=a/b", "can be no instance"),
         ],
     )
     def test_names_in_install_that_are_none(
@@ -256,6 +264,14 @@ class TestVerify:
     )  # fmt: skip
     def test_names_in_install_that_systemd_takes(self, tmp_path: Path, line: str) -> None:
         assert module.check_install(parse(f"[Install]\n{line}\n"), "a.service", UnitPaths("system")) == []
+
+    @pytest.mark.parametrize(
+        ("name", "line"),
+        [("a@.service", "WantedBy=%i.target"), ("a@.service", "Alias=b@.service"), ("a@.service", "Alias=b@x.service"),
+         ("a@x.service", "Alias=b@x.service"), ("a@x.service", "Alias=b@.service"), ("a@.service", "DefaultInstance=%H")],
+    )  # fmt: skip
+    def test_names_in_install_of_templates(self, name: str, line: str) -> None:
+        assert module.check_install(parse(f"[Install]\n{line}\n"), name, UnitPaths("system")) == []
 
     def test_a_dependency_that_lacks_its_type(self, said: type[FakeRun], tmp_path: Path) -> None:
         said.said = [(4, "DIR/a.service:2: Failed to add dependency on a, ignoring: Invalid argument")]

@@ -132,6 +132,7 @@ class TestWishes:
             ({"OnCalendar": [], "OnClockChange": False}, ["OnCalendar: nothing says when"]),
             ({"OnCalendar": None, "OnBootSec": "5 minuts"}, ["OnBootSec: '5 minuts'", "minuts"]),
             ({"AccuracySec": "1x"}, ["AccuracySec: '1x'"]),
+            ({"AccuracySec": "infinity"}, ["AccuracySec: with infinity", "1min"]),
             ({"timer": {"OnUnitActiveSec": "soon"}}, ["OnUnitActiveSec: 'soon'"]),
             ({"timer": {"OnCalendar": "daily"}}, ["timer: OnCalendar is an option already"]),
             ({"timer": {"Unit": "b.service"}}, ["timer:", "`unit`"]),

@@ -277,6 +277,8 @@ def test_how_much_output_is_returned() -> None:
         ({"timer_properties": {"AccuracySec": 1}}, "timer_properties: there is no timer"),
         ({"on_active": "1s", "timer_properties": {"Unit": "x.service"}}, "Unit cannot be set"),
         ({"scope": "user", "run_as": "root"}, "run_as:"),
+        ({"scope": "user", "user": "root", "properties": {"User": "daemon"}}, "properties: User: the manager of a user"),
+        ({"scope": "user", "properties": {"DynamicUser": True}}, "properties: DynamicUser: the manager of a user"),
         ({"name": "x.target"}, "name: 'x.target' is no service"),
         ({"working_directory": "x"}, "absolute"),
         *[({option: value}, f"{option}: is empty") for option in run_request.TRIGGERS for value in ("", " ", [], [""])],
@@ -417,10 +419,27 @@ class TestEnds:
             ({"Result": "timeout", "ExecMainCode": 2, "ExecMainStatus": 15}, "did not end within 1s"),
             ({"Result": "watchdog"}, "Result: watchdog"),
             ({}, "is not known"),
+            # It was over before systemd saw that it had begun, for which the start failed.
+            ({"Result": "exit-code", "ExecMainCode": 1, "ExecMainStatus": 255, "job": "failed"}, "exited with status 255"),
         ],
     )
     def test_badly(self, values: dict[str, t.Any], words: str) -> None:
         assert words in self.run(**values)[1]
+
+    def test_not_at_all_as_a_condition_says(self) -> None:
+        facts, failure = self.run(Result="exec-condition")
+        assert not failure
+        assert facts["msg"].startswith("did not run the command, since ExecCondition=")
+
+
+def test_a_unit_that_is_needed_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: t.Any) -> t.NoReturn:
+        raise CallFailed("org.freedesktop.systemd1.NoSuchUnit", "Unit db.service not found.")
+
+    manager = Manager()
+    monkeypatch.setattr(manager, "start_transient", refuse)
+    with pytest.raises(Refused, match=r"^properties: .*Unit db.service not found.; create it first"):
+        RunService(request(name="x"), Manager, Outcome()).apply(Context(manager))
 
 
 def test_what_has_the_name_is_not_stopped_when_systemd_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

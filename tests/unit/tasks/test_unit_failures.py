@@ -105,6 +105,25 @@ def test_failures_that_are_no_matter_of_limits(journal: list[dict[str, t.Any]], 
     assert "StartLimitBurst" not in error.msg
 
 
+@pytest.mark.parametrize(
+    ("told", "named", "words"),
+    [
+        ({}, "ab" * 16, "it was started and ended without an error\n"),
+        ({}, "", "it was started\n"),
+        ({"Conditions": [("ConditionACPower", False, False, "yes", -1)]}, "ab" * 16, "was skipped"),
+    ],
+)
+def test_a_unit_that_systemd_has_forgotten(
+    journal: list[dict[str, t.Any]], monkeypatch: pytest.MonkeyPatch, told: dict[str, t.Any], named: str, words: str
+) -> None:
+    monkeypatch.setattr(failures, "newest_invocation_of", lambda unit, since, uid: named)
+    monkeypatch.setattr(failures, "unmet", lambda kind, rows, *_rest: [str(row[0]) for row in rows])
+    journal.append({"time": NOW, "message": "gone into the background"})
+    entry, error = report(result="done", state="inactive", InvocationID=b"", Result="success", **told)
+    assert words in error.msg
+    assert ("gone into the background" in error.msg) == (entry.get("invocation_id") == "ab" * 16) == (bool(named) and not told)
+
+
 @pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize(
     ("name", "triggered", "words"),

@@ -37,6 +37,8 @@ if t.TYPE_CHECKING:
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _FIELD = re.compile("[A-Z0-9_]{1,64}")
+# What can be looked for: no entry has a field whose name begins with a digit, and those with __ are about the entry itself.
+_MATCHED = re.compile("(?!__)[A-Z_][A-Z0-9_]{0,63}")
 _BOOT = re.compile("all|[-+]?[0-9]{1,6}|[0-9a-fA-F]{32}(?:[-+][0-9]{1,6})?")
 _A_TIME = "write one such as '2026-11-22 18:00', 2026-11-22T18:00:00Z, today or -1h"
 # What --lines takes is a signed number of 32 bits.
@@ -144,6 +146,11 @@ def _of_option(error: SystemdError, params: t.Mapping[str, t.Any]) -> SystemdErr
         if params[option] is not None and f"timestamp: {params[option]}" in f"{error.msg} ":
             return BadInput(f"{option}: {shown(params[option])} is no time to this host's journalctl; {_A_TIME}")
     said = error.msg.partition("journalctl failed: ")[2]
+    if "--since= must be before --until=" in said:
+        return BadInput(
+            f"since: {shown(params['since'])} is later than `until`, {shown(params['until'])}, so that nothing lies between them; "
+            "exchange the two, or leave one out"
+        )
     if params["boot"] is not None and re.search(r"\bboot\b", said):
         return BadInput(f"boot: the journal has nothing of boot {params['boot']}: {said}")
     if params["grep"] is not None and re.search("pattern|PCRE|grep", said):
@@ -215,9 +222,9 @@ def _terms(params: dict[str, t.Any], session: Session) -> list[list[str]] | None
     """Matches for journalctl, as alternatives of which each has to be met wholly; None where nothing can meet them."""
     common = []
     for name, value in (params["match"] or {}).items():
-        if not _FIELD.fullmatch(name):
+        if not _MATCHED.fullmatch(name):
             raise BadInput(
-                f"match: {shown(name)} is no name of a journal field; they look like _COMM or SYSLOG_FACILITY"
+                f"match: {shown(name)} is no name of a journal field that can be looked for; they look like _COMM or SYSLOG_FACILITY"
             )
         if value == []:
             raise BadInput(

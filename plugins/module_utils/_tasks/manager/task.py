@@ -244,6 +244,11 @@ def _plan_environment(manager: UnitManager, wanted: dict[str, t.Any], steps: lis
                 f"environment: {name}: {shown(text)} holds the control character {control.group()!r}, which systemd takes in no "
                 "variable of its own; take it out, or give it to the service that needs it, with Environment="
             )
+        if name == "PATH" and value is not None and not text.strip(":"):
+            raise BadInput(
+                "environment: PATH: is empty, with which services that are started from then on would find no program; write "
+                "directories, or null to set it no more"
+            )
         if len(f"{name}={text}".encode()) > _LONGEST_VARIABLE:
             raise BadInput(
                 f"environment: {shown(name)}: is longer than the {_LONGEST_VARIABLE} bytes that may be given to every process, "

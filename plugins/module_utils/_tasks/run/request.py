@@ -144,6 +144,11 @@ def check_options(params: dict[str, t.Any]) -> None:
         )
     if params["run_as"] is not None and params["scope"] == "user":
         raise BadInput("run_as: the manager of a user can start processes as that user only; leave it out")
+    for directive in ("User", "DynamicUser") if params["scope"] == "user" else ():
+        if (params["properties"] or {}).get(directive) not in (None, "", False, "false", "no", params["user"]):
+            raise BadInput(
+                f"properties: {directive}: the manager of a user can start processes as that user only; leave it out"
+            )
 
 
 def _check_triggers(params: dict[str, t.Any]) -> list[str]:

@@ -23,7 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.exec import mend_commands
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import FIRST_OF_SYSTEMD
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import is_of_systemd
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     MANAGER,
     MANAGER_PATH,
@@ -86,6 +86,11 @@ def start_transient(manager: UnitManager, name: str, properties: t.Any, others: 
             raise Taken(f"name: there is a unit {name} on this host already; choose another name") from e
         if e.name in ("org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.InvalidArgs"):
             raise Refused(f"properties: systemd on this host refused: {e.text}; nothing was started") from e
+        if e.name.endswith(".NoSuchUnit") and name not in e.text:
+            raise Refused(
+                f"properties: a unit that {name} needs is not there: {e.text}; create it first, or correct the name (Requires=, "
+                "Requisite= and BindsTo= name such units); nothing was started"
+            ) from e
         why = explain(e, f"start {name}")
         # Of a unit whose file it could not write, old versions say that it is not there.
         if e.name.endswith(".NoSuchUnit") or e.text in _NO_ROOM:
@@ -317,11 +322,15 @@ class RunService(Step):
                 self._outcome.ran = False
                 facts["msg"] = "did not run the command, since a condition among the properties is not met"
                 return
+        if facts["result"] == "exec-condition":
+            self._outcome.ran = False
+            facts["msg"] = "did not run the command, since ExecCondition= among the properties says that it shall not be run"
+            return
         is_up = job_result in ("done", "skipped", None) or request.oneshot
         if stopped or (facts["result"] == "timeout" and is_up):
             limit = f" within {format_timespan(int(request.timeout * 1e6))}" if request.timeout else " in time"
             raise RunFailed(screen(f"{request.command_line} did not end{limit} and was stopped", request, facts))
-        by_systemd = facts["rc"] is None or facts["rc"] >= FIRST_OF_SYSTEMD or facts["result"] == "timeout"
+        by_systemd = facts["rc"] is None or is_of_systemd(facts["rc"]) or facts["result"] == "timeout"
         if job_result not in ("done", "skipped", None) and by_systemd:
             self._report_job(ctx, job, job_result)
         if why or facts["result"] != "success":

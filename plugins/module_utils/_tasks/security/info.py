@@ -116,7 +116,8 @@ def parse_assessment(text: str) -> list[dict[str, t.Any]]:
         if words[1:5] == ["Overall", "exposure", "level", "for"]:
             level = overall.split()
             units.append({"name": words[5], "exposure": float(level[0]), "level": level[1], "directives": directives})
-            directives = []
+            # The list of all units that comes after the last one has columns of its own.
+            directives, columns = [], (0, 0, 0)
         elif line.strip() and columns[1]:
             exposure = line[columns[2] :].strip()
             directives.append(

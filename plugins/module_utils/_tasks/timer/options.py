@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command, split_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse, render
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import INFINITY, parse_timespan
 
 MONOTONIC = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec")
 EVENTS = ("OnClockChange", "OnTimezoneChange")
@@ -154,7 +154,8 @@ class TimerWish:
         for key in SPANS:
             if key in timer:
                 timer[key] = _text(timer[key], f"{where}{key}")
-                parse_timespan(timer[key], f"{where}{key}")
+                if parse_timespan(timer[key], f"{where}{key}") == INFINITY and key == "AccuracySec":
+                    raise BadInput(f"{where}AccuracySec: with infinity systemd cannot start the timer; write a span such as 1min")
         events = [key for key in EVENTS if truth(timer.get(key))]
         if not self.calendars and not self.spans and not events:
             raise BadInput(

@@ -191,6 +191,8 @@ class Reader:
 
     def _read_states(self, states: t.Sequence[TimerState]) -> None:
         others = {s.wish.unit: s.wish for s in states if not s.wish.absent and s.wish.service_sections is None}
+        # Those that the same task writes.
+        own = {s.wish.service for s in states if not s.wish.absent and s.wish.service_sections is not None}
         names = [state.wish.name for state in states]
         statuses = self._manager.status([*names, *others])
         for state, status in zip(states, statuses):
@@ -200,7 +202,7 @@ class Reader:
                 raise BadInput(f"{wish.where}unit: {name} is masked, so no timer can start it; unmask it first")
             if status.load_state in ("bad-setting", "error"):
                 self._check_loads(name, wish)
-            if status.load_state == "not-found" and self._task.paths.find(name) is None:
+            if status.load_state == "not-found" and name not in own and self._task.paths.find(name) is None:
                 missing(
                     self._task,
                     f"{wish.where}unit",

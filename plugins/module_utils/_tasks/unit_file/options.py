@@ -44,7 +44,7 @@ class Asked:
         self.check_mode = check_mode
         self.absent = params["state"] == "absent"
         self.runtime = bool(params["runtime"])
-        self.name = check_name(params["name"])
+        self.name = check_name(params["name"], loadable=params["state"] != "absent")
         self.kind = unit_type(self.name)
         self.dropin: str | None = None
         if params["dropin"] is not None:
