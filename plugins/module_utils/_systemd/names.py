@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 TYPES = ("service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope")
 # Types of which there are templates and instances, as unit_type_may_template() of systemd has them.
 MAY_TEMPLATE = ("service", "socket", "target", "timer", "path")
-_USUAL = tuple(f\".{kind}\" for kind in MAY_TEMPLATE)
+_USUAL = tuple(f".{kind}" for kind in MAY_TEMPLATE)
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _VALID = _LETTERS | frozenset(":-_.\\@")
 _GLOB = frozenset("*?[")
