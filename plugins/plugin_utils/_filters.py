@@ -88,11 +88,11 @@ def in_template(escaped: str, template: str) -> str:
     :raises BadInput: it is no template, or the instance is empty or too long.
     """
     prefix, _at, suffix = text(template, "template").partition("@")
-    if not is_template(template) or "@" in suffix or check_name(template, "template") != template:
+    if not is_template(template) or "@" in suffix or check_name(template, "template", loadable=False) != template:
         raise BadInput(f"template: {shown(template)} is not the name of a template; write one such as 'app@.service'")
     if not escaped:
         raise BadInput("input: is empty, which an instance cannot be")
-    return check_name(f"{prefix}@{escaped}{suffix}", "input")
+    return check_name(f"{prefix}@{escaped}{suffix}", "input", loadable=False)
 
 
 def with_suffix(escaped: str, suffix: str) -> str:

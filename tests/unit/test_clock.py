@@ -32,7 +32,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager
 UTILS = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 # Functions that ask what time it is by the clock that can be set, and why that is right.
 EXCEPTIONS = {
-    "_engine/failures.py": {"_was_not_tried": "lines of the journal, which tells their times; only the words of a failure depend on it"},
+    "_engine/failures.py": {"_jobs_begun": "lines of the journal, which tells their times; only the words of a failure depend on it"},
     "_engine/files.py": {"_back_up": "the name of a copy, as ansible-core has it"},
     "_engine/lock.py": {"acquire": "said to people", "release": "said to people"},
     "_engine/undo_log.py": {"__init__": "said to people"},

@@ -250,7 +250,7 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
     is_unmet = "unmet_conditions" in entry or "unmet_assertions" in entry
     if not invocation and detailed and not is_unmet and (entry["active_state"], entry["job"]["result"]) == ("inactive", "done"):
         # It ended without an error and nothing needs it, so systemd has forgotten it (see `why_down`). The journal has not.
-        unit["InactiveExitTimestamp"] = int((time.time() - time.monotonic() + ctx.jobs_begun) * 1e6)
+        unit["InactiveExitTimestamp"] = _jobs_begun(ctx)
         invocation = _invocation(name, unit["InactiveExitTimestamp"], manager.uid)
     if invocation and entry["job"]["result"] not in ("dependency", "refused"):
         entry["invocation_id"] = invocation
@@ -285,6 +285,11 @@ def _begun(unit: dict[str, t.Any], service: dict[str, t.Any]) -> int:
     return begun
 
 
+def _jobs_begun(ctx: Context) -> int:
+    """When the last jobs were enqueued, in microseconds since 1970, as the journal tells times."""
+    return int((time.time() - time.monotonic() + ctx.jobs_begun) * 1e6)
+
+
 def _was_not_tried(ctx: Context, entry: Failure, unit: dict[str, t.Any]) -> bool:
     """Whether systemd refused to start the unit at all, so that what its Result tells is of an earlier time."""
     if entry["job"]["result"] != "failed" or not is_down(entry["active_state"]):
@@ -294,7 +299,7 @@ def _was_not_tried(ctx: Context, entry: Failure, unit: dict[str, t.Any]) -> bool
     if entry["result"] != "resources":
         return True
     # A unit that lacks what it needs (a file of EnvironmentFile=, a free address) fails without ever leaving `inactive`.
-    begun = (time.time() - time.monotonic() + ctx.jobs_begun) * 1e6
+    begun = _jobs_begun(ctx)
     return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
 
 
