@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
         _name: str
         # A call gives a warning. Who outlives the module gives them elsewhere (`bring_about.py`).
         warn: t.Callable[[str], t.Any]
-        # They end the program; a failure may be made an exception instead (`_tasks/unit_file/attributes.py`).
+        # They end the program; a failure may be made an exception instead (`_engine.attributes.py`).
         exit_json: t.Callable[..., t.Any]
         fail_json: t.Callable[..., t.Any]
 

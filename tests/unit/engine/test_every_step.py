@@ -90,6 +90,7 @@ PLACES: dict[str, Place] = {
     ),
     "_engine.steps.ResetFailed": Place(lambda cls, b: cls(["a.service"]), "manager.reset_failed"),
     "_engine.steps.Jobs": Place(lambda cls, b: cls(*_JOBS), "manager.enqueue"),
+    "_engine.steps.JobsTogether": Place(lambda cls, b: cls({"a.service": "start", "b.service": "restart"}), "manager.enqueue"),
     "_engine.steps.Settle": Place(
         lambda cls, b: cls(step("_engine.steps.Jobs")(*_JOBS), 0.0, "0 s"), "manager.status"
     ),

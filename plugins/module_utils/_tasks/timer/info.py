@@ -33,11 +33,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapse
     now_usec,
     upcoming,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import check_marker
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import (
     EVENTS,
     MONOTONIC,
     SWITCHES,
-    check_marker,
     check_next,
     check_timer_name,
     marker_of,
