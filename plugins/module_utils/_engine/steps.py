@@ -238,6 +238,10 @@ class Jobs(Step):
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
 
+    def was_up(self, name: str) -> bool:
+        """Whether one of the units is up before."""
+        return name in self._up
+
     def enqueue(self, ctx: Context) -> list[Enqueued]:
         """Enqueue the jobs; in the order of the names, what became of each."""
         return ctx.manager.enqueue([(name, self.type_of(name)) for name in self.names])

@@ -9,7 +9,13 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse, render, split_lines, tidy
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
+    UnitText,
+    parse,
+    render,
+    split_lines,
+    tidy,
+)
 
 # LONG_LINE_MAX of systemd.
 _LONGEST_LINE = 1 << 20

@@ -26,7 +26,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import can_reload_after, decide, file_state_after
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
+    can_reload_after,
+    decide,
+    file_state_after,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
     affected_units,
