@@ -32,7 +32,7 @@ class AnsibleModule(_AnsibleModule):
 
     :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
         of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
-        everywhere.
+        everywhere. `files.content` is that of each item of the list `files`.
     """
 
     params: dict[str, t.Any]
@@ -44,8 +44,17 @@ class AnsibleModule(_AnsibleModule):
 
     def _without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
-        hidden = {name: _NOT_SHOWN for name in self._hidden if self.params.get(name) is not None}
-        return {**self.params, **hidden}
+        shown = dict(self.params)
+        for name in self._hidden:
+            option, dot, inner = name.partition(".")
+            value = shown.get(option)
+            if dot and isinstance(value, list):
+                shown[option] = [
+                    {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
+                ]
+            elif value is not None:
+                shown[option] = _NOT_SHOWN
+        return shown
 
     def _log_invocation(self) -> None:
         # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.

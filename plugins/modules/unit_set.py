@@ -65,8 +65,8 @@ options:
       name:
         description:
           - Name of the unit, with C(.service) added where there is no suffix.
-          - May be a template such as V(app@.service), with O(units[].instances). With O(units[].dropins) alone it may also be a prefix such as V(app-.service), or a type such
-            as V(service), whose drop-ins (C(service.d)) are for all units of that type.
+          - May be a template such as V(app@.service), with O(units[].instances). With O(units[].dropins) alone it may also be a prefix such as
+            V(app-.service), or a type such as V(service), whose drop-ins (C(service.d)) are for all units of that type.
         type: str
         required: true
       sections:
@@ -87,8 +87,8 @@ options:
       instances:
         description:
           - The instances of a template that there shall be, as a list of what stands after the C(@), or as a number. V(3) means V([1, 2, 3]).
-          - O(units[].enabled), O(units[].state) and O(units[].masked) are then about the instances. Those that stay are not touched by a change of the list, and those that are no
-            longer listed are stopped and disabled with O(purge).
+          - O(units[].enabled), O(units[].state) and O(units[].masked) are then about the instances. Those that stay are not touched by a change of
+            the list, and those that are no longer listed are stopped and disabled with O(purge).
           - Characters that a name cannot have are escaped beforehand, with the filter P(pidone.systemd.escape#filter).
         type: raw
       enabled:
@@ -109,8 +109,8 @@ options:
         description:
           - What is done to the unit, if it runs, when files of it that the set has become others in more than comments.
           - It is also done when they changed earlier and the unit has not been started since, as an earlier task was cut short.
-          - The default is V(restart) with O(units[].state=started), and V(nothing) otherwise; then a warning names the units that run on with what the files said
-            before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
+          - The default is V(restart) with O(units[].state=started), and V(nothing) otherwise; then a warning names the units that run on with
+            what the files said before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
           - For all units of a type only V(nothing) may be given.
         type: str
         choices: [restart, reload, reload_or_restart, nothing]
@@ -144,13 +144,13 @@ options:
     suboptions:
       path:
         description:
-          - Absolute path of the file. Directories that are missing are made.
+          - Absolute path of the file. Directories that are missing are made, and stay when the file goes.
           - With O(scope=user) it may begin with C(~/), for the user's home directory. With O(root) it is in the tree.
         type: str
         required: true
       content:
         description:
-          - What the file holds, exactly.
+          - What the file holds, exactly. It is neither logged on the host nor part of C(invocation).
         type: str
         required: true
       owner:
@@ -173,8 +173,8 @@ options:
   purge:
     description:
       - Whether what the set once wrote and does not list any more is removed. Units whose file it wrote are stopped, links to them removed, and then
-        the file. Instances of templates that it once had are stopped and disabled. Of units that others wrote, its drop-ins are removed, its masks, and the links by which it
-        enabled them; they run on.
+        the file. Instances of templates that it once had are stopped and disabled. Of units that others wrote, its drop-ins are removed, its
+        masks, and the links by which it enabled them; they run on.
       - A file that somebody has changed since is left as it is, with a warning.
       - V(false) leaves all of it. It still belongs to the set, and a later task may purge it.
     type: bool
@@ -475,6 +475,7 @@ def main() -> None:
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,
+        hidden=("files.content", "units.restart_on", "units.reload_on"),
     )
     run(module, converge)
 

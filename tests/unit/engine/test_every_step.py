@@ -123,6 +123,9 @@ PLACES: dict[str, Place] = {
     "_tasks.resources.steps.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
     "_tasks.resources.steps.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_tasks.resources.steps:remove"),
     "_tasks.resources.trial.Trial": Place(lambda cls, b: cls([], {"seconds": 0, "told": "0 s"}), "manager.properties"),
+    "_tasks.unit_set.steps.Remember": Place(
+        lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_tasks.unit_set.steps:replace"
+    ),
     "_tasks.timer.steps.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
     "_tasks.timer.steps.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
     "_tasks.timer.steps.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),

@@ -37,7 +37,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import can_reload_after, decide, file_state_after
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
+    can_reload_after,
+    decide,
+    file_state_after,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (

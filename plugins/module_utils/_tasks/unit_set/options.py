@@ -129,15 +129,15 @@ class Item:
             option = f"{at}.{name}"
             if not isinstance(value, (dict, str)):
                 raise BadInput(f"{option}: takes a mapping of sections, or the text of the drop-in, not {shown(value)}")
-            is_text = isinstance(value, str)
+            content = value if isinstance(value, str) else None
             try:
-                raw, _text = wanted_text(None if is_text else value, value if is_text else None, True, f"{option}.")
+                raw, _text = wanted_text(None if content is not None else value, content, True, f"{option}.")
             except BadInput as e:
                 # The mapping itself is the sections here, and the text the content.
                 for word in ("sections", "content"):
                     e.msg = e.msg.replace(f"{option}.{word}", option, 1)
                 raise
-            found[file] = _marked(raw, whose, option, is_text)
+            found[file] = _marked(raw, whose, option, content is not None)
         return found
 
     def _instances(self, given: t.Any) -> list[str] | None:
