@@ -120,15 +120,15 @@ PLACES: dict[str, Place] = {
     "_tasks.user_manager.task.AwaitManagers": Place(
         lambda cls, b: cls({"a": 1}, None), "_tasks.user_manager.task:wait_for"
     ),
-    "_tasks.resources.steps.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
-    "_tasks.resources.steps.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_tasks.resources.steps:remove"),
+    "_engine.properties.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
+    "_engine.properties.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_engine.properties:remove"),
     "_tasks.resources.trial.Trial": Place(lambda cls, b: cls([], {"seconds": 0, "told": "0 s"}), "manager.properties"),
     "_tasks.unit_set.steps.Remember": Place(
         lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_tasks.unit_set.steps:replace"
     ),
-    "_tasks.timer.steps.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
-    "_tasks.timer.steps.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
-    "_tasks.timer.steps.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
+    "_engine.timers.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
+    "_engine.timers.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
+    "_engine.timers.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
     "_tasks.run.service.StartTimer": Place(
         lambda cls, b: cls(b.request, MagicMock()), "_tasks.run.service:start_transient"
     ),
