@@ -44,7 +44,7 @@ options:
   name:
     description:
       - Name of the set. It is written into the files of the set as a comment.
-      - Letters, digits and any of C(- _ . : @ +), at most 100.
+      - Letters, digits and dashes, underscores, dots, colons, C(@) and C(+), at most 100.
     type: str
     required: true
     aliases: [set]
@@ -105,6 +105,13 @@ options:
         description:
           - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be.
         type: bool
+      properties:
+        description:
+          - Resource limits such as C(MemoryMax), C(CPUQuota) or C(TasksMax), those that M(pidone.systemd.resource_control) knows, with values as
+            there (O(pidone.systemd.resource_control#module:properties)).
+          - They are written to a drop-in C(50-properties.conf) of the unit. A unit that runs is told them at once and is not restarted for it.
+          - With C(null) or an empty text, and when they are taken off the list, they are what the unit's other files say.
+        type: dict
       on_change:
         description:
           - What is done to the unit, if it runs, when files of it that the set has become others in more than comments.
@@ -112,6 +119,7 @@ options:
           - The default is V(restart) with O(units[].state=started), and V(nothing) otherwise; then a warning names the units that run on with
             what the files said before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
           - For all units of a type only V(nothing) may be given.
+          - A timer that would be restarted counts from then on, and does not run what it starts because of that, as with M(pidone.systemd.timer).
         type: str
         choices: [restart, reload, reload_or_restart, nothing]
       restart_on:
@@ -131,6 +139,51 @@ options:
         type: list
         elements: str
         default: []
+      probe:
+        description:
+          - What the unit has to answer once it was started, restarted or reloaded, and has settled, for the task to succeed. It is tried again and
+            again until it answers, or its time is over.
+          - C(%i) in it stands for what stands after the C(@) in the unit's name.
+          - A unit that was left alone is not probed.
+        type: dict
+        suboptions:
+          command:
+            description:
+              - A program and its arguments, as a list, or as text that is split as a shell does. It has to exit with status 0. No shell is involved.
+              - It runs as root, or as the user with O(scope=user).
+            type: raw
+          tcp:
+            description:
+              - A port on C(127.0.0.1), or a host and a port such as V(db.example.com:5432), that has to accept a connection.
+            type: str
+          http:
+            description:
+              - A URL that has to be answered with one of O(units[].probe.status). Redirects are not followed.
+            type: str
+          socket:
+            description:
+              - Path of a socket that has to accept a connection.
+            type: str
+          status:
+            description:
+              - Status codes that O(units[].probe.http) may be answered with. By default those from 200 to 399.
+            type: list
+            elements: int
+          validate_certs:
+            description:
+              - Whether the certificate of a web server has to be a good one.
+            type: bool
+            default: true
+          timeout:
+            description:
+              - How long it may take until the unit answers, as a time span.
+            type: str
+            default: 30s
+          interval:
+            description:
+              - How long to wait between two tries, as a time span.
+            type: str
+            default: 500ms
       take_over:
         description:
           - Whether what another set or nobody known has of this unit is taken over, see O(take_over).
@@ -240,15 +293,17 @@ EXAMPLES = r"""
             User: app
             Restart: on-failure
           Install: {WantedBy: multi-user.target}
-        instances: 20
+        instances: [10, 11, 12]
         enabled: true
         state: started
         restart_on: [/etc/app/app.env, "{{ app_version }}"]
+        properties: {CPUQuota: 50%, MemoryMax: 512M}
+        probe: {http: "http://127.0.0.1:90%i/health"}
 
       - name: nginx.service
         dropins:
           10-app:
-            Unit: {After: [app@1.service]}
+            Unit: {After: [app@10.service]}
             Service: {LimitNOFILE: 65536}
         on_change: restart
 
@@ -328,7 +383,7 @@ units:
       description: Name of the unit.
       type: str
       returned: always
-      sample: app@1.service
+      sample: app@10.service
     changed:
       description: Whether the task changed its state, links or files, or in check mode would.
       type: bool
@@ -414,6 +469,10 @@ failures:
   returned: when units failed
   type: list
   elements: dict
+probe:
+  description: The probe that failed, with the C(unit), the C(probe), the C(problem) and the number of C(tries).
+  returned: when a probe failed
+  type: dict
 rolled_back:
   description: What was put back.
   returned: when O(rollback=true) and something failed
@@ -423,6 +482,7 @@ rolled_back:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import PROBE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.task import converge
@@ -446,9 +506,11 @@ def main() -> None:
                     "enabled": {"type": "bool"},
                     "state": {"type": "str", "choices": ["started", "stopped"]},
                     "masked": {"type": "bool"},
+                    "properties": {"type": "dict"},
                     "on_change": {"type": "str", "choices": ["restart", "reload", "reload_or_restart", "nothing"]},
                     "restart_on": {"type": "list", "elements": "str", "default": []},
                     "reload_on": {"type": "list", "elements": "str", "default": []},
+                    "probe": {"type": "dict", "options": PROBE_ARGUMENTS},
                     "take_over": {"type": "bool"},
                 },
             },

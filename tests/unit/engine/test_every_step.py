@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
@@ -123,6 +124,9 @@ PLACES: dict[str, Place] = {
     "_engine.properties.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
     "_engine.properties.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_engine.properties:remove"),
     "_tasks.resources.trial.Trial": Place(lambda cls, b: cls([], {"seconds": 0, "told": "0 s"}), "manager.properties"),
+    "_engine.probe.ProbeUnits": Place(
+        lambda cls, b: cls({"a.service": Probe.of({"socket": f"{b.folder}/none"}, "probe")}), "manager.status"
+    ),
     "_tasks.unit_set.steps.Remember": Place(
         lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_tasks.unit_set.steps:replace"
     ),

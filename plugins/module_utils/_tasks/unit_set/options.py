@@ -7,8 +7,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
+    CGROUP_TYPES,
+    canonical,
+    check_devices,
+    drop_in_lines,
+    is_live,
+    is_resource_property,
+    is_unset,
+    similar,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     TYPES,
     check_name,
@@ -31,6 +42,8 @@ _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 _LONGEST_NAME = 100
 # So many instances of one template nobody wants, only by mistake.
 _MOST_INSTANCES = 10_000
+# The drop-in that holds `properties`.
+PROPERTIES_FILE = "50-properties.conf"
 
 
 class Text(t.NamedTuple):
@@ -79,6 +92,8 @@ class Item:
         self.reload_on = self._triggers(params, "reload_on")
         self.file = self._file(params, whose)
         self.dropins = self._dropins(params.get("dropins"), whose)
+        self.properties = self._properties(params.get("properties"), whose)
+        self.probe = Probe.of(params.get("probe"), f"{where}probe")
         self.instances = self._instances(params.get("instances"))
         self.targets: list[str] = [self.name]
         if self.instances is not None:
@@ -140,6 +155,31 @@ class Item:
             found[file] = _marked(raw, whose, option, content is not None)
         return found
 
+    def _properties(self, given: t.Any, whose: str) -> dict[str, t.Any]:
+        """The properties by canonical value; the drop-in that holds them is made beside the others."""
+        option = f"{self.where}properties"
+        found: dict[str, t.Any] = {}
+        for name, value in (given or {}).items():
+            if not is_resource_property(name) or not is_live(name):
+                near = similar(str(name))
+                hint = f"did you mean {' or '.join(near)}?" if near else "write others into `sections` or `dropins`"
+                raise BadInput(f"{option}: {shown(name)} is no resource property that systemd can change on a unit that runs; {hint}")
+            if not is_unset(value):
+                found[name] = canonical(name, value, option)
+                check_devices(name, found[name], option)
+        if given is None or not found:
+            return {}
+        if self.kind not in CGROUP_TYPES:
+            raise BadInput(
+                f"{option}: a {self.kind} has no processes and so no resource properties; only units of type {', '.join(CGROUP_TYPES)} have"
+            )
+        if PROPERTIES_FILE in self.dropins:
+            raise BadInput(f"{self.where}dropins: {PROPERTIES_FILE} is where `properties` are kept; choose another name")
+        lines = [line for name, value in found.items() for line in drop_in_lines(name, value)]
+        raw = "\n".join([f"[{self.kind.capitalize()}]", *lines, ""])
+        self.dropins[PROPERTIES_FILE] = _marked(raw, whose, option, False)
+        return found
+
     def _instances(self, given: t.Any) -> list[str] | None:
         if given is None:
             return None
@@ -190,7 +230,7 @@ class Item:
             raise BadInput(
                 f"{where}on_change: {name} stands for all units of that type, and they are not all restarted at once; leave out `on_change`"
             )
-        for option in ("restart_on", "reload_on"):
+        for option in ("restart_on", "reload_on", "probe"):
             if params.get(option) and not self.targets:
                 raise BadInput(f"{where}{option}: {name} stands for many units; give `{option}` to those that are meant")
 

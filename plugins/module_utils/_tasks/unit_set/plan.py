@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     SetAttributes,
     WriteFile,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe, ProbeUnits
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     JobsTogether,
@@ -24,6 +25,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     Settle,
     UnitFileLinks,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.timers import Hold, StartAnew
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import links_by_unit, read_links
@@ -46,6 +48,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import read_after
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import Anew, limits
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.steps import Remember
 
 if t.TYPE_CHECKING:
@@ -82,9 +85,11 @@ class Planner:
         path: str,
         tools: FileTools,
         check_mode: bool,
+        stamps: str,
     ) -> None:
         self._asked, self._picture, self._manager = asked, picture, manager
         self._paths, self._path, self._tools, self._check_mode = paths, path, tools, check_mode
+        self._stamps = stamps
         self._directories = manager.link_directories()
         self._changes: list[Change] = []
         self._warnings: list[str] = list(picture.warnings)
@@ -109,6 +114,7 @@ class Planner:
         self._plan_members()
         for unit in picture.purged:
             self._purge(unit)
+        timers = self._renew_timers()
         write = self._write()
         remove = self._remove()
         links: list[Step] = [
@@ -121,19 +127,26 @@ class Planner:
             jobs = [*self._joined, together]
             if asked.settle > 0:
                 jobs.append(Settle(together, asked.settle / 1e6, format_timespan(asked.settle)))
+            jobs += self._probe()
         else:
             jobs = self._joined
         files = [f for f in picture.files if f.wrote is not None and f.kind != "file"]
         gone = [g for g in picture.gone if g.before is not None and g.entry["kind"] != "file"]
         steps: list[Step] = []
+        if timers.held:
+            # Before their files become others: whatever has systemd read them meanwhile would have them elapse.
+            steps.append(Hold(timers.held, timers.stamps))
         if self._stop:
             steps.append(Jobs("stop", self._stop, self._stop))
-        steps += [*write, *unlink, *remove, *links[:2], *self._others, *links[2:]]
-        if self._manager.runs and (files or gone or unlink or links or self._others or picture.stale):
+        steps += [*write, *unlink, *remove, *links[:2], *self._others, *links[2:], *timers.touched]
+        if timers.anew:
+            # It reloads for all.
+            steps.append(StartAnew(timers.anew, self._directories[1], self._tools))
+        elif self._manager.runs and (files or gone or unlink or links or self._others or picture.stale):
             steps.append(Reload(counts=picture.stale))
         if self._failed:
             steps.append(ResetFailed(self._failed))
-        steps += jobs
+        steps += [*self._limit(), *jobs]
         first, last = self._remember(bool(steps))
         plan = Plan([*first, *steps, *last], self._changes)
         plan.file_diffs = [file.diff() for file in picture.files if file.wrote is not None]
@@ -142,6 +155,40 @@ class Planner:
         ]
         plan.warnings = self._warnings
         return plan
+
+    # -- what needs more than jobs
+
+    def _renew_timers(self) -> Anew:
+        """Timers that would be restarted are stopped and started such that they count from now."""
+        members = [
+            m for m in self._picture.members
+            if m.item.kind == "timer" and self._jobs.get(m.unit.id, "") in ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart")
+        ]  # fmt: skip
+        anew = Anew(members, self._manager, self._paths, self._stamps)
+        for member in members:
+            del self._jobs[member.unit.id]
+        self._begun_anew = {timer.name for timer, _stamp in anew.anew}
+        self._jobs.update(dict.fromkeys(anew.started, "start"))
+        self._up.difference_update(anew.started)
+        return anew
+
+    def _limit(self) -> list[Step]:
+        members = [
+            m for m in self._picture.members
+            if (m.untold or m.freed) and m.up and m.unit.id not in self._stop and self._jobs.get(m.unit.id, "reload") == "reload"
+        ]  # fmt: skip
+        if not members or not self._manager.runs:
+            return []
+        steps, changes, warnings = limits(members, self._picture, self._manager)
+        self._changes += changes
+        self._warnings += warnings
+        return list(steps)
+
+    def _probe(self) -> list[Step]:
+        probes: dict[str, Probe] = {
+            m.unit.id: m.item.probe for m in self._picture.members if m.listed and m.item.probe is not None and m.unit.id in self._jobs
+        }
+        return [ProbeUnits(probes)] if probes else []
 
     # -- files
 
@@ -423,8 +470,9 @@ class Planner:
         reloaded = known["reloaded"] if known else {}
         # What is down reads all of it when somebody starts it.
         starts = not member.up or job in ("start", "restart", "try-restart") or unit.id in self._stop
+        starts = starts or unit.id in self._begun_anew
         passed = set(member.need.passed)
-        sources = {**member.own, **member.restart_on}
+        sources = {**member.own, **member.limits, **member.restart_on}
         final.units[unit.name] = {
             "owned": item.owns,
             "made": sorted(made),

@@ -10,6 +10,10 @@ import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
+    is_live,
+    is_resource_property,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     instance_of,
@@ -19,10 +23,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import MANY, Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
     Need,
     Source,
+    changed_sources,
     check_owners,
     need_of,
     purged_units,
@@ -34,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.fil
     look_at,
     look_at_gone,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import PROPERTIES_FILE
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
 
 if t.TYPE_CHECKING:
@@ -41,13 +48,20 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item
 
+
+def _keys(content: bytes) -> list[str]:
+    """The properties that a drop-in of `properties` sets, as far as they still are some."""
+    text = parse(content.decode("utf-8", "replace"))
+    return [name for name in dict.fromkeys(item.key for item in text.assignments) if is_resource_property(name) and is_live(name)]
+
+
 _ABSENT = b"\0absent"
 
 
 class Member:
     """One unit of the set as it is: its entry of `units`, what it reads, and what it needs because of that."""
 
-    __slots__ = ("files", "gone", "item", "listed", "need", "own", "reload_on", "restart_on", "unit")
+    __slots__ = ("files", "freed", "gone", "item", "limits", "listed", "need", "own", "reload_on", "restart_on", "unit", "untold")
 
     def __init__(self, item: Item, unit: Unit, files: t.Sequence[SetFile], listed: bool) -> None:
         self.item = item
@@ -61,6 +75,10 @@ class Member:
         self.restart_on: dict[str, Source] = {}
         self.reload_on: dict[str, Source] = {}
         self.need = Need("", ())
+        # The drop-in of `properties`; whether what is in it has not been told to the unit that runs; properties that are not in it any more.
+        self.limits: dict[str, Source] = {}
+        self.untold = False
+        self.freed: list[str] = []
 
     @property
     def up(self) -> bool:
@@ -245,7 +263,15 @@ class Reader:
         """Files that go of units that stay."""
         for member in self.picture.members:
             names = {member.unit.name, template_of(member.unit.name), member.item.name}
-            member.gone = [each.path for each in self.picture.gone if each.entry["unit"] in names and each.before is not None]
+            for each in self.picture.gone:
+                if each.entry["unit"] in names and each.before is not None:
+                    if os.path.basename(each.path) == PROPERTIES_FILE:
+                        member.freed += _keys(each.before.content)
+                    else:
+                        member.gone.append(each.path)
+            for file in member.files:
+                if file.dropin == PROPERTIES_FILE and file.wrote and file.before is not None:
+                    member.freed += [name for name in _keys(file.before.content) if name not in member.item.properties]
 
     # -- what units have read
 
@@ -258,11 +284,14 @@ class Reader:
             entry = record.units.get(member.unit.name)
             loaded = entry["loaded"] if entry else {}
             reloaded = entry["reloaded"] if entry else {}
-            member.own = {file.path: self._own(file, loaded) for file in member.files}
+            for file in member.files:
+                into = member.limits if file.dropin == PROPERTIES_FILE else member.own
+                into[file.path] = self._own(file, loaded)
             member.restart_on = self._triggers(member.item.restart_on, beside, known)
             member.reload_on = self._triggers(member.item.reload_on, beside, known)
             if member.up and (
-                questionable({**member.own, **member.restart_on}, loaded) or questionable(member.reload_on, reloaded)
+                questionable({**member.own, **member.limits, **member.restart_on}, loaded)
+                or questionable(member.reload_on, reloaded)
             ):
                 questions.append(member)
         since = self._since(questions)
@@ -273,6 +302,7 @@ class Reader:
                 member.need = need_of(
                     member.item, member.own, member.restart_on, member.reload_on, entry, when, member.gone
                 )
+                member.untold = bool(changed_sources(member.limits, entry["loaded"] if entry else {}, when))
 
     def _own(self, file: SetFile, known: t.Mapping[str, str]) -> Source:
         record = self.picture.record

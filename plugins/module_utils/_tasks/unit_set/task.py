@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.fil
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.plan import Planner
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Picture, Reader
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import stamp_directory
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
@@ -103,7 +104,8 @@ class _Task:
         files = collect(asked, self.paths, session.home, self.tools, self._beside_tools)
         picture = Reader(asked, manager, self.paths, directory, session.home).read(files)
         path = f"{directory}/{asked.name}.json"
-        plan = Planner(asked, picture, manager, self.paths, path, self.tools, self.module.check_mode).plan()
+        stamps = stamp_directory(self.paths, session.scope, session.home)
+        plan = Planner(asked, picture, manager, self.paths, path, self.tools, self.module.check_mode, stamps).plan()
         for place in {os.path.dirname(file.path): file.path for file in files if file.wrote is not None}.values():
             if not session.gone:
                 check_writable(place)
