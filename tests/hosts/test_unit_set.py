@@ -299,3 +299,62 @@ def test_a_tree(host: Host) -> None:
     refused(host, "state", "root", root="/srv/us", units=[{**units[0], "state": "started"}])
     converge(host, root="/srv/us", state="absent")
     assert host.run(found).stdout == ""
+
+
+def test_limits(host: Host) -> None:
+    """They are in force from the start, and a change of them restarts nothing."""
+    unit: dict[str, t.Any] = {
+        "name": "us-l@.service",
+        "sections": service(),
+        "instances": ["a"],
+        "state": "started",
+        "properties": {"MemoryMax": "200M", "TasksMax": 50},
+    }
+    converge(host, units=[unit])
+    began = invocation(host, "us-l@a.service")
+    kernel = "cat /sys/fs/cgroup$(systemctl show -P ControlGroup us-l@a)/"
+    assert host.run(f"{kernel}memory.max").stdout.strip() == str(200 << 20)
+    unit["properties"] = {"MemoryMax": "300M"}
+    told = converge(host, units=[unit])
+    assert any(step.startswith("tell MemoryMax, TasksMax") for step in told["steps"]), told["steps"]
+    assert host.run(f"{kernel}memory.max").stdout.strip() == str(300 << 20)
+    assert host.run(f"{kernel}pids.max").stdout.strip() != "50"
+    assert invocation(host, "us-l@a.service") == began
+    del unit["properties"]
+    converge(host, units=[unit])
+    assert host.run(f"{kernel}memory.max").stdout.strip() == "max"
+    assert invocation(host, "us-l@a.service") == began
+
+
+def test_a_timer_is_no_reason_to_run(host: Host) -> None:
+    job = {"name": "us-t.service", "content": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo ran >>/etc/us/ran'\n"}
+    timer = {"name": "us-t.timer", "enabled": True, "state": "started"}
+    host.run("mkdir -p /etc/us", check=True)
+    for sections in (
+        {"OnCalendar": "*-12-24 03:00"},
+        {"OnCalendar": "*-*-* 00:00"},
+        {"OnCalendar": "*-*-* 00:00", "Persistent": True},
+        {"OnCalendar": ["*-*-* 00:00", "*-12-24 03:00"], "Persistent": True},
+        {"OnCalendar": "*-12-24 03:00", "OnBootSec": "1s"},
+    ):
+        converge(host, units=[job, {**timer, "sections": {"Timer": sections, "Install": {"WantedBy": "timers.target"}}}])
+        assert states(host, "us-t.timer", "us-t.service") == ["active", "inactive"]
+        # What it may have started would be seen by the next change at the latest.
+        assert not host.exists("/etc/us/ran"), sections
+
+
+def test_probes(host: Host) -> None:
+    unit: dict[str, t.Any] = {"name": "us-p@.service", "sections": service(), "instances": ["a", "b"], "state": "started"}
+    probe = {"command": "test -e /etc/us/%i", "timeout": "1s", "interval": "100ms"}
+    host.run("mkdir -p /etc/us; touch /etc/us/a", check=True)
+    before = snapshot(host, False)
+    failed = task(host, units=[{**unit, "probe": probe}], rollback=True)
+    assert failed["failed"]
+    assert "us-p@b.service runs, but did not answer its probe" in failed["msg"]
+    assert failed["probe"]["tries"] > 2
+    contract.is_same(before, snapshot(host, False), "what failed was not taken back")
+    # One that answers after a while.
+    unit["sections"]["Service"]["ExecStartPost"] = "-/bin/sh -c '(sleep 1; touch /etc/us/b) &'"
+    assert "probe us-p@a.service, us-p@b.service" in good(host, units=[{**unit, "probe": {**probe, "timeout": "10s"}}])["steps"]
+    refused(host, "units[0].probe", "give one of", units=[{**unit, "probe": {}}])
+    refused(host, "units[0].probe.tcp", "no address", units=[{**unit, "probe": {"tcp": "nowhere"}}])

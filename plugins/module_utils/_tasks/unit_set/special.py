@@ -19,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.timers impo
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
+    MANAGER_DEFAULTS,
     PROPERTIES,
     bus_names,
     from_bus,
@@ -27,6 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
@@ -58,6 +60,8 @@ def limits(
     values = iter(manager.properties(asked) if asked else ())
     freed = {name for m in members for name in m.freed}
     files = UnitFiles(manager.unit_path(), freed) if freed else None
+    named = [name for name in freed if name in MANAGER_DEFAULTS]
+    defaults = dict(zip(named, manager.manager_properties([MANAGER_DEFAULTS[name] for name in named]))) if named else {}
     gone = {each.path for each in picture.gone} | {path for m in members for path in m.limits}
     settings, changes, warnings = [], [], []
     for member in members:
@@ -72,6 +76,7 @@ def limits(
             value = member.item.properties.get(name)
             if value is None and files is not None:
                 value = _left(files, member.unit.id, name, gone)
+                value = defaults.get(name) if value is None else value
             if value is None:
                 warnings.append(f"{name} of {member.unit.id} stays as it is until the unit is started anew, since only systemd knows its default")
             elif not same(live[name], value):
@@ -88,7 +93,7 @@ def _left(files: UnitFiles, unit: str, name: str, gone: t.Container[str]) -> t.A
     """What the unit's files say of a property without those that go; None where only systemd knows."""
     texts = files.assignments(unit, gone=gone).get(name)
     if not texts:
-        return PROPERTIES[name].default
+        return INFINITY if name == "TasksMax" and unit.endswith(".slice") else PROPERTIES[name].default
     try:
         return from_texts(name, [each.text for each in texts])
     except BadInput:
