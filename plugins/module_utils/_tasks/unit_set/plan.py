@@ -358,6 +358,9 @@ class Planner:
         entry = picture.record.units.get(name)
         made = entry["made"] if entry else []
         ends = name in picture.ends
+        own = {each["unit"] for each in picture.record.files.values() if each["kind"] == "unit"}
+        if template_of(name) in own:
+            made = [*made, "enabled", "started"]
         links: dict[str, str] = {}
         before = unit.describe()
         if ends or (instance_of(name) and ("enabled" in made or "started" in made)):
@@ -450,7 +453,7 @@ class Planner:
         return final
 
     def _enter(
-        self, final: Record, member: Member, enabled: t.Container[str], masked: t.Container[str], own: t.Container[str]
+        self, final: Record, member: Member, enabled: t.Container[str], masked: t.Container[str], own: set[str]
     ) -> None:
         unit, item = member.unit, member.item
         known = final.units.get(unit.name)
@@ -464,8 +467,9 @@ class Planner:
             made.add("started")
         if item.masked is False:
             made.discard("masked")
-        if item.enabled is False:
-            made.discard("enabled")
+        if item.enabled is False or own.intersection((unit.name, template_of(unit.name))):
+            # Of units that it has written itself, all is the set's.
+            made -= {"enabled", "started"}
         loaded = known["loaded"] if known else {}
         reloaded = known["reloaded"] if known else {}
         # What is down reads all of it when somebody starts it.
