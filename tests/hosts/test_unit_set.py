@@ -310,19 +310,19 @@ def test_limits(host: Host) -> None:
         "state": "started",
         "properties": {"MemoryMax": "200M", "TasksMax": 50},
     }
+    names = ("MemoryMax", "TasksMax", "NeedDaemonReload")
     converge(host, units=[unit])
     began = invocation(host, "us-l@a.service")
-    kernel = "cat /sys/fs/cgroup$(systemctl show -P ControlGroup us-l@a)/"
-    assert host.run(f"{kernel}memory.max").stdout.strip() == str(200 << 20)
+    assert show(host, "us-l@a.service", *names) == dict(zip(names, (str(200 << 20), "50", "no")))
     unit["properties"] = {"MemoryMax": "300M"}
     told = converge(host, units=[unit])
     assert any(step.startswith("tell MemoryMax, TasksMax") for step in told["steps"]), told["steps"]
-    assert host.run(f"{kernel}memory.max").stdout.strip() == str(300 << 20)
-    assert host.run(f"{kernel}pids.max").stdout.strip() != "50"
-    assert invocation(host, "us-l@a.service") == began
+    found = show(host, "us-l@a.service", *names)
+    assert (found["MemoryMax"], found["NeedDaemonReload"]) == (str(300 << 20), "no")
+    assert found["TasksMax"] == show(host, "cron.service", "TasksMax")["TasksMax"]
     del unit["properties"]
     converge(host, units=[unit])
-    assert host.run(f"{kernel}memory.max").stdout.strip() == "max"
+    assert show(host, "us-l@a.service", "MemoryMax") == {"MemoryMax": "infinity"}
     assert invocation(host, "us-l@a.service") == began
 
 

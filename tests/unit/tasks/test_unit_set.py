@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.check import order_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
     Source,
@@ -264,6 +264,19 @@ class TestRecord:
         assert read_others(str(tmp_path), "other", HOST)[str(path)].name == "web"
         assert read_others(str(tmp_path), "web", HOST) == {}
         assert read_others(str(tmp_path / "none"), "web", HOST) == {}
+
+    def test_of_a_tree_no_path_leads_out_of_it(self, tmp_path: Path) -> None:
+        root = str(tmp_path)
+        (tmp_path / "var").mkdir()
+        record = Record.new("web", root)
+        record.files[f"{root}/etc/a"] = {"kind": "file", "unit": "", "digest": "1", "meaning": "1"}
+        record.units["a.service"] = {"owned": True, "made": [], "on_change": "nothing", "loaded": {f"{root}/etc/a": "1"}, "reloaded": {}}
+        (tmp_path / "var" / "web.json").write_bytes(record.text())
+        assert root not in record.text().decode()
+        found = Record.read(f"{root}/var/web.json", Tree(root))
+        assert found is not None
+        assert list(found.files) == [f"{root}/etc/a"]
+        assert found.text() == record.text()
 
     @pytest.mark.parametrize(
         "data",

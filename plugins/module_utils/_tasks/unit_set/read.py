@@ -132,7 +132,7 @@ class Reader:
         found = Record.read(path, tree)
         if found is not None and found.name != asked.name:
             raise BadInput(f"name: {path} is the record of a set {found.name}; somebody has moved it, so remove it")
-        picture.record = found or Record.new(asked.name)
+        picture.record = found or Record.new(asked.name, tree.root)
         picture.before = found.text() if found else b""
         picture.others = read_others(self._directory, asked.name, tree)
         picture.files = files
@@ -165,7 +165,8 @@ class Reader:
             for name in taken:
                 mine = left.units.pop(name, None)
                 if mine is not None and name not in picture.record.units:
-                    picture.record.units[name] = mine
+                    # Digests of another record say nothing here.
+                    picture.record.units[name] = {**mine, "loaded": {}, "reloaded": {}}
             for each in paths.intersection(left.files):
                 picture.record.files.setdefault(each, left.files.pop(each))
             picture.released[path] = left
@@ -360,7 +361,11 @@ class Reader:
         written = any(file.wrote is not None and file.kind != "file" for file in picture.files)
         if written or any(each.before is not None and each.entry["kind"] != "file" for each in picture.gone):
             return
-        units = [m.unit for m in picture.members if m.files and m.unit.status and not is_template(m.unit.name)]
+        units = [
+            m.unit
+            for m in picture.members
+            if (m.files or m.item.state == "started") and m.unit.status and not is_template(m.unit.name)
+        ]
         names = [unit.id for unit in units]
         fresh: set[str] = set()
         if len(names) >= MANY:

@@ -52,6 +52,7 @@ class Record:
     """What one set has on a host, as it is written down.
 
     :param salt: what digests are made with, as hex; of secrets that anybody could guess they tell nothing without it.
+    :param root: the tree that it is in. Paths are written down as they will be when the tree is booted, so that none leads out of it.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Record:
         salt: str,
         files: dict[str, FileEntry] | None = None,
         units: dict[str, UnitEntry] | None = None,
+        root: str = "",
     ) -> None:
         self.name = name
         self.salt = salt
+        self.root = root
         self.files: dict[str, FileEntry] = files or {}
         self.units: dict[str, UnitEntry] = units or {}
 
@@ -72,22 +75,34 @@ class Record:
 
     def text(self) -> bytes:
         """The record as it is written; the same for the same record."""
-        data = {"version": _VERSION, "set": self.name, "salt": self.salt, "files": self.files, "units": self.units}
+        files = {self._inside(path): entry for path, entry in self.files.items()}
+        units = {
+            name: {**entry, "loaded": self._texts_inside(entry["loaded"]), "reloaded": self._texts_inside(entry["reloaded"])}
+            for name, entry in self.units.items()
+        }
+        data = {"version": _VERSION, "set": self.name, "salt": self.salt, "files": files, "units": units}
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
     def copy(self) -> Record:
         """Another one that says the same, to be changed."""
-        data = json.loads(self.text())
-        return Record(self.name, self.salt, data["files"], data["units"])
+        data = json.loads(json.dumps([self.files, self.units]))
+        return Record(self.name, self.salt, data[0], data[1], self.root)
+
+    def _inside(self, path: str) -> str:
+        """A path as it is in the tree; sources that are none stay what they are."""
+        return path[len(self.root) :] if self.root and path.startswith(f"{self.root}/") else path
+
+    def _texts_inside(self, texts: t.Mapping[str, str]) -> dict[str, str]:
+        return {self._inside(name): digest for name, digest in texts.items()}
 
     @property
     def is_empty(self) -> bool:
         return not self.files and not self.units
 
     @classmethod
-    def new(cls, name: str) -> Record:
+    def new(cls, name: str, root: str = "") -> Record:
         """That of a set that has nothing yet."""
-        return cls(name, os.urandom(16).hex())
+        return cls(name, os.urandom(16).hex(), root=root)
 
     @classmethod
     def read(cls, path: str, tree: Tree) -> Record | None:
@@ -102,8 +117,8 @@ class Record:
             data = json.loads(content)
             if data["version"] != _VERSION:
                 raise ValueError("it was written by a newer version of pidone.systemd")
-            record = cls(_text(data["set"]), _text(data["salt"]))
-            record.files = {_path(path): _file_entry(entry) for path, entry in data["files"].items()}
+            record = cls(_text(data["set"]), _text(data["salt"]), root=tree.root)
+            record.files = {f"{tree.root}{_path(path)}": _file_entry(entry) for path, entry in data["files"].items()}
             record.units = {_text(name): _unit_entry(entry) for name, entry in data["units"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise SystemdError(
