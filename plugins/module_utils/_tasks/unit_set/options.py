@@ -30,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import header
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
 
@@ -46,13 +47,21 @@ _MOST_INSTANCES = 10_000
 PROPERTIES_FILE = "50-properties.conf"
 
 
-class Text(t.NamedTuple):
-    """A unit file or drop-in as it shall be: the text, with the comment of the set, what it says, and its option."""
+class Text:
+    """A unit file or drop-in as it shall be: the text, with the comment of the set, and its option."""
 
-    raw: str
-    text: UnitText
-    option: str
-    is_content: bool
+    def __init__(self, raw: str, option: str, is_content: bool) -> None:
+        self.raw = raw
+        self.option = option
+        self.is_content = is_content
+        self._text: UnitText | None = None
+
+    @property
+    def text(self) -> UnitText:
+        """What it says; nobody asks where the file is as it shall be."""
+        if self._text is None:
+            self._text = parse(self.raw)
+        return self._text
 
 
 class Beside(t.NamedTuple):
@@ -330,11 +339,8 @@ def check_set_name(name: str) -> str:
 
 
 def _marked(raw: str, whose: str, option: str, is_content: bool) -> Text:
-    """A text with the comment by which it is known again; a text that has that already keeps it."""
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
-
-    whole = header(MODULE, whose) + "\n" + raw
-    return Text(whole, parse(whole), option, is_content)
+    """A text with the comment by which it is known again."""
+    return Text(f"{header(MODULE, whose)}\n{raw}", option, is_content)
 
 
 def _as_template(name: str) -> str:

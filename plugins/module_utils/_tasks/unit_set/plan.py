@@ -139,14 +139,20 @@ class Planner:
         if self._stop:
             steps.append(Jobs("stop", self._stop, self._stop))
         steps += [*write, *unlink, *remove, *links[:2], *self._others, *links[2:], *timers.touched]
+        # Systemd writes a drop-in for what it is told, and takes the unit's files for changed when that is gone again. So it reads
+        # them after that, and has from the files what it has told the kernel.
+        limit = self._limit()
+        steps += limit
         if timers.anew:
             # It reloads for all.
             steps.append(StartAnew(timers.anew, self._directories[1], self._tools))
-        elif self._manager.runs and (files or gone or unlink or links or self._others or picture.stale):
+        elif self._manager.runs and (
+            files or gone or unlink or links or self._others or picture.stale or limit
+        ):
             steps.append(Reload(counts=picture.stale))
         if self._failed:
             steps.append(ResetFailed(self._failed))
-        steps += [*self._limit(), *jobs]
+        steps += jobs
         first, last = self._remember(bool(steps))
         plan = Plan([*first, *steps, *last], self._changes)
         plan.file_diffs = [file.diff() for file in picture.files if file.wrote is not None]
