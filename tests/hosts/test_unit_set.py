@@ -265,6 +265,12 @@ def test_bad_sets(host: Host) -> None:
     refused(host, "units[0].instances", "no template", units=[{**a, "instances": 2}])
     refused(host, "where unit files are", files=[{"path": f"{SYSTEM}/us-x.service", "content": ""}])
     refused(host, "state: absent", units=[])
+    t_, t_1 = {"name": "us-t@.service", "sections": service(), "instances": [1]}, {"name": "us-t@1.service"}
+    refused(host, "us-t@1.service.d", "Nicee", units=[t_, {**t_1, "dropins": {"x": {"Service": {"Nicee": 1}}}}])
+    for nice in (1, 2):
+        wanted = [{**t_, "state": "started"}, {**t_1, "dropins": {"x": {"Service": {"Nice": nice}}}}]
+        converge(host, verify="strict", units=wanted)
+        assert show(host, "us-t@1", "ActiveState", "Nice") == {"ActiveState": "active", "Nice": str(nice)}
     # Units of one set may name each other before they are there.
     good(host, verify="strict", units=[{**a, "sections": service(Unit={"Requires": "us-b.service"})}, {**b, "sections": service()}])
 

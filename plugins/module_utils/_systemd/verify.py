@@ -158,6 +158,7 @@ def verify_set(
             whole[name] = True
             _write(f"{directory}/{name}", raw)
     asked: dict[str, str] = {}
+    written = list(whole)
     for (name, dropin), (_text, raw) in files.items():
         if not dropin:
             continue
@@ -168,10 +169,13 @@ def verify_set(
         if prefix_of(name).endswith("-") and not is_template(name) and name not in whole:
             sample = f"{prefix_of(name)}pidone-set-check.{unit_type(name)}"
         asked[name] = sample
+        if template_of(sample) in whole:
+            whole[sample] = True
         if sample not in whole:
             base = _base_of(sample, paths)
             whole[sample] = bool(base)
-            _write(f"{directory}/{template_of(sample) or sample}", base or _STUBS.get(unit_type(sample), "[Unit]\n"))
+            written.append(template_of(sample) or sample)
+            _write(f"{directory}/{written[-1]}", base or _STUBS.get(unit_type(sample), "[Unit]\n"))
     names = list(dict.fromkeys(asked.get(name, name) for name, _dropin in new))
     run = _Run(paths, home, scratch)
     messages = run.verify(directory, names)
@@ -187,21 +191,20 @@ def verify_set(
             verdicts[name, dropin] = Verdict(unknown, [_UNCHECKED])
             continue
         own = f"{directory}/{name}.d/{dropin}" if dropin else f"{directory}/{name}"
-        before = functools.partial(_without_dropins, run, scratch, directory, sample)
+        before = functools.partial(_without_dropins, run, scratch, written, sample)
         verdicts[name, dropin] = _judge(
             messages, text, sample, own, dropin or None, unknown, table is not None, whole[sample], before, paths
         )
     return verdicts
 
 
-def _without_dropins(run: _Run, scratch: str, directory: str, name: str) -> list[str]:
-    """What is said of a unit of a set without any of its drop-ins."""
-    alone = f"{scratch}/without"
+def _without_dropins(run: _Run, scratch: str, written: t.Sequence[str], name: str) -> list[str]:
+    """What is said of a unit of a set without any of its drop-ins; `written` are the set's unit files."""
+    directory, alone = f"{scratch}/new", f"{scratch}/without"
     if not os.path.isdir(alone):
         os.mkdir(alone)
-        for each in os.listdir(directory):
-            if not each.endswith(".d"):
-                os.link(f"{directory}/{each}", f"{alone}/{each}")
+        for each in dict.fromkeys(written):
+            os.link(f"{directory}/{each}", f"{alone}/{each}")
     return [message.replace(alone, directory) for _priority, message in run.verify(alone, [name]) or ()]
 
 

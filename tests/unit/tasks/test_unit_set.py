@@ -115,6 +115,11 @@ class TestOptions:
         [
             ([{"name": "a"}, {"name": "a.service"}], {}, "listed already, in units[0]"),
             ([{"name": "a@", "instances": [1]}, {"name": "a@1", "state": "started"}], {}, "an instance in units[0]"),
+            (
+                [{"name": "a@", "instances": [1]}, {"name": "a@1", "dropins": {"x": SERVICE}, "on_change": "restart"}],
+                {},
+                "units[1].on_change: a@1.service is an instance in units[0]",
+            ),
             ([], {}, "state: absent"),
             ([{"name": "a"}], {"state": "absent"}, "leave them out"),
             ([{"name": "a"}], {"name": "../a"}, "cannot be the name of a set"),

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import marker_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import decide
@@ -118,7 +119,7 @@ def is_private(before: Saved | None, mode: t.Any) -> bool:
         return False
     if isinstance(mode, int):
         return not mode & _FOR_ALL
-    return not (str(mode).isdigit() and int(str(mode)[-1]) & _FOR_ALL)
+    return not (is_digits(str(mode)) and int(str(mode)[-1]) & _FOR_ALL)
 
 
 def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others: t.Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     prefix_of,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import header
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
@@ -195,7 +196,7 @@ class Item:
         option = f"{self.where}instances"
         if not self.is_template:
             raise BadInput(f"{option}: {self.name} is no template; write its name with an @, such as {_as_template(self.name)}")
-        if isinstance(given, str) and given.isascii() and given.isdigit():
+        if isinstance(given, str) and is_digits(given):
             # Templates of Jinja may make text of a number.
             given = int(given) if len(given) < 10 else _MOST_INSTANCES + 1
         if isinstance(given, int) and not isinstance(given, bool):
@@ -309,6 +310,14 @@ class Asked:
                 other = targets.setdefault(name, item.where)
                 if other != item.where:
                     raise BadInput(f"{item.where}name: {name} is an instance in {other[:-1]} already; make one entry of the two")
+        for index, item in enumerate(self.items):
+            given = self.params["units"][index]
+            for option in ("on_change", "restart_on", "reload_on", "probe"):
+                other = next((targets[name] for name in item.targets if name in targets), "") if not item.owns else ""
+                if other and given.get(option):
+                    raise BadInput(
+                        f"{item.where}{option}: {item.name} is an instance in {other[:-1]}, which says what becomes of it; give `{option}` there"
+                    )
         paths: dict[str, str] = {}
         for file in self.files:
             other = paths.setdefault(file.path, file.where)

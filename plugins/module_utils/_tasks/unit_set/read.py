@@ -177,7 +177,9 @@ class Reader:
         for file in picture.files:
             if file.unit:
                 by_unit.setdefault(file.unit, []).append(file)
-        listed = {name: item for item in asked.items for name in item.targets}
+        # An instance may have drop-ins of its own in an entry of its own; what is wanted of it says that of its template.
+        listed = {name: item for item in sorted(asked.items, key=lambda item: item.owns) for name in item.targets}
+        listed = {name: listed[name] for item in asked.items for name in item.targets}
         purged = purged_units(picture.record, listed) if asked.purge else []
         # A unit whose file is somebody else's by now is left altogether.
         left = {
