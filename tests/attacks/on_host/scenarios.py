@@ -438,7 +438,6 @@ SCENARIOS: dict[str, Scenario] = {
         before=f"systemctl enable {A} {B} kp-t@1.service kp-t@3.service",
         up=(A, B, "kp-t@1.service", "kp-t@3.service"),
         units=(A, B, "kp-c.service", "kp-t@1.service", "kp-t@2.service", "kp-t@3.service"),
-        other=_RESTART,
         fails=True,
     ),
     "set-absent": Scenario(

@@ -490,6 +490,16 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
     assert properties._values == t.cast(t.Any, notes[7])._values
 
 
+def test_the_oldest_note_says_what_a_unit_was() -> None:
+    """A task started it, was killed, and was killed again after it had restarted it: it was down before all that."""
+    ctx = Context(Manager())
+    notes = [way_back.JobsWere([], "restart", ["a.service"]), way_back.JobsWere(["a.service", "b.service"], "restart", [])]
+    for note in reversed(notes):
+        note.undo(ctx)
+    assert ctx.bring_up == [("b.service", "restart")]
+    assert t.cast(Manager, ctx.manager).log == ["stop a.service", "reset a.service"]
+
+
 def test_links_of_a_killed_task_are_those_of_its_units(tmp_path: Path) -> None:
     (tmp_path / "m.wants").mkdir()
     (tmp_path / "m.wants" / "kept.service").symlink_to("/u/kept.service")
