@@ -163,7 +163,7 @@ def test_a_failure_leaves_all_as_it_was(host: Host) -> None:
 
 def test_no_restart_is_lost(host: Host) -> None:
     """Nor made twice."""
-    unit = {
+    unit: dict[str, t.Any] = {
         "name": "us-a.service",
         "sections": service(),
         "state": "started",
@@ -191,7 +191,7 @@ def test_no_restart_is_lost(host: Host) -> None:
 
     # A task that failed before it came to the restart, and left its files: the next one makes up for it.
     began = invocation(host, "us-a.service")
-    changed = [{**unit, "sections": service(2000000)}]
+    changed: list[dict[str, t.Any]] = [{**unit, "sections": service(2000000)}]
     dies = {"name": "us-0.service", "content": "[Service]\nType=oneshot\nExecStart=/bin/false\n", "state": "started"}
     changed[0]["sections"]["Unit"] = {"After": "us-0.service", "Requires": "us-0.service"}
     assert task(host, units=[dies, *changed])["failed"]

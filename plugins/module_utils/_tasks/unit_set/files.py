@@ -212,4 +212,3 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
         file.mode = each.params["mode"]
         beside.append(file)
     return [*units, *dropins, *beside]
-
