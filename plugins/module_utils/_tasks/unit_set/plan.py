@@ -38,6 +38,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_down, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, not_found
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import plan_read
@@ -332,6 +333,24 @@ class Planner:
                     f"{option}: {member.unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, and it has the change "
                     "after the next boot"
                 )
+
+        self._check_sockets(members)
+
+    def _check_sockets(self, members: t.Sequence[Member]) -> None:
+        """Refuse to restart a socket that would stay closed, as its service runs and is not restarted with it."""
+        sockets = [m for m in members if m.item.kind == "socket" and m.need.action != "reload"]
+        if not sockets:
+            return
+        see_services(self._manager, [m.unit for m in sockets])
+        restarted = {m.unit.id for m in self._picture.members if m.need.action and m.need.action != "reload"}
+        for member in sockets:
+            service = member.unit.kept_closed_by
+            if service and service not in restarted:
+                raise BadInput(
+                    f"{member.item.where}on_change: systemd cannot restart {member.unit.id} while {service} runs, which it starts; have the set restart "
+                    "that too (`restart_on`), stop it first, or use `nothing`"
+                )
+            member.unit.kept_closed_by = ""
 
     def _tell_alone(self, members: t.Sequence[Member]) -> None:
         """Warn of drop-ins of units that are not there."""
