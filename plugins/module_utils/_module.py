@@ -32,33 +32,42 @@ class AnsibleModule(_AnsibleModule):
 
     :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
         of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
-        everywhere.
+        everywhere. `files.content` is that of each item of the list `files`.
     """
 
     params: dict[str, t.Any]
 
     def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **options: t.Any) -> None:
-        self.hidden = tuple(hidden)
+        self._hidden = tuple(hidden)
         super().__init__(*args, **options)
         self._check_values()
 
-    def _without_hidden(self) -> dict[str, t.Any]:
+    def without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
-        hidden = {name: _NOT_SHOWN for name in self.hidden if self.params.get(name) is not None}
-        return {**self.params, **hidden}
+        shown = dict(self.params)
+        for name in self._hidden:
+            option, dot, inner = name.partition(".")
+            value = shown.get(option)
+            if dot and isinstance(value, list):
+                shown[option] = [
+                    {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
+                ]
+            elif value is not None:
+                shown[option] = _NOT_SHOWN
+        return shown
 
     def _log_invocation(self) -> None:
         # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
         self._check_values()
         params = self.params
-        self.params = self._without_hidden()
+        self.params = self.without_hidden()
         try:
             super()._log_invocation()
         finally:
             self.params = params
 
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
-        kwargs.setdefault("invocation", {"module_args": self._without_hidden()})
+        kwargs.setdefault("invocation", {"module_args": self.without_hidden()})
         self._whole = {}
         if not self.no_log_values and hasattr(_AnsibleModule, "_record_module_result"):
             # ansible-core copies all values, slowly, to take out secrets. Here it knows of none.

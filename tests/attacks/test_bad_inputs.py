@@ -44,6 +44,10 @@ GOOD: dict[str, dict[str, t.Any]] = {
     "unit": {"name": ["bad-input.service"], "state": "started"},
     "unit_file": {"name": "bad-input-new.service", "content": "[Service]\nExecStart=/bin/true\n"},
     "unit_info": {"name": ["bad-input.service"]},
+    "unit_set": {
+        "name": "bad-input",
+        "units": [{"name": "bad-input-new.service", "content": "[Service]\nExecStart=/bin/true\n"}],
+    },
     "user_manager": {"name": ["nosudo"], "linger": True},
 }
 
@@ -147,6 +151,13 @@ CLEAR = [
     ("unit_file", {"scope": "user", "user": "deploy", "root": "/srv"}, "root: the units of users"),
     ("unit_file", {"content": "[Unit]\n#" + "x" * (1 << 20)}, "content: line 2 is longer than 1 MiB"),
     ("unit_file", {"name": "bad-input.swap", "content": "[Swap]\nWhat=/dev/other\n"}, "unit name do not match"),
+    ("unit_set", {"name": "a/b"}, "name: 'a/b' cannot be the name of a set"),
+    ("unit_set", {"units": [{"name": "a/b"}]}, "units[0].name: 'a/b' holds a slash"),
+    ("unit_set", {"units": [{"name": "a", "dropins": {"x/y": ""}}]}, "units[0].dropins: 'x/y' holds a slash"),
+    ("unit_set", {"units": [{"name": "a@", "instances": "7" * 5000}]}, "units[0].instances: 10001 is no number"),
+    ("unit_set", {"units": [{"name": "a", "properties": {"TasksMax": "much"}}]}, "units[0].properties"),
+    ("unit_set", {"files": [{"path": "/a/../b", "content": ""}]}, "files[0].path: '/a/../b' has '..' in it"),
+    ("unit_set", {"files": [{"path": "/tmp/x", "content": "", "mode": 644}]}, "files[0].mode: "),
     ("unit", {"name": ["-.slice"], "state": "stopped"}, "state: -.slice cannot be stopped: systemd made it"),
     ("unit", {"name": ["init.scope"], "state": "stopped"}, "state: init.scope cannot be stopped"),
     (

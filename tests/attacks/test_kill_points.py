@@ -12,14 +12,16 @@ import pytest
 from tests.attacks import kill_points
 from tests.attacks.on_host.scenarios import SCENARIOS
 
-_CAN_ROLL_BACK = ("unit", "unit_file", "timer")
-_ENDED = ("file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails", "manager-many")
+_CAN_ROLL_BACK = ("unit", "unit_file", "timer", "unit_set")
+_ENDED = ("set-changed", "set-fails", "file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails", "manager-many")
 _TWICE = (
     "file-changed",
     "file-rollback",
     "file-install",
     "timer-boot",
     "timer-purge",
+    "set-changed",
+    "set-fails",
     "limits-unset",
     "unit-enable-start-fails",
     "file-user",
@@ -64,7 +66,7 @@ def variants() -> t.Iterator[tuple[str, str]]:
             yield name, "hang up"
         if name in _TWICE:
             yield name, "twice"
-        writes = scenario.module in ("unit_file", "timer") or scenario.args.get("root")
+        writes = scenario.module in ("unit_file", "timer", "unit_set") or scenario.args.get("root")
         if writes and not scenario.fails:
             yield name, "error"
             if scenario.module in _CAN_ROLL_BACK:

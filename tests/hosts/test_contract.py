@@ -34,11 +34,14 @@ UNITS = {
     "ct-known.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
 }
 # What a task may make besides.
-MADE = ("ct-file.service", "ct-timer.timer", "ct-timer.service", "ct-run.service")
+MADE = (
+    "ct-file.service", "ct-timer.timer", "ct-timer.service", "ct-run.service", "ct-set@a.service", "ct-set@b.service",
+)  # fmt: skip
 USER, HOME, UID = "deploy", "/home/deploy", 1000
 OF_USER = {"scope": "user", "user": USER}
 AS_USER = f"runuser -u {USER} -- env XDG_RUNTIME_DIR=/run/user/{UID} systemctl --user"
 _STATE = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,MemoryHigh,NeedDaemonReload"
+_BROKEN_UNIT = {"content": "[Service]\nExecStart=/nope/ct\n"}
 _BROKEN = {"content": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target\n", "verify": "nothing"}
 
 
@@ -142,6 +145,20 @@ EXAMPLES: dict[str, Example] = {
         undo=[("unit_file", {"name": "ct-a.service", "dropin": "ct", "state": "absent"})],
     ),
     "unit_info": Example("unit_info", {"name": ["ct-a.service", "ct-none.service"]}, {"properties": ["Nonsense"]}),
+    "unit_set": Example(
+        "unit_set",
+        {
+            "name": "ct",
+            "units": [
+                {"name": "ct-set@.service", "content": SLEEP, "instances": ["a", "b"], "enabled": True, "state": "started"},
+                {"name": "ct-a.service", "dropins": {"ct-set": {"Service": {"Nice": 5}}}},
+            ],
+            "files": [{"path": "/tmp/ct-set.conf", "content": "A=1"}],
+        },
+        {"units": [{"name": "ct-set@.service", "content": "no unit file"}]},
+        undo=[("unit_set", {"name": "ct", "state": "absent"})],
+        breaks={"units": [{"name": "ct-broken.service", **_BROKEN_UNIT, "state": "started"}], "verify": "nothing", "rollback": True},
+    ),
     "user_manager": Example(
         "user_manager",
         {"name": ["nosudo"]},

@@ -68,7 +68,7 @@ systemctl daemon-reload
 
 
 @pytest.mark.lab_kinds("bookworm")
-@pytest.mark.parametrize("guide", ["from_systemd_service", "users", "sockets", "limits", "secrets", "recipes"])
+@pytest.mark.parametrize("guide", ["from_systemd_service", "sets", "users", "sockets", "limits", "secrets", "recipes"])
 def test_guides(fresh: t.Callable[[str], Host], host: Host, guide: str) -> None:
     """What readers copy works, is foretold by check mode on a host that has nothing of it, and works again."""
     own = fresh(host.kind.name)

@@ -256,8 +256,8 @@ class _Guard:
 
     def _task(self) -> str:
         """What tells the same task again, and tells nothing of its secrets."""
-        left_out = ("timeout", "rollback", "settle", *self._module.hidden)
-        params = {key: value for key, value in self._module.params.items() if key not in left_out}
+        options = self._module.without_hidden()
+        params = {key: value for key, value in options.items() if key not in ("timeout", "rollback", "settle")}
         text = json.dumps([self._module._name, params], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

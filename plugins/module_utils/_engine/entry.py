@@ -17,16 +17,17 @@ if t.TYPE_CHECKING:
 
         params: dict[str, t.Any]
         check_mode: bool
-        # Options that may be secret.
-        hidden: t.Sequence[str]
         # Whether a diff is asked for, and what the module is called.
         _diff: bool
         _name: str
         # A call gives a warning. Who outlives the module gives them elsewhere (`bring_about.py`).
         warn: t.Callable[[str], t.Any]
-        # They end the program; a failure may be made an exception instead (`_tasks/unit_file/attributes.py`).
+        # They end the program; a failure may be made an exception instead (`_engine.attributes.py`).
         exit_json: t.Callable[..., t.Any]
         fail_json: t.Callable[..., t.Any]
+
+        # The options, without the values of those that may be secret.
+        def without_hidden(self) -> dict[str, t.Any]: ...
 
         @property
         def tmpdir(self) -> str: ...

@@ -168,7 +168,14 @@ class SetAttributes(_FileStep):
 
 
 class RemoveFile(_FileStep):
-    """Remove a file, and its directory where that is a drop-in directory that holds nothing else."""
+    """Remove a file, and its directory where that is a drop-in directory that holds nothing else.
+
+    :param stays: whether the directory stays in any case, being no drop-in directory of ours whatever its name.
+    """
+
+    def __init__(self, path: str, before: Saved | None, tools: FileTools, stays: bool = False) -> None:
+        super().__init__(path, before, tools)
+        self._stays = stays
 
     def describe(self) -> str:
         return f"remove {self._path}"
@@ -178,7 +185,7 @@ class RemoveFile(_FileStep):
         self.note(ctx, FileWas(self._path, self._before, None))
         remove(self._path)
         directory = os.path.dirname(self._path)
-        if directory.endswith(".d"):
+        if directory.endswith(".d") and not self._stays:
             remove_empty(directory)
         return True
 

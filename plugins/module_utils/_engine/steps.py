@@ -202,14 +202,23 @@ class Jobs(Step):
     def describe(self) -> str:
         return f"{self.type if self.counts else 'wait for ' + self.type} {short(self.names)}"
 
+    def type_of(self, name: str) -> str:
+        """The type of the job that one of the units gets."""
+        return self.type
+
     def apply(self, ctx: Context) -> bool:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import JobsWere
 
-        up = [name for name in self.names if name in self._up]
-        down = [name for name in self.names if name not in self._up] if brings_up(self.type) else []
-        if self.undoable and (up or down):
-            # What was up comes up again at the very end, after files and links have been put back.
-            self.note(ctx, JobsWere(up, "restart" if brings_up(self.type) else "start", down, self.for_now, self.anew))
+        notes = []
+        for coming in (True, False) if self.undoable else ():
+            names = [name for name in self.names if brings_up(self.type_of(name)) is coming]
+            up = [name for name in names if name in self._up]
+            down = [name for name in names if name not in self._up] if coming else []
+            if up or down:
+                # What was up comes up again at the very end, after files and links have been put back.
+                notes.append(JobsWere(up, "restart" if coming else "start", down, self.for_now, self.anew))
+        if notes:
+            self.note(ctx, *notes)
         if self.watched and ctx.wait:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
 
@@ -229,9 +238,13 @@ class Jobs(Step):
             self._check(ctx, jobs, results)
         return self.counts and any(name not in self.skipped for name in self.names)
 
+    def was_up(self, name: str) -> bool:
+        """Whether one of the units is up before."""
+        return name in self._up
+
     def enqueue(self, ctx: Context) -> list[Enqueued]:
         """Enqueue the jobs; in the order of the names, what became of each."""
-        return ctx.manager.enqueue([(name, self.type) for name in self.names])
+        return ctx.manager.enqueue([(name, self.type_of(name)) for name in self.names])
 
     def _check(self, ctx: Context, jobs: t.Sequence[t.Any], results: dict[int, str]) -> None:
         """Done is not healthy: look at what the units are now."""
@@ -241,7 +254,7 @@ class Jobs(Step):
             result = results.get(job.id)
             if result not in ("done", "skipped"):
                 bad.append((job.unit, job, result or "unfinished"))
-            elif brings_up(self.type) and not runs(status):
+            elif brings_up(self.type_of(job.unit)) and not runs(status):
                 down.append((job, status))
         if down:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import why_down
@@ -263,8 +276,35 @@ class Jobs(Step):
         raise report_jobs(ctx, self.type, bad, self.deaths)
 
     def undone(self) -> str:
-        down = [name for name in self.names if name not in self._up]
-        return f"{short(down)} stopped again" if down and brings_up(self.type) else ""
+        down = [name for name in self.names if name not in self._up and brings_up(self.type_of(name))]
+        return f"{short(down)} stopped again" if down else ""
+
+
+class JobsTogether(Jobs):
+    """Jobs of several types, which systemd has in its queue at once and so puts in the order of its units.
+
+    :param types: unit -> the type of its job, in the order in which they are enqueued.
+    """
+
+    def __init__(
+        self,
+        types: t.Mapping[str, str],
+        up: t.Container[str] = (),
+        allow_skipped: bool = False,
+        stay_down: t.Container[str] = (),
+    ) -> None:
+        kinds = dict.fromkeys(types.values())
+        super().__init__(next(iter(kinds), "start"), list(types), up, True, allow_skipped, stay_down)
+        self._types = dict(types)
+        self._kinds = list(kinds)
+
+    def describe(self) -> str:
+        of_kind = {kind: [name for name in self.names if self._types[name] == kind] for kind in self._kinds}
+        return ", ".join(f"{kind} {short(names)}" for kind, names in of_kind.items())
+
+    def type_of(self, name: str) -> str:
+        # A job is told by the unit's own name, which may be another than that it was asked for by.
+        return self._types.get(name, self.type)
 
 
 class Settle(Step):
@@ -292,10 +332,12 @@ class Settle(Step):
         if not ctx.wait:
             return False
         names = [n for n in self.names if n not in self._jobs.finished and n not in self._jobs.skipped]
+        names = [n for n in names if brings_up(self._jobs.type_of(n))]
         services = [name for name in names if name.endswith(".service") and name not in self._jobs.stay_down]
         # A start or restart by hand begins to count restarts anew; a reload does not.
-        fresh = self._jobs.type in ("start", "restart", "try-restart")
-        before = [0] * len(services) if fresh else self._restarts(ctx, services)
+        kept = [name for name in services if self._jobs.type_of(name) not in ("start", "restart", "try-restart")]
+        counted = dict(zip(kept, self._restarts(ctx, kept))) if kept else {}
+        before = [counted.get(name, 0) for name in services]
         pause = 0.02
         while True:
             asked = time.monotonic()

@@ -270,6 +270,8 @@ class JobsWere(Note):
         ctx.bring_up += [(name, self.again) for name in self.up]
         ctx.anew += self.anew
         if self.down:
+            # Notes are undone backwards: a later one may be of a unit that this one brought up.
+            ctx.bring_up = [(name, kind) for name, kind in ctx.bring_up if name not in self.down]
             stop(ctx, self.down)
             ctx.manager.reset_failed(self.down)
 

@@ -141,23 +141,35 @@ class UnitFiles:
         """The paths of that name, in the directories that have it."""
         return [f"{directory}/{name}" for directory in self.directories if name in self._entries[directory]]
 
-    def install(self, name: str, path: str = "", text: str = "") -> Install:
+    def install(
+        self,
+        name: str,
+        path: str = "",
+        text: str = "",
+        pending: t.Mapping[str, str] | None = None,
+        gone: t.Container[str] = (),
+    ) -> Install:
         """[Install] of a unit's file and of its drop-ins, as systemd reads them to enable it; empty where there is no file.
 
         What may not be read is passed over.
 
         :param path: the unit's file or drop-in that is about to be written, and `text` what it will hold.
+        :param pending: the same for several: path -> what it will hold; the unit's file, or its template's, first.
+        :param gone: files that are about to be removed.
         """
         found: Install = {}
-        paths = self.files(name)
-        if path and path not in paths:
-            if path.endswith(".conf"):
-                paths = [*paths[:1], *sorted([*paths[1:], path], key=os.path.basename)]
+        texts = {path: text} if path else dict(pending or ())
+        paths = [each for each in self.files(name) if each not in gone]
+        for each in texts:
+            if each in paths:
+                continue
+            if each.endswith(".conf"):
+                paths = [*paths[:1], *sorted([*paths[1:], each], key=os.path.basename)]
             else:
-                paths = [path, *paths[1:]]
+                paths = [each, *(other for other in paths if other.endswith(".conf"))]
         for each in paths:
-            if each == path:
-                add_install(found, text)
+            if each in texts:
+                add_install(found, texts[each])
                 continue
             try:
                 content = self.tree.read_text(each, errors="replace") or ""

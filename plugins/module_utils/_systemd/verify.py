@@ -9,6 +9,7 @@ and other units resolve as they will. What it says of other files is not the doi
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import typing as t
@@ -20,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     check_name,
     instance_of,
     is_template,
+    prefix_of,
     template_of,
     unit_type,
 )
@@ -133,6 +135,79 @@ def verify_units(
             own = f"{directory}/{name}"
             verdicts[name] = _judge(messages, text, name, own, None, unknown, table is not None, True, list, paths)
     return verdicts
+
+
+def verify_set(
+    files: t.Mapping[tuple[str, str], tuple[UnitText, str]],
+    new: t.Sequence[tuple[str, str]],
+    paths: UnitPaths,
+    table: Table | None,
+    scratch: str,
+    home: str = "",
+) -> dict[tuple[str, str], Verdict]:
+    """Check unit files and drop-ins that are to be written together, and may name each other, in one run of systemd-analyze.
+
+    :param files: name of the unit and of the drop-in (empty for the unit file) -> the parsed text, without problems, and the
+        text itself. All that will be there, also what is there already. In place of a unit's name, that of a type may stand.
+    :param new: those of them that are checked.
+    :returns: the same keys -> verdicts; for the other parameters see `verify`.
+    """
+    directory = f"{scratch}/new"
+    os.mkdir(directory)
+    whole: dict[str, bool] = {}
+    for (name, dropin), (_text, raw) in files.items():
+        if not dropin:
+            whole[name] = True
+            _write(f"{directory}/{name}", raw)
+    asked: dict[str, str] = {}
+    written = list(whole)
+    for (name, dropin), (_text, raw) in files.items():
+        if not dropin:
+            continue
+        os.makedirs(f"{directory}/{name}.d", exist_ok=True)
+        _write(f"{directory}/{name}.d/{dropin}", raw)
+        # What stands for many units is checked with one that is made up.
+        sample = name if unit_type(name) else f"pidone-set-check.{name}"
+        if prefix_of(name).endswith("-") and not is_template(name) and name not in whole:
+            sample = f"{prefix_of(name)}pidone-set-check.{unit_type(name)}"
+        asked[name] = sample
+        if template_of(sample) in whole:
+            whole[sample] = True
+        if sample not in whole:
+            base = _base_of(sample, paths)
+            whole[sample] = bool(base)
+            written.append(template_of(sample) or sample)
+            _write(f"{directory}/{written[-1]}", base or _STUBS.get(unit_type(sample), "[Unit]\n"))
+    names = list(dict.fromkeys(asked.get(name, name) for name, _dropin in new))
+    run = _Run(paths, home, scratch)
+    messages = run.verify(directory, names)
+    verdicts = {}
+    for name, dropin in new:
+        text, raw = files[name, dropin]
+        sample = asked.get(name, name)
+        known = [check_directives(text, unit_type(sample), table)] if table is not None else []
+        unknown = [*(problem for each in known for problem in each)]
+        if unit_type(name):
+            unknown += check_install(text, name, paths, {each for each, is_dropin in files if not is_dropin})
+        if messages is None:
+            verdicts[name, dropin] = Verdict(unknown, [_UNCHECKED])
+            continue
+        own = f"{directory}/{name}.d/{dropin}" if dropin else f"{directory}/{name}"
+        before = functools.partial(_without_dropins, run, scratch, written, sample)
+        verdicts[name, dropin] = _judge(
+            messages, text, sample, own, dropin or None, unknown, table is not None, whole[sample], before, paths
+        )
+    return verdicts
+
+
+def _without_dropins(run: _Run, scratch: str, written: t.Sequence[str], name: str) -> list[str]:
+    """What is said of a unit of a set without any of its drop-ins; `written` are the set's unit files."""
+    directory, alone = f"{scratch}/new", f"{scratch}/without"
+    if not os.path.isdir(alone):
+        os.mkdir(alone)
+        for each in dict.fromkeys(written):
+            os.link(f"{directory}/{each}", f"{alone}/{each}")
+    return [message.replace(alone, directory) for _priority, message in run.verify(alone, [name]) or ()]
 
 
 def _judge(
@@ -308,19 +383,25 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
         own = f"{scratch}/{name}"
         _write(own, raw)
         return raw, own
-    found = paths.find(name)
-    base = None
-    if found is not None:
-        try:
-            base = paths.tree.read_text(found)
-        except Unreadable as e:
-            if not e.is_passed_over:
-                raise
+    base = _base_of(name, paths)
     _write(f"{scratch}/{template_of(name) or name}", base or _STUBS.get(unit_type(name), "[Unit]\n"))
     own = f"{scratch}/{name}.d/{dropin}"
     os.mkdir(os.path.dirname(own))
     _write(own, raw)
     return base or None, own
+
+
+def _base_of(name: str, paths: UnitPaths) -> str | None:
+    """The text of the unit file that a drop-in is of; None where there is none that can be read."""
+    found = paths.find(name)
+    if found is None:
+        return None
+    try:
+        return paths.tree.read_text(found)
+    except Unreadable as e:
+        if not e.is_passed_over:
+            raise
+        return None
 
 
 def _before(run: _Run, scratch: str, name: str, base: str | None) -> list[str]:

@@ -8,6 +8,9 @@ What the host is afterwards is not written down here: it is what an undisturbed 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import typing as t
 
 from tests.attacks.on_host.pictures import HOME, JOB, TRACES, TREE
@@ -118,6 +121,45 @@ _RESTART_USERS: tuple[str, dict[str, t.Any]] = (
 def _unit_file(content: str, **args: t.Any) -> dict[str, t.Any]:
     # To have systemd verify the file takes long, changes nothing, and so is done where it is what is cut short.
     return {"name": A, "content": content, "verify": "nothing", **_QUICK, **args}
+
+
+_RECORD = "/var/lib/pidone.systemd/sets/system/kp.json"
+_SALT = "00"
+_MARK = "# Written by Ansible (pidone.systemd.unit_set); what is changed here is lost.\n# pidone.systemd.unit_set marker: kp\n\n"
+# The files of a set as they are before.
+_SET = {
+    f"{SYSTEM}/{A}": _MARK + service(),
+    f"{SYSTEM}/{B}": _MARK + service(3),
+    f"{SYSTEM}/{B}.d/kp.conf": _MARK + "[Service]\nNice=1\n",
+    f"{SYSTEM}/kp-t@.service": _MARK + service(4),
+}
+
+
+def _record(*paths: str) -> str:
+    """The record of a set that has these files of `_SET`, and has started what is in them."""
+
+    def digest(path: str) -> str:
+        return hmac.new(_SALT.encode(), _SET[path].encode(), hashlib.sha256).hexdigest()
+
+    files = {}
+    units: dict[str, t.Any] = {}
+    for path in paths:
+        parts = path.split("/")
+        unit = next(part for part in parts if part.startswith("kp-")).removesuffix(".d")
+        kind = "dropin" if path.endswith(".conf") else "unit"
+        files[path] = {"kind": kind, "unit": unit, "digest": digest(path), "meaning": "of old"}
+        for name in ("kp-t@1.service", "kp-t@3.service") if "@" in unit else (unit,):
+            known = units.setdefault(name, {"owned": True, "made": [], "on_change": "restart", "loaded": {}, "reloaded": {}})
+            known["loaded"][path] = "of old"
+    return json.dumps({"version": 1, "set": "kp", "salt": _SALT, "files": files, "units": units})
+
+
+def _set_of(*names: str, version: int = 1) -> list[dict[str, t.Any]]:
+    found: list[dict[str, t.Any]] = []
+    for name in names:
+        each = {"name": name, "content": service(version), "enabled": True, "state": "started"}
+        found.append({**each, "instances": 2} if "@" in name else each)
+    return found
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -358,6 +400,53 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "timer-root": Scenario(
         "timer", {"timers": _named("kp-1"), "marker": "kp", "verify": "nothing", "root": TREE}, files=_TREE
+    ),
+    # -- unit_set
+    "set-new": Scenario(
+        "unit_set",
+        {"name": "kp", "units": _set_of(A, "kp-t@.service"), "verify": "nothing", **_QUICK},
+        files={_RECORD: _record()},
+        units=(A, "kp-t@1.service", "kp-t@2.service"),
+        other=_RESTART,
+    ),
+    # One becomes another, one is new, one goes, with a drop-in; an instance less; and a file beside.
+    "set-changed": Scenario(
+        "unit_set",
+        {
+            "name": "kp",
+            "units": [*_set_of(A, "kp-t@.service", version=2), *_set_of("kp-c.service")],
+            "files": [{"path": "/etc/systemd/kp/env", "content": "A=2\n"}],
+            "verify": "nothing",
+            **_QUICK,
+        },
+        files={**_SET, _RECORD: _record(*_SET)},
+        before=f"systemctl enable {A} {B} kp-t@1.service kp-t@3.service",
+        up=(A, B, "kp-t@1.service", "kp-t@3.service"),
+        units=(A, B, "kp-c.service", "kp-t@1.service", "kp-t@2.service", "kp-t@3.service"),
+        other=_RESTART,
+    ),
+    "set-fails": Scenario(
+        "unit_set",
+        {
+            "name": "kp",
+            "units": [*_set_of(A, "kp-t@.service", version=2), {"name": "kp-c.service", "content": _FALSE, "state": "started"}],
+            "rollback": True,
+            "verify": "nothing",
+            **_QUICK,
+        },
+        files={**_SET, _RECORD: _record(*_SET)},
+        before=f"systemctl enable {A} {B} kp-t@1.service kp-t@3.service",
+        up=(A, B, "kp-t@1.service", "kp-t@3.service"),
+        units=(A, B, "kp-c.service", "kp-t@1.service", "kp-t@2.service", "kp-t@3.service"),
+        fails=True,
+    ),
+    "set-absent": Scenario(
+        "unit_set",
+        {"name": "kp", "state": "absent"},
+        files={**_SET, _RECORD: _record(*_SET)},
+        before=f"systemctl enable {A} {B} kp-t@1.service kp-t@3.service",
+        up=(A, B, "kp-t@1.service", "kp-t@3.service"),
+        units=(A, B, "kp-t@1.service", "kp-t@3.service"),
     ),
     # -- resource_control
     "limits-lasting": Scenario(

@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
@@ -90,6 +91,7 @@ PLACES: dict[str, Place] = {
     ),
     "_engine.steps.ResetFailed": Place(lambda cls, b: cls(["a.service"]), "manager.reset_failed"),
     "_engine.steps.Jobs": Place(lambda cls, b: cls(*_JOBS), "manager.enqueue"),
+    "_engine.steps.JobsTogether": Place(lambda cls, b: cls({"a.service": "start", "b.service": "restart"}), "manager.enqueue"),
     "_engine.steps.Settle": Place(
         lambda cls, b: cls(step("_engine.steps.Jobs")(*_JOBS), 0.0, "0 s"), "manager.status"
     ),
@@ -119,12 +121,18 @@ PLACES: dict[str, Place] = {
     "_tasks.user_manager.task.AwaitManagers": Place(
         lambda cls, b: cls({"a": 1}, None), "_tasks.user_manager.task:wait_for"
     ),
-    "_tasks.resources.steps.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
-    "_tasks.resources.steps.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_tasks.resources.steps:remove"),
+    "_engine.properties.SetProperties": Place(lambda cls, b: cls([], "persistent"), "manager.set_properties"),
+    "_engine.properties.RemoveDropIns": Place(lambda cls, b: cls([b.file]), "_engine.properties:remove"),
     "_tasks.resources.trial.Trial": Place(lambda cls, b: cls([], {"seconds": 0, "told": "0 s"}), "manager.properties"),
-    "_tasks.timer.steps.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
-    "_tasks.timer.steps.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
-    "_tasks.timer.steps.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
+    "_engine.probe.ProbeUnits": Place(
+        lambda cls, b: cls({"a.service": Probe.of({"socket": f"{b.folder}/none"}, "probe")}), "manager.status"
+    ),
+    "_tasks.unit_set.steps.Remember": Place(
+        lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_tasks.unit_set.steps:replace"
+    ),
+    "_engine.timers.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
+    "_engine.timers.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),
+    "_engine.timers.Touch": Place(lambda cls, b: cls(b.file, b.saved), "os:utime"),
     "_tasks.run.service.StartTimer": Place(
         lambda cls, b: cls(b.request, MagicMock()), "_tasks.run.service:start_transient"
     ),

@@ -113,7 +113,7 @@ class Host:
     def module(self, check_mode: bool = False, **params: t.Any) -> t.Any:
         made = type("Module", (), {})()
         made.check_mode, made._diff, made._name, made.params = check_mode, True, "unit_file", params
-        made.warn, made.hidden = self.warned.append, ()
+        made.warn, made.without_hidden = self.warned.append, lambda: params
         return made
 
     def task(
@@ -488,6 +488,16 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
     assert [note.as_data() for note in found.notes] == [note.as_data() for note in notes]
     properties = t.cast(t.Any, found.notes[7])
     assert properties._values == t.cast(t.Any, notes[7])._values
+
+
+def test_the_oldest_note_says_what_a_unit_was() -> None:
+    """A task started it, was killed, and was killed again after it had restarted it: it was down before all that."""
+    ctx = Context(Manager())
+    notes = [way_back.JobsWere([], "restart", ["a.service"]), way_back.JobsWere(["a.service", "b.service"], "restart", [])]
+    for note in reversed(notes):
+        note.undo(ctx)
+    assert ctx.bring_up == [("b.service", "restart")]
+    assert t.cast(Manager, ctx.manager).log == ["stop a.service", "reset a.service"]
 
 
 def test_links_of_a_killed_task_are_those_of_its_units(tmp_path: Path) -> None:

@@ -18,6 +18,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import ending_in_order
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.properties import (
+    ControlDirectories,
+    SetProperties,
+    Setting,
+    control_files,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import canonical
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
@@ -32,12 +38,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.pl
     Subject,
     decide,
     plan_resources,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
-    ControlDirectories,
-    SetProperties,
-    Setting,
-    control_files,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.task import wanted_from
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.trial import Trial, TrialFailed

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.anew import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.timers import StartAnew, held_by
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import parse_calendar
@@ -39,7 +40,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.plan import plan_timers
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state import TimerFile, TimerState
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import StartAnew, held_by
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.task import grouped
 
 SYSTEM = "/etc/systemd/system"

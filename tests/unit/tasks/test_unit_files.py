@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.attributes import Attributes
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import carry_out
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import replace
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
@@ -36,14 +37,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.attributes import Attributes
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
+    can_reload_after,
+    decide,
+    file_state_after,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
     _left_as_they_are,
-    can_reload_after,
-    decide,
-    file_state_after,
     states_for,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (

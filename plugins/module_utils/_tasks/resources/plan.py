@@ -8,6 +8,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.properties import (
+    LASTING,
+    ControlDirectories,
+    RemoveDropIns,
+    SetProperties,
+    Setting,
+    control_file,
+    control_files,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, ReloadIfStale
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
@@ -25,15 +34,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import Assignment, UnitFiles
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
-    LASTING,
-    ControlDirectories,
-    RemoveDropIns,
-    SetProperties,
-    Setting,
-    control_file,
-    control_files,
-)
 
 # What systemd tells the kernel only when it starts a unit.
 _FROM_START = ("SocketBindAllow", "SocketBindDeny", "RestrictNetworkInterfaces")

@@ -10,6 +10,10 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Plan, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.properties import (
+    ControlDirectories,
+    Setting,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.cgroup_values import (
@@ -58,10 +62,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.pl
     decide,
     foretell,
     plan_resources,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.resources.steps import (
-    ControlDirectories,
-    Setting,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 

@@ -23,10 +23,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
     ResetFailed,
     UnitFileLinks,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.timers import Hold, StartAnew, Touch, held_by
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import Held
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import TimerWish
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state import TimerFile, TimerState
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import Hold, StartAnew, Touch, held_by
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import job_for
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.timers import held_by
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import (
@@ -25,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.elapse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import TimerWish, gone, marker_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.plan import job_of, needs_a_run
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.state import TimerFile, TimerState
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.steps import held_by
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager

@@ -111,6 +111,13 @@ def plan_for(
         problem = manager.problem_of_files(unit.name) if unit.file_state == "bad" else ""
         if problem:
             raise BadInput(f"name: systemctl cannot look at {unit.name}: {problem}")
+    return units, plan_read(manager, units, wish, check_mode, files_written)
+
+
+def plan_read(
+    manager: UnitManager, units: t.Sequence[Unit], wish: Wish, check_mode: bool, files_written: bool = False
+) -> Plan:
+    """Plan for units that were read, after a look at what else the wish depends on; for parameters see `plan_for`."""
     _look(manager, units, wish)
     if wish.masked:
         disabled = wish.enabled is False
@@ -133,7 +140,7 @@ def plan_for(
         if up and job_for(up[0], wish.state) in ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart"):
             see_services(manager, up)
     try:
-        plan = plan_units(
+        return plan_units(
             units, wish, manager.link_directories(), check_mode, files_written=files_written, offline=manager.offline
         )
     except MissingUnit as e:
@@ -145,7 +152,6 @@ def plan_for(
                     "chkconfig, so run that in the tree (for example with chroot)"
                 ) from e
         raise not_found(e.names, manager) from e
-    return units, plan
 
 
 def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish) -> None:

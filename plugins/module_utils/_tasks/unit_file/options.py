@@ -14,19 +14,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
-    UnitText,
-    parse,
-    render,
-    split_lines,
-    tidy,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-
-# LONG_LINE_MAX of systemd.
-_LONGEST_LINE = 1 << 20
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
 
 
 class Asked:
@@ -65,7 +56,9 @@ class Asked:
             self.started = True if self.started is None and not self._nothing_runs() else self.started
         self._check_together()
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
-        self.raw, self.text = ("", parse("")) if self.absent else _wanted(params)
+        self.raw, self.text = "", parse("")
+        if not self.absent:
+            self.raw, self.text = wanted_text(params["sections"], params["content"], self.dropin is not None)
 
     def _nothing_runs(self) -> bool:
         return self.params["root"] is not None or self.params["scope"] == "global"
@@ -94,30 +87,3 @@ class Asked:
             return
         if params["content"] is None and params["sections"] is None:
             raise BadInput("sections: what the file shall say is missing; give `sections` or `content`")
-
-
-def _wanted(params: dict[str, t.Any]) -> tuple[str, UnitText]:
-    """The file's text from `sections` or `content`, rendered and parsed."""
-    option = "content" if params["content"] is not None else "sections"
-    raw = tidy(params["content"]) if option == "content" else render(params["sections"])
-    too_long = next(
-        (at for at, line in enumerate(split_lines(raw), 1) if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE),
-        0,
-    )
-    if too_long:
-        raise BadInput(
-            f"{option}: line {too_long} is longer than 1 MiB, and systemd reads nothing of a file that has such a line; split it"
-        )
-    if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
-        raise BadInput(f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller")
-    text = parse(raw)
-    if text.problems:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
-
-        raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
-    if not raw.strip() and params["dropin"] is None:
-        raise BadInput(
-            f"{option}: is empty, and an empty file would mask the unit; "
-            "use `state: absent` to remove the file, or pidone.systemd.unit with `masked: true`"
-        )
-    return raw, text

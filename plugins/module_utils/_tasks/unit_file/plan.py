@@ -26,6 +26,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, Unit, not_found, read
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
+    can_reload_after,
+    decide,
+    file_state_after,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
     affected_units,
@@ -50,44 +55,6 @@ _RUN_ON = ("service", "socket", "mount", "automount", "swap")
 # Types of units that have a file, or there is none; slices, for one, systemd makes by itself.
 _WITH_FILES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap")
 _YES = ("1", "yes", "y", "true", "t", "on")
-
-
-def decide(before: bytes | None, wanted: str, comments_count: bool, may_be_empty: bool = False) -> bool | None:
-    """What writing `wanted` over a file would be: None where it is not needed, else whether it changes the meaning.
-
-    :param comments_count: whether a difference in comments alone is a reason to write.
-    :param may_be_empty: whether a file without a text says nothing, as a drop-in does.
-    """
-    if before is None:
-        return True
-    text = before.decode("utf-8", "surrogateescape")
-    if text == wanted:
-        return None
-    old, new = parse(text), parse(wanted)
-    # A unit file of nothing at all masks its unit, whatever it would mean otherwise.
-    if not (text or may_be_empty) or old.problems or old.meaning() != new.meaning():
-        return True
-    return False if comments_count and old.comments != new.comments else None
-
-
-def file_state_after(state: str, text: UnitText, is_dropin: bool) -> str:
-    """What UnitFileState will be when a file is there as `text` says; `state` is what it is now."""
-    if text.installs():
-        return "disabled" if state in ("", "static", "indirect") else state
-    if is_dropin or state not in ("", "disabled", "indirect"):
-        return state
-    return "indirect" if text.values("Install", "Also") else "static"
-
-
-def can_reload_after(can_reload: bool, kind: str, text: UnitText, is_dropin: bool) -> bool:
-    """Whether the unit will be able to reload when a file is there as `text` says."""
-    if kind != "service":
-        return can_reload
-    reloads = bool(text.values("Service", "ExecReload")) or text.values("Service", "Type")[-1:] == ["notify-reload"]
-    if is_dropin:
-        reset = any(item.section == "Service" and item.key == "ExecReload" for item in text.assignments)
-        return reloads or (can_reload and not reset)
-    return reloads
 
 
 def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | None) -> FileChange:

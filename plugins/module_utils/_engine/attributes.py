@@ -27,12 +27,17 @@ class Attributes:
 
     :param module: the Ansible module.
     :param path: the file, for messages.
+    :param params: the options, where they are not those of the module.
+    :param where: stands before the names of options in errors.
     """
 
-    def __init__(self, module: Module, path: str) -> None:
+    def __init__(
+        self, module: Module, path: str, params: dict[str, t.Any] | None = None, where: str = ""
+    ) -> None:
         self._module = module
-        self._params = module.params
+        self._params = module.params if params is None else params
         self._path = path
+        self._where = where
 
     def check(self, session: Session) -> list[str]:
         """Refuse attributes that cannot be given before anything is written, and in check mode too; returns warnings.
@@ -41,9 +46,9 @@ class Attributes:
         """
         owner, group = self._params["owner"], self._params["group"]
         if owner is not None:
-            check_account(owner, "owner")
+            check_account(owner, f"{self._where}owner")
         if group is not None:
-            check_account(group, "group", "group")
+            check_account(group, f"{self._where}group", "group")
         warnings = self._check_special()
         if owner and not is_digits(owner):
             import pwd
@@ -53,7 +58,7 @@ class Attributes:
             except KeyError:
                 # The session has said so already of the user whose units they are.
                 if session.account is None or owner != session.account.name:
-                    warnings += self._missing(f"owner: there is no user {owner!r} on this host")
+                    warnings += self._missing(f"{self._where}owner: there is no user {owner!r} on this host")
         if group and not is_digits(group):
             import grp
 
@@ -61,21 +66,21 @@ class Attributes:
                 grp.getgrnam(group)
             except KeyError:
                 if session.account is None or group != session.account.name:
-                    warnings += self._missing(f"group: there is no group {group!r} on this host")
+                    warnings += self._missing(f"{self._where}group: there is no group {group!r} on this host")
         user = session.account.name if session.account else ""
         if owner and user and owner not in (user, str(session.uid)):
             raise BadInput(
-                f"owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
+                f"{self._where}owner: the units of {user} are written as that user, who cannot give files away to {owner}; leave out `owner`"
             )
         if self._params["mode"] is not None:
-            check_mode(self._params["mode"])
+            check_mode(self._params["mode"], f"{self._where}mode")
             # Of a file that is not there yet, ansible-core looks at the mode only when it is set.
             try:
                 with self.asking(True):
                     self._module.set_mode_if_different("/", self._params["mode"], False)
             except SystemdError as e:
                 raise BadInput(
-                    f"mode: {self._params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
+                    f"{self._where}mode: {self._params['mode']!r} is not a mode; write one such as '0644' or 'u=rw,go=r', in quotes"
                 ) from e
         return warnings
 
@@ -94,22 +99,22 @@ class Attributes:
                 continue
             if not _LABEL_PART.fullmatch(value):
                 raise BadInput(
-                    f"{option}: {shown(value)} is no part of an SELinux context; write one such as system_u, object_r, systemd_unit_file_t or s0"
+                    f"{self._where}{option}: {shown(value)} is no part of an SELinux context; write one such as system_u, object_r, systemd_unit_file_t or s0"
                 )
             if not self._module.selinux_enabled():
-                warnings.append(f"{option}: is not applied, since SELinux is not enabled on this host")
+                warnings.append(f"{self._where}{option}: is not applied, since SELinux is not enabled on this host")
         attributes = self._params.get("attributes")
         if attributes is None:
             return warnings
         if not _ATTRIBUTES.fullmatch(attributes):
             raise BadInput(
-                f"attributes: {shown(attributes)} is none of the attributes of chattr(1); write letters such as `d`, with + or - before them"
+                f"{self._where}attributes: {shown(attributes)} is none of the attributes of chattr(1); write letters such as `d`, with + or - before them"
             )
         if self._module.get_bin_path("chattr") is None:
             told = "chattr is not there, which sets attributes; install the package e2fsprogs"
             if not self._module.check_mode:
-                raise BadInput(f"attributes: {told}, or leave out `attributes`")
-            warnings.append(f"attributes: {told}")
+                raise BadInput(f"{self._where}attributes: {told}, or leave out `attributes`")
+            warnings.append(f"{self._where}attributes: {told}")
         return warnings
 
     def set(self, path: str, check: bool) -> bool:

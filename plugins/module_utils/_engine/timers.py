@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a `timer` task does beside writing files: timers held back, counted anew, and their stamps."""
+"""Steps for timers whose schedule becomes another: held back, counted anew, and their stamps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import AttributesWere, Held
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import short
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.options import TimerWish
+
+if t.TYPE_CHECKING:
+
+    class Timer(t.Protocol):
+        """A timer: whether it has triggers that are over when it is started late, and whether missed elapses are made up for."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def since_boot(self) -> bool: ...
+        @property
+        def persistent(self) -> bool: ...
 
 
 class StartAnew(Jobs):
@@ -30,11 +41,11 @@ class StartAnew(Jobs):
     when they lose it again. Of those that have spans since the boot, the triggers are far away at the start: spans that are
     over elapse when a timer is started, but not when systemd reloads.
 
-    :param timers: the wishes, with the paths of their stamps.
+    :param timers: with the paths of their stamps.
     :param directory: of unit files that are gone after a reboot.
     """
 
-    def __init__(self, timers: t.Sequence[tuple[TimerWish, str]], directory: str, tools: FileTools) -> None:
+    def __init__(self, timers: t.Sequence[tuple[Timer, str]], directory: str, tools: FileTools) -> None:
         super().__init__("start", [wish.name for wish, _stamp in timers])
         self._timers = list(timers)
         self._directory = directory

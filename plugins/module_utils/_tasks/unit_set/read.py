@@ -1,0 +1,403 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is, for one set: its record and those of others, its files, its units, and what these have read."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
+    is_live,
+    is_resource_property,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    instance_of,
+    is_template,
+    object_path,
+    template_of,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import MANY, Unit, read
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
+    Need,
+    Source,
+    changed_sources,
+    check_owners,
+    need_of,
+    purged_units,
+    questionable,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import (
+    GoneFile,
+    SetFile,
+    look_at,
+    look_at_gone,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import PROPERTIES_FILE
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item
+
+
+def _keys(content: bytes) -> list[str]:
+    """The properties that a drop-in of `properties` sets, as far as they still are some."""
+    text = parse(content.decode("utf-8", "replace"))
+    return [name for name in dict.fromkeys(item.key for item in text.assignments) if is_resource_property(name) and is_live(name)]
+
+
+_ABSENT = b"\0absent"
+
+
+class Member:
+    """One unit of the set as it is: its entry of `units`, what it reads, and what it needs because of that."""
+
+    __slots__ = ("files", "freed", "gone", "item", "limits", "listed", "need", "own", "reload_on", "restart_on", "unit", "untold")
+
+    def __init__(self, item: Item, unit: Unit, files: t.Sequence[SetFile], listed: bool) -> None:
+        self.item = item
+        self.unit = unit
+        # Files of the set that it is made of; those of its that go.
+        self.files = list(files)
+        self.gone: list[str] = []
+        # Whether the set lists it, or it only has the files too.
+        self.listed = listed
+        self.own: dict[str, Source] = {}
+        self.restart_on: dict[str, Source] = {}
+        self.reload_on: dict[str, Source] = {}
+        self.need = Need("", ())
+        # The drop-in of `properties`; whether what is in it has not been told to the unit that runs; properties that are not in it any more.
+        self.limits: dict[str, Source] = {}
+        self.untold = False
+        self.freed: list[str] = []
+
+    @property
+    def up(self) -> bool:
+        return is_up(self.unit.active_state)
+
+    @property
+    def written(self) -> bool:
+        """Whether files of it become others."""
+        return bool(self.gone) or any(file.wrote is not None for file in self.files)
+
+
+class Picture:
+    """All that a plan has to know."""
+
+    def __init__(self) -> None:
+        self.record = Record.new("")
+        self.before = b""
+        # Records of other sets, by path, and as they will be.
+        self.others: dict[str, Record] = {}
+        self.released: dict[str, Record] = {}
+        self.files: list[SetFile] = []
+        self.gone: list[GoneFile] = []
+        self.members: list[Member] = []
+        # Units that the set has and does not list any more.
+        self.purged: list[Unit] = []
+        # Those of which nobody else has a file, so that they are no more.
+        self.ends: set[str] = set()
+        self.stale = False
+        self.warnings: list[str] = []
+
+
+class Reader:
+    """Reads what is.
+
+    :param directory: where the records of the manager's sets are.
+    """
+
+    def __init__(self, asked: Asked, manager: UnitManager, paths: UnitPaths, directory: str, home: str) -> None:
+        self._asked, self._manager, self._paths = asked, manager, paths
+        self._directory, self._home = directory, home
+        self.picture = Picture()
+
+    def read(self, files: list[SetFile]) -> Picture:
+        """All of it.
+
+        :param files: those that are wanted, not looked at yet.
+        :raises SystemdError: something cannot be read, or is not the set's.
+        """
+        asked, picture, tree = self._asked, self.picture, self._paths.tree
+        path = f"{self._directory}/{asked.name}.json"
+        found = Record.read(path, tree)
+        if found is not None and found.name != asked.name:
+            raise BadInput(f"name: {path} is the record of a set {found.name}; somebody has moved it, so remove it")
+        picture.record = found or Record.new(asked.name, tree.root)
+        picture.before = found.text() if found else b""
+        picture.others = read_others(self._directory, asked.name, tree)
+        picture.files = files
+        owners = {path: other.name for other in picture.others.values() for path in other.files}
+        for file in files:
+            look_at(file, self._paths, picture.record, asked.name, owners)
+        self._look_at_gone()
+        self._release()
+        self._read_units()
+        return picture
+
+    def _look_at_gone(self) -> None:
+        picture, wanted = self.picture, {file.path for file in self.picture.files}
+        for path, entry in picture.record.files.items() if self._asked.purge else ():
+            if path not in wanted:
+                gone, warning = look_at_gone(path, entry, picture.record, self._paths)
+                picture.gone += [gone] if gone else []
+                picture.warnings += [warning] if warning else []
+
+    def _release(self) -> None:
+        """What is taken over is no other set's any more."""
+        picture = self.picture
+        owners = {n: o.name for o in picture.others.values() for n, entry in o.units.items() if entry["owned"]}
+        taken = check_owners(self._asked.items, owners)
+        paths = {file.path for file in picture.files}
+        for path, other in picture.others.items():
+            if taken.isdisjoint(other.units) and paths.isdisjoint(other.files):
+                continue
+            left = other.copy()
+            for name in taken:
+                mine = left.units.pop(name, None)
+                if mine is not None and name not in picture.record.units:
+                    # Digests of another record say nothing here.
+                    picture.record.units[name] = {**mine, "loaded": {}, "reloaded": {}}
+            for each in paths.intersection(left.files):
+                picture.record.files.setdefault(each, left.files.pop(each))
+            picture.released[path] = left
+
+    def _read_units(self) -> None:
+        asked, picture, manager = self._asked, self.picture, self._manager
+        by_unit: dict[str, list[SetFile]] = {}
+        for file in picture.files:
+            if file.unit:
+                by_unit.setdefault(file.unit, []).append(file)
+        # An instance may have drop-ins of its own in an entry of its own; what is wanted of it says that of its template.
+        listed = {name: item for item in sorted(asked.items, key=lambda item: item.owns) for name in item.targets}
+        listed = {name: listed[name] for item in asked.items for name in item.targets}
+        purged = purged_units(picture.record, listed) if asked.purge else []
+        # A unit whose file is somebody else's by now is left altogether.
+        left = {
+            entry["unit"]
+            for path, entry in picture.record.files.items()
+            if entry["kind"] == "unit" and asked.purge and path not in {*(f.path for f in picture.files), *(g.path for g in picture.gone)}
+        }
+        purged = [name for name in purged if name not in left and template_of(name) not in left]
+        extra = self._extra(asked.items, by_unit, {*listed, *purged})
+        names = [*listed, *extra, *purged]
+        wants_links = any(item.enabled is not None or item.masked is not None for item in asked.items)
+        units = read(manager, names, wants_links or bool(purged))
+        for name, unit in zip(names, units):
+            item = listed.get(name) or extra.get(name)
+            if item is None:
+                picture.purged.append(unit)
+                continue
+            files = [file for each in dict.fromkeys((name, template_of(name), item.name)) for file in by_unit.get(each, ())]
+            picture.members.append(Member(item, unit, files, name in listed))
+        self._find_ends()
+        self._find_gone()
+        self._find_needs()
+        if manager.runs:
+            self._find_stale()
+
+    def _extra(
+        self, items: t.Sequence[Item], by_unit: t.Mapping[str, t.Sequence[SetFile]], known: t.Container[str]
+    ) -> dict[str, Item]:
+        """Loaded units to which changed files apply that stand for many: other instances of a template, units of a prefix."""
+        found: dict[str, Item] = {}
+        if not self._manager.runs:
+            return found
+        for item in items:
+            if not (item.is_template or item.is_prefix) or not any(file.wrote for file in by_unit.get(item.name, ())):
+                continue
+            pattern = item.name.replace("@.", "@*.") if item.is_template else item.name.replace("-.", "-*.")
+            for status in sorted(self._manager.list_units([pattern])):
+                if status.load_state != "not-found" and is_up(status.active_state) and status.id not in known:
+                    found.setdefault(status.id, item)
+        return found
+
+    def _find_ends(self) -> None:
+        """Which of the units that the set had a file of have none any more."""
+        picture = self.picture
+        without = {each.path for each in picture.gone}
+        places = {f"{self._paths.persistent}/{each.entry['unit']}" for each in picture.gone if each.entry["kind"] == "unit"}
+        gone = {each.entry["unit"] for each in picture.gone if each.entry["kind"] == "unit"}
+        wanted = {file.unit for file in picture.files if file.kind == "unit"}
+        for name in gone - wanted:
+            if self._paths.find(name, without=without | places) is None:
+                picture.ends.add(name)
+        if self._asked.purge:
+            picture.ends.update(unit.name for unit in picture.purged if template_of(unit.name) in picture.ends)
+            self._find_instances()
+        for member in picture.members:
+            ends = member.unit.name in picture.ends or template_of(member.unit.name) in picture.ends
+            if ends and member.listed:
+                raise BadInput(
+                    f"{member.item.where}name: {member.unit.name} has no unit file but the one that this set wrote and does not list any more; "
+                    "give `sections` or `content`, or leave the unit out"
+                )
+
+    def _find_instances(self) -> None:
+        """Instances of templates that end which the set does not list, but somebody has started."""
+        picture = self.picture
+        templates = [name for name in picture.ends if is_template(name)]
+        if not templates or not self._manager.runs:
+            return
+        known = {unit.name for unit in picture.purged}
+        statuses = [
+            status
+            for status in sorted(self._manager.list_units([name.replace("@.", "@*.") for name in templates]))
+            if status.load_state != "not-found" and status.id not in known
+        ]
+        for status in statuses:
+            if not self._has_own_file(status.id):
+                picture.purged.append(Unit(status.id, status))
+                picture.ends.add(status.id)
+
+    def _has_own_file(self, name: str) -> bool:
+        return any(os.path.lexists(f"{directory}/{name}") for directory in self._paths.search)
+
+    def _find_gone(self) -> None:
+        """Files that go of units that stay."""
+        for member in self.picture.members:
+            names = {member.unit.name, template_of(member.unit.name), member.item.name}
+            for each in self.picture.gone:
+                if each.entry["unit"] in names and each.before is not None:
+                    if os.path.basename(each.path) == PROPERTIES_FILE:
+                        member.freed += _keys(each.before.content)
+                    else:
+                        member.gone.append(each.path)
+            for file in member.files:
+                if file.dropin == PROPERTIES_FILE and file.wrote and file.before is not None:
+                    member.freed += [name for name in _keys(file.before.content) if name not in member.item.properties]
+
+    # -- what units have read
+
+    def _find_needs(self) -> None:
+        picture, record = self.picture, self.picture.record
+        beside = {file.place: file for file in picture.files if file.kind == "file"}
+        known: dict[str, Source] = {}
+        questions = []
+        for member in picture.members:
+            entry = record.units.get(member.unit.name)
+            loaded = entry["loaded"] if entry else {}
+            reloaded = entry["reloaded"] if entry else {}
+            for file in member.files:
+                into = member.limits if file.dropin == PROPERTIES_FILE else member.own
+                into[file.path] = self._own(file, loaded)
+            member.restart_on = self._triggers(member.item.restart_on, beside, known)
+            member.reload_on = self._triggers(member.item.reload_on, beside, known)
+            if member.up and (
+                questionable({**member.own, **member.limits, **member.restart_on}, loaded)
+                or questionable(member.reload_on, reloaded)
+            ):
+                questions.append(member)
+        since = self._since(questions)
+        for member in picture.members:
+            if member.up and self._manager.runs and member.item.state != "stopped":
+                entry = record.units.get(member.unit.name)
+                when = since.get(member.unit.id)
+                member.need = need_of(
+                    member.item, member.own, member.restart_on, member.reload_on, entry, when, member.gone
+                )
+                member.untold = bool(changed_sources(member.limits, entry["loaded"] if entry else {}, when))
+
+    def _own(self, file: SetFile, known: t.Mapping[str, str]) -> Source:
+        record = self.picture.record
+        entry = record.files.get(file.path)
+        content = record.digest(file.content)
+        digest = entry["meaning"] if entry and entry["digest"] == content else record.digest(file.meaning())
+        if file.wrote:
+            return Source(digest, True)
+        return Source(digest, False, None if known.get(file.path) == digest else _times(file.path))
+
+    def _triggers(
+        self, items: t.Sequence[str], beside: t.Mapping[str, SetFile], known: dict[str, Source]
+    ) -> dict[str, Source]:
+        found: dict[str, Source] = {}
+        number = 0
+        for text in items:
+            if text.startswith("/"):
+                if text not in known:
+                    known[text] = self._path_source(text, beside)
+                found[text] = known[text]
+            else:
+                found[f"text {number}"] = Source(self.picture.record.digest(text.encode("utf-8", "surrogatepass")))
+                number += 1
+        return found
+
+    def _path_source(self, path: str, beside: t.Mapping[str, SetFile]) -> Source:
+        place = f"{self._paths.root}{path}"
+        file = beside.get(place)
+        if file is not None:
+            digest = self.picture.record.digest(file.content)
+            return Source(digest, file.wrote is not None, _times(file.path))
+        try:
+            content = self._paths.tree.read(place, 64 << 20)
+        except Unreadable as e:
+            raise BadInput(f"restart_on: {e.msg}{become_hint()}") from e
+        return Source(self.picture.record.digest(_ABSENT if content is None else content), False, _times(place))
+
+    def _since(self, members: t.Sequence[Member]) -> dict[str, float]:
+        """When units that run were started, in seconds since the epoch."""
+        if not members or not self._manager.runs:
+            return {}
+        keys = ("InactiveExitTimestamp", "InactiveExitTimestampMonotonic")
+        wanted = [(object_path(member.unit.id), UNIT, key) for member in members for key in keys]
+        times = iter(self._manager.properties(wanted))
+        now, monotonic = time.time(), time.monotonic()
+        # The clock may have been set since; then one of the two is right.
+        return {
+            member.unit.id: max((told or 0) / 1e6, (ticks or 0) / 1e6 + now - monotonic)
+            for member, told, ticks in zip(members, times, times)
+        }
+
+    def _find_stale(self) -> None:
+        """Whether systemd has not read files that are right already, since an earlier task did not get to its reload."""
+        picture, manager = self.picture, self._manager
+        written = any(file.wrote is not None and file.kind != "file" for file in picture.files)
+        if written or any(each.before is not None and each.entry["kind"] != "file" for each in picture.gone):
+            return
+        units = [
+            m.unit
+            for m in picture.members
+            if (m.files or m.item.state == "started") and m.unit.status and not is_template(m.unit.name)
+        ]
+        names = [unit.id for unit in units]
+        fresh: set[str] = set()
+        if len(names) >= MANY:
+            from ansible_collections.pidone.systemd.plugins.module_utils._systemd.freshness import surely_fresh
+
+            fresh = surely_fresh(manager, names)
+        asked = [member for member in picture.members if member.unit in units and member.unit.id not in fresh]
+        keys = ("NeedDaemonReload", "FragmentPath", "DropInPaths")
+        wanted = [(object_path(member.unit.id), UNIT, key) for member in asked for key in keys]
+        values = iter(manager.properties(wanted) if wanted else ())
+        for member in asked:
+            need, fragment, dropins = next(values), next(values), next(values)
+            seen = {os.path.basename(path) for path in (fragment or "", *(dropins or ()))}
+            there = member.unit.load_state == "loaded"
+            unseen = any(
+                (file.dropin or file.unit) not in seen and self._paths.shadows(file.place) is None
+                for file in member.files
+                if (there or (file.kind == "unit" and member.unit.load_state == "not-found"))
+                and not (file.kind == "unit" and instance_of(member.unit.name) and member.unit.name in seen)
+            )
+            if member.unit.load_state == "masked":
+                continue
+            if need or (unseen and self._paths.persistent in manager.unit_path()):
+                picture.stale = True
+
+
+def _times(path: str) -> tuple[float, float] | None:
+    """When a file was changed last in any way, and when its content was, in seconds since the epoch; None where it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_ctime, found.st_mtime)
