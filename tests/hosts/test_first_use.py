@@ -35,6 +35,7 @@ DEPLOY = tasks(
     run={"command": ["/bin/true"], "name": "fu-run", **WHOSE},
     run__at={"command": ["/bin/true"], "name": "fu-at", "on_active": "1h", **WHOSE},
     manager={"environment": {"FU_A": "1"}, **WHOSE},
+    configuration={"name": "user", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}, **WHOSE},
     unit_info={"name": ["fu-app"], "properties": ["MainPID"], "processes": True, "dependencies": True, **WHOSE},
     timer_info={**WHOSE},
     manager_info={"unit_times": True, **WHOSE},
@@ -50,6 +51,7 @@ UNDO = tasks(
     unit_file__dropin={"name": "fu-app", "dropin": "10-x", "state": "absent", **WHOSE},
     unit_file={"name": "fu-app", "state": "absent", "enabled": False, "started": False, **WHOSE},
     manager={"environment": {"FU_A": None}, **WHOSE},
+    configuration={"name": "user", "state": "absent", **WHOSE},
     user_manager={"name": USER, "linger": False},
 )
 STOP = f"loginctl disable-linger {USER}; systemctl stop user@$(id -u {USER})"

@@ -109,13 +109,17 @@ def is_newer(path: str, manager: UnitManager, reader: Reader) -> bool:
         return False
     if reader.how in ("restart", "reload"):
         name = "ActiveEnterTimestamp" if reader.how == "restart" else "StateChangeTimestamp"
-        read = manager.properties([(object_path(reader.unit), UNIT, name)])[0]
+        path_of_unit = object_path(reader.unit)
+        at, monotonic = manager.properties([(path_of_unit, UNIT, name), (path_of_unit, UNIT, f"{name}Monotonic")])
     elif reader.unit:
         return False
     else:
         # Not before systemd 250.
-        read = manager.manager_property("UnitsLoadTimestamp")
-    return bool(read) and read / 1e6 < written <= time.time()
+        at, monotonic = manager.manager_properties(["UnitsLoadTimestamp", "UnitsLoadTimestampMonotonic"])
+    now = time.time()
+    # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
+    read = max((at or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+    return bool(at) and read < written <= now
 
 
 def told(asked: Asked, manager: UnitManager, wanted: t.Sequence[tuple[str, str]], reader: Reader) -> dict[str, dict[str, t.Any]]:
@@ -143,8 +147,8 @@ def told(asked: Asked, manager: UnitManager, wanted: t.Sequence[tuple[str, str]]
 def _names(section: str, key: str) -> tuple[str, ...]:
     kind = kind_of(section, key)
     name = _BUS_NAMES.get(key, key)
-    name = f"{name[:-3]}USec" if name.endswith("Sec") and not name.endswith("NSec") else name
-    return kind.bus_names(name) if kind is not None else (name,)
+    names = kind.bus_names(name) if kind is not None else (name,)
+    return tuple(f"{each[:-3]}USec" if each.endswith("Sec") and each[-4:] not in ("NSec", "USec") else each for each in names)
 
 
 def _ask(whom: tuple[str, str, str], names: t.Sequence[str]) -> list[t.Any]:

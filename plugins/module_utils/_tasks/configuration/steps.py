@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import read_journal, sync_journal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import users_read_again
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import Problem, explain
 
 # SD_MESSAGE_INVALID_CONFIGURATION of sd-messages.h: what every reader of systemd's says of a line that it ignores.
@@ -123,7 +124,7 @@ class SeeWhatIsSaid(Step):
             match = _TIMES.match(entry["message"])
             told = match.group(2) if match else entry["message"]
             number = entry["fields"].get("CONFIG_LINE", "")
-            line = int(number) if isinstance(number, str) and number.isdigit() and len(number) < 8 else 0
+            line = count(number) if isinstance(number, str) and is_digits(number) and len(number) < 8 else 0
             text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
             found[Problem(line, text, told)] = None
         if found:
