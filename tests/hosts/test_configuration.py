@@ -104,11 +104,8 @@ class TestEveryVersion:
         before = conf.told("systemd-journald.service", "InvocationID")
         settings = {"Journal": {"RateLimitIntervalSec": "1min", "RateLimitBurst": 3, "SystemMaxUse": "24M", "RuntimeMaxUse": "24M"}}
         done = conf.converge("journald", dropin="few", settings=settings)
-        assert done["steps"][1:] == [
-            "try-restart systemd-journald.service",
-            "wait until systemd-journald.service stays up for 0",
-            "see what systemd-journald.service says of it",
-        ] or done["steps"][1] == "try-restart systemd-journald.service"
+        assert done["steps"][1] == "try-restart systemd-journald.service"
+        assert done["steps"][-1] == "see what systemd-journald.service says of it"
         assert conf.told("systemd-journald.service", "InvocationID") != before
         conf.host.run("systemd-run -q --wait --unit=cf-talks sh -c 'for i in $(seq 300); do echo line $i; done'", check=True)
         lines = int(conf.host.run("journalctl --sync; journalctl -q -u cf-talks -o cat | grep -c ^line", check=True).stdout)
@@ -153,7 +150,7 @@ class TestEveryVersion:
             done = conf.converge("user", settings={"Manager": {"DefaultTimeoutStartSec": "55s"}})
             assert "daemon-reload of all users' managers" in done["steps"]
             assert host.run(ask).stdout.strip() == "55s"
-            if host.kind.version == 247 if hasattr(host.kind, "version") else "bullseye" in str(host.kind):
+            if "systemd 247" in host.run("systemctl --version").stdout:
                 conf.refused("user", "reads no settings of one user", scope="user", user="deploy", **own)
             else:
                 mine = conf.converge("user", scope="user", user="deploy", dropin="60-mine", **own)

@@ -108,9 +108,9 @@ def is_newer(path: str, manager: UnitManager, reader: Reader) -> bool:
     except OSError:
         return False
     if reader.how in ("restart", "reload"):
-        name = "ActiveEnterTimestamp" if reader.how == "restart" else "StateChangeTimestamp"
-        path_of_unit = object_path(reader.unit)
-        at, monotonic = manager.properties([(path_of_unit, UNIT, name), (path_of_unit, UNIT, f"{name}Monotonic")])
+        since = "ActiveEnterTimestamp" if reader.how == "restart" else "StateChangeTimestamp"
+        wanted = [(object_path(reader.unit), UNIT, name) for name in (since, f"{since}Monotonic")]
+        at, monotonic = manager.properties(wanted)
     elif reader.unit:
         return False
     else:

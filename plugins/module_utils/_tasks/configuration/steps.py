@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Note, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, RemoveFile, WriteFile
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import ReadAgain, hang_up, reexecute
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import read_journal, sync_journal
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import users_read_again
@@ -59,6 +60,15 @@ class RemoveSettings(RemoveFile):
         if self._again is not None:
             self.note(ctx, self._again)
         return super().apply(ctx)
+
+
+class ReloadDaemon(Jobs):
+    """Have a daemon reload. On the way back it reloads once more (`ReadAgain`), where other units are restarted."""
+
+    undoable = False
+
+    def __init__(self, unit: str) -> None:
+        super().__init__("reload", [unit])
 
 
 class HangUp(Step):

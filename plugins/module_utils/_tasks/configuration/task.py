@@ -46,6 +46,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.steps import (
     HangUp,
+    ReloadDaemon,
     RemoveSettings,
     SeeWhatIsSaid,
     UsersReadAgain,
@@ -57,9 +58,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task im
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
-
-# How services are told, as states of the unit wing.
-_STATES = {"restart": "try_restarted", "reload": "reloaded"}
 
 
 def converge(module: Module) -> dict[str, t.Any]:
@@ -196,7 +194,9 @@ class _Task:
             return [Reexecute() if how == "reexec" else Reload()]
         if how == "signal":
             return [HangUp((self._reader.unit,))]
-        wish = Wish(state=_STATES[how], daemon_reload="never")
+        if how == "reload":
+            return [ReloadDaemon(self._reader.unit)]
+        wish = Wish(state="try_restarted", daemon_reload="never")
         return plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
 
     def _sees(self) -> bool:
