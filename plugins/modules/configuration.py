@@ -56,8 +56,9 @@ options:
   settings:
     description:
       - What the drop-in says, as sections, each a mapping of settings to values.
-      - Values are as in O(pidone.systemd.unit_file#module:sections). A boolean is written as V(yes) or V(no), a list gives the setting several times, and
-        C(null) or an empty text resets it to what systemd has by default.
+      - Values are as in O(pidone.systemd.unit_file#module:sections). A boolean is written as V(yes) or V(no), and a list gives the setting several times.
+      - C(null) or an empty text empties a list that other files have begun, and in C(system.conf) and C(user.conf) also resets other settings. Elsewhere
+        systemd ignores it, so that it is an error for settings that are no lists.
       - C(DefaultEnvironment) and C(ManagerEnvironment) take a mapping of variables, too.
       - Required with O(state=present).
     type: dict
