@@ -136,7 +136,7 @@ class _Task:
         changes = differences(said, self._said)
         plan.changes = [each.as_change() for each in changes]
         self._reader = reader_of(asked, manager)
-        self.applies = bool(asked.params["apply"]) and manager.runs
+        self.applies = bool(asked.params["apply"]) and (manager.runs or self.session.expected)
         effect = self._effect(manager, bool(changes), effect_on_manager(changes))
         again = self._again(effect, bool(changes))
         for each, saved in purge.items():
