@@ -11,6 +11,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     UnitText,
+    explain,
     parse,
     render,
     split_lines,
@@ -43,8 +44,6 @@ def wanted_text(
         raise BadInput(f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller")
     text = parse(raw)
     if text.problems:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
-
         raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
     if not raw.strip() and not is_dropin:
         raise BadInput(

@@ -50,7 +50,8 @@ def check(
         return []
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_set
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import verify_set
 
     warnings: list[str] = []
     texts = {
