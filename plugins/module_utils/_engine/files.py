@@ -168,7 +168,14 @@ class SetAttributes(_FileStep):
 
 
 class RemoveFile(_FileStep):
-    """Remove a file, and its directory where that is a drop-in directory that holds nothing else."""
+    """Remove a file, and its directory where that is a drop-in directory that holds nothing else.
+
+    :param keep_directory: whether the directory is not only there for what is in it.
+    """
+
+    def __init__(self, path: str, before: Saved | None, tools: FileTools, keep_directory: bool = False) -> None:
+        super().__init__(path, before, tools)
+        self._keep_directory = keep_directory
 
     def describe(self) -> str:
         return f"remove {self._path}"
@@ -178,7 +185,7 @@ class RemoveFile(_FileStep):
         self.note(ctx, FileWas(self._path, self._before, None))
         remove(self._path)
         directory = os.path.dirname(self._path)
-        if directory.endswith(".d"):
+        if directory.endswith(".d") and not self._keep_directory:
             remove_empty(directory)
         return True
 
