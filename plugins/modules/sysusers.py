@@ -17,8 +17,8 @@ description:
   - The lines are checked by the host's own C(systemd-sysusers) before they are put in place, with C(--dry-run) where the version has it (250 and later),
     and on copies of C(/etc/passwd) and C(/etc/group) in a scratch directory elsewhere. A type that this version does not know, such as V(u!) before 257, is
     an error that names the line.
-  - C(systemd-sysusers) makes who is missing, and changes nobody who is there. Where somebody is there with another number, home or shell than the line says, a warning tells;
-    M(ansible.builtin.user) changes that.
+  - C(systemd-sysusers) makes who is missing, and changes nobody who is there. Where somebody is there with another number, home or shell than the
+    line says, a warning tells; M(ansible.builtin.user) changes that.
 extends_documentation_fragment:
   - pidone.systemd.attributes
 attributes:
@@ -67,7 +67,8 @@ options:
       id:
         description:
           - The number, or the absolute path of a file whose owner's number it is. Without it, systemd chooses.
-          - Of a user also V(850:staff), with the number or name of a group that is there already, in place of one of the user's own. Of V(r) a range such as V(500-900).
+          - Of a user also V(850:staff), with the number or name of a group that is there already, in place of one of the user's own. Of V(r) a range
+            such as V(500-900).
         type: str
       group:
         description:
@@ -104,8 +105,8 @@ options:
   purge:
     description:
       - Remove users, groups and memberships whose lines are no longer in the file, or go with it. Files of such users stay.
-      - Left, with a warning, is who has been given a password or was not made by C(systemd-sysusers), whose processes run, for whom another file of C(sysusers.d) has a line, and a
-        group that anybody else is in.
+      - Left, with a warning, is who has been given a password or was not made by C(systemd-sysusers), whose processes run, for whom another file of
+        C(sysusers.d) has a line, and a group that anybody else is in.
     type: bool
     default: false
   timeout:
@@ -115,7 +116,8 @@ options:
     default: 5min
   rollback:
     description:
-      - When something fails, put everything back. The file gets its old content, and who was made is removed again, unless a process of such a user runs by then.
+      - When something fails, put everything back. The file gets its old content, and who was made is removed again, unless a process of such a user
+        runs by then.
     type: bool
     default: false
   backup:

@@ -33,9 +33,9 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Whether things are as a line says cannot be told for the types V(Z), V(t), V(T), V(h), V(H), V(a), V(A) and V(w+), for what is in a directory that V(C)
-        copies to, for credentials (V(^)), for patterns with braces, and for specifiers that versions of systemd understand differently. Such lines are applied when the
-        file changes, and RV(untold) names them.
+      - Whether things are as a line says cannot be told for the types V(Z), V(t), V(T), V(h), V(H), V(a), V(A) and V(w+), for what is in a directory
+        that V(C) copies to, for credentials (V(^)), for patterns with braces, and for specifiers that versions of systemd understand differently.
+        Such lines are applied when the file changes, and RV(untold) names them.
       - What a setting below C(/proc) or C(/sys) reads back may not be what was written; then V(w) writes it every time.
 options:
   name:
@@ -72,8 +72,8 @@ options:
         required: true
       mode:
         description:
-          - The mode in octal digits and in quotes, V('0755'). With V(~) before it, it is masked by what is there; with V(:) it is only for what is made (250 and
-            later).
+          - The mode in octal digits and in quotes, V('0755'). With V(~) before it, it is masked by what is there; with V(:) it is only for what is
+            made (250 and later).
         type: raw
       user:
         description:
@@ -85,8 +85,8 @@ options:
         type: str
       age:
         description:
-          - How old what is in a directory may become, as a time span such as V(10d), with the prefixes of tmpfiles.d(5), such as V(~10d) or V(mM:10d) (the latter
-            in 250 and later).
+          - How old what is in a directory may become, as a time span such as V(10d), with the prefixes of tmpfiles.d(5), such as V(~10d) or V(mM:10d)
+            (the latter in 250 and later).
         type: str
       argument:
         description:
@@ -118,16 +118,17 @@ options:
     default: false
   apply:
     description:
-      - Have what the lines describe made at once, and put right where it is another (C(systemd-tmpfiles --create)). Only lines of this file are applied, and of them only
-        those that have something to do.
+      - Have what the lines describe made at once, and put right where it is another (C(systemd-tmpfiles --create)). Only lines of this file are
+        applied, and of them only those that have something to do.
       - Lines with V(!) are for the boot, and left out.
-      - What is in the way and could not be made is an error before anything is done. So is a directory that is not empty and would be replaced by V(L+) or a type
-        with V(=), with all that is in it.
+      - What is in the way and could not be made is an error before anything is done. So is a directory that is not empty and would be replaced by
+        V(L+) or a type with V(=), with all that is in it.
     type: bool
     default: false
   clean:
     description:
-      - Have what is older than the lines' ages removed at once (C(systemd-tmpfiles --clean)). What other files of C(tmpfiles.d) have lines for is left alone.
+      - Have what is older than the lines' ages removed at once (C(systemd-tmpfiles --clean)). What other files of C(tmpfiles.d) have lines for is
+        left alone.
       - What is removed is not brought back by O(rollback).
     type: bool
     default: false
@@ -139,13 +140,13 @@ options:
     default: false
   purge:
     description:
-      - What becomes of what lines have made that are no longer in the file, or go with it. These are lines of the types V(d), V(D), V(e), V(v), V(q), V(Q), V(f),
-        V(p), V(L), V(c) and V(b), of which V(e) makes nothing.
+      - What becomes of what lines have made that are no longer in the file, or go with it. These are lines of the types V(d), V(D), V(v), V(q), V(Q), V(f),
+        V(p), V(L), V(c) and V(b).
       - V(nothing) leaves it.
-      - V(unused) removes what is as the line has made it, which are directories that are empty, files that hold what the line says, and links that lead where it says. A warning
-        names what is left.
-      - V(everything) also removes directories with all that is in them, as C(systemd-tmpfiles --purge) of newer versions does, and that is not brought back by O(rollback). No link
-        is followed, and no mount entered. Directories at the top of the file system are left.
+      - V(unused) removes what is as the line has made it, which are directories that are empty, files that hold what the line says, and links that
+        lead where it says. A warning names what is left.
+      - V(everything) also removes directories with all that is in them, as C(systemd-tmpfiles --purge) of newer versions does, and that is not
+        brought back by O(rollback). No link is followed, and no mount entered. Directories at the top of the file system are left.
       - What another file of C(tmpfiles.d) has a line for is always left.
     type: str
     choices: [nothing, unused, everything]
@@ -157,8 +158,8 @@ options:
     default: 5min
   rollback:
     description:
-      - When something fails, put everything back. The file gets its old content; what was made is removed again, as far as nobody has put anything into it; modes, owners, contents
-        of files and links that were replaced are as before.
+      - When something fails, put everything back. The file gets its old content; what was made is removed again, as far as nobody has put anything
+        into it; modes, owners, contents of files and links that were replaced are as before.
     type: bool
     default: false
   backup:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import typing as t
 
@@ -21,8 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 
 # Characters of all lines together; systemd reads no line that is longer (LONG_LINE_MAX).
@@ -46,6 +45,8 @@ class ConfigurationFile:
         self.root = root
         self.tree = Tree(root)
         self._kind = kind
+        # That of the system is there for all packages, that of a user only for what is in it.
+        self._keep_directory = session.scope != "user"
         runtime = params["runtime"]
         if session.scope == "user":
             if root:
@@ -104,4 +105,4 @@ class ConfigurationFile:
             content = text.encode("utf-8", "surrogateescape")
             return [WriteFile(self.path, content, self.before, self._tools)], [diff]
         check_writable(self.path)
-        return [RemoveFile(self.path, self.before, self._tools, keep_directory=True)], [diff]
+        return [RemoveFile(self.path, self.before, self._tools, keep_directory=self._keep_directory)], [diff]

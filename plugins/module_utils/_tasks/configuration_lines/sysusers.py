@@ -10,9 +10,11 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import (
     Accounts,
     AccountsWere,
-    lines_of as account_lines,
     process_of,
     read_accounts,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import (
+    lines_of as account_lines,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan
@@ -261,7 +263,7 @@ def differences(line: Line, now: Accounts, specifiers: Specifiers) -> list[str]:
     if line.type in ("m", "r") or not found or len(found) < (3 if line.type == "g" else 7):
         return []
     what = "group" if line.type == "g" else "user"
-    pairs = [("id", line.number, found[2])]
+    pairs: list[tuple[str, str | None, str]] = [("id", line.number, found[2])]
     if line.type != "g":
         pairs += [
             ("description", specifiers.expand(line.description), found[4]),

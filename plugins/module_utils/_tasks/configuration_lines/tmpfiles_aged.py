@@ -14,6 +14,7 @@ import stat
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small, read_small
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import BREAKS, quote
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import split_line
@@ -68,7 +69,7 @@ def heads_of(lines: t.Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     for _file, line in lines:
         try:
             fields, _rest = split_line(line, 6)
-        except Exception:  # whatever others have written
+        except BadInput:
             continue
         if len(fields) > 1 and fields[0] and fields[1].startswith(("/", "%")):
             heads.append((fields[0], fields[1]))

@@ -248,6 +248,6 @@ def read_line(text: str) -> Line | None:
         # It is compared by this, and read with it.
         if mode and not _MODE.fullmatch(mode):
             return None
-        return line if line.meaning and path.startswith("/") else None
+        return line if line.meaning and path.startswith(("/", "%")) else None
     except BadInput:
         return None

@@ -335,7 +335,7 @@ def notes_of(found: t.Sequence[Differing], root: str) -> list[NodeWas]:
     """What was, for the way back: directories that are made on the way first."""
     notes, known = [], set[str]()
     for each in found:
-        missing = []
+        missing: list[str] = []
         parent = os.path.dirname(each.path)
         while parent not in known and len(parent) > len(root) and look_for(parent, root) is None:
             missing.insert(0, parent)
