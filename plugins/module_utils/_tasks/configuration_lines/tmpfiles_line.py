@@ -134,6 +134,9 @@ def parse_age(text: str, option: str) -> Age:
     found = _BY.fullmatch(rest)
     if found:
         by, rest = found.groups()
+        for of_kind in (str.islower, str.isupper):
+            # What is not chosen for files, or for directories, is as without a choice.
+            by += "" if any(map(of_kind, by)) else "".join(filter(of_kind, _BY_DEFAULT))
     elif ":" in rest:
         raise BadInput(
             f"{option}: {shown(text)} has before its colon what is none of the letters a b c m A B C M; write it like 10d or mM:10d"
