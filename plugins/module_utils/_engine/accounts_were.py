@@ -64,8 +64,9 @@ def lines_of(root: str, names: t.Sequence[str], groups: t.Sequence[str]) -> dict
 
 
 def _lines(root: str, file: str) -> list[str]:
-    text = Tree(root).read_text(f"{root}/etc/{file}")
-    return [line for line in (text or "").split("\n") if line]
+    tree = Tree(root)
+    content = tree.read(f"{root}/etc/{file}", _LIMIT) or b""
+    return [line for line in content.decode("utf-8", "surrogateescape").split("\n") if line]
 
 
 def edited(text: str, file: str, edit: Edit) -> str:

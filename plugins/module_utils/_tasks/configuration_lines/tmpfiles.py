@@ -12,7 +12,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import (
     Node,
-    check_same_outside,
     look_for,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
@@ -229,7 +228,7 @@ class _Task:
         left: list[str] = []
         for line in gone:
             try:
-                (path,) = look.paths(line, "lines")
+                (path,) = look.paths(line, "purge")
             except Untold:
                 left.append(f"{line.path}, whose specifiers only systemd knows")
                 continue
@@ -239,7 +238,6 @@ class _Task:
             if line.path in theirs:
                 left.append(f"{path}, for which {theirs[line.path]} has a line, too")
                 continue
-            check_same_outside(path, self._root, "purge")
             found[path] = (line, node)
         self._plan_removal(plan, found, left)
         if left:
@@ -295,8 +293,6 @@ class _Task:
             except Untold:
                 self.untold.append(f"{line.type} {line.path}")
                 continue
-            for path in paths:
-                check_same_outside(path, self._root, f"lines[{index}].path")
             if option == "clean":
                 aged.look(line, paths)
             elif line.letter in "rR":

@@ -144,7 +144,6 @@ class Look:
             raise Untold
         found = []
         for path in self.paths(line, f"lines[{index}].path"):
-            check_same_outside(path, self._tree.root, f"lines[{index}].path")
             now = look_for(path, self._tree.root, content=line.letter in "fw")
             wanted = self._wanted(index, line, path, now, uid, gid)
             if wanted is not None and wanted != now:
@@ -155,17 +154,22 @@ class Look:
         """The paths of a line, links on the way resolved; those of a pattern as far as there are such.
 
         :raises Untold: only systemd can tell.
+        :raises SystemdError: of a tree, a program of the host's would come to another path.
         """
         expanded = self._specifiers.expand(line.path)
         if expanded is None:
             raise Untold
         root = self._tree.root
         if line.letter not in GLOBS:
-            return [real_path(f"{root}{expanded}", root)]
-        if "{" in expanded or "\\" in expanded:
+            found = [f"{root}{expanded}"]
+        elif "{" in expanded or "\\" in expanded:
             raise Untold
-        found = self._matches(expanded)
-        return [path for path in found if look_for(path, root) is not None]
+        else:
+            found = self._matches(expanded)
+        for path in found:
+            check_same_outside(path, root, option)
+        real = [real_path(path, root) for path in found]
+        return real if line.letter not in GLOBS else [path for path in real if look_for(path, root) is not None]
 
     def _matches(self, pattern: str) -> list[str]:
         root = self._tree.root
@@ -191,7 +195,7 @@ class Look:
                 raise Untold
             last = number == len(parts) - 1
             found = next_found if last else [path for path in next_found if self._tree.status(path) is not None]
-        return [real_path(path, root) for path in found]
+        return found
 
     def _wanted(
         self, index: int, line: Line, path: str, now: Node | None, uid: int | None, gid: int | None
