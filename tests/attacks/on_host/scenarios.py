@@ -464,9 +464,12 @@ SCENARIOS: dict[str, Scenario] = {
             "/etc/tmpfiles.d/kp.conf": f"f {MADE}/gone - - - - old\nd {MADE}/there\n",
             f"{MADE}/there/text": "old\n",
             f"{MADE}/gone": "old",
+            f"{SYSTEM}/{A}": service(),
         },
         before=f"ln -s nowhere {MADE}/link",
-        other=("tmpfiles", {"name": "kp-other", "lines": [{"type": "d", "path": f"{MADE}/there"}], "apply": True}),
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
     ),
     "tmpfiles-purged": Scenario(
         "tmpfiles",
@@ -492,6 +495,7 @@ SCENARIOS: dict[str, Scenario] = {
             f"{TREE}/etc/passwd": "kp-gone:x:702:702::/:/usr/sbin/nologin\n",
             f"{TREE}/etc/shadow": "kp-gone:!*:19000::::::\n",
             f"{TREE}/etc/group": "kp-gone:x:702:\nkp-b:x:703:kp-gone\n",
+            f"{TREE}/etc/gshadow": "kp-gone:!*::\nkp-b:!*::kp-gone\n",
         },
     ),
     # -- run

@@ -189,7 +189,8 @@ class _Task:
             if user in users and group not in groups and (user, group) not in members
         ]
         if users or groups or members:
-            plan.steps.append(RemoveAccounts(root, account_lines(root, users, groups), members))
+            # Before the file forgets whom it has made: who is cut short in between finds it there again.
+            plan.steps.insert(0, RemoveAccounts(root, account_lines(root, users, groups), members))
             plan.changes += [
                 *(Change(f"user {name}", "present", "removed") for name in users),
                 *(Change(f"group {name}", "present", "removed") for name in groups),
@@ -217,6 +218,7 @@ class _Task:
 def wanted_of(lines: t.Sequence[Line], specifiers: Specifiers) -> Wanted:
     """Who shall be there by lines; those with specifiers that are not known here are left out."""
     wanted = Wanted([], [], [])
+    described = {line.name for line in lines if line.type[:1] == "u"}
     for line in lines:
         name = specifiers.expand(line.name)
         if not name or line.type == "r":
@@ -225,7 +227,8 @@ def wanted_of(lines: t.Sequence[Line], specifiers: Specifiers) -> Wanted:
             group = specifiers.expand(line.id)
             if group:
                 wanted.users.append(name)
-                wanted.groups.append(group)
+                # Who has no line of its own is made as by one that says nothing else.
+                wanted.groups.extend([group] if line.name in described else [name, group])
                 wanted.members.append((name, group))
         elif line.type == "g":
             wanted.groups.append(name)

@@ -238,6 +238,9 @@ class _Task:
             if line.path in theirs:
                 left.append(f"{path}, for which {theirs[line.path]} has a line, too")
                 continue
+            if any(each.startswith(f"{line.path}/") for each in (*kept, *theirs)):
+                left.append(f"{path}, in which something else has a line")
+                continue
             found[path] = (line, node)
         self._plan_removal(plan, found, left)
         if left:
@@ -268,7 +271,8 @@ class _Task:
                 unused[path] = node
         steps: list[Step] = [RemoveMade(unused)] if unused else []
         steps += [RemoveTrees(trees)] if trees else []
-        plan.steps += steps
+        # Before the file forgets what it has made: who is cut short in between finds it there again.
+        plan.steps[:0] = steps
         plan.changes += [Change(path, found[path][1].told(), "removed") for path in (*unused, *trees)]
 
     def _sweep(self, plan: Plan, option: str, verb: str) -> None:
