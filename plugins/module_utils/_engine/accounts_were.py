@@ -13,7 +13,13 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import chown, replace, set_label
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
+    chown,
+    get_label,
+    replace,
+    set_label,
+    tidy,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
@@ -97,10 +103,12 @@ def change_accounts(root: str, edit: Edit, timeout: float) -> bool:
     :raises OSError: a file cannot be written.
     """
     tree = Tree(root)
-    changed = False
+    changed, known = False, dict[str, list[str]]()
     with locked(root, timeout):
         for file in FILES:
             path = tree.real(f"{root}/etc/{file}")
+            # Who was killed has left it, and nobody else may be at work.
+            tidy(path, known)
             found = tree.read_file(path, _LIMIT, follow=False)
             if found is None:
                 continue
@@ -108,7 +116,7 @@ def change_accounts(root: str, edit: Edit, timeout: float) -> bool:
             text = content.decode("utf-8", "surrogateescape")
             new = edited(text, file, edit)
             if new != text:
-                label = _label(path)
+                label = get_label(path)
 
                 def finish(temporary: str, status: os.stat_result = status, label: bytes | None = label) -> None:
                     chown(temporary, status.st_uid, status.st_gid)
@@ -118,12 +126,6 @@ def change_accounts(root: str, edit: Edit, timeout: float) -> bool:
                 replace(path, new.encode("utf-8", "surrogateescape"), finish)
                 changed = True
     return changed
-
-
-def _label(path: str) -> bytes | None:
-    from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import get_label
-
-    return get_label(path)
 
 
 @contextmanager

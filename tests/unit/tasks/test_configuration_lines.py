@@ -41,7 +41,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
     Untold,
 )
 
-TEXT = st.text(st.characters(exclude_characters="\0%", exclude_categories=("Cs",)), min_size=1, max_size=20)
+TEXT = st.text(st.characters(exclude_characters="\0%", exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 def tmp(kind: str, path: str = "/x", **more: t.Any) -> tmpfiles_line.Line:

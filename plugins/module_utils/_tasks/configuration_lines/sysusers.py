@@ -153,22 +153,30 @@ class _Task:
         theirs = wanted_of(self._lines_of_others(), self._specifiers)
         root = self._file.root
         now = read_accounts(root)
-        shadow = {line.split(":", 1)[0]: line.split(":") for line in account_lines(root, list(now.users), [])["shadow"]}
+        rows = account_lines(root, [*now.users, *gone.users], [])["shadow"]
+        shadow = {line.split(":", 1)[0]: line.split(":") for line in rows}
         left: list[str] = []
-        users = []
+        # Who is in one of the files no longer may be in the others still, where a task was cut short.
+        users, half = [], []
         for name in dict.fromkeys(gone.users):
-            if name in kept.users or name not in now.users:
+            if name in kept.users:
+                continue
+            if name not in now.users:
+                half += [name] if (shadow.get(name) or [name, _OURS])[1] == _OURS and name not in theirs.users else []
                 continue
             why = why_kept(name, now, shadow, theirs, root)
             if why:
                 left.append(f"user {name}, {why}")
             else:
                 users.append(name)
-        groups = []
+        groups, half_groups = [], []
         for name in dict.fromkeys(gone.groups):
-            if name in kept.groups or name in kept.users or name not in now.groups:
+            if name in kept.groups or name in kept.users:
                 continue
-            why = why_group_kept(name, now, users, gone.members, theirs)
+            if name not in now.groups:
+                half_groups += [] if name in theirs.groups else [name]
+                continue
+            why = why_group_kept(name, now, [*users, *half], gone.members, theirs)
             if why:
                 left.append(f"group {name}, {why}")
             else:
@@ -186,11 +194,12 @@ class _Task:
             (user, group)
             for group in now.groups
             for user in now.members(group)
-            if user in users and group not in groups and (user, group) not in members
+            if user in (*users, *half) and group not in groups and (user, group) not in members
         ]
-        if users or groups or members:
+        lines = account_lines(root, [*users, *half], [*groups, *half_groups])
+        if members or any(lines.values()):
             # Before the file forgets whom it has made: who is cut short in between finds it there again.
-            plan.steps.insert(0, RemoveAccounts(root, account_lines(root, users, groups), members))
+            plan.steps.insert(0, RemoveAccounts(root, lines, members))
             plan.changes += [
                 *(Change(f"user {name}", "present", "removed") for name in users),
                 *(Change(f"group {name}", "present", "removed") for name in groups),
