@@ -85,7 +85,7 @@ def warnings(result: dict[str, t.Any]) -> list[str]:
 
 
 def line(kind: str, path: str, **more: str) -> dict[str, str]:
-    return {"type": kind, "path": f"{PLACE}/{path}" if path[:1] != "/" else path, **more}
+    return {"type": kind, "path": path if path.startswith(("/", "%")) else f"{PLACE}/{path}", **more}
 
 
 TEXT = ' two  "quoted"\\ \n\tlines of 100%% \u00e9 '
@@ -154,7 +154,7 @@ class TestTmpfiles:
             else:
                 message = tmpfiles.refused(lines=[line("d", "y"), bad])
                 assert message.startswith("lines[1]: systemd-tmpfiles of this host refuses it"), (number, message)
-        assert "lines[0]: " in tmpfiles.refused(lines=[line("d", "%Y")])
+        assert "lines[0]: " in tmpfiles.refused(lines=[line("d", "/%Y")])
         assert tmpfiles.refused(lines=[line("d", "x", user="tf-nobody")], apply=True).startswith("lines[0].user: there is no user")
         told = tmpfiles.once(check=True, lines=[line("d", "x", user="tf-nobody")], apply=True)
         assert any("user tf-nobody" in warning for warning in warnings(told))
@@ -217,6 +217,10 @@ class TestTmpfiles:
         done = tmpfiles(lines=[line("d", "/var/run/app", mode="0700", user="tfu", group="tfg")], root=tree, apply=True)
         assert done["path"] == f"{tree}/etc/tmpfiles.d/tf.conf"
         assert host.run(f"stat -c '%a %u %g' {tree}/run/app", check=True).stdout == "700 777 779\n"
+        # With --root, systemd itself takes the tree for a part of what such specifiers stand for.
+        tmpfiles(lines=[line("d", "%S/app 1%%")], root=tree, apply=True)
+        assert host.exists(f"{tree}/var/lib/app 1%")
+        tmpfiles(lines=[line("d", "/var/run/app", mode="0700", user="tfu", group="tfg")], root=tree, apply=True)
         assert "leads out of" in tmpfiles.refused(lines=[line("d", "/leads/app")], root=tree, apply=True)
         assert "there is no user 'deploy'" in tmpfiles.refused(lines=[line("d", "/x", user="deploy")], root=tree, apply=True)
         host.run(f"ln -s {PLACE}/out {tree}/run/app/out; touch {PLACE}/out/x", check=True)

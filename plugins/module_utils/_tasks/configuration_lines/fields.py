@@ -144,6 +144,14 @@ class Specifiers:
             at = found.end()
         return "".join([*out, text[at:]])
 
+    def fixed(self, text: str) -> str:
+        """The text as a tool is given it for a tree: with the paths that specifiers stand for, as far as they are known.
+
+        With `--root`, systemd 247 to 257 put the tree before what %t, %S, %C and %L stand for, and then before the path as a whole.
+        """
+        expanded = self.expand(text) if self._tree.root else None
+        return text if expanded is None else expanded.replace("%", "%%")
+
     def _value(self, letter: str) -> str | None:
         if letter in self._known:
             return self._known[letter]

@@ -122,7 +122,7 @@ class _Task:
             return _names(missing_of(missing, read_accounts(root), self._is_known))
 
         note = AccountsWere(root, missing.users, missing.groups, missing.members)
-        lines = [line.text() for line in self._lines]
+        lines = [Line(*map(self._specifiers.fixed, line)).text() for line in self._lines]
         plan.steps.append(Apply(self._tool, [], lines, _names(missing), [note], left))
         plan.changes += [
             *(Change(f"user {name}", "absent", "present") for name in missing.users),
@@ -147,7 +147,12 @@ class _Task:
     def _purge(self, plan: Plan, known: t.Sequence[Line]) -> None:
         """Remove whom lines have made that are in the file no longer."""
         kept = wanted_of([] if self._absent else self._lines, self._specifiers)
-        gone = wanted_of([*known, *(self._lines if self._absent else ())], self._specifiers)
+        known_or_given = wanted_of([*known, *(self._lines if self._absent else ())], self._specifiers)
+        gone = Wanted(
+            [name for name in known_or_given.users if name not in kept.users],
+            [name for name in known_or_given.groups if name not in kept.groups and name not in kept.users],
+            [pair for pair in known_or_given.members if pair not in kept.members],
+        )
         if not any(gone):
             return
         theirs = wanted_of(self._lines_of_others(), self._specifiers)
@@ -159,8 +164,6 @@ class _Task:
         # Who is in one of the files no longer may be in the others still, where a task was cut short.
         users, half = [], []
         for name in dict.fromkeys(gone.users):
-            if name in kept.users:
-                continue
             if name not in now.users:
                 half += [name] if (shadow.get(name) or [name, _OURS])[1] == _OURS and name not in theirs.users else []
                 continue
@@ -171,8 +174,6 @@ class _Task:
                 users.append(name)
         groups, half_groups = [], []
         for name in dict.fromkeys(gone.groups):
-            if name in kept.groups or name in kept.users:
-                continue
             if name not in now.groups:
                 half_groups += [] if name in theirs.groups else [name]
                 continue
@@ -184,8 +185,7 @@ class _Task:
         members = [
             (user, group)
             for user, group in dict.fromkeys(gone.members)
-            if (user, group) not in kept.members
-            and (user, group) not in theirs.members
+            if (user, group) not in theirs.members
             and user in now.members(group)
             and group not in groups
         ]

@@ -206,11 +206,16 @@ class _Task:
             return [each.path for each in now if each.path in mine and not each.path.startswith(kernel)]
 
         names = list(dict.fromkeys([*(each.path for each in found), *(line.path for line in chosen if line in untold)]))
-        lines = [line.text() for line in chosen]
+        lines = [self._given(line).text() for line in chosen]
         plan.steps.append(Apply(self._tool, ["--create"], lines, names, notes_of(found, self._root), left))
         plan.changes += [Change(each.path, *each.told()) for each in found]
         if self._file.written:
             plan.changes += [Change(f"{line.type} {line.path}", "cannot be told", "applied") for line in untold]
+
+    def _given(self, line: Line) -> Line:
+        """A line as the tool is given it to apply."""
+        argument = line.argument if set("~^") & set(line.modifiers) else self._specifiers.fixed(line.argument)
+        return line._replace(path=self._specifiers.fixed(line.path), argument=argument)
 
     # -- what goes
 
@@ -309,7 +314,7 @@ class _Task:
         if not found:
             return
         # Owners and modes are nothing to it, and who is not there would keep it from its work.
-        lines = [line.text(accounts=False) for line in self._lines]
+        lines = [self._given(line).text(accounts=False) for line in self._lines]
         if option == "clean":
             lines += keeping_lines(heads, self._lines)
         plan.steps.append(Sweep(self._tool, verb, lines, found))
