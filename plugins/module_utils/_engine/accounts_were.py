@@ -25,8 +25,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
-#: Users first: each of their files, then those of groups.
-FILES = ("passwd", "shadow", "group", "gshadow")
+#: In the order in which they are changed: whom a task that is cut short has half removed is there still by name.
+FILES = ("gshadow", "shadow", "group", "passwd")
 # Large hosts have some ten thousand users.
 _LIMIT = 1 << 24
 # The members of a group are its last field, in both files.

@@ -298,7 +298,8 @@ def why_kept(name: str, now: Accounts, shadow: t.Mapping[str, t.Sequence[str]], 
         return "which is root or none of ours"
     if name in theirs.users:
         return "for whom another file has a line, too"
-    password = (shadow.get(name) or ["", ""])[1]
+    # Who has no line there has no password, or half of it was removed by a task that was cut short.
+    password = (shadow.get(name) or ["", fields[1] if fields[1] != "x" else _OURS])[1]
     if password != _OURS:
         return "who has not the password that systemd-sysusers gives (!*), so that somebody else made or took it"
     process = 0 if root else process_of(count(uid))

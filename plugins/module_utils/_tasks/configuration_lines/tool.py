@@ -49,7 +49,10 @@ class Tool:
         where = self._root if root is None else root
         options = ["--user"] if self._user and not where else [f"--root={where}"] if where else []
         try:
-            done = run_program([self.name, *args, *options, "-"], timeout, text.encode("utf-8", "surrogateescape"), merge=True)
+            # Not every login of a user sets it, and what it stands for is the same without one.
+            extra = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"} if self._user else None
+            command = [self.name, *args, *options, "-"]
+            done = run_program(command, timeout, text.encode("utf-8", "surrogateescape"), env_extra=extra, merge=True)
         except ProgramMissing as e:
             raise SystemdError(
                 f"{self.name} is not there, which checks lines and applies them; install the package of systemd that has it "
