@@ -34,6 +34,7 @@ _LOOKS = {
 _LOOKS_AT_TREES = ("systemctl --root=/srv/st-tree is-enabled", "systemctl --root=/srv/st-tree list-unit-files")
 # Of tasks that have a record: whether there is one is looked up by who keeps others out.
 _KEEPS_OTHERS_OUT = ("fcntl.flock", "os.mkdir /run/pidone.systemd", "os.truncate ", "os.chmod /var/lib/pidone.systemd")
+_LINES = [{"type": "d", "path": "%t/st-made", "mode": "0700"}, {"type": "f", "path": "%t/st-made/file", "argument": "st"}]
 #: Tasks that make something; when they are run again there is nothing to do.
 _TASKS: dict[str, Task] = {
     "unit_file": ("unit_file", {"name": "st-a.service", "content": _SERVICE, "enabled": True, "started": True}),
@@ -75,6 +76,11 @@ _TASKS: dict[str, Task] = {
     "configuration": ("configuration", {"name": "system", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}, "purge": True}),
     "user_manager": ("user_manager", {"name": ["root", "nosudo"]}),
     "credential": ("credential", {"name": "st", "content": "secret", "unit": "st-a.service"}),
+    "tmpfiles": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "purge": "unused"}),
+    "tmpfiles, absent": ("tmpfiles", {"name": "st-none", "state": "absent"}),
+    "tmpfiles, user": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, **_USER}),
+    "tmpfiles, tree": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "root": _TREE}),
+    "sysusers": ("sysusers", {"name": "st", "lines": [{"type": "u", "name": "st-user"}], "apply": True, "purge": True}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
     "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
     "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),

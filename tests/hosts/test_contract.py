@@ -134,6 +134,13 @@ EXAMPLES: dict[str, Example] = {
     "security_info": Example("security_info", {"name": ["ct-a.service"]}, {"name": ["ct/a"]}),
     "service_handover_info": Example("service_handover_info", {"name": ["ct*"]}, {"exclude": ["a/b"]}),
     "service_import_info": Example("service_import_info", {"source": "runit", "path": "/etc/ct-sv"}, {"path": "/nope"}),
+    "sysusers": Example(
+        "sysusers",
+        {"name": "ct", "lines": [{"type": "u", "name": "ct-user"}, {"type": "m", "name": "ct-user", "group": "ct-group"}], "apply": True},
+        {"lines": [{"type": "u", "name": "ct/user"}]},
+        undo=[("sysusers", {"name": "ct", "state": "absent", "purge": True})],
+        breaks={"lines": [{"type": "u", "name": "ct-user", "id": "-:ct-none"}], "rollback": True},
+    ),
     "timer": Example(
         "timer",
         {"name": "ct-timer", "OnCalendar": "*-12-24 03:00", "command": "/bin/true", "Persistent": True},
@@ -141,6 +148,30 @@ EXAMPLES: dict[str, Example] = {
         undo=[("timer", {"name": "ct-timer", "state": "absent"})],
     ),
     "timer_info": Example("timer_info", {"name": ["ct-known"]}, {"next": -1}),
+    "tmpfiles": Example(
+        "tmpfiles",
+        {
+            "name": "ct",
+            "lines": [
+                {"type": "d", "path": "%t/ct-made/in", "mode": "0700"},
+                {"type": "f", "path": "%t/ct-made/file", "argument": "ct 100%%\n"},
+                {"type": "L+", "path": "%t/ct-made/link", "argument": "file"},
+            ],
+            "apply": True,
+        },
+        {"lines": [{"type": "d", "path": "ct-made"}]},
+        # What is made on the way to them has no line.
+        undo=[
+            (
+                "tmpfiles",
+                {"name": "ct", "state": "absent", "purge": "unused", "lines": [{"type": "d", "path": "%t/ct-made"}]},
+            )
+        ],
+        breaks={
+            "lines": [{"type": "d", "path": "%t/ct-made"}, {"type": "w", "path": "/sys/kernel/mm/ksm/run", "argument": "ct"}],
+            "rollback": True,
+        },
+    ),
     "unit": Example(
         "unit",
         {"name": ["ct-a.service", "ct-b.service"], "state": "started", "enabled": True},
@@ -247,7 +278,13 @@ def look(host: Host, identity: bool) -> str:
         f"{systemctl} show -p {_STATE}{',InvocationID' if identity else ''} {names}"
         for systemctl in ("systemctl", AS_USER)
     )
-    return contract.picture(host, "ct-none-*", identity, managers)
+    lines = (
+        "getent passwd ct-user; getent group ct-user ct-group; getent shadow ct-user; getent gshadow ct-group; "
+        # The directory of the files stays.
+        f"find /etc/tmpfiles.d/* /etc/sysusers.d/* /run/ct-made /run/user/{UID}/ct-made "
+        f"-printf '%p %l %m %u %g{' %T@ %i' if identity else ''}\\n' 2>/dev/null | sort"
+    )
+    return contract.picture(host, "ct-none-*", identity, f"{managers}; {lines}")
 
 
 def keys_are_its_own(module: str, result: Result) -> None:

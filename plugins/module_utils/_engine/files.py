@@ -170,12 +170,12 @@ class SetAttributes(_FileStep):
 class RemoveFile(_FileStep):
     """Remove a file, and its directory where that is a drop-in directory that holds nothing else.
 
-    :param stays: whether the directory stays in any case, being no drop-in directory of ours whatever its name.
+    :param keep_directory: whether the directory is not only there for what is in it.
     """
 
-    def __init__(self, path: str, before: Saved | None, tools: FileTools, stays: bool = False) -> None:
+    def __init__(self, path: str, before: Saved | None, tools: FileTools, keep_directory: bool = False) -> None:
         super().__init__(path, before, tools)
-        self._stays = stays
+        self._keep_directory = keep_directory
 
     def describe(self) -> str:
         return f"remove {self._path}"
@@ -185,7 +185,7 @@ class RemoveFile(_FileStep):
         self.note(ctx, FileWas(self._path, self._before, None))
         remove(self._path)
         directory = os.path.dirname(self._path)
-        if directory.endswith(".d") and not self._stays:
+        if directory.endswith(".d") and not self._keep_directory:
             remove_empty(directory)
         return True
 

@@ -255,7 +255,7 @@ def load(path: str) -> Interrupted | None:
 
     :raises SystemdError: it is none of this user's, or damaged.
     """
-    from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import KINDS
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import note_class
 
     remedy = f"see what an earlier task may have left half-done, and remove {path}"
     try:
@@ -283,7 +283,7 @@ def load(path: str) -> Interrupted | None:
         for line in lines[1:]:
             data = json.loads(line)
             if data["lasting"] or not booted:
-                notes.append(KINDS[data["kind"]].from_data(data))
+                notes.append(note_class(data["kind"]).from_data(data))
                 if any("\0" in each or not each.startswith("/") for each in notes[-1].paths):
                     raise ValueError("it has a path that is none")
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as e:

@@ -439,3 +439,19 @@ KINDS: dict[str, type[Note]] = {
         ReadAgain,
     )
 }
+
+
+def note_class(kind: str) -> type[Note]:
+    """The class of notes of a kind, as they are read from an undo log; few tasks need some of them.
+
+    :raises KeyError: there is none.
+    """
+    if kind == "node":
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import NodeWas
+
+        return NodeWas
+    if kind == "accounts":
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import AccountsWere
+
+        return AccountsWere
+    return KINDS[kind]

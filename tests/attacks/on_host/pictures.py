@@ -19,6 +19,8 @@ HOME = f"/home/{USER}"
 TREE = "/srv/kp-tree"
 #: Where services of the scenarios leave traces.
 TRACES = "/run/kp"
+#: What lines of tmpfiles.d make.
+MADE = "/srv/kp-made"
 #: The program of services that must not be run: it leaves a trace.
 JOB = "/usr/local/bin/kp-job"
 
@@ -46,6 +48,9 @@ ROOTS = (
     f"/run/user/{UID}/pidone.systemd",
     TREE,
     TRACES,
+    "/etc/tmpfiles.d",
+    "/etc/sysusers.d",
+    MADE,
 )
 # Of these the names at the top are looked at: what is left there is nobody's.
 _SHARED = ("/tmp", "/var/tmp", "/run", "/var/lib", f"/run/user/{UID}")

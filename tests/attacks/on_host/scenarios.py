@@ -13,7 +13,7 @@ import hmac
 import json
 import typing as t
 
-from tests.attacks.on_host.pictures import HOME, JOB, TRACES, TREE
+from tests.attacks.on_host.pictures import HOME, JOB, MADE, TRACES, TREE
 
 SYSTEM = "/etc/systemd/system"
 USERS = f"{HOME}/.config/systemd/user"
@@ -587,6 +587,58 @@ SCENARIOS: dict[str, Scenario] = {
         up=(A,),
         units=(A,),
         other=_RESTART,
+    ),
+    # -- tmpfiles, sysusers
+    "tmpfiles-applied": Scenario(
+        "tmpfiles",
+        {
+            "name": "kp",
+            "lines": [
+                {"type": "d", "path": f"{MADE}/new/in", "mode": "0750", "user": "deploy"},
+                {"type": "d", "path": f"{MADE}/there", "mode": "0700", "group": "deploy"},
+                {"type": "f+", "path": f"{MADE}/there/text", "argument": "new\n"},
+                {"type": "L+", "path": f"{MADE}/link", "argument": "there"},
+            ],
+            "apply": True,
+            "purge": "unused",
+        },
+        files={
+            "/etc/tmpfiles.d/kp.conf": f"f {MADE}/gone - - - - old\nd {MADE}/there\n",
+            f"{MADE}/there/text": "old\n",
+            f"{MADE}/gone": "old",
+            f"{SYSTEM}/{A}": service(),
+        },
+        before=f"ln -s nowhere {MADE}/link",
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
+    "tmpfiles-purged": Scenario(
+        "tmpfiles",
+        {"name": "kp", "state": "absent", "purge": "everything"},
+        files={
+            "/etc/tmpfiles.d/kp.conf": f"d {MADE}/full\nd {MADE}/empty 0700 deploy\nL {MADE}/link - - - - full\n",
+            f"{MADE}/full/file": "",
+            f"{MADE}/empty/x": "",
+        },
+        before=f"ln -s full {MADE}/link; rm {MADE}/empty/x; chown deploy {MADE}/empty; chmod 700 {MADE}/empty",
+    ),
+    "sysusers-applied": Scenario(
+        "sysusers",
+        {
+            "name": "kp",
+            "lines": [{"type": "u", "name": "kp-a", "id": "701"}, {"type": "m", "name": "kp-a", "group": "kp-b"}],
+            "root": TREE,
+            "apply": True,
+            "purge": True,
+        },
+        files={
+            f"{TREE}/etc/sysusers.d/kp.conf": "u kp-gone 702\n",
+            f"{TREE}/etc/passwd": "kp-gone:x:702:702::/:/usr/sbin/nologin\n",
+            f"{TREE}/etc/shadow": "kp-gone:!*:19000::::::\n",
+            f"{TREE}/etc/group": "kp-gone:x:702:\nkp-b:x:703:kp-gone\n",
+            f"{TREE}/etc/gshadow": "kp-gone:!*::\nkp-b:!*::kp-gone\n",
+        },
     ),
     # -- run
     "run-waited": Scenario(

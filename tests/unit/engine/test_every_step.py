@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out i
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas, look_for
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
@@ -40,6 +41,7 @@ class Bench:
         self.folder = folder
         self.file = str(folder / "file")
         self.link = str(folder / "link")
+        self.tool = MagicMock()
         self.init, self.records, self.supervisor = MagicMock(), MagicMock(), MagicMock()
         self.supervisor.now.return_value = MagicMock(running=False, pid=0)
         self.record = MagicMock(
@@ -56,6 +58,21 @@ class Bench:
     def saved(self) -> Saved:
         """The file as it is."""
         return t.cast(Saved, Saved.of(self.file))
+
+    @property
+    def node(self) -> Node:
+        """The same, as what is at a path."""
+        return t.cast(Node, look_for(self.file, content=True))
+
+    @property
+    def tree(self) -> str:
+        """A tree with a user."""
+        etc = self.folder / "etc"
+        if not etc.is_dir():
+            etc.mkdir()
+            (etc / "passwd").write_text("a:x:1:1::/:/bin/sh\n")
+            (etc / ".pwd.lock").touch(0o600)
+        return str(self.folder)
 
     @property
     def of_service(self) -> tuple[t.Any, t.Any]:
@@ -76,12 +93,19 @@ class Place(t.NamedTuple):
 
 
 _FILES = "_engine.files"
+_LINES = "_tasks.configuration_lines.steps"
 _HANDOVER = "_tasks.handover.steps"
 _BACK = "_tasks.handover.back"
 _LOGIND = (
     "_systemd.logind:set_linger", "_systemd.logind:lingers", "_dbus.carrier:import_jeepney"
 )  # fmt: skip
 _JOBS: tuple[str, tuple[str, ...], tuple[str, ...]] = ("start", ("a.service",), ())
+
+
+def _node_was(bench: Bench) -> NodeWas:
+    """What is noted before something is made."""
+    return NodeWas(f"{bench.folder}/x", None, Node("directory", 0o755, os.geteuid(), os.getegid()))
+
 
 PLACES: dict[str, Place] = {
     "_engine.steps.Reload": Place(lambda cls, b: cls(), "manager.reload"),
@@ -103,6 +127,15 @@ PLACES: dict[str, Place] = {
     "_engine.files.RemoveDirectory": Place(lambda cls, b: cls(f"{b.folder}/a.d"), f"{_FILES}:remove_empty"),
     "_engine.files.RemoveLinks": Place(lambda cls, b: cls({b.link: "nowhere"}), f"{_FILES}:remove"),
     "_tasks.unit.scripts.ScriptLinks": Place(lambda cls, b: cls("enable", ["/etc/init.d/a"]), "_tasks.unit.scripts:run_program"),
+    f"{_LINES}.Apply": Place(
+        lambda cls, b: cls(b.tool, ["--create"], ["d /x"], [f"{b.folder}/x"], [_node_was(b)], list), "tool.do"
+    ),
+    f"{_LINES}.Sweep": Place(lambda cls, b: cls(b.tool, "--clean", ["d /x"], [b.file]), "tool.do"),
+    f"{_LINES}.RemoveMade": Place(lambda cls, b: cls({b.file: b.node}), f"{_LINES}:remove_node"),
+    f"{_LINES}.RemoveTrees": Place(lambda cls, b: cls([f"{b.folder}/a.d"]), f"{_LINES}:_remove_tree"),
+    f"{_LINES}.RemoveAccounts": Place(
+        lambda cls, b: cls(b.tree, {"passwd": ["a:x:1:1::/:/bin/sh"]}, []), f"{_LINES}:change_accounts"
+    ),
     "_tasks.manager.task.SetDefaultTarget": Place(
         lambda cls, b: cls("b.target", [str(b.folder)]), "manager.set_default_target"
     ),
@@ -282,10 +315,10 @@ def test_it_fails_by_one_clear_error_and_all_is_undone(
     (tmp_path / "file").write_text("before")
     (tmp_path / "a.d").mkdir()
     (tmp_path / "link").symlink_to("nowhere")
-    before = tree(tmp_path)
     place, (error, says) = PLACES[name], ERRORS[by]
     bench, first, fault = Bench(tmp_path), Before(), Fault(error)
     made = place.make(step(name), bench)
+    before = tree(tmp_path)
     install(bench, place.fails, fault, monkeypatch)
     for where in place.without:
         install(bench, where, MagicMock(return_value=False), monkeypatch)

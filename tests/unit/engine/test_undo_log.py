@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import AccountsWere
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, replace, replace_link, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -32,6 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
@@ -479,8 +481,11 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
         way_back.SettingWas("LogLevel", "info", "debug"),
         way_back.LingerWas({"deploy": 1000}, True),
         way_back.ReadAgain("signal", "systemd-logind.service"),
+        NodeWas("/n", Node("file", 0o640, 1, 2, content=b"\xff\0"), Node("link", 0o777, 0, 0, "/t\udcff")),
+        NodeWas("/n", None, Node("character device", 0o600, 0, 0, device=259)),
+        AccountsWere("/tree", ["a"], ["g"], [("a", "g")], {"passwd": ["b:x:1:1::/:/bin/sh"]}, [("b", "g")]),
     ]
-    assert {note.kind for note in notes} == way_back.KINDS.keys()
+    assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts"}
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
     for note in notes:
         log.add(note)

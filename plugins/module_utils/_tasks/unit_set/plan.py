@@ -214,7 +214,7 @@ class Planner:
 
     def _remove(self) -> list[Step]:
         return [
-            RemoveFile(each.path, each.before, self._tools, stays=each.entry["kind"] == "file")
+            RemoveFile(each.path, each.before, self._tools, keep_directory=each.entry["kind"] == "file")
             for each in self._picture.gone
             if each.before is not None
         ]

@@ -1,0 +1,353 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lines of tmpfiles.d(5) describe, beside what is there: read by lstat(2), decided without changing anything.
+
+Of some types it cannot be told whether they are as described: those of attributes, ACLs and extended attributes, whole trees (Z, C),
+what is appended (w+), and lines with specifiers or patterns that only systemd knows. They are applied when the file changes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import (
+    Node,
+    NodeWas,
+    check_same_outside,
+    look_for,
+    real_path,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import (
+    DIRECTORIES,
+    GLOBS,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import Specifiers
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import Line
+
+# What says nothing of what `--create` does.
+NOT_CREATED = frozenset("xXrR")
+_UNTOLD = frozenset("ZtThHaA")
+_PATTERN = re.compile(r"[*?\[]")
+_KIND = {**dict.fromkeys(DIRECTORIES, "directory"), "f": "file", "p": "pipe", "c": "character device", "b": "block device"}
+# Where what is read is not what was written.
+_KERNEL = ("/proc/", "/sys/")
+# Matches of one pattern that are looked at.
+_MOST = 10_000
+
+
+class Untold(Exception):
+    """Whether a line is as it says cannot be told."""
+
+
+class Differing(t.NamedTuple):
+    """A path that is not what a line makes of it.
+
+    :param line: the number of the line.
+    """
+
+    line: int
+    path: str
+    before: Node | None
+    after: Node | None
+
+    def told(self) -> tuple[str, str]:
+        """What it is and what it becomes, for the diff."""
+        before, after = ("absent" if node is None else node.told() for node in (self.before, self.after))
+        if before == after:
+            return before, f"{after}, written"
+        return before, after
+
+
+class Ids:
+    """Numbers of users and groups, as the tree has them.
+
+    :param expected: whether those that are not there are taken for made by an earlier task, as in check mode.
+    """
+
+    def __init__(self, tree: Tree, expected: bool) -> None:
+        self._tree, self._expected = tree, expected
+        self.missing: list[str] = []
+        self._files: dict[str, dict[str, int]] = {}
+
+    def number(self, name: str, group: bool, option: str, specifiers: Specifiers) -> int:
+        """The number of a user or group; -1 for one that is taken for made by an earlier task.
+
+        :raises BadInput: there is none.
+        :raises Untold: its name has a specifier that is not known here.
+        """
+        expanded = specifiers.expand(name.removeprefix(":"))
+        if expanded is None:
+            raise Untold
+        if is_digits(expanded):
+            return count(expanded)
+        found = self._of_tree(expanded, group) if self._tree.root else self._of_host(expanded, group)
+        if found is not None:
+            return found
+        what = "group" if group else "user"
+        if not self._expected:
+            where = f"in {self._tree.root}" if self._tree.root else "on this host"
+            raise BadInput(
+                f"{option}: there is no {what} {expanded!r} {where}; create it first, such as with pidone.systemd.sysusers"
+            )
+        self.missing.append(f"{what} {expanded}")
+        return -1
+
+    def _of_host(self, name: str, group: bool) -> int | None:
+        import grp
+        import pwd
+
+        try:
+            return grp.getgrnam(name).gr_gid if group else pwd.getpwnam(name).pw_uid
+        except (KeyError, ValueError):
+            return None
+
+    def _of_tree(self, name: str, group: bool) -> int | None:
+        file = "group" if group else "passwd"
+        if file not in self._files:
+            text = self._tree.read_text(f"{self._tree.root}/etc/{file}") or ""
+            rows = [line.split(":") for line in text.splitlines()]
+            self._files[file] = {row[0]: count(row[2]) for row in rows if len(row) > 2 and is_digits(row[2])}
+        return {"root": 0, **self._files[file]}.get(name)
+
+
+class Look:
+    """One look at what lines describe."""
+
+    def __init__(self, tree: Tree, specifiers: Specifiers, ids: Ids) -> None:
+        self._tree, self._specifiers, self._ids = tree, specifiers, ids
+        # Who makes things.
+        self._me = (os.geteuid(), os.getegid())
+
+    def differing(self, index: int, line: Line) -> list[Differing]:
+        """What is not as the line says; nothing for a line that says nothing of what is created now.
+
+        :raises BadInput: something stands in the way, or a user or group is not there.
+        :raises Untold: it cannot be told.
+        """
+        # A user that is not there is told of in any case.
+        uid = self._ids.number(line.user, False, f"lines[{index}].user", self._specifiers) if line.user else None
+        gid = self._ids.number(line.group, True, f"lines[{index}].group", self._specifiers) if line.group else None
+        if line.letter in NOT_CREATED or line.boot_only:
+            return []
+        if line.letter in _UNTOLD:
+            raise Untold
+        found = []
+        for path in self.paths(line, f"lines[{index}].path"):
+            now = look_for(path, self._tree.root, content=line.letter in "fw")
+            wanted = self._wanted(index, line, path, now, uid, gid)
+            if wanted is not None and wanted != now:
+                found.append(Differing(index, path, now, wanted))
+        return found
+
+    def paths(self, line: Line, option: str) -> list[str]:
+        """The paths of a line, links on the way resolved; those of a pattern as far as there are such.
+
+        :raises Untold: only systemd can tell.
+        :raises SystemdError: of a tree, a program of the host's would come to another path.
+        """
+        expanded = self._specifiers.expand(line.path)
+        if expanded is None:
+            raise Untold
+        root = self._tree.root
+        if line.letter not in GLOBS:
+            found = [f"{root}{expanded}"]
+        elif "{" in expanded or "\\" in expanded:
+            raise Untold
+        else:
+            found = self._matches(expanded)
+        for path in found:
+            check_same_outside(path, root, option)
+        real = [real_path(path, root) for path in found]
+        return real if line.letter not in GLOBS else [path for path in real if look_for(path, root) is not None]
+
+    def _matches(self, pattern: str) -> list[str]:
+        root = self._tree.root
+        found = [root]
+        parts = [part for part in pattern.split("/") if part]
+        for number, part in enumerate(parts):
+            next_found = []
+            for directory in found:
+                if not _PATTERN.search(part):
+                    next_found.append(f"{directory}/{part}")
+                    continue
+                try:
+                    names = self._tree.names(directory or "/")
+                except Unreadable:
+                    continue
+                hidden = part.startswith(".")
+                next_found += [
+                    f"{directory}/{name}"
+                    for name in sorted(names)
+                    if fnmatch.fnmatchcase(name, part.replace("[^", "[!")) and (hidden or not name.startswith("."))
+                ]
+            if len(next_found) > _MOST:
+                raise Untold
+            last = number == len(parts) - 1
+            found = next_found if last else [path for path in next_found if self._tree.status(path) is not None]
+        return found
+
+    def _wanted(
+        self, index: int, line: Line, path: str, now: Node | None, uid: int | None, gid: int | None
+    ) -> Node | None:
+        """What the line makes of a path; None for nothing."""
+        letter = line.letter
+        if letter == "L":
+            return self._link(index, line, path, now)
+        if letter == "C":
+            if now is None or now.kind == "directory":
+                source = self._specifiers.expand(line.argument or f"/usr/share/factory{line.path}")
+                if now is None and source and self._tree.exists(f"{self._tree.root}{source}"):
+                    # It is told that it is made, and not what is in it.
+                    return self._made(line, self._kind_of(f"{self._tree.root}{source}"), uid, gid)
+                raise Untold
+            return None
+        if letter == "w":
+            return self._written(line, path, now)
+        if letter == "e":
+            return self._adjusted(line, now, uid, gid) if now is not None and now.kind == "directory" else None
+        if letter == "z":
+            return self._adjusted(line, now, uid, gid) if now is not None and now.kind != "link" else None
+        kind = _KIND[letter]
+        if letter == "f" and set("^") & set(line.modifiers):
+            raise Untold
+        if now is not None and now.kind != kind:
+            self._in_the_way(index, line, path, now, kind)
+            now = None
+        content = self._content(line) if letter == "f" else None
+        if now is None:
+            return self._made(line, kind, uid, gid)._replace(content=content, device=self._device(line))
+        if letter in "cb" and now.device != self._device(line):
+            if "+" not in line.modifiers:
+                return None
+            return self._made(line, kind, uid, gid)._replace(device=self._device(line))
+        adjusted = self._adjusted(line, now, uid, gid)
+        if letter == "f" and "+" in line.modifiers:
+            adjusted = adjusted._replace(content=content)
+        return adjusted
+
+    def _in_the_way(self, index: int, line: Line, path: str, now: Node, kind: str) -> None:
+        """Something else is at the path; refuses what systemd would fail at, pass over, or remove with all that is in it."""
+        replaces = "=" in line.modifiers or ("+" in line.modifiers and line.letter in "Lpcb")
+        empty = now.kind != "directory" or not self._tree.names(path)
+        if replaces and empty:
+            return
+        remedy = "remove it first" if replaces or kind == "link" else "remove it first, or correct the path"
+        full = " that is not empty" if now.kind == "directory" and not empty else ""
+        raise BadInput(
+            f"lines[{index}].path: {path} is a {now.kind}{full}{f' to {now.target}' if now.target else ''}, where the line asks for a "
+            f"{kind}; {remedy}"
+        )
+
+    def _link(self, index: int, line: Line, path: str, now: Node | None) -> Node | None:
+        target = self._specifiers.expand(line.argument or f"/usr/share/factory{line.path}")
+        if target is None:
+            raise Untold
+        if now is not None:
+            if now.kind == "link" and now.target == target:
+                return None
+            if "+" not in line.modifiers and "=" not in line.modifiers:
+                return None
+            if now.kind != "link":
+                self._in_the_way(index, line, path, now, "link")
+            elif "+" not in line.modifiers:
+                return None
+        elif "?" in line.modifiers and not self._tree.exists(f"{self._tree.root}{target}"):
+            return None
+        return Node("link", 0o777, *self._me, target)
+
+    def _content(self, line: Line) -> bytes:
+        content = line.content()
+        if content is None:
+            raise Untold
+        if "~" in line.modifiers:
+            return content
+        text = self._specifiers.expand(line.argument)
+        if text is None:
+            raise Untold
+        return text.encode("utf-8", "surrogateescape")
+
+    def _written(self, line: Line, path: str, now: Node | None) -> Node | None:
+        if "+" in line.modifiers or "^" in line.modifiers:
+            raise Untold
+        if now is None or now.kind != "file":
+            if now is None:
+                return None
+            raise Untold
+        content = self._content(line)
+        if path.startswith(_KERNEL):
+            try:
+                was = self._tree.read(path) or b""
+            except Unreadable:
+                raise Untold from None
+            # A setting is told back with a line end, and of some with all that it could be.
+            is_it = was.strip() == content.strip() or b"[" + content.strip() + b"]" in was.split()
+            return None if is_it else now._replace(content=content)
+        if now.content is None:
+            raise Untold
+        return now._replace(content=content + now.content[len(content) :])
+
+    def _made(self, line: Line, kind: str, uid: int | None, gid: int | None) -> Node:
+        mode = int(line.mode.lstrip("~:"), 8) if line.mode else 0o755 if kind == "directory" else 0o644
+        return Node(kind, mode, self._me[0] if uid is None else uid, self._me[1] if gid is None else gid)
+
+    def _adjusted(self, line: Line, now: Node, uid: int | None, gid: int | None) -> Node:
+        """What is there, with the mode and owners of the line; those with `:` are only of what is made."""
+        mode = now.mode
+        if line.mode and ":" not in line.mode:
+            mode = int(line.mode.lstrip("~"), 8)
+            if line.mode.startswith("~"):
+                mode = _masked(mode, now)
+        owner = now.uid if uid is None or line.user.startswith(":") else uid
+        group = now.gid if gid is None or line.group.startswith(":") else gid
+        return now._replace(mode=mode, uid=owner, gid=group)
+
+    def _kind_of(self, path: str) -> str:
+        status = self._tree.status(path)
+        return "directory" if status is not None and stat.S_ISDIR(status.st_mode) else "file"
+
+    def _device(self, line: Line) -> int:
+        if line.letter not in "cb":
+            return 0
+        major, _colon, minor = line.argument.partition(":")
+        if not (is_digits(major) and is_digits(minor)):
+            raise Untold
+        return os.makedev(count(major), count(minor))
+
+
+def _masked(mode: int, now: Node) -> int:
+    """A mode with `~`: bits that nobody has stay so (fd_set_perms() of systemd)."""
+    for bits in (0o111, 0o222, 0o444):
+        if not now.mode & bits:
+            mode &= ~bits
+    if now.kind != "directory":
+        mode &= 0o777
+    return mode
+
+
+def notes_of(found: t.Sequence[Differing], root: str) -> list[NodeWas]:
+    """What was, for the way back: directories that are made on the way first."""
+    notes, known = [], set[str]()
+    for each in found:
+        missing: list[str] = []
+        parent = os.path.dirname(each.path)
+        while parent not in known and len(parent) > len(root) and look_for(parent, root) is None:
+            missing.insert(0, parent)
+            parent = os.path.dirname(parent)
+        for path in missing:
+            known.add(path)
+            notes.append(NodeWas(path, None, Node("directory", 0o755, os.geteuid(), os.getegid())))
+        if each.path not in known:
+            known.add(each.path)
+            notes.append(NodeWas(each.path, each.before, each.after))
+    return notes
