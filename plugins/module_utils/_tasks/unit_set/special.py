@@ -28,7 +28,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
@@ -166,7 +166,7 @@ def _since_boot(text: UnitText) -> bool:
 
 
 def _truth(values: t.Sequence[str]) -> bool:
-    return bool(values) and values[-1].lower() in ("1", "yes", "y", "true", "t", "on")
+    return bool(values) and values[-1].lower() in YES
 
 
 def stamp_directory(paths: UnitPaths, scope: str, home: str) -> str:
