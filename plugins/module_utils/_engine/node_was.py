@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is at a path, of whatever kind, and how it is put back: directories, files, links, pipes and devices.
 
-The way to it is walked without following a link, so that nobody who may write in a directory on the way leads a way back,
-or a removal, elsewhere. Paths are given with the links on the way resolved (`real_path`).
+The way to it is walked without following a link, and not from what is a user's to what is another's, so that nobody who may write
+in a directory on the way leads a way back, or a removal, elsewhere. Paths are given with the links on the way resolved (`real_path`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import LIMIT, Unreadable, read_small
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree, UnsafeWay
 
 _KINDS = {
     stat.S_IFDIR: "directory",
@@ -89,15 +90,22 @@ def parent_of(path: str, root: str = "") -> t.Iterator[tuple[int, str]]:
     """Open the directory of a path without following a link below `root`; yields its descriptor and the last component.
 
     :raises OSError: there is no such directory, or a link is on the way.
+    :raises UnsafeWay: somebody could have moved there what is another's.
     """
     directory, name = os.path.split(path[len(root) :])
     descriptor = os.open(root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        owner = os.fstat(descriptor).st_uid
+        trusted = (0, os.geteuid(), owner)
         for part in directory.split("/"):
             if part:
                 below = os.open(part, _WALK, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below
+                is_now = os.fstat(descriptor).st_uid
+                if owner not in trusted and is_now != owner:
+                    raise UnsafeWay(path, part, owner)
+                owner = is_now
         yield descriptor, name
     finally:
         os.close(descriptor)
@@ -220,6 +228,8 @@ class NodeWas(Note):
                 raise LeftAlone(
                     f"{self._path} cannot be put back: its directory is not there any more, or is a link by now"
                 ) from None
+        except UnsafeWay as e:
+            raise LeftAlone(e.msg) from e
 
     def _undo(self, directory: int, name: str) -> None:
         before, after = self._before, self._after
@@ -280,15 +290,10 @@ class NodeWas(Note):
 def real_path(path: str, root: str = "") -> str:
     """The path with the links on the way resolved, the last component as it is; in a tree, inside of it.
 
-    :raises Unreadable: links go round in a circle.
+    :raises UnsafeWay: somebody could have led the way elsewhere.
+    :raises Unreadable: links go round in a circle, or something on the way is no directory.
     """
-    if root:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-
-        return Tree(root).real(path)
-    directory, name = os.path.split(path)
-    real = os.path.realpath(directory)
-    return f"{'' if real == '/' else real}/{name}"
+    return Tree(root).real_safely(path)
 
 
 def check_same_outside(path: str, root: str, option: str) -> None:
@@ -298,8 +303,6 @@ def check_same_outside(path: str, root: str, option: str) -> None:
     """
     if not root:
         return
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
-
     directory = os.path.dirname(path)
     if not Tree(root).same_outside(directory):
         raise SystemdError(

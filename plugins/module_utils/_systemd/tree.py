@@ -52,6 +52,16 @@ class LeadsNowhere(Unreadable):
         self.args = (self.msg,)
 
 
+class UnsafeWay(Unreadable):
+    """Somebody who is neither root nor the acting user could have led the way to a path elsewhere."""
+
+    def __init__(self, path: str, at: str, owner: int) -> None:
+        super().__init__(path, "", errno.EPERM)
+        self.why = f"the way to which leads from {plain(at, LONGEST_PATH)}, which is user {owner}'s, to what is another's"
+        self.msg = f"{plain(path, LONGEST_PATH)} is left alone, {self.why}; name the path that it stands for, if that is meant"
+        self.args = (self.msg,)
+
+
 class Tree:
     """The tree below `root`; with an empty `root` it is this host, and its methods are plain system calls.
 
@@ -71,6 +81,18 @@ class Tree:
         if not self.root:
             return path
         with self._walk(path, False) as (names, rest):
+            return "/".join([self.root, *names, *rest])
+
+    def real_safely(self, path: str) -> str:
+        """As `real`, also of this host, along a way on which nobody but root and who acts has a say.
+
+        What one of those owns may lead anywhere. What somebody else owns may only lead on to what is his as well: he could have
+        put a link there, or moved what is root's. The rule is that of systemd-tmpfiles (CHASE_SAFE of chase_symlinks()).
+
+        :raises UnsafeWay: the way goes on from somebody else's to another's.
+        :raises LeadsNowhere: links go round in a circle.
+        """
+        with self._walk(path, False, frozenset((0, os.geteuid()))) as (names, rest):
             return "/".join([self.root, *names, *rest])
 
     def resolve(self, path: str) -> str:
@@ -254,8 +276,10 @@ class Tree:
             way.close()
 
     @contextmanager
-    def _walk(self, path: str, follow: bool) -> t.Iterator[tuple[list[str], list[str]]]:
-        way = _Way(self, path)
+    def _walk(
+        self, path: str, follow: bool, trusted: t.AbstractSet[int] | None = None
+    ) -> t.Iterator[tuple[list[str], list[str]]]:
+        way = _Way(self, path, trusted)
         try:
             way.walk(follow)
             yield way.names, way.rest
@@ -266,9 +290,15 @@ class Tree:
 
 
 class _Way:
-    """A walk from the root of a tree: `handles` and `names` of what has been reached, `rest` of what is not there."""
+    """A walk from the root of a tree: `handles` and `names` of what has been reached, `rest` of what is not there.
 
-    def __init__(self, tree: Tree, path: str) -> None:
+    :param trusted: the users who may lead it anywhere, see `Tree.real_safely`; None for everybody.
+    """
+
+    def __init__(self, tree: Tree, path: str, trusted: t.AbstractSet[int] | None = None) -> None:
+        self._trusted = trusted
+        # Whose what was reached last is, be it a directory or a link; and the last link.
+        self._owner, self._at = 0, ""
         self._tree = tree
         self._path = path
         if path != tree.root and not path.startswith(f"{tree.root}/"):
@@ -284,6 +314,10 @@ class _Way:
         if "\0" in self._path:
             raise ValueError("embedded null byte")
         self.handles.append(self._open_root())
+        if self._trusted is not None:
+            # Whose the tree is, it is left to.
+            self._owner = os.fstat(self.handles[0]).st_uid
+            self._trusted = self._trusted | {self._owner}
         links = 0
         while self._todo:
             part = self._todo.pop()
@@ -298,26 +332,41 @@ class _Way:
             except FileNotFoundError:
                 self._take_rest(part)
                 return
-            mode = os.fstat(handle).st_mode
-            if not stat.S_ISLNK(mode):
+            status = os.fstat(handle)
+            if not stat.S_ISLNK(status.st_mode):
                 self.handles.append(handle)
+                self._come_to(status)
                 self.names.append(part)
+                self._at = ""
                 continue
             try:
+                self._come_to(status)
                 # Of the link that was opened, not of what may be there by now.
                 target = os.readlink("", dir_fd=handle)
             finally:
                 os.close(handle)
+            self._at = "/".join([self._tree.root, *self.names, part]) if self._trusted else ""
             links += 1
             if links > _LINKS:
                 raise LeadsNowhere(self._path)
             if target.startswith("/"):
                 while self.names:
-                    self._up()
+                    os.close(self.handles.pop())
+                    self.names.pop()
+                self._come_to(os.fstat(self.handles[0]))
             self._todo += _parts(target)
 
+    def _come_to(self, status: os.stat_result) -> None:
+        """Go on to what has this status, unless somebody else may have led the way there."""
+        if self._trusted is None:
+            return
+        if self._owner not in self._trusted and status.st_uid != self._owner:
+            raise UnsafeWay(self._path, self._at or "/".join([self._tree.root, *self.names]), self._owner)
+        self._owner = status.st_uid
+
     def _open_root(self) -> int:
-        root = self._tree.root
+        # Of this host, only a walk that looks at owners comes here.
+        root = self._tree.root or "/"
         try:
             if root.startswith("/"):
                 return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -335,6 +384,7 @@ class _Way:
         if self.names:
             os.close(self.handles.pop())
             self.names.pop()
+            self._come_to(os.fstat(self.handles[-1]))
 
     def _take_rest(self, part: str) -> None:
         """What is not there is made one day, as directories, and so there are no links in it."""
@@ -350,4 +400,4 @@ def _parts(path: str) -> list[str]:
 
 HOST = Tree()
 
-__all__: t.Sequence[str] = ("HOST", "LeadsNowhere", "Tree", "Unreadable")
+__all__: t.Sequence[str] = ("HOST", "LeadsNowhere", "Tree", "UnsafeWay", "Unreadable")
