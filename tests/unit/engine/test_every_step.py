@@ -174,8 +174,8 @@ PLACES: dict[str, Place] = {
     "_engine.probe.ProbeUnits": Place(
         lambda cls, b: cls({"a.service": Probe.of({"socket": f"{b.folder}/none"}, "probe")}), "manager.status"
     ),
-    "_tasks.unit_set.steps.Remember": Place(
-        lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_tasks.unit_set.steps:replace"
+    "_engine.remember.Remember": Place(
+        lambda cls, b: cls(f"{b.folder}/sets/a.json", b"{}", "write it down"), "_engine.remember:replace"
     ),
     "_engine.timers.StartAnew": Place(lambda cls, b: cls([], str(b.folder), b.tools), "manager.enqueue"),
     "_engine.timers.Hold": Place(lambda cls, b: cls([]), "manager.enqueue"),

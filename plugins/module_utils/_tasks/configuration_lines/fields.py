@@ -65,7 +65,8 @@ def split_line(text: str, most: int) -> tuple[list[str], str]:
 
 def lines_of(text: str) -> t.Iterator[str]:
     """The lines of a file that say something."""
-    for line in text.splitlines():
+    # Nothing else ends a line there, as Python has it.
+    for line in text.split("\n"):
         line = line.strip(BLANKS)
         if line and line[0] not in "#;":
             yield line
@@ -143,6 +144,11 @@ class Specifiers:
             out += [text[at : found.start()], value]
             at = found.end()
         return "".join([*out, text[at:]])
+
+    def start(self, text: str) -> str:
+        """The text up to its first specifier that is not known here."""
+        found = next((each for each in _SPECIFIER.finditer(text) if self._value(each.group(1) or "") is None), None)
+        return self.expand(text if found is None else text[: found.start()]) or ""
 
     def fixed(self, text: str) -> str:
         """The text as a tool is given it for a tree: with the paths that specifiers stand for, as far as they are known.

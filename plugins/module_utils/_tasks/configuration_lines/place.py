@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import typing as t
 
@@ -18,6 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import lines_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Step
@@ -26,6 +28,7 @@ if t.TYPE_CHECKING:
 
 # Characters of all lines together; systemd reads no line that is longer (LONG_LINE_MAX).
 _LARGEST = 1 << 20
+_LARGEST_OF_OTHERS = 1 << 24
 
 
 class ConfigurationFile:
@@ -44,10 +47,10 @@ class ConfigurationFile:
         root = (params["root"] or "").rstrip("/")
         self.root = root
         self.tree = Tree(root)
-        self._kind = kind
+        self.kind = kind
         # That of the system is there for all packages, that of a user only for what is in it.
         self._keep_directory = session.scope != "user"
-        runtime = params["runtime"]
+        self.runtime = runtime = bool(params["runtime"])
         if session.scope == "user":
             if root:
                 raise BadInput("root: a tree has no user whose files are managed there; leave out `scope` or `root`")
@@ -55,8 +58,8 @@ class ConfigurationFile:
             directory = f"{base}/user-{kind}.d"
         else:
             directory = f"{root}/{'run' if runtime else 'etc'}/{kind}.d"
-        # As the tool sees it.
-        self.seen_as = f"{directory[len(root) :]}/{self.name}"
+        self._directory = directory
+        self._search = _search(kind, session, root)
         self.path = self.tree.real(f"{directory}/{self.name}")
         self._tools = FileTools(
             attributes=lambda path, check: False,
@@ -84,12 +87,45 @@ class ConfigurationFile:
         self.before = Saved.of(self.path)
         return None if self.before is None else self.before.content.decode("utf-8", "surrogateescape")
 
+    def others(self, hidden: bool = False) -> list[tuple[str, str]]:
+        """What the other files say that the tool would read: pairs of the path of a file and a line of it.
+
+        :param hidden: whether a file is among them that is hidden by this one as it has the same name, such as that of a package.
+        :raises Unreadable: one cannot be read.
+        """
+        chosen: dict[str, str] = {}
+        known: list[str] = []
+        own = self._real(self._directory)
+        for directory in self._search:
+            real = self._real(directory)
+            if real in known:
+                continue
+            known.append(real)
+            for name in self.tree.names(directory):
+                if name.endswith(".conf") and (real, name) != (own, self.name) and self._is_file(f"{directory}/{name}"):
+                    chosen.setdefault(name, f"{directory}/{name}")
+            if real == own and not hidden:
+                chosen.setdefault(self.name, "")
+        found = []
+        for _name, path in sorted(chosen.items()):
+            text = (self.tree.read_text(path, _LARGEST_OF_OTHERS) if path else "") or ""
+            found += [(path, line) for line in lines_of(text)]
+        return found
+
+    def _real(self, directory: str) -> str:
+        return self.tree.resolve(directory) if self.root else os.path.realpath(directory)
+
+    def _is_file(self, path: str) -> bool:
+        """Whether the tool takes what is there for one of its files, which a directory and a link to nowhere are not."""
+        status = self.tree.status(path)
+        return self.tree.is_null(path) if status is None else not stat.S_ISDIR(status.st_mode)
+
     def text(self, lines: t.Sequence[str]) -> str:
         """A file of these lines.
 
         :raises BadInput: it would be larger than systemd reads.
         """
-        head = f"# Written by Ansible (pidone.systemd.{self._kind}); what is changed here is lost.\n"
+        head = f"# Written by Ansible (pidone.systemd.{self.kind}); what is changed here is lost.\n"
         text = head + "".join(f"{line}\n" for line in lines)
         if len(text) > _LARGEST:
             raise BadInput(f"lines: they are more than {_LARGEST >> 20} MiB together; write several files")
@@ -106,3 +142,13 @@ class ConfigurationFile:
             return [WriteFile(self.path, content, self.before, self._tools)], [diff]
         check_writable(self.path)
         return [RemoveFile(self.path, self.before, self._tools, keep_directory=self._keep_directory)], [diff]
+
+
+def _search(kind: str, session: Session, root: str) -> list[str]:
+    """The directories in which the tool looks for files; one in an earlier directory hides those of its name in later ones."""
+    if session.scope != "user":
+        # The last one is the same as that before it where /usr is merged.
+        return [f"{root}/{base}/{kind}.d" for base in ("etc", "run", "usr/local/lib", "usr/lib", "lib")]
+    home = session.home
+    bases = ("/etc/xdg", f"{home}/.config", f"/run/user/{session.uid}", f"{home}/.local/share", "/usr/local/share", "/usr/share")
+    return [f"{base}/user-{kind}.d" for base in bases]

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import (
@@ -22,12 +24,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was im
     remove_node,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import list_small
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import list_small, read_small
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tool import Tool
 
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Directories one in the other, of which each takes a descriptor (MAX_DEPTH of systemd); entries of one.
+_DEEPEST, _MOST = 256, 1 << 24
 
 
 class Apply(Step):
@@ -127,23 +131,83 @@ class RemoveTrees(Step):
     def apply(self, ctx: Context) -> bool:
         changed = False
         for path in self.names:
+            why = why_not_removable(path, ctx.manager.root)
+            if why:
+                # All of it is there still.
+                raise SystemdError(f"{path} is not removed, {why} by now; run the task again")
+        for path in self.names:
             with parent_of(path, ctx.manager.root) as (directory, name):
                 if look_at(directory, name) is not None:
-                    _remove_tree(directory, name, path, None)
+                    _remove_tree(directory, name, path, os.stat(name, dir_fd=directory, follow_symlinks=False).st_dev)
                     changed = True
         return changed
 
 
-def _remove_tree(directory: int, name: str, path: str, device: int | None) -> None:
+def why_not_removable(path: str, root: str) -> str:
+    """Why a directory cannot be removed with all that is in it, in words that follow its path; empty where it can, or is none.
+
+    A mount of a directory of the same file system has no device of its own, so the kernel's list is looked at, too.
+    """
+    real = os.path.realpath(root) + path[len(root) :] if root else path
+    for mount in mounts():
+        if mount == real or mount.startswith(f"{real}/"):
+            return "which is a mount" if mount == real else f"in which {mount} is a mount"
+    try:
+        with parent_of(path, root) as (directory, name):
+            handle = os.open(name, _LIST, dir_fd=directory)
+            try:
+                device = os.fstat(handle).st_dev
+                if os.fstat(directory).st_dev != device:
+                    return "which is a file system of its own"
+                return _what_is_in_the_way(handle, path, device, 0)
+            finally:
+                os.close(handle)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as e:
+        return f"which cannot be looked into: {e.strerror or e}"
+
+
+def _what_is_in_the_way(handle: int, path: str, device: int, depth: int) -> str:
+    if depth > _DEEPEST:
+        return f"in which more than {_DEEPEST} directories are one in the other"
+    for each in list_small(handle, _MOST, path):
+        try:
+            status = os.stat(each, dir_fd=handle, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+            if status.st_dev != device:
+                return f"in which {path}/{each} is a file system of its own"
+            below = os.open(each, _LIST, dir_fd=handle)
+        except (FileNotFoundError, NotADirectoryError):
+            # It has gone meanwhile.
+            continue
+        try:
+            why = _what_is_in_the_way(below, f"{path}/{each}", device, depth + 1)
+        finally:
+            os.close(below)
+        if why:
+            return why
+    return ""
+
+
+def mounts() -> list[str]:
+    """Where something is mounted (proc_pid_mountinfo(5)); nothing where there is no /proc."""
+    text = (read_small("/proc/self/mountinfo", 1 << 24) or b"").decode("utf-8", "surrogateescape")
+    # Blanks are escaped in it, as bytes in octal digits.
+    fields = (line.split(" ")[4] for line in text.split("\n") if line.count(" ") > 4)
+    return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), field) for field in fields]
+
+
+def _remove_tree(directory: int, name: str, path: str, device: int) -> None:
     handle = os.open(name, _LIST, dir_fd=directory)
     try:
-        status = os.fstat(handle)
-        if device is not None and status.st_dev != device:
-            raise SystemdError(f"{path} is a mount; unmount it, and run the task again")
-        for each in list_small(handle, 1 << 24, path):
+        if os.fstat(handle).st_dev != device:
+            raise SystemdError(f"{path} is a mount by now; unmount it, and run the task again")
+        for each in list_small(handle, _MOST, path):
             below = look_at(handle, each)
             if below is not None and below.kind == "directory":
-                _remove_tree(handle, each, f"{path}/{each}", status.st_dev)
+                _remove_tree(handle, each, f"{path}/{each}", device)
             elif below is not None:
                 remove_node(handle, each, below)
     finally:

@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
     split_line,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.place import ConfigurationFile
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.record import Made, Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.steps import (
     Apply,
     RemoveAccounts,
@@ -40,9 +41,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session
 
 # What systemd-sysusers writes for the password of whom it makes.
 _OURS = "!*"
+_NOT_MADE = "of whom no record says that a task has made it"
 
 
 class Wanted(t.NamedTuple):
@@ -51,6 +54,10 @@ class Wanted(t.NamedTuple):
     users: list[str]
     groups: list[str]
     members: list[tuple[str, str]]
+
+    def by_kind(self) -> Made:
+        """The same for a record."""
+        return {"users": self.users, "groups": self.groups, "members": [f"{user}:{group}" for user, group in self.members]}
 
 
 def converge(module: Module) -> dict[str, t.Any]:
@@ -65,7 +72,7 @@ def converge(module: Module) -> dict[str, t.Any]:
     opened = open_session({**params, "scope": "system"}, module=module)
     file = ConfigurationFile(module, opened, "sysusers")
     with opened as session:
-        task = _Task(module, file, lines, absent)
+        task = _Task(module, session, file, lines, absent)
         try:
             plan, _ctx, changed = bring_about(module, session, task.plan, params["rollback"])
         except SystemdError as e:
@@ -81,7 +88,12 @@ def converge(module: Module) -> dict[str, t.Any]:
 class _Task:
     """One file, and the way to a plan."""
 
-    def __init__(self, module: Module, file: ConfigurationFile, lines: t.Sequence[Line], absent: bool) -> None:
+    def __init__(
+        self, module: Module, session: Session, file: ConfigurationFile, lines: t.Sequence[Line], absent: bool
+    ) -> None:
+        self._session = session
+        # Who is made, and who is there no longer when all is done.
+        self._made = self._gone = Wanted([], [], [])
         self._file, self._lines, self._absent, self._params = file, list(lines), absent, module.params
         self._tool = Tool("systemd-sysusers", root=file.root)
         self._specifiers = Specifiers(file.tree)
@@ -90,6 +102,8 @@ class _Task:
         """What is to be done."""
         plan = Plan()
         self._file.written = False
+        self._made = self._gone = Wanted([], [], [])
+        self._record = Record.of(self._session, self._file)
         text = self._file.read()
         old = [read_line(line) for line in lines_of(text or "")]
         if self._absent:
@@ -103,7 +117,22 @@ class _Task:
             self._apply(plan)
         if self._params["purge"]:
             self._purge(plan, [line for line in old if line is not None])
+        self._record.keep(plan, self._made.by_kind(), self._gone_by_now().by_kind())
         return plan
+
+    def _gone_by_now(self) -> Wanted:
+        """Who of the record is there no longer when all is done, by this task or another."""
+        now = read_accounts(self._file.root)
+        made = self._made
+        members = [tuple(each.split(":", 1)) for each in self._record.names("members")]
+        return Wanted(
+            [*self._gone.users, *(each for each in self._record.names("users") if each not in (*now.users, *made.users))],
+            [*self._gone.groups, *(each for each in self._record.names("groups") if each not in (*now.groups, *made.groups))],
+            [
+                *self._gone.members,
+                *((user, group) for user, group in members if user not in now.members(group) and (user, group) not in made.members),
+            ],
+        )
 
     # -- who is missing
 
@@ -121,6 +150,7 @@ class _Task:
         def left() -> list[str]:
             return _names(missing_of(missing, read_accounts(root), self._is_known))
 
+        self._made = missing
         note = AccountsWere(root, missing.users, missing.groups, missing.members)
         lines = [Line(*map(self._specifiers.fixed, line)).text() for line in self._lines]
         plan.steps.append(Apply(self._tool, [], lines, _names(missing), [note], left))
@@ -145,17 +175,20 @@ class _Task:
     # -- who goes
 
     def _purge(self, plan: Plan, known: t.Sequence[Line]) -> None:
-        """Remove whom lines have made that are in the file no longer."""
-        kept = wanted_of([] if self._absent else self._lines, self._specifiers)
-        known_or_given = wanted_of([*known, *(self._lines if self._absent else ())], self._specifiers)
+        """Remove whom tasks have made by lines that are in the file no longer."""
+        mine = [] if self._absent else self._lines
+        kept = wanted_of(mine, self._specifiers)
+        described = described_by([*known, *(self._lines if self._absent else ())], self._specifiers)
         gone = Wanted(
-            [name for name in known_or_given.users if name not in kept.users],
-            [name for name in known_or_given.groups if name not in kept.groups and name not in kept.users],
-            [pair for pair in known_or_given.members if pair not in kept.members],
+            [name for name in described.users if name not in kept.users],
+            [name for name in described.groups if name not in kept.groups and name not in kept.users],
+            [pair for pair in described.members if pair not in kept.members],
         )
         if not any(gone):
             return
-        theirs = wanted_of(self._lines_of_others(), self._specifiers)
+        lines_of_others = self._lines_of_others()
+        theirs = wanted_of(lines_of_others, self._specifiers)
+        untold = untold_of([*mine, *lines_of_others], self._specifiers)
         root = self._file.root
         now = read_accounts(root)
         rows = account_lines(root, [*now.users, *gone.users], [])["shadow"]
@@ -164,20 +197,24 @@ class _Task:
         # Who is in one of the files no longer may be in the others still, where a task was cut short.
         users, half = [], []
         for name in dict.fromkeys(gone.users):
+            ours = ("users", name) in self._record
             if name not in now.users:
-                half += [name] if (shadow.get(name) or [name, _OURS])[1] == _OURS and name not in theirs.users else []
+                half += [name] if ours and (shadow.get(name) or [name, _OURS])[1] == _OURS and name not in theirs.users else []
                 continue
-            why = why_kept(name, now, shadow, theirs, root)
+            why = why_kept(name, now, shadow, theirs, root) if ours else _NOT_MADE
+            why = why or next((f"for whom {text} may be, too" for start, text in untold if name.startswith(start)), "")
             if why:
                 left.append(f"user {name}, {why}")
             else:
                 users.append(name)
         groups, half_groups = [], []
         for name in dict.fromkeys(gone.groups):
+            ours = ("groups", name) in self._record
             if name not in now.groups:
-                half_groups += [] if name in theirs.groups else [name]
+                half_groups += [name] if ours and name not in theirs.groups else []
                 continue
-            why = why_group_kept(name, now, [*users, *half], gone.members, theirs)
+            why = why_group_kept(name, now, [*users, *half], gone.members, theirs) if ours else _NOT_MADE
+            why = why or next((f"for which {text} may be, too" for start, text in untold if name.startswith(start)), "")
             if why:
                 left.append(f"group {name}, {why}")
             else:
@@ -186,6 +223,7 @@ class _Task:
             (user, group)
             for user, group in dict.fromkeys(gone.members)
             if (user, group) not in theirs.members
+            and ("members", f"{user}:{group}") in self._record
             and user in now.members(group)
             and group not in groups
         ]
@@ -200,6 +238,7 @@ class _Task:
         if members or any(lines.values()):
             # Before the file forgets whom it has made: who is cut short in between finds it there again.
             plan.steps.insert(0, RemoveAccounts(root, lines, members))
+            self._gone = Wanted([*users, *half], [*groups, *half_groups], members)
             plan.changes += [
                 *(Change(f"user {name}", "present", "removed") for name in users),
                 *(Change(f"group {name}", "present", "removed") for name in groups),
@@ -210,7 +249,8 @@ class _Task:
 
     def _lines_of_others(self) -> list[Line]:
         found = []
-        for _file, text in self._tool.others(self._file.seen_as):
+        # Whom a package's file has made that this one hides is the package's, too.
+        for _file, text in self._file.others(hidden=True):
             line = read_line(text)
             if line is None:
                 # One of a newer version still names somebody.
@@ -246,6 +286,33 @@ def wanted_of(lines: t.Sequence[Line], specifiers: Specifiers) -> Wanted:
             if not line.primary:
                 wanted.groups.append(name)
     return wanted
+
+
+def described_by(lines: t.Sequence[Line], specifiers: Specifiers) -> Wanted:
+    """Who may be of these lines' making: users and groups that have a line of their own, and memberships.
+
+    A line of type `m` also has its user and group made where they are missing, but is of the membership alone: who drops it does
+    not mean the group.
+    """
+    found = Wanted([], [], [])
+    for line in lines:
+        name, group = specifiers.expand(line.name), specifiers.expand(line.id) if line.type == "m" else ""
+        if not name or line.type == "r" or group is None:
+            continue
+        if line.type == "m":
+            found.members.append((name, group))
+            continue
+        if line.type != "g":
+            found.users.append(name)
+        if not line.primary:
+            found.groups.append(name)
+    return found
+
+
+def untold_of(lines: t.Sequence[Line], specifiers: Specifiers) -> list[tuple[str, str]]:
+    """Names that only systemd can tell: how each begins, and as it is written."""
+    names = [name for line in lines for name in (line.name, line.id if line.type == "m" else "")]
+    return [(specifiers.start(name), name) for name in dict.fromkeys(names) if specifiers.expand(name) is None]
 
 
 def missing_of(wanted: Wanted, now: Accounts, known: t.Callable[[str, bool], bool]) -> Wanted:
@@ -291,7 +358,7 @@ def differences(line: Line, now: Accounts, specifiers: Specifiers) -> list[str]:
 
 
 def why_kept(name: str, now: Accounts, shadow: t.Mapping[str, t.Sequence[str]], theirs: Wanted, root: str) -> str:
-    """Why a user is not removed; empty where it may be: systemd-sysusers has made it, and nobody uses it."""
+    """Why a user whom a task has made is not removed; empty where it may be: it is still as it was made, and nobody uses it."""
     fields = now.users[name]
     uid = fields[2] if len(fields) > 2 else ""
     if not is_digits(uid) or count(uid) == 0:

@@ -5,27 +5,28 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import (
-    Node,
-    look_for,
-)
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, look_for, real_path
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import UnsafeWay
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import (
     Specifiers,
     lines_of,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.kept import Head, Kept, heads_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.place import ConfigurationFile
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.steps import (
     Apply,
     RemoveMade,
     RemoveTrees,
     Sweep,
+    why_not_removable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import (
     AGED,
@@ -100,13 +101,19 @@ class _Task:
         user = session.scope == "user"
         self._tool = Tool("systemd-tmpfiles", user, self._root)
         self._specifiers = _specifiers_of(session, file)
-        self._others: list[tuple[str, str]] | None = None
+        self._session = session
+        self._others: list[Head] | None = None
+        # Directories that are made, and that are there no longer when all is done; in a tree without its root.
+        self._made: list[str] = []
+        self._gone: list[str] = []
         self.untold: list[str] = []
 
     def plan(self) -> Plan:
         """What is to be done."""
         plan = Plan()
         self._others = None
+        self._made, self._gone = [], []
+        self._record = Record.of(self._session, self._file)
         self._file.written, self.untold = False, []
         text = self._file.read()
         old = [read_line(line) for line in lines_of(text or "")]
@@ -129,7 +136,18 @@ class _Task:
         for option, verb in (("remove", "--remove"), ("clean", "--clean")):
             if self._params[option]:
                 self._sweep(plan, option, verb)
+        known_before = (path for path in self._record.names("directories") if path not in self._made)
+        self._gone += [path for path in known_before if not self._is_directory(path)]
+        self._record.keep(plan, {"directories": self._made}, {"directories": self._gone})
         return plan
+
+    def _is_directory(self, path: str) -> bool:
+        try:
+            node = look_for(f"{self._root}{path}", self._root)
+        except Unreadable:
+            # Whoever has a say there may make it another again.
+            return True
+        return node is not None and node.kind == "directory"
 
     def removed(self, plan: Plan, check_mode: bool) -> list[str]:
         """What was removed by `clean`, `remove` and `purge`, or in check mode would be."""
@@ -149,7 +167,7 @@ class _Task:
         steps, plan.file_diffs = self._file.steps(self._file.text([line.text() for line in self._lines]))
         plan.steps += steps
         plan.warnings += warned
-        theirs = {path: file for file, path in self._paths_of_others()}
+        theirs = {head.path: head.file for head in self._heads()}
         for index, line in enumerate(self._lines):
             if line.path in theirs and line.letter in MAKING | AGED:
                 plan.warnings.append(
@@ -157,19 +175,11 @@ class _Task:
                     "file whose name comes first holds at the next boot"
                 )
 
-    def _lines_of_others(self) -> list[tuple[str, str]]:
+    def _heads(self) -> list[Head]:
+        """The lines of other files that hold."""
         if self._others is None:
-            self._others = self._tool.others(self._file.seen_as)
+            self._others = heads_of(self._file.others())
         return self._others
-
-    def _paths_of_others(self) -> t.Iterator[tuple[str, str]]:
-        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_aged import (
-            heads_of,
-        )
-
-        for file, line in self._lines_of_others():
-            for _kind, path in heads_of([(file, line)]):
-                yield file, path
 
     # -- what it describes
 
@@ -181,6 +191,9 @@ class _Task:
                 found += look.differing(index, line)
             except Untold:
                 untold.append(line)
+            except UnsafeWay as e:
+                if self._params["apply"]:
+                    raise SystemdError(f"lines[{index}].path: {e.msg}") from e
         return found
 
     def _apply(self, plan: Plan) -> None:
@@ -209,6 +222,11 @@ class _Task:
         lines = [self._given(line).text() for line in chosen]
         plan.steps.append(Apply(self._tool, ["--create"], lines, names, notes_of(found, self._root), left))
         plan.changes += [Change(each.path, *each.told()) for each in found]
+        self._made = [
+            each.path[len(self._root) :]
+            for each in found
+            if self._lines[each.line].letter in DIRECTORIES and (each.before is None or each.before.kind != "directory")
+        ]
         if self._file.written:
             plan.changes += [Change(f"{line.type} {line.path}", "cannot be told", "applied") for line in untold]
 
@@ -227,26 +245,36 @@ class _Task:
         gone = list({line.path: line for line in gone if line.path not in kept}.values())
         if not gone:
             return
-        theirs = {path: file for file, path in self._paths_of_others()}
+        own, theirs = (Kept(self._tree, self._specifiers) for _each in range(2))
+        for line in mine:
+            own.add(line.type, line.path, self._file.path)
+        # What a package's file has made that this one hides is the package's, too.
+        for head in heads_of(self._file.others(hidden=True)):
+            theirs.add(*head)
         look = Look(self._tree, self._specifiers, Ids(self._tree, True))
         found: dict[str, tuple[Line, Node]] = {}
         left: list[str] = []
         for line in gone:
             try:
                 (path,) = look.paths(line, "purge")
+                node = look_for(path, self._root, content=True)
             except Untold:
                 left.append(f"{line.path}, whose specifiers only systemd knows")
                 continue
-            node = look_for(path, self._root, content=True)
-            if node is None:
+            except UnsafeWay as e:
+                left.append(f"{line.path}, {e.why}")
                 continue
-            if line.path in theirs:
-                left.append(f"{path}, for which {theirs[line.path]} has a line, too")
+            except Unreadable as e:
+                left.append(f"{line.path}, which cannot be looked at ({e.msg})")
                 continue
-            if any(each.startswith(f"{line.path}/") for each in (*kept, *theirs)):
-                left.append(f"{path}, in which something else has a line")
+            # What is in the file still may be spelled in another way.
+            if node is None or path in own:
                 continue
-            found[path] = (line, node)
+            why = own.why(path) or theirs.why(path)
+            if why:
+                left.append(f"{path}, {why}")
+            else:
+                found[path] = (line, node)
         self._plan_removal(plan, found, left)
         if left:
             plan.warnings.append(f"purge: not removed: {'; '.join(left[:10])}")
@@ -259,17 +287,16 @@ class _Task:
             line, node = found[path]
             why = _why_used(line, node, self._specifiers)
             if node.kind == "directory" and not why:
-                rest = [name for name in self._tree.names(path) if f"{path}/{name}" not in unused]
-                if rest and self._params["purge"] == "everything":
-                    top = path[len(self._root) :].count("/") < 2
-                    why = "which is at the top of the file system" if top else "which is a mount" if _is_mount(path) else ""
+                rest = sorted(name for name in self._tree.names(path) if f"{path}/{name}" not in unused)
+                if not rest:
+                    why = why_not_removable(path, self._root)
+                elif self._params["purge"] != "everything":
+                    why = f"which holds {short(rest)}"
+                else:
+                    why = self._why_not_whole(path, rest)
                     if not why:
                         trees.append(path)
                         continue
-                elif rest:
-                    why = f"which holds {short(sorted(rest))}"
-                elif _is_mount(path):
-                    why = "which is a mount"
             if why:
                 left.append(f"{path}, {why}")
             else:
@@ -279,26 +306,47 @@ class _Task:
         # Before the file forgets what it has made: who is cut short in between finds it there again.
         plan.steps[:0] = steps
         plan.changes += [Change(path, found[path][1].told(), "removed") for path in (*unused, *trees)]
+        self._gone += [path[len(self._root) :] for path in (*unused, *trees)]
+
+    def _why_not_whole(self, path: str, rest: t.Sequence[str]) -> str:
+        """Why a directory does not go with all that is in it; empty where it does."""
+        inside = path[len(self._root) :]
+        if inside.count("/") < 2:
+            return "which is at the top of the file system"
+        if ("directories", inside) not in self._record:
+            return f"which holds {short(rest)}, and of which no record says that a task has made it"
+        try:
+            # Nor may somebody have moved there what is another's.
+            real_path(f"{path}/{rest[0]}", self._root)
+        except UnsafeWay as e:
+            return e.why
+        return why_not_removable(path, self._root)
 
     def _sweep(self, plan: Plan, option: str, verb: str) -> None:
         """Have removed what is too old, or what lines say goes."""
         from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_aged import (
             Aged,
-            heads_of,
             keeping_lines,
-            kept_by,
         )
 
-        heads = heads_of(self._lines_of_others())
-        own = [(line.type, line.path) for line in self._lines]
-        aged = Aged(kept_by([*heads, *own], self._specifiers, self._root))
+        kept = Kept(self._tree, self._specifiers)
+        for head in (*self._heads(), *(Head(line.type, line.path, self._file.path) for line in self._lines)):
+            kept.add(*head)
+        aged = Aged(kept)
         look = Look(self._tree, self._specifiers, Ids(self._tree, True))
         found: list[str] = []
+        given: list[Line] = []
         for index, line in enumerate(self._lines):
+            # By its real path, as what is kept is looked for by its name.
+            given.append(line._replace(path=kept.real(line.type, line.path)))
             if line.boot_only:
                 continue
             try:
                 paths = look.paths(line, f"lines[{index}].path")
+            except UnsafeWay as e:
+                given.pop()
+                plan.warnings.append(f"{option}: {e.msg}")
+                continue
             except Untold:
                 self.untold.append(f"{line.type} {line.path}")
                 continue
@@ -314,9 +362,9 @@ class _Task:
         if not found:
             return
         # Owners and modes are nothing to it, and who is not there would keep it from its work.
-        lines = [self._given(line).text(accounts=False) for line in self._lines]
+        lines = [self._given(line).text(accounts=False) for line in given]
         if option == "clean":
-            lines += keeping_lines(heads, self._lines)
+            lines += keeping_lines(self._heads(), given, kept)
         plan.steps.append(Sweep(self._tool, verb, lines, found))
         plan.changes += [Change(path, "there", "removed") for path in found[:_TOLD]]
 
@@ -349,10 +397,3 @@ def _why_used(line: Line, node: Node, specifiers: Specifiers) -> str:
         made = content if "~" in line.modifiers else None if text is None else text.encode("utf-8", "surrogateescape")
         return "" if made is not None and node.content == made else "which holds something else by now"
     return ""
-
-
-def _is_mount(path: str) -> bool:
-    try:
-        return os.lstat(path).st_dev != os.lstat(os.path.dirname(path)).st_dev
-    except OSError:
-        return False

@@ -8,26 +8,22 @@ Directories are read without changing when they were last read (O_NOATIME), whic
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import stat
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small, read_small
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.quoting import BREAKS, quote
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import split_line
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import (
     AGED,
-    GLOBS,
     Age,
     Line,
     parse_age,
 )
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.fields import Specifiers
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.kept import Head, Kept
 
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # Entries that are looked at, of all directories together, and directories one in the other (MAX_DEPTH of systemd).
@@ -36,54 +32,14 @@ _MOST, _DEEPEST = 200_000, 256
 _OF_FILE_SYSTEM = {"lost+found", ".journal", "aquota.user", "aquota.group"}
 
 
-class Kept(t.NamedTuple):
-    """What has a line of its own, and so is not cleaned with the directory that it is in: `paths`, and `patterns` of such."""
-
-    paths: t.AbstractSet[str]
-    patterns: t.Sequence[str]
-
-    def __contains__(self, path: object) -> bool:
-        text = str(path)
-        return text in self.paths or any(fnmatch.fnmatchcase(text, each) for each in self.patterns)
-
-
-def kept_by(lines: t.Sequence[tuple[str, str]], specifiers: Specifiers, root: str) -> Kept:
-    """What lines keep.
-
-    :param lines: pairs of a type and a path.
-    """
-    paths, patterns = set(), []
-    for kind, path in lines:
-        expanded = specifiers.expand(path)
-        if expanded is not None:
-            if kind[:1] in GLOBS:
-                patterns.append(f"{root}{expanded}")
-            else:
-                paths.add(f"{root}{expanded}")
-    return Kept(paths, patterns)
-
-
-def heads_of(lines: t.Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The types and paths of lines of other files, those that make no sense left out."""
-    heads = []
-    for _file, line in lines:
-        try:
-            fields, _rest = split_line(line, 6)
-        except BadInput:
-            continue
-        if len(fields) > 1 and fields[0] and fields[1].startswith(("/", "%")):
-            heads.append((fields[0], fields[1]))
-    return heads
-
-
-def keeping_lines(heads: t.Sequence[tuple[str, str]], own: t.Sequence[Line]) -> list[str]:
-    """Lines that have what others have lines for left alone, and nothing done to it."""
+def keeping_lines(heads: t.Sequence[Head], own: t.Sequence[Line], kept: Kept) -> list[str]:
+    """Lines that have what others have lines for left alone, by all its names, and nothing done to it."""
     mine = {line.path for line in own}
-    return [
-        f"{'x' if kind[0] == 'x' else 'X'} {quote(path, BREAKS)}"
-        for kind, path in dict.fromkeys(heads)
-        if path not in mine
-    ]
+    found = []
+    for kind, path, _file in heads:
+        letter = "x" if kind[0] == "x" else "X"
+        found += [f"{letter} {quote(each, BREAKS)}" for each in (path, *kept.spellings(kind, path)) if each not in mine]
+    return list(dict.fromkeys(found))
 
 
 class Aged:

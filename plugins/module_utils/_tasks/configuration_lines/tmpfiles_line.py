@@ -30,8 +30,10 @@ MODIFIERS = "+!-=~^$?"
 OWNING = frozenset("fdDevqQpLcbCxXrR")
 # Paths of these are patterns (needs_glob()).
 GLOBS = frozenset("wexXrRzZtThHaAm")
-# What they are given is text, with escapes as in C.
+# What they are given is text, of any number of lines.
 TEXTS = frozenset("fw")
+# It has escapes as in C (specifier_expansion_from_arg()).
+_ESCAPED = TEXTS | frozenset("LC")
 DIRECTORIES = frozenset("dDvqQ")
 # Made by `--create`, and so to be found afterwards.
 MAKING = DIRECTORIES | frozenset("fpLcb")
@@ -84,7 +86,7 @@ class Line(t.NamedTuple):
         owner = (self.user, self.group) if accounts else ("", "")
         fields = (self.type, self.path, self.mode, *owner, self.age if age else "")
         argument = self.argument
-        if argument and self.letter in TEXTS and not set("~^") & set(self.modifiers):
+        if argument and _has_escapes(self.letter, self.modifiers):
             argument = _escaped(argument)
         return write_line(fields, argument)
 
@@ -107,8 +109,12 @@ class Line(t.NamedTuple):
         return self.argument.encode("utf-8", "surrogateescape")
 
 
+def _has_escapes(letter: str, modifiers: str) -> bool:
+    return letter in _ESCAPED and not set("~^") & set(modifiers)
+
+
 def _escaped(text: str) -> str:
-    """Text as an argument of `f` and `w`, on one line and with its blanks at both ends."""
+    """Text as an argument of `f`, `w`, `L` and `C`, on one line and with its blanks at both ends."""
     out = []
     for at, char in enumerate(text):
         if char == "\\":
@@ -244,7 +250,7 @@ def read_line(text: str) -> Line | None:
         if found is None:
             return None
         letter, modifiers = found.groups()
-        if argument and letter in TEXTS and not set("~^") & set(modifiers):
+        if argument and _has_escapes(letter, modifiers):
             argument = unescape(argument, "line").decode("utf-8", "surrogateescape")
         path, mode, user, group, age = [*fields[1:], "", "", "", ""][:5]
         line = Line(letter, modifiers, re.sub("/+", "/", path).rstrip("/"), mode, user, group, age, argument)

@@ -9,9 +9,7 @@ what is appended (w+), and lines with specifiers or patterns that only systemd k
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import stat
 import typing as t
 
@@ -26,6 +24,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.kept import (
+    UNTOLD,
+    WILD,
+    matcher_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import (
     DIRECTORIES,
     GLOBS,
@@ -38,7 +41,6 @@ if t.TYPE_CHECKING:
 # What says nothing of what `--create` does.
 NOT_CREATED = frozenset("xXrR")
 _UNTOLD = frozenset("ZtThHaA")
-_PATTERN = re.compile(r"[*?\[]")
 _KIND = {**dict.fromkeys(DIRECTORIES, "directory"), "f": "file", "p": "pipe", "c": "character device", "b": "block device"}
 # Where what is read is not what was written.
 _KERNEL = ("/proc/", "/sys/")
@@ -154,6 +156,7 @@ class Look:
         """The paths of a line, links on the way resolved; those of a pattern as far as there are such.
 
         :raises Untold: only systemd can tell.
+        :raises UnsafeWay: somebody could have led the way elsewhere.
         :raises SystemdError: of a tree, a program of the host's would come to another path.
         """
         expanded = self._specifiers.expand(line.path)
@@ -162,7 +165,7 @@ class Look:
         root = self._tree.root
         if line.letter not in GLOBS:
             found = [f"{root}{expanded}"]
-        elif "{" in expanded or "\\" in expanded:
+        elif "\\" in expanded or UNTOLD.search(expanded):
             raise Untold
         else:
             found = self._matches(expanded)
@@ -178,19 +181,14 @@ class Look:
         for number, part in enumerate(parts):
             next_found = []
             for directory in found:
-                if not _PATTERN.search(part):
+                if not WILD.search(part):
                     next_found.append(f"{directory}/{part}")
                     continue
                 try:
                     names = self._tree.names(directory or "/")
                 except Unreadable:
                     continue
-                hidden = part.startswith(".")
-                next_found += [
-                    f"{directory}/{name}"
-                    for name in sorted(names)
-                    if fnmatch.fnmatchcase(name, part.replace("[^", "[!")) and (hidden or not name.startswith("."))
-                ]
+                next_found += [f"{directory}/{name}" for name in filter(matcher_of(part), sorted(names))]
             if len(next_found) > _MOST:
                 raise Untold
             last = number == len(parts) - 1

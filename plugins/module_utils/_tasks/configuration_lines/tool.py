@@ -30,7 +30,6 @@ _AT_LINE = re.compile(r"^(?:<stdin>|\[?-):(\d+)[\]:]*:? (.*)$")
 _BAD_LINE = {"systemd-tmpfiles": (65,), "systemd-sysusers": (1, 65)}
 # What systemd-sysusers says of what it would do, and of a user or group that another file of the host makes.
 _DOING = re.compile("^(Creating|Would|Suggested|.*already exists|Adding)")
-_CATS = re.compile(r"^# (/\S+\.conf)$")
 
 
 class Tool:
@@ -120,22 +119,6 @@ class Tool:
             told = "; ".join(plain(line, 300) for line in said[:5]) or f"exit status {status}"
             raise SystemdError(f"{self.name} could not do all of it: {told}")
         return said
-
-    def others(self, own: str) -> list[tuple[str, str]]:
-        """What the other files of the host say: pairs of the file and a line of it.
-
-        :param own: the path of the file that is left out, as the tool sees it.
-        """
-        options = ["--user"] if self._user else [f"--root={self._root}"] if self._root else []
-        done = run_program([self.name, "--cat-config", *options], _QUICK)
-        found, file = [], ""
-        for line in done.stdout.decode("utf-8", "surrogateescape").splitlines():
-            at = _CATS.match(line)
-            if at:
-                file = at.group(1)
-            elif line.strip() and line.lstrip()[0] not in "#;" and file not in (own, f"{self._root}{own}"):
-                found.append((file, line.strip()))
-        return found
 
 
 def _where(index: int | None) -> str:

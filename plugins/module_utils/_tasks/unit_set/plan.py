@@ -17,6 +17,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe, ProbeUnits
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.remember import Remember
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
     JobsTogether,
@@ -50,7 +51,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.dec
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import Anew, limits
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.steps import Remember
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, pidone.systemd contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a `unit_set` task does beside writing files and what is done to units: it remembers what it did."""
+"""The step by which a task writes down what it has made, for tasks that come later: a record, which is the task's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
 
 
 class Remember(Step):
-    """Write down what a set has, or remove its record.
+    """Write a record, or remove it.
 
     :param path: the record.
     :param content: what it will hold; None where there will be none.
@@ -51,7 +51,7 @@ class Remember(Step):
             self.note(ctx, was)
             was.there = not make_directory(directory)
         self.note(ctx, FileWas(self._path, before, self._content))
-        # It says which files there are, which is nobody else's business.
+        # It says what there is, which is nobody else's business.
         replace(self._path, self._content)
         return self.counts
 
