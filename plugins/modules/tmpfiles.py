@@ -91,8 +91,8 @@ options:
       argument:
         description:
           - What stands at the end of the line; the text of a file, the target of a link.
-          - For V(f) and V(w) it is the text itself, with its blanks and line ends, as it shall be in the file; the module writes the escapes.
-            Specifiers are kept there too; write C(%%) for a percent sign.
+          - For V(f) and V(w) it is the text itself, with its blanks and line ends, as it shall be in the file, and for V(L) and V(C) the path itself;
+            the module writes the escapes. Specifiers are kept there too; write C(%%) for a percent sign.
         type: str
   scope:
     description:
@@ -121,6 +121,8 @@ options:
       - Have what the lines describe made at once, and put right where it is another (C(systemd-tmpfiles --create)). Only lines of this file are
         applied, and of them only those that have something to do.
       - Lines with V(!) are for the boot, and left out.
+      - A path that somebody else could have led elsewhere is an error before anything is done. That is one which goes on from a directory or link of a
+        user who is neither root nor the one whose files these are, to what is another user's; C(systemd-tmpfiles) makes nothing there either.
       - What is in the way and could not be made is an error before anything is done. So is a directory that is not empty and would be replaced by
         V(L+) or a type with V(=), with all that is in it.
     type: bool
@@ -128,13 +130,14 @@ options:
   clean:
     description:
       - Have what is older than the lines' ages removed at once (C(systemd-tmpfiles --clean)). What other files of C(tmpfiles.d) have lines for is
-        left alone.
+        left alone, by whatever name, and so is, with a warning, a path that somebody else could have led elsewhere.
       - What is removed is not brought back by O(rollback).
     type: bool
     default: false
   remove:
     description:
-      - Have removed at once what lines of the types V(r) and V(R) name, and what is in the directories of V(D) (C(systemd-tmpfiles --remove)).
+      - Have removed at once what lines of the types V(r) and V(R) name, and what is in the directories of V(D) (C(systemd-tmpfiles --remove)). A path
+        that somebody else could have led elsewhere is left, with a warning.
       - What is removed is not brought back by O(rollback).
     type: bool
     default: false
@@ -145,9 +148,15 @@ options:
       - V(nothing) leaves it.
       - V(unused) removes what is as the line has made it, which are directories that are empty, files that hold what the line says, and links that
         lead where it says. A warning names what is left.
-      - V(everything) also removes directories with all that is in them, as C(systemd-tmpfiles --purge) of newer versions does, and that is not
-        brought back by O(rollback). No link is followed, and no mount entered. Directories at the top of the file system are left.
-      - What another file of C(tmpfiles.d) has a line for is always left.
+      - V(everything) also removes directories with all that is in them, and that is not brought back by O(rollback). These are only directories that
+        an earlier task of this module has made for a line of this file, with O(apply=true), as a record on the host says. Others, such as those that
+        were there before, or that systemd has made at boot, are removed if they are empty. No link is followed, and a directory in which something
+        is mounted is left as a whole, as are those at the top of the file system.
+      - What another file of C(tmpfiles.d) has a line for is always left, and what holds such; also if it is spelled another way, over links, with
+        specifiers or in a pattern, and also if it is a package's file of the same name, which this one hides. Where only systemd can tell what a
+        specifier stands for, what it might stand for is left.
+      - A path that somebody else could have led elsewhere is left, as with O(apply).
+      - C(systemd-tmpfiles --purge) of newer versions is something else, as it is for lines with V($) only.
     type: str
     choices: [nothing, unused, everything]
     default: nothing

@@ -136,7 +136,15 @@ EXAMPLES: dict[str, Example] = {
     "service_import_info": Example("service_import_info", {"source": "runit", "path": "/etc/ct-sv"}, {"path": "/nope"}),
     "sysusers": Example(
         "sysusers",
-        {"name": "ct", "lines": [{"type": "u", "name": "ct-user"}, {"type": "m", "name": "ct-user", "group": "ct-group"}], "apply": True},
+        {
+            "name": "ct",
+            "lines": [
+                {"type": "u", "name": "ct-user"},
+                {"type": "g", "name": "ct-group"},
+                {"type": "m", "name": "ct-user", "group": "ct-group"},
+            ],
+            "apply": True,
+        },
         {"lines": [{"type": "u", "name": "ct/user"}]},
         undo=[("sysusers", {"name": "ct", "state": "absent", "purge": True})],
         breaks={"lines": [{"type": "u", "name": "ct-user", "id": "-:ct-none"}], "rollback": True},

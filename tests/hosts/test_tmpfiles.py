@@ -98,6 +98,7 @@ LINES = [
     line("z", "z*", mode="0711", user="daemon"),
     line("w", "given", argument="new"),
     line("d!", "boot", mode="0700"),
+    line("L", "slash", argument="\\x41\\b"),
 ]
 
 
@@ -123,6 +124,7 @@ class TestTmpfiles:
         assert host.read(f"{PLACE}/a b\"c/dash") == "-"
         assert host.read(f"{PLACE}/given") == "new line\n"
         assert not host.exists(f"{PLACE}/boot")
+        assert host.run(f"readlink {PLACE}/slash", check=True).stdout == "\\x41\\b\n"
         # The host's own tool finds nothing to object to in the file, and nothing to do.
         before = host.run(_PICTURE).stdout
         said = host.run("systemd-tmpfiles --create /etc/tmpfiles.d/tf.conf 2>&1", check=True).stdout
@@ -207,6 +209,39 @@ class TestTmpfiles:
         assert host.run("ls /srv/tf-out", check=True).stdout == "x\n"
         host.run("rm -r /srv/tf-out")
 
+    def test_no_user_and_no_mount_leads_it_elsewhere(self, host: Host, tmpfiles: Run) -> None:
+        lines = [line("d", "of/cache/app", age="1us"), line("d", "made"), line("d", "before")]
+        host.run(f"mkdir -p {PLACE}/of/cache/app {PLACE}/before; chown -R deploy {PLACE}/of; touch {PLACE}/before/x", check=True)
+        try:
+            tmpfiles(lines=lines, apply=True)
+            host.run(
+                f"mkdir -p {PLACE}/vault/app {PLACE}/made/a {PLACE}/made/b; touch {PLACE}/vault/app/x {PLACE}/made/a/x; rm -r {PLACE}/of/cache; "
+                f"ln -s ../vault {PLACE}/of/cache; chown -h deploy {PLACE}/of/cache; mount -t tmpfs none {PLACE}/made/b",
+                check=True,
+            )
+            # Systemd itself makes nothing there.
+            done = tmpfiles.once(lines=lines, apply=True)
+            assert done["msg"].startswith(f"lines[0].path: {PLACE}/of/cache/app is left alone, the way to which leads from"), done
+            swept = tmpfiles(lines=lines, clean=True)
+            assert "clean: " in warnings(swept)[0]
+            # So that nobody is told anything else before.
+            for check in (True, False):
+                done = tmpfiles.once(check, lines=lines, state="absent", purge="everything")
+                assert done["removed"] == []
+                (warning,) = warnings(done)
+                reasons = [
+                    f"of/cache/app, the way to which leads from {PLACE}/of/cache, which is user ", f"made, in which {PLACE}/made/b is a mount",
+                    "before, which holds x, and of which no record says",
+                ]  # fmt: skip
+                assert all(f"{PLACE}/{reason}" in warning for reason in reasons), warning
+            assert host.run(f"cd {PLACE}; ls vault/app made/a before", check=True).stdout.split() == [
+                "before:", "x", "made/a:", "x", "vault/app:", "x"
+            ]  # fmt: skip
+        finally:
+            host.run(f"umount {PLACE}/made/b")
+        # What was recorded is ours for later, too.
+        assert tmpfiles(state="absent", lines=lines[1:2], purge="everything")["removed"] == [f"{PLACE}/made"]
+
     def test_a_tree_is_not_left(self, host: Host, tmpfiles: Run) -> None:
         tree = f"{PLACE}/tree"
         host.run(
@@ -278,13 +313,14 @@ class TestSysusers:
             assert sysusers.once(lines=lines, apply=True)["changed"] is False
             assert "tfb" in passwd(host, "tfb")
             # What is used, or not ours, stays.
-            host.run("setpriv --reuid=791 --clear-groups sleep 1000 >/dev/null 2>&1 & echo 'tfb:x' | chpasswd", check=True)
+            # It is that user's when this returns.
+            host.run("systemd-run --unit=tf-busy --uid=791 -p Type=exec sleep 1000; echo 'tfb:x' | chpasswd", check=True)
             kept = sysusers.once(state="absent", purge=True)
             assert kept["changed"]
             assert "whose process " in warnings(kept)[0]
             assert "user tfb, who has not the password" in warnings(kept)[0]
             assert "tfa" in passwd(host, "tfa")
-            host.run("pkill -u 791; for i in $(seq 50); do pgrep -u 791 || break; sleep 0.1; done; usermod -p '!*' tfb", check=True)
+            host.run("systemctl stop tf-busy; usermod -p '!*' tfb", check=True)
             gone = sysusers(state="absent", purge=True, lines=lines)
             assert gone["changed"]
             assert host.run("grep -c '^tf' /etc/passwd /etc/shadow /etc/group /etc/gshadow").stdout == (
@@ -292,7 +328,7 @@ class TestSysusers:
             )
             assert "tfa" not in host.run("cat /etc/group /etc/gshadow", check=True).stdout
         finally:
-            host.run("pkill -u 791; userdel tfa; userdel tfb; groupdel tfg; true")
+            host.run("systemctl stop tf-busy; userdel tfa; userdel tfb; groupdel tfg; true")
 
     @every_version
     def test_bad_lines_are_refused(self, host: Host, sysusers: Run) -> None:

@@ -142,6 +142,11 @@ _SET = {
 }
 
 
+def _made(**made: list[str]) -> str:
+    """The record of what the lines of `kp.conf` have made."""
+    return json.dumps({"version": 1, "file": "kp.conf", "made": made})
+
+
 def _record(*paths: str) -> str:
     """The record of a set that has these files of `_SET`, and has started what is in them."""
 
@@ -620,6 +625,7 @@ SCENARIOS: dict[str, Scenario] = {
             "/etc/tmpfiles.d/kp.conf": f"d {MADE}/full\nd {MADE}/empty 0700 deploy\nL {MADE}/link - - - - full\n",
             f"{MADE}/full/file": "",
             f"{MADE}/empty/x": "",
+            "/var/lib/pidone.systemd/made/tmpfiles/system/kp.json": _made(directories=[f"{MADE}/full", f"{MADE}/empty"]),
         },
         before=f"ln -s full {MADE}/link; rm {MADE}/empty/x; chown deploy {MADE}/empty; chmod 700 {MADE}/empty",
     ),
@@ -634,6 +640,7 @@ SCENARIOS: dict[str, Scenario] = {
         },
         files={
             f"{TREE}/etc/sysusers.d/kp.conf": "u kp-gone 702\n",
+            f"{TREE}/var/lib/pidone.systemd/made/sysusers/system/kp.json": _made(users=["kp-gone"], groups=["kp-gone"]),
             f"{TREE}/etc/passwd": "kp-gone:x:702:702::/:/usr/sbin/nologin\n",
             f"{TREE}/etc/shadow": "kp-gone:!*:19000::::::\n",
             f"{TREE}/etc/group": "kp-gone:x:702:\nkp-b:x:703:kp-gone\n",

@@ -64,7 +64,7 @@ def user(kind: str, name: str | None = "app", **more: t.Any) -> sysusers_line.Li
         (tmp("f", argument="-"), "f /x - - - - \\x2d"),
         (tmp("f", argument='say "x" '), 'f /x - - - - say "x"\\x20'),
         (tmp("f~", argument="Zm9v"), "f~ /x - - - - Zm9v"),
-        (tmp("L+", argument='/a "b\\n'), 'L+ /x - - - - /a "b\\n'),
+        (tmp("L+", argument='/a "b\\n'), 'L+ /x - - - - /a "b\\\\n'),
         (tmp("x", "/x/*", mode="-", group="-"), "x /x/*"),
         (user("u"), "u app"),
         (user("u", id="850", home="/var/lib/a b"), 'u app 850 - "/var/lib/a b"'),

@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
 
 # What systemd-sysusers writes for the password of whom it makes.
 _OURS = "!*"
-_NOT_MADE = "of whom no record says that a task has made it"
+_NOT_MADE = "of which no record says that a task has made it"
 
 
 class Wanted(t.NamedTuple):
@@ -188,6 +188,7 @@ class _Task:
             return
         lines_of_others = self._lines_of_others()
         theirs = wanted_of(lines_of_others, self._specifiers)
+        named = {self._specifiers.expand(line.primary) for line in (*mine, *lines_of_others) if line.primary}
         untold = untold_of([*mine, *lines_of_others], self._specifiers)
         root = self._file.root
         now = read_accounts(root)
@@ -215,18 +216,19 @@ class _Task:
                 continue
             why = why_group_kept(name, now, [*users, *half], gone.members, theirs) if ours else _NOT_MADE
             why = why or next((f"for which {text} may be, too" for start, text in untold if name.startswith(start)), "")
+            why = why or ("which a line names as the group of a user" if name in named else "")
             if why:
                 left.append(f"group {name}, {why}")
             else:
                 groups.append(name)
-        members = [
-            (user, group)
-            for user, group in dict.fromkeys(gone.members)
-            if (user, group) not in theirs.members
-            and ("members", f"{user}:{group}") in self._record
-            and user in now.members(group)
-            and group not in groups
-        ]
+        members = []
+        for user, group in dict.fromkeys(gone.members):
+            if user not in now.members(group) or group in groups or (user, group) in theirs.members:
+                continue
+            if ("members", f"{user}:{group}") in self._record:
+                members.append((user, group))
+            elif user not in (*users, *half):
+                left.append(f"user {user} of group {group}, {_NOT_MADE}")
         # Who is gone is nobody's member any more.
         members += [
             (user, group)

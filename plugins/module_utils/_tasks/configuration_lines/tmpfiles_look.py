@@ -169,9 +169,9 @@ class Look:
             raise Untold
         else:
             found = self._matches(expanded)
+        real = [real_path(path, root) for path in found]
         for path in found:
             check_same_outside(path, root, option)
-        real = [real_path(path, root) for path in found]
         return real if line.letter not in GLOBS else [path for path in real if look_for(path, root) is not None]
 
     def _matches(self, pattern: str) -> list[str]:
