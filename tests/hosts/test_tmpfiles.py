@@ -348,7 +348,7 @@ class TestSysusers:
     def test_a_tree_has_its_own(self, host: Host, sysusers: Run) -> None:
         tree = f"{PLACE}/tree"
         host.run(f"mkdir -p {tree}/etc", check=True)
-        lines = [{"type": "u", "name": "tfa", "id": "793"}, {"type": "m", "name": "tfa", "group": "tfg"}]
+        lines = [{"type": "u", "name": "tfa", "id": "793"}, {"type": "g", "name": "tfg"}, {"type": "m", "name": "tfa", "group": "tfg"}]
         assert sysusers(lines=lines, root=tree, apply=True)["changed"]
         assert "tfa:x:793:793:" in host.read(f"{tree}/etc/passwd")
         assert "tfa" not in host.read("/etc/passwd")
