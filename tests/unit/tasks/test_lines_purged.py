@@ -45,6 +45,8 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # What the program was given to do.
+        self.given: list[tuple[list[str], list[str]]] = []
         self.session = SimpleNamespace(scope="system", root=str(root), uid=0, home="", gone=False)
 
     def write(self, path: str, text: str = "", owner: int = 0) -> None:
@@ -105,6 +107,7 @@ class Bench:
         assert all(mine)
         task = tmpfiles._Task(module, t.cast(t.Any, self.session), file, t.cast(t.Any, mine), not lines)
         task._tool.verify = lambda lines, accounts: []  # type: ignore[method-assign]
+        task._tool.do = lambda args, lines, timeout: self.given.append((list(args), list(lines)))  # type: ignore
         return self._done(task.plan())
 
     def sysusers(self, lines: t.Sequence[str] = (), **more: t.Any) -> Plan:
@@ -150,6 +153,10 @@ def _into_vault(bench: Bench, way: str) -> str:
         bench.link("home/alice/cache", "/vault")
     elif way == "directory of root's that was moved":
         os.rename(bench.root / "vault", bench.root / "home/alice/cache")
+    elif way == "out of it and back":
+        os.rename(bench.root / "vault", bench.root / "home/vault")
+        bench.own("home/vault", ALICE)
+        bench.link("home/alice/cache", "../vault", ALICE)
     elif way == "over another user's":
         bench.make("home/bob", BOB)
         os.rename(bench.root / "vault", bench.root / "home/bob/vault")
@@ -163,7 +170,7 @@ def _into_vault(bench: Bench, way: str) -> str:
 
 WAYS = [
     "absolute", "relative", "link of root's that was moved", "directory of root's that was moved", "over another user's",
-    "in a directory for all", "in a directory for all, absolute",
+    "out of it and back", "in a directory for all", "in a directory for all, absolute",
 ]  # fmt: skip
 
 
@@ -172,7 +179,7 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS)
 def test_no_user_leads_root_elsewhere(bench: Bench, way: str, kind: str) -> None:
     path = _into_vault(bench, way)
-    vault = next(each for each in ("vault", "home/alice/cache", "home/bob/vault") if (bench.root / each / "app/secret").exists())
+    vault = next(each for each in ("vault", "home/alice/cache", "home/bob/vault", "home/vault") if (bench.root / each / "app/secret").exists())
     if kind == "f":
         path = f"{path}/secret"
     elif kind == "L":
@@ -205,10 +212,28 @@ def test_nor_is_anything_applied_there(bench: Bench, way: str) -> None:
 @as_root
 @pytest.mark.parametrize("kind", ["D", "R"])
 def test_nor_removed_by_the_program(bench: Bench, kind: str) -> None:
-    path = _into_vault(bench, "absolute")
-    plan = bench.tmpfiles([f"{kind} {path}"], remove=True, purge="nothing")
-    assert not any(isinstance(step, steps.Sweep) for step in plan.steps)
+    path = _into_vault(bench, "relative")
+    bench.write("srv/there/x/y")
+    bench.link("srv/l", "there")
+    plan = bench.tmpfiles([f"{kind} {path}", f"{kind} /srv/l/x", "R /srv/l/x*"], remove=True, purge="nothing")
     assert f"remove: {bench.root}{path} is left alone" in said(plan)
+    # That line is not among them, and what they name is told by its real path.
+    assert bench.given == [(["--remove"], [f"{kind} /srv/there/x", "R /srv/there/x*"])]
+
+
+@as_root
+def test_nor_cleaned_by_the_program(bench: Bench) -> None:
+    path = _into_vault(bench, "relative")
+    bench.write("srv/there/in/kept")
+    bench.link("srv/l", "there")
+    bench.write("etc/tmpfiles.d/other.conf", "f /srv/there/in/kept\nx /srv/l/%A\n")
+    lines = [f"d {path} - - - 1us", "d /srv/l/in - - - 1us"]
+    plan = bench.tmpfiles(lines, clean=True, purge="nothing")
+    assert f"clean: {bench.root}{path} is left alone" in said(plan)
+    assert bench.given == []
+    bench.write("srv/there/in/old")
+    bench.tmpfiles(lines, clean=True, purge="nothing")
+    assert bench.given == [(["--clean"], ["d /srv/there/in - - - 1us", "X /srv/there/in/kept", "x /srv/l/%A"])]
 
 
 @as_root

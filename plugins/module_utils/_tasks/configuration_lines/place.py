@@ -94,13 +94,9 @@ class ConfigurationFile:
         :raises Unreadable: one cannot be read.
         """
         chosen: dict[str, str] = {}
-        known: list[str] = []
         own = self._real(self._directory)
         for directory in self._search:
             real = self._real(directory)
-            if real in known:
-                continue
-            known.append(real)
             for name in self.tree.names(directory):
                 if name.endswith(".conf") and (real, name) != (own, self.name) and self._is_file(f"{directory}/{name}"):
                     chosen.setdefault(name, f"{directory}/{name}")
