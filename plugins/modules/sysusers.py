@@ -105,8 +105,8 @@ options:
   purge:
     description:
       - Remove users, groups and memberships whose lines are no longer in the file, or go with it. Files of such users stay.
-      - Only who was made by an earlier task of this module for this file, with O(apply=true), as a record on the host says. Left, with a warning, is who
-        was there before, or was made by C(systemd-sysusers) at boot.
+      - Only who was made by an earlier task of this module for this file, with O(apply=true), as a record on the host says (below
+        C(/var/lib/pidone.systemd/made), of a tree in the tree). Left, with a warning, is who was there before, or was made by C(systemd-sysusers) at boot.
       - Of a line of type V(m), the membership goes and nothing else, also where the line had the user or group made.
       - Left, with a warning, is also who has been given a password, whose processes run, for whom another file of C(sysusers.d) has a line (a package's
         file of the same name included, which this one hides), and a group that anybody else is in.

@@ -149,8 +149,9 @@ options:
       - V(unused) removes what is as the line has made it, which are directories that are empty, files that hold what the line says, and links that
         lead where it says. A warning names what is left.
       - V(everything) also removes directories with all that is in them, and that is not brought back by O(rollback). These are only directories that
-        an earlier task of this module has made for a line of this file, with O(apply=true), as a record on the host says. Others, such as those that
-        were there before, or that systemd has made at boot, are removed if they are empty. No link is followed, and a directory in which something
+        an earlier task of this module has made for a line of this file, with O(apply=true), as a record on the host says (below
+        C(/var/lib/pidone.systemd/made), a user's below C(~/.local/state/pidone.systemd/made)). Others, such as those that were there before, or that
+        systemd has made at boot, are removed if they are empty. No link is followed, and a directory in which something
         is mounted is left as a whole, as are those at the top of the file system.
       - What another file of C(tmpfiles.d) has a line for is always left, and what holds such; also if it is spelled another way, over links, with
         specifiers or in a pattern, and also if it is a package's file of the same name, which this one hides. Where only systemd can tell what a

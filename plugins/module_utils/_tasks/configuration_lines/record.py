@@ -53,11 +53,8 @@ class Record:
         return (json.dumps({"version": _VERSION, "file": self._name, "made": made}, indent=1, sort_keys=True) + "\n").encode()
 
     def keep(self, plan: Plan, made: Made, gone: Made) -> None:
-        """Have a plan write down what it makes before it makes anything, and at its end what has gone.
-
-        A plan that has nothing to do writes nothing.
-        """
-        if not plan.steps or not self._path:
+        """Have a plan that has something to do write down what it makes before it makes anything, and at its end what has gone."""
+        if not self._path:
             return
         kinds = {*self._made, *made}
         begun = Record(self._path, self._name, {kind: {*self.names(kind), *made.get(kind, ())} for kind in kinds})

@@ -117,7 +117,8 @@ class _Task:
             self._apply(plan)
         if self._params["purge"]:
             self._purge(plan, [line for line in old if line is not None])
-        self._record.keep(plan, self._made.by_kind(), self._gone_by_now().by_kind())
+        if plan.steps:
+            self._record.keep(plan, self._made.by_kind(), self._gone_by_now().by_kind())
         return plan
 
     def _gone_by_now(self) -> Wanted:

@@ -136,9 +136,10 @@ class _Task:
         for option, verb in (("remove", "--remove"), ("clean", "--clean")):
             if self._params[option]:
                 self._sweep(plan, option, verb)
-        known_before = (path for path in self._record.names("directories") if path not in self._made)
-        self._gone += [path for path in known_before if not self._is_directory(path)]
-        self._record.keep(plan, {"directories": self._made}, {"directories": self._gone})
+        if plan.steps:
+            known_before = (path for path in self._record.names("directories") if path not in self._made)
+            self._gone += [path for path in known_before if not self._is_directory(path)]
+            self._record.keep(plan, {"directories": self._made}, {"directories": self._gone})
         return plan
 
     def _is_directory(self, path: str) -> bool:
