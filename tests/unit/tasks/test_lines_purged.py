@@ -209,6 +209,17 @@ def test_nor_is_anything_applied_there(bench: Bench, way: str) -> None:
     assert bench.has("etc/tmpfiles.d/app.conf")
 
 
+def test_what_no_way_leads_to(bench: Bench) -> None:
+    bench.write("srv/file")
+    bench.link("srv/loop", "loop")
+    for path in ("/srv/file/in/x", "/srv/loop/in"):
+        with pytest.raises(SystemdError, match=r"^lines\[0\].path: "):
+            bench.tmpfiles([f"d {path}"], apply=True)
+        bench.tmpfiles([f"d {path}"])
+        assert "clean: " in said(bench.tmpfiles([f"d {path} - - - 1d"], clean=True))
+        assert f"{path}, which cannot be looked at" in said(bench.tmpfiles())
+
+
 @as_root
 @pytest.mark.parametrize("kind", ["D", "R"])
 def test_nor_removed_by_the_program(bench: Bench, kind: str) -> None:

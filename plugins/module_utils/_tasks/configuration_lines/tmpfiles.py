@@ -192,7 +192,7 @@ class _Task:
                 found += look.differing(index, line)
             except Untold:
                 untold.append(line)
-            except UnsafeWay as e:
+            except Unreadable as e:
                 if self._params["apply"]:
                     raise SystemdError(f"lines[{index}].path: {e.msg}") from e
         return found
@@ -344,7 +344,7 @@ class _Task:
                 continue
             try:
                 paths = look.paths(line, f"lines[{index}].path")
-            except UnsafeWay as e:
+            except Unreadable as e:
                 given.pop()
                 plan.warnings.append(f"{option}: {e.msg}")
                 continue
