@@ -458,6 +458,20 @@ def test_it_is_recorded_what_is_made(app: Bench) -> None:
     assert (app.root / app.record_of("tmpfiles")).stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_gone_is_forgotten(app: Bench) -> None:
+    app.record("tmpfiles", directories=["/run/app", "/var/lib/app", "/srv/gone", "/run/again"])
+    lines = ["d /var/run/app", "d /var/lib/app", "d /var/run/again"]
+    app.tmpfiles(lines)
+    # What a line makes again at boot is as it was.
+    assert app.recorded("tmpfiles") == {"directories": ["/run/again", "/run/app", "/var/lib/app"]}
+    assert app.tmpfiles(lines).steps == []
+    # So where the task before failed at its end.
+    app.record("tmpfiles", directories=["/run/app", "/var/lib/app", "/srv/gone"])
+    plan = app.tmpfiles(lines)
+    assert (plan.changed, len(plan.steps)) == (True, 1)
+    assert app.recorded("tmpfiles") == {"directories": ["/run/app", "/var/lib/app"]}
+
+
 @pytest.mark.parametrize("text", ["{}", "[1]", '{"version": 2, "file": "app.conf", "made": {}}', '{"version": 1, "file": "b.conf", "made": {}}', "x"])
 def test_what_is_no_record_is_an_error(app: Bench, text: str) -> None:
     app.write(app.record_of("tmpfiles"), text)

@@ -53,19 +53,23 @@ class Record:
         return (json.dumps({"version": _VERSION, "file": self._name, "made": made}, indent=1, sort_keys=True) + "\n").encode()
 
     def keep(self, plan: Plan, made: Made, gone: Made) -> None:
-        """Have a plan that has something to do write down what it makes before it makes anything, and at its end what has gone."""
+        """Have a plan write down what it makes before it makes anything, and at its end what has gone.
+
+        That alone is something to do, too, where a task has failed to write it down at its end.
+        """
         if not self._path:
             return
         kinds = {*self._made, *made}
         begun = Record(self._path, self._name, {kind: {*self.names(kind), *made.get(kind, ())} for kind in kinds})
         left = {kind: set(begun.names(kind)).difference(gone.get(kind, ())) for kind in kinds}
         final = Record(self._path, self._name, left)
+        alone = not plan.steps
         if begun.text() != self.text():
             told = f"write down what the lines of {self._name} are going to have made"
             plan.steps.insert(0, Remember(self._path, begun.text(), told, counts=False))
         if final.text() != begun.text():
             told = f"write down what the lines of {self._name} have made"
-            plan.steps.append(Remember(self._path, final.text() if any(left.values()) else None, told, counts=False))
+            plan.steps.append(Remember(self._path, final.text() if any(left.values()) else None, told, counts=alone))
 
     @classmethod
     def of(cls, session: Session, file: ConfigurationFile) -> Record:

@@ -117,22 +117,21 @@ class _Task:
             self._apply(plan)
         if self._params["purge"]:
             self._purge(plan, [line for line in old if line is not None])
-        if plan.steps:
-            self._record.keep(plan, self._made.by_kind(), self._gone_by_now().by_kind())
+        self._record.keep(plan, self._made.by_kind(), self._gone_by_now().by_kind())
         return plan
 
     def _gone_by_now(self) -> Wanted:
-        """Who of the record is there no longer when all is done, by this task or another."""
+        """Who is removed, and who of the record is there no longer, and is not made again at boot by a line of the file."""
+        record, gone = self._record, self._gone
+        if not any(map(record.names, ("users", "groups", "members"))):
+            return gone
         now = read_accounts(self._file.root)
-        made = self._made
-        members = [tuple(each.split(":", 1)) for each in self._record.names("members")]
+        wanted = wanted_of([] if self._absent else self._lines, self._specifiers)
+        members = [(user, group) for user, _colon, group in (each.partition(":") for each in record.names("members"))]
         return Wanted(
-            [*self._gone.users, *(each for each in self._record.names("users") if each not in (*now.users, *made.users))],
-            [*self._gone.groups, *(each for each in self._record.names("groups") if each not in (*now.groups, *made.groups))],
-            [
-                *self._gone.members,
-                *((user, group) for user, group in members if user not in now.members(group) and (user, group) not in made.members),
-            ],
+            [*gone.users, *(name for name in record.names("users") if name not in now.users and name not in wanted.users)],
+            [*gone.groups, *(name for name in record.names("groups") if name not in now.groups and name not in wanted.groups)],
+            [*gone.members, *(each for each in members if each[0] not in now.members(each[1]) and each not in wanted.members)],
         )
 
     # -- who is missing

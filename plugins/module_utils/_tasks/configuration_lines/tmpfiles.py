@@ -136,11 +136,19 @@ class _Task:
         for option, verb in (("remove", "--remove"), ("clean", "--clean")):
             if self._params[option]:
                 self._sweep(plan, option, verb)
-        if plan.steps:
-            known_before = (path for path in self._record.names("directories") if path not in self._made)
-            self._gone += [path for path in known_before if not self._is_directory(path)]
-            self._record.keep(plan, {"directories": self._made}, {"directories": self._gone})
+        self._gone += self._long_gone()
+        self._record.keep(plan, {"directories": self._made}, {"directories": self._gone})
         return plan
+
+    def _long_gone(self) -> list[str]:
+        """Directories of the record that are there no longer, and that no line of the file makes again at boot."""
+        missing = [path for path in self._record.names("directories") if not self._is_directory(path)]
+        if missing and not self._absent:
+            own = Kept(self._tree, self._specifiers)
+            for line in self._lines:
+                own.add(line.type, line.path)
+            missing = [path for path in missing if f"{self._root}{path}" not in own]
+        return missing
 
     def _is_directory(self, path: str) -> bool:
         try:
