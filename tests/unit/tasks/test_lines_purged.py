@@ -636,6 +636,16 @@ def test_whom_a_file_of_a_package_describes_stays(users: Bench, line: str, why: 
     assert "app:x:850:" in accounts(users)[1]
 
 
+def test_with_a_user_or_group_its_memberships_are_forgotten(users: Bench) -> None:
+    users.write("etc/group", GROUP + "new:x:900:alice\nsome:x:901:app\n")
+    users.write("etc/sysusers.d/app.conf", "g new\nm alice new\nu app\nm app some\n")
+    users.record("sysusers", users=["app"], groups=["app", "new"], members=["alice:new", "app:some"])
+    assert said(users.sysusers()) == ""
+    assert accounts(users) == (PASSWD.replace("app:x:850:850::/:/bin/sh\n", ""), GROUP.replace("app:x:850:\n", "") + "some:x:901:\n")
+    assert not users.has(users.record_of("sysusers"))
+    assert users.sysusers().steps == []
+
+
 def test_it_is_recorded_who_is_made_and_who_has_gone(users: Bench) -> None:
     users.record("sysusers", users=["app", "long-gone"], groups=["app"], members=["alice:adm"])
     module, file = users._file("sysusers", {"apply": True, "purge": True})

@@ -131,7 +131,11 @@ class _Task:
         return Wanted(
             [*gone.users, *(name for name in record.names("users") if name not in now.users and name not in wanted.users)],
             [*gone.groups, *(name for name in record.names("groups") if name not in now.groups and name not in wanted.groups)],
-            [*gone.members, *(each for each in members if each[0] not in now.members(each[1]) and each not in wanted.members)],
+            [
+                *gone.members,
+                *(each for each in members if each[0] in gone.users or each[1] in gone.groups),
+                *(each for each in members if each[0] not in now.members(each[1]) and each not in wanted.members),
+            ],
         )
 
     # -- who is missing
