@@ -472,6 +472,16 @@ def test_what_is_gone_is_forgotten(app: Bench) -> None:
     assert app.recorded("tmpfiles") == {"directories": ["/run/app", "/var/lib/app"]}
 
 
+def test_what_goes_with_a_directory_is_forgotten(app: Bench) -> None:
+    app.make("run/app/in")
+    app.make("run/app2")
+    app.record("tmpfiles", directories=["/run/app", "/run/app/in", "/run/app2", "/var/lib/app"])
+    lines = ["d /var/lib/app"]
+    app.tmpfiles(lines)
+    assert app.recorded("tmpfiles") == {"directories": ["/run/app2", "/var/lib/app"]}
+    assert app.tmpfiles(lines).steps == []
+
+
 @pytest.mark.parametrize("text", ["{}", "[1]", '{"version": 2, "file": "app.conf", "made": {}}', '{"version": 1, "file": "b.conf", "made": {}}', "x"])
 def test_what_is_no_record_is_an_error(app: Bench, text: str) -> None:
     app.write(app.record_of("tmpfiles"), text)

@@ -141,14 +141,14 @@ class _Task:
         return plan
 
     def _long_gone(self) -> list[str]:
-        """Directories of the record that are there no longer, and that no line of the file makes again at boot."""
+        """Directories of the record that are there no longer, or go with others, and that no line of the file makes again at boot."""
         missing = [path for path in self._record.names("directories") if not self._is_directory(path)]
         if missing and not self._absent:
             own = Kept(self._tree, self._specifiers)
             for line in self._lines:
                 own.add(line.type, line.path)
             missing = [path for path in missing if f"{self._root}{path}" not in own]
-        return missing
+        return [*missing, *(path for path in self._record.names("directories") if path.startswith(tuple(f"{each}/" for each in self._gone)))]
 
     def _is_directory(self, path: str) -> bool:
         try:
