@@ -26,6 +26,7 @@ CHECK_MODE_ONLY = ("run", "init_handover")
 
 # Options with which the module's task would be right.
 GOOD: dict[str, dict[str, t.Any]] = {
+    "configuration": {"name": "pstore", "settings": {"PStore": {"Storage": "none"}}},
     "credential": {"name": "bad-input", "content": "secret"},
     "init_handover": {"state": "finished"},
     "journal_info": {"lines": 1},

@@ -53,6 +53,7 @@ TASKS: dict[str, tuple[str, dict[str, t.Any]]] = {
     "run later": ("run", {"name": "nr-r", "command": ["/bin/echo", "$HOME"], "on_calendar": ["*-12-24 03:00"]}),
     "unit": ("unit", {"name": ["nr-a.service"], "state": "restarted", "enabled": True, "settle": "0"}),
     "manager": ("manager", {"environment": {"NR_A": "1"}, "log_level": "notice"}),
+    "configuration": ("configuration", {"name": "system", "dropin": "nr", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}}),
     "user_manager": ("user_manager", {"name": ["nosudo"]}),
     "credential": ("credential", {"name": "nr", "content": "secret", "unit": "nr-a.service"}),
 }

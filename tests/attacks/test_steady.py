@@ -72,6 +72,7 @@ _TASKS: dict[str, Task] = {
     "resource_control, user": ("resource_control", {"name": ["st-a.service"], "properties": {"TasksMax": 77}, **_USER}),
     "manager": ("manager", {"environment": {"ST_A": "1", "ST_B": None}, "log_level": "notice", "default_target": "multi-user"}),
     "manager, user": ("manager", {"environment": {"ST_A": "1"}, **_USER}),
+    "configuration": ("configuration", {"name": "system", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}, "purge": True}),
     "user_manager": ("user_manager", {"name": ["root", "nosudo"]}),
     "credential": ("credential", {"name": "st", "content": "secret", "unit": "st-a.service"}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),

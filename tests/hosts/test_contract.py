@@ -65,6 +65,26 @@ class Example(t.NamedTuple):
 
 
 EXAMPLES: dict[str, Example] = {
+    "configuration": Example(
+        "configuration",
+        {"name": "user", "dropin": "ct", "settings": {"Manager": {"DefaultEnvironment": {"CT_A": "1 2"}}}},
+        {"settings": {"Manager": {"DefaultEnvironments": {"A": "1"}}}},
+        undo=[("configuration", {"name": "user", "dropin": "ct", "state": "absent"})],
+    ),
+    "configuration of the journal": Example(
+        "configuration",
+        {"name": "journald", "dropin": "ct", "settings": {"Journal": {"SystemMaxUse": "64M"}}},
+        {"settings": {"Journal": {"SystemMaxUse": "much"}}},
+        undo=[("configuration", {"name": "journald", "dropin": "ct", "state": "absent"})],
+    ),
+    "configuration of logins": Example(
+        "configuration",
+        {"name": "logind", "dropin": "ct", "settings": {"Login": {"UserStopDelaySec": "9s"}}},
+        {"settings": {"Login": {"UserStopDelaySec": "soon"}}},
+        undo=[("configuration", {"name": "logind", "dropin": "ct", "state": "absent"})],
+        # Nobody but logind knows what it takes.
+        breaks={"settings": {"Login": {"RuntimeDirectorySize": "much"}}},
+    ),
     "credential": Example(
         "credential",
         {"name": "ct", "content": "secret", "unit": "ct-a.service"},
@@ -154,7 +174,7 @@ APART = {"init_handover", "service_handover", "service_import_plan", "service_mi
 # They work on the controller, after the host or without it, and ansible-core says that they cannot be in the background.
 ON_CONTROLLER = {"service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
 # What of them a user's manager has none of.
-NOT_OF_USERS = {"manager of the system"}
+NOT_OF_USERS = {"configuration of logins", "configuration of the journal", "manager of the system"}
 # Modules that can do so only with a newer systemd than that of the hosts here: tests/hosts/test_credential.py.
 LATER = {"credential"}
 

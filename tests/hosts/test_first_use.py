@@ -35,6 +35,7 @@ DEPLOY = tasks(
     run={"command": ["/bin/true"], "name": "fu-run", **WHOSE},
     run__at={"command": ["/bin/true"], "name": "fu-at", "on_active": "1h", **WHOSE},
     manager={"environment": {"FU_A": "1"}, **WHOSE},
+    configuration={"name": "user", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}, **WHOSE},
     unit_info={"name": ["fu-app"], "properties": ["MainPID"], "processes": True, "dependencies": True, **WHOSE},
     timer_info={**WHOSE},
     manager_info={"unit_times": True, **WHOSE},
@@ -50,6 +51,7 @@ UNDO = tasks(
     unit_file__dropin={"name": "fu-app", "dropin": "10-x", "state": "absent", **WHOSE},
     unit_file={"name": "fu-app", "state": "absent", "enabled": False, "started": False, **WHOSE},
     manager={"environment": {"FU_A": None}, **WHOSE},
+    configuration={"name": "user", "state": "absent", **WHOSE},
     user_manager={"name": USER, "linger": False},
 )
 STOP = f"loginctl disable-linger {USER}; systemctl stop user@$(id -u {USER})"
@@ -73,7 +75,7 @@ def test_check_mode_foretells_the_first_deployment(own: Host) -> None:
     assert differ == {"unit"}
     steps = {result.task: result.result.get("steps") for result in done.results}
     for result in planned.results:
-        if result.task in ("unit_file", "unit_file__dropin", "timer", "manager"):
+        if result.task in ("unit_file", "unit_file__dropin", "timer", "manager", "configuration"):
             assert result.result["steps"] == steps[result.task], result.task
     again = own.playbook(DEPLOY).ok()
     assert {result.task for result in again.results if result.changed} == {"run"}
@@ -104,7 +106,8 @@ def test_a_real_run_says_what_is_missing(own: Host) -> None:
     own.run(f"useradd -m {USER}", check=True)
     for task in DEPLOY[0]["tasks"][2:-1]:
         module = next(key for key in task if key != "name")
-        if task["name"] == "unit_file__dropin":
+        if task["name"] in ("unit_file__dropin", "configuration"):
+            # They write a file, which the manager reads when it starts.
             continue
         result = own.ansible(module, task[module])
         assert f"the service manager of user {USER} is not running" in result["msg"]
@@ -129,7 +132,7 @@ def test_undoing_where_the_manager_is_gone(own: Host) -> None:
     planned = own.playbook(UNDO[:1], "--check").ok()
     done = own.playbook(UNDO).ok()
     changed = {result.task for result in done.results if result.changed}
-    assert changed == {"timer", "unit", "resource_control", "unit_file__dropin", "unit_file"}
+    assert changed == {"timer", "unit", "resource_control", "unit_file__dropin", "unit_file", "configuration"}
     assert {result.task for result in planned.results if result.changed} - {"timer__purge"} == changed
     assert "daemon-reload" not in str([result.result.get("steps") for result in done.results])
     left = own.run(f"find /home/{USER}/.config /home/{USER}/.local/share -name 'fu-*' 2>/dev/null").stdout

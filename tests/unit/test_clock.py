@@ -39,6 +39,8 @@ EXCEPTIONS = {
     "_kept/writing.py": {"tidy": "times of files; what is removed too early is brought again"},
     "_sources/runit/supervisor.py": {"_see_it_run": "runsv tells since when by it; bounded"},
     "_systemd/freshness.py": {"surely_fresh": "times of files, by the clock as it was and as it is"},
+    "_tasks/configuration/read.py": {"is_newer": "the time of a file, by the clock as it was and as it is"},
+    "_tasks/configuration/task.py": {"_plan": "lines of the journal, which tells their times"},
     "_tasks/handover/steps.py": {"_look": "old supervisors tell since when by it; bounded"},
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
     "_tasks/run/service.py": {"next_elapse": "said to people"},

@@ -29,6 +29,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was
     LingerWas,
     SettingWas,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import ReadAgain
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 
 _PERSISTENT = b"[Timer]\nPersistent=yes\n"
@@ -433,5 +434,6 @@ KINDS: dict[str, type[Note]] = {
         EnvironmentWas,
         SettingWas,
         LingerWas,
+        ReadAgain,
     )
 }

@@ -30,6 +30,7 @@ ANSWERS = {
     "Reload": "",
     "Reexecute": "",
     "RefUnit": "",
+    "KillUnit": "",
     "ResetFailedUnit": "",
     "SetUnitProperties": "",
     "UnsetAndSetEnvironment": "",

@@ -9,16 +9,20 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, connect
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, Connection, connect
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as, find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import (
     Manager,
     explain,
+    open_manager,
     private_socket,
     system_bus,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import list_small
 
 _LINGER = "/var/lib/systemd/linger"
 # Seconds that a manager may take to answer, before it is taken for one that is not up yet.
@@ -42,21 +46,27 @@ def _escaped(name: str) -> str:
     return "".join(special.get(chr(b), chr(b)) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in plain)
 
 
+def _reach(jeepney: tuple[t.Any, t.Any]) -> Connection:
+    """Connect to logind, over the system's bus.
+
+    :raises BusUnreachable: there is no bus.
+    """
+    low_level, auth = jeepney
+    try:
+        path, peer = system_bus()
+        return connect(path, low_level, auth, "org.freedesktop.login1", who="logind, over the bus,", peer_uid=peer)
+    except BusUnreachable as e:
+        raise BusUnreachable(
+            f"cannot reach logind: {e.msg}; it needs the system bus, so install dbus (or dbus-broker) and start it"
+        ) from e
+
+
 def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) -> None:
     """Turn lingering on or off for users, all in one round trip.
 
     :raises SystemdError: logind cannot be reached or refuses.
     """
-    low_level, auth = jeepney
-    try:
-        path, peer = system_bus()
-        connection = connect(
-            path, low_level, auth, "org.freedesktop.login1", who="logind, over the bus,", peer_uid=peer
-        )
-    except BusUnreachable as e:
-        raise BusUnreachable(
-            f"cannot reach logind: {e.msg}; it needs the system bus, so install dbus (or dbus-broker) and start it"
-        ) from e
+    connection = _reach(jeepney)
     connection.known = {**connection.known, "SetUserLinger": ""}
     with connection:
         path, face = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
@@ -98,3 +108,49 @@ def wait_for(uids: t.Sequence[int], up: bool, deadline: float, jeepney: tuple[t.
 
 def _in_time(deadline: float) -> float:
     return min(_ANSWER, max(0.1, deadline - time.monotonic()))
+
+
+def has_heard(timeout: float) -> None:
+    """Wait until logind has acted on a signal that it was sent.
+
+    It takes one event at a time, those first that came first. So it answers a second question only when it has seen to what came
+    before the first one.
+
+    :param timeout: seconds.
+    """
+    deadline = time.monotonic() + timeout
+    with _reach(import_jeepney()) as connection:
+        for _time in range(2):
+            connection.call_many([Call("/org/freedesktop/login1", "org.freedesktop.DBus.Peer", "Ping")], deadline)
+
+
+def running() -> list[int]:
+    """The users whose managers run, as far as their sockets tell."""
+    names = [name for name in list_small("/run/user") if is_digits(name)]
+    return sorted(int(name) for name in names if os.path.exists(f"/run/user/{name}/systemd/private"))
+
+
+def users_read_again(
+    anew: bool, deadline: float, reexecute: t.Callable[[Manager, float], None]
+) -> list[str]:
+    """Have the managers of all users read their files again, each as that user; returns why some did not.
+
+    :param anew: whether by replacing each by a new process of its own.
+    :param deadline: on the clock of `time.monotonic()`.
+    :param reexecute: does that to a manager, within so many seconds.
+    """
+    jeepney, failed = import_jeepney(), []
+    for uid in running():
+        # No user can have the others wait for more than that.
+        patience = _in_time(deadline)
+        try:
+            with acting_as(find_account(str(uid))), open_manager(
+                "user", str(uid), lambda: jeepney, patience
+            ) as manager:
+                if anew:
+                    reexecute(manager, patience)
+                else:
+                    manager.reload(patience)
+        except SystemdError as e:
+            failed.append(f"the manager of user {uid} goes on with its former settings: {e.msg}")
+    return failed

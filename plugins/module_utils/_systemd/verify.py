@@ -58,8 +58,6 @@ _INSTANCE = re.compile("(?<!%)(?:%%)*%[iI]")
 _TOLD_AS_WRITTEN = ("Unit",)
 # With less, dependencies are not even read; what is said of other units' files is left out here.
 _RECURSIVE = "--recursive-errors=one"
-# Problems of a file that a message names.
-_TOLD = 20
 _UNCHECKED = Problem(0, "", "systemd-analyze is not installed here, values have not been checked")
 
 
@@ -288,18 +286,6 @@ def _is_of_instance(said: str, item: Assignment | None) -> bool:
     if item.key in _TOLD_AS_WRITTEN:
         return bool(words)
     return instance is not None and any(word not in said for word in words)
-
-
-def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
-    """Problems as one message for the user.
-
-    :param what: the file, for the first line.
-    :param done: what has been done about it ("nothing has been changed").
-    """
-    told = [f"  {problem!s}" for problem in problems[:_TOLD]]
-    if len(problems) > _TOLD:
-        told.append(f"  and {len(problems) - _TOLD} more")
-    return f"{what} {done}:\n" + "\n".join(told)
 
 
 def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitPaths) -> tuple[str | None, str]:

@@ -94,6 +94,13 @@ def _named(*names: str, calendar: str = _FARTHER, **more: t.Any) -> list[dict[st
     return [{"name": name, "OnCalendar": calendar, "command": [JOB, "kp"], **more} for name in names]
 
 
+def _settings(text: str) -> str:
+    return (
+        "# Written by Ansible (pidone.systemd.configuration); what is changed here is lost.\n"
+        f"# pidone.systemd.configuration marker: kp\n\n{text}"
+    )
+
+
 A, B = "kp-a.service", "kp-b.service"
 _AB = {f"{SYSTEM}/{A}": service(), f"{SYSTEM}/{B}": service(2)}
 _FALSE = "[Unit]\nDescription=kp\n[Service]\nType=oneshot\nExecStart=/bin/false\n[Install]\nWantedBy=multi-user.target\n"
@@ -392,6 +399,31 @@ SCENARIOS: dict[str, Scenario] = {
         up=(A,),
         units=(A,),
         other=_RESTART,
+    ),
+    # -- configuration
+    "configuration-manager": Scenario(
+        "configuration",
+        {"name": "system", "settings": {"Manager": {"DefaultTimeoutStartSec": "77s"}}, "marker": "kp", "purge": True},
+        files={"/etc/systemd/system.conf.d/10-kp.conf": _settings("[Manager]\nDefaultTimeoutStartSec=66s\n"), f"{SYSTEM}/{A}": service()},
+        again="systemctl daemon-reload",
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
+    "configuration-signal-fails": Scenario(
+        "configuration",
+        {"name": "logind", "settings": {"Login": {"UserStopDelaySec": "77s", "RuntimeDirectorySize": "much"}}},
+        files={"/etc/systemd/logind.conf.d/50-ansible.conf": "[Login]\nUserStopDelaySec=66s\n"},
+        again="systemctl kill -s HUP systemd-logind",
+        fails=True,
+    ),
+    "configuration-user": Scenario(
+        "configuration",
+        {"name": "user", "settings": {"Manager": {"DefaultTimeoutStartSec": "77s"}}, **_OF_USER},
+        files={f"{USERS}/{A}": service(1, "default.target")},
+        up=(A,),
+        units=(A,),
+        other=_RESTART_USERS,
     ),
     # -- manager, user_manager
     "manager-target": Scenario(

@@ -108,8 +108,22 @@ PLACES: dict[str, Place] = {
     "_tasks.manager.task.SetLogging": Place(
         lambda cls, b: cls("LogLevel", "info", "debug"), "manager.set_manager_property"
     ),
-    "_tasks.manager.task.Reexecute": Place(lambda cls, b: cls(), "manager.call"),
+    "_engine.read_again.Reexecute": Place(lambda cls, b: cls(), "manager.call"),
     "_tasks.manager.task.Isolate": Place(lambda cls, b: cls("a.target"), "manager.enqueue"),
+    "_tasks.configuration.steps.WriteSettings": Place(
+        lambda cls, b: cls(f"{b.folder}/new.d/x.conf", b"x", None, b.tools, False, None), f"{_FILES}:replace"
+    ),
+    "_tasks.configuration.steps.RemoveSettings": Place(
+        lambda cls, b: cls(b.file, b.saved, b.tools, None), f"{_FILES}:remove"
+    ),
+    "_tasks.configuration.steps.ReloadDaemon": Place(lambda cls, b: cls("a.service"), "manager.enqueue"),
+    "_tasks.configuration.steps.HangUp": Place(lambda cls, b: cls(("a.service",)), "manager.call"),
+    "_tasks.configuration.steps.UsersReadAgain": Place(
+        lambda cls, b: cls(False), "_tasks.configuration.steps:users_read_again"
+    ),
+    "_tasks.configuration.steps.SeeWhatIsSaid": Place(
+        lambda cls, b: cls(b.file, [], "a.service", 0.0), "_tasks.configuration.steps:sync_journal"
+    ),
     "_tasks.user_manager.task.SetLinger": Place(
         lambda cls, b: cls({"root": 0}, True, None), "_tasks.user_manager.task:set_linger", _LOGIND
     ),

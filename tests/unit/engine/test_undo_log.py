@@ -478,6 +478,7 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
         way_back.EnvironmentWas({"A": "1", "B": None}, {"A": None, "B": "\udcff"}),
         way_back.SettingWas("LogLevel", "info", "debug"),
         way_back.LingerWas({"deploy": 1000}, True),
+        way_back.ReadAgain("signal", "systemd-logind.service"),
     ]
     assert {note.kind for note in notes} == way_back.KINDS.keys()
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})

@@ -16,6 +16,8 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.kinds import (
+    LIMITS,
+    NICE,
     Boolean,
     BusProperty,
     Choice,
@@ -24,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     Number,
     NumberSet,
     Plain,
-    Size,
     Text,
     TimeSpan,
     is_boolean,
@@ -681,44 +682,6 @@ class Condition(Kind):
         return [(kind, ("a(sbbs)", [(name, *value)] if value else []))]
 
 
-class Limit(Kind):
-    """A resource limit, as (soft, hard); `one` is the kind of each."""
-
-    def __init__(self, one: Kind) -> None:
-        self._one = one
-
-    def parse(self, text: str, label: str) -> tuple[int, int]:
-        soft, colon, hard = text.partition(":")
-        low = self._one_of(soft, label)
-        high = self._one_of(hard, label) if colon else low
-        if low > high:
-            raise BadInput(f"{label}: the soft limit {plain(soft)} is above the hard limit {plain(hard)}")
-        return low, high
-
-    def _one_of(self, text: str, label: str) -> int:
-        return INFINITY if text == "infinity" else int(self._one.parse(text, label))
-
-    def to_bus(self, name: str, value: tuple[int, int]) -> list[BusProperty]:
-        return [(name, ("t", value[1])), (f"{name}Soft", ("t", value[0]))]
-
-
-class Seconds(TimeSpan):
-    """A time span of whole seconds, rounded up."""
-
-    def parse(self, text: str, label: str) -> int:
-        return -(-super().parse(text, label) // 1_000_000)
-
-
-NICE = Number(-20, 19, "i")
-
-
-class NiceLimit(Number):
-    """A signed number is a nice level, the limit counts from the other end."""
-
-    def parse(self, text: str, label: str) -> int:
-        return 20 - NICE.parse(text, label) if text[:1] in ("+", "-") else super().parse(text, label)
-
-
 class Commands(Kind):
     """A command line, as (path, arguments from the 0th on, flags); empty for none.
 
@@ -753,9 +716,6 @@ _UNITS = Plain("as", functools.partial(split_words, escapes=KEEP), collects=True
 _SIGNAL = Plain("i", parse_signal)
 _UNSIGNED = Number(0, HIGHEST["u"], "u")
 _CONDITION = Condition()
-# Some limits count bytes, some a time, of which a number without a unit is microseconds.
-_SIZE_LIMIT = Limit(Size())
-_NUMBER_LIMIT = Limit(Number(0, INFINITY - 1))
 
 # Kinds of value, and the directives of each kind. What is not here is taken by the type that systemd itself tells of it
 # (see `_KIND_OF_TYPE`), so that directives of later versions work where their values are plain ones.
@@ -855,11 +815,7 @@ _ROWS: tuple[tuple[Kind, str], ...] = (
     (Plain("a(sst)", _open_file, collects=True), "OpenFile"),
     (Calendar(), "OnCalendar"),
     (Monotonic(), "OnActiveSec OnBootSec OnStartupSec OnUnitActiveSec OnUnitInactiveSec"),
-    (_SIZE_LIMIT, "LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitAS LimitMEMLOCK LimitMSGQUEUE"),
-    (_NUMBER_LIMIT, "LimitNOFILE LimitNPROC LimitLOCKS LimitSIGPENDING LimitRTPRIO"),
-    (Limit(Seconds()), "LimitCPU"),
-    (Limit(TimeSpan(bare="us")), "LimitRTTIME"),
-    (Limit(NiceLimit(0, INFINITY - 1)), "LimitNICE"),
+    *((kind, name) for name, kind in LIMITS.items()),
 )
 DIRECTIVES: dict[str, Kind] = {name: kind for kind, names in _ROWS for name in names.split()}
 # What `systemd --dump-configuration-items` calls the types of values that need no knowledge of the directive.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     INFINITY,
@@ -411,3 +411,68 @@ class Mode(Plain):
         if isinstance(value, int) and not isinstance(value, bool) and value > 7:
             raise BadInput(f"{label}: {shown(value)} is a number; write file modes as text in quotes, such as '0755'")
         return super().text(value, label)
+
+
+class Limit(Kind):
+    """A resource limit, as (soft, hard); `one` is the kind of each."""
+
+    signature = "t"
+
+    def __init__(self, one: Kind) -> None:
+        self._one = one
+
+    def parse(self, text: str, label: str) -> tuple[int, int]:
+        soft, colon, hard = text.partition(":")
+        low = self._one_of(soft, label)
+        high = self._one_of(hard, label) if colon else low
+        if low > high:
+            raise BadInput(f"{label}: the soft limit {plain(soft)} is above the hard limit {plain(hard)}")
+        return low, high
+
+    def _one_of(self, text: str, label: str) -> int:
+        return INFINITY if text == "infinity" else int(self._one.parse(text, label))
+
+    def bus_names(self, name: str) -> tuple[str, ...]:
+        return (name, f"{name}Soft")
+
+    def to_bus(self, name: str, value: tuple[int, int]) -> list[BusProperty]:
+        return [(name, ("t", value[1])), (f"{name}Soft", ("t", value[0]))]
+
+    def from_bus(self, value: t.Any) -> tuple[int, int]:
+        high, low = (super(Limit, self).from_bus(each) for each in value)
+        return low, high
+
+    def words(self, value: tuple[int, int]) -> list[str]:
+        low, high = ("infinity" if each == INFINITY else "".join(self._one.words(each)) for each in value)
+        return [low if low == high else f"{low}:{high}"]
+
+
+class Seconds(TimeSpan):
+    """A time span of whole seconds, rounded up."""
+
+    def parse(self, text: str, label: str) -> int:
+        return -(-super().parse(text, label) // 1_000_000)
+
+    def words(self, value: int) -> list[str]:
+        return [f"{value}s"]
+
+
+NICE = Number(-20, 19, "i")
+
+
+class NiceLimit(Number):
+    """A signed number is a nice level, the limit counts from the other end."""
+
+    def parse(self, text: str, label: str) -> int:
+        return 20 - NICE.parse(text, label) if text[:1] in ("+", "-") else super().parse(text, label)
+
+
+_NUMBER_LIMIT = Limit(Number(0, INFINITY - 1))
+# Some limits count bytes, some a time, of which a number without a unit is microseconds.
+LIMITS: dict[str, Kind] = {
+    **dict.fromkeys("LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitAS LimitMEMLOCK LimitMSGQUEUE".split(), Limit(Size())),
+    **dict.fromkeys("LimitNOFILE LimitNPROC LimitLOCKS LimitSIGPENDING LimitRTPRIO".split(), _NUMBER_LIMIT),
+    "LimitCPU": Limit(Seconds()),
+    "LimitRTTIME": Limit(TimeSpan(bare="us")),
+    "LimitNICE": Limit(NiceLimit(0, INFINITY - 1)),
+}

@@ -30,7 +30,7 @@ _SECTION_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 _KEY_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 # Directives whose value is a list of NAME=VALUE words: there, each item of a YAML list is one of them.
-_VARIABLES = frozenset(("Environment", "LogExtraFields"))
+_VARIABLES = frozenset(("Environment", "LogExtraFields", "DefaultEnvironment", "ManagerEnvironment"))
 # YAML's bare `null` is a word of systemd's here, and an empty value would be refused.
 _NULL_IS_A_WORD = frozenset(("StandardInput", "StandardOutput", "StandardError"))
 # YAML 1.1 turns 0755 into 493; nobody can tell afterwards what was written.
@@ -146,6 +146,18 @@ def bounded(problems: list[Problem]) -> list[Problem]:
     if len(problems) <= MOST_PROBLEMS + 1:
         return problems
     return [*problems[:MOST_PROBLEMS], Problem(0, "", f"and {len(problems) - MOST_PROBLEMS} more problems")]
+
+
+def explain(problems: t.Sequence[Problem], what: str, done: str) -> str:
+    """Problems as one message for the user.
+
+    :param what: the file, for the first line.
+    :param done: what has been done about it ("nothing has been changed").
+    """
+    told = [f"  {problem!s}" for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        told.append(f"  and {len(problems) - MOST_PROBLEMS} more")
+    return f"{what} {done}:\n" + "\n".join(told)
 
 
 def _bytes_of(line: str) -> int:

@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.handover.back import (
     GiveBack,
@@ -326,7 +326,7 @@ def verify(task: Task, items: t.Sequence[Item]) -> None:
     import tempfile
 
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import load_table
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import verify_units
 
     scratch = tempfile.mkdtemp(prefix="verify-", dir=task.module.tmpdir)
     try:

@@ -21,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links impo
     link_directories,
     read_links,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, explain, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.record import Record, has_text, picture
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.steps import Keep, PutBack, leads
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.init.switch import (
@@ -83,7 +83,7 @@ class Preparation:
 
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import load_table
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import verify_units
 
         texts: dict[str, tuple[UnitText, str]] = {}
         for path, raw in self.files.items():

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import re
-import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
@@ -19,9 +17,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
@@ -98,29 +97,6 @@ class SetLogging(Step):
     def apply(self, ctx: Context) -> bool:
         self.note(ctx, self._was)
         ctx.manager.set_manager_property(self._name, self._after)
-        return True
-
-
-class Reexecute(Step):
-    """Replace the manager's process by a new one, and wait until that one answers."""
-
-    def describe(self) -> str:
-        return "daemon-reexec"
-
-    def apply(self, ctx: Context) -> bool:
-        # The manager goes away instead of answering; what answers next is the new one.
-        try:
-            ctx.manager.call("Reexecute", doing="re-execute the manager", timeout=ctx.timeout)
-        except (BusUnreachable, BusTimeout):
-            pass
-        ctx.manager.connection.close()
-        deadline = ctx.deadline()
-        while not ctx.manager.revive(deadline):
-            if time.monotonic() > deadline:
-                raise SystemdError(
-                    f"the manager did not answer again within {ctx.timeout:g} s after daemon-reexec; see its log, or give more time "
-                    "in `timeout`"
-                )
         return True
 
 

@@ -12,7 +12,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import SEARCH_PATH, program_problem
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain, parse
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -71,7 +71,7 @@ def verify(task: Task, states: t.Sequence[TimerState]) -> None:
         return
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify_units
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import verify_units
 
     texts = {name: (parse(t.cast(str, file.wanted)), t.cast(str, file.wanted)) for name, (file, _state) in new.items()}
     for name, (text, _raw) in texts.items():

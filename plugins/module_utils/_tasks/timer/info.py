@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import check_marker
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -37,7 +38,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.option
     EVENTS,
     MONOTONIC,
     SWITCHES,
-    check_marker,
     check_next,
     check_timer_name,
     marker_of,

@@ -17,6 +17,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command, split_program
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import check_marker, head
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import marker_of as _marker_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse, render
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import INFINITY, parse_timespan
 
@@ -42,9 +44,6 @@ TIMER_ARGUMENTS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent"]},
 }
 
-_HEADER = "# Written by Ansible (pidone.systemd.timer); what is changed here is lost.\n"
-_MARK = "# pidone.systemd.timer marker: "
-_MARKER_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@/+ ")
 _SHELL_WORDS = ("|", "||", "&", "&&", ">", ">>", "<", "<<", "2>&1")
 _TRUE = ("yes", "y", "true", "t", "on", "1")
 _FALSE = ("no", "n", "false", "f", "off", "0")
@@ -207,7 +206,7 @@ class TimerWish:
 
     def texts(self, marker: str) -> dict[str, str]:
         """Name and text of each unit file that shall be there."""
-        mark = f"{_HEADER}{_MARK}{marker}\n"
+        mark = head("timer", marker)
         wanted = {self.name: mark + _render(self.timer_sections, f"{self.where}timer")}
         if self.service_sections is not None:
             wanted[self.service] = mark + _render(self.service_sections, f"{self.where}service")
@@ -347,23 +346,9 @@ def check_timer_name(name: t.Any, option: str = "name") -> str:
     return full
 
 
-def check_marker(marker: str) -> None:
-    """Refuse a marker that would not come back out of a comment as it went in."""
-    if not marker or len(marker) > 100 or marker != marker.strip() or not _MARKER_CHARS.issuperset(marker):
-        raise BadInput(
-            f"marker: {shown(marker)} cannot be written into a comment; use letters, digits, blanks and any of - _ . : @ / +, "
-            "100 characters at most"
-        )
-
-
 def marker_of(content: bytes) -> str | None:
     """The marker of a unit file that this module wrote; None of any other."""
-    for line in content[:1000].split(b"\n"):
-        if not line.startswith(b"#"):
-            break
-        if line.startswith(_MARK.encode()):
-            return line[len(_MARK) :].decode("utf-8", "replace").strip()
-    return None
+    return _marker_of("timer", content)
 
 
 def changed_sections(before: bytes | None, wanted: str) -> set[str] | None:

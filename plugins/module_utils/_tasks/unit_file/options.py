@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import (
     UnitText,
+    explain,
     parse,
     render,
     split_lines,
@@ -112,7 +113,6 @@ def _wanted(params: dict[str, t.Any]) -> tuple[str, UnitText]:
         raise BadInput(f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller")
     text = parse(raw)
     if text.problems:
-        from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain
 
         raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
     if not raw.strip() and params["dropin"] is None:

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import result_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.attributes import Attributes
@@ -123,7 +124,7 @@ def check_text(asked: Asked, place: Place) -> list[str]:
         return []
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.known import table_for
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import scratch_directory
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import explain, verify
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.verify import verify
 
     told: list[str] = []
     with scratch_directory() as scratch:

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is there before a plan: the drop-in, others of its marker, who reads them, and what is in force."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+import typing as t
+
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier import import_jeepney
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import connect, get_property
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import kind_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import system_bus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import HEAD, marker_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import SettingsFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
+
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.options import Asked
+
+# Daemons that tell their settings on the bus, under the names of these: bus name, path, interface.
+_TELLING = {
+    "logind": ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"),
+    "resolved": ("org.freedesktop.resolve1", "/org/freedesktop/resolve1", "org.freedesktop.resolve1.Manager"),
+    "timesyncd": ("org.freedesktop.timesync1", "/org/freedesktop/timesync1", "org.freedesktop.timesync1.Manager"),
+}
+# What they call otherwise; and types of values that are no settings any more, such as addresses in bytes.
+_BUS_NAMES = {"NTP": "SystemNTPServers", "FallbackNTP": "FallbackNTPServers"}
+_PLAIN = (bool, int, str)
+# Of these there are properties that tell something else.
+_NOT_TOLD = ("DefaultEnvironment", "Environment")
+# Read when they are needed, and by nobody who would have to be told.
+_READ_WHEN_NEEDED = ("coredump", "sleep", "pstore")
+# Their own way to reload has them read their configuration again, which that of others, such as networkd's, need not.
+_RELOADS = ("journald", "logind")
+
+
+class Reader(t.NamedTuple):
+    """The service that reads a configuration, and how it is made to: `restart`, `reload` or `signal`; with an empty `unit`, nobody."""
+
+    unit: str = ""
+    how: str = ""
+
+
+def reader_of(asked: Asked, manager: UnitManager) -> Reader:
+    """The daemon that is up and has to be told, as far as there is one. Systemd's own managers are none."""
+    if asked.of_managers or asked.base in _READ_WHEN_NEEDED or not manager.runs:
+        return Reader()
+    unit = f"systemd-{asked.name}.service"
+    (status,) = manager.status([unit])
+    if not is_active(status.active_state):
+        return Reader()
+    can_reload = manager.properties([(object_path(unit), UNIT, "CanReload")])[0]
+    if asked.base in _RELOADS and can_reload:
+        return Reader(status.id, "reload")
+    return Reader(status.id, "signal" if asked.base == "logind" else "restart")
+
+
+def present(asked: Asked, files: SettingsFiles, path: str) -> tuple[Saved | None, str]:
+    """The drop-in as it is, and the target where it is a link; refuses what is no file of ours to replace."""
+    target = files.tree.target(path)
+    if target:
+        if not asked.absent:
+            raise BadInput(f"dropin: {path} is a link to {target}; remove the link first, with `state: absent`")
+        return None, target
+    status = files.tree.status(path, False)
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise BadInput(f"dropin: {path} is a directory; remove it first")
+    return Saved.of(path), ""
+
+
+def to_purge(asked: Asked, files: SettingsFiles, path: str) -> dict[str, Saved]:
+    """The other drop-ins in the same directory that were once written with this marker."""
+    directory = os.path.dirname(path)
+    found = {}
+    for name in sorted(files.tree.names(directory)) if asked.purge else ():
+        other = f"{directory}/{name}"
+        if other == path or not name.endswith(".conf"):
+            continue
+        try:
+            head = files.tree.read_file(other, HEAD, follow=False, head=True)
+        except Unreadable:
+            # A link, a directory or something else that this module did not write.
+            continue
+        if head is not None and marker_of("configuration", head[0]) == asked.marker:
+            saved = Saved.of(other)
+            if saved is not None:
+                found[other] = saved
+    return found
+
+
+def is_newer(path: str, manager: UnitManager, reader: Reader) -> bool:
+    """Whether the drop-in was written since who reads it has read its files, as far as that is known."""
+    try:
+        written = os.stat(path).st_mtime
+    except OSError:
+        return False
+    if reader.how in ("restart", "reload"):
+        since = "ActiveEnterTimestamp" if reader.how == "restart" else "StateChangeTimestamp"
+        wanted = [(object_path(reader.unit), UNIT, name) for name in (since, f"{since}Monotonic")]
+        at, monotonic = manager.properties(wanted)
+    elif reader.unit:
+        return False
+    else:
+        # Not before systemd 250.
+        at, monotonic = manager.manager_properties(["UnitsLoadTimestamp", "UnitsLoadTimestampMonotonic"])
+    now = time.time()
+    # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
+    read = max((at or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+    return bool(at) and read < written <= now
+
+
+def told(asked: Asked, manager: UnitManager, wanted: t.Sequence[tuple[str, str]], reader: Reader) -> dict[str, dict[str, t.Any]]:
+    """What is in force of some settings, as D-Bus tells it: section -> setting -> value, or values where several properties tell it."""
+    keys = [at for at in wanted if not at[1].startswith("X-") and at[1] not in _NOT_TOLD]
+    names = [_names(section, key) for section, key in keys]
+    flat = [name for each in names for name in each]
+    if not flat or not manager.runs:
+        return {}
+    if asked.base == "system" or asked.of_user:
+        values = manager.manager_properties(flat)
+    elif asked.base in _TELLING and reader.unit:
+        values = _ask(_TELLING[asked.base], flat)
+    else:
+        return {}
+    rest = iter(values)
+    found: dict[str, dict[str, t.Any]] = {}
+    for (section, key), each in zip(keys, names):
+        got = [next(rest) for _name in each]
+        if all(value is not None for value in got):
+            found.setdefault(section, {})[key] = got[0] if len(got) == 1 else tuple(got)
+    return found
+
+
+def _names(section: str, key: str) -> tuple[str, ...]:
+    kind = kind_of(section, key)
+    name = _BUS_NAMES.get(key, key)
+    names = kind.bus_names(name) if kind is not None else (name,)
+    return tuple(f"{each[:-3]}USec" if each.endswith("Sec") and each[-4:] not in ("NSec", "USec") else each for each in names)
+
+
+def _ask(whom: tuple[str, str, str], names: t.Sequence[str]) -> list[t.Any]:
+    """Properties of a daemon; None for what it does not tell."""
+    service, path, face = whom
+    low_level, auth = import_jeepney()
+    try:
+        where, peer = system_bus()
+        with connect(where, low_level, auth, service, who=f"{service}, over the bus,", peer_uid=peer) as connection:
+            replies = connection.call_many([get_property(path, face, name) for name in names])
+    except (BusUnreachable, BusTimeout):
+        # What is told is for people; without a bus there is nothing to tell.
+        return [None] * len(names)
+    return [None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies]
+
+
+def meaning_told(section: str, key: str, value: t.Any) -> t.Any:
+    """What is in force, to be compared with what files mean; None where the two cannot be compared."""
+    kind = kind_of(section, key)
+    if kind is None or kind.collects:
+        return None
+    try:
+        return kind.from_bus(value)
+    except (TypeError, ValueError, IndexError, BadInput):
+        return None
+
+
+def spelled(section: str, key: str, value: t.Any) -> str | None:
+    """What is in force, in the spelling of configuration files; None for what has none."""
+    meaning = meaning_told(section, key, value)
+    kind = kind_of(section, key)
+    if meaning is not None and kind is not None:
+        words = "".join(kind.words(meaning))
+        if words:
+            return words
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and key.endswith("Sec"):
+        return f"{value}ns" if key.endswith("NSec") else format_timespan(value).replace(" ", "")
+    if isinstance(value, int) and value == INFINITY:
+        return "infinity"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value)) if all(isinstance(each, str) for each in value) else None
+    return str(value) if isinstance(value, _PLAIN) else None
