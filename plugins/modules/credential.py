@@ -35,12 +35,13 @@ attributes:
 options:
   name:
     description:
-      - Name of the credential, by which services ask for it. It is encrypted with the secret, so a file under another name is of no use.
+      - Name of the credential, by which services ask for it, of letters, digits and any of V(- _ . @ +). It is encrypted with the secret, so a file
+        under another name is of no use.
     type: str
     required: true
   content:
     description:
-      - The secret, of up to 1 MiB. Required with O(state=present).
+      - The secret, of up to 750 KiB. Required with O(state=present).
       - It is taken as it is, so a line break at its end is part of it.
     type: str
   encoding:
@@ -78,7 +79,7 @@ options:
   not_after:
     description:
       - Point of time after which systemd will not decrypt it any more, such as V(2027-01-31), V(2027-01-31 18:00:00) or V(2027-01-31T18:00:00Z), in the
-        host's time zone where none is given.
+        host's time zone where none is given. Write it in quotes, as YAML makes something else of it otherwise.
       - By default there is none, and one that a credential has is taken off it.
       - Not with O(scope=user).
     type: str
@@ -129,7 +130,7 @@ EXAMPLES = r"""
     name: tls-key
     content: "{{ lookup('ansible.builtin.file', 'web1.key', rstrip=false) }}"
     with_key: tpm2
-    not_after: 2027-01-31T00:00:00Z
+    not_after: '2027-01-31T00:00:00Z'
 
 - name: Bytes that are no text
   pidone.systemd.credential:

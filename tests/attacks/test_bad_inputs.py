@@ -105,10 +105,11 @@ def test_what_is_good_is_taken(modules: ModulesOnHost, module: str) -> None:
 
 SERVICE: dict[str, t.Any] = {"name": "a", "definition": {"path": "/etc/sv/a"}, "units": []}
 CLEAR = [
-    *(("credential", {"name": name}, "name: ") for name in ("", "a/b", "..", ".a", "a:b", "a%b", "a b", "\u00e9", "x" * 300)),
+    *(("credential", {"name": name}, "name: ") for name in ("", "a/b", "..", ".a", "a:b", "a%b", "a b", "a\\b", "a!b", "\u00e9", "x" * 300)),
     ("credential", {"content": None}, "content: the secret is missing"),
     ("credential", {"content": "a-b", "encoding": "base64"}, "content: is not base64 (3 characters, not shown)"),
-    ("credential", {"content": "x" * ((1 << 20) + 1)}, "content: is 1048577 bytes long, of the 1 MiB"),
+    ("credential", {"content": "x" * ((750 << 10) + 1)}, "content: is 768001 bytes long, of the 750 KiB"),
+    ("credential", {"not_after": "1999-01-01"}, "not_after: 1999-01-01 is over"),
     ("credential", {"path": "secret"}, "path: 'secret' is not absolute"),
     *(("credential", {"not_after": text}, "not_after: ") for text in ("", "soon", "+1d", "@", "@99999999999999", "2027-13-01")),
     ("credential", {"not_after": "2030-01-01", "scope": "user", "user": "deploy"}, "not_after: of a user's credential"),

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "_systemd/freshness.py": {"surely_fresh": "times of files, by the clock as it was and as it is"},
     "_tasks/configuration/read.py": {"is_newer": "the time of a file, by the clock as it was and as it is"},
     "_tasks/configuration/task.py": {"_plan": "lines of the journal, which tells their times"},
+    "_tasks/credential/task.py": {"plan": "whether a point of time that a user gave is over"},
     "_tasks/handover/steps.py": {"_look": "old supervisors tell since when by it; bounded"},
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
     "_tasks/run/service.py": {"next_elapse": "said to people"},

@@ -14,13 +14,20 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
 
 _PROGRAM = "systemd-creds"
-# Bytes that a credential may hold (CREDENTIAL_SIZE_MAX of systemd).
-LARGEST = 1 << 20
-# What a file begins with says by which key it is encrypted: 16 bytes, of which these stand for none at all.
+# Bytes that a credential may hold: systemd takes 1 MiB (CREDENTIAL_SIZE_MAX), of which the file, in base64, would be larger than those
+# that are read here (`reading.LIMIT`).
+LARGEST = 750 << 10
+# What a file begins with says by which key it is encrypted: 16 bytes. Those of no key at all, and of the key on the disk, for the host
+# and for a user.
 _KEY_BYTES = 16
 _NULL_KEY = bytes.fromhex("058469daf6f54324800549da0f8ea2fb")
-# A time after which nothing is believed to be of use: a file that is good then has no end.
-_NEVER = 2**33
+_HOST_KEYS = (bytes.fromhex("5a1c6a86df9d4096b1d5a65e0862f19a"), bytes.fromhex("55b9ed1d38594d43a8319d2ebb332ac6"))
+#: The key on the disk.
+HOST_SECRET = "/var/lib/systemd/credential.secret"
+#: The beginning of the year 9999, which has the last times that systemd takes: a file that is good then has no end.
+NEVER = 253_370_764_800
+# What `has-tpm2` says is missing, by its exit status, and does not matter: that the firmware knows of the chip, too, as none without EFI does.
+_FIRMWARE = 1
 
 
 class Credential(t.NamedTuple):
@@ -67,7 +74,7 @@ class Credential(t.NamedTuple):
         """
         if self.user:
             return self.decrypt(file) == secret
-        if self.decrypt(file, _NEVER if not_after is None else not_after) != secret:
+        if self.decrypt(file, NEVER if not_after is None else not_after) != secret:
             return False
         return not_after is None or self.decrypt(file, not_after + 1) is None
 
@@ -89,7 +96,9 @@ def has_tpm2() -> bool:
 
     :raises ProgramMissing: there is no systemd-creds.
     """
-    return run_program([_PROGRAM, "--quiet", "has-tpm2"], 30.0).returncode == 0
+    done = run_program([_PROGRAM, "--quiet", "has-tpm2"], 30.0)
+    # Version 250 has no such command; then encrypting tells.
+    return not done.returncode & ~_FIRMWARE or b"has-tpm2" in done.stderr
 
 
 def key_of(file: bytes) -> bytes | None:
@@ -99,6 +108,11 @@ def key_of(file: bytes) -> bytes | None:
         return base64.b64decode(file[:24])[:_KEY_BYTES] or None
     except binascii.Error:
         return None
+
+
+def has_host_key(file: bytes) -> bool:
+    """Whether it is encrypted with the key on the disk alone."""
+    return key_of(file) in _HOST_KEYS
 
 
 def has_null_key(file: bytes) -> bool:

@@ -19,6 +19,9 @@ INFINITY = 2**64 - 1
 HIGHEST = {
     "y": 2**8 - 1, "n": 2**15 - 1, "q": 2**16 - 1, "i": 2**31 - 1, "u": 2**32 - 1, "x": 2**63 - 1, "t": INFINITY,
 }  # fmt: skip
+# What systemd takes for a boolean, in any case of letters (parse_boolean()).
+YES = ("1", "yes", "y", "true", "t", "on")
+NO = ("0", "no", "n", "false", "f", "off")
 # Above all of them; every number with more digits than this counts as this.
 BEYOND = 10**30
 

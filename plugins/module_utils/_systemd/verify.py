@@ -247,7 +247,8 @@ def check_install(text: UnitText, name: str, paths: UnitPaths, beside: t.Contain
 def _alias_problem(alias: str, name: str) -> str:
     """Why a unit cannot have another name, as unit_file_verify_alias() of systemd has it; empty where it can."""
     if alias == name:
-        return f"{alias} is the unit's own name, so there is nothing to be linked; leave it out"
+        # Nothing is linked; versions before 249 say so by failing when the unit is enabled.
+        return ""
     if unit_type(alias) != unit_type(name):
         return f"{alias} is a {unit_type(alias)} and {name} is none, and both have to be of one type to be the same unit"
     if is_template(alias):

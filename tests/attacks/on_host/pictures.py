@@ -91,7 +91,8 @@ def _meant(content: bytes | None) -> bytes | None:
     if content is None or not content.startswith(_CREDENTIAL):
         return content
     command = ["systemd-creds", "--name=kp", "decrypt", "-", "-"]
-    return subprocess.run(command, input=content, capture_output=True, check=False, timeout=60).stdout
+    done = subprocess.run(command, input=content, capture_output=True, check=False, timeout=60)
+    return content if done.returncode else done.stdout
 
 
 Files = dict[str, Entry]

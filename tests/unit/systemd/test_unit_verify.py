@@ -238,7 +238,6 @@ class TestVerify:
             ("a.service", "Alias=../b.service", "another directory"),
             ("a.service", "Alias=multi-user.target.wants/b.service", "own name, a.service"),
             ("a.service", "Alias=a@x.service", "not of a.service"),
-            ("a.service", "Alias=b.service a.service", "own name"),
             ("a.service", "Alias=b@.service", "b@.service is a template and a.service is none"),
             ("a@.service", "Alias=b.service", "is neither"),
             ("a@x.service", "Alias=b@y.service", "not of a@x.service"),

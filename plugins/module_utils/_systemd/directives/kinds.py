@@ -15,6 +15,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     BLANKS,
     INFINITY,
+    NO,
+    YES,
     check_sendable,
     count,
     is_digits,
@@ -28,8 +30,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 # A property as SetUnitProperties and StartTransientUnit take it: name, and the value with its signature.
 BusProperty = t.Tuple[str, t.Tuple[str, t.Any]]
 
-_YES = ("1", "yes", "y", "true", "t", "on")
-_NO = ("0", "no", "n", "false", "f", "off")
 _PYTHON: dict[str, type] = {"b": bool, "s": str}
 
 
@@ -345,7 +345,7 @@ def parse_range(
 
 def is_boolean(text: str) -> bool:
     """Whether systemd takes the text for a boolean."""
-    return text.lower() in (*_YES, *_NO)
+    return text.lower() in (*YES, *NO)
 
 
 def parse_boolean(text: str, label: str) -> bool:
@@ -355,7 +355,7 @@ def parse_boolean(text: str, label: str) -> bool:
     """
     if not is_boolean(text):
         raise BadInput(f"{label}: {shown(text)} is not a boolean; write true or false")
-    return text.lower() in _YES
+    return text.lower() in YES
 
 
 def one_of(text: str, table: t.Mapping[str, int], label: str, what: str) -> int:

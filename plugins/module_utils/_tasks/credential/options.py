@@ -12,24 +12,21 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory, check_line
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.credentials import LARGEST
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.credentials import LARGEST, NEVER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 
 # Types of units that run processes, and the section of their settings.
 _SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
-# Characters of names that a drop-in's name can hold.
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@+")
-# What systemd takes for a time at most: the end of the year 9999.
-_LAST = 253_402_300_799
+# Characters that mean nothing to whoever reads a unit, and may be in the name of a drop-in.
+_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@+")
 
 
 class Asked:
     """The options of a task, checked.
 
-    `secret` is what is to be encrypted, empty with `absent`. `not_after` is in seconds since 1970. `unit` is empty where none is named,
-    and `file_name` is the credential's name as a part of the drop-in's.
+    `secret` is what is to be encrypted, empty with `absent`. `not_after` is in seconds since 1970. `unit` is empty where none is named.
 
     :raises BadInput: an option is wrong, or does not go with another.
     """
@@ -41,14 +38,18 @@ class Asked:
         self.on_change: str = params["on_change"]
         self.name = _check_credential(params["name"])
         self.path = "" if params["path"] is None else check_directory(params["path"], "path")
-        self.unit, self.file_name = "", "".join(char if char in _PLAIN else "_" for char in self.name)
+        self.unit = ""
         if params["unit"] is not None:
             self.unit = check_name(params["unit"], option="unit")
             if unit_type(self.unit) not in _SECTIONS:
                 raise BadInput(
                     f"unit: {self.unit} runs no process that could be given a credential; name a service, socket, mount or swap"
                 )
-            check_dropin(f"credential-{self.file_name}.conf", self.unit, "name")
+            check_dropin(f"credential-{self.name}.conf", self.unit, "name")
+            if "\\" in self.path or self.path != self.path.strip():
+                raise BadInput(
+                    f"path: {shown(self.path)} holds a backslash, or a blank at an end, which a unit file cannot name; choose another path"
+                )
         elif self.on_change != "nothing":
             raise BadInput("on_change: there is no unit to restart; name it in `unit`, or leave out `on_change`")
         user = params["scope"] == "user"
@@ -58,8 +59,10 @@ class Asked:
                 "not_after: of a user's credential systemd tells nobody when its time is over, so that a change would not be "
                 "seen; leave out `not_after`"
             )
-        if user and self.with_key == "null":
-            raise BadInput("with_key: a user's credential cannot be without a key; leave out `with_key`")
+        if user and self.with_key in ("tpm2", "null"):
+            raise BadInput(
+                f"with_key: a user's credential is always encrypted with the host's key, so not with {self.with_key} alone; leave out `with_key`"
+            )
         self.secret = b"" if self.absent else _secret(params)
 
     def dropin_text(self, path: str) -> str:
@@ -72,11 +75,13 @@ def _check_credential(name: str) -> str:
     """The name of a credential (credential_name_valid() of systemd, fdname_valid())."""
     example = "write one such as db-password"
     check_line(name, "name", "the name of a credential", example, 255)
-    if "/" in name or name in (".", "..") or name.startswith("."):
-        raise BadInput(f"name: {shown(name)} is not the name of a file that systemd would look for; {example}")
-    bad = next((char for char in name if char in ":%" or char.isspace() or not char.isascii()), "")
-    if bad:
-        raise BadInput(f"name: {shown(name)} holds {bad!r}, which a credential's name cannot; {example}")
+    bad = next((char for char in name if char not in _CHARS), "")
+    if bad or name.startswith("."):
+        what = f"holds {shown(bad)}" if bad else "begins with a dot"
+        raise BadInput(
+            f"name: {shown(name)} {what}; name it with letters, digits and any of - _ . @ +, as it is the name of a file and a word of a unit "
+            f"file; {example}"
+        )
     if len(name) > 255:
         raise BadInput(f"name: {shown(name)} is {len(name)} characters long, of the 255 that a file's name may have; shorten it")
     return name
@@ -98,7 +103,7 @@ def _secret(params: dict[str, t.Any]) -> bytes:
         secret = content.encode("utf-8", "surrogateescape")
     if len(secret) > LARGEST:
         raise BadInput(
-            f"content: is {len(secret)} bytes long, of the {LARGEST >> 20} MiB that systemd takes for a credential; shorten it"
+            f"content: is {len(secret)} bytes long, of the {LARGEST >> 10} KiB that a credential may have; shorten it"
         )
     return secret
 
@@ -116,6 +121,6 @@ def _time(text: str) -> int:
             seconds = int(datetime.datetime.fromisoformat(iso).timestamp())
         except (ValueError, OverflowError, OSError) as e:
             raise BadInput(f"not_after: {shown(text)} is no point of time; {example}") from e
-    if not 0 < seconds <= _LAST:
+    if not 0 < seconds < NEVER:
         raise BadInput(f"not_after: {shown(text)} is no time that systemd takes; {example}")
     return seconds

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
@@ -22,12 +23,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.session imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.credentials import (
+    HOST_SECRET,
     Credential,
+    has_host_key,
     has_null_key,
     has_tpm2,
     key_of,
     version,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import ProgramMissing
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
@@ -78,7 +82,7 @@ class _Task:
         self.path = asked.path or f"{self._store()}/{asked.name}"
         self.dropin_path = ""
         if asked.unit:
-            self.dropin_path = self.paths.dropin(asked.unit, f"credential-{asked.file_name}.conf", asked.runtime)
+            self.dropin_path = self.paths.dropin(asked.unit, f"credential-{asked.name}.conf", asked.runtime)
         self.credential = Credential(asked.name, session.scope == "user", session.timeout)
 
     def _store(self) -> str:
@@ -94,6 +98,8 @@ class _Task:
         asked, plan = self.asked, Plan()
         if not asked.absent:
             self._check_host()
+            if asked.not_after is not None and asked.not_after <= time.time():
+                raise BadInput(f"not_after: {self.module.params['not_after']} is over, and nobody could decrypt it; give a later time")
         before = self._present(self.path, "path")
         if asked.absent:
             if before is not None:
@@ -115,7 +121,7 @@ class _Task:
     def _plan_unit(self, plan: Plan) -> None:
         """What the unit needs: the drop-in, which is read, and a restart where it runs with what was before."""
         asked, manager = self.asked, self.session.manager
-        new = bool(plan.steps)
+        new = any(not isinstance(step, SetAttributes) for step in plan.steps)
         before = self._present(self.dropin_path, "unit")
         text = asked.dropin_text(self.path).encode("utf-8", "surrogateescape")
         old = b"" if before is None else before.content
@@ -143,7 +149,11 @@ class _Task:
             plan.steps.sort(key=lambda each: each.names == (self.path,))
         if not (new and asked.on_change == "restart" and manager.runs):
             return
-        units = [unit for unit in read(manager, [asked.unit]) if is_up(unit.active_state)]
+        names = [asked.unit]
+        if is_template(asked.unit):
+            # The drop-in is for all its instances.
+            names = [unit.name for unit in manager.list_units([asked.unit.replace("@", "@*")])]
+        units = [unit for unit in read(manager, names) if is_up(unit.active_state)]
         plan.steps += self._restart(units, plan) if units else []
 
     def _restart(self, units: list[Unit], plan: Plan) -> list[Step]:
@@ -199,8 +209,15 @@ class _Task:
             return False
         if not self.credential.holds(file, asked.secret, asked.not_after):
             return False
+        if asked.with_key in ("auto", "null"):
+            return True
+        if asked.with_key == "host" or has_host_key(file):
+            return asked.with_key == "host" and has_host_key(file)
+        if self.module.check_mode and "host" in asked.with_key and not os.path.exists(HOST_SECRET):
+            # To ask would make it.
+            return False
         # Only systemd-creds can tell what it would take for such a key.
-        return asked.with_key in ("auto", "null") or key_of(file) == key_of(self._encrypt())
+        return key_of(file) == key_of(self._encrypt())
 
     def _encrypt(self) -> bytes:
         return self.credential.encrypt(self.asked.secret, self.asked.with_key, self.asked.not_after)

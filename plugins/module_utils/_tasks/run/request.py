@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import (
     INFINITY,
+    YES,
     is_variable,
     leading_number,
 )
@@ -144,11 +145,23 @@ def check_options(params: dict[str, t.Any]) -> None:
         )
     if params["run_as"] is not None and params["scope"] == "user":
         raise BadInput("run_as: the manager of a user can start processes as that user only; leave it out")
-    for directive in ("User", "DynamicUser") if params["scope"] == "user" else ():
-        if (params["properties"] or {}).get(directive) not in (None, "", False, "false", "no", params["user"]):
-            raise BadInput(
-                f"properties: {directive}: the manager of a user can start processes as that user only; leave it out"
-            )
+    if params["scope"] == "user" and params["user"] is not None:
+        _check_user_of_users(params["user"], params["properties"] or {})
+
+
+def _check_user_of_users(user: str, properties: dict[str, t.Any]) -> None:
+    """Refuse properties by which a process would be another user's; only the manager of root can do that."""
+    try:
+        entry = user_entry(user)
+    except KeyError:
+        return
+    asked = str(properties.get("User") or "")
+    if entry.pw_uid and asked not in ("", entry.pw_name, str(entry.pw_uid)):
+        raise BadInput("properties: User: the manager of a user can start processes as that user only; leave it out")
+    if entry.pw_uid and str(properties.get("DynamicUser") or "no").lower() in YES:
+        raise BadInput(
+            "properties: DynamicUser: the manager of a user can start processes as that user only; leave it out"
+        )
 
 
 def _check_triggers(params: dict[str, t.Any]) -> list[str]:

@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
     is_template,
     unit_type,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import NO, YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.commands import join_command, split_program
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import check_marker, head
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import marker_of as _marker_of
@@ -45,8 +46,6 @@ TIMER_ARGUMENTS: dict[str, t.Any] = {
 }
 
 _SHELL_WORDS = ("|", "||", "&", "&&", ">", ">>", "<", "<<", "2>&1")
-_TRUE = ("yes", "y", "true", "t", "on", "1")
-_FALSE = ("no", "n", "false", "f", "off", "0")
 
 Sections = t.Dict[str, t.Dict[str, t.Any]]
 
@@ -388,13 +387,13 @@ def _value_of(key: str, value: str) -> str:
     except BadInput:
         return value
     if key in SWITCHES or key in EVENTS:
-        return "yes" if value.lower() in _TRUE else "no" if value.lower() in _FALSE else value
+        return "yes" if value.lower() in YES else "no" if value.lower() in NO else value
     return value
 
 
 def truth(value: t.Any) -> bool:
     """Whether a directive's value is a yes."""
-    return value is True or str(value).strip().lower() in _TRUE
+    return value is True or str(value).strip().lower() in YES
 
 
 def without_open_end(calendar: Calendar) -> Calendar | None:

@@ -20,6 +20,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
@@ -49,7 +50,6 @@ _ON_CHANGE = {
 _RUN_ON = ("service", "socket", "mount", "automount", "swap")
 # Types of units that have a file, or there is none; slices, for one, systemd makes by itself.
 _WITH_FILES = ("service", "socket", "timer", "path", "target", "mount", "automount", "swap")
-_YES = ("1", "yes", "y", "true", "t", "on")
 
 
 def decide(before: bytes | None, wanted: str, comments_count: bool, may_be_empty: bool = False) -> bool | None:
@@ -280,7 +280,7 @@ def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
     (now,) = manager.properties([(object_path(unit.id), UNIT, "RefuseManualStop")])
     said = asked.text.values("Unit", "RefuseManualStop")
-    refuses = said[-1].lower() in _YES if said else now and asked.dropin is not None and not asked.absent
+    refuses = said[-1].lower() in YES if said else now and asked.dropin is not None and not asked.absent
     if refuses and asked.on_change == "restart":
         raise BadInput(
             f"on_change: {unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, "
