@@ -34,11 +34,11 @@ class Configuration:
 
     def converge(self, name: str, **args: t.Any) -> Result:
         """Plan, do, and do again."""
-        return contract.converge(lambda check: self.task(name, check, **args), lambda: self.picture())
+        return contract.converge(lambda check: self.task(name, check, **args), self.picture)
 
     def refused(self, name: str, *words: str, **args: t.Any) -> Result:
         """The same error in both modes, and nothing changed."""
-        return contract.refused(lambda check: self.task(name, check, **args), lambda: self.picture(), *words)
+        return contract.refused(lambda check: self.task(name, check, **args), self.picture, *words)
 
     def picture(self) -> str:
         """Files, and who has been started when."""
