@@ -62,7 +62,8 @@ ABSENT = re.compile(
 )
 # Systemd's own variables, and those that shells make.
 OWN = frozenset("PWD OLDPWD SHLVL _ LC_CTYPE".split())
-# What a script leaves in the background, or has beside it as a process that a file stands for, calls when the next one is looked at; tests/hosts/test_runit_behaviour.py has such services.
+# What a script leaves in the background, or has beside it as a process that a file stands for, calls when the next one is looked at;
+# tests/hosts/test_runit_behaviour.py has such services.
 BACKGROUND = re.compile(r"[^&>|]&\s*(?:[);}]|$)|[<>]\(", re.MULTILINE)
 
 
