@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dialect import interpreter_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
-from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import simple_command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import Part, joined, simple_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
     LONGEST_INLINE,
     SILENCED,
@@ -407,17 +407,17 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
         draft.note("runit.finish", "finish", "finish", line_of(left[0][0]), _AFTER_EVERY_EXIT)
         return
     scope.shell.open_shell = True
-    parts: list[str] = []
+    parts: list[Part] = []
     used: set[str] = set()
     try:
         for node, background in left:
             printer = Printer(scope, node)
-            parts.append(printer.prefix() + printer.line(node) + (" &" if background else ""))
+            parts.append(Part(printer.prefix() + printer.line(node), background))
             used |= referenced(node)
     except CannotPrint:
         _as_it_is(draft, "finish cannot be put on one line")
         return
-    body = "; ".join(parts).replace(" &; ", " & ")
+    body = joined(parts)
     if errexit:
         body = "set -e; " + body
     if is_relative(body) or "supervise" in body or names_own_file(draft.definition, [body]):
