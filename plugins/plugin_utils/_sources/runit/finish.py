@@ -151,7 +151,8 @@ def _exit_alone(node: Node) -> list[tuple[Node, bool]]:
         text = f"{text_of(node.children[0])} {text_of(node.children[1])} exit 0"
     else:
         return []
-    return statements(parse(text, "finish").root)
+    # On the line that it has in the script, as findings name that.
+    return statements(parse("\n" * (line_of(node) - 1) + text, "finish").root)
 
 
 def _as_it_is(draft: Draft, why: str) -> None:
