@@ -34,7 +34,8 @@ _VERBS = UP | DOWN | RESTARTS | frozenset(SIGNALS)
 # Programs that run their arguments: the letters of the options that take a value, and how many words come before the command.
 _RUNNERS = {
     **dict.fromkeys("exec command builtin time nohup setsid pgrphack busybox linux32 linux64 catchsegv".split(), ("a", 0)),
-    **dict.fromkeys("setuidgid envuidgid envdir".split(), ("", 1)),
+    **dict.fromkeys("fghack chronic run-one unbuffer parallel tini dumb-init".split(), ("", 0)),
+    **dict.fromkeys("setuidgid envuidgid envdir setuser gosu su-exec setarch".split(), ("", 1)),
     "env": ("uSC", 0),
     "chpst": ("uUe/bmdopfctlLnrC", 0),
     "softlimit": ("adfmlcnoprst", 0),
@@ -58,6 +59,8 @@ _RUNNERS = {
     "strace": ("eosaEPpu", 0),
     "watch": ("n", 0),
     "xargs": ("adEILnPs", 0),
+    # ip netns exec NAME
+    "ip": ("", 3),
 }
 # Beside the shells, what runs the text behind its option -c.
 _RUN_TEXT = SHELLS | {"su", "runuser", "flock"}
@@ -216,10 +219,11 @@ def _behind(words: list[str], valued: str, before: int) -> list[str]:
         if option == "--":
             rest = rest[1:]
             break
-        short = re.fullmatch(r"-[^-]*", option) is not None
+        # The first letter that takes a value has the rest of the word, or else the next one.
+        short = not option.startswith("--") and option[-1] in valued and not any(one in valued for one in option[1:-1])
         # Of a long one nothing says whether its value follows; no value begins as these do.
         long = option.startswith("--") and "=" not in option and len(rest) > 1 and rest[1].rsplit("/", 1)[-1] not in {"sv", *SHELLS, *_RUNNERS}
-        rest = rest[2:] if (short and option[-1] in valued and len(option) > 1) or (long and len(rest) > 2) else rest[1:]
+        rest = rest[2:] if short or (long and len(rest) > 2) else rest[1:]
     return rest[before:]
 
 
