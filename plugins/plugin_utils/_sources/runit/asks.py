@@ -220,7 +220,7 @@ def _behind(words: list[str], valued: str, before: int) -> list[str]:
             rest = rest[1:]
             break
         # The first letter that takes a value has the rest of the word, or else the next one.
-        short = not option.startswith("--") and option[-1] in valued and not any(one in valued for one in option[1:-1])
+        short = option[0] == "-" and len(option) > 1 and option[1] != "-" and option[-1] in valued and not any(one in valued for one in option[1:-1])
         # Of a long one nothing says whether its value follows; no value begins as these do.
         long = option.startswith("--") and "=" not in option and len(rest) > 1 and rest[1].rsplit("/", 1)[-1] not in {"sv", *SHELLS, *_RUNNERS}
         rest = rest[2:] if short or (long and len(rest) > 2) else rest[1:]
