@@ -16,8 +16,8 @@ description:
   - Writes a drop-in of one of systemd's own configuration files, such as C(system.conf) and C(journald.conf), and puts it into effect.
   - Settings are checked before the file is written. One that this host's systemd does not know, or a value that it would ignore, is an error, and nothing
     is changed. What the daemon says of the file when it has read it is an error too, with O(rollback) followed by the way back.
-  - The journal itself is the exception, as nobody can read there what it says of its own settings. Values of C(journald.conf) are checked before they are
-    written, but not those of settings that are newer than this module.
+  - The journal itself tells what it thinks of C(journald.conf) in the kernel's log alone, which containers mostly do not have. There, values are checked before
+    they are written, but not those of settings that are newer than this module.
   - The settings are put into effect in the way that is right for them, once, and only where what all files together say becomes another.
   - The system's manager reads its files again (C(daemon-reload)), or is replaced by a new process of itself where a setting needs it.
   - C(systemd-journald) and other daemons are restarted if they run, or reload where their version can. C(systemd-logind) is never restarted, since that may

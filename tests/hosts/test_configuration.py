@@ -105,7 +105,7 @@ class TestEveryVersion:
         settings = {"Journal": {"RateLimitIntervalSec": "1min", "RateLimitBurst": 3, "SystemMaxUse": "24M", "RuntimeMaxUse": "24M"}}
         done = conf.converge("journald", dropin="few", settings=settings)
         assert done["steps"][1] == "try-restart systemd-journald.service"
-        # What it says of them would never be found, which the last of these tests shows.
+        # In containers what it says of them would never be found: test_what_the_journal_says_of_itself_is_in_no_journal.
         assert not [step for step in done["steps"] if step.startswith("see ")]
         assert conf.told("systemd-journald.service", "InvocationID") != before
         conf.host.run("systemd-run -q --wait --unit=cf-talks sh -c 'for i in $(seq 300); do echo line $i; done'", check=True)
@@ -136,7 +136,7 @@ class TestEveryVersion:
         """Written or removed without being applied, and then applied."""
         values = {"logind": ("Login", "UserStopDelaySec", "35s"), "system": ("Manager", "DefaultTimeoutStopSec", "76s")}
         for name, (section, key, value) in values.items():
-            own = {"settings": {section: {key: value}}}
+            own: dict[str, t.Any] = {"settings": {section: {key: value}}}
             conf.task(name, dropin="10-first", settings={section: {key: "21s"}})
             assert conf.task(name, apply=False, **own)["effective"] == {section: {key: "21s"}}
             # Without a wish to apply it there is nothing to do, however often.
@@ -217,7 +217,7 @@ def test_others_files(conf: Configuration) -> None:
 
 @every_version
 def test_what_the_journal_says_of_itself_is_in_no_journal(conf: Configuration) -> None:
-    """Why there is no step that looks for it: if this fails, there can be one."""
+    """Why there is no step that looks for it in containers: if this fails, there can be one."""
     path = "/run/systemd/journald.conf.d/cf-bad.conf"
     conf.host.write(path, "[Journal]\nSystemMaxUse=much\n")
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import (
     KINDS,
     Known,
@@ -21,6 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import Said, SettingsFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration import steps
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.plan import (
     differences,
@@ -235,6 +236,27 @@ def test_what_was_not_read_yet(
 ) -> None:
     now = time.time()
     assert unread(LastRead(now - 60 - age, exact), now - 60, means, values, gone) == (means if late else {})
+
+
+def test_what_the_journal_says_of_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so in the kernel's log, which has text and no fields."""
+    asked: list[t.Any] = []
+    now = time.time()
+
+    def read_journal(where: list[str], lines: int, fields: list[str]) -> list[dict[str, t.Any]]:
+        asked.append(where)
+        texts = ["Journal started", "/a/x.conf:1: of another", "/a/y.conf:2: Failed to parse", "see /a/y.conf:1: it"]
+        return [{"time": (now + age) * 1e6, "message": text, "fields": {}} for text in texts for age in (-60, 60)]
+
+    monkeypatch.setattr(steps, "sync_journal", lambda: None)
+    monkeypatch.setattr(steps, "read_journal", read_journal)
+    step = steps.SeeWhatIsSaid("/a/y.conf", ["[Journal]", "Seal=x"], "journald", now, by_kernel=True)
+    with pytest.raises(SystemdError) as caught:
+        step.apply(t.cast(t.Any, None))
+    assert caught.value.data["problems"] == [{"line": 2, "text": "Seal=x", "message": "Failed to parse"}]
+    assert "_TRANSPORT=kernel" in asked[0]
+    other = steps.SeeWhatIsSaid("/a/z.conf", ["[Journal]", "Seal=x"], "journald", now, by_kernel=True)
+    assert other.apply(t.cast(t.Any, None)) is False
 
 
 def test_times_that_tell_nothing() -> None:

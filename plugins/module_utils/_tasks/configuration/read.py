@@ -47,6 +47,8 @@ _NOT_TOLD = ("DefaultEnvironment", "Environment")
 _READ_WHEN_NEEDED = ("coredump", "sleep", "pstore")
 # Their own way to reload has them read their configuration again, which that of others, such as networkd's, need not.
 _RELOADS = ("journald", "logind")
+# Device number of the kernel's log (Documentation/admin-guide/devices.txt).
+_KMSG = os.makedev(1, 11)
 # Seconds that one user's manager may take to answer.
 _ANSWER = 5.0
 
@@ -105,6 +107,15 @@ def to_purge(asked: Asked, files: SettingsFiles, path: str) -> dict[str, Saved]:
     return found
 
 
+def has_kernel_log() -> bool:
+    """Whether there is the kernel's log, in which the journal tells what it thinks of its own settings; most containers have none."""
+    try:
+        status = os.stat("/dev/kmsg")
+    except OSError:
+        return False
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG
+
+
 def last_changed(path: str) -> float:
     """When the drop-in was written or, where it is gone, when anything went from the nearest directory above it that there is.
 
@@ -132,9 +143,9 @@ class LastRead(t.NamedTuple):
         return bool(self.at) and self.at < changed <= time.time()
 
 
-def last_read(manager: UnitManager, reader: Reader = Reader()) -> LastRead:
+def last_read(manager: UnitManager, reader: Reader | None = None) -> LastRead:
     """When a daemon last read its files; with no reader, the manager that is asked itself."""
-    if reader.unit:
+    if reader is not None and reader.unit:
         # The signal leaves no trace; it was not before the start.
         since = "StateChangeTimestamp" if reader.how == "reload" else "ActiveEnterTimestamp"
         wanted = [(object_path(reader.unit), UNIT, name) for name in (since, f"{since}Monotonic")]

@@ -37,6 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.read import (
     Reader,
+    has_kernel_log,
     last_changed,
     last_read,
     meaning_told,
@@ -160,7 +161,8 @@ class _Task:
         if steps and self._sees():
             who = self._reader.unit or "the manager"
             lines = asked.raw.split("\n")
-            plan.steps.append(SeeWhatIsSaid(path, lines, who, since, self.session.uid if asked.of_user else 0))
+            uid = self.session.uid if asked.of_user else 0
+            plan.steps.append(SeeWhatIsSaid(path, lines, who, since, uid, asked.name == "journald"))
         plan.warnings += effect.warnings + self._see_overridden()
         return plan
 
@@ -224,12 +226,9 @@ class _Task:
         return plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
 
     def _sees(self) -> bool:
-        """Whether what is said of the file can be told: where it is there, and one reads it whose words reach the journal.
-
-        Those of the journal itself do not: it writes them into the kernel's log, and passes over its own when it reads that.
-        """
+        """Whether what is said of the file can be told: where it is there, and one reads it whose words reach the journal."""
         all_users = self.asked.base == "user" and not self.asked.of_user
-        return not self.asked.absent and not all_users and self.asked.base != "journald"
+        return not self.asked.absent and not all_users and (self.asked.name != "journald" or has_kernel_log())
 
     def _see_overridden(self) -> list[str]:
         found = {} if self.asked.absent else winners(self._said, self.path)
