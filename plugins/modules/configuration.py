@@ -16,6 +16,8 @@ description:
   - Writes a drop-in of one of systemd's own configuration files, such as C(system.conf) and C(journald.conf), and puts it into effect.
   - Settings are checked before the file is written. One that this host's systemd does not know, or a value that it would ignore, is an error, and nothing
     is changed. What the daemon says of the file when it has read it is an error too, with O(rollback) followed by the way back.
+  - The journal itself tells what it thinks of C(journald.conf) in the kernel's log alone, which containers mostly do not have. There, values are checked before
+    they are written, but not those of settings that are newer than this module.
   - The settings are put into effect in the way that is right for them, once, and only where what all files together say becomes another.
   - The system's manager reads its files again (C(daemon-reload)), or is replaced by a new process of itself where a setting needs it.
   - C(systemd-journald) and other daemons are restarted if they run, or reload where their version can. C(systemd-logind) is never restarted, since that may
@@ -37,6 +39,9 @@ attributes:
       - Shows the files before and after, what each setting becomes, and the steps that follow.
   idempotent:
     support: full
+    details:
+      - What was written with O(apply=false) and is not in force yet is put into effect by a later run with O(apply=true), which is a change. What of that
+        can be known, the option tells.
 options:
   name:
     description:
@@ -90,6 +95,12 @@ options:
       - Of the system's manager, C(CapabilityBoundingSet), C(NoNewPrivileges), C(ProtectSystem) and C(SystemCallArchitectures) never are, as there is no way
         back from them, and a manager that cannot do what they say stops the host. They wait for the next boot or re-execution, and a warning says so.
       - Services that run keep what they were started with; C(DefaultLimitNOFILE) is for those that are started from now on.
+      - A later run with V(true) does what an earlier one with V(false) has left, where the drop-in is newer than the time at which its settings were last read.
+        That time is not known of C(systemd-logind) that is sent a signal, and of service managers of systemd 247. They are compared with the files by what
+        they say is in force, so that a setting which they do not tell, such as C(RuntimeDirectorySize) and C(DefaultEnvironment), is not noticed there.
+      - After a removal with V(false), a later O(state=absent) notices only that something which the other files say is not in force, of what daemons tell.
+        It cannot know of settings that no file mentions any more. Have these read by C(daemon-reload), or by a reload or restart of the daemon.
+      - Users' managers that do not answer in time are taken for ones that have read their files.
     type: bool
     default: true
   timeout:
@@ -217,7 +228,7 @@ steps:
   returned: when there was anything to do
   type: list
   elements: str
-  sample: [write /etc/systemd/journald.conf.d/retention.conf, try-restart systemd-journald.service, see what systemd-journald.service says of it]
+  sample: [write /etc/systemd/resolved.conf.d/50-ansible.conf, try-restart systemd-resolved.service, see what systemd-resolved.service says of it]
 problems:
   description: What is wrong with the settings.
   returned: when they were refused

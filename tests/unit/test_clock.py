@@ -39,7 +39,10 @@ EXCEPTIONS = {
     "_kept/writing.py": {"tidy": "times of files; what is removed too early is brought again"},
     "_sources/runit/supervisor.py": {"_see_it_run": "runsv tells since when by it; bounded"},
     "_systemd/freshness.py": {"surely_fresh": "times of files, by the clock as it was and as it is"},
-    "_tasks/configuration/read.py": {"is_newer": "the time of a file, by the clock as it was and as it is"},
+    "_tasks/configuration/read.py": {
+        "before": "the time of a file",
+        "_moment": "the time before that of a file, by the clock as it was and as it is",
+    },
     "_tasks/configuration/task.py": {"_plan": "lines of the journal, which tells their times"},
     "_tasks/configuration_lines/tmpfiles_aged.py": {"look": "ages of files, as systemd-tmpfiles reckons them"},
     "_tasks/credential/task.py": {"plan": "whether a point of time that a user gave is over"},

@@ -225,18 +225,18 @@ def _elsewhere(reading: Reading, raw: Raw, texts: t.Sequence[bytes]) -> list[Fil
         if path.startswith(raw["path"] + "/"):
             continue
         outer = host.outer(path)
-        if len(found) >= _MOST_ELSEWHERE:
-            # What is there and was not read is another thing than what is not there.
-            if len(found) < MOST_FILES and os.path.isfile(outer):
-                found.append({"path": path, "type": "file", "truncated": True})
-            unread = unread or path
-            continue
         if os.path.isfile(outer):
+            if len(found) >= _MOST_ELSEWHERE:
+                # What is there and was not read is another thing than what is not there.
+                if len(found) < MOST_FILES:
+                    found.append({"path": path, "type": "file", "truncated": True})
+                unread = unread or path
+                continue
             one = reading.file(host.root + path, path)
             if one.get("private") and path in sourced:
                 reading.add_names(one, host.root + path)
             found.append(one)
-        elif not os.path.lexists(outer):
+        elif len(found) < MOST_FILES and not os.path.lexists(outer):
             found.append({"path": path, "type": "absent"})
     if unread:
         reading.problems.append(

@@ -119,7 +119,7 @@ def _check_value(value: t.Any, option: str, nul: bool) -> None:
     elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
             # Names of thousands of units.
-            if type(each) is not str or not each.isascii() or "\0" in each:
+            if not isinstance(each, str) or not each.isascii() or "\0" in each:
                 _check_value(each, f"{option}[{index}]", nul)
 
 

@@ -114,9 +114,9 @@ KINDS: dict[str, Kind] = {
         hint("Keep the service directory. Better, write the words where they are used, without IFS."),
     ),
     "script.output": Kind(
-        "The script writes messages into the file of its output, or makes its place",
+        "The script writes messages into the file of its output, or makes the directory of that file",
         "warning",
-        hint("Keep the service directory, or take the messages out of the script; make the place of the file beforehand, as by tmpfiles.d."),
+        hint("Keep the service directory, or take the messages out of the script; make the directory of that file beforehand, as by tmpfiles.d."),
     ),
     "script.root": Kind(
         "The script computes something as root that its command gets",

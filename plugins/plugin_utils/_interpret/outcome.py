@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.copies import copy_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, word_text
 
 # What changes the shell or asks something, and nothing else.
 _NO_ACTS = lists.HARMLESS - {"exit", "return", "exec"} | frozenset(". source cd read getopts let".split())
@@ -83,7 +83,7 @@ class Outcome:
         """What comes before the command, as text."""
         for command in (*(step.run for step in self.steps), *self.service.exec_condition):
             if command is not None:
-                yield command.line or " ".join(piece.text for word in command.argv for piece in word)
+                yield command.line or " ".join(word_text(word) for word in command.argv)
         for one in self.prefix:
             yield one.text
 

@@ -45,6 +45,12 @@ def assignments(setup: t.Mapping[str, str]) -> str:
     return "".join(f"set -- {value}; " if name == "--" else f"{name}={value}; " for name, value in setup.items())
 
 
+def _joined(parts: t.Sequence[str]) -> str:
+    """Pieces of shell one after another, each of which is ended by `;` or has been by `&`."""
+    out = "".join(part + (" " if part.endswith(" &") else "; ") for part in parts[:-1])
+    return out + "".join(parts[-1:])
+
+
 def _is_plain_expansion(node: Node) -> bool:
     """Whether it is `${NAME}` without more."""
     return node.type == "expansion" and len(node.children) == 3 and node.children[1].type == "variable_name"
@@ -157,7 +163,7 @@ class Printer:
         if kind == "compound_statement":
             if node.children[0].type != "{":
                 raise CannotPrint(kind)
-            return "{ " + self.block(node) + "; }"
+            return _joined(["{ " + self.block(node), "}"])
         if kind == "subshell":
             return "(" + self.block(node) + ")"
         if kind == "function_definition":
@@ -184,10 +190,7 @@ class Printer:
             parts.append(self.line(child) + (self.sends if background else ""))
         if not parts:
             return ":"
-        out = parts[0]
-        for part in parts[1:]:
-            out += (" " if out.endswith(" &") else "; ") + part
-        return out
+        return _joined(parts)
 
     def _until(self, node: Node, start: int, stop: tuple[str, ...]) -> str:
         parts = []
@@ -196,31 +199,31 @@ class Printer:
                 break
             if child.is_named and child.type != "comment":
                 parts.append(self.line(child))
-        return "; ".join(parts) or ":"
+        return _joined(parts) or ":"
 
     def _do(self, node: Node) -> str:
         for child in node.children:
             if child.type == "do_group":
-                return f"do {self.block(child)}; done".replace(" &; done", " & done")
+                return _joined([f"do {self.block(child)}", "done"])
             if child.type == "compound_statement":
                 return self.line(child)
         raise CannotPrint(node.type)
 
     def _if(self, node: Node) -> str:
         condition = self._until(node, 1, ("then",))
-        out = f"if {condition}; then {self._branch(node)}"
+        parts = [f"if {condition}", f"then {self._branch(node)}"]
         for child in node.children:
             if child.type == "elif_clause":
-                out += f"; elif {self._until(child, 1, ('then',))}; then {self._branch(child)}"
+                parts += [f"elif {self._until(child, 1, ('then',))}", f"then {self._branch(child)}"]
             elif child.type == "else_clause":
-                out += f"; else {self.block(child)}"
-        return (out + "; fi").replace(" &;", " &")
+                parts.append(f"else {self.block(child)}")
+        return _joined([*parts, "fi"])
 
     def _branch(self, node: Node) -> str:
         parts = []
         for child, background in branch(node):
             parts.append(self.line(child) + (self.sends if background else ""))
-        return "; ".join(parts).replace(" &;", " &") or ":"
+        return _joined(parts) or ":"
 
     def _case(self, node: Node) -> str:
         value = next(child for child in node.children[1:] if child.is_named)

@@ -78,7 +78,7 @@ _MOST_REPAIRS = 8
 
 
 def _braced(root: Node, source: bytes) -> bytes:
-    """The source with braces around names whose `$` the parser took for a word of its own, as in `$A/b/$C/d` and `x.$$`."""
+    """The source with braces around names whose `$` the parser took for a word of its own, as in `$A/b/$C/d`, `x.$$` and `x/$1/$2`."""
     found = []
     for one in walk(root) if _WITHIN.search(source) else ():
         if one.type == "$" and not one.child_count and one.parent is not None and one.parent.type == "concatenation":
@@ -91,8 +91,8 @@ def _braced(root: Node, source: bytes) -> bytes:
 
 
 # An expansion within an unquoted word.
-_WITHIN = re.compile(rb"[\w./:@%+,}-]\$[\w$]")
-_NAME_AT = re.compile(rb"\$|[A-Za-z_][A-Za-z0-9_]*")
+_WITHIN = re.compile(rb"[\w./:@%+,}-]\$[\w$?#@*!-]")
+_NAME_AT = re.compile(rb"[$0-9?#@*!-]|[A-Za-z_][A-Za-z0-9_]*")
 # tree-sitter takes the square of how many of these are open at a time, and cannot be stopped: two or three seconds for the most.
 _MOST_BYTES = 64 * 1024
 _OPENING = re.compile(rb"[(\[]|<<")

@@ -304,6 +304,23 @@ def test_more_files_elsewhere_than_are_read_are_told_of(tmp_path: Path) -> None:
     assert {"service.collecting", "process.wrapper"} <= {one["key"] for one in result["findings"]}
 
 
+def test_what_is_not_there_beyond_the_files_that_are_read_is_known_not_to_be(tmp_path: Path) -> None:
+    settings = tmp_path / "srv/env"
+    settings.mkdir(parents=True)
+    for number in range(64):
+        (settings / f"KEY{number:02}").write_text("A=1\n")
+    lines = "".join(f". /srv/env/KEY{number:02}\n" for number in range(64))
+    service(tmp_path, "/etc/sv/web", {"run": f"#!/bin/sh\n{lines}[ -r /srv/absent ] && . /srv/absent\nexec webd\n"})
+    service(tmp_path, "/etc/sv/more", {"run": f"#!/bin/sh\n{lines}. /srv/absent\n. /srv/there\nexec webd\n"})
+    (tmp_path / "srv/there").write_text("A=1\n")
+    services = found(tmp_path)
+    assert "problems" not in services["web"], "no file is unread"
+    assert services["web"]["external"][-1] == {"path": "/srv/absent", "type": "absent"}
+    assert services["more"]["problems"] == [
+        "its scripts name more than 64 files outside the service directory; /srv/there and those after it were not read"
+    ]
+
+
 def test_programs_users_and_units_of_the_host(tmp_path: Path) -> None:
     service(tmp_path, "/etc/sv/web", {"run": "#!/bin/sh\nexec chpst -u web webd\n"})
     for path in ("usr/sbin/webd", "usr/lib/systemd/system/web.service", "etc/init.d/web"):

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import (
     KINDS,
     Known,
@@ -19,10 +21,16 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import Said, SettingsFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration import steps
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.plan import (
     differences,
     effect_on_manager,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.read import (
+    LastRead,
+    last_changed,
+    unread,
 )
 
 DEFAULTS: dict[str, t.Any] = {
@@ -164,6 +172,109 @@ def test_parsers_of_many_files_are_not_believed() -> None:
     # One without gperf has the names alone.
     assert Known({"Sleep": {"AllowSuspend"}}, lambda: b"\0HibernateMode\0").has("Sleep", "HibernateMode")
     assert not Known({"Sleep": {"AllowSuspend"}}, lambda: b"\0HibernateMode\0").has("Slip", "HibernateMode")
+
+
+def test_parsers_of_other_files_alone_say_nothing() -> None:
+    """In the manager's program units have a parser of gperf's, and [Manager] has none."""
+    program = b"\0Unit.Description\0Service.Type\0DefaultTasksMax\0Description\0"
+    known = Known({"Manager": {"LogLevel"}}, lambda: program)
+    assert known.has("Manager", "DefaultTasksMax")
+    assert not known.has("Manager", "DefaultTasksMaxx")
+    assert not known.has("Unit", "Bogus")
+    assert not known.has("Menager", "DefaultTasksMax")
+    # Where no file lists anything, only the parser tells what is in which section.
+    assert not Known({}, lambda: program).has("Manager", "DefaultTasksMax")
+
+
+def test_what_users_managers_know(tmp_path: Path) -> None:
+    """In a tree: systemd 247 lists in user.conf only a part of what its parser takes."""
+    etc, lib = tmp_path / "etc/systemd", tmp_path / "usr/lib/systemd"
+    etc.mkdir(parents=True)
+    lib.mkdir(parents=True)
+    (etc / "system.conf").write_text("[Manager]\n#LogLevel=info\n#DefaultTasksMax=15%\n")
+    tree = Tree(str(tmp_path))
+    assert known_settings(tree, "user") is None
+    (etc / "user.conf").write_text("[Manager]\n#LogLevel=info\n")
+    (lib / "systemd").write_bytes(b"\0Unit.Description\0DefaultOOMPolicy\0")
+    known = t.cast(Known, known_settings(tree, "user"))
+    assert known.has("Manager", "DefaultTasksMax")
+    assert known.has("Manager", "DefaultOOMPolicy")
+    assert not known.has("Manager", "Bogus")
+    (tmp_path / "etc/systemd/journald.conf").write_text("[Journal]\n#Seal=yes\n")
+    assert t.cast(Known, known_settings(tree, "journald")).listed == {"Journal": {"Seal"}}
+
+
+STOP, ENVIRONMENT = ("Login", "UserStopDelaySec"), ("Manager", "DefaultEnvironment")
+ONLY = ("Login", "KillOnlyUsers")
+
+
+@pytest.mark.parametrize(
+    ("age", "exact", "means", "values", "gone", "late"),
+    [
+        # It says what the files say, or something else.
+        (5, False, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 33_000_000}}, False, False),
+        (5, False, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 10_000_000}}, False, True),
+        (5, False, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 10_000_000}}, True, True),
+        (5, True, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 33_000_000}}, False, False),
+        # It has read them since.
+        (-5, True, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 10_000_000}}, False, False),
+        (-5, False, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": 10_000_000}}, False, False),
+        # It does not say: then the time has to be known, and whose time it is.
+        (5, True, {ENVIRONMENT: ("A=1",)}, {}, False, True),
+        (5, False, {ENVIRONMENT: ("A=1",)}, {}, False, False),
+        (5, True, {ENVIRONMENT: ("A=1",)}, {}, True, False),
+        (5, True, {STOP: None}, {"Login": {"UserStopDelaySec": 10_000_000}}, False, True),
+        (5, False, {STOP: None}, {"Login": {"UserStopDelaySec": 10_000_000}}, False, False),
+        (5, False, {ONLY: ("a", "b", "a")}, {"Login": {"KillOnlyUsers": ["b", "a"]}}, False, False),
+        (5, False, {ONLY: ("a", "b")}, {"Login": {"KillOnlyUsers": ["a"]}}, False, True),
+        # Nonsense of a user's manager is nothing that is in force.
+        (5, False, {STOP: 33_000_000}, {"Login": {"UserStopDelaySec": ["x"]}}, False, False),
+    ],
+)
+def test_what_was_not_read_yet(
+    age: int, exact: bool, means: dict[tuple[str, str], t.Any], values: dict[str, dict[str, t.Any]], gone: bool, late: bool
+) -> None:
+    now = time.time()
+    assert unread(LastRead(now - 60 - age, exact), now - 60, means, values, gone) == (means if late else {})
+
+
+def test_what_the_journal_says_of_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so in the kernel's log, which has text and no fields."""
+    asked: list[t.Any] = []
+    now = time.time()
+
+    def read_journal(where: list[str], lines: int, fields: list[str]) -> list[dict[str, t.Any]]:
+        asked.append(where)
+        texts = ["Journal started", "/a/x.conf:1: of another", "/a/y.conf:2: Failed to parse", "see /a/y.conf:1: it"]
+        return [{"time": (now + age) * 1e6, "message": text, "fields": {}} for text in texts for age in (-60, 60)]
+
+    monkeypatch.setattr(steps, "sync_journal", lambda: None)
+    monkeypatch.setattr(steps, "read_journal", read_journal)
+    step = steps.SeeWhatIsSaid("/a/y.conf", ["[Journal]", "Seal=x"], "journald", now, by_kernel=True)
+    with pytest.raises(SystemdError) as caught:
+        step.apply(t.cast(t.Any, None))
+    assert caught.value.data["problems"] == [{"line": 2, "text": "Seal=x", "message": "Failed to parse"}]
+    assert "_TRANSPORT=kernel" in asked[0]
+    other = steps.SeeWhatIsSaid("/a/z.conf", ["[Journal]", "Seal=x"], "journald", now, by_kernel=True)
+    assert other.apply(t.cast(t.Any, None)) is False
+
+
+def test_times_that_tell_nothing() -> None:
+    now = time.time()
+    assert not LastRead(0.0, True).before(now - 60)
+    assert not LastRead(now - 60, True).before(now + 3600)
+
+
+def test_when_a_drop_in_was_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf.d/x.conf"
+    os.utime(tmp_path, (1000, 1000))
+    assert last_changed(str(path)) == 1000
+    path.parent.mkdir()
+    os.utime(path.parent, (2000, 2000))
+    assert last_changed(str(path)) == 2000
+    path.write_text("")
+    os.utime(path, (3000, 3000))
+    assert last_changed(str(path)) == 3000
 
 
 @pytest.mark.parametrize(

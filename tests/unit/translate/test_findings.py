@@ -38,7 +38,6 @@ EXAMPLES: dict[str, tuple[dict[str, str], dict[str, t.Any]]] = {
     "directory.owner": ({"run": SH + "mkdir -p /run/web\nchown -R web /run/web\nexec chpst -u web webd\n"}, {}),
     "environment.name": ({"run": SH + "exec chpst -e ./env webd\n", "env/A-B": "x"}, {}),
     "limit.left": ({"run": SH + "exec softlimit -l = webd\n"}, {}),
-    "log.steps": ({"run": SH + "exec webd\n", "log/run": SH + "/usr/bin/prepare\nexec svlogd /var/log/web\n"}, {}),
     "log.unclear": ({"run": SH + "exec webd\n", "log/run": SH + "while read l; do echo $l; done\n"}, {}),
     "process.hangup": ({"run": SH + "exec nohup webd\n"}, {}),
     "refused.name": ({"run": SH + "exec webd\n"}, {"name": "x" * 250}),

@@ -10,6 +10,7 @@ what is not is taken as it is.
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 
@@ -276,7 +277,9 @@ class Known:
         """Whether systemd knows the setting in that section, or may: its list of settings need not be whole."""
         if key in self.listed.get(section, ()) or key.startswith("X-") or section.startswith("X-"):
             return True
-        if self._of_parser():
+        parser = self._of_parser()
+        # The parser may be of other files alone: in the manager's program that of units is made by gperf, and that of [Manager] is not.
+        if parser and (section in parser or not self.listed):
             return key in self._all(section)
         return (not self.listed or section in self.listed) and b"\0" + key.encode() + b"\0" in self._bytes()
 
@@ -302,12 +305,14 @@ def known_settings(tree: Tree, name: str) -> Known | None:
     """
     listed: dict[str, set[str]] = {}
     there = False
-    for directory in ("/usr/lib/systemd", "/lib/systemd", "/etc/systemd"):
+    # One parser reads the files of all managers, and systemd lists in user.conf only a part of what that takes.
+    names = ("system", "user") if name == "user" else (name,)
+    for directory, each in itertools.product(("/usr/lib/systemd", "/lib/systemd", "/etc/systemd"), names):
         try:
-            text = tree.read_text(f"{tree.root}{directory}/{name}.conf", errors="replace")
+            text = tree.read_text(f"{tree.root}{directory}/{each}.conf", errors="replace")
         except Unreadable:
             continue
-        there = there or text is not None
+        there = there or (text is not None and each == name)
         section = ""
         for line in (text or "").split("\n"):
             header = re.match(r"\[([A-Za-z0-9]+)\]\s*$", line)

@@ -14,10 +14,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier impor
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import connect, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, BusUnreachable, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_as, find_account
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import kind_of
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import system_bus
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.logind import running
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import open_manager, system_bus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
@@ -45,6 +47,10 @@ _NOT_TOLD = ("DefaultEnvironment", "Environment")
 _READ_WHEN_NEEDED = ("coredump", "sleep", "pstore")
 # Their own way to reload has them read their configuration again, which that of others, such as networkd's, need not.
 _RELOADS = ("journald", "logind")
+# Device number of the kernel's log (Documentation/admin-guide/devices.txt).
+_KMSG = os.makedev(1, 11)
+# Seconds that one user's manager may take to answer.
+_ANSWER = 5.0
 
 
 class Reader(t.NamedTuple):
@@ -101,32 +107,125 @@ def to_purge(asked: Asked, files: SettingsFiles, path: str) -> dict[str, Saved]:
     return found
 
 
-def is_newer(path: str, manager: UnitManager, reader: Reader) -> bool:
-    """Whether the drop-in was written since who reads it has read its files, as far as that is known."""
+def has_kernel_log() -> bool:
+    """Whether there is the kernel's log, in which the journal tells what it thinks of its own settings; most containers have none."""
     try:
-        written = os.stat(path).st_mtime
+        status = os.stat("/dev/kmsg")
     except OSError:
         return False
-    if reader.how in ("restart", "reload"):
-        since = "ActiveEnterTimestamp" if reader.how == "restart" else "StateChangeTimestamp"
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG
+
+
+def last_changed(path: str) -> float:
+    """When the drop-in was written or, where it is gone, when anything went from the nearest directory above it that there is.
+
+    :return: seconds since 1970; 0 where it cannot be told.
+    """
+    while path not in ("", "/"):
+        try:
+            return os.stat(path).st_mtime
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+        except OSError:
+            return 0.0
+    return 0.0
+
+
+class LastRead(t.NamedTuple):
+    """When somebody last read its files, in seconds since 1970; if not `exact`, it may have read them again since."""
+
+    at: float
+    exact: bool
+
+    def before(self, changed: float) -> bool:
+        """Whether what was changed then has not been read yet, as far as the times tell."""
+        # What is from the future tells nothing.
+        return bool(self.at) and self.at < changed <= time.time()
+
+
+def last_read(manager: UnitManager, reader: Reader | None = None) -> LastRead:
+    """When a daemon last read its files; with no reader, the manager that is asked itself."""
+    if reader is not None and reader.unit:
+        # The signal leaves no trace; it was not before the start.
+        since = "StateChangeTimestamp" if reader.how == "reload" else "ActiveEnterTimestamp"
         wanted = [(object_path(reader.unit), UNIT, name) for name in (since, f"{since}Monotonic")]
-        at, monotonic = manager.properties(wanted)
-    elif reader.unit:
-        return False
-    else:
-        # Not before systemd 250.
-        at, monotonic = manager.manager_properties(["UnitsLoadTimestamp", "UnitsLoadTimestampMonotonic"])
-    now = time.time()
-    # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
-    read = max((at or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
-    return bool(at) and read < written <= now
+        return LastRead(_moment(*manager.properties(wanted)), reader.how != "signal")
+    # The first two not before systemd 250. The others are of its start.
+    names = [f"{name}{clock}" for name in ("UnitsLoadTimestamp", "UnitsLoadFinishTimestamp") for clock in ("", "Monotonic")]
+    at, monotonic, start, start_monotonic = manager.manager_properties(names)
+    return LastRead(_moment(at, monotonic), True) if at else LastRead(_moment(start, start_monotonic), False)
 
 
-def told(asked: Asked, manager: UnitManager, wanted: t.Sequence[tuple[str, str]], reader: Reader) -> dict[str, dict[str, t.Any]]:
+def _moment(at: int | None, monotonic: int | None) -> float:
+    """The later one, should the clock have been set since; 0 where it is not known."""
+    return max(at / 1e6, (monotonic or 0) / 1e6 + time.time() - time.monotonic()) if at else 0.0
+
+
+Meanings = t.Dict[t.Tuple[str, str], t.Any]
+
+
+def unread(
+    read: LastRead, changed: float, means: Meanings, values: Told, gone: bool = False
+) -> Meanings:
+    """The settings, by what they mean, that whoever reads them has not read yet, as far as that can be told.
+
+    Where it is known when the files were last read, that decides, but not about what is in force already. Otherwise what is in
+    force has to be known, and to be something else; so it has to where the drop-in is gone, as then only directories have a time.
+
+    :param changed: when the drop-in was (`last_changed`).
+    :param means: the settings that are looked at; None is what systemd has by default, which nobody knows here.
+    :param values: what of them is in force (`told`).
+    """
+    if not read.before(changed):
+        return {}
+    found = {}
+    for (section, key), meaning in means.items():
+        now = None
+        if key in values.get(section, {}):
+            now = meaning_told(section, key, values[section][key], True)
+        if now is None or meaning is None:
+            late = read.exact and not gone
+        else:
+            # Users in lists of logind's have no order.
+            late = set(now) != set(meaning) if isinstance(now, tuple) and section == "Login" else now != meaning
+        if late:
+            found[(section, key)] = meaning
+    return found
+
+
+def unread_by_users(changed: float, means: Meanings, deadline: float, gone: bool) -> Meanings:
+    """What the managers of users that run have not read yet: `unread` of any of them. Each is asked as its user.
+
+    What they answer are claims of users. One who lies has them all read their files once more, and no more than that; whoever does not
+    answer is passed over.
+
+    :param deadline: on the clock of `time.monotonic()`.
+    """
+    jeepney = import_jeepney()
+    names, flat = _properties(means)
+    found: Meanings = {}
+    for uid in running():
+        patience = min(_ANSWER, deadline - time.monotonic())
+        if patience <= 0:
+            break
+        try:
+            with acting_as(find_account(str(uid))), open_manager("user", str(uid), lambda: jeepney, patience) as manager:
+                manager.connection.all_until = time.monotonic() + patience
+                read = last_read(manager)
+                if read.before(changed):
+                    values = _sorted(names, manager.manager_properties(flat) if flat else [])
+                    found.update(unread(read, changed, means, values, gone))
+        except (SystemdError, TypeError, ValueError):
+            continue
+    return found
+
+
+Told = t.Dict[str, t.Dict[str, t.Any]]
+
+
+def told(asked: Asked, manager: UnitManager, wanted: t.Iterable[tuple[str, str]], reader: Reader) -> Told:
     """What is in force of some settings, as D-Bus tells it: section -> setting -> value, or values where several properties tell it."""
-    keys = [at for at in wanted if not at[1].startswith("X-") and at[1] not in _NOT_TOLD]
-    names = [_names(section, key) for section, key in keys]
-    flat = [name for each in names for name in each]
+    names, flat = _properties(wanted)
     if not flat or not manager.runs:
         return {}
     if asked.base == "system" or asked.of_user:
@@ -135,9 +234,20 @@ def told(asked: Asked, manager: UnitManager, wanted: t.Sequence[tuple[str, str]]
         values = _ask(_TELLING[asked.base], flat)
     else:
         return {}
+    return _sorted(names, values)
+
+
+def _properties(wanted: t.Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str], tuple[str, ...]], list[str]]:
+    """The properties that tell settings: those of each, and all in one list."""
+    names = {at: _names(*at) for at in wanted if not at[1].startswith("X-") and at[1] not in _NOT_TOLD}
+    return names, [name for each in names.values() for name in each]
+
+
+def _sorted(names: t.Mapping[tuple[str, str], tuple[str, ...]], values: t.Sequence[t.Any]) -> Told:
+    """What `told` says, from the values of `_properties`."""
     rest = iter(values)
-    found: dict[str, dict[str, t.Any]] = {}
-    for (section, key), each in zip(keys, names):
+    found: Told = {}
+    for (section, key), each in names.items():
         got = [next(rest) for _name in each]
         if all(value is not None for value in got):
             found.setdefault(section, {})[key] = got[0] if len(got) == 1 else tuple(got)
@@ -165,9 +275,14 @@ def _ask(whom: tuple[str, str, str], names: t.Sequence[str]) -> list[t.Any]:
     return [None if isinstance(reply, CallFailed) else reply[0][1] for reply in replies]
 
 
-def meaning_told(section: str, key: str, value: t.Any) -> t.Any:
-    """What is in force, to be compared with what files mean; None where the two cannot be compared."""
+def meaning_told(section: str, key: str, value: t.Any, lists: bool = False) -> t.Any:
+    """What is in force, to be compared with what files mean; None where the two cannot be compared.
+
+    :param lists: whether lists of texts are compared too, as logind's are; others may hold more in force than files say.
+    """
     kind = kind_of(section, key)
+    if kind is not None and kind.collects and lists and section == "Login" and isinstance(value, (list, tuple)):
+        return tuple(value)
     if kind is None or kind.collects:
         return None
     try:

@@ -107,13 +107,16 @@ class SeeWhatIsSaid(Step):
     :param who: who has read it.
     :param since: what is older counts no more; in seconds since 1970.
     :param uid: the user as whom it was read.
+    :param by_kernel: whether it says so in the kernel's log, as the journal itself does: in text alone, without fields.
     """
 
     counts = False
 
-    def __init__(self, path: str, lines: t.Sequence[str], who: str, since: float, uid: int = 0) -> None:
+    def __init__(
+        self, path: str, lines: t.Sequence[str], who: str, since: float, uid: int = 0, by_kernel: bool = False
+    ) -> None:
         super().__init__((path,))
-        self._lines, self._who, self._since, self._uid = lines, who, since, uid
+        self._lines, self._who, self._since, self._uid, self._by_kernel = lines, who, since, uid, by_kernel
 
     def describe(self) -> str:
         return f"see what {self._who} says of it"
@@ -121,9 +124,11 @@ class SeeWhatIsSaid(Step):
     def apply(self, ctx: Context) -> bool:
         (path,) = self.names
         sync_journal()
-        where = [f"--since=@{int(self._since)}", f"MESSAGE_ID={_INVALID}", f"CONFIG_FILE={path}", f"_UID={self._uid}"]
+        where = [f"MESSAGE_ID={_INVALID}", f"CONFIG_FILE={path}", f"_UID={self._uid}"]
+        if self._by_kernel:
+            where = ["_TRANSPORT=kernel", "SYSLOG_IDENTIFIER=systemd-journald"]
         try:
-            entries = read_journal(where, 100, ["CONFIG_LINE"])
+            entries = read_journal([f"--since=@{int(self._since)}", *where], 100, ["CONFIG_LINE"])
         except SystemdError as e:
             ctx.warnings.append(f"what {self._who} says of {path} is not known: {e.msg}")
             return False
@@ -134,6 +139,10 @@ class SeeWhatIsSaid(Step):
             match = _TIMES.match(entry["message"])
             told = match.group(2) if match else entry["message"]
             number = entry["fields"].get("CONFIG_LINE", "")
+            if self._by_kernel:
+                if match is None or not match.group(1) or not entry["message"].startswith(f"{path}:{match.group(1)}: "):
+                    continue
+                number = match.group(1)
             line = count(number) if isinstance(number, str) and is_digits(number) and len(number) < 8 else 0
             text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
             found[Problem(line, text, told)] = None

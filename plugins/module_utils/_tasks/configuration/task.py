@@ -30,19 +30,24 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree impor
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.check import check_settings
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.plan import (
+    Difference,
     Effect,
     differences,
     effect_on_manager,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.read import (
     Reader,
-    is_newer,
+    has_kernel_log,
+    last_changed,
+    last_read,
     meaning_told,
     present,
     reader_of,
     spelled,
     to_purge,
     told,
+    unread,
+    unread_by_users,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.steps import (
     HangUp,
@@ -156,7 +161,8 @@ class _Task:
         if steps and self._sees():
             who = self._reader.unit or "the manager"
             lines = asked.raw.split("\n")
-            plan.steps.append(SeeWhatIsSaid(path, lines, who, since, self.session.uid if asked.of_user else 0))
+            uid = self.session.uid if asked.of_user else 0
+            plan.steps.append(SeeWhatIsSaid(path, lines, who, since, uid, asked.name == "journald"))
         plan.warnings += effect.warnings + self._see_overridden()
         return plan
 
@@ -167,13 +173,33 @@ class _Task:
         if changed:
             how = on_manager.how if self.asked.of_managers else self._reader.how
             return Effect(how, on_manager.warnings if self.asked.of_managers else [])
-        if self.written or self.purged or self.asked.absent:
-            return Effect("", [])
-        if self._reader.unit:
-            return Effect(self._reader.how if is_newer(self.path, manager, self._reader) else "", [])
-        if self.asked.of_managers and self.in_force(manager)[1] and is_newer(self.path, manager, self._reader):
-            return Effect("reload", [])
-        return Effect("", [])
+        # What is written without a change of meaning waits for nobody; neither does what is removed so.
+        return Effect("" if self.written or self.purged else self._late(manager), [])
+
+    def _late(self, manager: UnitManager) -> str:
+        """What has to be done for what an earlier task, or somebody else, left for later; empty for nothing, as far as it is known."""
+        asked, reader = self.asked, self._reader
+        of_users = asked.base == "user" and not asked.of_user
+        if not manager.runs or not (asked.of_managers or reader.unit):
+            return ""
+        changed = last_changed(self.path)
+        # Of a drop-in that is gone nobody knows what it said; what the others say may have been in its shadow.
+        means = all_mean = meanings(self._said)
+        if not asked.absent:
+            own = [(each.section, each.key) for each in asked.text.assignments if not each.key.startswith("X-")]
+            means = {at: all_mean.get(at) for at in own}
+        if of_users:
+            # Users get no more than half of the time, so that there is some left for what has to be done.
+            deadline = min(self.session.deadline, time.monotonic() + self.session.timeout / 2)
+            late = unread_by_users(changed, means, deadline, asked.absent)
+        else:
+            read = last_read(manager, reader)
+            if not read.before(changed):
+                return ""
+            late = unread(read, changed, means, told(asked, manager, means, reader), asked.absent)
+        if asked.of_managers:
+            return effect_on_manager([Difference(*at, None, meaning) for at, meaning in late.items()]).how
+        return reader.how if late else ""
 
     def _again(self, effect: Effect, changed: bool) -> ReadAgain | None:
         """Who reads the files again on the way back. A manager reloads on each, and a restart has a way back of its own."""
@@ -200,9 +226,9 @@ class _Task:
         return plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
 
     def _sees(self) -> bool:
-        """Whether what is said of the file can be told: where it is there, and one reads it."""
+        """Whether what is said of the file can be told: where it is there, and one reads it whose words reach the journal."""
         all_users = self.asked.base == "user" and not self.asked.of_user
-        return not self.asked.absent and not all_users
+        return not self.asked.absent and not all_users and (self.asked.name != "journald" or has_kernel_log())
 
     def _see_overridden(self) -> list[str]:
         found = {} if self.asked.absent else winners(self._said, self.path)

@@ -152,7 +152,7 @@ class _Task:
         names = [asked.unit]
         if is_template(asked.unit):
             # The drop-in is for all its instances.
-            names = [unit.name for unit in manager.list_units([asked.unit.replace("@", "@*")])]
+            names = [status.id for status in manager.list_units([asked.unit.replace("@", "@*")])]
         units = [unit for unit in read(manager, names) if is_up(unit.active_state)]
         plan.steps += self._restart(units, plan) if units else []
 

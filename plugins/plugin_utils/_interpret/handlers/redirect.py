@@ -31,6 +31,8 @@ def redirect(it: Interpreter, found: list[Redirect]) -> None:
                     it.outcome.log_command = words
                     continue
             raise NeedShell("a redirection")
+        if it.shell_opens and it.outcome.prefix_execs:
+            raise NeedShell("the shell has opened the output")
         if one.operator in (">&", "<&", ">&-", "<&-") and target in ("1", "2", "0", "-", ""):
             if target in ("-", "") or one.operator.endswith("-"):
                 target = "null"

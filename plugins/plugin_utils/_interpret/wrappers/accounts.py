@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Keep
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.variables import fixed
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.environment import set_environment
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.line import parse_command
@@ -17,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers
     Options,
     need,
 )
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse, shown, text_of, walk
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, lit
 
 if t.TYPE_CHECKING:
@@ -24,6 +26,22 @@ if t.TYPE_CHECKING:
 
 
 _MAKES_ACCOUNT = re.compile(r"(?<![\w-])(?:adduser|useradd|addgroup|groupadd)(?![\w-])")
+
+
+def _makes_account(text: str) -> bool:
+    """Whether shell text may make an account; what messages say of that is none."""
+    if not _MAKES_ACCOUNT.search(text):
+        return False
+    script = parse(text, "run")
+    source = script.source
+    for node in walk(script.root) if not script.errors else ():
+        # Of a pipe, the next command may be a shell.
+        piped = node.parent is not None and node.parent.type == "pipeline"
+        if node.type == "command" and not piped and text_of(node.children[0]).rsplit("/", 1)[-1] in lists.MESSAGES:
+            for word in node.children[1:]:
+                if not any(one.type in ("command_substitution", "process_substitution") for one in walk(word)):
+                    source = source[: word.start_byte] + b" " * (word.end_byte - word.start_byte) + source[word.end_byte :]
+    return _MAKES_ACCOUNT.search(shown(source)) is not None
 
 
 def user_id(it: Interpreter, user: str) -> tuple[str, str] | None:
@@ -58,7 +76,7 @@ def set_user(it: Interpreter, user: str, group: str | None, extra: t.Sequence[st
         return
     if it.root_first:
         raise Keep("what the shell does before it has to be done by root")
-    if any(_MAKES_ACCOUNT.search(text) for text in it.outcome.texts()):
+    if any(_makes_account(text) for text in it.outcome.texts()):
         raise Keep("the account may be made by a step before it, and systemd looks it up before all steps")
     it.service.user = user
     it.service.group = group

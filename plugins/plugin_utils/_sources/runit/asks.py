@@ -9,10 +9,12 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import SHELLS
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import line_of, parse, text_of, walk
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.needs import commands_of, named_files
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import shebang_of, shell_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv import (
     DOWN,
     RESTARTS,
@@ -21,13 +23,47 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.sv i
     without_options,
 )
 
+if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
 # Programs that ask runsv, supervise or runsvdir, besides sv.
 _ASKERS = re.compile(
     r"\b(?:runsvchdir|svok|svstat|svwaitup|svwaitdown|runsvctrl|runsvstat|s6-svok|s6-svstat|s6-svwait|s6-svc|svc|update-service)\b"
 )
 _VERBS = UP | DOWN | RESTARTS | frozenset(SIGNALS)
-# Their arguments are text that nobody runs here.
-_ONLY_TEXT = lists.MESSAGES | frozenset("grep egrep fgrep sed awk test [ [[ ssh".split())
+# Programs that run their arguments: the letters of the options that take a value, and how many words come before the command.
+_RUNNERS = {
+    **dict.fromkeys("exec command builtin time nohup setsid pgrphack busybox linux32 linux64 catchsegv".split(), ("a", 0)),
+    **dict.fromkeys("fghack chronic run-one unbuffer parallel tini dumb-init".split(), ("", 0)),
+    **dict.fromkeys("setuidgid envuidgid envdir setuser gosu su-exec setarch".split(), ("", 1)),
+    "env": ("uSC", 0),
+    "chpst": ("uUe/bmdopfctlLnrC", 0),
+    "softlimit": ("adfmlcnoprst", 0),
+    "setlock": ("", 1),
+    "flock": ("wE", 1),
+    "timeout": ("ks", 1),
+    "nice": ("n", 0),
+    "ionice": ("cnpPu", 0),
+    "chrt": ("pTPD", 1),
+    "taskset": ("", 1),
+    "stdbuf": ("ioe", 0),
+    "chroot": ("", 1),
+    "sudo": ("ugpCTRDrt", 0),
+    "doas": ("uC", 0),
+    "runuser": ("ugGsw", 0),
+    "setpriv": ("", 0),
+    "prlimit": ("p", 0),
+    "unshare": ("", 0),
+    "nsenter": ("tSG", 0),
+    "aa-exec": ("pn", 0),
+    "strace": ("eosaEPpu", 0),
+    "watch": ("n", 0),
+    "xargs": ("adEILnPs", 0),
+    # ip netns exec NAME
+    "ip": ("", 3),
+}
+# Beside the shells, what runs the text behind its option -c.
+_RUN_TEXT = SHELLS | {"su", "runuser", "flock"}
 # Text in text in text.
 _DEEPEST = 4
 # These are told of in the words of their scripts.
@@ -43,7 +79,7 @@ def asks(draft: Draft) -> None:
 
 def by_name(draft: Draft) -> None:
     """Programs of the scripts that are there to ask or tell it."""
-    for path in _scripts(draft):
+    for path in [*_scripts(draft), *_helpers(draft, commands_of(draft))]:
         text = draft.definition.text(path) or ""
         if not _ASKERS.search(text) or not draft.definition.is_text(path):
             continue
@@ -54,27 +90,55 @@ def by_name(draft: Draft) -> None:
 
 
 def sv_left(draft: Draft) -> None:
-    """Calls of sv that the unit goes on making, also in text for `trap`, `eval` or `sh -c`, or by another program."""
-    found: list[str] = []
+    """Calls of sv that the unit goes on making, also in text for `trap`, `eval` or a shell, by another program, or in scripts of its own."""
+    found: list[tuple[str, str]] = []
     told = any(one.key in _TOLD for one in draft.findings)
-    commands = draft.service.commands()
-    for command in commands:
+    for command in draft.service.commands():
         if command.line is not None:
-            found += _in_text(command.line, told)
+            calls = _in_text(command.line, told)
         else:
-            words = [constant(word) or "".join(piece.text for piece in word) for word in command.argv]
-            found += _in_words(words, told, 0)
-    texts = [command.line or " ".join(constant(word) or "" for word in command.argv) for command in commands]
-    for path in _scripts(draft):
-        if draft.definition.is_text(path) and any(f"{draft.definition.path}/{path}" in text for text in texts):
-            found += _in_text(draft.definition.text(path) or "", told)
-    for call in dict.fromkeys(found):
-        path, line = _place(draft, call)
-        draft.note("runit.asks", "sv", path, line, f"'{call}', which the unit still runs, {_REMEDY}")
+            calls = _in_words([constant(word) or "".join(piece.text for piece in word) for word in command.argv], told, 0)
+        found += [(call, "") for call in calls]
+    texts = commands_of(draft)
+    scripts = _scripts(draft)
+    for path in named_files(draft, texts):
+        if path in scripts:
+            found += [(call, path) for call in _in_text(draft.definition.text(path) or "", told)]
+    for path in _helpers(draft, texts):
+        found += [(call, path) for call in _in_text(draft.definition.text(path) or "", False)]
+    said: set[str] = set()
+    for call, path in found:
+        if call in said and path in ("", *scripts):
+            continue
+        said.add(call)
+        where, line = _place(draft, call, [path] if path else scripts)
+        draft.note("runit.asks", "sv", where, line, f"'{call}', which the unit still runs, {_REMEDY}")
 
 
 def _scripts(draft: Draft) -> list[str]:
     return ["run", "finish", "check", *sorted(one for one in draft.definition.files if one.startswith("control/"))]
+
+
+def _helpers(draft: Draft, texts: list[str]) -> list[str]:
+    """The other scripts of the service directory that the unit runs, also through each other.
+
+    :param texts: the commands of the unit.
+    """
+    known = _scripts(draft)
+    named = named_files(draft, texts)
+    texts = [*texts, *(draft.definition.text(path) or "" for path in named)]
+    found = []
+    for path in named:
+        text = draft.definition.text(path) or ""
+        # What a program is told the name of may be anything.
+        begins = text.startswith("#!") and shell_of(shebang_of(text)) is not None
+        if path not in known and (begins or any(re.search(_READS + rf"[^\s;&|]*/{re.escape(path)}(?![\w./-])", one) for one in texts)):
+            found.append(path)
+    return found
+
+
+# A shell reads the file behind it.
+_READS = r"(?:^|[\s;&|/])(?:\.|source|(?:ba|da|k|z)?sh)\s+"
 
 
 def _in_text(text: str, told: bool, depth: int = 0) -> t.Iterator[str]:
@@ -83,35 +147,93 @@ def _in_text(text: str, told: bool, depth: int = 0) -> t.Iterator[str]:
         return
     for node in walk(parse(text, "run").root):
         if node.type == "command":
-            try:
-                words = shlex.split(text_of(node))
-            except ValueError:
-                continue
-            yield from _in_words(words, told, depth)
+            yield from _in_words(_words(node), told, depth)
+        if node.type in ("command", "redirected_statement", "pipeline"):
+            for inner in _fed(node):
+                yield from _in_text(inner, False, depth + 1)
+
+
+def _words(node: Node) -> list[str]:
+    """The words of a command, without quotes; none where they are not to be told apart."""
+    try:
+        return shlex.split(text_of(node))
+    except ValueError:
+        return []
+
+
+def _fed(node: Node) -> t.Iterator[str]:
+    """Text that a shell gets as its input: from a here-document, or from a message."""
+    command = {"redirected_statement": node.children[0], "pipeline": node.children[-1]}.get(node.type, node)
+    words = _words(command) if command.type == "command" else []
+    shell = next((at for at, word in enumerate(words) if word.rsplit("/", 1)[-1] in SHELLS | {"su"}), None)
+    if shell is None or words[0] == "ssh" or "-c" in words:
+        return
+    if node.type == "pipeline":
+        for word in _words(node.children[0])[1:] if text_of(node.children[0]).startswith(("echo ", "printf ")) else ():
+            yield word.replace("\\n", "\n")
+        return
+    for one in walk(node):
+        if one.type == "heredoc_body":
+            yield text_of(one)
+        elif one.type == "herestring_redirect":
+            yield " ".join(_words(one)).lstrip("< ")
 
 
 def _in_words(words: list[str], told: bool, depth: int) -> t.Iterator[str]:
-    """The calls of sv in the words of one command."""
-    if not words or words[0].rsplit("/", 1)[-1] in _ONLY_TEXT:
-        return
-    for index, word in enumerate(words):
-        name = word.rsplit("/", 1)[-1]
-        if name == "ssh":
-            # That is another host's.
+    """The calls of sv in the words of one command, and in what it runs."""
+    by: set[str] = set()
+    rest = words
+    while rest:
+        name = rest[0].rsplit("/", 1)[-1].removeprefix("s6-")
+        if "=" in rest[0]:
+            rest = rest[1:]
+        elif name == "sv":
+            arguments = without_options(rest[1:])
+            if arguments and arguments[0] in _VERBS and (len(arguments) > 1 or by & {"xargs", "find"}) and (by or depth or not told):
+                yield " ".join(rest)
             return
-        rest = without_options(words[index + 1 :]) if name == "sv" else []
-        if rest and rest[0] in _VERBS and (len(rest) > 1 or {"xargs", "find"} & {one.rsplit("/", 1)[-1] for one in words[:index]}):
-            if index or depth or not told:
-                yield " ".join(words[index:])
+        elif name in ("eval", "trap"):
+            yield from _in_text(" ".join(rest[1:]) if name == "eval" else "".join(rest[1:2]), False, depth + 1)
             return
-        if index and re.search(r"\bsv\s", word):
-            yield from _in_text(word, False, depth + 1)
+        else:
+            if name in _RUN_TEXT:
+                at = next((at for at, word in enumerate(rest[1:-1], 1) if re.fullmatch(r"-[a-z]*c|--command", word)), None)
+                if at is not None:
+                    yield from _in_text(rest[at + 1], False, depth + 1)
+                    return
+            by.add(name)
+            if name == "find":
+                at = next((at for at, word in enumerate(rest) if re.fullmatch(r"-(?:exec|ok)(?:dir)?", word)), len(rest))
+                rest = rest[at + 1 :]
+            elif name in _RUNNERS:
+                rest = _behind(rest[1:], *_RUNNERS[name])
+            else:
+                return
 
 
-def _place(draft: Draft, call: str) -> tuple[str, int]:
-    """The script and the line that a call is from."""
-    for path in _scripts(draft):
-        for number, line in enumerate((draft.definition.text(path) or "").split("\n"), 1):
-            if all(word in line for word in call.split()[:3]):
-                return path, number
-    return "run", 0
+def _behind(words: list[str], valued: str, before: int) -> list[str]:
+    """The command behind the options of what runs it."""
+    rest = words
+    while rest and (rest[0].startswith("-") or "=" in rest[0]):
+        option = rest[0]
+        if option == "--":
+            rest = rest[1:]
+            break
+        # The first letter that takes a value has the rest of the word, or else the next one.
+        short = option[0] == "-" and len(option) > 1 and option[1] != "-" and option[-1] in valued and not any(one in valued for one in option[1:-1])
+        # Of a long one nothing says whether its value follows; no value begins as these do.
+        long = option.startswith("--") and "=" not in option and len(rest) > 1 and rest[1].rsplit("/", 1)[-1] not in {"sv", *SHELLS, *_RUNNERS}
+        rest = rest[2:] if short or (long and len(rest) > 2) else rest[1:]
+    return rest[before:]
+
+
+def _place(draft: Draft, call: str, paths: list[str]) -> tuple[str, int]:
+    """The script and the line that a call is from, of these scripts."""
+    words = call.split()
+    # Some of its words may be values of variables.
+    for wanted in (words[:3], ["sv", *without_options(words[1:])[:1]], words[-2:], words[-1:]):
+        for path in paths:
+            for number, line in enumerate((draft.definition.text(path) or "").split("\n"), 1):
+                if not line.lstrip().startswith("#") and all(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", line) for word in wanted):
+                    return path, number
+    return paths[0], 0

@@ -29,7 +29,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dialect import interpreter_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
-from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import simple_command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import Part, joined, simple_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
     LONGEST_INLINE,
     SILENCED,
@@ -151,7 +151,8 @@ def _exit_alone(node: Node) -> list[tuple[Node, bool]]:
         text = f"{text_of(node.children[0])} {text_of(node.children[1])} exit 0"
     else:
         return []
-    return statements(parse(text, "finish").root)
+    # On the line that it has in the script, as findings name that.
+    return statements(parse("\n" * (line_of(node) - 1) + text, "finish").root)
 
 
 def _as_it_is(draft: Draft, why: str) -> None:
@@ -407,17 +408,17 @@ def _commands(draft: Draft, left: list[tuple[Node, bool]], script: Script, shell
         draft.note("runit.finish", "finish", "finish", line_of(left[0][0]), _AFTER_EVERY_EXIT)
         return
     scope.shell.open_shell = True
-    parts: list[str] = []
+    parts: list[Part] = []
     used: set[str] = set()
     try:
         for node, background in left:
             printer = Printer(scope, node)
-            parts.append(printer.prefix() + printer.line(node) + (" &" if background else ""))
+            parts.append(Part(printer.prefix() + printer.line(node), background))
             used |= referenced(node)
     except CannotPrint:
         _as_it_is(draft, "finish cannot be put on one line")
         return
-    body = "; ".join(parts).replace(" &; ", " & ")
+    body = joined(parts)
     if errexit:
         body = "set -e; " + body
     if is_relative(body) or "supervise" in body or names_own_file(draft.definition, [body]):

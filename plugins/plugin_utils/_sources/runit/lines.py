@@ -29,6 +29,32 @@ if t.TYPE_CHECKING:
     from tree_sitter import Node
 
 
+class Part(t.NamedTuple):
+    """A statement of a script as text of shell.
+
+    :param background: `&` ends it.
+    :param own_lines: it has a here-document, so that nothing may stand beside it.
+    """
+
+    text: str
+    background: bool = False
+    own_lines: bool = False
+
+
+def joined(parts: t.Iterable[Part]) -> str:
+    """Statements one after another; the text of each stays as it is, whatever is quoted in it."""
+    text = ""
+    before: Part | None = None
+    for part in parts:
+        if part.own_lines:
+            text += "\n"
+        elif before is not None and not before.own_lines:
+            text += " " if before.background else "; "
+        text += part.text + (" &" if part.background else "") + ("\n" if part.own_lines else "")
+        before = part
+    return text
+
+
 def one_line(definition: Definition, text: str, file: str) -> str | None:
     """A script as one line of shell, run in the service directory; None where it cannot be."""
     script = parse(text, file)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.kept import writes
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import NeedShell, Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import logger_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Service, unit_name
-from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import parse, statements
+from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import commands_in, parse, statements
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dialect import interpreter_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.directory import Directory
@@ -20,6 +21,8 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draf
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import shebang_of, shell_of
 
 if t.TYPE_CHECKING:
+    from tree_sitter import Node
+
     from ansible_collections.pidone.systemd.plugins.module_utils._sources.definition import File, Raw
     from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpreter import Interpreter
 
@@ -29,6 +32,8 @@ _FACILITIES = frozenset(
 
 
 _LEVELS = frozenset("emerg alert crit err warning notice info debug".split())
+# What prepares the directory of a log.
+_PREPARES = lists.LOOKS | lists.FILE_COMMANDS | (lists.OF_FILES - {"tee", "sed"}) | {"exec"}
 # What multilog and s6-log do with lines besides writing them to a directory, by the first character of an argument.
 _SENDS = {
     "=": "a file with the last line",
@@ -87,8 +92,9 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
             "what it does with the log is not understood; the journal takes the output instead",
         )
         return
-    logger(draft, service, logger_of(_of_shell(scope, command)) or command, "log/run", line)
-    if scope.outcome.steps or scope.outcome.prefix:
+    inner, prepared = _of_shell(scope, command)
+    logger(draft, service, logger_of(inner) or command, "log/run", line)
+    if scope.outcome.steps or scope.outcome.prefix or prepared:
         draft.note(
             "log.steps",
             "log/run",
@@ -98,19 +104,31 @@ def log(draft: Draft, fill: t.Callable[[Draft], None]) -> None:
         )
 
 
-def _of_shell(it: Interpreter, command: list[Word]) -> list[Word]:
-    """The command in `sh -c 'exec ...'`, also behind what gives it an account or variables."""
+def _of_shell(it: Interpreter, command: list[Word]) -> tuple[list[Word], bool]:
+    """The command in `sh -c 'exec ...'`, also behind what gives it an account or variables; and whether that shell prepares files for it before.
+
+    Where the shell does more than that, it is the command itself.
+    """
     texts = [constant(word) or "" for word in command]
     at = next((at for at in range(len(texts) - 2) if texts[at].rsplit("/", 1)[-1] in ("sh", "bash", "dash") and texts[at + 1] == "-c"), None)
     if at is None or len(texts) != at + 3:
-        return command
-    found = statements(parse(texts[at + 2], "log/run").root)
-    if not found or found[-1][0].type != "command":
-        return command
+        return command, False
+    script = parse(texts[at + 2], "log/run")
+    found = statements(script.root)
+    if script.errors or not found or found[-1][0].type != "command" or any(background for _one, background in found):
+        return command, False
+    if not all(_prepares(it, one) for one, _background in found[:-1]):
+        return command, False
     try:
-        return it.evaluator.words(found[-1][0].children) or command
+        return it.evaluator.words(found[-1][0].children) or command, any(commands_in(one) != {"exec"} for one, _background in found[:-1])
     except (NeedShell, Wrap):
-        return command
+        return command, False
+
+
+def _prepares(it: Interpreter, node: Node) -> bool:
+    """Whether a statement does nothing but look, make files, or change the shell in ways that a log has no need of."""
+    names = {name.rsplit("/", 1)[-1] for name in commands_in(node)}
+    return bool(names) and names <= _PREPARES and not writes(it, node)
 
 
 def logger(draft: Draft, service: Service, words: list[Word], file: str, line: int) -> None:

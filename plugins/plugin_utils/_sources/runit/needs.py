@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import constant
@@ -50,16 +51,38 @@ def needs(draft: Draft) -> None:
 
 def _texts(draft: Draft) -> list[str]:
     """The commands of the unit, and the scripts of the service directory that they run."""
-    texts = [
+    texts = commands_of(draft)
+    return texts + [_COMMENT.sub("", draft.definition.text(path) or "") for path in named_files(draft, texts)]
+
+
+def commands_of(draft: Draft) -> list[str]:
+    """The commands of the unit, as text."""
+    return [
         command.line
         if command.line is not None
         else " ".join(constant(word) or "".join(piece.text for piece in word) for word in command.argv)
         for command in draft.service.commands()
     ]
-    for path in draft.definition.files:
-        if any(_names(text, f"{draft.definition.path}/{path}") for text in texts) and draft.definition.is_text(path):
-            texts.append(_COMMENT.sub("", draft.definition.text(path) or ""))
-    return texts
+
+
+def named_files(draft: Draft, texts: t.Sequence[str]) -> list[str]:
+    """The files of the service directory that commands name, and those that these files name, as far as they are text."""
+    definition = draft.definition
+    own = re.escape(definition.path)
+    elsewhere = re.compile(rf"(?<![\w-])(?:cd|pushd)\s+(?![\"']?(?:{own}/?|\.)[\"']?(?:[\s;&|]|$))")
+    at_home = (draft.service.working_directory or "").lstrip("-") == definition.path
+    found: dict[str, None] = {}
+    pending = [(text, at_home or re.search(rf"(?<![\w-])cd {own}(?![\w./-])", text) is not None) for text in texts]
+    while pending:
+        text, here = pending.pop(0)
+        here = here and elsewhere.search(text) is None
+        for path in definition.files:
+            if path in found or not definition.is_text(path):
+                continue
+            if _names(text, f"{definition.path}/{path}") or (here and re.search(rf"(?<![\w./-])\./{re.escape(path)}(?![\w./-])", text)):
+                found[path] = None
+                pending.append((_COMMENT.sub("", definition.text(path) or ""), True))
+    return list(found)
 
 
 def _names(text: str, path: str) -> bool:

@@ -11,11 +11,11 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.interpre
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.needs import Wrap
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.places import program_argv, program_word
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs import lists
-from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step
+from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.files import Step, directory_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.programs.loggers import base_name
 from ansible_collections.pidone.systemd.plugins.plugin_utils._interpret.wrappers.limits import keep_at_command
 from ansible_collections.pidone.systemd.plugins.plugin_utils._model import render
-from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command
+from ansible_collections.pidone.systemd.plugins.plugin_utils._model.service import Command, Service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.print import assignments
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Word, constant, lit, word_text
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
@@ -116,9 +116,9 @@ _MAKES_INPUT = re.compile(r"(?<![\w-])(?:mkfifo|mknod|ln|mv|cp|install|touch|tee
 
 
 def _check_files(it: Interpreter) -> None:
-    """Look whether a step makes the place of a file that systemd opens for each of the steps already.
+    """Look whether the place of a file is made later than systemd opens the file, which it does for each of the steps already.
 
-    :raises Wrap: one does, so the service would not start where it is missing.
+    :raises Wrap: it is, so the service would not start where it is missing.
     """
     for directive in ("StandardOutput", "StandardError", "StandardInput"):
         kind, _colon, path = (it.service.settings.get(directive) or [""])[0].replace("%%", "%").partition(":")
@@ -128,11 +128,19 @@ def _check_files(it: Interpreter) -> None:
         asked = [(path, _MAKES_INPUT if directive == "StandardInput" else _MAKES_FILE)]
         if place not in lists.DIRECTORIES:
             asked.append((place, _MAKES_PLACE))
+            if _is_made(it.service, place):
+                raise Wrap("script.output", ">", f"systemd makes {place} after it has opened {path}", it.line)
         for command in (*it.service.exec_condition, *it.service.start_pre):
             text = command.line or " ".join(constant(word) or "" for word in command.argv)
             for made, verbs in asked:
                 if made and re.search(rf"(?<![\w./-]){re.escape(made)}(?![\w.-])", text) and verbs.search(text):
                     raise Wrap("script.output", ">", f"a step makes {made}, and systemd opens {path} before all steps", it.line)
+
+
+def _is_made(service: Service, place: str) -> bool:
+    """Whether RuntimeDirectory= and its kin make a directory, perhaps on the way to another."""
+    directive, relative = directory_of(place) or ("", "")
+    return any(name == relative or name.startswith(relative + "/") for name in service.directories.get(directive, []))
 
 
 def _run_shell(draft: Draft, it: Interpreter, inline: str) -> None:

@@ -41,6 +41,7 @@ from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.tree import 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._shell.words import Piece, lit
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.dialect import interpreter_of
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.draft import Draft
+from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.lines import Part, joined
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.manner import take_manner
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.process import make_service
 from ansible_collections.pidone.systemd.plugins.plugin_utils._sources.runit.scripts import (
@@ -285,11 +286,10 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
         raise Refused("refused.sv", why.construct, message, why.line)
     draft.service = service = draft.begin()
     it = _interpreter(draft, script, shebang, shell)
-    parts: list[str] = []
+    parts: list[Part] = []
     if "invoke-run" in " ".join(shebang):
-        parts.append(
-            f"set -a; [ ! -r /etc/default/{draft.definition.name} ] || . /etc/default/{draft.definition.name}; set +a"
-        )
+        settings = f"/etc/default/{draft.definition.name}"
+        parts.append(Part(f"set -a; [ ! -r {settings} ] || . {settings}; set +a"))
     found = statements(script.root)
     execs = bool(found) and "exec" in commands_in(found[-1][0])
     lost = _functions_without_sv(found)
@@ -331,9 +331,9 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
             documents = any(one.type == "heredoc_redirect" for one in walk(node))
             if documents and not (names & it.dialect.controls or background):
                 # As it is, on lines of its own.
-                parts.append(f"\n{text_of(node)}\n")
+                parts.append(Part(text_of(node), own_lines=True))
                 continue
-            parts.append(printer.line(node) + (" &" if background else ""))
+            parts.append(Part(printer.line(node), background))
         except CannotPrint as problem:
             raise Refused(
                 "refused.sv",
@@ -343,7 +343,7 @@ def _without_sv(draft: Draft, script: Script, shebang: list[str], shell: str, wh
                 why.line,
             ) from None
     draft.service = service = it.service
-    text = "; ".join(parts).replace(" &; ", " & ").replace("\n; ", "\n").replace("; \n", "\n")
+    text = joined(parts)
     if it.shell.errexit:
         text = "set -e; " + text
     if len(text) > 8000:
