@@ -40,7 +40,8 @@ def presentable(message: str, params: t.Any, most: int = _MESSAGE) -> str:
     if len(message) > _SHOWN * 2:
         for text in _long_texts(params):
             for form in (text, text.strip(), repr(text)[1:-1]):
-                if form in message:
+                # What is left of blanks would be found everywhere.
+                if len(form) > _SHOWN and form in message:
                     message = message.replace(form, f"{form[:_SHOWN]}... ({len(text)} characters)")
     if len(message) > most:
         head, tail = message[: most * 3 // 4], message[-most // 4 :]

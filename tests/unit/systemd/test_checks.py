@@ -127,6 +127,9 @@ def test_messages_are_bounded_whoever_wrote_them() -> None:
     long = "x" * 100_000
     assert len(presentable(f"state: {long} is wrong; write better", {"state": long})) < 200
     assert presentable(f"a: {long!r} is wrong", {"a": [{"b": long}]}).endswith("is wrong")
+    for text in (" " * 200, "\x1c" * 200, " " * 200 + "e"):
+        message = f"b: has no such section; write one such as Service, {'and so on, ' * 10}and all is well"
+        assert presentable(message, {"a": text}) == message, "what is left of blanks is everywhere"
     kept = presentable(f"a: {'y ' * 20_000}; the remedy", {})
     assert len(kept) < 9000
     assert kept.startswith("a: y")

@@ -132,7 +132,7 @@ def _helpers(draft: Draft, texts: list[str]) -> list[str]:
         text = draft.definition.text(path) or ""
         # What a program is told the name of may be anything.
         begins = text.startswith("#!") and shell_of(shebang_of(text)) is not None
-        if path not in known and (begins or any(re.search(_READS + rf"[^\s;&|]*/{re.escape(path)}(?![\w./-])", one) for one in texts)):
+        if path not in known and (begins or any(f"/{path}" in one and re.search(_READS + rf"[^\s;&|]*/{re.escape(path)}(?![\w./-])", one) for one in texts)):
             found.append(path)
     return found
 

@@ -68,21 +68,37 @@ def commands_of(draft: Draft) -> list[str]:
 def named_files(draft: Draft, texts: t.Sequence[str]) -> list[str]:
     """The files of the service directory that commands name, and those that these files name, as far as they are text."""
     definition = draft.definition
-    own = re.escape(definition.path)
-    elsewhere = re.compile(rf"(?<![\w-])(?:cd|pushd)\s+(?![\"']?(?:{own}/?|\.)[\"']?(?:[\s;&|]|$))")
     at_home = (draft.service.working_directory or "").lstrip("-") == definition.path
     found: dict[str, None] = {}
-    pending = [(text, at_home or re.search(rf"(?<![\w-])cd {own}(?![\w./-])", text) is not None) for text in texts]
+    pending = [(text, at_home or _goes_to(text, definition.path)) for text in texts]
     while pending:
         text, here = pending.pop(0)
-        here = here and elsewhere.search(text) is None
+        here = here and not _goes_elsewhere(text, definition.path)
         for path in definition.files:
             if path in found or not definition.is_text(path):
                 continue
-            if _names(text, f"{definition.path}/{path}") or (here and re.search(rf"(?<![\w./-])\./{re.escape(path)}(?![\w./-])", text)):
+            if _names(text, f"{definition.path}/{path}") or (here and _names_here(text, path)):
                 found[path] = None
                 pending.append((_COMMENT.sub("", definition.text(path) or ""), True))
     return list(found)
+
+
+# Expressions are made of names only where the name is there: there are thousands of services, each with names of its own.
+
+
+def _goes_to(text: str, path: str) -> bool:
+    return f"cd {path}" in text and re.search(rf"(?<![\w-])cd {re.escape(path)}(?![\w./-])", text) is not None
+
+
+def _goes_elsewhere(text: str, path: str) -> bool:
+    if "cd" not in text and "pushd" not in text:
+        return False
+    own = re.escape(path)
+    return re.search(rf"(?<![\w-])(?:cd|pushd)\s+(?![\"']?(?:{own}/?|\.)[\"']?(?:[\s;&|]|$))", text) is not None
+
+
+def _names_here(text: str, path: str) -> bool:
+    return f"./{path}" in text and re.search(rf"(?<![\w./-])\./{re.escape(path)}(?![\w./-])", text) is not None
 
 
 def _names(text: str, path: str) -> bool:

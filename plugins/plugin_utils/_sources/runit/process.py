@@ -133,7 +133,7 @@ def _check_files(it: Interpreter) -> None:
         for command in (*it.service.exec_condition, *it.service.start_pre):
             text = command.line or " ".join(constant(word) or "" for word in command.argv)
             for made, verbs in asked:
-                if made and re.search(rf"(?<![\w./-]){re.escape(made)}(?![\w.-])", text) and verbs.search(text):
+                if made and made in text and re.search(rf"(?<![\w./-]){re.escape(made)}(?![\w.-])", text) and verbs.search(text):
                     raise Wrap("script.output", ">", f"a step makes {made}, and systemd opens {path} before all steps", it.line)
 
 
