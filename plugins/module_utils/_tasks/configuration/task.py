@@ -18,7 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import ReadAgain, Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import (
     meanings,
@@ -220,7 +220,11 @@ class _Task:
         if how == "reload":
             return [ReloadDaemon(self._reader.unit)]
         wish = Wish(state="try_restarted", daemon_reload="never")
-        return plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
+        steps = plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
+        for step in steps:
+            if isinstance(step, Jobs):
+                step.unlimited = True
+        return steps
 
     def _sees(self) -> bool:
         """Whether what is said of the file can be told: where it is there, and one reads it whose words reach the journal."""
