@@ -15,6 +15,8 @@ from tests.lab.fixtures import every_version
 from tests.lab.host import Host
 
 ETC = "/etc/systemd"
+# Systemd leaves down what is started often (StartLimitBurst=), by whomever.
+RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
 Result = dict[str, t.Any]
 
 
@@ -65,7 +67,8 @@ def conf(host: Host, modules: ModulesOnHost) -> t.Iterator[Configuration]:
     left = host.run(f"grep -rl 'pidone.systemd.configuration marker' {ETC} /run/systemd; true").stdout.split()
     if left:
         # A test failed; systemd itself is as it was after this.
-        host.run(f"rm -f {' '.join(left)}; systemctl daemon-reload; systemctl kill -s HUP systemd-logind; systemctl restart systemd-journald")
+        host.run(f"rm -f {' '.join(left)}; systemctl daemon-reload; systemctl kill -s HUP systemd-logind; {RESTART}")
+    host.run("systemctl is-active systemd-journald", check=True)
 
 
 @every_version
@@ -114,6 +117,15 @@ class TestEveryVersion:
         assert 1 <= lines < 60
         assert "max 24" in conf.host.run("journalctl -q -b -u systemd-journald -o cat | grep Journal | tail -n 1").stdout
         assert conf.converge("journald", dropin="few", state="absent")["changed"]
+
+    def test_told_something_new_often(self, conf: Configuration) -> None:
+        """More often than systemd starts what dies: journald comes up each time."""
+        for number in range(7):
+            before = conf.told("systemd-journald.service", "InvocationID")
+            done = conf.task("journald", dropin="often", settings={"Journal": {"SyncIntervalSec": f"{number + 1}min"}})
+            assert done["changed"], done
+            assert conf.told("systemd-journald.service", "InvocationID") != before
+        assert conf.task("journald", dropin="often", state="absent")["changed"]
 
     def test_logind_is_told_and_never_restarted(self, conf: Configuration) -> None:
         before = conf.told("systemd-logind.service", "InvocationID", "ExecMainPID")
@@ -206,13 +218,13 @@ def test_others_files(conf: Configuration) -> None:
         late = conf.converge("journald", settings=wanted, marker="cf", purge=True)
         assert late["steps"][0] == "try-restart systemd-journald.service"
         # It says what theirs says already, so that nothing has to be done for it.
-        conf.host.run(f"rm {theirs}; systemctl restart systemd-journald")
+        conf.host.run(f"rm {theirs}; {RESTART}")
         conf.host.write(theirs, "[Journal]\nSyncIntervalSec=240\n")
         conf.task("journald", settings={"Journal": {"SyncIntervalSec": "4min"}}, marker="cf", purge=True)
         same = conf.task("journald", state="absent", marker="cf", purge=True)
         assert same["steps"] == [f"remove {ETC}/journald.conf.d/50-ansible.conf"]
     finally:
-        conf.host.run(f"rm -rf {ETC}/journald.conf.d; systemctl restart systemd-journald")
+        conf.host.run(f"rm -rf {ETC}/journald.conf.d; {RESTART}")
 
 
 @every_version
@@ -221,12 +233,12 @@ def test_what_the_journal_says_of_itself_is_in_no_journal(conf: Configuration) -
     path = "/run/systemd/journald.conf.d/cf-bad.conf"
     conf.host.write(path, "[Journal]\nSystemMaxUse=much\n")
     try:
-        conf.host.run("systemctl restart systemd-journald && logger cf-was-restarted && journalctl --sync", check=True)
+        conf.host.run(f"{RESTART} && logger cf-was-restarted && journalctl --sync", check=True)
         told = conf.host.run("journalctl -q -b -o cat", check=True).stdout
         assert "cf-was-restarted" in told
         assert "cf-bad.conf" not in told
     finally:
-        conf.host.run("rm -r /run/systemd/journald.conf.d; systemctl restart systemd-journald")
+        conf.host.run(f"rm -r /run/systemd/journald.conf.d; {RESTART}")
 
 
 def test_a_tree(conf: Configuration) -> None:

@@ -434,6 +434,20 @@ class TestFailure:
         assert show(host, unit, "LoadState", "ActiveState") == {"LoadState": "not-found", "ActiveState": "inactive"}
 
     @one_version
+    def test_rollback_where_the_start_limit_was_hit(self, host: Host, unit: str) -> None:
+        def limited(name: str, **directives: t.Any) -> dict[str, t.Any]:
+            limit = {"Description": name, "StartLimitIntervalSec": "1h", "StartLimitBurst": 3}
+            return service(**directives) | {"Unit": limit}
+
+        good(host, name=unit, sections=limited("good"), activate=True)
+        for attempt in range(3):
+            bad = limited(f"bad {attempt}", **self.FAILING, Restart="always", RestartSec="1ms")
+            result = task(host, name=unit, sections=bad, activate=True, settle="1s", rollback=True)
+            assert result["failed"]
+            assert not [line for line in result["rolled_back"] if "did not" in line], result["msg"]
+            assert show(host, unit, "ActiveState", "Description") == {"ActiveState": "active", "Description": "good"}
+
+    @one_version
     def test_without_rollback_the_file_stays(self, host: Host, unit: str) -> None:
         result = task(host, name=unit, sections=service("bad", **self.FAILING), started=True, settle="1s")
         assert result["failed"]

@@ -128,6 +128,8 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
                 start()
 
         def start() -> None:
+            # How often they were started meanwhile is no reason to leave them down (StartLimitBurst= of systemd.unit(5)).
+            ctx.manager.reset_failed(names)
             asked = ctx.manager.enqueue(wanted)
             started = jobs_of(asked)
             results = ctx.manager.wait_for_jobs(started, ctx.deadline())

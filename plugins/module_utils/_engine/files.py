@@ -27,7 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
     FileWas,
     LinkWas,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import LinkChange
 
 
@@ -235,6 +235,32 @@ class RemoveLinks(Step):
         return f"linked {short(self.names)} again"
 
 
+def file_diff(path: str, before: Saved | None, after: str) -> dict[str, str]:
+    """A file's change as Ansible shows it: keys before, after, before_header, after_header."""
+    old = before.content.decode("utf-8", "replace") if before else ""
+    return {"before": old, "after": after, "before_header": path, "after_header": path}
+
+
+def check_link(path: str) -> None:
+    """Say of a directory of a user's, or of one that a path is below, that it leads, by a link, to where the user may not write.
+
+    :raises BadInput: it does.
+    """
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for
+
+    account = acting_for()
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    real = os.path.realpath(path)
+    if account is None or real == path or not os.path.isdir(real):
+        return
+    if not os.access(real, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise BadInput(
+            f"scope: {path} leads to {real} by a link, where {account.name} may not write; "
+            "remove the link, or let it lead to a directory of that user"
+        )
+
+
 def check_writable(path: str) -> None:
     """Say before anything is done, and in check mode as well, that the file's directory cannot be written to.
 
@@ -256,11 +282,7 @@ def check_writable(path: str) -> None:
                 f"there is no {'/'.join(path.split('/')[:4])}, which is there only while the user's manager runs; "
                 "let it run first, with pidone.systemd.user_manager and `linger: true`, or leave out `runtime`"
             )
-        if os.getuid() == 0 and os.path.realpath(directory) != directory:
-            raise SystemdError(
-                f"scope: {directory} leads to {os.path.realpath(directory)} by a link, where the user whose units they are may not "
-                "write; remove the link, or let it lead to a directory of that user"
-            )
+        check_link(directory)
         if os.getuid() == 0:
             raise SystemdError(
                 f"the user whose units they are may not write to {directory}, where {os.path.dirname(path)} would have to be made; "

@@ -172,6 +172,8 @@ class Jobs(Step):
     """
 
     undoable = True
+    # Whether the start limit counts anew: it is meant for what dies, not for what is told something new often.
+    unlimited = False
     # Timers that are brought up again such that they count from then on (`way_back.Held`).
     anew: t.Sequence[t.Any] = ()
 
@@ -223,6 +225,8 @@ class Jobs(Step):
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
 
             self.deaths = Deaths(ctx.manager, [name for name in self.names if name not in self.stay_down])
+        if self.unlimited:
+            ctx.manager.reset_failed(self.names)
         ctx.jobs_begun = time.monotonic()
         answers = self.enqueue(ctx)
         refused = {each.unit: each.error for each in answers if each.error is not None}

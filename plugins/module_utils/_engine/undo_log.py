@@ -400,6 +400,7 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
+    ctx.manager.reset_failed(missing)
     asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
     started = jobs_of(asked)
     results = ctx.manager.wait_for_jobs(started, ctx.deadline())

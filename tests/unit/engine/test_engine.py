@@ -62,6 +62,9 @@ class Manager(NoManager):
         self._log.extend(f"{kind} {name}" for name, kind in wanted)
         return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]
 
+    def reset_failed(self, names: t.Sequence[str]) -> None:
+        self._log.extend(f"reset-failed {name}" for name in names)
+
     def wait_for_jobs(self, jobs: t.Sequence[t.Any], deadline: float) -> dict[int, str]:
         return {job.id: self._result for job in jobs}
 
@@ -108,7 +111,7 @@ def test_rollback_undoes_in_reverse_reloads_and_brings_up_again() -> None:
     plan = Plan([Recorded("a", log), Recorded("b", log, fails="apply"), Recorded("c", log)])
     with pytest.raises(SystemdError) as caught:
         carry_out(plan, ctx, rollback=True)
-    assert log == ["do a", "do b", "undo b", "undo a", "reload", "restart old.service"]
+    assert log == ["do a", "do b", "undo b", "undo a", "reload", "reset-failed old.service", "restart old.service"]
     assert caught.value.data["changed"] is False
     assert caught.value.data["rolled_back"][:2] == ["b undone", "a undone"]
     assert "rolled back: b undone; a undone; daemon-reload" in caught.value.msg

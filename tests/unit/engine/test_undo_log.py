@@ -283,7 +283,7 @@ def test_what_was_stopped_for_a_while_comes_up_again(host: Host) -> None:
     host.manager.log.clear()
     with pytest.raises(SystemdError) as caught:
         host.task(lambda: steps(Fails(OSError(28, "No space left on device", "/x"))))
-    assert host.manager.log == ["stop a.timer", "start a.timer"]
+    assert host.manager.log == ["stop a.timer", "reset a.timer", "start a.timer"]
     assert "make room" in caught.value.msg
     assert "brought a.timer up again" in caught.value.msg
 

@@ -463,6 +463,9 @@ class FakeManager(NoManager):
     def reload(self, timeout: float | None = None) -> None:
         self.note("reload")
 
+    def reset_failed(self, names: t.Sequence[str]) -> None:
+        """Nothing to see."""
+
     def enqueue(self, wanted: t.Sequence[tuple[str, str]], mode: str = "replace") -> list[Enqueued]:
         self.note("start")
         return [Enqueued(name, Job(number, "", name, kind)) for number, (name, kind) in enumerate(wanted)]

@@ -14,17 +14,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     FileTools,
     RemoveLinks,
     check_writable,
+    file_diff,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import ReadAgain, Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, become_hint
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.settings import (
     meanings,
     winners,
     worded,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import Said, SettingsFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.check import check_settings
@@ -113,8 +113,6 @@ class _Task:
         """The plan, made anew each time."""
         try:
             return self._plan(self.session.manager)
-        except Unreadable:
-            raise
         except OSError as e:
             raise SystemdError(f"cannot read {e.filename or self.path}: {e.strerror or e}{become_hint()}") from e
 
@@ -146,16 +144,15 @@ class _Task:
         again = self._again(effect, bool(changes))
         for each, saved in purge.items():
             plan.steps.append(RemoveSettings(each, saved, self.tools, None if plan.steps else again))
-            plan.file_diffs.append(_diff(each, saved.content.decode("utf-8", "replace"), ""))
+            plan.file_diffs.append(file_diff(each, saved, ""))
         if writes:
             plan.steps.append(WriteSettings(path, wanted, before, self.tools, not changes, None if plan.steps else again))
-            old = before.content.decode("utf-8", "replace") if before else ""
-            plan.file_diffs.append(_diff(path, old, asked.raw))
+            plan.file_diffs.append(file_diff(path, before, asked.raw))
         elif link:
             plan.steps.append(RemoveLinks({path: link}))
         elif removes and before is not None:
             plan.steps.append(RemoveSettings(path, before, self.tools, None if plan.steps else again))
-            plan.file_diffs.append(_diff(path, before.content.decode("utf-8", "replace"), ""))
+            plan.file_diffs.append(file_diff(path, before, ""))
         steps = self._put_into_effect(manager, effect.how)
         plan.steps += steps
         if steps and self._sees():
@@ -223,7 +220,11 @@ class _Task:
         if how == "reload":
             return [ReloadDaemon(self._reader.unit)]
         wish = Wish(state="try_restarted", daemon_reload="never")
-        return plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
+        steps = plan_for(manager, [self._reader.unit], wish, self.asked.check_mode)[1].steps
+        for step in steps:
+            if isinstance(step, Jobs):
+                step.unlimited = True
+        return steps
 
     def _sees(self) -> bool:
         """Whether what is said of the file can be told: where it is there, and one reads it whose words reach the journal."""
@@ -263,7 +264,3 @@ class _Task:
                         "such as the kernel's command line, has the last word"
                     )
         return effective, differing
-
-
-def _diff(path: str, before: str, after: str) -> dict[str, str]:
-    return {"before": before, "after": after, "before_header": path, "after_header": path}

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     SetAttributes,
     WriteFile,
     check_writable,
+    file_diff,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload
@@ -133,14 +134,7 @@ class _Task:
             else:
                 step = WriteFile(self.dropin_path, text, before, self._tools())
             plan.steps += [step, Reload()]
-            plan.file_diffs.append(
-                {
-                    "before": old.decode("utf-8", "replace"),
-                    "after": wanted.decode("utf-8", "replace"),
-                    "before_header": self.dropin_path,
-                    "after_header": self.dropin_path,
-                }
-            )
+            plan.file_diffs.append(file_diff(self.dropin_path, before, wanted.decode("utf-8", "replace")))
             if not self.session.gone:
                 check_writable(self.dropin_path)
             new = True
@@ -174,9 +168,9 @@ class _Task:
         try:
             found = version()
         except ProgramMissing as e:
-            if (leading_number(self.session.manager.version()) or 0) >= _SINCE:
-                raise SystemdError(f"{e.msg}; install the package of systemd that has it") from e
             found = leading_number(self.session.manager.version())
+            if (found or 0) >= _SINCE:
+                raise SystemdError(f"{e.msg}; install the package of systemd that has it") from e
         since = _SINCE_FOR_USERS if user else _SINCE
         if found is not None and found < since:
             what = "encrypted credentials of users need" if user else "encrypted credentials need"

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import check_writable
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import check_writable, file_diff
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Settle
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
@@ -192,8 +192,7 @@ class Planner:
             check_writable(path)
             record.written[path] = text
             changed = True
-            old = before.content.decode("utf-8", "replace") if before else ""
-            item.diffs.append({"before": old, "after": text, "before_header": path, "after_header": path})
+            item.diffs.append(file_diff(path, before, text))
         if changed:
             item.put = PutUnits(moving, self._task.records, self._task.tools)
 

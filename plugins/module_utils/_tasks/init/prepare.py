@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, WriteFile, file_diff
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes import snapshot
@@ -133,8 +133,7 @@ class Preparation:
                 continue
             steps.append(WriteFile(path, content, before, tools))
             if path in files:
-                old = before.content.decode("utf-8", "replace") if before else ""
-                diffs.append({"before": old, "after": text, "before_header": path, "after_header": path})
+                diffs.append(file_diff(path, before, text))
         directories = link_directories("system")
         masked = [name for name in self.enable if is_masked(name) and f"{UNITS}/{name}" not in files]
         if masked:

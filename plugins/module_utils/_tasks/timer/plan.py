@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveFile,
     RemoveLinks,
     WriteFile,
+    file_diff,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import (
     Jobs,
@@ -45,7 +46,7 @@ def plan_timers(
     plan = Plan()
     lot = _Lot(directories, tools, offline)
     for state in states:
-        plan.file_diffs += [_file_diff(file) for file in state.touched]
+        plan.file_diffs += [file_diff(file.path, file.before, file.wanted or "") for file in state.touched]
         lot.add_files(state)
         if state.wish.absent:
             if lot.add_absent(state):
@@ -213,8 +214,3 @@ def job_of(state: TimerState) -> str | None:
 
 def _verb(file: TimerFile) -> str:
     return "removed" if file.wanted is None else "rewritten"
-
-
-def _file_diff(file: TimerFile) -> dict[str, str]:
-    before = file.before.content.decode("utf-8", "replace") if file.before else ""
-    return {"before": before, "after": file.wanted or "", "before_header": file.path, "after_header": file.path}

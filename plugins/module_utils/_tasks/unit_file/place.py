@@ -72,25 +72,6 @@ class Place:
             raise BadInput(f"name: {path} is a directory; remove it first")
         return Saved.of(path)
 
-    def check_way(self) -> None:
-        """Say of a directory of a user's that it leads, by a link, to where the user may not write."""
-        directory = os.path.dirname(self.path)
-        while not os.path.lexists(directory):
-            directory = os.path.dirname(directory)
-        real = os.path.realpath(directory)
-        account = self.session.account
-        if account is None or real == directory or not os.path.isdir(real):
-            return
-        if not os.access(real, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-            raise BadInput(
-                f"scope: {directory} leads to {real} by a link, where {account.name} may not write; "
-                "remove the link, or let it lead to a directory of that user"
-            )
-
-    def diff(self, before: str, after: str) -> dict[str, str]:
-        """The file's change as Ansible shows it: keys before, after, before_header, after_header."""
-        return {"before": before, "after": after, "before_header": self.path, "after_header": self.path}
-
     def is_empty_directory(self, path: str) -> bool:
         """Whether it is one that can be removed; a link to one cannot."""
         status = self.tree.status(path, False)

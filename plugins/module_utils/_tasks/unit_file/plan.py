@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveLinks,
     SetAttributes,
     WriteFile,
+    file_diff,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
@@ -68,10 +69,9 @@ def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | Non
         if tools.attributes(place.path, True):
             return FileChange([SetAttributes(place.path, before, tools)])
         return FileChange([])
-    old = before.content.decode("utf-8", "replace") if before else ""
     return FileChange(
         [WriteFile(place.path, asked.raw.encode("utf-8", "surrogateescape"), before, tools, wrote is False)],
-        [place.diff(old, asked.raw)],
+        [file_diff(place.path, before, asked.raw)],
         wrote,
     )
 

@@ -15,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveDirectory,
     RemoveFile,
     RemoveLinks,
+    file_diff,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, ResetFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import leads_to, read_links
@@ -34,8 +35,7 @@ if t.TYPE_CHECKING:
 def remove_file(asked: Asked, place: Place, tools: FileTools, before: Saved | None) -> FileChange:
     """The file removed, or the link in its place, or what an earlier removal left of its directory."""
     if before is not None:
-        diff = place.diff(before.content.decode("utf-8", "replace"), "")
-        return FileChange([RemoveFile(place.path, before, tools)], [diff], True)
+        return FileChange([RemoveFile(place.path, before, tools)], [file_diff(place.path, before, "")], True)
     target = place.tree.target(place.path)
     if target:
         if target == "/dev/null" and asked.dropin is None:

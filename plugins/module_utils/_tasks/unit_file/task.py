@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.attributes import Attributes
@@ -14,6 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     FileTools,
     RemoveFile,
     WriteFile,
+    check_link,
     check_writable,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
@@ -86,10 +88,10 @@ class _Task:
         try:
             return self._plan(manager)
         except Unreadable:
-            self.place.check_way()
+            check_link(os.path.dirname(self.place.path))
             raise
         except OSError as e:
-            self.place.check_way()
+            check_link(os.path.dirname(self.place.path))
             raise SystemdError(f"cannot read {e.filename or self.place.path}: {e.strerror or e}{become_hint()}") from e
 
     def _plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], bool | None]:
@@ -100,7 +102,6 @@ class _Task:
         paths = place.paths
         gone = asked.absent and asked.dropin is None and paths.find(asked.name, without=(place.path,)) is None
         if change.steps and not self.session.gone:
-            place.check_way()
             check_writable(place.path)
         if change.wrote is not None and not asked.absent:
             warnings += check_text(asked, place)
