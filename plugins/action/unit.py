@@ -29,9 +29,22 @@ class ActionModule(ActionBase):
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the task's module, twice where the first run finds no jeepney."""
+        """Run the task's module."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
+        result.update(without_facts(self, self.answer(task_vars, in_background)))
+        if not in_background:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def answer(
+        self, task_vars: dict[str, t.Any] | None, in_background: bool = False, beside: dict[str, str] | None = None
+    ) -> dict[str, t.Any]:
+        """Run the task's module, twice where the first run finds no jeepney; returns what it answers.
+
+        :param beside: what else the module is told beside its options.
+        """
+        beside = beside or {}
         lacking = "Ansible's own Python environment has none to bring"
         try:
             bundle = pack()
@@ -44,20 +57,16 @@ class ActionModule(ActionBase):
         if bundle is None:
             # Said by the module, whose words are what Ansible shows.
             remedy = f"{lacking}; install it there (`{sys.executable} -m pip install 'jeepney>={OLDEST}'`)"
-            answer = self._run_module({"lacking": remedy}, task_vars, in_background)
+            answer = self._run_module({**beside, "lacking": remedy}, task_vars, in_background)
         elif in_background:
             # What it says will not come this way, so it has to have what it might need.
-            answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars, True)
+            answer = self._run_module({**beside, "wanted": bundle.digest, "zip": bundle.as_text()}, task_vars, True)
         else:
-            answer = self._run_module({"wanted": bundle.digest}, task_vars)
+            answer = self._run_module({**beside, "wanted": bundle.digest}, task_vars)
             if _is_missing(answer):
-                answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
+                answer = self._run_module({**beside, "wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
         answer.pop("pidone_jeepney", None)
-
-        result.update(without_facts(self, answer))
-        if not in_background:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+        return answer
 
     def _configure_module(self, module_name: str, *args: t.Any, **options: t.Any) -> t.Any:
         configured = super()._configure_module(module_name, *args, **options)

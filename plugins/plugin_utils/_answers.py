@@ -502,6 +502,61 @@ def handover_info(answer: dict[str, t.Any]) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", _HANDOVER_INFO(answer, "the answer"))
 
 
+_NAMES = list_of(line(_LONGEST_NAME + 1), 100000)
+_BOOT = record({"id": line(100), "userspace": number}, {})
+_UNITS = record({"active": _NAMES, "failed": _NAMES}, {})
+_INHIBITOR = record({"who": text(), "why": text(), "mode": text(16), "user": text(), "pid": number}, {})
+_LOOK = record(
+    {"needed": boolean},
+    {
+        "boot": _BOOT,
+        "units": _UNITS,
+        "inhibitors": list_of(_INHIBITOR, 10000),
+        "scheduled_shutdown": record({"type": text(64), "time": optional(text(64))}, {}),
+        "steps": list_of(text()),
+        "diff": anything,
+    },
+)
+_AFTER = record(
+    {"boot": _BOOT, "old": boolean, "state": line(64)},
+    {
+        "stopping": boolean,
+        "finished": boolean,
+        "jobs": _NAMES,
+        "lost": _NAMES,
+        "newly_failed": _NAMES,
+        "failures": anything,
+        "report": text(),
+    },
+)
+
+
+def reboot_look(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What `reboot` has found before it does anything.
+
+    :raises BadInput: it is something else; the text names the place.
+    """
+    found: dict[str, t.Any] = _LOOK(answer, "the answer")
+    return _with(found, "boot", "units") if found["needed"] else found
+
+
+def reboot_after(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What `reboot` says of a host that answers again.
+
+    :raises BadInput: it is something else; the text names the place.
+    """
+    found: dict[str, t.Any] = _AFTER(answer, "the answer")
+    _with(found, *(("stopping",) if found["old"] else ("finished",)))
+    return _with(found, "lost", "newly_failed") if found.get("finished") else found
+
+
+def _with(found: dict[str, t.Any], *needed: str) -> dict[str, t.Any]:
+    for key in needed:
+        if key not in found:
+            raise BadInput(f"the answer: lacks {key}")
+    return found
+
+
 @contextmanager
 def of_host(task_vars: dict[str, t.Any] | None) -> t.Iterator[None]:
     """While the answer of a task's host is checked: what is wrong with it is told with the host's name.

@@ -181,13 +181,36 @@ def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths
     return _report(failures, ctx, job_type)
 
 
-def _report(failures: list[Failure], ctx: Context, job_type: str) -> UnitsFailed:
-    screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
+def report_units(
+    ctx: Context, units: t.Sequence[tuple[str, str]], tell: t.Callable[[Failure], str]
+) -> tuple[list[Failure], str]:
+    """Why units are not up that no job of this task is about: what is known of each, and a screen of it.
+
+    :param ctx: its `jobs_begun` is since when they may have been started.
+    :param units: each with `dependency` where what it requires is not up, else with `done`.
+    :param tell: says of what is known why it is not up, in words that follow its name.
+    """
+    failures: list[Failure] = []
+    for number, (name, result) in enumerate(units):
+        entry: Failure = {"unit": name, "job": {"id": None, "type": "start", "result": result}}
+        _look_at(ctx, entry, number < _MOST_UNITS, None)
+        entry["reason"] = tell(entry)
+        failures.append(entry)
+    screens = ["\n".join([f"{entry['unit']} {entry['reason']}", *_details(entry)]) for entry in failures[:_MOST_UNITS]]
+    return failures, _together(screens, failures)
+
+
+def _together(screens: list[str], failures: t.Sequence[Failure]) -> str:
     if len(failures) > _MOST_UNITS:
         screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
     for record in (record for entry in failures for record in _records(entry)):
         record["usec"], record["time"] = record["time"], rfc3339(record["time"])
-    error = UnitsFailed("\n".join(screens), failures=failures)
+    return "\n".join(screens)
+
+
+def _report(failures: list[Failure], ctx: Context, job_type: str) -> UnitsFailed:
+    screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
+    error = UnitsFailed(_together(screens, failures), failures=failures)
     # A job that systemd refused has changed nothing; any other one may have.
     error.changed = bool(ctx.jobs)
     return error
@@ -385,10 +408,15 @@ def _journal(
 
 
 def _screen(entry: Failure, timeout: float) -> str:
-    lines = [_headline(entry, timeout)]
     job = entry["job"]
     number = f" (job {job['id']})" if job["id"] is not None and job["result"] == "unfinished" else ""
-    lines.append(f"  job       {job['type']}: {job['result']}{number}")
+    its_job = f"  job       {job['type']}: {job['result']}{number}"
+    return "\n".join([_headline(entry, timeout), its_job, *_details(entry)])
+
+
+def _details(entry: Failure) -> list[str]:
+    """What is known of the unit, as lines."""
+    lines: list[str] = []
     state = f"{entry['active_state']} ({entry['sub_state']})" if entry["active_state"] else entry["load_state"]
     if entry["result"] not in ("", "success"):
         state += f", Result: {entry['result']}"
@@ -416,7 +444,7 @@ def _screen(entry: Failure, timeout: float) -> str:
         for record in log:
             clock = time.strftime("%H:%M:%S", time.localtime(record["time"] / 1e6))
             lines.append(f"    {clock} {record['message']}")
-    return "\n".join(lines)
+    return lines
 
 
 def _headline(entry: Failure, timeout: float) -> str:

@@ -46,7 +46,7 @@ def _escaped(name: str) -> str:
     return "".join(special.get(chr(b), chr(b)) if 0x20 <= b < 0x7F else f"\\{b:03o}" for b in plain)
 
 
-def _reach(jeepney: tuple[t.Any, t.Any]) -> Connection:
+def reach(jeepney: tuple[t.Any, t.Any]) -> Connection:
     """Connect to logind, over the system's bus.
 
     :raises BusUnreachable: there is no bus.
@@ -66,7 +66,7 @@ def set_linger(uids: t.Sequence[int], on: bool, jeepney: tuple[t.Any, t.Any]) ->
 
     :raises SystemdError: logind cannot be reached or refuses.
     """
-    connection = _reach(jeepney)
+    connection = reach(jeepney)
     connection.known = {**connection.known, "SetUserLinger": ""}
     with connection:
         path, face = "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
@@ -119,7 +119,7 @@ def has_heard(timeout: float) -> None:
     :param timeout: seconds.
     """
     deadline = time.monotonic() + timeout
-    with _reach(import_jeepney()) as connection:
+    with reach(import_jeepney()) as connection:
         for _time in range(2):
             connection.call_many([Call("/org/freedesktop/login1", "org.freedesktop.DBus.Peer", "Ping")], deadline)
 
