@@ -24,9 +24,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.reboot.optio
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _answers
 from ansible_collections.pidone.systemd.plugins.plugin_utils._within import OutOfTime, within
 
-if t.TYPE_CHECKING:
-    TaskVars = t.Union[t.Dict[str, t.Any], None]
-
 # Seconds between two attempts to reach the host: the first ones and the longest.
 _PAUSE, _LONGEST_PAUSE = 0.5, 3.0
 # Seconds that a host may go on as if nothing had been asked of it.
@@ -61,7 +58,7 @@ class ActionModule(Carrier):
     # The connection is lost.
     _supports_async = False
 
-    def run(self, tmp: t.Any = None, task_vars: TaskVars = None) -> dict[str, t.Any]:
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = ActionBase.run(self, tmp, task_vars)
         if self._connection.transport == "local":
             return {
@@ -88,7 +85,7 @@ class _Reboot:
     :param action: the action plugin.
     """
 
-    def __init__(self, action: ActionModule, options: Options, task_vars: TaskVars) -> None:
+    def __init__(self, action: ActionModule, options: Options, task_vars: dict[str, t.Any] | None) -> None:
         self._action, self._options, self._task_vars = action, options, task_vars
         self._host = str((task_vars or {}).get("inventory_hostname") or "the host")
         # What the result says, whatever comes of it.
@@ -228,8 +225,8 @@ class _Reboot:
             try:
                 answer = self._attempt(asked, self._left() + _WAY)
             except _Lost as lost:
-                # Whoever was there after it had booted anew may have gone down once more.
-                went_down, said, moved = True, str(lost), time.monotonic()
+                # Also of a host that has booted anew and goes down once more.
+                went_down, answered, said, moved = True, None, str(lost), time.monotonic()
                 continue
             answered = self._checked(_answers.reboot_after, answer, "coming back")
             if not answered["old"]:

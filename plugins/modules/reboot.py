@@ -78,7 +78,8 @@ options:
     default: '0'
   reboot_timeout:
     description:
-      - How long all may take from the beginning of the reboot on, as a time span. Going down, coming back, startup, O(settle) and O(test_command) are in it together.
+      - How long all may take from the beginning of the reboot on, as a time span.
+      - Going down, coming back, startup, O(settle) and O(test_command) are in it together.
     type: str
     default: 10min
   connect_timeout:
@@ -107,6 +108,8 @@ options:
 seealso:
   - module: ansible.builtin.reboot
   - module: pidone.systemd.unit
+  - ref: Reboots <ansible_collections.pidone.systemd.docsite.guide_reboots>
+    description: What is looked for afterwards, and what may be in the way.
 """
 
 EXAMPLES = r"""

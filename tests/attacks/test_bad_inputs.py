@@ -22,7 +22,7 @@ COUNT = 130 if is_full() else 75
 # its work on the controller.
 REFUSE_THE_HOST = ("init_handover", "service_import_plan", "service_migration_report")
 # What bad input would do there, it would do to a whole host.
-CHECK_MODE_ONLY = ("run", "init_handover")
+CHECK_MODE_ONLY = ("run", "init_handover", "reboot")
 
 # Options with which the module's task would be right.
 GOOD: dict[str, dict[str, t.Any]] = {
@@ -32,6 +32,7 @@ GOOD: dict[str, dict[str, t.Any]] = {
     "journal_info": {"lines": 1},
     "manager": {"daemon_reload": "never"},
     "manager_info": {},
+    "reboot": {"removes": "/run/bad-input"},
     "resource_control": {"name": ["bad-input.service"], "properties": {"TasksMax": "100"}},
     "run": {"command": ["/bin/true"], "collect": True},
     "security_info": {"name": ["bad-input.service"]},
@@ -139,6 +140,16 @@ CLEAR = [
     ("manager", {"environment": {f"A{number}": "x" * 60_000 for number in range(40)}}, "bytes in all, more than"),
     ("manager", {"environment": {"A": "a\nb"}}, "environment: A: 'a\\nb' holds the control character"),
     ("manager", {"isolate": "a@.target"}, "isolate: a@.target is a template"),
+    ("reboot", {"reboot_timeout": "0"}, "reboot_timeout: is less than a second"),
+    ("reboot", {"reboot_timeout": "infinity"}, "reboot_timeout: is more than a year"),
+    ("reboot", {"settle": "10min"}, "settle: is not less than `reboot_timeout`"),
+    ("reboot", {"post_reboot_delay": "1h"}, "post_reboot_delay: is not less than `reboot_timeout`"),
+    ("reboot", {"msg": "a\nb"}, "msg: 'a\\nb' holds a line break"),
+    ("reboot", {"removes": "reboot-required"}, "removes: 'reboot-required' is not absolute"),
+    ("reboot", {"ignore_units": ["a/b"]}, "ignore_units[0]: 'a/b' holds a slash"),
+    ("reboot", {"test_command": " "}, "test_command: is empty"),
+    ("reboot", {"method": "kexec"}, "method: no kernel is loaded"),
+    ("reboot", {"method": "soft-reboot"}, "has no soft-reboot, which came with 254"),
     ("user_manager", {"name": []}, "name: the list is empty"),
     *(
         ("user_manager", {"name": ["nosudo", name]}, "name[1]: ")

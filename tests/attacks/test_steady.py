@@ -100,8 +100,8 @@ _READ: dict[str, Task] = {
     "unit_info": ("unit_info", {"name": ["st-*"], "properties": ["MemoryCurrent"], "processes": True}),
     "unit_info, user": ("unit_info", {"name": ["st-*"], **_USER}),
 }
-#: On hosts that boot something else, and what does its work on the controller.
-_ELSEWHERE = ("init_handover", "service_handover", "service_import_plan", "service_migration_report")
+#: On hosts that boot something else, what has another host afterwards, and what does its work on the controller.
+_ELSEWHERE = ("init_handover", "reboot", "service_handover", "service_import_plan", "service_migration_report")
 
 # Runs a module; tells on standard error whatever it opens for writing, makes, removes, renames, locks and runs.
 _WATCH = f"""

@@ -226,9 +226,9 @@ EXAMPLES: dict[str, Example] = {
     ),
 }  # fmt: skip
 # Modules with a test of their own below, since they are for other hosts, or for none.
-APART = {"init_handover", "service_handover", "service_import_plan", "service_migration_report"}
+APART = {"init_handover", "reboot", "service_handover", "service_import_plan", "service_migration_report"}
 # They work on the controller, after the host or without it, and ansible-core says that they cannot be in the background.
-ON_CONTROLLER = {"service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
+ON_CONTROLLER = {"reboot", "service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
 # What of them a user's manager has none of.
 NOT_OF_USERS = {"configuration of logins", "configuration of the journal", "manager of the system"}
 # Modules that can do so only with a newer systemd than that of the hosts here: tests/hosts/test_credential.py.

@@ -35,12 +35,14 @@ HOST = (
     "module_utils._tasks.init",
     "modules",
 )
-# Here nobody talks to systemd: of what is above the names and notations, nothing is imported.
+# Here nobody talks to systemd: of what is above the names and notations, nothing is imported, but what options mean that both halves of
+# a module read.
 CONTROLLER = (
     "module_utils._errors",
     "module_utils._sources",
     "module_utils._systemd",
     "module_utils._systemd.text",
+    "module_utils._tasks.reboot.options",
     "plugin_utils",
     "plugin_utils._shell",
     "plugin_utils._model",

@@ -31,7 +31,9 @@ def test_the_action_group_has_the_modules_that_take_its_common_options() -> None
     # A default for an option that one module of the group lacks makes every task of that module fail.
     takes = [name for name in MODULES if "timeout" in documentation(name)["options"]]
     assert sorted(RUNTIME["action_groups"]["systemd"]) == takes
-    assert set(MODULES) - set(takes) == {"service_handover_info", "service_import_info", "service_import_plan", "service_migration_report"}
+    assert set(MODULES) - set(takes) == {
+        "reboot", "service_handover_info", "service_import_info", "service_import_plan", "service_migration_report",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES)

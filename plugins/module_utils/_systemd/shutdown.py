@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -49,17 +50,16 @@ _TYPES = {"ScheduledShutdown": "(st)", "PreparingForShutdown": "b"}
 # Flags of RebootWithFlags: SD_LOGIND_ROOT_CHECK_INHIBITORS, _REBOOT_VIA_KEXEC, _SOFT_REBOOT, _SKIP_INHIBITORS.
 _CHECK, _SKIP = 1 << 0, 1 << 4
 _FLAGS = {"reboot": 0, "kexec": 1 << 1, "soft-reboot": 1 << 2}
+# How a bus says that there is none, or that it does not start.
 _NOT_THERE = (
     "org.freedesktop.DBus.Error.ServiceUnknown",
     "org.freedesktop.DBus.Error.NameHasNoOwner",
-    # It is there, and does not start.
-    "org.freedesktop.DBus.Error.Spawn.ChildExited",
-    "org.freedesktop.DBus.Error.Spawn.Failed",
     "org.freedesktop.DBus.Error.TimedOut",
-    "org.freedesktop.systemd1.NoSuchUnit",
-    "org.freedesktop.systemd1.UnitMasked",
+    "org.freedesktop.DBus.Error.Spawn.",
+    "org.freedesktop.systemd1.",
 )
 _NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
+_DENIED = ("org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
 _BAD_FLAGS = "org.freedesktop.DBus.Error.InvalidArgs"
 
 
@@ -102,7 +102,7 @@ class Logind:
         calls += [get_property(_PATH, _FACE, "PreparingForShutdown"), Call(_PATH, _FACE, "CanReboot")]
         listed, planned, prepares, may = self._connection.call_many(calls)
         if isinstance(listed, CallFailed):
-            if listed.name in _NOT_THERE:
+            if listed.name.startswith(_NOT_THERE):
                 return None
             raise explain(listed, "ask logind who inhibits a shutdown")
         inhibitors: list[Inhibitor] = [
@@ -119,9 +119,10 @@ class Logind:
         )
 
     def reboot(self, method: str, message: str, ignore_inhibitors: bool, delay: float = 0.0) -> bool:
-        """Ask for a reboot, which logind tells users of by `message`; returns whether it can be asked for by this version.
+        """Ask for a reboot, which logind tells users of by `message`; returns whether it is one that logind sees to.
 
-        Of root, logind's older versions do not heed who inhibits it: whoever calls this has looked.
+        Of root, logind's older versions do not heed who inhibits it: whoever calls this has looked. Newer ones ask polkit whether
+        root may ignore that, and refuse where there is none.
 
         :param method: `reboot`, `kexec` or `soft-reboot`.
         :param delay: seconds after which it shall begin.
@@ -132,13 +133,18 @@ class Logind:
         if delay:
             at = int((time.time() + delay) * 1e6)
             calls.append(Call(_PATH, _FACE, "ScheduleShutdown", "st", (method, at)))
-            return self._done(self._connection.call_many(calls)[1], f"schedule a {method}")
+            reply = self._connection.call_many(calls)[1]
+            if isinstance(reply, CallFailed) and ignore_inhibitors:
+                reply = CallFailed(reply.name, f"{reply.text}; logind plans nothing past an inhibitor: leave out `pre_reboot_delay`")
+            return self._done(reply, f"schedule a {method}")
         flags = _FLAGS[method]
         calls.append(Call(_PATH, _FACE, "RebootWithFlags", "t", (flags | (_SKIP if ignore_inhibitors else _CHECK),)))
         reply = self._connection.call_many(calls)[1]
         if isinstance(reply, CallFailed) and reply.name == _BAD_FLAGS and ignore_inhibitors:
             # It came with 256 or 257; before, root need not ask for that.
             (reply,) = self._connection.call_many([Call(_PATH, _FACE, "RebootWithFlags", "t", (flags,))])
+        if isinstance(reply, CallFailed) and reply.name in _DENIED and ignore_inhibitors and os.geteuid() == 0:
+            return False
         if isinstance(reply, CallFailed) and reply.name in (_NO_METHOD, _BAD_FLAGS):
             # Before 249 there is no such method, and before 254 no soft reboot.
             if method != "reboot":

@@ -159,6 +159,9 @@ PLACES: dict[str, Place] = {
     "_tasks.configuration.steps.SeeWhatIsSaid": Place(
         lambda cls, b: cls(b.file, [], "a.service", 0.0), "_tasks.configuration.steps:sync_journal"
     ),
+    "_tasks.reboot.task.Request": Place(
+        lambda cls, b: cls(MagicMock(method="reboot", before=0.0), (None, None), True), "_tasks.reboot.task:open_logind"
+    ),
     "_tasks.user_manager.task.SetLinger": Place(
         lambda cls, b: cls({"root": 0}, True, None), "_tasks.user_manager.task:set_linger", _LOGIND
     ),

@@ -26,12 +26,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import (
     become_hint,
     plain,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import read_text
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.shutdown import Seen, open_logind
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times import rfc3339
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.reboot.options import Options, read_options
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.reboot.units import (
@@ -79,11 +79,6 @@ def converge(module: Module) -> dict[str, t.Any]:
     options = read_options(module.params)
     asked: Asked = json.loads(luggage.get("reboot") or "{}")
     phase = asked.get("phase", "")
-    if not phase and not module.check_mode:
-        raise SystemdError(
-            "a part of this module is its action plugin, which waits for the host on the controller and was not there; run the module "
-            "under its full name, pidone.systemd.reboot"
-        )
     with open_session({"scope": "system"}, _PATIENCE, module=module) as session:
         if phase == "after":
             return after(session.manager, options, asked["boot"], asked["units"], asked["seconds"])
@@ -95,9 +90,14 @@ def converge(module: Module) -> dict[str, t.Any]:
 
 def _before(module: Module, session: Session, options: Options, phase: str) -> dict[str, t.Any]:
     manager, jeepney = session.manager, import_jeepney()
+    _check_method(manager, options.method)
     if options.removes is not None and not HOST.exists(options.removes):
         return {"changed": False, "msg": f"not rebooted, since there is no {options.removes}", "needed": False}
-    _check_method(manager, options.method)
+    if not phase and not module.check_mode:
+        raise SystemdError(
+            "a part of this module is its action plugin, which waits for the host on the controller and was not there; run the module "
+            "under its full name, pidone.systemd.reboot"
+        )
     logind = open_logind(jeepney)
     seen = None
     if logind is not None:
@@ -151,8 +151,9 @@ def _check(options: Options, state: str, seen: Seen | None, check_mode: bool) ->
     :raises SystemdError: the host shuts down already, this user may not, or somebody inhibits it. Of what is so for a while only,
         check mode warns.
     """
-    method, warnings = options.method, []
-    problems = []
+    method = options.method
+    warnings: list[str] = []
+    problems: list[str] = []
     if state == "stopping" or (seen is not None and seen.prepares):
         problems.append(f"cannot {method}: the host is shutting down already")
     if seen is None:
@@ -214,7 +215,7 @@ class Request(Step):
         (asked,) = ctx.manager.enqueue([(_TARGETS[options.method], "start")], "replace-irreversibly")
         if asked.error is not None:
             self.sent = False
-            raise SystemdError(f"cannot {options.method}: {asked.error.text or asked.error.name}")
+            raise explain(asked.error, options.method)
         return True
 
 
