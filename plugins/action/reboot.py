@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.pidone.systemd.plugins.action.unit import ActionModule as Carrier
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import presentable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.reboot.options import (
@@ -158,9 +158,9 @@ class _Reboot:
             self._disconnect()
             raise _Lost(f"it did not answer within {format_timespan(int(seconds * 1e6))}") from None
         if answer.get("failed") or answer.get("unreachable"):
-            said = answer.get("module_stderr") or answer.get("msg")
-            lines = str(said or "").strip().splitlines() or ["nothing"]
-            raise _Lost(plain(lines[-1] if answer.get("module_stderr") else lines[0], 300))
+            # What Python or a shell says ends with what matters, and a message begins with it.
+            killed = answer.get("module_stderr")
+            raise _Lost(_text(killed, 300, -1) if killed else _text(answer.get("msg"), 300, 0))
         return answer
 
     def _disconnect(self) -> None:
@@ -194,7 +194,7 @@ class _Reboot:
             self._doubt = "it did not answer when it was asked to reboot"
         else:
             if answer.get("failed") or answer.get("unreachable"):
-                said = plain(str(answer.get("msg") or "nothing").strip(), 1000)
+                said = _text(answer.get("msg"), 1000)
                 # Of ansible-core's, and not of the module, is a failure with `module_stdout`: it was killed.
                 if not (answer.get("requested") is True or "module_stdout" in answer or answer.get("unreachable")):
                     raise _Stopped("request", said, changed=False)
@@ -303,6 +303,14 @@ class _Reboot:
                 raise _Stopped("test_command", f"{self._host} has booted, and `test_command` does not succeed: {said}")
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _text(said: t.Any, limit: int, line: int | None = None) -> str:
+    """What a host said, as part of a message; of many lines, that one."""
+    text = said.strip() if isinstance(said, str) else shown(said) if said else ""
+    if line is not None:
+        text = (text.splitlines() or [""])[line]
+    return plain(text, limit) or "nothing"
 
 
 class _Patient:

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from ansible_collections.pidone.systemd.plugins.action import (
+    reboot,
     service_handover_info,
     service_import_info,
     service_import_plan,
@@ -276,6 +277,63 @@ def test_whatever_a_host_answers_of_how_far_it_has_come(monkeypatch: pytest.Monk
         assert isinstance(found["began"], float)
         assert isinstance(found["booted"], bool)
     assert refused > 100
+
+
+_BOOT: Json = {"id": "a 1", "userspace": 1}
+_LOOK: Json = {
+    "changed": True, "needed": True, "boot": _BOOT, "units": {"active": ["a.service"], "failed": ["b.service"]}, "steps": ["reboot"],
+    "inhibitors": [{"who": "a", "why": "b", "mode": "delay", "user": "c", "pid": 1}], "scheduled_shutdown": {"type": "reboot", "time": "x"},
+}  # fmt: skip
+_AFTER: Json = {
+    "boot": {"id": "b 2", "userspace": 2}, "old": False, "state": "running", "finished": True, "lost": ["a.service"], "newly_failed": [],
+    "failures": [{"unit": "a.service"}], "report": "a.service has failed",
+}  # fmt: skip
+_OLD: Json = {"boot": _BOOT, "old": True, "state": "running", "stopping": False}
+_LATE: Json = {**_AFTER, "finished": False, "jobs": ["a.service (start)"]}
+_BAD: list[Json] = [*TYPES, "{{ lookup('pipe', 'id') }}", "a\x1b[2Jb", "x" * 200_000, deep(40)]
+
+
+def rebooted(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Json]) -> dict[str, Json]:
+    """What a task of reboot comes to, on a host that says the same each time that it is asked the same."""
+    plugin = action(reboot, {"reboot_timeout": "2min"})
+    plugin._connection.transport = "ssh"
+    now = [0.0]
+
+    def answer(_task_vars: Json, in_background: bool = False, beside: Json = None) -> Json:
+        now[0] += 1
+        return copy.deepcopy(answers[json.loads(beside["reboot"])["phase"]])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(plugin, "answer", answer)
+    monkeypatch.setattr(reboot, "time", types.SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    return t.cast("dict[str, Json]", plugin.run(task_vars={"inventory_hostname": HOST}))
+
+
+def test_whatever_a_host_answers_of_its_reboot(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = 0
+    good: dict[str, Json] = {"look": _LOOK, "request": {"changed": True}, "after": _AFTER}
+    for answers in [
+        *({**good, "look": put(_LOOK, way, bad)} for way in places(_LOOK) if way for bad in _BAD),
+        *({**good, "request": put({"failed": True, "msg": "no", "requested": False}, way, bad)}
+          for way in (("msg",), ("failed",), ("requested",)) for bad in _BAD),
+        *({**good, "after": put(value, way, bad)} for value in (_AFTER, _OLD, _LATE) for way in places(value) if way for bad in _BAD),
+        {**good, "look": {}}, {**good, "request": {}}, {**good, "after": {}},
+        {**good, "after": {**_AFTER, "ansible_facts": {"ansible_connection": "local"}, "add_host": {}}},
+    ]:  # fmt: skip
+        found = rebooted(monkeypatch, answers)
+        assert not {"ansible_facts", "add_host", "boot", "units", "needed", "report"} & set(found)
+        assert isinstance(found["rebooted"], bool)
+        json.dumps(found)
+        if not found.get("failed"):
+            # That it need not be done, or that nothing is lost, a host may say.
+            continue
+        assert len(found["msg"]) < 10_000
+        assert found["msg"].replace("\n", "").isprintable()
+        assert "Traceback" not in found["msg"]
+        refused += "gave an answer" in found["msg"]
+    assert refused > 300
 
 
 def reported(site: Path, **arguments: Json) -> dict[str, Json]:
