@@ -92,13 +92,15 @@ class _Reboot:
         self.told: dict[str, t.Any] = {"changed": False, "rebooted": False, "method": options.method}
         self._began = self._deadline = 0.0
         self._look: dict[str, t.Any] = {}
+        # Why it is not known whether the host has heard of it, if so.
+        self._doubt = ""
 
     def run(self) -> dict[str, t.Any]:
         """The reboot; returns the task's result.
 
         :raises _Stopped: it was not to be.
         """
-        answer = self._ask({"phase": "look"}, "look")
+        answer = self._ask({"phase": "look"})
         passed_on = _answers.of_its_run(self._action, answer)
         if answer.get("failed") or answer.get("unreachable") or answer.get("skipped"):
             return {**self.told, **passed_on, "phase": "look"}
@@ -113,7 +115,7 @@ class _Reboot:
         if self._action._task.check_mode:
             return self.told
         self._request()
-        with self._patient_connection():
+        with _Patient(self._action._connection, self._options.connect_timeout):
             after = self._await()
         self.told.update(rebooted=True, boot_id=after["boot"]["id"].partition(" ")[0], state=after["state"])
         self._judge(after)
@@ -126,8 +128,11 @@ class _Reboot:
 
     # -- asking the host
 
-    def _ask(self, asked: dict[str, t.Any], phase: str) -> dict[str, t.Any]:
-        """What the module answers."""
+    def _ask(self, asked: dict[str, t.Any]) -> dict[str, t.Any]:
+        """What the module answers.
+
+        :param asked: as `Asked` of the task on the host says.
+        """
         answer = self._action.answer(self._task_vars, beside={"reboot": json.dumps(asked)})
         shell = self._action._connection._shell
         if shell.tmpdir:
@@ -150,7 +155,7 @@ class _Reboot:
         """
         try:
             with within(seconds):
-                answer = self._ask(asked, "")
+                answer = self._ask(asked)
         except (AnsibleError, OSError) as error:
             self._disconnect()
             raise _Lost(plain(str(error).strip(), 300)) from None
@@ -174,19 +179,14 @@ class _Reboot:
             # It has none, or cannot be told.
             pass
 
-    def _patient_connection(self) -> _Patient:
-        return _Patient(self._action._connection, self._options.connect_timeout)
-
     # -- phases
 
     def _request(self) -> None:
         """Ask for the reboot."""
         self._began = time.monotonic()
-        seconds = self._options.timeout
-        self._doubt = ""
         try:
-            with within(seconds):
-                answer = self._ask({"phase": "request"}, "request")
+            with within(self._options.timeout):
+                answer = self._ask({"phase": "request"})
         except (AnsibleError, OSError) as error:
             # It may have gone down before it could answer.
             self._doubt = plain(str(error).strip(), 300)

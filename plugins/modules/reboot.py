@@ -150,7 +150,7 @@ method:
 elapsed:
   description: Seconds that it took, from when it was asked for, or planned for.
   type: float
-  returned: success, when rebooted
+  returned: when it was asked for
   sample: 24.3
 boot_id:
   description: What the kernel calls the new boot.

@@ -206,6 +206,37 @@ def test_other_ways_to_the_host(fresh: Fresh) -> None:
     assert "async" in background["msg"]
 
 
+# kexec_file_load(2) has no function in libc, and the image has no kexec(8).
+LOAD = """
+import ctypes, os
+kernel, initrd = os.open("/run/rb-vmlinuz", os.O_RDONLY), os.open("/run/rb-initrd", os.O_RDONLY)
+line = open("/proc/cmdline", "rb").read().strip() + b" rb.kexec\\0"
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.syscall(320, kernel, initrd, len(line), line, 0):
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+"""
+
+
+@in_full
+@pytest.mark.lab_kinds("vm")
+def test_kexec(host: t.Any) -> None:
+    """The machine starts the same kernel once more, without qemu's help: it is told by a word of its command line."""
+    refused = host.ansible(MODULE, {"method": "kexec"}, timeout=200)
+    assert "method: no kernel is loaded" in refused["msg"]
+    for name in ("vmlinuz", "initrd"):
+        with open(host.directory / name, "rb") as source:
+            command = [*host.ssh_command("root"), f"cat > /run/rb-{name}"]
+            subprocess.run(command, stdin=source, check=True, timeout=300)
+    host.write("/run/rb-load.py", LOAD)
+    host.run("python3 /run/rb-load.py && rm /run/rb-*", check=True, timeout=300)
+    before = host.read("/proc/sys/kernel/random/boot_id").strip()
+    result = host.ansible(MODULE, {"method": "kexec", "reboot_timeout": 500}, timeout=600)
+    assert not result["failed"], result["msg"]
+    host.disconnect()
+    assert result["boot_id"] == host.read("/proc/sys/kernel/random/boot_id").strip() != before
+    assert "rb.kexec" in host.read("/proc/cmdline")
+
+
 @in_full
 @pytest.mark.lab_kinds("vm")
 def test_a_machine(host: t.Any) -> None:

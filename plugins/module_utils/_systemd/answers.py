@@ -93,7 +93,7 @@ TYPES = {
         ),
         "i": "ExecMainCode ExecMainStatus",
         "s": (
-            "ActiveState Architecture CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
+            "ActiveState Architecture BusName CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
             "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
