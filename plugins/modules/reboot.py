@@ -113,14 +113,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Reboot one host after the other, and stop at the first that does not come back whole
-  hosts: web
-  serial: 1
-  tasks:
-    - name: Reboot where an upgrade asks for it
-      pidone.systemd.reboot:
-        removes: /run/reboot-required
-        settle: 10s
+- name: Reboot where an upgrade asks for it; in a play with `serial`, the first host that does not come back whole is the last one
+  pidone.systemd.reboot:
+    removes: /run/reboot-required
+    settle: 10s
 
 - name: All services anew, with the same kernel
   pidone.systemd.reboot:
