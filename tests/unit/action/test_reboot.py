@@ -27,7 +27,7 @@ STOPPING = {**OLD, "state": "stopping", "stopping": True}
 NEW: dict[str, t.Any] = {
     "boot": {"id": "new 6", "userspace": 8}, "old": False, "state": "running", "finished": True, "lost": [], "newly_failed": [],
 }  # fmt: skip
-Answer = t.Union[dict[str, t.Any], BaseException]
+Answer = dict[str, t.Any] | BaseException
 
 
 class Host:
