@@ -40,7 +40,7 @@ class Host:
         self.asked: list[dict[str, t.Any]] = []
         self.times: list[float] = []
         self.resets = 0
-        self.commands: list[dict[str, t.Any]] = []
+        self.commands: list[Answer] = []
         self.options: dict[str, t.Any] = {"timeout": 10, "ssh_extra_args": ""}
         self.seen_options: list[dict[str, t.Any]] = []
 
@@ -56,7 +56,7 @@ class Host:
             found = self.look if asked["phase"] == "look" else self.request
         if isinstance(found, BaseException):
             raise found
-        return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+        return t.cast("dict[str, t.Any]", json.loads(json.dumps(found)))
 
     def run(self, check: bool = False, transport: str = "ssh", **args: t.Any) -> dict[str, t.Any]:
         task = types.SimpleNamespace(action="pidone.systemd.reboot", args=args, async_val=0, check_mode=check)
@@ -68,7 +68,7 @@ class Host:
         self.patch.setattr(action, "answer", self.answer)
         self.patch.setattr(action, "_low_level_execute_command", self.execute)
         self.patch.setattr(plugin, "time", types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
-        found = t.cast("dict[str, t.Any]", action.run(task_vars={"inventory_hostname": "web1"}))
+        found = action.run(task_vars={"inventory_hostname": "web1"})
         assert self.options == {"timeout": 10, "ssh_extra_args": ""}, "the connection is left as it was"
         return found
 
