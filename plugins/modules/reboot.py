@@ -63,7 +63,7 @@ options:
     default: false
   msg:
     description:
-      - What logged-in users are told, in one line. Logind tells it, where it is there.
+      - What logged-in users are told, in one line. Logind tells it, where it is there, to those whose terminals it knows.
     type: str
     default: Reboot initiated by Ansible
   pre_reboot_delay:

@@ -125,7 +125,7 @@ def test_a_host_that_does_not_come_back(fresh: Fresh) -> None:
     before = boot_id(host)
     host.run("systemctl disable -q ssh; systemctl mask -q ssh", check=True)
     began = time.monotonic()
-    found = reboot(host, reboot_timeout="6s", test_command="true")
+    found = reboot(host, reboot_timeout="5s", test_command="true")
     assert time.monotonic() - began < 30
     assert (found["failed"], found["phase"], found["changed"], found["rebooted"]) == (True, "coming back", True, False)
     assert f"{host.name} does not answer, " in found["msg"]
@@ -135,7 +135,7 @@ def test_a_host_that_does_not_come_back(fresh: Fresh) -> None:
 @in_full
 def test_users_are_told(fresh: Fresh) -> None:
     """Of a reboot that is planned, too; the shutdown that was planned before it is told, and does not come."""
-    host = fresh("trixie")
+    host = fresh("bookworm")
     host.run("shutdown -P +60 later", check=True)
     command = [*host.ssh_command("deploy", "-tt", "-o", "ControlPath=none"), "cat"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as session:

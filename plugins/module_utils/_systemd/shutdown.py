@@ -50,13 +50,14 @@ _TYPES = {"ScheduledShutdown": "(st)", "PreparingForShutdown": "b"}
 # Flags of RebootWithFlags: SD_LOGIND_ROOT_CHECK_INHIBITORS, _REBOOT_VIA_KEXEC, _SOFT_REBOOT, _SKIP_INHIBITORS.
 _CHECK, _SKIP = 1 << 0, 1 << 4
 _FLAGS = {"reboot": 0, "kexec": 1 << 1, "soft-reboot": 1 << 2}
-# How a bus says that there is none, or that it does not start.
-_NOT_THERE = (
-    "org.freedesktop.DBus.Error.ServiceUnknown",
-    "org.freedesktop.DBus.Error.NameHasNoOwner",
-    "org.freedesktop.DBus.Error.TimedOut",
-    "org.freedesktop.DBus.Error.Spawn.",
-    "org.freedesktop.systemd1.",
+# How a logind that is there refuses, or does not answer. Whatever else a bus says, it says of one that is not there or does not start:
+# by many names, of which one is for a unit that is masked.
+_REFUSES = (
+    "org.freedesktop.DBus.Error.AccessDenied",
+    "org.freedesktop.DBus.Error.AuthFailed",
+    "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+    "org.freedesktop.DBus.Error.LimitsExceeded",
+    "org.freedesktop.DBus.Error.NoReply",
 )
 _NO_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 _DENIED = ("org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
@@ -102,9 +103,9 @@ class Logind:
         calls += [get_property(_PATH, _FACE, "PreparingForShutdown"), Call(_PATH, _FACE, "CanReboot")]
         listed, planned, prepares, may = self._connection.call_many(calls)
         if isinstance(listed, CallFailed):
-            if listed.name.startswith(_NOT_THERE):
-                return None
-            raise explain(listed, "ask logind who inhibits a shutdown")
+            if listed.name in _REFUSES:
+                raise explain(listed, "ask logind who inhibits a shutdown")
+            return None
         inhibitors: list[Inhibitor] = [
             {"who": who, "why": why, "mode": mode, "user": _name(uid), "pid": pid}
             for what, who, why, mode, uid, pid in listed[0]
