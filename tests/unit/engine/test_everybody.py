@@ -10,6 +10,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
+
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import everybody
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
