@@ -16,9 +16,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Plan,
     Step,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
