@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.attributes.info_module
+  - pidone.systemd.scope.managers
   - pidone.systemd.scope
   - pidone.systemd.scope.root
 options:
@@ -80,6 +81,13 @@ EXAMPLES = r"""
     states: [failed]
   register: broken
 
+- name: What has failed in the managers of all users
+  pidone.systemd.unit_info:
+    states: [failed]
+    scope: user
+    user: "*"
+  register: of_users
+
 - name: Units that are enabled in an image
   pidone.systemd.unit_info:
     name: "*.service"
@@ -94,6 +102,14 @@ units:
   type: list
   elements: dict
   contains:
+    user:
+      description: Name of the user whose it is.
+      type: str
+      returned: with V("*") as O(user)
+    uid:
+      description: Number of that user.
+      type: int
+      returned: with V("*") as O(user)
     name:
       description: The name that was asked for, in full.
       type: str
@@ -190,6 +206,28 @@ units:
           description: Its control group.
           type: str
           returned: always
+managers:
+  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
+  returned: with O(user=*)
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the user; null if no such user is there any more.
+      type: str
+      returned: always
+    uid:
+      description: Number of the user.
+      type: int
+      returned: always
+    answered:
+      description: Whether it was read.
+      type: bool
+      returned: always
+    msg:
+      description: Why not, or null.
+      type: str
+      returned: always
 """
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import

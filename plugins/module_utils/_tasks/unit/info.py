@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
@@ -79,17 +80,20 @@ def gather(module: Module) -> dict[str, t.Any]:
                 f"properties[{index}]: {shown(name)} is no name of a property; names are those of D-Bus, as `systemctl show` "
                 "prints most of them, and `all` reads all of them"
             )
-    try:
-        return _gather(module, names)
-    except BusTimeout as e:
-        raise SystemdError(
-            f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
-        ) from e
+
+    def read_one(params: dict[str, t.Any], foretells: Module | None) -> dict[str, t.Any]:
+        try:
+            return _gather(params, foretells, names)
+        except BusTimeout as e:
+            raise SystemdError(
+                f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
+            ) from e
+
+    return read_managers(module, read_one, "units")
 
 
-def _gather(module: Module, names: list[str]) -> dict[str, t.Any]:
-    params = module.params
-    with open_session(params, module=module) as session, session.reading():
+def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]) -> dict[str, t.Any]:
+    with open_session(params, module=foretells) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
