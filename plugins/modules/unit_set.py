@@ -142,15 +142,18 @@ options:
       probe:
         description:
           - What the unit has to answer once it was started, restarted or reloaded, and has settled, for the task to succeed. It is tried again and
-            again until it answers, or its time is over.
+            again until it answers, or its time is over. Units are probed side by side.
+          - One try of O(units[].probe.tcp), O(units[].probe.http) and O(units[].probe.socket) takes at most 10 seconds, however the other side
+            behaves. One of O(units[].probe.command) may take all the time.
           - C(%i) in it stands for what stands after the C(@) in the unit's name.
+          - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
           - A unit that was left alone is not probed.
         type: dict
         suboptions:
           command:
             description:
               - A program and its arguments, as a list, or as text that is split as a shell does. It has to exit with status 0. No shell is involved.
-              - It runs as root, or as the user with O(scope=user).
+              - It runs as root, or as the user with O(scope=user). What it leaves running in its process group ends with it.
             type: raw
           tcp:
             description:
@@ -158,7 +161,8 @@ options:
             type: str
           http:
             description:
-              - A URL that has to be answered with one of O(units[].probe.status). Redirects are not followed.
+              - A URL that has to be answered with one of O(units[].probe.status). Redirects are not followed, and what comes with the answer is not
+                read.
             type: str
           socket:
             description:
@@ -176,7 +180,7 @@ options:
             default: true
           timeout:
             description:
-              - How long it may take until the unit answers, as a time span.
+              - How long it may take until the unit answers, as a time span. It is counted from its first try on.
             type: str
             default: 30s
           interval:

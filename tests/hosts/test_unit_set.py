@@ -362,5 +362,11 @@ def test_probes(host: Host) -> None:
     # One that answers after a while.
     unit["sections"]["Service"]["ExecStartPost"] = "-/bin/sh -c '(sleep 1; touch /etc/us/b) &'"
     assert "probe us-p@a.service, us-p@b.service" in good(host, units=[{**unit, "probe": {**probe, "timeout": "10s"}}])["steps"]
+    # A oneshot that has ended well is none that died.
+    once = {"command": ["sh", "-c", "test -e /etc/us/once || { touch /etc/us/once; exit 1; }"], "interval": "10ms"}
+    oneshot = {"name": "us-o.service", "sections": {"Service": {"Type": "oneshot", "ExecStart": "/bin/true"}}, "state": "started"}
+    good(host, units=[{**oneshot, "probe": once}])
+    assert states(host, "us-o") == ["inactive"]
+    assert host.exists("/etc/us/once")
     refused(host, "units[0].probe", "give one of", units=[{**unit, "probe": {}}])
     refused(host, "units[0].probe.tcp", "no address", units=[{**unit, "probe": {"tcp": "nowhere"}}])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.check import order_of
@@ -102,6 +101,10 @@ class TestOptions:
             ({"probe": {"socket": "here"}}, "not absolute"),
             ({"probe": {"tcp": "1", "status": [200]}}, "only `http`"),
             ({"probe": {"tcp": "1", "timeout": "0"}}, "no time for a probe"),
+            # What only some of the instances make impossible.
+            ({"name": "a@", "instances": [1, 100], "probe": {"tcp": "90%i"}}, "for a@100.service, for which %i is '100'"),
+            ({"name": "a@", "instances": [1, "x"], "probe": {"http": "http://h:80%i/"}}, "for a@x.service"),
+            ({"probe": {"tcp": "%i"}}, "for a.service"),
         ],
     )
     def test_what_it_refuses(self, params: dict[str, t.Any], words: str) -> None:
@@ -310,22 +313,3 @@ class TestRecord:
 )
 def test_what_is_not_shown(mode: t.Any, private: bool) -> None:
     assert is_private(None, mode) is private
-
-
-class TestProbe:
-    def test_for_an_instance(self) -> None:
-        for params, what in (
-            ({"tcp": "90%i"}, ("127.0.0.1", "907")),
-            ({"tcp": "[::1]:80"}, ("::1", "80")),
-            ({"http": "http://u:p@127.0.0.1:90%i/a?b"}, "http://u:p@127.0.0.1:907/a?b"),
-            ({"command": "/bin/test -e '/a b/%i'"}, ["/bin/test", "-e", "/a b/7"]),
-            ({"socket": "/run/%i"}, "/run/7"),
-        ):
-            probe = Probe.of(params, "probe")
-            assert probe is not None
-            assert probe.for_unit("a@7.service").what == what
-
-    def test_what_may_be_secret_is_not_told(self) -> None:
-        probe = Probe.of({"http": "http://user:secret@a:80/b?token=secret"}, "probe")
-        assert probe is not None
-        assert probe.describe() == "http http://a:80/b"

@@ -114,6 +114,10 @@ class Item:
         self.on_change: str = params.get("on_change") or ("restart" if self.state == "started" else "nothing")
         wishes = (self.enabled, self.state, self.masked, self.instances)
         self.owns = self.file is not None or any(wish is not None for wish in wishes)
+        if self.probe is not None:
+            for name in self.targets:
+                if not is_template(name):
+                    self.probe.for_unit(name)
         self._check_together(params, offline)
 
     def _triggers(self, params: t.Mapping[str, t.Any], option: str) -> list[str]:
