@@ -52,7 +52,7 @@ class AnsibleModule(_AnsibleModule):
                 shown[option] = [
                     {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
                 ]
-            elif value is not None:
+            elif value:
                 shown[option] = _NOT_SHOWN
         return shown
 

@@ -147,7 +147,7 @@ options:
             behaves. One of O(units[].probe.command) may take all the time.
           - C(%i) in it stands for what stands after the C(@) in the unit's name.
           - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
-          - A unit that was left alone is not probed.
+          - A unit that was left alone is not probed, unless an earlier task has started it and failed before it answered.
         type: dict
         suboptions:
           command:

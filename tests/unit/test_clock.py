@@ -50,6 +50,7 @@ EXCEPTIONS = {
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
     "_tasks/run/service.py": {"next_elapse": "said to people"},
     "_tasks/timer/elapses.py": {"now_usec": "OnCalendar= is meant by it"},
+    "_tasks/unit/triggers.py": {"started_when": "compared with times of files, by the clock as it was and as it is"},
     "_tasks/unit_set/read.py": {"_since": "compared with times of files, by the clock as it was and as it is"},
     "_tasks/unit_file/read.py": {"older_than_the_file": "the time of a file, by the clock as it was and as it is"},
 }

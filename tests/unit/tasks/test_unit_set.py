@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.check import order_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
     Source,
@@ -25,7 +26,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.dec
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
 
 SERVICE = {"Service": {"ExecStart": "/bin/true"}}
 

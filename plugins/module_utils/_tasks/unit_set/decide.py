@@ -10,8 +10,8 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 
 if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, UnitEntry
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, UnitEntry
 
 
 class Source(t.NamedTuple):

@@ -21,8 +21,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.opt
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import FileEntry, Record
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item, Text
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import FileEntry, Record
 
 # What others than the owner and the group may do.
 _FOR_ALL = 0o004

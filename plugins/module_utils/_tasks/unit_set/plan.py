@@ -42,6 +42,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, not_found
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import plan_read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
     can_reload_after,
@@ -49,16 +50,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts i
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import read_after
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import Anew, limits
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import UnitEntry
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member, Picture
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import UnitEntry
 
 # What is needed -> the state of a unit that shall run, and that of one that may be down.
 _STATES = {

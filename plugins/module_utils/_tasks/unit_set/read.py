@@ -25,6 +25,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import MANY, Unit, read
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
     Need,
     Source,
@@ -41,7 +42,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.fil
     look_at_gone,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import PROPERTIES_FILE
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager

@@ -33,7 +33,8 @@ if t.TYPE_CHECKING:
 
         `owned`: it belongs to the set. `made`: what the set made of it (`enabled`, `started`, `masked`). `on_change`: what
         is done when its files become others. `loaded` and `reloaded`: what it has read, source -> digest, when it was started
-        and when it read its configuration last.
+        and when it read its configuration last. `unproven`: there until a task has ended that starts it, and has found it well
+        (`settle`, `probe`).
         """
 
         owned: bool
@@ -41,6 +42,7 @@ if t.TYPE_CHECKING:
         on_change: str
         loaded: dict[str, str]
         reloaded: dict[str, str]
+        unproven: bool
 
 
 _VERSION = 1
@@ -173,10 +175,13 @@ def _file_entry(data: t.Any) -> FileEntry:
 
 
 def _unit_entry(data: t.Any) -> UnitEntry:
-    return {
+    entry: UnitEntry = {
         "owned": bool(data["owned"]),
         "made": [_text(each) for each in data["made"]],
         "on_change": _text(data["on_change"]),
         "loaded": _texts(data["loaded"]),
         "reloaded": _texts(data["reloaded"]),
     }
+    if data.get("unproven"):
+        entry["unproven"] = True
+    return entry
