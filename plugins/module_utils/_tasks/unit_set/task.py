@@ -85,7 +85,7 @@ class _Task:
         return FileTools(
             attributes=attributes.set,
             label=lambda path: self.module.set_default_selinux_context(path, False),
-            has_mode=params["mode"] is not None,
+            given=attributes.given,
         )
 
     def plan(self, manager: UnitManager) -> tuple[Picture, Plan]:
