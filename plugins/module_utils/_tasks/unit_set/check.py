@@ -13,7 +13,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.dec
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import SetFile
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import GoneFile, SetFile
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item
 
 
@@ -35,11 +35,17 @@ def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
 
 
 def check(
-    items: t.Sequence[Item], files: t.Sequence[SetFile], mode: str, paths: UnitPaths, home: str
+    items: t.Sequence[Item],
+    files: t.Sequence[SetFile],
+    mode: str,
+    paths: UnitPaths,
+    home: str,
+    gone: t.Sequence[GoneFile] = (),
 ) -> list[str]:
     """Have the files that will be written checked, with all others of the set beside; returns warnings.
 
     :param mode: the option `verify`.
+    :param gone: files that the task removes.
     :raises BadInput: they must not be put in place.
     """
     new = [file for file in files if file.wrote is not None and file.text is not None]
@@ -59,7 +65,8 @@ def check(
     }
     with scratch_directory() as scratch:
         table = table_for(paths.tree, warnings)
-        verdicts = verify_set(texts, [(file.unit, file.dropin) for file in new], paths, table, scratch, home)
+        removed = {each.path for each in gone if each.before is not None and each.entry["kind"] != "file"}
+        verdicts = verify_set(texts, [(file.unit, file.dropin) for file in new], paths, table, scratch, home, removed)
     for file in new:
         errors, told = verdicts[file.unit, file.dropin]
         if mode == "strict":

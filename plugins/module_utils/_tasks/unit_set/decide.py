@@ -14,6 +14,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, UnitEntry
 
 
+# What the sources begin with that are texts; all others are paths.
+_TEXT = "text "
+
+
 class Source(t.NamedTuple):
     """Something that a unit reads when it is started, or when it reads its configuration.
 
@@ -47,9 +51,13 @@ def changed_sources(
     :param since: when it was started, in seconds since the epoch; None where nobody knows.
     """
     found = []
+    # Texts are a set: one that takes the place of another is a change, one that is only added or left out is none.
+    replaces = any(name.startswith(_TEXT) and name not in sources for name in known)
     for name, source in sources.items():
         if source.wrote:
             found.append(name)
+        elif name.startswith(_TEXT):
+            found += [name] if replaces and name not in known else []
         elif name not in known:
             # Not recorded yet: it is newer than the unit, or the unit has it.
             new = source.changed is not None and since is not None and since < source.changed[1]
@@ -59,6 +67,23 @@ def changed_sources(
             new = source.changed is None or since is None or since < source.changed[0]
             found += [name] if new else []
     return found
+
+
+def text_source(digest: str) -> tuple[str, Source]:
+    """A text as a source: its name, which tells it from others, and itself."""
+    return f"{_TEXT}{digest}", Source(digest)
+
+
+def since_when(told: int | None, ticks: int | None, now: float, monotonic: float) -> float:
+    """When something was, in seconds since the epoch, by the clock that can be set and by the other one.
+
+    Where the clock has been set since, or the host slept, the two differ, and times of files may be of before or of after that.
+    The earlier one loses no change; the later one would.
+
+    :param told: microseconds of the clock; `ticks` microseconds of the monotonic one.
+    :param now: the clock now, in seconds; `monotonic` the other one now.
+    """
+    return min((told or 0) / 1e6, (ticks or 0) / 1e6 + now - monotonic)
 
 
 def questionable(sources: t.Mapping[str, Source], known: t.Mapping[str, str]) -> bool:
@@ -121,6 +146,34 @@ def read_after(
     }
 
 
+def check_names(items: t.Mapping[str, Item], ids: t.Mapping[str, str]) -> None:
+    """Refuse a unit that is listed by two of its names.
+
+    :param items: names of the units that belong to the set -> the entry that says what becomes of them.
+    :param ids: name -> what systemd calls the unit.
+    :raises BadInput: naming both.
+    """
+    seen: dict[str, str] = {}
+    for name, item in items.items():
+        other = seen.setdefault(ids[name], name)
+        if other != name:
+            raise BadInput(
+                f"{item.where}name: {name} is the same unit as {other}, which is listed in {items[other].where[:-1]}; make one entry of the two"
+            )
+
+
+def check_owner(item: Item, name: str, owner: str, known: str = "") -> None:
+    """Refuse a unit that belongs to another set, unless it is taken over.
+
+    :param known: the name by which the other set has it, if it is another.
+    """
+    if not item.take_over:
+        told = f"{name} is {known}, which" if known and known != name else name
+        raise BadInput(
+            f"{item.where}name: {told} belongs to the set {owner}; take it off there first, or take it over with `take_over: true`"
+        )
+
+
 def check_owners(items: t.Sequence[Item], owners: t.Mapping[str, str]) -> set[str]:
     """The units that are taken over from other sets.
 
@@ -130,14 +183,9 @@ def check_owners(items: t.Sequence[Item], owners: t.Mapping[str, str]) -> set[st
     taken = set()
     for item in items:
         for name in {item.name, *item.targets} if item.owns else ():
-            if name not in owners:
-                continue
-            if not item.take_over:
-                raise BadInput(
-                    f"{item.where}name: {name} belongs to the set {owners[name]}; take it off there first, or take it over with "
-                    "`take_over: true`"
-                )
-            taken.add(name)
+            if name in owners:
+                check_owner(item, name, owners[name])
+                taken.add(name)
     return taken
 
 

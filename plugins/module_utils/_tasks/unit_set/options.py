@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     TYPES,
     check_name,
+    instance_of,
     is_template,
     prefix_of,
     unit_type,
@@ -44,8 +45,10 @@ _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 _LONGEST_NAME = 100
 # So many instances of one template nobody wants, only by mistake.
 _MOST_INSTANCES = 10_000
-# The drop-in that holds `properties`.
-PROPERTIES_FILE = "50-properties.conf"
+# The drop-ins that hold `properties`.
+_PROPERTIES = "50-properties"
+# Parts of a probe in which `%i` may make something of it that is none.
+_WITH_INSTANCE = ("tcp", "http", "socket")
 
 
 class Text:
@@ -83,10 +86,22 @@ class Item:
     else's) and `dropins` the drop-ins by file name. `owns` says whether the units belong to the set.
 
     :param where: stands before the names of options in errors.
+    :param whose: the set.
+    :param take_over: what the task says of it.
+    :param offline: the option because of which nothing runs; empty where something does.
+    :param scope: the scope.
     :raises BadInput: an option is wrong, or does not go with another.
     """
 
-    def __init__(self, params: t.Mapping[str, t.Any], where: str, whose: str, take_over: bool, offline: str) -> None:
+    def __init__(
+        self,
+        params: t.Mapping[str, t.Any],
+        where: str,
+        whose: str,
+        take_over: bool,
+        offline: str = "",
+        scope: str = "system",
+    ) -> None:
         self.where = where
         given = params["name"]
         self.is_type = given in TYPES
@@ -98,8 +113,8 @@ class Item:
         self.state: str | None = params.get("state")
         self.masked: bool | None = params.get("masked")
         self.take_over = take_over if params.get("take_over") is None else bool(params["take_over"])
-        self.restart_on = self._triggers(params, "restart_on")
-        self.reload_on = self._triggers(params, "reload_on")
+        self.restart_on = self._triggers(params, "restart_on", scope)
+        self.reload_on = self._triggers(params, "reload_on", scope)
         self.file = self._file(params, whose)
         self.dropins = self._dropins(params.get("dropins"), whose)
         self.properties = self._properties(params.get("properties"), whose)
@@ -115,14 +130,15 @@ class Item:
         wishes = (self.enabled, self.state, self.masked, self.instances)
         self.owns = self.file is not None or any(wish is not None for wish in wishes)
         self._check_together(params, offline)
+        self._check_probe(params.get("probe"))
 
-    def _triggers(self, params: t.Mapping[str, t.Any], option: str) -> list[str]:
+    def _triggers(self, params: t.Mapping[str, t.Any], option: str, scope: str) -> list[str]:
         found = []
         for index, text in enumerate(params.get(option) or ()):
             at = f"{self.where}{option}[{index}]"
             if not text:
                 raise BadInput(f"{at}: is empty; give the path of a file, or a text such as a version")
-            found.append(check_directory(text, at) if text.startswith("/") else text)
+            found.append(_path(text, at, scope) if text.startswith(("/", "~/")) else text)
         return found
 
     def _file(self, params: t.Mapping[str, t.Any], whose: str) -> Text | None:
@@ -149,6 +165,8 @@ class Item:
             if not isinstance(name, str):
                 raise BadInput(f"{at}: {shown(name)} is not the name of a drop-in; write one such as '10-limits'")
             file = check_dropin(name, self.name, at)
+            if is_of_properties(file):
+                raise BadInput(f"{at}: {file} is where `properties` are kept; choose another name")
             if file in found:
                 raise BadInput(f"{at}: {file} is given twice")
             option = f"{at}.{name}"
@@ -183,11 +201,9 @@ class Item:
             raise BadInput(
                 f"{option}: a {self.kind} has no processes and so no resource properties; only units of type {', '.join(CGROUP_TYPES)} have"
             )
-        if PROPERTIES_FILE in self.dropins:
-            raise BadInput(f"{self.where}dropins: {PROPERTIES_FILE} is where `properties` are kept; choose another name")
         lines = [line for name, value in found.items() for line in drop_in_lines(name, value)]
         raw = "\n".join([f"[{self.kind.capitalize()}]", *lines, ""])
-        self.dropins[PROPERTIES_FILE] = _marked(raw, whose, option, False)
+        self.dropins[properties_file(self.name)] = _marked(raw, whose, option, False)
         return found
 
     def _instances(self, given: t.Any) -> list[str] | None:
@@ -241,8 +257,18 @@ class Item:
                 f"{where}on_change: {name} stands for all units of that type, and they are not all restarted at once; leave out `on_change`"
             )
         for option in ("restart_on", "reload_on", "probe"):
-            if params.get(option) and not self.targets:
+            if params.get(option) and not self.targets and self.instances is None:
                 raise BadInput(f"{where}{option}: {name} stands for many units; give `{option}` to those that are meant")
+
+    def _check_probe(self, given: t.Any) -> None:
+        """Refuse a probe that is none for one of the instances, such as a port `90%i` for the instance 100."""
+        kind = next((each for each in _WITH_INSTANCE if "%i" in str((given or {}).get(each))), "")
+        for name in self.targets if kind else ():
+            try:
+                Probe.of({**given, kind: str(given[kind]).replace("%i", instance_of(name))}, f"{self.where}probe")
+            except BadInput as e:
+                e.msg += f" (that is what `%i` makes of it for {name})"
+                raise
 
     @staticmethod
     def _is_unit(params: t.Mapping[str, t.Any]) -> bool:
@@ -269,7 +295,8 @@ class Asked:
             )
         take_over = bool(params["take_over"])
         self.items = [
-            Item(each, f"units[{index}].", self.name, take_over, offline) for index, each in enumerate(params["units"] or ())
+            Item(each, f"units[{index}].", self.name, take_over, offline, params["scope"])
+            for index, each in enumerate(params["units"] or ())
         ]
         self.files = [
             self._beside(each, f"files[{index}].", take_over) for index, each in enumerate(params["files"] or ())
@@ -283,13 +310,7 @@ class Asked:
         return not any(item.enabled or item.state == "started" for item in self.items)
 
     def _beside(self, params: t.Mapping[str, t.Any], where: str, take_over: bool) -> Beside:
-        path = params["path"]
-        if path.startswith("~/"):
-            if self.params["scope"] != "user":
-                raise BadInput(f"{where}path: {shown(path)} is in a home directory, and scope `{self.params['scope']}` has none; write the whole path")
-            path = f"~{check_directory(path[1:], f'{where}path')}"
-        else:
-            path = check_directory(path, f"{where}path")
+        path = _path(params["path"], f"{where}path", self.params["scope"])
         if path in ("/", "~/"):
             raise BadInput(f"{where}path: {path} is a directory; write the path of a file")
         content = params["content"].encode("utf-8", "surrogateescape")
@@ -345,6 +366,39 @@ def check_set_name(name: str) -> str:
             f"{_LONGEST_NAME} characters at most"
         )
     return name
+
+
+def _path(text: str, option: str, scope: str) -> str:
+    """The path of a file as it is asked for: absolute, or in the home directory of the user whose units they are (`~/`)."""
+    if not text.startswith("~/"):
+        return _plain(check_directory(text, option))
+    if scope != "user":
+        raise BadInput(f"{option}: {shown(text)} is in a home directory, and scope `{scope}` has none; write the whole path")
+    return f"~{_plain(check_directory(text[1:], option))}"
+
+
+def _plain(path: str) -> str:
+    """An absolute path in its only spelling, by which it is known to be the same one."""
+    return f"/{'/'.join(part for part in path.split('/') if part not in ('', '.'))}"
+
+
+def properties_file(name: str) -> str:
+    """The drop-in that holds `properties` of a unit, or of what stands for many units.
+
+    Of drop-ins with the same name systemd reads one, and of others the last one counts. So each has a name of its own, and
+    the narrower what it stands for, the later it comes: a type, a prefix, a longer one, a template, a unit (systemd.unit(5)).
+    """
+    if name not in TYPES and not is_template(name) and not prefix_of(name).endswith("-"):
+        return f"{_PROPERTIES}.conf"
+    prefix = "" if name in TYPES else prefix_of(name)
+    level = prefix.count("-") + (bool(prefix) and not prefix.endswith("-"))
+    return f"{_PROPERTIES}-{level:03}.conf"
+
+
+def is_of_properties(file: str) -> bool:
+    """Whether a drop-in of a set is one that holds `properties`."""
+    stem = file.rpartition(".")[0]
+    return stem == _PROPERTIES or (stem.startswith(f"{_PROPERTIES}-") and is_digits(stem[len(_PROPERTIES) + 1 :]))
 
 
 def _marked(raw: str, whose: str, option: str, is_content: bool) -> Text:

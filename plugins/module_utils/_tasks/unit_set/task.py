@@ -109,7 +109,7 @@ class _Task:
         for place in {os.path.dirname(file.path): file.path for file in files if file.wrote is not None}.values():
             if not session.gone:
                 check_writable(place)
-        told = check(asked.items, files, asked.params["verify"], self.paths, session.home)
+        told = check(asked.items, files, asked.params["verify"], self.paths, session.home, picture.gone)
         plan.warnings = [*self._warnings, *told, *plan.warnings]
         return picture, plan
 
