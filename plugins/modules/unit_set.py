@@ -104,7 +104,7 @@ options:
       masked:
         description:
           - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be. A mask that the set has
-            made makes way for a file that it is given later.
+            made makes way for a file that it is given later, and a file of the set's for a mask. Then the unit is stopped and disabled.
         type: bool
       properties:
         description:

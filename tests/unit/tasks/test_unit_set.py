@@ -64,6 +64,9 @@ class TestOptions:
             ({"name": "a@.socket", "instances": ["x-y", 7]}, ["a@x-y.socket", "a@7.socket"], True),
             ({"name": "a@", "instances": []}, [], True),
             ({"name": "a-.service", "dropins": {"x": SERVICE}}, [], False),
+            ({"name": "a-.service", "properties": {"TasksMax": 1}}, [], False),
+            ({"name": "a-.service", "state": "started"}, ["a-.service"], True),
+            ({"name": "a-.service", "sections": SERVICE, "dropins": {"x": SERVICE}}, ["a-.service"], True),
             ({"name": "service", "dropins": {"x": SERVICE}}, [], False),
             ({"name": "a@", "enabled": True}, ["a@.service"], True),
         ],
@@ -79,6 +82,7 @@ class TestOptions:
             ({"name": "service", "sections": SERVICE}, "service.service"),
             ({"name": "service"}, "no drop-ins for it"),
             ({"name": "service", "dropins": {"x": SERVICE}, "enabled": True}, "many units"),
+            ({"name": "a-.service", "dropins": {"x": SERVICE}, "state": "started"}, "many units"),
             ({"name": "service", "dropins": {"x": SERVICE}, "on_change": "restart"}, "not all restarted"),
             ({"name": "a.scope", "sections": SERVICE}, "scopes are made by programs"),
             ({"instances": 3}, "write its name with an @, such as a@.service"),
@@ -147,6 +151,8 @@ class TestOptions:
             ([], {"files": [{"path": "/", "content": ""}]}, "is a directory"),
             ([], {"files": [{"path": "/a", "content": ""}] * 2}, "listed already"),
             ([], {"files": [{"path": "/a/b", "content": ""}, {"path": "//a/./b/", "content": ""}]}, "/a/b is listed already"),
+            ([], {"files": [{"path": "/a/b/c", "content": ""}, {"path": "/a", "content": ""}]}, "/a/b/c is below /a, which is a file, in files[1]"),
+            ([{"name": "a"}], {"settle": "infinity"}, "would never end"),
         ],
     )
     def test_what_cannot_be_together(
@@ -324,6 +330,12 @@ class TestOrder:
             "b.service": {"c@1.service", "c@2.service"},
             "c@1.service": {"d@1.service"},
         }
+        # By a prefix, and by a type: what is said of all is said of each, but not of itself.
+        many = [item(name="b-.service", dropins={"x": {"Unit": {"After": "a.service"}}}), item(name="b-1", sections=SERVICE)]
+        all_of = item(name="service", dropins={"x": {"Unit": {"Before": "a.service"}}})
+        assert order_of([a, *many]) == {"b-1.service": {"a.service"}}
+        assert order_of([a, b, all_of]) == {"a.service": {"b.service"}}
+        assert order_of([a, *many, all_of]) == {"b-1.service": {"a.service"}, "a.service": {"b-1.service"}}
         check_order(after)
         with pytest.raises(BadInput, match=r"a.service, b.service wait for each other.*a.service after b.service"):
             check_order({"a.service": ["b.service"], "b.service": ["a.service"]})

@@ -409,6 +409,35 @@ class TestFilesThatGo:
         world.good(state="absent")
         assert world.text(f"{SYSTEM}/a.service") is None
 
+    def test_a_mask_takes_the_place_of_a_file(self, world: World) -> None:
+        """And the unit is what one is that is not listed any more."""
+        written = unit(sections=service(Install=ENABLED), enabled=True, dropins={"x": {"Service": {"Nice": 1}}})
+        world.good(units=[written])
+        steps = world.good(units=[{"name": "a.service", "masked": True}])
+        assert steps[0] == "stop a.service"
+        assert world._file_state("a.service") == "masked"
+        assert world.up == set()
+        assert not os.listdir(f"{world.root}{SYSTEM}/multi-user.target.wants")
+        world.good(units=[written])
+        assert world._file_state("a.service") == "enabled"
+
+    def test_a_mask_that_made_way_comes_back(self, world: World) -> None:
+        """With a rollback."""
+        world.good(units=[{"name": "a.service", "masked": True}])
+        record = world.text(f"{RECORDS}/web.json")
+        ctx = Context(t.cast(t.Any, world))
+        done = []
+        for step in world.plan(units=[unit()]).steps:
+            if isinstance(step, (Reload, Jobs)):
+                break
+            step.apply(ctx)
+            done.append(step)
+        assert not os.path.islink(f"{world.root}{SYSTEM}/a.service")
+        for step in reversed(done):
+            step.undo(ctx)
+        assert os.readlink(f"{world.root}{SYSTEM}/a.service") == "/dev/null"
+        assert world.text(f"{RECORDS}/web.json") == record
+
     def test_a_mask_of_somebody_else_stays(self, world: World) -> None:
         os.symlink("/dev/null", f"{world.root}{SYSTEM}/a.service")
         world.refused("is masked", units=[unit()])

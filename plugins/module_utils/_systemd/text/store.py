@@ -185,6 +185,11 @@ def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[s
     return [(key, value) for key, value in parse_section(text, section) if key in keys]
 
 
+def names_of(name: str) -> list[str]:
+    """A unit, its template, and the prefixes by which drop-ins are for it too, the narrowest first."""
+    return [folder[: -len(".d")] for folder in folders_of(name)]
+
+
 def folders_of(name: str) -> list[str]:
     """The names of the directories that a unit's drop-ins may be in, the most specific first (systemd.unit(5))."""
     stem, _dot, suffix = name.rpartition(".")

@@ -129,7 +129,7 @@ def plan_read(
     _look(manager, units, wish, gone)
     if wish.masked:
         disabled = wish.enabled is False
-        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled)
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled, gone)
     if wish.masked is False:
         see_masks(manager, units, wish.runtime)
     if wish.state:

@@ -33,7 +33,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import header
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import Wish
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
 
 if t.TYPE_CHECKING:
@@ -108,7 +109,10 @@ class Item:
         self.name: str = given if self.is_type else check_name(given, f"{where}name")
         self.kind: str = given if self.is_type else unit_type(self.name)
         self.is_template = not self.is_type and is_template(self.name)
-        self.is_prefix = not self.is_type and not self.is_template and prefix_of(self.name).endswith("-")
+        # A unit may be called like a prefix.
+        has_file = params.get("sections") is not None or params.get("content") is not None
+        of_many = not has_file and bool(params.get("dropins") is not None or params.get("properties"))
+        self.is_prefix = of_many and not self.is_type and not self.is_template and prefix_of(self.name).endswith("-")
         self.enabled: bool | None = params.get("enabled")
         self.state: str | None = params.get("state")
         self.masked: bool | None = params.get("masked")
@@ -238,7 +242,7 @@ class Item:
             value = params.get(option)
             if value is None:
                 continue
-            if self.is_type or (self.is_prefix and self.file is None and not self._is_unit(params)):
+            if self.is_type or self.is_prefix:
                 raise BadInput(f"{where}{option}: {name} stands for many units, of which only drop-ins can be given; leave out `{option}`")
         if self.is_type and not self.dropins:
             raise BadInput(f"{where}dropins: {name} is a type of units, and there are no drop-ins for it; give some, or name a unit")
@@ -270,11 +274,6 @@ class Item:
                 e.msg += f" (that is what `%i` makes of it for {name})"
                 raise
 
-    @staticmethod
-    def _is_unit(params: t.Mapping[str, t.Any]) -> bool:
-        """Whether a name that looks like a prefix is meant as a unit's, which may end with a dash."""
-        return params.get("dropins") is None
-
 
 class Asked:
     """The options of a task, checked.
@@ -288,6 +287,7 @@ class Asked:
         self.absent = params["state"] == "absent"
         self.purge = bool(params["purge"]) or self.absent
         self.settle = parse_timespan(params["settle"], "settle")
+        Wish(settle=self.settle / 1e6, settle_told=format_timespan(self.settle)).check()
         offline = "root" if params["root"] is not None else "scope" if params["scope"] == "global" else ""
         if params["root"] is not None and params["scope"] == "user":
             raise BadInput(
@@ -344,6 +344,11 @@ class Asked:
             other = paths.setdefault(file.path, file.where)
             if other != file.where:
                 raise BadInput(f"{file.where}path: {file.path} is listed already, in {other[:-1]}")
+        for file in self.files:
+            parts = file.path.split("/")
+            above = next((path for path in ("/".join(parts[:count]) for count in range(2, len(parts))) if path in paths), "")
+            if above:
+                raise BadInput(f"{file.where}path: {file.path} is below {above}, which is a file, in {paths[above][:-1]}")
 
     def _check_together(self) -> None:
         listed = bool(self.items or self.files)

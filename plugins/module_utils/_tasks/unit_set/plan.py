@@ -121,9 +121,12 @@ class Planner:
         """
         picture, asked = self._picture, self._asked
         # Links that go are not in the way of those that are made.
-        links_that_go = {unit.name: self._links_of_purged(unit) for unit in picture.purged}
+        links_that_go = {unit.name: self._links_of_purged(unit) for unit in [*picture.purged, *picture.ending]}
         self._gone.update(*links_that_go.values())
         self._plan_members()
+        for unit in picture.ending:
+            self._bring_down(unit)
+            self._unlink.update(links_that_go[unit.name])
         for unit in picture.purged:
             self._purge(unit, links_that_go[unit.name])
         self._check_purged()
@@ -442,11 +445,7 @@ class Planner:
         ends = name in picture.ends
         before = unit.describe()
         if ends or (instance_of(name) and ("enabled" in made or "started" in made)):
-            if self._manager.runs and not is_down(unit.active_state):
-                self._stop.append(unit.id)
-                self._up.add(unit.id)
-            elif self._manager.runs and unit.active_state == "failed":
-                self._failed.append(unit.id)
+            self._bring_down(unit)
         self._unlink.update(links)
         gone = [each for each in picture.gone if each.before and each.entry["unit"] in (name, template_of(name))]
         # Of its limits it is told.
@@ -460,6 +459,13 @@ class Planner:
         elif links or gone or unit.id in self._stop:
             after = ["inactive" if unit.id in self._stop else unit.active_state, *(["disabled"] if links else [])]
             self._changes.append(Change(name, before, f"{', '.join(after)}, no part of {self._asked.name} any more"))
+
+    def _bring_down(self, unit: Unit) -> None:
+        if self._manager.runs and not is_down(unit.active_state):
+            self._stop += [unit.id] if unit.id not in self._stop else []
+            self._up.add(unit.id)
+        elif self._manager.runs and unit.active_state == "failed":
+            self._failed.append(unit.id)
 
     def _check_purged(self) -> None:
         """Leave jobs out that systemd would refuse: what has them asked for is not listed any more."""

@@ -24,7 +24,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import folders_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import names_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import MANY, Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
@@ -121,6 +121,8 @@ class Picture:
         self.forgotten: list[str] = []
         # Those of which nobody else has a file, so that they are no more.
         self.ends: set[str] = set()
+        # Those of them that are listed, as they are masked now.
+        self.ending: list[Unit] = []
         # Of those that are no more the set's: properties that were in its drop-ins.
         self.freed: dict[str, list[str]] = {}
         self.stale = False
@@ -266,19 +268,20 @@ class Reader:
         ids = {unit.id: unit.name for unit in units if unit.name in listed}
         for name, unit in zip(names, units):
             item = listed.get(name) or extra.get(name)
-            if item is None and unit.id in ids:
-                # It has another name in the list now.
-                picture.forgotten.append(name)
-                picture.record.units.setdefault(ids[unit.id], picture.record.units[name])
+            if name not in listed and unit.id in ids:
+                # It is listed, by another name.
+                if item is None:
+                    picture.forgotten.append(name)
+                    picture.record.units.setdefault(ids[unit.id], picture.record.units[name])
                 continue
             if item is None:
                 picture.purged.append(unit)
                 continue
-            names_of = _names_of(name)
-            own = next((each for each in names_of[:2] if any(file.kind == "unit" for file in by_unit.get(each, ()))), "")
-            files = [file for each in names_of for file in by_unit.get(each, ()) if file.kind != "unit" or file.unit == own]
+            names_of_it = names_of(name)
+            own = next((each for each in (name, template_of(name)) if any(file.kind == "unit" for file in by_unit.get(each, ()))), "")
+            files = [file for each in names_of_it for file in by_unit.get(each, ()) if file.kind != "unit" or file.unit == own]
             properties: dict[str, t.Any] = {}
-            for each in reversed(names_of):
+            for each in reversed(names_of_it):
                 properties.update(by_name[each].properties if each in by_name else {})
             picture.members.append(Member(item, unit, files, name in listed, properties))
         owning = {member.unit.name: member for member in picture.members if member.listed and member.item.owns}
@@ -304,7 +307,7 @@ class Reader:
                 continue
             pattern = item.name.replace("@.", "@*.") if item.is_template else item.name.replace("-.", "-*.")
             for status in sorted(self._manager.list_units([pattern])):
-                applies = item.name in _names_of(status.id)
+                applies = item.name in names_of(status.id)
                 if applies and status.load_state != "not-found" and is_up(status.active_state) and status.id not in known:
                     found.setdefault(status.id, item)
         return found
@@ -325,7 +328,11 @@ class Reader:
             self._find_instances()
         for member in picture.members:
             ends = member.unit.name in picture.ends or template_of(member.unit.name) in picture.ends
-            if ends and member.listed:
+            if ends and member.listed and member.item.masked:
+                # A mask takes the place of the file.
+                picture.ends.add(member.unit.name)
+                picture.ending.append(member.unit)
+            elif ends and member.listed:
                 raise BadInput(
                     f"{member.item.where}name: {member.unit.name} has no unit file but the one that this set wrote and does not list any more; "
                     "give `sections` or `content`, or leave the unit out"
@@ -376,7 +383,7 @@ class Reader:
 
     def _gone_of(self, name: str) -> tuple[list[str], list[str]]:
         """Of a unit: properties in drop-ins that go, and other files that do."""
-        names = _names_of(name)
+        names = names_of(name)
         freed: list[str] = []
         paths = []
         for each in self.picture.gone:
@@ -402,8 +409,8 @@ class Reader:
             for file in member.files:
                 into = member.limits if is_of_properties(file.dropin) else member.own
                 into[file.path] = self._own(file, loaded)
-            member.restart_on = self._triggers(member.item.restart_on, known)
-            member.reload_on = self._triggers(member.item.reload_on, known)
+            member.restart_on = self._triggers(member.item.restart_on, f"{member.item.where}restart_on", known)
+            member.reload_on = self._triggers(member.item.reload_on, f"{member.item.where}reload_on", known)
             if member.up and (
                 questionable({**member.own, **member.limits, **member.restart_on}, loaded)
                 or questionable(member.reload_on, reloaded)
@@ -411,7 +418,7 @@ class Reader:
                 questions.append(member)
         since = self._since(questions)
         for member in picture.members:
-            if member.up and self._manager.runs and member.item.state != "stopped":
+            if member.up and self._manager.runs and member.item.state != "stopped" and not member.item.masked:
                 entry = record.units.get(member.unit.name)
                 when = since.get(member.unit.id)
                 member.need = need_of(
@@ -428,20 +435,20 @@ class Reader:
             return Source(digest, True)
         return Source(digest, False, None if known.get(file.path) == digest else _times(file.path))
 
-    def _triggers(self, items: t.Sequence[str], known: dict[str, Source]) -> dict[str, Source]:
+    def _triggers(self, items: t.Sequence[str], option: str, known: dict[str, Source]) -> dict[str, Source]:
         found: dict[str, Source] = {}
-        for text in items:
+        for index, text in enumerate(items):
             if text.startswith(("/", "~/")):
                 path = f"{self._home}{text[1:]}" if text.startswith("~") else f"{self._paths.root}{text}"
                 if path not in known:
-                    known[path] = self._path_source(path)
+                    known[path] = self._path_source(path, f"{option}[{index}]")
                 found[path] = known[path]
             else:
                 name, source = text_source(self.picture.record.digest(text.encode("utf-8", "surrogatepass")))
                 found[name] = source
         return found
 
-    def _path_source(self, path: str) -> Source:
+    def _path_source(self, path: str, option: str) -> Source:
         picture = self.picture
         wanted, gone = self._own_places
         real = self._real(path)
@@ -454,7 +461,7 @@ class Reader:
         try:
             found = self._paths.tree.read(path, 64 << 20)
         except Unreadable as e:
-            raise BadInput(f"restart_on: {e.msg}{become_hint()}") from e
+            raise BadInput(f"{option}: {e.msg}{become_hint()}") from e
         return Source(picture.record.digest(_ABSENT if found is None else found), False, _times(path))
 
     @functools.cached_property
@@ -517,11 +524,6 @@ class Reader:
                 continue
             if need or (unseen and self._paths.persistent in manager.unit_path()):
                 picture.stale = True
-
-
-def _names_of(name: str) -> list[str]:
-    """A unit, its template, and prefixes by which drop-ins are for it too, the narrowest first."""
-    return [folder[: -len(".d")] for folder in folders_of(name)]
 
 
 def _times(path: str) -> tuple[float, float] | None:
