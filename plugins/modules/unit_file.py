@@ -150,8 +150,8 @@ options:
       - What makes the unit restart, if it runs, when it has changed since the unit was started last.
       - What begins with C(/) is the path of a file, whose content counts, such as a configuration file that another task writes. With O(scope=user) it
         may begin with C(~/), for the user's home directory. One that is not there counts as another one than any that is.
-      - All else is text that counts itself, such as a version. One that takes the place of another is a change; one that is only added or taken off is
-        none. The host keeps digests with a secret of its own and never the text.
+      - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
+        place of another is a change. Their order is of no account, and one that is only added or left out is none.
       - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.
       - For a template these are all its instances that run, for a prefix all such units. It needs neither O(started) nor O(on_change), and with O(root),
         O(scope=global) and O(state=absent) nothing comes of it.
@@ -173,7 +173,8 @@ options:
         behaves. One of O(probe.command) may take all the time.
       - C(%i) in it stands for what stands after the C(@) in the unit's name.
       - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
-      - A unit that was left alone is not probed, unless an earlier task has started it and failed before it answered.
+      - A unit that was left alone is not probed, unless an earlier task, without O(rollback), had started it and not found it well. That one is
+        probed again.
     type: dict
     suboptions:
       command:

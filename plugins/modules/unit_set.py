@@ -103,13 +103,16 @@ options:
         choices: [started, stopped]
       masked:
         description:
-          - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be.
+          - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be. A mask that the set has
+            made makes way for a file that it is given later, and a file of the set's for a mask. Then the unit is stopped and disabled.
         type: bool
       properties:
         description:
           - Resource limits such as C(MemoryMax), C(CPUQuota) or C(TasksMax), those that M(pidone.systemd.resource_control) knows, with values as
             there (O(pidone.systemd.resource_control#module:properties)).
-          - They are written to a drop-in C(50-properties.conf) of the unit. A unit that runs is told them at once and is not restarted for it.
+          - They are written to a drop-in C(50-properties.conf) of the unit, or, of what stands for many units, C(50-properties-NNN.conf), such that
+            the narrower entry counts. A unit that runs is told them at once and is not restarted for it. Those of a type are in force when its
+            units are started the next time.
           - With C(null) or an empty text, and when they are taken off the list, they are what the unit's other files say.
         type: dict
       on_change:
@@ -125,9 +128,10 @@ options:
       restart_on:
         description:
           - What makes the unit restart, if it runs, when it has changed since the unit was started last.
-          - What begins with C(/) is the path of a file, whose content counts. It may be one of O(files), or one that another task wrote. One that is not there
-            counts as another one than any that is.
-          - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text.
+          - What begins with C(/), or C(~/) with O(scope=user), is the path of a file, whose content counts. It may be one of O(files), a unit file of
+            the set, or one that another task wrote. One that is not there counts as another one than any that is.
+          - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
+            place of another is a change. Their order is of no account, and one that is only added or left out is none.
           - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.
         type: list
         elements: str
@@ -147,7 +151,8 @@ options:
             behaves. One of O(units[].probe.command) may take all the time.
           - C(%i) in it stands for what stands after the C(@) in the unit's name.
           - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
-          - A unit that was left alone is not probed, unless an earlier task has started it and failed before it answered.
+          - A unit that was left alone is not probed, unless an earlier task, without O(rollback), had started it and not found it well. That one is
+            probed again.
         type: dict
         suboptions:
           command:
@@ -191,10 +196,13 @@ options:
       take_over:
         description:
           - Whether what another set or nobody known has of this unit is taken over, see O(take_over).
+          - A unit of which another set has written the file is taken over with O(units[].sections) or O(units[].content), and a template with all
+            instances that the other set has of it.
         type: bool
   files:
     description:
       - Files that belong to the set and are no unit files, such as environment files and configuration. They are written before any unit is started.
+      - One that is as wanted already, though the set has not written it, is left whose it is. It does not go with the set unless it is taken over.
     type: list
     elements: dict
     default: []
@@ -231,7 +239,9 @@ options:
     description:
       - Whether what the set once wrote and does not list any more is removed. Units whose file it wrote are stopped, links to them removed, and then
         the file. Instances of templates that it once had are stopped and disabled. Of units that others wrote, its drop-ins are removed, its
-        masks, and the links by which it enabled them; they run on.
+        masks, and the links by which it enabled them. They run on, or O(units[].on_change), as it was given last, is done to them because of the
+        drop-ins; limits are told to those that run.
+      - A template cannot be removed while another set has instances of it.
       - A file that somebody has changed since is left as it is, with a warning.
       - V(false) leaves all of it. It still belongs to the set, and a later task may purge it.
     type: bool
@@ -541,7 +551,7 @@ def main() -> None:
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,
-        hidden=("files.content", "units.restart_on", "units.reload_on"),
+        hidden=("files.content", "units.restart_on", "units.reload_on", "units.probe"),
     )
     run(module, converge)
 

@@ -81,6 +81,29 @@ _TASKS: dict[str, Task] = {
     "tmpfiles, user": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, **_USER}),
     "tmpfiles, tree": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "root": _TREE}),
     "sysusers": ("sysusers", {"name": "st", "lines": [{"type": "u", "name": "st-user"}], "apply": True, "purge": True}),
+    "unit_set": (
+        "unit_set",
+        {
+            "name": "st",
+            "files": [{"path": "/srv/st-env", "content": "A=1\n", "mode": "0600"}],
+            "units": [
+                {
+                    "name": "st-s@.service",
+                    "content": _SERVICE,
+                    "instances": 2,
+                    "enabled": True,
+                    "state": "started",
+                    "restart_on": ["/srv/st-env", "1"],
+                    "properties": {"TasksMax": 77},
+                },
+                {"name": "st-a.service", "dropins": {"20-st": {"Service": {"Nice": "1"}}}, "on_change": "restart"},
+                {"name": "st-s.timer", "sections": {"Timer": {"OnCalendar": "*-12-24 03:00", "Unit": "st-b.service"}}, "state": "started"},
+            ],
+        },
+    ),
+    "unit_set, absent": ("unit_set", {"name": "st-none", "state": "absent"}),
+    "unit_set, user": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _UNIT.format("default"), "state": "started"}], **_USER}),
+    "unit_set, tree": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _SERVICE, "enabled": True}], "root": _TREE}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
     "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
     "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),
@@ -228,7 +251,7 @@ def test_a_service_that_was_handed_over(lab: Lab) -> None:
     host = lab("runit-run", "steady")
     host.write("/etc/sv/st-ho/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
     host.run("ln -sfn /etc/sv/st-ho /etc/service/st-ho", check=True)
-    host.run("for i in $(seq 50); do sv status st-ho | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
+    host.run("for i in $(seq 600); do sv status st-ho | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
     run = Watched(host)
     args = {"services": [{"name": "st-ho", "units": [_RUNIT_UNIT]}], "settle": "0"}
     for state in ("handed_over", "given_back"):

@@ -218,5 +218,5 @@ class TestMemory:
             path_of_memory(asked(restart_on=["1"]), host.place)
 
     def test_what_cannot_be_read(self, host: Host, tmp_path: Path) -> None:
-        with pytest.raises(BadInput, match="^restart_on: "):
+        with pytest.raises(BadInput, match=r"^restart_on\[0\]: "):
             host.memory(restart_on=[str(tmp_path)])

@@ -188,46 +188,52 @@ def path_of(text: str, option: str, scope: str) -> str:
     :raises BadInput: it is neither.
     """
     if not text.startswith("~/"):
-        return check_directory(text, option)
+        return _plain(check_directory(text, option))
     if scope != "user":
         raise BadInput(f"{option}: {shown(text)} is in a home directory, and scope `{scope}` has none; write the whole path")
-    return f"~{check_directory(text[1:], option)}"
+    return f"~{_plain(check_directory(text[1:], option))}"
+
+
+def _plain(path: str) -> str:
+    """An absolute path in its only spelling, by which it is known to be the same one."""
+    return f"/{'/'.join(part for part in path.split('/') if part not in ('', '.'))}"
 
 
 def read_triggers(
     items: t.Sequence[str],
+    option: str,
     home: str,
+    root: str,
     digest: t.Callable[[bytes], str],
-    look: t.Callable[[str], Source],
+    look: t.Callable[[str, str], Source],
 ) -> dict[str, Source]:
     """What the items of an option are now, each by a name that tells it from others.
 
     :param digest: that of a text.
-    :param look: looks at a file, by its path.
+    :param look: looks at a file, by its path and the option that names it, for errors.
     """
     found: dict[str, Source] = {}
-    for text in items:
+    for index, text in enumerate(items):
         if text.startswith(("/", "~/")):
-            path = f"{home}{text[1:]}" if text.startswith("~") else text
-            found[path] = look(path)
+            path = f"{home}{text[1:]}" if text.startswith("~") else f"{root}{text}"
+            found[path] = look(path, f"{option}[{index}]")
         else:
             name, source = text_source(digest(text.encode("utf-8", "surrogatepass")))
             found[name] = source
     return found
 
 
-def file_source(path: str, tree: Tree, digest: t.Callable[[bytes], str]) -> Source:
+def file_source(path: str, option: str, tree: Tree, digest: t.Callable[[bytes], str]) -> Source:
     """A file as it is; one that is not there is another one than any that is.
 
-    :param path: as it is in the tree.
+    :param option: what names it, for errors.
     :raises BadInput: it cannot be read.
     """
-    place = f"{tree.root}{path}"
     try:
-        content = tree.read(place, _LARGEST)
+        content = tree.read(path, _LARGEST)
     except Unreadable as e:
-        raise BadInput(f"restart_on: {e.msg}{become_hint()}") from e
-    return Source(no_file(digest) if content is None else digest(content), False, times_of(place))
+        raise BadInput(f"{option}: {e.msg}{become_hint()}") from e
+    return Source(no_file(digest) if content is None else digest(content), False, times_of(path))
 
 
 def no_file(digest: t.Callable[[bytes], str]) -> str:

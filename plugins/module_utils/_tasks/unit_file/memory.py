@@ -54,10 +54,11 @@ class Memory:
         self._before = found.text() if found else b""
         self._record = found or Record.new(asked.name)
         digest = self._record.digest
-        look = functools.lru_cache(None)(functools.partial(file_source, tree=place.tree, digest=digest))
-        home = place.session.home
-        self._restart_on = read_triggers(asked.restart_on if self._asks else (), home, digest, look)
-        self._reload_on = read_triggers(asked.reload_on if self._asks else (), home, digest, look)
+        look = functools.partial(file_source, tree=place.tree, digest=digest)
+        self._restart_on, self._reload_on = (
+            read_triggers(items if self._asks else (), option, place.session.home, "", digest, look)
+            for option, items in (("restart_on", asked.restart_on), ("reload_on", asked.reload_on))
+        )
         questions = [each.id for each in self._units if is_up(each.active_state) and self._asks_since(each)]
         self._since = started_when(manager, questions)
 

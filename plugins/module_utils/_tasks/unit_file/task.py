@@ -83,7 +83,7 @@ class _Task:
         self.tools = FileTools(
             attributes=attributes.set,
             backup=bool(asked.params["backup"]),
-            has_mode=asked.params["mode"] is not None,
+            given=attributes.given,
             label=lambda path: module.set_default_selinux_context(path, False),
             unsafe_writes=bool(asked.params["unsafe_writes"]),
         )

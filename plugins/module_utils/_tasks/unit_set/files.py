@@ -38,7 +38,7 @@ class SetFile:
 
     __slots__ = (
         "kind", "unit", "dropin", "place", "path", "text", "content", "before", "wrote", "sets", "tools", "where",
-        "option", "take_over", "private", "mode",
+        "option", "take_over", "private", "mode", "is_others", "unmasks",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +64,9 @@ class SetFile:
         # The mode that is asked for, and whether the content is for nobody else to see.
         self.mode: t.Any = None
         self.private = False
+        # Whether it is as wanted, but neither written by the set nor taken over; whether a mask that the set made is in its place.
+        self.is_others = False
+        self.unmasks = False
 
     def decide(self, whose: str) -> None:
         """Find out whether it is written."""
@@ -132,6 +135,10 @@ def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others:
     target = tree.target(path)
     if target:
         if target == "/dev/null" and file.kind == "unit":
+            if file.unit in record.units and "masked" in record.units[file.unit]["made"]:
+                file.unmasks = True
+                file.decide(whose)
+                return
             raise BadInput(
                 f"{file.where}name: {file.unit} is masked ({path} is a link to /dev/null); unmask it first, "
                 "with pidone.systemd.unit and `masked: false`"
@@ -150,10 +157,12 @@ def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others:
         raise BadInput(
             f"{file.option}: {path} belongs to the set {others[path]}; take it off there first, or take it over with `take_over: true`"
         )
-    mine = path in record.files or file.before is None
-    if not mine and (file.kind == "file" or marker_of(file.before.content if file.before else b"", MODULE) != whose):
-        if file.kind == "file" and file.wrote is None:
-            # It is as wanted, whoever wrote it.
+    if file.before is None or record.has(path, file.before.content):
+        return
+    if file.kind == "file" or marker_of(file.before.content, MODULE) != whose:
+        if file.kind == "file" and file.wrote is None and not file.sets:
+            # It is as wanted, whoever wrote it, and stays whose it is.
+            file.is_others = True
             return
         raise BadInput(
             f"{file.option}: there is {path} already, which this set has not written; choose another name, or replace it with "
@@ -173,7 +182,7 @@ def look_at_gone(path: str, entry: FileEntry, record: Record, paths: UnitPaths) 
         return None, f"{path} is left as it is: {e.msg}"
     if before is None:
         return GoneFile(path, entry, None), ""
-    if record.digest(before.content) != entry["digest"]:
+    if not record.wrote(path, before.content):
         return None, f"{path} is left as it is, since somebody has changed it after the set {record.name} wrote it; remove it by hand"
     return GoneFile(path, entry, before), ""
 
