@@ -58,6 +58,7 @@ options:
   units:
     description:
       - The units of the set, each of which may be there already, from a package for example, or is written by the set.
+      - They are neither logged on the host nor part of C(invocation).
     type: list
     elements: dict
     default: []
@@ -551,7 +552,8 @@ def main() -> None:
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,
-        hidden=("files.content", "units.restart_on", "units.reload_on", "units.probe"),
+        hidden=("files.content", "units"),
+        as_given=("units",),
     )
     run(module, converge)
 

@@ -36,6 +36,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import texts
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
     can_reload_after,
@@ -506,6 +507,26 @@ class TestTask:
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestPlainTexts:
+    @pytest.mark.parametrize(
+        "text",
+        ["", "\n", "# a\n; b\n\n[Unit]\n", "[Service]\nExecStart=/bin/sh -c 'a = $b; #c'\n# d\n[Install]\nWantedBy=a.target\n", "[X-a]\nX-b=\n"],
+    )
+    def test_nothing_is_wrong_with_them(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text)
+        assert parse(text).problems == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "A=b\n[Unit]\n", "[Unit\n", "[Unit]\nnonsense\n", "[Unit]\nA=b\\\n", "[Unit]\nA=b", "[Unit]\n A=b\n", "[]\n", "[Unit]\n=a\n",
+            "[Unit]\nA=\x00\n", "[Unit]\nA=\udc80\n", "[Unit]\nA=\u2028\n", "[Unit]\nA=b\r\n", "[Unit]\n# a\\\n", "[Unit] # a\n", f"[{'a' * 300}]\n",
+        ],
+    )  # fmt: skip
+    def test_of_others_the_parser_tells(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text) is None
 
 
 class TestDropins:

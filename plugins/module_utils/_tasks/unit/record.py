@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
@@ -80,7 +79,7 @@ class Record:
 
     def digest(self, content: bytes) -> str:
         """What tells a content from others, and nothing of it."""
-        return hmac.new(self.salt.encode(), content, hashlib.sha256).hexdigest()
+        return hmac.digest(self.salt.encode(), content, "sha256").hex()
 
     def wrote(self, path: str, content: bytes) -> bool:
         """Whether this is what the set has written there."""
@@ -99,7 +98,8 @@ class Record:
             for name, entry in self.units.items()
         }
         data = {"version": _VERSION, "set": self.name, "salt": self.salt, "files": files, "units": units}
-        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+        # On one line: with `indent` Python has no fast way to write it.
+        return (json.dumps(data, sort_keys=True) + "\n").encode()
 
     def copy(self) -> Record:
         """Another one that says the same, to be changed."""

@@ -33,7 +33,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import Wish
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_raw
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import path_of, triggers_of
 
 if t.TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Item:
         if self.kind == "scope":
             raise BadInput(f"{self.where}name: {self.name} cannot have a unit file, as scopes are made by programs")
         option = "sections" if content is None else "content"
-        raw, _text = wanted_text(sections, content, False, self.where)
+        raw = wanted_raw(sections, content, False, self.where)
         return _marked(raw, whose, f"{self.where}{option}", content is not None)
 
     def _dropins(self, given: t.Any, whose: str) -> dict[str, Text]:
@@ -169,7 +169,7 @@ class Item:
                 raise BadInput(f"{option}: takes a mapping of sections, or the text of the drop-in, not {shown(value)}")
             content = value if isinstance(value, str) else None
             try:
-                raw, _text = wanted_text(None if content is not None else value, content, True, f"{option}.")
+                raw = wanted_raw(None if content is not None else value, content, True, f"{option}.")
             except BadInput as e:
                 # The mapping itself is the sections here, and the text the content.
                 for word in ("sections", "content"):

@@ -492,7 +492,25 @@ class Planner:
         """The steps that come first, so that nothing is made that nobody remembers, and those that come last."""
         picture, name = self._picture, self._asked.name
         final = self._final()
-        # Until all is done, the set has what it had and what it will have.
+        text = None if final.is_empty else final.text()
+        first: list[Step] = []
+        last: list[Step] = []
+        now = picture.before
+        begun = self._begun(final) if has_steps else final
+        if has_steps and not begun.is_empty and begun.text() != now:
+            now = begun.text()
+            first.append(Remember(self._path, now, f"write down what {name} is going to have", counts=False))
+        released = [
+            Remember(path, None if left.is_empty else left.text(), f"take it from the set {left.name}")
+            for path, left in picture.released.items()
+        ]
+        if (text or b"") != now:
+            last.append(Remember(self._path, text, f"write down what {name} has" if text else f"forget the set {name}"))
+        return first, [*released, *last]
+
+    def _begun(self, final: Record) -> Record:
+        """The record until all is done: the set has what it had and what it will have."""
+        picture = self._picture
         begun = final.copy()
         for path, entry in picture.record.files.items():
             begun.files.setdefault(path, entry)
@@ -510,20 +528,7 @@ class Planner:
                 begun.units[unit]["unproven"] = True
         for unit, known in picture.record.units.items():
             begun.units.setdefault(unit, known)
-        text = None if final.is_empty else final.text()
-        first: list[Step] = []
-        last: list[Step] = []
-        now = picture.before
-        if has_steps and not begun.is_empty and begun.text() != now:
-            first.append(Remember(self._path, begun.text(), f"write down what {name} is going to have", counts=False))
-            now = begun.text()
-        released = [
-            Remember(path, None if left.is_empty else left.text(), f"take it from the set {left.name}")
-            for path, left in picture.released.items()
-        ]
-        if (text or b"") != now:
-            last.append(Remember(self._path, text, f"write down what {name} has" if text else f"forget the set {name}"))
-        return first, [*released, *last]
+        return begun
 
     def _was(self, file: SetFile) -> str:
         """The digest of what the set has written to a file that it writes now; empty where it has not."""
