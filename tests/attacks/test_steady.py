@@ -188,7 +188,8 @@ def watched(lab: Lab) -> t.Iterator[Watched]:
     yield found
     host.run(
         "systemctl disable --now st-a.service st-b.timer 'st-*.timer'; systemctl stop 'st-*'; rm -rf /etc/systemd/system/st-* "
-        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-*; "
+        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-* "
+        "/var/lib/pidone.systemd/sets; "
         "loginctl disable-linger root; systemctl unset-environment ST_A; systemctl log-level info; systemctl daemon-reload"
     )
 

@@ -335,6 +335,21 @@ class TestWhoseItIs:
         assert world.record() is None
 
 
+    def test_a_template_that_was_taken_over_halfway(self, world: World) -> None:
+        wanted = {"name": "w@.service", "sections": service(), "instances": 2, "state": "started"}
+        world.good(units=[wanted])
+        world.up.add("w@9.service")
+        world.fail("take it from", name="two", units=[{**wanted, "take_over": True}])
+        world.good(state="absent")
+        assert world.up == {"w@1.service", "w@2.service", "w@9.service"}
+
+    def test_a_unit_by_another_name_goes_with_its_file_too(self, world: World) -> None:
+        world.good(units=[unit("q.service", sections=service(Install={**ENABLED, "Alias": "r.service"}), enabled=True)])
+        world.aliases["r.service"] = "q.service"
+        taken = {"name": "r.service", "state": "started", "take_over": True}
+        world.refused("units[0].take_over", "q.service was written by the set web", name="two", units=[taken])
+
+
 class TestInterrupted:
     """Tasks that failed, without a rollback."""
 
@@ -491,6 +506,17 @@ class TestFilesThatGo:
         world.good(units=[unit("b.service")])
         assert world.jobs == ([(job, "a.service")] if job else [])
 
+    def test_a_timer_that_is_no_more_the_sets_counts_from_now(self, world: World) -> None:
+        """As one that is: what is restarted may elapse at once."""
+        world.write("/usr/lib/systemd/system/a.timer", "[Timer]\nOnCalendar=daily\n")
+        world.up.add("a.timer")
+        timer = {"name": "a.timer", "dropins": {"x": {"Timer": {"OnCalendar": "hourly"}}}, "on_change": "restart"}
+        world.good(units=[unit(), timer])
+        steps = world.plan(units=[unit()]).describe()
+        assert not [step for step in steps if "restart" in step]
+        assert steps[1] == "stop a.timer"
+        assert [step for step in steps if step.startswith("start a.timer")]
+
     def test_a_way_to_reload_that_goes_is_none(self, world: World) -> None:
         world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\n")
         world.up.add("a.service")
@@ -568,8 +594,14 @@ class TestProperties:
         world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\nCPUWeight=77\n")
         world.up.add("a.service")
         world.tell("a.service", CPUWeight=20)
+        world.tell("b.service", CPUWeight=5)
         world.good(units=[unit("b.service"), {"name": "a.service", "properties": {"CPUWeight": 20}, "on_change": "restart"}])
         world.jobs.clear()
         world.do(units=[unit("b.service")])
         assert world.limits == {"a.service": {"CPUWeight": 77}}
         assert world.jobs == []
+        # So is one that has something to prove yet.
+        world.limits.clear()
+        world.fail("watch", units=[unit("b.service", on_change="restart"), unit("c.service")])
+        world.do(units=[unit("b.service", properties={"CPUWeight": 6}), unit("c.service", properties={"CPUWeight": 7})])
+        assert world.limits["b.service"] == {"CPUWeight": 6}

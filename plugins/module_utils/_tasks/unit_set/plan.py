@@ -47,7 +47,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task im
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import file_state_after
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import STATES, read_after
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import is_of_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item, is_of_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import (
     Anew,
     Limited,
@@ -62,7 +63,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import UnitEntry
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import SetFile
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member, Picture
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Picture
 
 _JOBS = {"restart": "restart", "reload": "reload", "reload_or_restart": "reload-or-restart"}
 # Types of units of which one that runs keeps settings until it is started anew.
@@ -176,10 +177,10 @@ class Planner:
 
     def _renew_timers(self) -> Anew:
         """Timers that would be restarted are stopped and started such that they count from now."""
-        members = [
-            m for m in self._picture.members
-            if m.item.kind == "timer" and self._jobs.get(m.unit.id, "") in ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart")
-        ]  # fmt: skip
+        again = ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart")
+        # Also those that are no more the set's, of which it had drop-ins.
+        left = [Member(Item({"name": unit.name}, "", self._asked.name, False), unit, (), False) for unit in self._picture.purged]
+        members = [m for m in (*self._picture.members, *left) if m.item.kind == "timer" and self._jobs.get(m.unit.id, "") in again]
         anew = Anew(members, self._manager, self._paths, self._stamps)
         for member in members:
             del self._jobs[member.unit.id]
@@ -192,12 +193,12 @@ class Planner:
         members = [
             Limited(m.unit.id, m.item.where, m.properties, m.freed, list(m.limits))
             for m in self._picture.members
-            if (m.untold or m.freed) and m.up and m.unit.id not in self._stop and self._jobs.get(m.unit.id, "reload") == "reload"
-        ]  # fmt: skip
+            if (m.untold or m.freed) and m.up and self._goes_on(m.unit.id)
+        ]
         members += [
             Limited(unit.id, "", {}, self._picture.freed[unit.name], ())
             for unit in self._picture.purged
-            if self._picture.freed.get(unit.name) and unit.id not in self._stop and self._jobs.get(unit.id, "reload") == "reload"
+            if self._picture.freed.get(unit.name) and self._goes_on(unit.id)
         ]
         if not members or not self._manager.runs:
             return []
@@ -205,6 +206,10 @@ class Planner:
         self._changes += changes
         self._warnings += warnings
         return list(steps)
+
+    def _goes_on(self, name: str) -> bool:
+        """Whether a unit that is up is not started anew."""
+        return name not in self._stop and (self._jobs.get(name, "reload") == "reload" or name in self._proves)
 
     def _probe(self) -> list[Step]:
         probes: dict[str, Probe] = {

@@ -185,13 +185,9 @@ class Reader:
         paths = {file.path for file in picture.files}
         for path, other in picture.others.items():
             whole = {entry["unit"]: each for each, entry in other.files.items() if entry["kind"] == "unit"}
-            for name in taken.intersection(whole):
-                if whole[name] not in paths:
-                    item = next(item for item in self._asked.items if name in (item.name, *item.targets))
-                    raise BadInput(
-                        f"{item.where}take_over: {whole[name]} was written by the set {other.name}, which would remove it one day; "
-                        "give the unit file here too, in `sections` or `content`"
-                    )
+            for name in taken:
+                item = next(item for item in self._asked.items if name in (item.name, *item.targets))
+                self._check_whole(item, name, other)
             # With a template its instances are taken over.
             moved = {name for name in whole if is_template(name) and whole[name] in paths}
             names = {name for name, entry in other.units.items() if name in taken or (entry["owned"] and template_of(name) in moved)}
@@ -203,6 +199,16 @@ class Reader:
                 self._take(left, name, name, template_of(name) in whole)
             for each in shared:
                 picture.record.files.setdefault(each, left.files.pop(each))
+
+    def _check_whole(self, item: Item, name: str, other: Record) -> None:
+        """Refuse to take over a unit without the file that the other set wrote: that set would remove it one day."""
+        paths = {file.path for file in self.picture.files}
+        for path, entry in other.files.items():
+            if entry["kind"] == "unit" and entry["unit"] == name and path not in paths:
+                raise BadInput(
+                    f"{item.where}take_over: {path} was written by the set {other.name}, which would remove it one day; "
+                    "give the unit file here too, in `sections` or `content`"
+                )
 
     def _others(self) -> list[Record]:
         """The records of other sets as they will be."""
@@ -240,6 +246,7 @@ class Reader:
             left = picture.released.get(path, picture.others[path])
             if name in left.units:
                 check_owner(member.item, member.unit.name, left.name, name)
+                self._check_whole(member.item, name, left)
                 self._take(self._released(path), name, member.unit.name, False)
 
     def _read_units(self) -> None:
@@ -319,8 +326,9 @@ class Reader:
         """Which of the units that the set had a file of have none any more."""
         picture = self.picture
         without = {each.path for each in picture.gone}
-        places = {f"{self._paths.persistent}/{each.entry['unit']}" for each in picture.gone if each.entry["kind"] == "unit"}
-        gone = {each.entry["unit"] for each in picture.gone if each.entry["kind"] == "unit"}
+        # What is another set's by now goes nowhere.
+        gone = {each.entry["unit"] for each in picture.gone if each.entry["kind"] == "unit" and each.path not in self._owners}
+        places = {f"{self._paths.persistent}/{name}" for name in gone}
         wanted = {file.unit for file in picture.files if file.kind == "unit"}
         for name in gone - wanted:
             if self._paths.find(name, without=without | places) is None:
