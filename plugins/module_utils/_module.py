@@ -30,11 +30,10 @@ def _is_as_checked(item: t.Any, spec: t.Mapping[str, t.Any]) -> bool:
         return False
     for name, value in item.items():
         option = spec.get(name)
-        if option is None:
+        # What a null comes to is ansible-core's business.
+        if option is None or not _is_of(value, option):
             return False
-        if value is not None and not _is_of(value, option):
-            return False
-    return all(item.get(name) is not None for name, option in spec.items() if option.get("required"))
+    return all(name in item for name, option in spec.items() if option.get("required"))
 
 
 def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
@@ -46,7 +45,7 @@ def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
         return type(value) is list and all(_is_of(item, each) for item in value)
     if kind in _TYPES:
         return type(value) is _TYPES[kind] and ("choices" not in option or value in option["choices"])
-    return bool(kind == "raw")
+    return bool(kind == "raw") and value is not None
 
 
 class AnsibleModule(_AnsibleModule):

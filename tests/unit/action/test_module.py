@@ -138,7 +138,9 @@ def units_of(monkeypatch: pytest.MonkeyPatch, units: object) -> AnsibleModule:
     [
         ({"name": "a"}, True),
         ({"name": "a", "state": "started", "enabled": False, "sections": {"a": {"b": [1]}}, "any": 3, "restart_on": ["x"]}, True),
-        ({"name": "a", "state": None, "probe": {"status": [200]}}, True),
+        ({"name": "a", "probe": {"status": [200]}}, True),
+        ({"name": "a", "sections": None}, False),
+        ({"name": "a", "any": None}, False),
         ({"name": 7}, False),
         ({"name": "a", "enabled": "yes"}, False),
         ({"name": "a", "restart_on": "x,y"}, False),
@@ -160,7 +162,7 @@ def test_items_that_ansible_core_need_not_look_at(monkeypatch: pytest.MonkeyPatc
     assert {name: other[name] for name in unit if name != "probe"} == {name: found[name] for name in unit if name != "probe"}
 
 
-@pytest.mark.parametrize("unit", [{}, {"name": None}, {"name": "a", "nmae": "b"}, {"name": "a", "state": "up"}, {"name": "a", "probe": {"x": 1}}, "a"])
+@pytest.mark.parametrize("unit", [{}, {"name": "a", "state": None}, {"name": "a", "nmae": "b"}, {"name": "a", "state": "up"}, {"name": "a", "probe": {"x": 1}}, "a"])
 def test_what_ansible_core_refuses_it_still_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], unit: object
 ) -> None:
@@ -174,7 +176,7 @@ def test_what_is_set_aside_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
     module = units_of(monkeypatch, [{"name": "s3cret"}])
     assert "s3cret" not in f"{logged}{module.without_hidden()}"
-    assert "units=VALUE" in logged[0]
+    assert "units=VALUE" in logged[-1]
 
 
 def test_results_are_written_as_ansible_core_writes_them(
