@@ -334,7 +334,6 @@ class TestWhoseItIs:
         assert world.up == {"a.service"}
         assert world.record() is None
 
-
     def test_a_template_that_was_taken_over_halfway(self, world: World) -> None:
         wanted = {"name": "w@.service", "sections": service(), "instances": 2, "state": "started"}
         world.good(units=[wanted])
