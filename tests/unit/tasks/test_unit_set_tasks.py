@@ -334,7 +334,6 @@ class TestWhoseItIs:
         assert world.up == {"a.service"}
         assert world.record() is None
 
-
     def test_a_template_that_was_taken_over_halfway(self, world: World) -> None:
         wanted = {"name": "w@.service", "sections": service(), "instances": 2, "state": "started"}
         world.good(units=[wanted])
@@ -413,6 +412,12 @@ class TestFilesThatGo:
         world.good(units=[{**new, "enabled": True}])
         assert os.path.islink(f"{world.root}{SYSTEM}/old.service")
 
+    def test_what_was_enabled_by_the_set_is_not_when_another_file_comes_to_light(self, world: World) -> None:
+        world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+        world.good(units=[unit(sections=service(Install=ENABLED), enabled=True), unit("b.service")])
+        world.good(units=[unit("b.service")])
+        assert world._file_state("a.service") == "disabled"
+
     def test_a_mask_of_its_own_makes_way(self, world: World) -> None:
         world.good(units=[{"name": "a.service", "masked": True}])
         wanted = unit(sections=service(Install=ENABLED), enabled=True)
@@ -432,7 +437,7 @@ class TestFilesThatGo:
         assert steps[0] == "stop a.service"
         assert world._file_state("a.service") == "masked"
         assert world.up == set()
-        assert not os.listdir(f"{world.root}{SYSTEM}/multi-user.target.wants")
+        assert not os.path.lexists(f"{world.root}{SYSTEM}/multi-user.target.wants/a.service")
         world.good(units=[written])
         assert world._file_state("a.service") == "enabled"
 
@@ -514,7 +519,7 @@ class TestFilesThatGo:
         world.good(units=[unit(), timer])
         steps = world.plan(units=[unit()]).describe()
         assert not [step for step in steps if "restart" in step]
-        assert steps[1] == "stop a.timer"
+        assert steps[0] == "stop a.timer"
         assert [step for step in steps if step.startswith("start a.timer")]
 
     def test_a_way_to_reload_that_goes_is_none(self, world: World) -> None:
@@ -594,7 +599,8 @@ class TestProperties:
         world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\nCPUWeight=77\n")
         world.up.add("a.service")
         world.tell("a.service", CPUWeight=20)
-        world.tell("b.service", CPUWeight=5)
+        for name in ("b.service", "c.service"):
+            world.tell(name, CPUWeight=5)
         world.good(units=[unit("b.service"), {"name": "a.service", "properties": {"CPUWeight": 20}, "on_change": "restart"}])
         world.jobs.clear()
         world.do(units=[unit("b.service")])
@@ -604,4 +610,4 @@ class TestProperties:
         world.limits.clear()
         world.fail("watch", units=[unit("b.service", on_change="restart"), unit("c.service")])
         world.do(units=[unit("b.service", properties={"CPUWeight": 6}), unit("c.service", properties={"CPUWeight": 7})])
-        assert world.limits["b.service"] == {"CPUWeight": 6}
+        assert world.limits == {"b.service": {"CPUWeight": 6}, "c.service": {"CPUWeight": 7}}

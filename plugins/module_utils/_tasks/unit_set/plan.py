@@ -585,8 +585,7 @@ class Planner:
             made.add("started")
         if item.masked is False:
             made.discard("masked")
-        if item.enabled is False or own.intersection((unit.name, template_of(unit.name))):
-            # Of units that it has written itself, all is the set's.
+        if item.enabled is False:
             made -= {"enabled", "started"}
         if unit.name in own:
             made.discard("masked")
