@@ -162,7 +162,10 @@ def test_items_that_ansible_core_need_not_look_at(monkeypatch: pytest.MonkeyPatc
     assert {name: other[name] for name in unit if name != "probe"} == {name: found[name] for name in unit if name != "probe"}
 
 
-@pytest.mark.parametrize("unit", [{}, {"name": "a", "state": None}, {"name": "a", "nmae": "b"}, {"name": "a", "state": "up"}, {"name": "a", "probe": {"x": 1}}, "a"])
+@pytest.mark.parametrize(
+    "unit",
+    [{}, {"name": "a", "state": None}, {"name": "a", "nmae": "b"}, {"name": "a", "state": "up"}, {"name": "a", "probe": {"x": 1}}, "a"],
+)
 def test_what_ansible_core_refuses_it_still_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], unit: object
 ) -> None:

@@ -66,8 +66,6 @@ def _keys(content: bytes) -> list[str]:
     return [name for name in dict.fromkeys(item.key for item in text.assignments) if is_resource_property(name) and is_live(name)]
 
 
-
-
 class Member:
     """One unit of the set as it is: its entry of `units`, what it reads, and what it needs because of that."""
 
