@@ -454,7 +454,7 @@ class TestRestartedForMore:
         made = f"/run/{unit}-%i"
         good(host, name=f"{unit}@", sections=service(ExecReload=f"/bin/touch {made}"))
         host.run(f"systemctl start {unit}@a {unit}@b", check=True)
-        args = {"name": f"{unit}@", "dropin": "x", "sections": {"Unit": {"Description": "x"}}}
+        args: dict[str, t.Any] = {"name": f"{unit}@", "dropin": "x", "sections": {"Unit": {"Description": "x"}}}
         good(host, **args, reload_on=["1"])
         assert not host.exists(f"/run/{unit}-a")
         done = converge(host, **args, reload_on=["2"], probe={"socket": "/run/systemd/private"})
