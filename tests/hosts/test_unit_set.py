@@ -290,6 +290,11 @@ def test_what_goes_is_in_nobodys_way(host: Host) -> None:
     new = {"name": "us-b.service", "sections": service(Install={**INSTALL, "Alias": "us-a.service"}), "enabled": True, "state": "started"}
     converge(host, units=[new])
     assert show(host, "us-a.service", "Id", "ActiveState") == {"Id": "us-b.service", "ActiveState": "active"}
+    # And back: what is another name of the unit that goes is the unit then.
+    converge(host, units=[{"name": "us-a.service", "sections": service(Install=INSTALL), "enabled": True, "state": "started"}])
+    assert show(host, "us-a.service", "Id", "ActiveState") == {"Id": "us-a.service", "ActiveState": "active"}
+    assert states(host, "us-b") == ["inactive"]
+    converge(host, units=[new])
     # Another set that asks for it by its other name asks for the same unit.
     refused(host, "us-a.service is us-b.service, which belongs to the set us", name="us2", units=[{"name": "us-a.service", "state": "stopped"}])
     converge(host, state="absent")

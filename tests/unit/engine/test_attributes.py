@@ -44,7 +44,7 @@ class Seen:
         monkeypatch.setattr(os, name, call)
 
 
-def tools(monkeypatch: pytest.MonkeyPatch, path: Path, unsafe: bool = False, **params: t.Any) -> FileTools:
+def tools(monkeypatch: pytest.MonkeyPatch, path: Path, params: dict[str, str], unsafe: bool = False) -> FileTools:
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": params}).encode())
     monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_args, **_options: None)
@@ -87,7 +87,7 @@ def test_a_mode_is_never_wider_than_it_shall_be(
     if before is not None:
         path.write_bytes(b"old")
         path.chmod(before)
-    given = tools(monkeypatch, path, **({} if asked is None else {"mode": asked}))
+    given = tools(monkeypatch, path, {} if asked is None else {"mode": asked})
     seen = Seen(monkeypatch)
     WriteFile(str(path), b"secret", Saved.of(str(path)), given).apply(Context(t.cast(t.Any, None)))
     status = path.stat()
@@ -120,7 +120,7 @@ def test_it_is_never_for_a_moment_somebody_elses(
     path.write_bytes(b"old")
     os.chown(path, OTHER, OTHER)
     path.chmod(mode)
-    given = tools(monkeypatch, path, **params)
+    given = tools(monkeypatch, path, params)
     seen = Seen(monkeypatch)
     WriteFile(str(path), b"secret", Saved.of(str(path)), given).apply(Context(t.cast(t.Any, None)))
     status = path.stat()
@@ -134,7 +134,7 @@ def test_what_is_overwritten_where_it_is_gets_its_mode_first(monkeypatch: pytest
     path = tmp_path / "env"
     path.write_bytes(b"old")
     path.chmod(0o644)
-    given = tools(monkeypatch, path, unsafe=True, mode="0600")
+    given = tools(monkeypatch, path, {"mode": "0600"}, unsafe=True)
     told: list[bytes] = []
     true = os.chmod
 

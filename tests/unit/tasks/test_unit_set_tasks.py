@@ -85,8 +85,10 @@ class World(NoManager):
 
     def _state(self, name: str) -> UnitStatus:
         name = self.aliases.get(name, name)
-        self.seen.add(name)
         path = self.paths.find(name)
+        target = os.path.basename(self.tree.target(path)) if path and not self.tree.is_null(path) else ""
+        name = target or name
+        self.seen.add(name)
         load = "masked" if path and self.tree.is_null(path) else "loaded" if path else "not-found"
         states = ("active", "running") if name in self.up else ("inactive", "dead")
         return UnitStatus(name, "", load, *states, "", object_path(name), 0, "", "/")
@@ -403,6 +405,12 @@ class TestFilesThatGo:
         assert os.readlink(f"{world.root}{SYSTEM}/old.service") == f"{SYSTEM}/new.service"
         assert os.readlink(f"{world.root}{SYSTEM}/older.service") == f"{SYSTEM}/new.service"
         assert world.up == {"new.service"}
+        # And the other way round: what is another name becomes the unit.
+        world.good(units=[unit("old.service", sections=service(Install={**ENABLED, "Alias": "older.service"}), enabled=True)])
+        assert not os.path.islink(f"{world.root}{SYSTEM}/old.service")
+        assert os.readlink(f"{world.root}{SYSTEM}/older.service") == f"{SYSTEM}/old.service"
+        assert world.up == {"old.service"}
+        assert world.text(f"{SYSTEM}/new.service") is None
 
     def test_the_new_one_was_there_before(self, world: World) -> None:
         old = unit("old.service", sections=service(Install=ENABLED), enabled=True)

@@ -40,7 +40,7 @@ class SetFile:
 
     __slots__ = (
         "kind", "unit", "dropin", "place", "path", "text", "content", "before", "wrote", "sets", "tools", "where",
-        "option", "take_over", "private", "mode", "is_others", "unmasks",
+        "option", "take_over", "private", "mode", "is_others", "link",
     )  # fmt: skip
 
     def __init__(
@@ -66,9 +66,9 @@ class SetFile:
         # The mode that is asked for, and whether the content is for nobody else to see.
         self.mode: t.Any = None
         self.private = False
-        # Whether it is as wanted, but neither written by the set nor taken over; whether a mask that the set made is in its place.
+        # Whether it is as wanted, but neither written by the set nor taken over; the target of a link in its place that goes.
         self.is_others = False
-        self.unmasks = False
+        self.link = ""
 
     def decide(self, whose: str) -> None:
         """Find out whether it is written."""
@@ -127,10 +127,18 @@ def is_private(before: Saved | None, mode: t.Any) -> bool:
     return not (is_digits(str(mode)) and int(str(mode)[-1]) & _FOR_ALL)
 
 
-def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others: t.Mapping[str, str]) -> None:
+def look_at(
+    file: SetFile,
+    paths: UnitPaths,
+    record: Record,
+    whose: str,
+    others: t.Mapping[str, str],
+    leaving: t.Container[str] = (),
+) -> None:
     """See what is where a file shall be, and whether the set may write there.
 
     :param others: path -> the set that has it.
+    :param leaving: units of which the set removes the file, and the links to it.
     :raises BadInput: it may not, or what is there is no file.
     """
     tree, path = paths.tree, file.path
@@ -138,12 +146,14 @@ def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others:
         _check_owner(file, record, whose, others)
         return
     target = tree.target(path)
+    masked = file.unit in record.units and "masked" in record.units[file.unit]["made"]
+    if file.kind == "unit" and ((target == "/dev/null" and masked) or os.path.basename(target) in leaving):
+        # Such as a mask that the set has made, or another name of a unit that it does not list any more.
+        file.link = target
+        file.decide(whose)
+        return
     if target:
         if target == "/dev/null" and file.kind == "unit":
-            if file.unit in record.units and "masked" in record.units[file.unit]["made"]:
-                file.unmasks = True
-                file.decide(whose)
-                return
             raise BadInput(
                 f"{file.where}name: {file.unit} is masked ({path} is a link to /dev/null); unmask it first, "
                 "with pidone.systemd.unit and `masked: false`"

@@ -222,8 +222,9 @@ class Planner:
     def _write(self) -> list[Step]:
         steps: list[Step] = []
         for file in self._picture.files:
-            if file.unmasks:
-                steps.append(RemoveLinks({file.path: "/dev/null"}))
+            if file.link:
+                steps.append(RemoveLinks({file.path: file.link}))
+                self._unlink.pop(file.path, None)
             if file.wrote is not None:
                 steps.append(WriteFile(file.path, file.content, file.before, file.tools, file.wrote is False))
             elif file.sets and file.before is not None:
@@ -322,10 +323,11 @@ class Planner:
         for member in members:
             unit, item, name = member.unit, member.item, member.unit.name
             whole = next((f for f in member.files if f.kind == "unit" and f.text is not None), None)
-            if whole is not None and whole.unmasks:
+            masked = whole is not None and whole.link == "/dev/null"
+            if masked:
                 unit.file_state = None if unit.file_state is None else ""
                 unit.status = unit.status and unit.status._replace(load_state="stub")
-            if whole is not None and whole.text is not None and (unit.missing or whole.unmasks):
+            if whole is not None and whole.text is not None and (unit.missing or masked):
                 unit.file_state = file_state_after("", whole.text.text, False)
             if unit.file_state is None or item.enabled is None or not member.listed:
                 continue

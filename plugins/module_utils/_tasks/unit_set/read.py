@@ -157,8 +157,10 @@ class Reader:
         picture.others = read_others(self._directory, asked.name, tree)
         picture.files = files
         self._owners = {path: other.name for other in picture.others.values() for path in other.files}
+        leaving = {entry["unit"] for entry in picture.record.files.values() if entry["kind"] == "unit" and asked.purge}
+        leaving -= {file.unit for file in files if file.kind == "unit"}
         for file in files:
-            look_at(file, self._paths, picture.record, asked.name, self._owners)
+            look_at(file, self._paths, picture.record, asked.name, self._owners, leaving)
         self._look_at_gone()
         self._release()
         self._read_units()
@@ -273,6 +275,14 @@ class Reader:
         names = [*listed, *extra, *purged]
         wants_links = any(item.enabled is not None or item.masked is not None for item in asked.items)
         units = read(manager, names, wants_links or bool(purged))
+        # Another name of a unit that goes is a unit of its own then.
+        renamed = {file.unit for file in picture.files if file.link not in ("", "/dev/null")}
+        for unit in units:
+            if unit.name in renamed:
+                unit.status = unit.status and unit.status._replace(
+                    id=unit.name, load_state="not-found", active_state="inactive", sub_state="dead", job_id=0, job_type=""
+                )
+                unit.alias_of, unit.file_state = "", None if unit.file_state is None else ""
         ids = {unit.id: unit.name for unit in units if unit.name in listed}
         for name, unit in zip(names, units):
             item = listed.get(name) or extra.get(name)
