@@ -81,6 +81,29 @@ _TASKS: dict[str, Task] = {
     "tmpfiles, user": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, **_USER}),
     "tmpfiles, tree": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "root": _TREE}),
     "sysusers": ("sysusers", {"name": "st", "lines": [{"type": "u", "name": "st-user"}], "apply": True, "purge": True}),
+    "unit_set": (
+        "unit_set",
+        {
+            "name": "st",
+            "files": [{"path": "/srv/st-env", "content": "A=1\n", "mode": "0600"}],
+            "units": [
+                {
+                    "name": "st-s@.service",
+                    "content": _SERVICE,
+                    "instances": 2,
+                    "enabled": True,
+                    "state": "started",
+                    "restart_on": ["/srv/st-env", "1"],
+                    "properties": {"TasksMax": 77},
+                },
+                {"name": "st-a.service", "dropins": {"20-st": {"Service": {"Nice": "1"}}}, "on_change": "restart"},
+                {"name": "st-s.timer", "sections": {"Timer": {"OnCalendar": "*-12-24 03:00", "Unit": "st-b.service"}}, "state": "started"},
+            ],
+        },
+    ),
+    "unit_set, absent": ("unit_set", {"name": "st-none", "state": "absent"}),
+    "unit_set, user": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _UNIT.format("default"), "state": "started"}], **_USER}),
+    "unit_set, tree": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _SERVICE, "enabled": True}], "root": _TREE}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
     "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
     "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),
@@ -165,7 +188,8 @@ def watched(lab: Lab) -> t.Iterator[Watched]:
     yield found
     host.run(
         "systemctl disable --now st-a.service st-b.timer 'st-*.timer'; systemctl stop 'st-*'; rm -rf /etc/systemd/system/st-* "
-        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-*; "
+        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-* "
+        "/var/lib/pidone.systemd/sets; "
         "loginctl disable-linger root; systemctl unset-environment ST_A; systemctl log-level info; systemctl daemon-reload"
     )
 

@@ -203,6 +203,13 @@ EXAMPLES: dict[str, Example] = {
         {"sections": {"Service": {"Nicee": 5}}},
         undo=[("unit_file", {"name": "ct-a.service", "dropin": "ct", "state": "absent"})],
     ),
+    "unit_file that is restarted for more": Example(
+        "unit_file",
+        {"name": "ct-watch.service", "content": SLEEP, "started": True, "restart_on": ["/etc/hostname", "1"], "probe": {"command": "true"}},
+        {"probe": {"tcp": "none"}},
+        undo=[("unit_file", {"name": "ct-watch.service", "state": "absent"})],
+        breaks={"probe": {"command": "false", "timeout": "200ms", "interval": "50ms"}, "rollback": True},
+    ),
     "unit_info": Example("unit_info", {"name": ["ct-a.service", "ct-none.service"]}, {"properties": ["Nonsense"]}),
     "unit_set": Example(
         "unit_set",
