@@ -97,8 +97,8 @@ options:
     type: str
   lines:
     description:
-      - At most how many entries to return, the last ones, or the first ones with O(after_cursor). V(0) returns all, of which there must be no more than 16 MiB as C(journalctl) prints
-        them; the task fails otherwise, and says so.
+      - At most how many entries to return, the last ones, or the first ones with O(after_cursor). V(0) returns all, of which there must be
+        no more than 16 MiB as C(journalctl) prints them; the task fails otherwise, and says so.
     type: int
     default: 100
   directory:

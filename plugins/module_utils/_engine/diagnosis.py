@@ -92,9 +92,10 @@ def diagnose(
     _add_logs(manager, found, known, end, warnings)
     for name, entry in found.items():
         _add_limit(entry, known[name][0])
-        if not (is_down(entry["active_state"]) and entry["active_state"] != "failed"):
-            when = known[name][0].get("StateChangeTimestamp" if entry["active_state"] == "failed" else "InactiveEnterTimestamp")
-            entry.update({"failed_at": rfc3339(when)} if when else {})
+        failed = entry["active_state"] == "failed"
+        when = rfc3339(known[name][0].get("StateChangeTimestamp" if failed else "InactiveEnterTimestamp"))
+        if when and entry["active_state"] != "inactive":
+            entry["failed_at"] = when
     entries = list(found.values())
     for entry in entries:
         entry["msg"] = screen(entry, _ANY_TIME)

@@ -59,7 +59,7 @@ def gather(module: Module) -> dict[str, t.Any]:
     lines = params["lines"] or None
     wanted = _wanted(params["invocation"])
     warnings: list[str] = []
-    told = {"invocation_id": None} if wanted is not None else {}
+    told: dict[str, t.Any] = {"invocation_id": None} if wanted is not None else {}
     try:
         invocation = wanted if wanted is None or isinstance(wanted, str) else _find(wanted, params, session, warnings)
         options, terms = _options(params), _terms(params, session)

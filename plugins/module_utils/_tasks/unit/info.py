@@ -13,7 +13,13 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, become_hint, short, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import (
+    BadInput,
+    SystemdError,
+    become_hint,
+    short,
+    shown,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_glob
