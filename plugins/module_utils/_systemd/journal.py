@@ -38,7 +38,6 @@ _COMMON = ("PRIORITY", "SYSLOG_IDENTIFIER", "UNIT", "USER_UNIT", "_SYSTEMD_UNIT"
 PRIORITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
 
 
-
 class LogOf(t.NamedTuple):
     """One invocation of a unit, of which lines are wanted: as for `last_lines_of`."""
 

@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import diagnosis
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import LastJob, LogOf
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
@@ -47,7 +46,7 @@ class World(NoManager):
 
     def all_properties(self, wanted: t.Sequence[tuple[str, str]]) -> list[Told]:
         self.rounds += 1
-        return [dict(self._of(path)) if face == UNIT else dict(self._of(path)) for path, face in wanted]
+        return [dict(self._of(path)) for path, _face in wanted]
 
     def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
         self.rounds += bool(wanted)
@@ -55,10 +54,12 @@ class World(NoManager):
 
     def status(self, names: t.Sequence[str]) -> list[UnitStatus]:
         self.rounds += bool(names)
-        return [
-            UnitStatus(name, "", told.get("LoadState", "not-found"), told.get("ActiveState", "inactive"), told.get("SubState", ""), "", object_path(name), 0, "", "/")
-            for name, told in ((name, self.units.get(name, {})) for name in names)
-        ]  # fmt: skip
+        rows = []
+        for name in names:
+            told = {"LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead", **self.units.get(name, {})}
+            states = (told["LoadState"], told["ActiveState"], told["SubState"])
+            rows.append(UnitStatus(name, "", *states, "", object_path(name), 0, "", "/"))
+        return rows
 
     def __call__(self, *named: str) -> tuple[dict[str, t.Any], str, list[str]]:
         """Diagnose all units; returns what was found, the text, and warnings."""

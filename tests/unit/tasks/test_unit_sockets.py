@@ -13,7 +13,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import sockets
 
 TOLD: dict[str, dict[str, t.Any]] = {
-    "a.socket": {"Listen": [("Stream", "[::]:80"), ("FIFO", "/run/a")], "Accept": False, "NConnections": 0, "NAccepted": 2, "NRefused": 1, "Triggers": ["web.service"]},
+    "a.socket": {
+        "Listen": [("Stream", "[::]:80"), ("FIFO", "/run/a")], "Accept": False, "NConnections": 0, "NAccepted": 2, "NRefused": 1,
+        "Triggers": ["web.service"],
+    },
     "b.socket": {"Listen": [("Netlink", "audit 1")], "Triggers": ["web.service"]},
     "web.service": {"TriggeredBy": ["b.socket", "web.timer", "a.socket"]},
     "other.service": {"TriggeredBy": []},

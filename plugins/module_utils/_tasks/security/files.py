@@ -160,15 +160,18 @@ def lay_out(services: t.Sequence[Service], directory: str) -> dict[str, str]:
         size += len(service.fragment) + sum(len(content) for _path, content in service.drop_ins.values())
         if size > _LARGEST:
             raise BadInput(f"path: the files are larger than the {_LARGEST >> 20} MiB that one task assesses; name fewer")
-        _write(copies, f"{directory}/{service.instance}", service.path, service.fragment)
+        copy = f"{directory}/{service.instance}"
+        write(copy, service.fragment)
+        copies[copy] = service.path
         if service.drop_ins:
-            os.mkdir(f"{directory}/{service.instance}.d")
+            os.mkdir(f"{copy}.d")
         for file, (path, content) in service.drop_ins.items():
-            _write(copies, f"{directory}/{service.instance}.d/{file}", path, content)
+            write(f"{copy}.d/{file}", content)
+            copies[f"{copy}.d/{file}"] = path
     return copies
 
 
-def _write(copies: dict[str, str], copy: str, path: str, content: bytes) -> None:
-    with open(copy, "wb") as file:
+def write(path: str, content: bytes) -> None:
+    """Make a file in a directory of ours."""
+    with open(path, "wb") as file:
         file.write(content)
-    copies[copy] = path

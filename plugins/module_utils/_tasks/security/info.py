@@ -30,6 +30,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.security.fil
     at_paths,
     in_tree,
     lay_out,
+    write,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import not_found, resolve
 
@@ -260,8 +261,7 @@ def assess_files(
 
 def _write_policy(scratch: str, policy: bytes) -> str:
     """Keep a policy where systemd-analyze reads it; returns the option that says so."""
-    with open(f"{scratch}/policy.json", "wb") as file:
-        file.write(policy)
+    write(f"{scratch}/policy.json", policy)
     return f"--security-policy={scratch}/policy.json"
 
 
