@@ -229,10 +229,12 @@ def test_sockets(host: Host) -> None:
     """All kinds of sockets that a host can have, against what systemctl lists, and connections that really come."""
     listens = {
         "ListenStream=127.0.0.1:7117", "ListenDatagram=/run/uis/datagram", "ListenSequentialPacket=/run/uis/packet", "ListenFIFO=/run/uis/fifo",
-        "ListenNetlink=kobject-uevent 1", "ListenSpecial=/dev/null", "ListenMessageQueue=/uis",
+        "ListenNetlink=kobject-uevent 1", "ListenMessageQueue=/uis",
     }  # fmt: skip
     place = "/run/systemd/system"
     host.write(f"{place}/uis.socket", "[Socket]\n" + "\n".join(sorted(listens)) + "\nService=uis-one.service\n")
+    # What is there all the time would start the service again and again.
+    host.write(f"{place}/uis-idle.socket", "[Socket]\nListenSpecial=/dev/random\nService=uis-one.service\n")
     host.write(f"{place}/uis-one.service", "[Service]\nExecStart=/bin/sleep 1004\n")
     host.write(f"{place}/uis-each.socket", "[Socket]\nListenStream=/run/uis/each\nAccept=yes\nMaxConnections=1\n")
     host.write(f"{place}/uis-each@.service", "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n")
@@ -246,14 +248,16 @@ def test_sockets(host: Host) -> None:
         # Those that were refused have been hung up on, and somebody listens.
         ready = "[ $(systemctl show uis-each.socket -p NRefused --value) = 2 ] && ss -ltn | grep -q :7118"
         host.run(f"for i in $(seq 300); do {ready} && exit; sleep 0.1; done; exit 1", check=True)
-        found = info(host, name=["uis.socket", "uis-each.socket", "uis-one", "uis-own"], sockets=True, listeners=True)
+        found = info(host, name=["uis*.socket", "uis-one", "uis-own"], sockets=True, listeners=True)
         sockets = found["uis.socket"]["sockets"]
         assert {f"Listen{each['kind']}={each['address']}" for each in sockets["listens"]} == listens
         assert sockets["activates"] == ["uis-one.service"] and sockets["accept"] is False
         listed = host.run("systemctl list-sockets --no-legend --full | cat", check=True).stdout
         for each in sockets["listens"]:
             assert any(line.startswith(each["address"]) and " uis.socket " in line for line in listed.splitlines()), listed
-        assert found["uis-one.service"]["activated_by"] == [{"name": "uis.socket", **sockets}]
+        idle = found["uis-idle.socket"]["sockets"]
+        assert idle["listens"] == [{"address": "/dev/random", "kind": "Special"}]
+        assert found["uis-one.service"]["activated_by"] == [{"name": "uis-idle.socket", **idle}, {"name": "uis.socket", **sockets}]
         each = found["uis-each.socket"]["sockets"]
         assert (each["accept"], each["connections"], each["accepted"], each["refused"]) == (True, 1, 1, 2)
         assert found["uis-own.service"]["listeners"] == [{"address": "127.0.0.1:7118", "kind": "tcp"}]
