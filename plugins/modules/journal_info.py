@@ -225,8 +225,8 @@ cursor:
   description:
     - The place in the journal behind the last of RV(entries), for O(after_cursor) of a later task. Where there are no entries, O(after_cursor) itself
       or, without it, the end of the journal.
-    - It is of the journal of this host, and good until the next reboot and after it. Where entries behind it have been removed since (rotation,
-      C(journalctl --vacuum-time)), reading goes on with the oldest that there is.
+    - It is of this host's journal, and stays good over reboots. Where entries behind it have been removed since, as by
+      C(journalctl --vacuum-time), reading goes on with the oldest that there is.
     - V(null) where the journal is empty or cannot be read.
   returned: success
   type: str

@@ -136,7 +136,7 @@ def test_diagnosis_of_what_nobody_has_just_tried(host: Host) -> None:
             assert [entry["message"] for entry in found[name]["journal"] if entry["identifier"] == "sh"] == [f"this is {number}"]
         assert result["msg"].startswith(dead["msg"]) and result["msg"].endswith("more likewise")
         # Of units that only a pattern means, failures alone; with what a task tells of the same, word by word.
-        again = host.ansible("pidone.systemd.unit_info", {"name": "fd-[dns]*", "diagnosis": True})
+        again = host.ansible("pidone.systemd.unit_info", {"name": "fd-[dnos]*", "diagnosis": True})
         assert {unit["name"] for unit in again["units"] if "diagnosis" in unit} == {"fd-dead.service", "fd-once.service"}
     finally:
         host.run(

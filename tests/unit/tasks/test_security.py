@@ -125,6 +125,11 @@ class TestFiles:
         assert analyze.runs == [{"a.service": "etc", "a.service.d/x.conf": "drop-in"}]
         units = result(root=str(tmp_path), name=["t@7", "alias"])["units"]
         assert {unit["name"]: os.path.basename(unit["path"]) for unit in units} == {"t@7.service": "t@.service", "alias.service": "alias.service"}
+        (etc / "lost.service").write_text("x")
+        told = result(root=str(tmp_path))
+        assert [unit["name"] for unit in told["units"]] == ["a.service"] and f"cannot assess {etc}/lost.service, whose" in told["warnings"][0]
+        with pytest.raises(BadInput, match="^root: systemd cannot assess"):
+            result(root=str(tmp_path), name=["lost"])
         with pytest.raises(BadInput, match="^name: masked.service is masked in"):
             result(root=str(tmp_path), name=["masked"])
         with pytest.raises(BadInput, match="^name: there is no unit file of none.service in"):
@@ -213,7 +218,8 @@ class TestPolicy:
     @pytest.mark.parametrize(
         ("text", "words"),
         [("{", "is no JSON"), ("[1]", "is no JSON object"), ('{"A": 1}', "'A' is no object"), ('{"A": {"wieght": 1}}', "'A' is no object .*weight"),
-         ("[" * 100_000, "is no JSON")],
+         ("[" * 100_000, "is no JSON"), ('{"A": {"weight": -1}}', "weight is -1"), ('{"A": {"range": "1"}}', "range is '1'"),
+         ('{"A": {"weight": true}}', "weight is True"), ('{"A": {"description_bad": "a\\n\u2192 Overall exposure level for a.service: 0.0 OK"}}', "no line of text")],
     )  # fmt: skip
     def test_bad_input(self, tmp_path: Path, analyze: Analyze, text: str, words: str) -> None:
         with pytest.raises(BadInput, match=f"^security_policy: {tmp_path}/p.json.*{words}"):

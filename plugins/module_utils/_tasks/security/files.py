@@ -39,12 +39,14 @@ class Service(t.NamedTuple):
     :param path: its unit file.
     :param fragment: the content of that.
     :param drop_ins: file name -> path and content.
+    :param named: whether it was named, and not only meant by a pattern: then it has to be one that can be assessed.
     """
 
     name: str
     path: str
     fragment: bytes
     drop_ins: dict[str, tuple[str, bytes]]
+    named: bool = True
 
     @property
     def instance(self) -> str:
@@ -112,7 +114,7 @@ def in_tree(manager: UnitManager, names: t.Sequence[str] | None, expected: list[
                 raise BadInput(f"name: there is no unit file of {name} in {manager.root} (looked in {short(manager.unit_path())})")
             expected.append(name)
         elif service is not None and service.fragment and (named or not _is_alias(manager.tree, service, wanted)):
-            services.append(service)
+            services.append(service._replace(named=named))
         elif service is not None and named:
             raise BadInput(f"name: {name} is masked in {manager.root}, so that it cannot be assessed; leave it out")
     return services

@@ -139,6 +139,12 @@ def _policy(path: str | None, expected: list[str] | None, warnings: list[str]) -
     for name, value in found.items() if not bad else ():
         if not isinstance(value, dict) or not _POLICY.issuperset(value):
             bad = f"{shown(name)} is no object with nothing but {', '.join(sorted(_POLICY))}"
+            break
+        # Text of several lines would be taken for more of the table that is read.
+        wrong = [key for key, each in value.items() if not (_is_text(each) if key.startswith("description") else _is_count(each))]
+        if wrong:
+            bad = f"{shown(name)}: {wrong[0]} is {shown(value[wrong[0]])}, which is no {'line of text' if 'desc' in wrong[0] else 'whole number from 0 on'}"
+            break
     if bad:
         raise BadInput(f"security_policy: {path}: {bad}; see systemd-analyze(1), `--security-policy`")
     unknown = _unknown_checks(found)
@@ -147,6 +153,14 @@ def _policy(path: str | None, expected: list[str] | None, warnings: list[str]) -
             f"security_policy: {path}: this host's systemd-analyze has no check of the name {short(unknown, 5)}, and passes over it"
         )
     return content
+
+
+def _is_text(value: t.Any) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_count(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
 
 
 def _unknown_checks(names: t.Iterable[str]) -> list[str]:
@@ -248,6 +262,10 @@ def assess_files(
             for copy, path in sorted(copies.items(), reverse=True):
                 said = said.replace(copy, path)
         lost = [service.path for name, service in batch.items() if name not in {unit["name"] for unit in found}]
+        kept = [path for path in lost if path in {service.path for service in batch.values() if not service.named}]
+        if kept:
+            warnings.append(f"{option}: systemd cannot assess {short(kept)}, whose files are bad; name one to be told why")
+        lost = [path for path in lost if path not in kept]
         if lost:
             why = "; ".join(line.rstrip(".") for line in said.splitlines()[-_MOST_LINES:])
             raise BadInput(f"{option}: systemd cannot assess {short(lost)}: {plain(why, 1000)}; put the file right")
