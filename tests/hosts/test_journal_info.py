@@ -137,7 +137,8 @@ def test_the_last_invocation_and_the_ones_before(host: Host) -> None:
     host.write("/run/systemd/system/jl-app.service", "[Service]\nLogLevelMax=emerg\nExecStart=/bin/sleep 1000\n")
     host.run("systemctl daemon-reload; systemctl start jl-app", check=True)
     silent = host.ansible("pidone.systemd.journal_info", {"unit": "jl-app", "invocation": 0})
-    known = host.run("systemctl show jl-app -p InvocationID --value; systemctl stop jl-app; rm /run/systemd/system/jl-app.service; systemctl daemon-reload").stdout
+    known = host.run("systemctl show jl-app -p InvocationID --value", check=True).stdout
+    host.run("systemctl stop jl-app; rm /run/systemd/system/jl-app.service; systemctl daemon-reload", check=True)
     assert (silent["invocation_id"], silent["entries"]) == (known.strip(), []), "it runs, and has said nothing"
 
 

@@ -159,9 +159,10 @@ class TestFiles:
         }.items():  # fmt: skip
             with pytest.raises(BadInput, match=r"^path\[0\]: .*" + words):
                 result(path=[path])
-        for option, value in {"name": ["a"], "root": "/"}.items():
+        others: dict[str, t.Any] = {"name": ["a"], "root": "/"}
+        for option, value in others.items():
             with pytest.raises(BadInput, match=f"^path: .* goes with no `{option}`"):
-                result(path=["/x/a.service"], **{option: value})
+                result(False, path=["/x/a.service"], **{option: value})
         assert not analyze.runs
         told = result(check_mode=True, path=[f"{tmp_path}/none.service"])
         assert told["units"] == [] and "taken for made by an earlier task" in told["warnings"][0]
@@ -219,7 +220,9 @@ class TestPolicy:
         ("text", "words"),
         [("{", "is no JSON"), ("[1]", "is no JSON object"), ('{"A": 1}', "'A' is no object"), ('{"A": {"wieght": 1}}', "'A' is no object .*weight"),
          ("[" * 100_000, "is no JSON"), ('{"A": {"weight": -1}}', "weight is -1"), ('{"A": {"range": "1"}}', "range is '1'"),
-         ('{"A": {"weight": true}}', "weight is True"), ('{"A": {"description_bad": "a\\n\u2192 Overall exposure level for a.service: 0.0 OK"}}', "no line of text")],
+         ('{"A": {"weight": true}}', "weight is True"),
+         ('{"A": {"description_bad": "a\\n\u2192 Overall exposure level for a.service: 0.0 OK"}}', "no line of text")],
+        ids=lambda value: str(value)[:30],
     )  # fmt: skip
     def test_bad_input(self, tmp_path: Path, analyze: Analyze, text: str, words: str) -> None:
         with pytest.raises(BadInput, match=f"^security_policy: {tmp_path}/p.json.*{words}"):
@@ -228,7 +231,7 @@ class TestPolicy:
 
     def test_one_that_is_made_later_decides_nothing_in_check_mode(self, tmp_path: Path, analyze: Analyze) -> None:
         (tmp_path / "a.service").write_text("x")
-        params = {"path": [f"{tmp_path}/a.service"], "security_policy": f"{tmp_path}/none.json"}
+        params: dict[str, t.Any] = {"path": [f"{tmp_path}/a.service"], "security_policy": f"{tmp_path}/none.json"}
         with pytest.raises(BadInput, match="^security_policy: there is no file"):
             result(**params)
         told = result(check_mode=True, threshold=1.0, **params)
