@@ -249,42 +249,42 @@ class TestCursors:
     """Where a task has ended, another one goes on: nothing is missed, and nothing is read twice."""
 
     def test_the_entry_at_the_cursor_was_read_before(self, journalctl: Journalctl) -> None:
-        journalctl.answers = [[at("c1", "a"), at("c2", "b"), at("c3", "c")]]
-        told = result(after_cursor="c1", lines=0)
-        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "c3")
-        assert journalctl.asked == [["--cursor=c1"]]
+        journalctl.answers = [[at("i=1", "a"), at("i=2", "b"), at("i=3", "c")]]
+        told = result(after_cursor="i=1", lines=0)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
+        assert journalctl.asked == [["--cursor=i=1"]]
 
     def test_what_lies_at_the_cursor_may_be_none_of_those_asked_for(self, journalctl: Journalctl) -> None:
         """Before systemd 257, --after-cursor would leave out the first one, whichever it is."""
-        journalctl.answers = [[at("c2", "b"), at("c3", "c")]]
-        assert [entry["message"] for entry in result(after_cursor="c1", identifier=["t"])["entries"]] == ["b", "c"]
-        assert journalctl.asked == [["--identifier=t", "--cursor=c1"]]
+        journalctl.answers = [[at("i=2", "b"), at("i=3", "c")]]
+        assert [entry["message"] for entry in result(after_cursor="i=1", identifier=["t"])["entries"]] == ["b", "c"]
+        assert journalctl.asked == [["--identifier=t", "--cursor=i=1"]]
 
     def test_the_first_lines_after_it(self, journalctl: Journalctl) -> None:
-        journalctl.answers = [[at("c1", "a"), at("c2", "b"), at("c3", "c")], [at("c2", "b"), at("c3", "c"), at("c4", "d")]]
-        told = result(after_cursor="c1", lines=2)
-        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "c3")
-        told = result(after_cursor="c1", lines=2)
-        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "c3")
+        journalctl.answers = [[at("i=1", "a"), at("i=2", "b"), at("i=3", "c")], [at("i=2", "b"), at("i=3", "c"), at("i=4", "d")]]
+        told = result(after_cursor="i=1", lines=2)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
+        told = result(after_cursor="i=1", lines=2)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
 
     def test_nothing_new(self, journalctl: Journalctl) -> None:
-        journalctl.answers = [[at("c1")]]
-        assert result(after_cursor="c1") == {"changed": False, "entries": [], "cursor": "c1", "warnings": []}
+        journalctl.answers = [[at("i=1")]]
+        assert result(after_cursor="i=1") == {"changed": False, "entries": [], "cursor": "i=1", "warnings": []}
         assert len(journalctl.asked) == 1
 
     def test_nothing_at_all_ends_where_the_journal_ends(self, journalctl: Journalctl) -> None:
         journalctl.answers = [[], [at("end")], []]
         assert (result(identifier=["t"])["cursor"], len(journalctl.asked)) == ("end", 3)
         # What is written between the two looks is not behind the cursor unread.
-        journalctl.answers = [[], [at("c7")], [at("c6", "late")]]
+        journalctl.answers = [[], [at("i=7")], [at("i=6", "late")]]
         told = result(identifier=["t"])
-        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["late"], "c6")
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["late"], "i=6")
         journalctl.answers = []
         assert result(identifier=["t"])["cursor"] is None
 
     @pytest.mark.parametrize("fields", [[], ["_COMM"], ["__CURSOR"], ["all"]])
     def test_it_is_among_the_fields_for_who_asks(self, journalctl: Journalctl, fields: list[str]) -> None:
-        journalctl.answers = [[at("c1", _COMM="sh")]]
+        journalctl.answers = [[at("i=1", _COMM="sh")]]
         (entry,) = result(fields=fields)["entries"]
         assert "cursor" not in entry and ("fields" in entry) == bool(fields)
         assert ("__CURSOR" in entry.get("fields", ())) == (fields in (["__CURSOR"], ["all"]))
@@ -296,22 +296,28 @@ class TestCursors:
 
         monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info.last_words_of", words)
         cursor = "s=0;i=1;b=0;m=1;t=10;x=0"
-        journalctl.answers = [[at(cursor, "read", 16), at("c2", "new", 18)]]
+        journalctl.answers = [[at(cursor, "read", 16), at("i=2", "new", 18)]]
         told = result(after_cursor=cursor, invocation=ID)
         assert [entry["message"] for entry in told["entries"]] == ["late 17", "new"]
         assert told["invocation_id"] == ID
 
     def test_two_places_to_begin_at(self, journalctl: Journalctl) -> None:
         with pytest.raises(BadInput, match="^since: 'today' and `after_cursor` are two places"):
-            entries(after_cursor="c1", since="today")
+            entries(after_cursor="i=1", since="today")
 
     def test_what_is_no_cursor(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(command: list[str], *_options: t.Any) -> subprocess.CompletedProcess[bytes]:
             return subprocess.CompletedProcess(command, 1, b"", b"Failed to seek to cursor: Invalid argument\n")
 
         monkeypatch.setattr(journal, "run_program", refuse)
+        with pytest.raises(BadInput, match="^after_cursor: 'i=0' is no cursor"):
+            entries(after_cursor="i=0")
+
+    def test_what_does_not_even_look_like_one(self, journalctl: Journalctl) -> None:
+        """Also where there is nothing to be read."""
         with pytest.raises(BadInput, match="^after_cursor: 'nonsense' is no cursor"):
-            entries(after_cursor="nonsense")
+            entries(after_cursor="nonsense", invocation="0", unit=["a"])
+        assert not journalctl.asked
 
 
 class TestCountedInvocations:

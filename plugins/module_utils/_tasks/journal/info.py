@@ -43,6 +43,8 @@ _FIELD = re.compile("[A-Z0-9_]{1,64}")
 # What can be looked for: no entry has a field whose name begins with a digit, and those with __ are about the entry itself.
 _MATCHED = re.compile("(?!__)[A-Z_][A-Z0-9_]{0,63}")
 _BOOT = re.compile("all|[-+]?[0-9]{1,6}|[0-9a-fA-F]{32}(?:[-+][0-9]{1,6})?")
+# What sd_journal_get_cursor(3) makes, whichever parts there are.
+_CURSOR = re.compile("[a-z]=[0-9a-f]+(?:;[a-z]=[0-9a-f]+)*")
 _A_TIME = "write one such as '2026-11-22 18:00', 2026-11-22T18:00:00Z, today or -1h"
 # What --lines takes is a signed number of 32 bits.
 _MOST_LINES = 2**31 - 1
@@ -163,6 +165,8 @@ def _check(params: dict[str, t.Any]) -> None:
     check_range(params["lines"], "lines", 0, _MOST_LINES, "give a number of entries, or 0 for all")
     if params["after_cursor"] is not None:
         check_line(params["after_cursor"], "after_cursor", "a cursor", "give the `cursor` that an earlier task returned", 500)
+        if not _CURSOR.fullmatch(params["after_cursor"]):
+            raise _no_cursor(params["after_cursor"])
         if params["since"] is not None:
             raise BadInput(
                 f"since: {shown(params['since'])} and `after_cursor` are two places to begin at; leave out one of them"
@@ -197,6 +201,12 @@ def _check(params: dict[str, t.Any]) -> None:
             )
 
 
+def _no_cursor(text: str) -> BadInput:
+    return BadInput(
+        f"after_cursor: {shown(text)} is no cursor to this host's journalctl; give the `cursor` that an earlier task returned"
+    )
+
+
 def _of_option(error: SystemdError, params: t.Mapping[str, t.Any]) -> SystemdError:
     """What journalctl said, as an error of the option that it is about; the error itself where that is not known."""
     for option in ("since", "until"):
@@ -204,10 +214,7 @@ def _of_option(error: SystemdError, params: t.Mapping[str, t.Any]) -> SystemdErr
             return BadInput(f"{option}: {shown(params[option])} is no time to this host's journalctl; {_A_TIME}")
     said = error.msg.partition("journalctl failed: ")[2]
     if params["after_cursor"] is not None and "seek to cursor" in said:
-        return BadInput(
-            f"after_cursor: {shown(params['after_cursor'])} is no cursor to this host's journalctl; give the `cursor` that an earlier task "
-            "returned"
-        )
+        return _no_cursor(params["after_cursor"])
     if "--since= must be before --until=" in said:
         return BadInput(
             f"since: {shown(params['since'])} is later than `until`, {shown(params['until'])}, so that nothing lies between them; "
