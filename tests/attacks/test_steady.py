@@ -26,6 +26,7 @@ _USER = {"scope": "user", "user": "deploy"}
 #: Where only a program can tell: those that look and change nothing, by the beginning of their tasks' names.
 _LOOKS = {
     "journal_info": ("journalctl",),
+    "unit_info, diagnosis": ("journalctl",),
     "security_info": ("systemd-analyze",),
     "credential": ("systemd-creds",),
     "run": ("systemd --dump", "systemd-analyze"),
@@ -112,6 +113,7 @@ _TASKS: dict[str, Task] = {
 #: Tasks that read only.
 _READ: dict[str, Task] = {
     "journal_info": ("journal_info", {"unit": ["st-a.service"], "lines": 5}),
+    "journal_info, counted": ("journal_info", {"unit": ["st-a.service"], "invocation": "-1"}),
     "manager_info": ("manager_info", {"unit_times": True}),
     "manager_info, user": ("manager_info", _USER),
     "security_info": ("security_info", {"name": ["st-a.service"]}),
@@ -121,6 +123,7 @@ _READ: dict[str, Task] = {
     "timer_info, user": ("timer_info", {"name": ["*"], **_USER}),
     "timer_info, tree": ("timer_info", {"name": ["*"], "root": _TREE}),
     "unit_info": ("unit_info", {"name": ["st-*"], "properties": ["MemoryCurrent"], "processes": True}),
+    "unit_info, diagnosis": ("unit_info", {"name": ["st-*", "st-masked.service"], "diagnosis": True, "sockets": True, "listeners": True}),
     "unit_info, user": ("unit_info", {"name": ["st-*"], **_USER}),
 }
 #: On hosts that boot something else, and what does its work on the controller.
@@ -196,7 +199,7 @@ def watched(lab: Lab) -> t.Iterator[Watched]:
 
 def _undisturbing(name: str, traces: list[str]) -> list[str]:
     """What a task leaves, but for programs that only look."""
-    looks = _LOOKS_AT_TREES if name.endswith(", tree") else _LOOKS.get(name.partition(",")[0], ())
+    looks = _LOOKS_AT_TREES if name.endswith(", tree") else _LOOKS.get(name, _LOOKS.get(name.partition(",")[0], ()))
     return [each for each in traces if not each.startswith(tuple(f"program {look}" for look in looks))]
 
 

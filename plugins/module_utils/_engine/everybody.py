@@ -51,6 +51,7 @@ def read_managers(
     managers: list[dict[str, t.Any]] = []
     entries: list[dict[str, t.Any]] = []
     warnings: list[str] = []
+    texts: list[str] = []
     refused: list[BadInput] = []
     for index, uid in enumerate(uids):
         manager: dict[str, t.Any] = {"user": None, "uid": uid, "answered": False, "msg": None}
@@ -69,6 +70,9 @@ def read_managers(
             continue
         manager["answered"] = True
         warnings += [f"user {manager['user']}: {warning}" for warning in found.pop("warnings", ())]
+        said = found.pop("msg", None)
+        if said is not None:
+            texts.append(f"user {manager['user']}: {said}" if said else "")
         del found["changed"]
         if of_each:
             entries += [{**entry, "user": manager["user"], "uid": uid} for entry in found.pop(of_each)]
@@ -76,4 +80,9 @@ def read_managers(
     if refused and not any(manager["answered"] for manager in managers):
         # It is the task that is wrong, and none of the users.
         raise refused[0]
-    return {"changed": False, **({of_each: entries} if of_each else {}), "managers": managers, "warnings": warnings}
+    result = {"changed": False, "managers": managers, "warnings": warnings}
+    if of_each:
+        result[of_each] = entries
+    if texts:
+        result["msg"] = "\n".join(filter(None, texts))
+    return result
