@@ -229,3 +229,49 @@ def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
     host.run(f"mkdir -p /srv/vb-tree{VENDOR}; cp /lib/systemd/system/multi-user.target {SYSTEM}/vb-shared.service /srv/vb-tree{VENDOR}", check=True)
     tasks("unit", name="vb-shared", add_wants=["multi-user"], root="/srv/vb-tree")
     assert host.run(f"readlink /srv/vb-tree{SYSTEM}/multi-user.target.wants/vb-shared.service", check=True).stdout.strip().endswith("/vb-shared.service")
+
+
+def test_jobs_canceled(host: Host, tasks: Tasks) -> None:
+    host.run("systemctl start --no-block vb-slow; for i in $(seq 100); do systemctl list-jobs | grep -q vb-slow && break; sleep 0.05; done")
+    # Patterns, and the number that the module that started it returned.
+    assert not tasks("manager", cancel_jobs=["vb-none.service", "vb-n*", "999999"])["changed"]
+    done = tasks("manager", cancel_jobs=["vb-sl*"])
+    assert done["steps"] == ["cancel the job of vb-slow.service"]
+    assert "vb-slow" not in host.run("systemctl list-jobs", check=True).stdout
+    host.run("systemctl stop vb-slow", check=True)
+    started = tasks.once("unit", name="vb-slow", state="started", wait=False)
+    number = started["units"][0]["job"]["id"]
+    assert tasks("manager", cancel_jobs=[str(number)])["changed"]
+    assert "vb-slow" not in host.run("systemctl list-jobs; systemctl stop vb-slow", check=True).stdout
+
+
+# A tree with all unit files of the host, and of what enables them only what is there; presets and units of our own besides.
+TREES = """
+for tree in a b; do
+    at=/srv/vb-$tree; mkdir -p $at/usr/lib/systemd $at/etc/systemd/system-preset; ln -s usr/lib $at/lib
+    cp -a /lib/systemd/system /lib/systemd/system-preset $at/usr/lib/systemd/; cp -a /etc/systemd/system $at/etc/systemd/
+    printf 'enable vb-t@.service one two\\ndisable vb-off*\\n' >$at/etc/systemd/system-preset/00-vb.preset
+    cd $at/etc/systemd/system
+    printf "[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n" | tee vb-t@.service vb-off.service vb-off@.service vb-on.service >/dev/null
+    mkdir -p multi-user.target.wants; ln -s ../vb-off.service ../vb-off@.service multi-user.target.wants/
+    ln -s ../vb-off@.service multi-user.target.wants/vb-off@x.service
+done
+"""
+
+
+@every_version
+def test_all_as_presets_say(host: Host, tasks: Tasks) -> None:
+    host.run(TREES, check=True)
+    # What systemctl itself makes of the other tree.
+    host.run("systemctl --root=/srv/vb-b preset-all")
+    done = tasks("manager", preset_all="full", root="/srv/vb-a")
+    assert {"vb-on.service", "vb-t@two.service", "vb-off.service", "vb-off@.service"} <= {
+        line[3:] for line in done["diff"][-1]["prepared"].splitlines() if line.startswith("@@ ")
+    }
+    links = "cd /srv/vb-{}/etc/systemd/system; find . -type l | sort"
+    ours, theirs = (set(host.run(links.format(tree), check=True).stdout.split()) for tree in "ab")
+    # systemctl makes a link also where the package has one of the same name; for systemd that is the same.
+    doubled = host.run("cd /lib/systemd/system; find . -type l", check=True).stdout.split()
+    assert ours ^ theirs <= set(doubled) and ours <= theirs, (ours - theirs, theirs - ours - set(doubled))
+    # Half of it, on the host itself, which is put back.
+    tasks.refused("manager", "cancel_jobs: nothing runs", root="/srv/vb-a", cancel_jobs=["*"])
