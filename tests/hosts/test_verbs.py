@@ -275,3 +275,59 @@ def test_all_as_presets_say(host: Host, tasks: Tasks) -> None:
     assert ours ^ theirs <= set(doubled) and ours <= theirs, (ours - theirs, theirs - ours - set(doubled))
     # Half of it, on the host itself, which is put back.
     tasks.refused("manager", "cancel_jobs: nothing runs", root="/srv/vb-a", cancel_jobs=["*"])
+
+
+def sleeps(seconds: int, more: str = "") -> str:
+    """A unit file whose process tells it from others."""
+    return f"[Service]\nExecStart=/bin/sleep {100000 + seconds}\n{more}{INSTALL}"
+
+
+@every_version
+def test_linked(host: Host, tasks: Tasks) -> None:
+    for release in (1, 2):
+        host.write(f"/opt/vb-{release}/vb-link.service", sleeps(release))
+    link = {"name": "vb-link", "state": "linked", "activate": True, "settle": "50ms"}
+    tasks.refused("unit_file", "src: there is no /opt/vb-3/vb-link.service", checks=[False], src="/opt/vb-3/vb-link.service", **link)
+    tasks.refused("unit_file", "src: '/opt/vb-1/other.service' is no file named vb-link.service", src="/opt/vb-1/other.service", **link)
+    done = tasks("unit_file", src="/opt/vb-1/vb-link.service", **link)
+    assert done["steps"][0] == f"link {SYSTEM}/vb-link.service to /opt/vb-1/vb-link.service"
+    assert host.run(f"readlink {SYSTEM}/vb-link.service", check=True).stdout.strip() == "/opt/vb-1/vb-link.service"
+    assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
+    # Another release restarts it, and is taken back where it does not come up.
+    host.write("/opt/vb-4/vb-link.service", sleeps(4).replace("/bin/sleep", "/nope/sleep"))
+    failed = tasks.once("unit_file", src="/opt/vb-4/vb-link.service", verify="nothing", rollback=True, **link)
+    assert failed["failed"] and f"{SYSTEM}/vb-link.service as it was" in failed["rolled_back"]
+    assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
+    done = tasks("unit_file", src="/opt/vb-2/vb-link.service", **link)
+    assert "restart vb-link.service" in str(done["steps"]) and "100002" in tasks.show("vb-link", "ExecStart")
+    tasks.refused("unit_file", "enabled: systemd removes the link", name="vb-link", state="linked", src="/opt/vb-2/vb-link.service", enabled=False)
+    assert tasks("unit_file", name="vb-link", state="absent")["changed"]
+    assert not host.run("ls /opt/vb-2/vb-link.service").returncode and tasks.show("vb-link", "LoadState") == "not-found"
+
+
+@every_version
+def test_reverted(host: Host, tasks: Tasks) -> None:
+    vendor = host.run("readlink -f /lib/systemd/system", check=True).stdout.strip()
+    host.run(
+        f"cd {vendor}; printf '{sleeps(1)}' >vb-rev.service; cp vb-rev.service {SYSTEM}/vb-rev.service; "
+        "sed -i s/100001/100002/ /etc/systemd/system/vb-rev.service; systemctl daemon-reload; systemctl enable --now vb-rev; "
+        "systemctl set-property vb-rev.service CPUWeight=50; systemctl set-property --runtime vb-rev.service TasksMax=60; "
+        f"mkdir -p {SYSTEM}/vb-rev.service.d; echo '[Unit]' >{SYSTEM}/vb-rev.service.d/a.conf; "
+        f"ln -s /dev/null {SYSTEM}/vb-rev.service.d/b.conf; systemctl daemon-reload".replace("\n", "\\n"),
+        check=True,
+    )
+    # What systemctl itself would leave is what is left, but for what enables the unit.
+    done = tasks("unit_file", name="vb-rev", state="reverted", on_change="restart", settle="50ms")
+    assert f"remove {SYSTEM}/vb-rev.service" in done["steps"] and f"unlink {SYSTEM}/vb-rev.service.d/b.conf" in done["steps"]
+    assert "100001" in tasks.show("vb-rev", "ExecStart") and tasks.show("vb-rev", "ActiveState") == "active"
+    assert tasks.show("vb-rev", "DropInPaths") == "" and tasks.show("vb-rev", "UnitFileState") == "enabled"
+    assert host.run("systemctl revert vb-rev", check=True).stderr == ""
+    # Masked by somebody, it is not any more; a failure after that would leave it so.
+    host.run("systemctl mask vb-rev", check=True)
+    assert tasks("unit_file", name="vb-rev", state="reverted")["steps"] == [f"unlink {SYSTEM}/vb-rev.service", "daemon-reload"]
+    # A unit that no package has keeps its file.
+    host.run(f"mkdir {SYSTEM}/vb-shared.service.d; echo '[Unit]' >{SYSTEM}/vb-shared.service.d/a.conf; systemctl daemon-reload", check=True)
+    assert tasks("unit_file", name="vb-shared", state="reverted")["steps"] == [f"remove {SYSTEM}/vb-shared.service.d/a.conf", "daemon-reload"]
+    assert not host.run(f"ls {SYSTEM}/vb-shared.service").returncode
+    host.run(f"systemctl disable --now vb-rev; rm {vendor}/vb-rev.service; systemctl daemon-reload", check=True)
+    tasks.refused("unit_file", "started: does not go with `state: reverted`", name="vb-rev", state="reverted", started=True)
