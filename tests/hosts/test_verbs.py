@@ -295,7 +295,7 @@ def test_linked(host: Host, tasks: Tasks) -> None:
     assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
     # Another release restarts it, and is taken back where it does not come up.
     host.write("/opt/vb-4/vb-link.service", sleeps(4).replace("/bin/sleep", "/nope/sleep"))
-    failed = tasks.once("unit_file", src="/opt/vb-4/vb-link.service", verify="nothing", rollback=True, **link)
+    failed = tasks.once("unit_file", src="/opt/vb-4/vb-link.service", verify="nothing", rollback=True, **{**link, "settle": "9s"})
     assert failed["failed"] and f"{SYSTEM}/vb-link.service as it was" in failed["rolled_back"]
     assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
     done = tasks("unit_file", src="/opt/vb-2/vb-link.service", **link)

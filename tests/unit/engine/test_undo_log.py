@@ -23,6 +23,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import AccountsWere
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, replace, replace_link, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -483,9 +485,11 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
         way_back.ReadAgain("signal", "systemd-logind.service"),
         NodeWas("/n", Node("file", 0o640, 1, 2, content=b"\xff\0"), Node("link", 0o777, 0, 0, "/t\udcff")),
         NodeWas("/n", None, Node("character device", 0o600, 0, 0, device=259)),
+        FreezerWas(["a.service"], True),
+        ServiceLogWas("a.service", "org.example.A", "LogLevel", "info", "debug"),
         AccountsWere("/tree", ["a"], ["g"], [("a", "g")], {"passwd": ["b:x:1:1::/:/bin/sh"]}, [("b", "g")]),
     ]
-    assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts"}
+    assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts", "freezer", "service-log"}
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
     for note in notes:
         log.add(note)
