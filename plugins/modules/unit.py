@@ -13,7 +13,8 @@ version_added: 1.0.0
 author:
   - pidone.systemd contributors (!UNKNOWN)
 description:
-  - Starts, stops, restarts, reloads, freezes, thaws, enables, disables, masks, unmasks and presets units, all units of a task at once, over systemd's own D-Bus interface.
+  - Starts, stops, restarts, reloads, freezes, thaws, enables, disables, masks, unmasks and presets units, all units of a task at once, over systemd's own
+    D-Bus interface.
   - Waits for the jobs it starts and then looks at what the units really are. A service that was started and died is a failure, told with its exit status
     and the log of that very invocation.
   - What belongs together in one task happens in the right order, whatever the order of the options. A unit is unmasked before it is enabled, systemd reads

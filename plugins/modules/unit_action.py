@@ -51,8 +51,8 @@ options:
     type: str
   kill_whom:
     description:
-      - Which processes of a unit get O(signal). V(main) is the main process, V(control) the one of C(ExecReload=), C(ExecStop=) and the like that runs just now,
-        and V(all) are all of them.
+      - Which processes of a unit get O(signal). V(main) is the main process, V(control) the one of C(ExecReload=), C(ExecStop=) and the like that runs just
+        now, and V(all) are all of them.
       - The default is V(all), as that of C(systemctl kill) is.
     type: str
     choices: [all, main, control]

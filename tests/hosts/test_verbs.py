@@ -252,7 +252,8 @@ for tree in a b; do
     cp -a /lib/systemd/system /lib/systemd/system-preset $at/usr/lib/systemd/; cp -a /etc/systemd/system $at/etc/systemd/
     printf 'enable vb-t@.service one two\\ndisable vb-off*\\n' >$at/etc/systemd/system-preset/00-vb.preset
     cd $at/etc/systemd/system
-    printf "[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n" | tee vb-t@.service vb-off.service vb-off@.service vb-on.service >/dev/null
+    printf "[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n" >vb-on.service
+    for name in t@ off off@; do cp vb-on.service vb-$name.service; done
     mkdir -p multi-user.target.wants; ln -s ../vb-off.service ../vb-off@.service multi-user.target.wants/
     ln -s ../vb-off@.service multi-user.target.wants/vb-off@x.service
 done

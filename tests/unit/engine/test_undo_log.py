@@ -23,8 +23,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import bring_about as module
 from ansible_collections.pidone.systemd.plugins.module_utils._engine import way_back
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import AccountsWere
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import Places, bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, replace, replace_link, tidy
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Context, Plan, Step
@@ -34,8 +32,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveLinks,
     WriteFile,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError

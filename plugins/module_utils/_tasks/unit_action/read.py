@@ -13,7 +13,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection im
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import NoLogControl, read_log
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import MANAGER, MANAGER_PATH, SERVICE, UNIT
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
+    MANAGER,
+    MANAGER_PATH,
+    SERVICE,
+    UNIT,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of, is_active

@@ -67,4 +67,3 @@ def revert_file(asked: Asked, place: Place, tools: FileTools) -> FileChange:
     elif not any(tree.status(path, False) is not None for path in files):
         warnings.append(f"there is no unit {asked.name} on this host, so that it is as wanted already")
     return FileChange(steps, diffs, True if steps else None, warnings)
-

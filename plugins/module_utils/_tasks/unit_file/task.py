@@ -24,8 +24,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import result_of
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.linked import link_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import plan_change, write_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
