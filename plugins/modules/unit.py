@@ -32,6 +32,7 @@ attributes:
     details:
       - A unit that does not exist is taken for one that an earlier task of the play would have created, with a warning. With the states V(try_restarted)
         and V(try_reload_or_restarted) it is taken for one that runs by then.
+      - With V(frozen), a unit that does not run is taken for one that an earlier task would have started, with a warning.
   diff_mode:
     support: full
   idempotent:
@@ -62,7 +63,7 @@ options:
         (C(systemctl freeze), C(systemctl thaw)). A unit that is so already is left alone. To freeze a unit that does not run is an error, and so is
         to freeze one that the task itself runs in, such as C(user.slice). With O(rollback), a unit that was frozen is thawed again, and the other way
         round.
-      - Of a frozen unit, systemd makes a stop or restart wait, thaw the unit, or fail, depending on its version. Thaw it in a task before that.
+      - To stop or restart a frozen unit, systemd 252 thaws it, while later versions refuse. Thaw it in a task before that.
     type: str
     choices: [started, stopped, restarted, reloaded, try_restarted, reload_or_restarted, try_reload_or_restarted, frozen, thawed]
   enabled:

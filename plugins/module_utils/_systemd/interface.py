@@ -75,6 +75,7 @@ class UnitManager(t.Protocol):
     # What runs.
 
     def ask(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]: ...
+    def tell(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]: ...
 
     def call(
         self,

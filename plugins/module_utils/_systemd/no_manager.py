@@ -97,6 +97,9 @@ class NoManager:
     def ask(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
         raise self._nobody("ask systemd")
 
+    def tell(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
+        raise self._nobody("tell systemd anything")
+
     def call(
         self,
         member: str,

@@ -523,6 +523,10 @@ def test_frozen_and_thawed(it: Unit, wish: bool, expected: list[str] | str) -> N
 def test_frozen_after_all_else() -> None:
     it = frozen(file="disabled")
     assert steps(it, frozen=True, enabled=True) == ["enable a.service", "daemon-reload", "freeze a.service"]
+    # In check mode an earlier task would have started it.
+    plan = plan_units([frozen("inactive")], Wish(frozen=True), check_mode=True)
+    assert plan.describe() == ["freeze a.service"]
+    assert plan.warnings == ["not running yet, and taken for started by an earlier task: a.service"]
     gone = unit(load="not-found", can_freeze=False)
     assert steps(gone, frozen=True, check_mode=True) == ["freeze a.service"]
     with pytest.raises(MissingUnit):

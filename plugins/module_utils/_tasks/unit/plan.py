@@ -188,8 +188,10 @@ class _Planner:
         self.expected: list[str] = []
         self.absent: list[str] = []
         self.missing: list[str] = []
-        # Units that are to be frozen or thawed, and of those that pull others in, whom: (kind, name) -> units.
+        # Units that are to be frozen or thawed, and those of them that an earlier task is expected to start; and of those that pull
+        # others in, whom: (kind, name) -> units.
         self.freezer: list[str] = []
+        self.down: list[str] = []
         self.dependencies: dict[tuple[str, str], list[str]] = {}
         # Units that systemd could not read, and that an earlier task is expected to mend.
         self.broken: list[str] = []
@@ -313,11 +315,16 @@ class _Planner:
             raise BadInput(
                 f"state: {name} is {unit.freezer_state.partition('-')[0]} together with the slice it is in; thaw that slice"
             )
-        if frozen and not expected and (not unit.can_freeze or is_down(unit.active_state)):
-            why = f"{unit.active_state} and cannot be frozen, since only what runs can be; start it first"
-            if not is_down(unit.active_state):
-                why = "of a kind that systemd cannot freeze on this host (CanFreeze of the unit); freeze the units that run there"
-            raise BadInput(f"state: {name} is {why}")
+        if frozen and not expected and is_down(unit.active_state):
+            if not self.check_mode:
+                raise BadInput(
+                    f"state: {name} is {unit.active_state} and cannot be frozen, since only what runs can be; start it first"
+                )
+            self.down.append(name)
+        elif frozen and not expected and not unit.can_freeze:
+            raise BadInput(
+                f"state: {name} is of a kind that systemd cannot freeze on this host (CanFreeze of the unit); freeze the units that run there"
+            )
         if frozen and unit.holds_task:
             raise BadInput(
                 f"state: this very task runs in {name}, and would be frozen for ever; name units that the connection to the host is not in"
@@ -645,6 +652,8 @@ class _Planner:
             )
         if self.absent:
             plan.warnings.append(f"no such unit on this host, so it is as wanted already: {short(self.absent)}")
+        if self.down:
+            plan.warnings.append(f"not running yet, and taken for started by an earlier task: {short(self.down)}")
         if self.broken:
             plan.warnings.append(
                 f"systemd cannot read their files, which are taken for mended by an earlier task: {short(list(dict.fromkeys(self.broken)))}"

@@ -66,7 +66,7 @@ def converge(module: Module) -> dict[str, t.Any]:
             option = "state" if params["state"] else "reset_failed"
             raise BadInput(
                 f"{option}: nothing runs where `{where}` points, so units there can only be enabled, disabled, masked, "
-                f"unmasked or preset; leave out `{option}`"
+                f"unmasked, preset or pulled in by others; leave out `{option}`"
             )
         units: list[Unit] = []
 
