@@ -139,7 +139,7 @@ def test_signal(host: Host, tasks: Tasks) -> None:
     done = tasks("unit_action", name="vb-count", signal="SIGUSR1", kill_whom="main", steady=False)
     assert done["changed"] and done["units"][0]["pids"] == [pid]
     _await_lines(host, 1)
-    value = {"name": "vb-count", "signal": "RTMIN+4", "kill_value": -7}
+    value: dict[str, t.Any] = {"name": "vb-count", "signal": "RTMIN+4", "kill_value": -7}
     if int(host.run("systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'", check=True).stdout) < 254:
         tasks.refused("unit_action", "kill_value: came with systemd 254", "without a value", **value)
         assert host.run("cat /run/vb-signals", check=True).stdout.splitlines() == ["10 none"]
@@ -206,7 +206,7 @@ def test_log_of_a_service(host: Host, tasks: Tasks) -> None:
 
 
 def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
-    links = {"name": "vb-shared", "add_wants": ["multi-user"], "add_requires": ["rescue.target"]}
+    links: dict[str, t.Any] = {"name": "vb-shared", "add_wants": ["multi-user"], "add_requires": ["rescue.target"]}
     done = tasks("unit", **links)
     assert done["steps"] == [
         "add-wants multi-user.target vb-shared.service", "add-requires rescue.target vb-shared.service", "daemon-reload"
@@ -281,7 +281,7 @@ def sleeps(seconds: int, more: str = "") -> str:
 def test_linked(host: Host, tasks: Tasks) -> None:
     for release in (1, 2):
         host.write(f"/opt/vb-{release}/vb-link.service", sleeps(release))
-    link = {"name": "vb-link", "state": "linked", "activate": True, "settle": "50ms"}
+    link: dict[str, t.Any] = {"name": "vb-link", "state": "linked", "activate": True, "settle": "50ms"}
     tasks.refused("unit_file", "src: there is no /opt/vb-3/vb-link.service", checks=[False], src="/opt/vb-3/vb-link.service", **link)
     tasks.refused("unit_file", "src: '/opt/vb-1/other.service' is no file named vb-link.service", src="/opt/vb-1/other.service", **link)
     done = tasks("unit_file", src="/opt/vb-1/vb-link.service", **link)
