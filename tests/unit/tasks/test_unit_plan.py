@@ -537,7 +537,7 @@ def test_frozen_after_all_else() -> None:
 
 
 def test_pulled_in_by_others() -> None:
-    wants = {"add_wants": ["m.target"], "add_requires": ["r.target"]}
+    wants: dict[str, t.Any] = {"add_wants": ["m.target"], "add_requires": ["r.target"]}
     it = unit(file="static", dependencies=[("Wants", "m.target"), ("Requires", "r.target")])
     plan = plan_units([it, unit("b.service", file="disabled", dependencies=[("Wants", "m.target")])], Wish(**wants))
     assert plan.describe() == ["add-wants m.target a.service, b.service", "add-requires r.target a.service", "daemon-reload"]
