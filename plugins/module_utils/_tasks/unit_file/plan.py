@@ -90,9 +90,9 @@ def plan_change(
             f"enabled: systemd removes the link to the file of {asked.name} together with those that enable it; use `state: absent` to be rid of "
             "the unit, or leave out `enabled`"
         )
-    for each in affected if asked.reverted and steps else ():
+    for other in affected if asked.reverted and steps else ():
         # What was masked is not any more, once systemd has read it again.
-        each.stale = True
+        other.stale = True
     was = unit.describe()
     missing = unit.missing and not (asked.absent or asked.dropin)
     alone = _is_alone(asked, place, unit)
