@@ -67,9 +67,20 @@ options:
         O(on_change=nothing)
         is given, and removes the links that enable it or give it other names. If there is one, the unit falls back to that and O(on_change) applies.
         Instances of a template that have a file of their own are left as they are.
+      - V(linked) makes a link to O(src), a unit file that is elsewhere (C(systemctl link)). Everything else is as with V(present), except that what the file
+        says is the business of whoever writes it. O(on_change) applies when the link leads elsewhere, and when the file was changed after the unit was
+        started. A link that leads elsewhere is replaced, and V(absent) removes it.
+      - V(reverted) makes of the unit what its package has (C(systemctl revert)). All its drop-ins go, those of M(pidone.systemd.resource_control) included,
+        and if a package has the unit, so do a file, link or mask in the place of the package's file. A unit that no package has keeps its file. Unlike
+        C(systemctl revert), it leaves the links that enable the unit.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, linked, reverted]
     default: present
+  src:
+    description:
+      - Path on the host of the unit file that is linked, in the tree with O(root). Required with O(state=linked).
+      - Systemd needs it at boot, so it should not be on a file system that is mounted later.
+    type: path
   sections:
     description:
       - The file as sections, each a mapping of directives to values, written in the given order.
@@ -353,12 +364,25 @@ EXAMPLES = r"""
     content: "{{ lookup('ansible.builtin.file', 'firstboot.service') }}"
     enabled: true
 
+- name: The unit file of a release, where the release is
+  pidone.systemd.unit_file:
+    name: app.service
+    state: linked
+    src: "/opt/app/{{ app_release }}/app.service"
+    activate: true
+
+- name: Whatever was changed about the web server, it is as its package has it
+  pidone.systemd.unit_file:
+    name: nginx.service
+    state: reverted
+    on_change: restart
+
 - name: The service is gone, stopped and disabled first
   pidone.systemd.unit_file:
     name: app.service
     state: absent
 
-- name: The web server is as its package has it
+- name: The web server is without that drop-in
   pidone.systemd.unit_file:
     name: nginx.service
     dropin: 10-app
@@ -502,7 +526,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True, "aliases": ["unit"]},
             "dropin": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "linked", "reverted"], "default": "present"},
+            "src": {"type": "path"},
             "sections": {"type": "dict"},
             "content": {"type": "str"},
             "runtime": {"type": "bool", "default": False},

@@ -45,6 +45,7 @@ GOOD: dict[str, dict[str, t.Any]] = {
     "timer_info": {"name": ["*"]},
     "tmpfiles": {"name": "bad-input", "lines": [{"type": "d", "path": "/run/bad-input", "mode": "0755", "age": "10d"}]},
     "unit": {"name": ["bad-input.service"], "state": "started"},
+    "unit_action": {"name": ["bad-input.service"], "signal": "WINCH"},
     "unit_file": {"name": "bad-input-new.service", "content": "[Service]\nExecStart=/bin/true\n"},
     "unit_info": {"name": ["bad-input.service"]},
     "unit_set": {

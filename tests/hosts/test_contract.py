@@ -40,7 +40,7 @@ MADE = (
 USER, HOME, UID = "deploy", "/home/deploy", 1000
 OF_USER = {"scope": "user", "user": USER}
 AS_USER = f"runuser -u {USER} -- env XDG_RUNTIME_DIR=/run/user/{UID} systemctl --user"
-_STATE = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,MemoryHigh,NeedDaemonReload"
+_STATE = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,MemoryHigh,NeedDaemonReload,FreezerState"
 _BROKEN_UNIT = {"content": "[Service]\nExecStart=/nope/ct\n"}
 _BROKEN = {"content": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target\n", "verify": "nothing"}
 
@@ -190,6 +190,21 @@ EXAMPLES: dict[str, Example] = {
     "unit that is masked": Example(
         "unit", {"name": "ct-made.service", "masked": True}, {"state": "started"}, undo=[("unit", {"name": "ct-made.service", "masked": False})]
     ),
+    "unit that is frozen": Example(
+        "unit",
+        {"name": "ct-limited.service", "state": "frozen"},
+        {"name": "ct@.service"},
+        undo=[("unit", {"name": "ct-limited.service", "state": "thawed"})],
+    ),
+    "unit that others pull in": Example(
+        "unit",
+        {"name": "ct-known.timer", "add_wants": ["basic.target"]},
+        {"add_wants": ["a@.target"]},
+        undo=[("unit", {"name": "ct-known.timer", "enabled": False})],
+    ),
+    "unit_action": Example(
+        "unit_action", {"name": "ct-limited.service", "signal": "SIGWINCH"}, {"signal": "SIGNONE"}, steady=False
+    ),
     "unit_file": Example(
         "unit_file",
         {"name": "ct-file.service", "content": SLEEP, "activate": True},
@@ -202,6 +217,9 @@ EXAMPLES: dict[str, Example] = {
         {"name": "ct-a.service", "dropin": "ct", "sections": {"Service": {"Nice": 5}}},
         {"sections": {"Service": {"Nicee": 5}}},
         undo=[("unit_file", {"name": "ct-a.service", "dropin": "ct", "state": "absent"})],
+    ),
+    "unit_file that is reverted": Example(
+        "unit_file", {"name": "ct-b.service", "state": "reverted"}, {"content": SLEEP}
     ),
     "unit_file that is restarted for more": Example(
         "unit_file",

@@ -486,6 +486,8 @@ def _headline(entry: Failure, timeout: float) -> str:
         )
     if result == "canceled":
         return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
+    if result == "frozen":
+        return f"{name}: systemd cannot {kind} what is frozen; thaw it first, with pidone.systemd.unit and `state: thawed`"
     if "reason" in entry:
         return f"{name} was not started: {entry['reason']}"
     if "start_limit" in entry:

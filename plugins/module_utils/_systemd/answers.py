@@ -32,6 +32,13 @@ ANSWERS = {
     "Reexecute": "",
     "RefUnit": "",
     "KillUnit": "",
+    "QueueSignalUnit": "",
+    "FreezeUnit": "",
+    "ThawUnit": "",
+    "CleanUnit": "",
+    "BindMountUnit": "",
+    "MountImageUnit": "",
+    "CancelJob": "",
     "ResetFailedUnit": "",
     "SetUnitProperties": "",
     "UnsetAndSetEnvironment": "",
@@ -41,6 +48,7 @@ ANSWERS = {
     "MaskUnitFiles": "a(sss)",
     "UnmaskUnitFiles": "a(sss)",
     "PresetUnitFiles": "ba(sss)",
+    "AddDependencyUnitFiles": "a(sss)",
     "StartTransientUnit": "o",
     "StartUnitWithFlags": "o",
     "StartUnit": "o",
@@ -78,14 +86,15 @@ TYPES = {
         "a(stt)": "TimersMonotonic",
         "aay": "LogExtraFields",
         "as": (
-            "After Before BindsTo BoundBy ConflictedBy Conflicts ConsistsOf DelegateControllers DisableControllers "
+            "After Before BindsTo BoundBy CacheDirectory CanClean ConfigurationDirectory ConflictedBy Conflicts ConsistsOf "
+            "DelegateControllers DisableControllers "
             "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Names OnFailure OnSuccess "
-            "PartOf RequiredBy Requires Requisite RequisiteOf TriggeredBy Triggers UnitPath UpheldBy Upholds WantedBy "
-            "Wants"
+            "LogsDirectory PartOf RequiredBy Requires Requisite RequisiteOf RuntimeDirectory StateDirectory TriggeredBy Triggers "
+            "UnitPath UpheldBy Upholds WantedBy Wants"
         ),
         "ay": "AllowedCPUs AllowedMemoryNodes InvocationID StartupAllowedCPUs StartupAllowedMemoryNodes",
         "b": (
-            "Accept AllowIsolate AssertResult BlockIOAccounting CPUAccounting CanReload ConditionResult CoredumpReceive "
+            "Accept AllowIsolate AssertResult BlockIOAccounting CPUAccounting CanFreeze CanReload ConditionResult CoredumpReceive "
             "DefaultBlockIOAccounting DefaultCPUAccounting DefaultIOAccounting DefaultIPAccounting "
             "DefaultMemoryAccounting DefaultTasksAccounting DeferReactivation Delegate DynamicUser FixedRandomDelay "
             "IOAccounting IPAccounting MemoryAccounting MemoryZSwapWriteback NeedDaemonReload OnClockChange "
@@ -94,8 +103,8 @@ TYPES = {
         ),
         "i": "ExecMainCode ExecMainStatus",
         "s": (
-            "ActiveState Architecture CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
-            "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
+            "ActiveState Architecture BusName CleanResult CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
+            "FragmentPath FreezerState Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
             "Where WorkingDirectory"
@@ -117,8 +126,8 @@ TYPES = {
             "UserspaceTimestampMonotonic"
         ),
         "u": (
-            "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NAccepted NConnections NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "
-            "NRefused NRestarts StartLimitBurst"
+            "ControlPID ExecMainPID MainPID ManagedOOMMemoryPressureLimit NAccepted NConnections NFailedJobs NFailedUnits NFileDescriptorStore "
+            "NInstalledJobs NJobs NNames NRefused NRestarts StartLimitBurst"
         ),
     }.items()
     for name in names.split()

@@ -238,7 +238,53 @@ SCENARIOS: dict[str, Scenario] = {
         other=_RESTART_USERS,
     ),
     "unit-root": Scenario("unit", {"name": "kp-lib.service", "enabled": True, "root": TREE}, files=_TREE),
+    "unit-freeze": Scenario(
+        "unit",
+        {"name": [A, B], "enabled": True, "state": "frozen"},
+        files=_AB,
+        again=f"systemctl thaw {A} {B}",
+        up=(A, B),
+        units=(A, B),
+    ),
+    "unit-pulled-in": Scenario(
+        "unit",
+        {"name": [A, B], "add_wants": ["multi-user.target"], "add_requires": ["rescue.target"]},
+        files=_AB,
+        up=(A,),
+        units=(A, B),
+        other=_RESTART,
+    ),
+    # -- unit_action
+    "action-clean": Scenario(
+        "unit_action",
+        {"name": A, "clean": ["state", "runtime"]},
+        files={f"{SYSTEM}/{A}": service(more="StateDirectory=kp-state")},
+        again="mkdir -p /var/lib/kp-state/deep; touch /var/lib/kp-state/deep/file",
+        units=(A,),
+    ),
     # -- unit_file
+    "file-linked": Scenario(
+        "unit_file",
+        {"name": A, "state": "linked", "src": f"{MADE}/2/{A}", "activate": True, "verify": "nothing", **_QUICK},
+        files={f"{MADE}/1/{A}": service(), f"{MADE}/2/{A}": service(2)},
+        before=f"systemctl link {MADE}/1/{A}; systemctl enable {A}",
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
+    "file-reverted": Scenario(
+        "unit_file",
+        {"name": A, "state": "reverted", "on_change": "restart", **_QUICK},
+        files={
+            f"{SYSTEM}/{A}": service(),
+            f"{SYSTEM}/{A}.d/10-kp.conf": "[Service]\nExecStart=\nExecStart=/bin/sleep 1000002\n",
+            f"/run/systemd/system/{A}.d/20-kp.conf": "[Service]\nNice=1\n",
+            f"/etc/systemd/system.control/{A}.d/50-CPUWeight.conf": "[Service]\nCPUWeight=50\n",
+        },
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
     "file-new": Scenario(
         "unit_file", _unit_file(service(), activate=True, verify="normal"), units=(A,), other=_RESTART
     ),

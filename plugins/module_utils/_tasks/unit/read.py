@@ -49,14 +49,18 @@ class Unit:
     __slots__ = (
         "alias_of",
         "aliases",
+        "can_freeze",
         "can_reload",
         "default_instance",
+        "dependencies",
         "ends",
         "file_state",
+        "freezer_state",
         "fresh",
         "has_links",
         "has_instances",
         "has_tool",
+        "holds_task",
         "in_the_way",
         "is_whole",
         "kept_closed_by",
@@ -128,6 +132,10 @@ class Unit:
         # Whether it is known that systemd has nothing to read again, and of a service what its file alone tells (`services.py`).
         self.fresh = False
         self.service: t.Any = None
+        # Whether it can be frozen, its FreezerState, and whether this very task runs in it; read only where it is to be frozen or thawed.
+        self.can_freeze, self.freezer_state, self.holds_task = True, "", False
+        # Of those that are to pull it in, which do not: `("Wants", "multi-user.target")`.
+        self.dependencies: list[tuple[str, str]] = []
         # Of a mount that could not be read: the path in its file, and the name that a unit of that path has.
         self.where = ""
         self.right_name = ""
@@ -167,6 +175,8 @@ class Unit:
         if self.missing:
             return "not found"
         words = [f"{self.active_state} ({self.sub_state})"] if self.status else []
+        if self.freezer_state in ("frozen", "freezing"):
+            words.append(self.freezer_state)
         if self.script:
             words.append("enabled" if self.script_enabled else "disabled")
         elif self.file_state:

@@ -82,6 +82,14 @@ def plan_change(
     affected = affected_units(asked, place, manager, unit)
     stale = not manager.offline and wrote is None and is_stale(asked, place, manager, unit, affected)
     older = older_than_the_file(asked, place, manager, affected) if wrote is None else set()
+    if asked.src and asked.enabled is False and unit.file_state in ENABLED:
+        raise BadInput(
+            f"enabled: systemd removes the link to the file of {asked.name} together with those that enable it; use `state: absent` to be rid of "
+            "the unit, or leave out `enabled`"
+        )
+    for other in affected if asked.reverted and steps else ():
+        # What was masked is not any more, once systemd has read it again.
+        other.stale = True
     was = unit.describe()
     missing = unit.missing and not (asked.absent or asked.dropin)
     alone = _is_alone(asked, place, unit)

@@ -24,10 +24,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import result_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.linked import link_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import plan_change, write_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.reverted import revert_file
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
@@ -99,16 +101,27 @@ class _Task:
             check_link(os.path.dirname(self.place.path))
             raise SystemdError(f"cannot read {e.filename or self.place.path}: {e.strerror or e}{become_hint()}") from e
 
+    def _change(self) -> FileChange:
+        """What is to be done to the file."""
+        asked, place = self.asked, self.place
+        if asked.src:
+            return link_file(asked, place)
+        if asked.reverted:
+            return revert_file(asked, place, self.tools)
+        before = place.present()
+        return (remove_file if asked.absent else write_file)(asked, place, self.tools, before)
+
     def _plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], dict[str, Need], bool | None]:
         asked, place = self.asked, self.place
-        before = place.present()
-        change = (remove_file if asked.absent else write_file)(asked, place, self.tools, before)
+        change = self._change()
         warnings = [*self._told_by_options, *change.warnings]
         paths = place.paths
-        gone = asked.absent and asked.dropin is None and paths.find(asked.name, without=(place.path,)) is None
-        if change.steps and not self.session.gone:
-            check_writable(place.path)
-        if change.wrote is not None and not asked.absent:
+        gone = asked.absent and not asked.reverted and asked.dropin is None
+        gone = gone and paths.find(asked.name, without=(place.path,)) is None
+        touched = [path for step in change.steps for path in (step.names if asked.reverted else (place.path,))]
+        for path in {os.path.dirname(path): path for path in touched}.values() if not self.session.gone else ():
+            check_writable(path)
+        if change.wrote is not None and not asked.absent and (asked.raw or not asked.src):
             warnings += check_text(asked, place)
         if change.wrote is not None or not asked.absent:
             better = paths.shadows(place.place)
