@@ -29,6 +29,7 @@ ANSWERS = {
     "Subscribe": "",
     "Reload": "",
     "Reexecute": "",
+    "EnqueueMarkedJobs": "ao",
     "RefUnit": "",
     "KillUnit": "",
     "ResetFailedUnit": "",
@@ -78,7 +79,7 @@ TYPES = {
         "aay": "LogExtraFields",
         "as": (
             "After Before BindsTo BoundBy ConflictedBy Conflicts ConsistsOf DelegateControllers DisableControllers "
-            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Names OnFailure OnSuccess "
+            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Markers Names OnFailure OnSuccess "
             "PartOf RequiredBy Requires Requisite RequisiteOf TriggeredBy Triggers UnitPath UpheldBy Upholds WantedBy "
             "Wants"
         ),
@@ -94,7 +95,7 @@ TYPES = {
         "i": "ExecMainCode ExecMainStatus",
         "s": (
             "ActiveState Architecture CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
-            "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
+            "FragmentPath Group KillMode LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
             "Where WorkingDirectory"
