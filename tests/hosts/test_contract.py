@@ -29,7 +29,7 @@ UNITS = {
     "ct-a.service": SLEEP,
     "ct-b.service": SLEEP,
     "ct-limited.service": SLEEP,
-    "ct-own.service": "[Service]\nExecStartPre=/bin/cp /bin/sleep %h/ct-own\nExecStart=%h/ct-own infinity\nExecStartPost=/bin/rm %h/ct-own\n",
+    "ct-own.service": "[Service]\nType=exec\nExecStartPre=/bin/cp /bin/sleep %h/ct-own\nExecStart=%h/ct-own infinity\nExecStartPost=/bin/rm %h/ct-own\n",
     "ct-dies.service": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target default.target\n",
     "ct-known.timer": "[Timer]\nOnCalendar=*-12-24 03:00\n[Install]\nWantedBy=timers.target\n",
     "ct-known.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
