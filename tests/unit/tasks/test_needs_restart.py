@@ -336,6 +336,10 @@ def test_marks_of_our_own_are_no_reason() -> None:
     assert manager.singly == []
 
 
+def test_start_limits_are_for_what_dies() -> None:
+    assert steps.RestartTogether(["a.service"]).unlimited
+
+
 @pytest.mark.parametrize(("failed", "changed"), [(0, True), (1, True), (2, False)])
 def test_a_user_has_no_task_fail(monkeypatch: pytest.MonkeyPatch, failed: int, changed: bool) -> None:
     monkeypatch.setattr(steps, "users_read_again", lambda *args: ["it hangs"] * failed)

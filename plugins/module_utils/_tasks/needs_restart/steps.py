@@ -26,6 +26,8 @@ class RestartTogether(Jobs):
     """
 
     undoable = False
+    # What is upgraded often has not died often.
+    unlimited = True
 
     def __init__(self, names: t.Sequence[str], stay_down: t.Container[str] = ()) -> None:
         super().__init__("try-restart", names, names, stay_down=stay_down)
