@@ -9,7 +9,7 @@ import os
 import re
 import typing as t
 
-_REQUIRED = ("/run/reboot-required", "/var/run/reboot-required")
+_REQUIRED = "/run/reboot-required"
 
 
 class Kernel(t.NamedTuple):
@@ -40,7 +40,7 @@ def look_at_kernel(root: str = "", running: str = "", booted: float = 0.0) -> Ke
 
 def wants_reboot(root: str = "") -> bool:
     """Whether a package has left word that the host is to be rebooted (of Debian and its kin)."""
-    return any(os.path.lexists(root + path) for path in _REQUIRED)
+    return os.path.lexists(root + _REQUIRED)
 
 
 def _names(directory: str) -> list[str]:

@@ -36,8 +36,12 @@ _NO_FILES = re.compile(
 )
 # Where only root mounts, so that a look at a path cannot be made to hang by anybody else.
 _SYSTEM = (b"/usr/", b"/lib", b"/bin/", b"/sbin/", b"/opt/")
-# Bytes of `maps` that are read of one process. A thousand mappings are a tenth of a megabyte.
-_LARGEST = 8 << 20
+# Bytes of `maps` that are read of one process: Linux has 65,530 mappings in it at most, unless told otherwise.
+_LARGEST = 16 << 20
+# Files that are kept of a process, and bytes of the names of all; of what comes after that, one for each process is kept.
+_FILES, _NAMES = 200, 32 << 20
+# Mappings that are remembered.
+_REMEMBERED = 100_000
 # By their cgroups: processes that are the matter of whoever has made the container or the virtual machine.
 _CONTAINER = re.compile(
     r"(?:^|/)(?:machine\.slice|kubepods[^/]*|docker|lxc|lxc\.(?:payload|monitor)[^/]*|libpod_parent|garden)/"
@@ -106,6 +110,7 @@ class _Look:
         self._proc = proc
         # (inode, path) -> whether that is what is at the path.
         self._known: dict[tuple[bytes, bytes], bool] = {}
+        self._names = 0
         self._namespace = _link(f"{proc}/self/ns/pid")
 
     def at(self, pid: str) -> tuple[str, ...]:
@@ -117,16 +122,22 @@ class _Look:
                 if not _NO_FILES.match(path) and not self._bears_the_word(inode, path):
                     found[path[: -len(_DELETED)]] = None
                 continue
+            if not path.startswith(_SYSTEM):
+                continue
             right = known.get((inode, path))
             if right is None:
-                right = known[inode, path] = not path.startswith(_SYSTEM) or _inode(_unescaped(path)) == int(inode)
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                right = known[inode, path] = _inode(_unescaped(path)) == int(inode)
             if right or foreign or _NO_FILES.match(path):
                 continue
             if foreign is None:
                 foreign = self.is_foreign(pid)
             if not foreign and self._is_another(pid, where, path):
                 found[path] = None
-        return tuple(os.fsdecode(_unescaped(path)) for path in found)
+        kept = list(found)[: _FILES if self._names < _NAMES else 1]
+        self._names += sum(map(len, kept))
+        return tuple(os.fsdecode(_unescaped(path)) for path in kept)
 
     @staticmethod
     def _bears_the_word(inode: bytes, path: bytes) -> bool:

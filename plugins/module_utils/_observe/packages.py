@@ -57,8 +57,12 @@ def _names(path: str) -> list[str]:
 
 def _newest_first(directory: str, suffix: str = "") -> list[tuple[str, str]]:
     """Path and name of what is in a directory, what has changed last before all else: that is what was upgraded."""
-    with os.scandir(directory) as entries:
-        found = [(entry.stat().st_mtime, entry.path, entry.name) for entry in entries if entry.name.endswith(suffix)]
+    try:
+        with os.scandir(directory) as entries:
+            found = [(entry.stat().st_mtime, entry.path, entry.name) for entry in entries if entry.name.endswith(suffix)]
+    except OSError:
+        # Something is being installed, or this user may not look.
+        return []
     return [(path, name) for _time, path, name in sorted(found, reverse=True)]
 
 

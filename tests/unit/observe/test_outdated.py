@@ -166,6 +166,25 @@ def test_another_file_at_the_path(proc: Proc) -> None:
     assert proc.found() == {12: (path,), 15: ("/usr/lib/none",)}
 
 
+def test_names_of_a_hostile_user_are_bounded(proc: Proc, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = "".join(line(f"/home/a/{number:04}{'x' * 90} (deleted)") for number in range(1000))
+    monkeypatch.setattr(outdated, "_NAMES", 30_000)
+    for pid in range(10, 16):
+        proc.add(pid, many)
+    assert [len(files) for files in proc.found().values()] == [200, 200, 1, 1, 1, 1]
+
+
+def test_a_file_that_is_named_as_if_it_were_gone(proc: Proc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = tmp_path / "a (deleted)"
+    named.touch()
+    monkeypatch.setattr(outdated, "_SYSTEM", (os.fsencode(tmp_path),))
+    monkeypatch.setattr(outdated, "_NO_FILES", outdated.re.compile(rb"/memfd:"))
+    proc.add(10, line(str(named), named.stat().st_ino))
+    assert proc.found() == {}
+    named.unlink()
+    assert proc.found() == {10: (str(tmp_path / "a"),)}
+
+
 def test_containers_are_counted(proc: Proc, tmp_path: Path) -> None:
     gone = line("/usr/lib/liba.so.1 (deleted)")
     proc.add(10, gone, "0::/system.slice/docker-0123456789abcdef.scope")
