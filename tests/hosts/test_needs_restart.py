@@ -18,7 +18,7 @@ SYSTEM, DAEMON = "/etc/systemd/system", "/usr/local/bin/nr-daemon"
 # As dpkg does it: a copy is renamed over what is there.
 REPLACE = "cp -a {0} {0}.dpkg-new; mv {0}.dpkg-new {0}"
 # What systemd and its daemons have mapped, whatever the version.
-LIBRARY = "library=$(ls -d /usr/lib/systemd/* /usr/lib/*/systemd/* | grep /libsystemd-shared-); test -f $library"
+LIBRARY = "library=$(find /usr/lib -name 'libsystemd-shared-*.so' | head -n 1); test -f $library"
 RUNS = f"[Service]\nExecStart={DAEMON} infinity\n"
 UNITS = {
     "nr-a.service": RUNS,
@@ -90,6 +90,7 @@ def upgraded(host: Host, services: None) -> Host:
     names = " ".join(name for name in UNITS if name not in ("nr-new.service", "nr-once.service", "nr-refuses.service"))
     host.run(
         f"set -e; systemctl restart {names}; systemctl start --no-block nr-once nr-refuses; {AS_USER} systemctl --user restart nr-mine; "
+        f"{AS_USER} systemctl --user stop nr-hostile 2>/dev/null || true; rm -f /home/{USER}/nr-ready; "
         f"systemctl stop nr-new nr-run nr-scope.scope machine-nr.scope 2>/dev/null || true; systemd-run -q --unit nr-run {DAEMON} infinity; "
         f"for each in --unit=nr-scope '--slice=machine.slice --unit=machine-nr'; do systemd-run -q --scope $each {DAEMON} infinity "
         ">/dev/null 2>&1 </dev/null & done; "

@@ -9,6 +9,8 @@ import os
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, list_small
+
 _REQUIRED = "/run/reboot-required"
 
 
@@ -45,8 +47,8 @@ def wants_reboot(root: str = "") -> bool:
 
 def _names(directory: str) -> list[str]:
     try:
-        return os.listdir(directory)
-    except OSError:
+        return list_small(directory)
+    except Unreadable:
         return []
 
 

@@ -13,6 +13,7 @@ import os
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, read_seen
 
 _DPKG = "/var/lib/dpkg/info"
 _PACMAN = "/var/lib/pacman/local"
@@ -91,11 +92,11 @@ def _is_told(paths: t.Sequence[str], found: t.Mapping[str, str]) -> bool:
 
 def _lines(path: str) -> list[bytes]:
     try:
-        with open(path, "rb") as file:
-            return file.read(_LARGEST).split(b"\n")
-    except OSError:
-        # It is being upgraded right now, or is the version of the database.
-        return []
+        content = read_seen(path, _LARGEST)
+    except Unreadable:
+        # It is the version of the database, or too large.
+        content = None
+    return content.split(b"\n") if content else []
 
 
 def _from_rpm(wanted: t.Mapping[str, t.Any], found: dict[str, str], timeout: float) -> None:
