@@ -89,7 +89,9 @@ def upgraded(host: Host, services: None) -> Host:
     """A host whose services run a file that was replaced, and systemd a library."""
     names = " ".join(name for name in UNITS if name not in ("nr-new.service", "nr-once.service", "nr-refuses.service"))
     host.run(
-        f"set -e; systemctl restart {names}; systemctl start --no-block nr-once nr-refuses; {AS_USER} systemctl --user restart nr-mine; "
+        # What a stop leaves of it.
+        "set -e; systemctl kill --signal=KILL nr-stays 2>/dev/null || true; "
+        f"systemctl restart {names}; systemctl start --no-block nr-once nr-refuses; {AS_USER} systemctl --user restart nr-mine; "
         f"{AS_USER} systemctl --user stop nr-hostile 2>/dev/null || true; rm -f /home/{USER}/nr-ready; "
         f"systemctl stop nr-new nr-run nr-scope.scope machine-nr.scope 2>/dev/null || true; systemd-run -q --unit nr-run {DAEMON} infinity; "
         f"for each in --unit=nr-scope '--slice=machine.slice --unit=machine-nr'; do systemd-run -q --scope $each {DAEMON} infinity "
