@@ -18,7 +18,7 @@ SYSTEM, DAEMON = "/etc/systemd/system", "/usr/local/bin/nr-daemon"
 # As dpkg does it: a copy is renamed over what is there.
 REPLACE = "cp -a {0} {0}.dpkg-new; mv {0}.dpkg-new {0}"
 # What systemd and its daemons have mapped, whatever the version.
-LIBRARY = "library=$(find /usr/lib -name 'libsystemd-shared-*.so' | head -n 1); test -f $library"
+LIBRARY = "library=$(find /usr/lib /lib/ -name 'libsystemd-shared-*.so' | head -n 1); test -n \"$library\""
 RUNS = f"[Service]\nExecStart={DAEMON} infinity\n"
 UNITS = {
     "nr-a.service": RUNS,
