@@ -9,6 +9,7 @@ import fnmatch
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import python_pattern
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active
 
 # What puts it right.
 RESTART, REEXEC, REBOOT, LOGIN, MANUAL, WAIT, USER = (
@@ -111,7 +112,7 @@ def decide(service: Service, own: str = "", include: t.Sequence[str] = (), exclu
         return Verdict(REBOOT, "it refuses to be restarted by hand (RefuseManualStart=, RefuseManualStop=)")
     if not service.is_replaced_by_restart:
         return Verdict(WAIT, f"a restart would leave these processes (KillMode={service.kill_mode}); they end by themselves")
-    if service.active_state not in ("active", "reloading", "refreshing"):
+    if not is_active(service.active_state):
         return Verdict(WAIT, _ONESHOT if service.kind == "oneshot" else f"it is {service.active_state}")
     if name == own and service.kill_mode not in ("process", "none"):
         return Verdict(MANUAL, "this task runs in it, and would end with it")

@@ -25,6 +25,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._observe.processes 
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import NotPermitted
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.needs_restart.decide import Service
 
 if t.TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _dependents(manager: UnitManager, names: t.Sequence[str]) -> dict[str, froze
         found[name] = frozenset(reached - {name})
         everyone |= found[name]
     order = sorted(everyone)
-    up = {each.id for each in manager.status(order) if each.active_state not in ("inactive", "failed")} if order else set()
+    up = {each.id for each in manager.status(order) if not is_down(each.active_state)} if order else set()
     return {name: others & up for name, others in found.items()}
 
 
