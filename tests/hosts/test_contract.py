@@ -95,7 +95,7 @@ EXAMPLES: dict[str, Example] = {
         {"name": "a/b"},
         undo=[("credential", {"name": "ct", "unit": "ct-a.service", "state": "absent"})],
     ),
-    "journal_info": Example("journal_info", {"unit": ["ct-a.service"], "lines": 5}, {"since": "nonsense"}),
+    "journal_info": Example("journal_info", {"unit": ["ct-a.service"], "invocation": "0", "lines": 5}, {"after_cursor": "nonsense"}),
     "manager": Example(
         "manager",
         {"environment": {"CT_A": "1"}},
@@ -136,7 +136,7 @@ EXAMPLES: dict[str, Example] = {
         breaks={"command": ["/nope/ct"]},
         steady=False,
     ),
-    "security_info": Example("security_info", {"name": ["ct-a.service"]}, {"name": ["ct/a"]}),
+    "security_info": Example("security_info", {"name": ["ct-a.service"], "threshold": 10}, {"name": ["ct/a"]}),
     "service_handover_info": Example("service_handover_info", {"name": ["ct*"]}, {"exclude": ["a/b"]}),
     "service_import_info": Example("service_import_info", {"source": "runit", "path": "/etc/ct-sv"}, {"path": "/nope"}),
     "sysusers": Example(
@@ -208,7 +208,18 @@ EXAMPLES: dict[str, Example] = {
         {"sections": {"Service": {"Nicee": 5}}},
         undo=[("unit_file", {"name": "ct-a.service", "dropin": "ct", "state": "absent"})],
     ),
-    "unit_info": Example("unit_info", {"name": ["ct-a.service", "ct-none.service"]}, {"properties": ["Nonsense"]}),
+    "unit_file that is restarted for more": Example(
+        "unit_file",
+        {"name": "ct-watch.service", "content": SLEEP, "started": True, "restart_on": ["/etc/hostname", "1"], "probe": {"command": "true"}},
+        {"probe": {"tcp": "none"}},
+        undo=[("unit_file", {"name": "ct-watch.service", "state": "absent"})],
+        breaks={"probe": {"command": "false", "timeout": "200ms", "interval": "50ms"}, "rollback": True},
+    ),
+    "unit_info": Example(
+        "unit_info",
+        {"name": ["ct-a.service", "ct-none.service", "*.socket"], "diagnosis": True, "sockets": True, "listeners": True},
+        {"properties": ["Nonsense"]},
+    ),
     "unit_set": Example(
         "unit_set",
         {

@@ -15,6 +15,7 @@ MANAGER = "org.freedesktop.systemd1.Manager"
 UNIT = "org.freedesktop.systemd1.Unit"
 SERVICE = "org.freedesktop.systemd1.Service"
 TIMER = "org.freedesktop.systemd1.Timer"
+SOCKET = "org.freedesktop.systemd1.Socket"
 SCOPE = "org.freedesktop.systemd1.Scope"
 
 # Of answers and signals, by member. Each method that is called anywhere must be here.
@@ -68,7 +69,7 @@ TYPES = {
         ),
         "a(sba(ss))": "ExtensionImages",
         "a(sbbsi)": "Asserts Conditions",
-        "a(ss)": "BPFProgram DeviceAllow",
+        "a(ss)": "BPFProgram DeviceAllow Listen",
         "a(ssba(ss))": "MountImages",
         "a(sst)": "TimersCalendar",
         "a(st)": (
@@ -117,8 +118,8 @@ TYPES = {
             "UserspaceTimestampMonotonic"
         ),
         "u": (
-            "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "
-            "NRestarts StartLimitBurst"
+            "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NAccepted NConnections NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "
+            "NRefused NRestarts StartLimitBurst"
         ),
     }.items()
     for name in names.split()

@@ -166,6 +166,13 @@ def _record(*paths: str) -> str:
     return json.dumps({"version": 1, "set": "kp", "salt": _SALT, "files": files, "units": units})
 
 
+def _known(text: str) -> str:
+    """What is remembered of a unit that was started when `restart_on` had this text."""
+    digest = hmac.new(_SALT.encode(), text.encode(), hashlib.sha256).hexdigest()
+    entry = {"owned": False, "made": [], "on_change": "", "loaded": {f"text {digest}": digest}, "reloaded": {}}
+    return json.dumps({"version": 1, "set": A, "salt": _SALT, "files": {}, "units": {A: entry}})
+
+
 def _set_of(*names: str, version: int = 1) -> list[dict[str, t.Any]]:
     found: list[dict[str, t.Any]] = []
     for name in names:
@@ -251,6 +258,14 @@ SCENARIOS: dict[str, Scenario] = {
         up=(A, B),
         units=(A, B),
         other=("unit", {"name": B, "state": "restarted", **_QUICK}),
+    ),
+    "file-watched": Scenario(
+        "unit_file",
+        _unit_file(service(), started=True, restart_on=["version 2"], probe={"command": "true"}),
+        files={f"{SYSTEM}/{A}": service(), f"/var/lib/pidone.systemd/unit_file/system/{A}.json": _known("version 1")},
+        up=(A,),
+        units=(A,),
+        other=_STOP,
     ),
     "file-reload": Scenario(
         "unit_file",

@@ -532,7 +532,7 @@ def test_a_new_file_is_never_more_open_than_it_shall_be(tmp_path: Path) -> None:
         os.chmod(path, 0o600)
         return True
 
-    WriteFile(f"{tmp_path}/f", b"secret", None, FileTools(attributes, has_mode=True)).apply(Context(Manager()))
+    WriteFile(f"{tmp_path}/f", b"secret", None, FileTools(attributes, given=("mode",))).apply(Context(Manager()))
     assert modes == [0o600]
 
 

@@ -36,12 +36,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import texts
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
     can_reload_after,
     decide,
     file_state_after,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import Need, need_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
@@ -332,8 +334,8 @@ class TestWritable:
 
 def asked(text: str = "", **options: t.Any) -> Asked:
     """The options of a task: those given, and otherwise what the module has for them."""
-    own = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user"))
-    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system")
+    own: dict[str, t.Any] = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user", "probe"))
+    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system", restart_on=[], reload_on=[])
     return Asked({**own, "name": "a.service", "content": text or "[Unit]\n", **options}, False)
 
 
@@ -398,14 +400,15 @@ class TestTask:
         )
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked("[Socket]\n", name="a.socket", on_change="restart")
+        needs = {socket.id: Need("restart", ("/f",), (), "on_change")}
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            states_for(wish, looked_in, socket, [socket], lambda _unit: True)
+            states_for(wish, looked_in, socket, [socket], needs)
         told["RequiredBy"] = ["a.service"]
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -423,9 +426,9 @@ class TestTask:
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked(text, dropin=dropin, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+            states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
         wish.on_change = "reload_or_restart"
-        states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+        states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
@@ -504,6 +507,26 @@ class TestTask:
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestPlainTexts:
+    @pytest.mark.parametrize(
+        "text",
+        ["", "\n", "# a\n; b\n\n[Unit]\n", "[Service]\nExecStart=/bin/sh -c 'a = $b; #c'\n# d\n[Install]\nWantedBy=a.target\n", "[X-a]\nX-b=\n"],
+    )
+    def test_nothing_is_wrong_with_them(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text)
+        assert parse(text).problems == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "A=b\n[Unit]\n", "[Unit\n", "[Unit]\nnonsense\n", "[Unit]\nA=b\\\n", "[Unit]\nA=b", "[Unit]\n A=b\n", "[]\n", "[Unit]\n=a\n",
+            "[Unit]\nA=\x00\n", "[Unit]\nA=\udc80\n", "[Unit]\nA=\u2028\n", "[Unit]\nA=b\r\n", "[Unit]\n# a\\\n", "[Unit] # a\n", f"[{'a' * 300}]\n",
+        ],
+    )  # fmt: skip
+    def test_of_others_the_parser_tells(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text) is None
 
 
 class TestDropins:

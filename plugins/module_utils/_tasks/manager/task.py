@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Plan,
     Step,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
@@ -282,8 +283,11 @@ _ACTIVATION = ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
 
 def gather(module: Module) -> dict[str, t.Any]:
     """Read facts about the manager; returns the module's result."""
-    params = module.params
-    with open_session(params, module=module) as session, session.reading():
+    return read_managers(module, _gather)
+
+
+def _gather(params: dict[str, t.Any], foretells: Module | None) -> dict[str, t.Any]:
+    with open_session(params, module=foretells) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")

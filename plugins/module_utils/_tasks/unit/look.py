@@ -45,8 +45,11 @@ def at_rest(manager: UnitManager, names: t.Sequence[str]) -> dict[str, Unit]:
     return units
 
 
-def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
-    """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place."""
+def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool, gone: t.Container[str] = ()) -> None:
+    """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place.
+
+    :param gone: files and links that steps before remove.
+    """
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
     states = (*ENABLED, "disabled", "linked", "linked-runtime")
@@ -55,7 +58,9 @@ def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
         return
     files = UnitFiles(manager)
     for unit in wanted:
-        unit.lacking, unit.taken, unit.aliases = files.look(unit.id, files.install(unit.id), runtime)
+        unit.lacking, unit.taken, unit.aliases = files.look(
+            unit.id, files.install(unit.id, gone=gone), runtime, gone
+        )
 
 
 def see_leftovers(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:

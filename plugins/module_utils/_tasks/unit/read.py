@@ -356,6 +356,7 @@ def see_in_the_way(
     force: bool,
     tree: Tree = HOST,
     disabled: bool = False,
+    gone: t.Container[str] = (),
 ) -> None:
     """Find what systemd would refuse to replace by a mask, or what would win over the mask.
 
@@ -363,20 +364,21 @@ def see_in_the_way(
     lasts until the reboot has no effect beside anything of that name in the persistent directory (systemd.unit(5)).
 
     :param disabled: whether they are disabled first, which removes links to what is enabled.
+    :param gone: files and links that are removed before.
     """
     persistent, until_reboot = directories[:2]
     for unit in units:
         if unit.file_state in MASKED and not (unit.file_state == "masked-runtime" and not runtime):
             continue
         path = f"{persistent}/{unit.name}"
-        if runtime and os.path.lexists(path):
+        if runtime and os.path.lexists(path) and path not in gone:
             unit.in_the_way = path
             continue
         path = f"{until_reboot}/{unit.name}" if runtime else path
         target = tree.target(path) if disabled and unit.file_state in ENABLED else ""
         if target and leads_to(path, target, unit.id):
             continue
-        if os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
+        if path not in gone and os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
             unit.in_the_way = path
 
 

@@ -115,13 +115,21 @@ def plan_for(
 
 
 def plan_read(
-    manager: UnitManager, units: t.Sequence[Unit], wish: Wish, check_mode: bool, files_written: bool = False
+    manager: UnitManager,
+    units: t.Sequence[Unit],
+    wish: Wish,
+    check_mode: bool,
+    files_written: bool = False,
+    gone: t.Container[str] = (),
 ) -> Plan:
-    """Plan for units that were read, after a look at what else the wish depends on; for parameters see `plan_for`."""
-    _look(manager, units, wish)
+    """Plan for units that were read, after a look at what else the wish depends on; for parameters see `plan_for`.
+
+    :param gone: files and links that steps before the plan remove.
+    """
+    _look(manager, units, wish, gone)
     if wish.masked:
         disabled = wish.enabled is False
-        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled)
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled, gone)
     if wish.masked is False:
         see_masks(manager, units, wish.runtime)
     if wish.state:
@@ -154,10 +162,10 @@ def plan_read(
         raise not_found(e.names, manager) from e
 
 
-def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish) -> None:
+def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish, gone: t.Container[str] = ()) -> None:
     """See what states of unit files leave open, as far as the wish depends on it."""
     if wish.enabled:
-        see_links(manager, units, wish.runtime)
+        see_links(manager, units, wish.runtime, gone)
     if wish.enabled is False:
         see_leftovers(manager, units, wish.runtime)
         see_linked(manager, units, wish.runtime)

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
     TYPES,
     check_name,
     is_template,
+    prefix_of,
     unit_type,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import triggers_of
 
 
 class Asked:
     """The options of a task, checked.
 
     `name` and `kind` are the unit's, `dropin` is the file name of the drop-in (None: the unit file itself). `enabled` and
-    `started` are what is wished for, with `activate` counted in (None: left as it is). `raw` is the text to be written and
+    `started` are what is wished for, with `activate` counted in (None: left as it is). `restart_on` and `reload_on` are paths
+    (which begin with a slash, or `~/`) and texts. `raw` is the text to be written and
     `text` what it says; both are empty with `absent`.
 
     :raises BadInput: an option is wrong, or does not go with another.
@@ -54,11 +58,21 @@ class Asked:
         if params["activate"]:
             self.enabled = True if self.enabled is None else self.enabled
             self.started = True if self.started is None and not self._nothing_runs() else self.started
+        self.restart_on = triggers_of(params, "restart_on", "", params["scope"])
+        self.reload_on = triggers_of(params, "reload_on", "", params["scope"])
+        self.probe = Probe.of(params["probe"], "probe")
+        if self.probe is not None and not self.stands_for_many:
+            self.probe.for_unit(self.name)
         self._check_together()
         self.on_change = params["on_change"] or ("restart" if self.started else "nothing")
         self.raw, self.text = "", parse("")
         if not self.absent:
             self.raw, self.text = wanted_text(params["sections"], params["content"], self.dropin is not None)
+
+    @property
+    def stands_for_many(self) -> bool:
+        """Whether it is a template, or a prefix with a drop-in."""
+        return is_template(self.name) or (self.dropin is not None and prefix_of(self.name).endswith("-"))
 
     def _nothing_runs(self) -> bool:
         return self.params["root"] is not None or self.params["scope"] == "global"

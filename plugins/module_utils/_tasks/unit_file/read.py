@@ -100,8 +100,9 @@ def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affect
     times = iter(manager.properties(wanted))
     older = set()
     for each, told, monotonic in zip(up, times, times):
-        # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
-        began = max((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+        # Where the clock was set since, or the host slept, the two differ; the earlier one loses no restart. Neither is right where
+        # the file is from the future.
+        began = min((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
         if began < written <= now:
             older.add(each.id)
     return older
