@@ -106,7 +106,7 @@ class AnsibleModule(_AnsibleModule):
             self._whole = {
                 key: value
                 for key, value in kwargs.items()
-                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations")
+                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
             }
             kwargs.update(dict.fromkeys(self._whole))
         super()._return_formatted(kwargs)

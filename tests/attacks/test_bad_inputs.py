@@ -32,6 +32,8 @@ GOOD: dict[str, dict[str, t.Any]] = {
     "journal_info": {"lines": 1},
     "manager": {"daemon_reload": "never"},
     "manager_info": {},
+    "needs_restart": {"name": ["bad-input.service"], "exclude": ["other.service"], "include": ["bad-*"]},
+    "needs_restart_info": {},
     "resource_control": {"name": ["bad-input.service"], "properties": {"TasksMax": "100"}},
     "run": {"command": ["/bin/true"], "collect": True},
     "security_info": {"name": ["bad-input.service"]},
@@ -144,6 +146,11 @@ CLEAR = [
     ("manager", {"environment": {f"A{number}": "x" * 60_000 for number in range(40)}}, "bytes in all, more than"),
     ("manager", {"environment": {"A": "a\nb"}}, "environment: A: 'a\\nb' holds the control character"),
     ("manager", {"isolate": "a@.target"}, "isolate: a@.target is a template"),
+    ("needs_restart", {"name": []}, "name: the list is empty"),
+    ("needs_restart", {"name": ["a/b"]}, "name[0]: 'a/b' holds a slash"),
+    ("needs_restart", {"exclude": ["bad-*"]}, "include: bad-* is in `exclude` too"),
+    ("needs_restart", {"settle": "infinity"}, "settle: infinity would never end"),
+    ("needs_restart", {"scope": "global"}, "scope: nothing runs behind scope `global`"),
     ("user_manager", {"name": []}, "name: the list is empty"),
     *(
         ("user_manager", {"name": ["nosudo", name]}, "name[1]: ")

@@ -29,6 +29,7 @@ UNITS = {
     "ct-a.service": SLEEP,
     "ct-b.service": SLEEP,
     "ct-limited.service": SLEEP,
+    "ct-own.service": "[Service]\nType=exec\nExecStartPre=/bin/cp /bin/sleep %h/ct-own\nExecStart=%h/ct-own infinity\nExecStartPost=/bin/rm %h/ct-own\n",
     "ct-dies.service": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target default.target\n",
     "ct-known.timer": "[Timer]\nOnCalendar=*-12-24 03:00\n[Install]\nWantedBy=timers.target\n",
     "ct-known.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
@@ -108,6 +109,10 @@ EXAMPLES: dict[str, Example] = {
         undo=[("manager", {"default_target": "graphical.target", "log_level": "info"})],
     ),
     "manager_info": Example("manager_info", {}, {"timeout": "0"}),
+    "needs_restart": Example("needs_restart", {"name": ["ct-*"], "exclude": ["ct-own"]}, {"settle": "soon"}),
+    # It removes what it runs.
+    "needs_restart of what always does": Example("needs_restart", {"name": ["ct-own"]}, {"exclude": ["a/b"]}, steady=False),
+    "needs_restart_info": Example("needs_restart_info", {}, {"timeout": "0"}),
     "resource_control": Example(
         "resource_control",
         {"name": "ct-limited.service", "properties": {"MemoryHigh": "100M", "TasksMax": 50}},
@@ -295,7 +300,7 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
     host.run(
         f"chown -R {USER}: {HOME}/.config; for i in $(seq 600); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
         f"systemctl set-default graphical.target; systemctl daemon-reload; {AS_USER} daemon-reload; "
-        f"systemctl start ct-limited; {AS_USER} start ct-limited",
+        f"systemctl start ct-limited ct-own; {AS_USER} start ct-limited ct-own",
         check=True,
     )
     with ModulesOnHost(host) as found:

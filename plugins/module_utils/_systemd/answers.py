@@ -30,6 +30,7 @@ ANSWERS = {
     "Subscribe": "",
     "Reload": "",
     "Reexecute": "",
+    "EnqueueMarkedJobs": "ao",
     "RefUnit": "",
     "KillUnit": "",
     "QueueSignalUnit": "",
@@ -88,7 +89,7 @@ TYPES = {
         "as": (
             "After Before BindsTo BoundBy CacheDirectory CanClean ConfigurationDirectory ConflictedBy Conflicts ConsistsOf "
             "DelegateControllers DisableControllers "
-            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Names OnFailure OnSuccess "
+            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Markers Names OnFailure OnSuccess "
             "LogsDirectory PartOf RequiredBy Requires Requisite RequisiteOf RuntimeDirectory StateDirectory TriggeredBy Triggers "
             "UnitPath UpheldBy Upholds WantedBy Wants"
         ),
@@ -104,7 +105,7 @@ TYPES = {
         "i": "ExecMainCode ExecMainStatus",
         "s": (
             "ActiveState Architecture BusName CleanResult CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
-            "FragmentPath FreezerState Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
+            "FragmentPath FreezerState Group KillMode LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
             "Where WorkingDirectory"

@@ -633,6 +633,25 @@ SCENARIOS: dict[str, Scenario] = {
         units=(A,),
         other=_RESTART,
     ),
+    # -- needs_restart
+    "needs-restart": Scenario(
+        "needs_restart",
+        {"name": "kp-*", **_QUICK},
+        # What is started is the former file and the former unit.
+        files={f"{SYSTEM}/{name}": f"[Service]\nExecStart={TREE}/kp-daemon 1000002\n" for name in (A, B)},
+        before=f"mkdir -p {TREE}",
+        again=f"""
+            cp /bin/sleep {TREE}/kp-daemon
+            for unit in {A} {B}; do
+                mkdir /run/systemd/system/$unit.d
+                printf '[Service]\\nExecStart=\\nExecStart={TREE}/kp-daemon 1000001\\n' >/run/systemd/system/$unit.d/kp.conf
+            done
+            systemctl daemon-reload; systemctl restart {A} {B}; rm -r /run/systemd/system/kp-*.d
+            cp {TREE}/kp-daemon {TREE}/kp-daemon.new; mv {TREE}/kp-daemon.new {TREE}/kp-daemon
+        """,
+        up=(A, B),
+        units=(A, B),
+    ),
     # -- credential
     "credential-new": Scenario(
         "credential",

@@ -163,6 +163,10 @@ PLACES: dict[str, Place] = {
         lambda cls, b: cls("LogLevel", "info", "debug"), "manager.set_manager_property"
     ),
     "_engine.read_again.Reexecute": Place(lambda cls, b: cls(), "manager.call"),
+    "_tasks.needs_restart.steps.RestartTogether": Place(lambda cls, b: cls(["a.service"]), "manager.list_units"),
+    "_tasks.needs_restart.steps.ReexecuteUsers": Place(
+        lambda cls, b: cls([1000]), "_tasks.needs_restart.steps:users_read_again"
+    ),
     "_tasks.manager.task.Isolate": Place(lambda cls, b: cls("a.target"), "manager.enqueue"),
     "_tasks.configuration.steps.WriteSettings": Place(
         lambda cls, b: cls(f"{b.folder}/new.d/x.conf", b"x", None, b.tools, False, None), f"{_FILES}:replace"
