@@ -26,6 +26,17 @@ options:
     type: str
 """
 
+    # What `user` may be besides, of modules that read managers; to be named before the fragment itself.
+    MANAGERS = r"""
+options:
+  user:
+    description:
+      - Name or number of the user whose manager it is, with O(scope=user).
+      - V("*") are the managers of all users that have one running, which only root can ask. Each is asked as its user, and one that does not answer
+        keeps nobody from reading the others.
+      - By default the user as whom the task runs.
+"""
+
     # `root`, of modules that can work on the files of a tree nobody has booted.
     ROOT = r"""
 options:

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.attributes.info_module
+  - pidone.systemd.scope.managers
   - pidone.systemd.scope
 options:
   unit_times:
@@ -52,7 +53,7 @@ EXAMPLES = r"""
 RETURN = r"""
 manager:
   description: The manager.
-  returned: success
+  returned: without V("*") as O(user)
   type: dict
   contains:
     version:
@@ -149,6 +150,32 @@ manager:
           type: list
           elements: dict
           returned: when O(unit_times=true)
+managers:
+  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
+  returned: with O(user=*)
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the user; null if no such user is there any more.
+      type: str
+      returned: always
+    uid:
+      description: Number of the user.
+      type: int
+      returned: always
+    answered:
+      description: Whether it was read.
+      type: bool
+      returned: always
+    msg:
+      description: Why not, or null.
+      type: str
+      returned: always
+    manager:
+      description: The manager, as RV(manager) is without V("*").
+      type: dict
+      returned: when it was read
 """
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.attributes.info_module
+  - pidone.systemd.scope.managers
   - pidone.systemd.scope
   - pidone.systemd.scope.root
 options:
@@ -83,6 +84,14 @@ timers:
   type: list
   elements: dict
   contains:
+    user:
+      description: Name of the user whose it is.
+      type: str
+      returned: with V("*") as O(user)
+    uid:
+      description: Number of that user.
+      type: int
+      returned: with V("*") as O(user)
     name:
       description: Name of the timer.
       type: str
@@ -251,6 +260,28 @@ timers:
       description: Its drop-ins.
       type: list
       elements: str
+      returned: always
+managers:
+  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
+  returned: with O(user=*)
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the user; null if no such user is there any more.
+      type: str
+      returned: always
+    uid:
+      description: Number of the user.
+      type: int
+      returned: always
+    answered:
+      description: Whether it was read.
+      type: bool
+      returned: always
+    msg:
+      description: Why not, or null.
+      type: str
       returned: always
 """
 

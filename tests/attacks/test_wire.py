@@ -21,7 +21,7 @@ VICTIM = """[Service]
 ExecStart=sleep infinity
 """
 IMPOSTOR = """
-import os, socket, sys
+import os, signal, socket, sys
 path, how = sys.argv[1:]
 os.umask(0o077)
 server = socket.socket(socket.AF_UNIX)
@@ -31,6 +31,8 @@ while True:
     peer, _ = server.accept()
     try:
         peer.recv(4096)
+        if how == "silent":
+            signal.pause()
         peer.sendall(b"OK ")
         if how == "authentication":
             while True:
@@ -138,6 +140,48 @@ def test_a_manager_that_speaks_nonsense(host: Host, eve: str, how: str, words: s
     assert result["failed"]
     assert words in result["msg"] and f"the service manager of user {USER} at {socket}" in result["msg"]
     host.run("rm /run/aw-impostor.py")
+
+
+def test_a_manager_that_is_silent_hides_no_other(host: Host, eve: str) -> None:
+    """All users' managers are read, but that of one of them."""
+    host.write("/run/aw-impostor.py", IMPOSTOR)
+    unit = "/home/deploy/.config/systemd/user/aw-fails"
+    host.write(f"{unit}.service", "[Service]\nExecStart=false\n")
+    host.write(f"{unit}.timer", "[Timer]\nOnCalendar=daily\n")
+    host.run("chown -R deploy: /home/deploy/.config", check=True)
+    assert not host.ansible("pidone.systemd.user_manager", {"name": "deploy"})["failed"]
+    host.ansible("pidone.systemd.unit", {"scope": "user", "user": "deploy", "name": "aw-fails", "state": "started", "wait": False})
+    host.run("until systemctl --user -M deploy@ is-failed -q aw-fails; do sleep 0.1; done", check=True)
+    everybody = {"scope": "user", "user": "*"}
+    try:
+        result = host.ansible("pidone.systemd.unit_info", {**everybody, "states": ["failed"]})
+        answered = {manager["user"] for manager in result["managers"] if manager["answered"]}
+        # And root, who may have a manager as well.
+        assert answered - {"root"} == {USER, "deploy"}
+        as_eve(
+            host,
+            f"cd {eve}/systemd; mv private private.o; setsid python3 /run/aw-impostor.py $PWD/private silent >/dev/null 2>&1 </dev/null & "
+            f"until [ -S {eve}/systemd/private ]; do sleep 0.05; done",
+        )
+        for check in (False, True):
+            result = host.ansible("pidone.systemd.unit_info", {**everybody, "states": ["failed"], "timeout": "4s"}, check=check)
+            assert not result["failed"], result["msg"]
+            assert [(unit["name"], unit["user"]) for unit in result["units"]] == [("aw-fails.service", "deploy")]
+            (silent,) = [manager for manager in result["managers"] if not manager["answered"]]
+            assert silent["user"] == USER
+            assert {"user": "deploy", "uid": 1000, "answered": True, "msg": None} in result["managers"]
+            assert "did not answer" in silent["msg"] and silent["msg"] in str(result["warnings"])
+        result = host.ansible("pidone.systemd.manager_info", {**everybody, "timeout": "4s"})
+        states = {manager["user"]: manager.get("manager", {}).get("failed_units") for manager in result["managers"]}
+        states.pop("root", None)
+        assert states == {USER: None, "deploy": ["aw-fails.service"]}
+        result = host.ansible("pidone.systemd.timer_info", {**everybody, "timeout": "4s", "name": ["aw-fails"]})
+        assert [(timer["unit"], timer["uid"]) for timer in result["timers"] if timer["exists"]] == [("aw-fails.service", 1000)]
+    finally:
+        host.run(
+            "rm /run/aw-impostor.py; rm -r /home/deploy/.config/systemd; loginctl disable-linger deploy; systemctl stop user@1000; "
+            "until ! test -e /run/user/1000/systemd/private; do sleep 0.1; done"
+        )
 
 
 class TestReExecution:

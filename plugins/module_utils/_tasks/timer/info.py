@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
@@ -87,8 +88,12 @@ def gather(module: Module) -> dict[str, t.Any]:
     if params["marker"] is not None:
         check_marker(params["marker"])
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
+    return read_managers(module, lambda params, foretells: _gather(params, foretells, names), "timers")
+
+
+def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]) -> dict[str, t.Any]:
     warnings: list[str] = []
-    with open_session(params, module=module) as session, session.reading():
+    with open_session(params, module=foretells) as session, session.reading():
         manager = session.manager
         tree = manager.tree
         units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
