@@ -88,6 +88,12 @@ EXAMPLES = r"""
     user: "*"
   register: of_users
 
+- name: What has failed in a container of this host
+  pidone.systemd.unit_info:
+    states: [failed]
+    machine: web1
+  register: of_container
+
 - name: Units that are enabled in an image
   pidone.systemd.unit_info:
     name: "*.service"
@@ -110,6 +116,10 @@ units:
       description: Number of that user.
       type: int
       returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine whose it is.
+      type: str
+      returned: with V("*") as O(machine)
     name:
       description: The name that was asked for, in full.
       type: str
@@ -167,12 +177,12 @@ units:
     fragment_path:
       description: Its unit file; empty where there is none.
       type: str
-      returned: always
+      returned: always, but for templates with O(machine)
     dropin_paths:
       description: Its drop-ins, in the order in which they are read.
       type: list
       elements: str
-      returned: always
+      returned: always, but for templates with O(machine)
     source_path:
       description: The configuration it was generated from.
       type: str
@@ -207,19 +217,23 @@ units:
           type: str
           returned: always
 managers:
-  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
-  returned: with O(user=*)
+  description: The managers that were asked, where they are those of all users or machines.
+  returned: with V("*") as O(user) or O(machine)
   type: list
   elements: dict
   contains:
     user:
       description: Name of the user; null if no such user is there any more.
       type: str
-      returned: always
+      returned: with V("*") as O(user)
     uid:
       description: Number of the user.
       type: int
-      returned: always
+      returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine.
+      type: str
+      returned: with V("*") as O(machine)
     answered:
       description: Whether it was read.
       type: bool
@@ -232,7 +246,11 @@ managers:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import (
+    MACHINE_ARGUMENTS,
+    ROOT_ARGUMENTS,
+    SCOPE_ARGUMENTS,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import gather
 
@@ -247,6 +265,7 @@ def main() -> None:
             "processes": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
+            **MACHINE_ARGUMENTS,
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,

@@ -11,8 +11,7 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import open_reading, read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
@@ -93,7 +92,7 @@ def gather(module: Module) -> dict[str, t.Any]:
 
 
 def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]) -> dict[str, t.Any]:
-    with open_session(params, module=foretells) as session, session.reading():
+    with open_reading(params, foretells) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
@@ -112,7 +111,7 @@ def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]
         loaded = [(unit.status, entry) for unit, entry in zip(units, entries) if unit.status]
         _add_files(manager, loaded, files)
         for unit, entry in zip(units, entries):
-            if not unit.status:
+            if not unit.status and manager.has_files:
                 _add_files_on_disk(manager, unit, entry)
         if params["dependencies"]:
             _add_dependencies(manager, loaded)
