@@ -127,8 +127,12 @@ def _open(name: str, jeepney: Jeepney, timeout: float | None) -> MachineManager:
         try:
             # Numbers of processes are used again: of the very process that is held, machined has to say so, and the kernel that
             # it is in the machine's control group.
-            if _properties(machined, path, name) != (kind, number, unit) or not _leads(leader, unit):
+            if _properties(machined, path, name) != (kind, number, unit) or not is_in_unit(_told(leader, "cgroup"), unit):
                 raise _ended(name)
+            if not is_first(_told(leader, "status")):
+                raise NoMachine(
+                    name, f"has no PID 1 of its own, but process {number} of this host, so it has no manager to be asked"
+                )
             with Container(leader) as container:
                 low_level, auth = jeepney
                 connection = connect(
@@ -159,20 +163,17 @@ def _hold(number: int, name: str) -> int:
         raise _ended(name) from e
 
 
-def _leads(leader: int, unit: str) -> bool:
-    """Whether a process is the first one of a PID namespace below this one, and in the control group of a unit.
+def is_first(status: str) -> bool:
+    """Whether a process is the first one of a PID namespace that is not this one's, going by its /proc/PID/status."""
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return len(numbers) > 1 and numbers[-1] == "1"
 
-    :raises OSError: it has ended.
-    """
-    numbers = [line.split()[1:] for line in _told(leader, "status").splitlines() if line.startswith("NSpid:")]
-    groups = [line.split(":", 2)[-1].split("/") for line in _told(leader, "cgroup").splitlines()]
-    return bool(
-        numbers
-        and len(numbers[0]) > 1
-        and numbers[0][-1] == "1"
-        # cg_escape() of systemd.
-        and any(unit in group or f"_{unit}" in group for group in groups)
-    )
+
+def is_in_unit(groups: str, unit: str) -> bool:
+    """Whether a process is in the control group of a unit or below, going by its /proc/PID/cgroup."""
+    ways = [line.split(":", 2)[-1].split("/") for line in groups.splitlines()]
+    # cg_escape() of systemd.
+    return any(unit in way or f"_{unit}" in way for way in ways)
 
 
 def _told(leader: int, name: str) -> str:
