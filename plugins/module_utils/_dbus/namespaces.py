@@ -27,9 +27,9 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 
-# The namespaces that processes can be in, as files of /proc/PID/ns. That of users comes last: the others are entered with the
-# rights of this host.
-_NAMESPACES = ("pid", "mnt", "net", "ipc", "uts", "cgroup", "user")
+# The namespaces that processes can be in, as files of /proc/PID/ns; that of users is entered after these, which takes the rights of
+# this host.
+_NAMESPACES = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
 # prctl(2) and capset(2).
 _SET_DUMPABLE, _SET_NO_NEW_PRIVS = 4, 38
 _CAPABILITY_VERSION = 0x20080522
@@ -50,27 +50,30 @@ class Container:
 
     def __init__(self, leader: int) -> None:
         self._handles: list[int] = []
+        self._users: list[int] = []
         try:
             for name in _NAMESPACES:
-                self._open_namespace(name, leader)
+                self._handles += self._open_namespace(name, leader)
+            self._users = self._open_namespace("user", leader)
             self._root = os.open("root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=leader)
         except BaseException:
             self._close_namespaces()
             raise
 
-    def _open_namespace(self, name: str, leader: int) -> None:
+    @staticmethod
+    def _open_namespace(name: str, leader: int) -> list[int]:
+        """A descriptor of a namespace; none where this process is in it already, as one cannot enter one's own of users."""
         try:
             handle = os.open(f"ns/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=leader)
         except FileNotFoundError:
             if name in ("pid", "mnt"):
                 raise
             # Not in this kernel.
-            return
-        # One cannot enter the user namespace in which one is, and need not enter any other.
+            return []
         if os.path.samestat(os.fstat(handle), os.stat(f"/proc/self/ns/{name}")):
             os.close(handle)
-        else:
-            self._handles.append(handle)
+            return []
+        return [handle]
 
     def __enter__(self) -> Container:
         return self
@@ -80,7 +83,7 @@ class Container:
         self._close_namespaces()
 
     def _close_namespaces(self) -> None:
-        for handle in self._handles:
+        for handle in (*self._handles, *self._users):
             os.close(handle)
 
     def connect(self, sock: socket.socket, attempt: t.Callable[[], None], deadline: float) -> None:
@@ -121,10 +124,10 @@ class Container:
         """In a child process: enter, and have a child of it connect. A PID namespace is entered only by who is born then."""
         part = _ENTERING
         try:
-            _keep_only({*self._handles, self._root, sock.fileno(), writing})
+            _keep_only({*self._handles, *self._users, self._root, sock.fileno(), writing})
             self._enter(libc)
-            for handle in (*self._handles, self._root):
-                os.close(handle)
+            os.close(self._root)
+            self._close_namespaces()
             child = os.fork()
             if child:
                 os.waitpid(child, 0)
@@ -137,13 +140,11 @@ class Container:
 
     def _enter(self, libc: t.Any) -> None:
         os.setgroups([])
-        last = self._handles[-1:]
-        for handle in self._handles[:-1]:
+        for handle in self._handles:
             _check(libc.setns(handle, 0))
-        # The last one may be that of users, in which there is no right to what follows.
         os.fchdir(self._root)
         os.chroot(".")
-        for handle in last:
+        for handle in self._users:
             _check(libc.setns(handle, 0))
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)

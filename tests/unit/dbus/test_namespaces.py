@@ -29,6 +29,7 @@ class Here(Container):
     def __init__(self, entering: t.Callable[[], None] = lambda: None) -> None:
         self._entering = entering
         self._handles = []
+        self._users = []
         self._root = os.open("/", os.O_PATH | os.O_DIRECTORY)
 
     def _enter(self, libc: t.Any) -> None:
