@@ -237,8 +237,7 @@ def _failed(error: CallFailed, name: str, doing: str) -> SystemdError:
             dbus_error=error.name,
         )
     told = explain(error, doing)
-    told.msg = f"machine: {shown(name)}: {told.msg}"
-    return told
+    return type(told)(f"machine: {shown(name)}: {told.msg}", **told.data)
 
 
 __all__: t.Sequence[str] = ("MachineManager", "NoMachine", "containers", "open_machine")

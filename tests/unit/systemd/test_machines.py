@@ -190,11 +190,13 @@ def test_all_of_them_without_machined(host: t.Callable[..., None]) -> None:
 class Liar(MachineManager):
     """What it names is nowhere; who looks for it on this host fails (`tree`)."""
 
+    scope = "system"
+
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        """There is no connection."""
 
     def call(self, member: str, *args: t.Any, **more: t.Any) -> t.Any:
-        self.asked.append(member)
+        assert member == "ListUnitFilesByPatterns"
         return ([("/bait/bait@.timer", "enabled"), ("bait.timer", "indirect"), ("/bait/no-unit", ""), ("", "")],)
 
     def list_units(self, patterns: t.Sequence[str] = (), states: t.Sequence[str] = ()) -> list[UnitStatus]:
