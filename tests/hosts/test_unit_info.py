@@ -223,3 +223,11 @@ def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None
         host.run(
             f"systemctl stop '{stem}*'; cd /run/systemd/system; rm -rf {local}/{stem}* {stem}* service.d; systemctl daemon-reload"
         )
+
+
+def test_a_machine_where_nothing_knows_machines(host: Host) -> None:
+    """What there is to be read where something does is in test_machines.py."""
+    result = host.ansible("pidone.systemd.unit_info", {"machine": "web1"})
+    assert result["failed"]
+    assert "machine: 'web1': systemd-machined, which knows machines, is not on this host" in result["msg"], result["msg"]
+    assert "install the package" in result["msg"] and "leave out `machine`" in result["msg"]
