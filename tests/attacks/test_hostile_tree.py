@@ -388,7 +388,7 @@ class TestFiles:
             host,
             """
             loginctl enable-linger deploy
-            for i in $(seq 100); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1
+            for i in $(seq 600); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1
             """,
         )
         self.spoil(host, units, stamps)

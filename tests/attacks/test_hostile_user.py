@@ -97,7 +97,7 @@ def uid(host: Host) -> t.Iterator[int]:
     yield int(host.run(f"id -u {USER}").stdout)
     host.run(
         f"loginctl disable-linger {USER}; systemctl stop user@$(id -u {USER}); pkill -u {USER}; "
-        f"for i in $(seq 50); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}; "
+        f"for i in $(seq 600); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}; "
         f"rm -rf {FAKE} {AUDIT}"
     )
 
@@ -128,7 +128,7 @@ def stand_in(host: Host, uid: int) -> t.Iterator[t.Callable[[dict[str, t.Any]], 
         mine(
             host,
             f"python3 {FAKE}/manager.py {FAKE}/answers > said 2>&1 < /dev/null & "
-            "for i in $(seq 100); do grep -q ready said && break; sleep 0.05; done; grep -q ready said",
+            "for i in $(seq 600); do grep -q ready said && break; sleep 0.05; done; grep -q ready said",
         )
 
     yield listen

@@ -29,7 +29,7 @@ def test_killed_on_the_way_to_another_init_and_back(
         kill_points.install(host)
         host.write("/etc/sv/hello/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
         host.run("ln -s /etc/sv/hello /etc/service/hello", check=True)
-        host.run("for i in $(seq 50); do sv status hello | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
+        host.run("for i in $(seq 600); do sv status hello | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
         pid = int(host.run("cat /etc/sv/hello/supervise/pid", check=True).stdout)
         services = [
             {

@@ -26,7 +26,7 @@ def service(host: Host) -> t.Iterator[str]:
     host.write(f"{directory}/env/PASSWORD", SECRET, mode=0o600)
     host.write(f"{directory}/conf", f"TOKEN={SECRET}\n", mode=0o600)
     host.run(f"ln -sfn {directory} /etc/service/at-secret", check=True)
-    host.run("for n in $(seq 100); do sv status at-secret | grep -q ^run && exit; sleep 0.1; done; exit 1", check=True)
+    host.run("for n in $(seq 600); do sv status at-secret | grep -q ^run && exit; sleep 0.1; done; exit 1", check=True)
     yield "at-secret"
     host.run(
         "systemctl disable --now at-secret; rm -f /etc/systemd/system/at-secret.service /etc/service/at-secret; sv exit at-secret"
@@ -43,7 +43,7 @@ def test_a_service_keeps_the_secrets_that_the_controller_never_had(host: Host, s
     assert not moved["failed"], moved
     # Until the process has become what it runs, it has another environment, or none.
     line = f"pid=$(systemctl show -p MainPID --value {service}); tr '\\0' '\\n' </proc/$pid/environ | grep ^PASSWORD= && echo $pid && exit"
-    environment, pid = host.run(f"for i in $(seq 300); do {line}; sleep 0.1; done; exit 1", check=True).stdout.splitlines()
+    environment, pid = host.run(f"for i in $(seq 600); do {line}; sleep 0.1; done; exit 1", check=True).stdout.splitlines()
     assert environment == f"PASSWORD={SECRET}"
     assert host.run(f"ps -o user= -p {pid}", check=True).stdout.strip() == "nobody"
     shown = host.run(f"systemctl show {service}; systemctl cat {service}", check=True).stdout

@@ -228,7 +228,7 @@ def test_a_service_that_was_handed_over(lab: Lab) -> None:
     host = lab("runit-run", "steady")
     host.write("/etc/sv/st-ho/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
     host.run("ln -sfn /etc/sv/st-ho /etc/service/st-ho", check=True)
-    host.run("for i in $(seq 50); do sv status st-ho | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
+    host.run("for i in $(seq 600); do sv status st-ho | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
     run = Watched(host)
     args = {"services": [{"name": "st-ho", "units": [_RUNIT_UNIT]}], "settle": "0"}
     for state in ("handed_over", "given_back"):

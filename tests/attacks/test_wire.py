@@ -55,7 +55,7 @@ def eve(host: Host) -> t.Iterator[str]:
     yield f"/run/user/{host.run(['id', '-u', USER]).stdout.strip()}"
     host.run(
         f"pkill -KILL -u {USER} -f impostor; loginctl disable-linger {USER}; systemctl stop user@$(id -u {USER}); "
-        f"for i in $(seq 50); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}"
+        f"for i in $(seq 600); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}"
     )
 
 

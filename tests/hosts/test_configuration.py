@@ -175,7 +175,7 @@ class TestEveryVersion:
 
     def test_users_managers(self, conf: Configuration) -> None:
         host = conf.host
-        host.run("loginctl enable-linger deploy; for i in $(seq 100); do test -S /run/user/1000/systemd/private && break; sleep 0.1; done")
+        host.run("loginctl enable-linger deploy; for i in $(seq 600); do test -S /run/user/1000/systemd/private && break; sleep 0.1; done")
         ask = "runuser -u deploy -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user show -p DefaultTimeoutStartUSec --value"
         own = {"settings": {"Manager": {"DefaultTimeoutStartSec": "44s"}}}
         try:

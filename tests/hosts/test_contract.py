@@ -264,7 +264,7 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
         host.write(f"/etc/systemd/system/{name}", text)
         host.write(f"{HOME}/.config/systemd/user/{name}", text)
     host.run(
-        f"chown -R {USER}: {HOME}/.config; for i in $(seq 100); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
+        f"chown -R {USER}: {HOME}/.config; for i in $(seq 600); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
         f"systemctl set-default graphical.target; systemctl daemon-reload; {AS_USER} daemon-reload; "
         f"systemctl start ct-limited; {AS_USER} start ct-limited",
         check=True,
@@ -470,7 +470,7 @@ def supervised(host: Host, modules: ModulesOnHost, unit: str) -> tuple[Runner, l
     """A service under runsvdir, as `service_import_info` and `service_import_plan` have it."""
     host.write("/etc/sv/ct/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
     host.run(
-        "ln -s /etc/sv/ct /etc/service/ct; for i in $(seq 100); do sv status ct | grep -q ^run: && exit; sleep 0.1; done; exit 1",
+        "ln -s /etc/sv/ct /etc/service/ct; for i in $(seq 600); do sv status ct | grep -q ^run: && exit; sleep 0.1; done; exit 1",
         check=True,
     )
     runner = Runner(host, modules)

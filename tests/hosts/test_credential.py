@@ -114,7 +114,7 @@ def test_of_a_user(host: Host) -> None:
     finally:
         host.run(
             f"loginctl disable-linger {USER}; systemctl stop user@$(id -u {USER}); "
-            f"for i in $(seq 50); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}"
+            f"for i in $(seq 600); do pgrep -u {USER} >/dev/null || break; sleep 0.1; done; userdel -r {USER}"
         )
 
 

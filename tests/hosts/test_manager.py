@@ -125,7 +125,7 @@ class TestManager:
 
     def test_info(self, host: Host) -> None:
         host.write("/etc/systemd/system/mi-bad.service", "[Service]\nExecStart=/bin/false\n")
-        failed = "for i in $(seq 300); do systemctl is-failed -q mi-bad && exit; sleep 0.1; done; exit 1"
+        failed = "for i in $(seq 600); do systemctl is-failed -q mi-bad && exit; sleep 0.1; done; exit 1"
         host.run(f"systemctl daemon-reload; systemctl start mi-bad; {failed}", check=True)
         try:
             manager = facts(host)
@@ -156,7 +156,7 @@ class TestUserManager:
         yield "mi-user"
         host.run(
             "loginctl disable-linger mi-user; systemctl stop user@$(id -u mi-user); "
-            "for i in $(seq 50); do pgrep -u mi-user >/dev/null || break; sleep 0.1; done; userdel -r mi-user"
+            "for i in $(seq 600); do pgrep -u mi-user >/dev/null || break; sleep 0.1; done; userdel -r mi-user"
         )
 
     def test_linger_and_then_scope_user_at_once(self, host: Host, user: str) -> None:
@@ -189,7 +189,7 @@ class TestUserManager:
         assert result.task("linger").changed
         assert result.task("start").changed
         assert not host.playbook(play).ok().changed
-        line = f"for i in $(seq 300); do pgrep -u {user} -x sleep && exit; sleep 0.1; done; exit 1"
+        line = f"for i in $(seq 600); do pgrep -u {user} -x sleep && exit; sleep 0.1; done; exit 1"
         pid = host.run(line, check=True).stdout.split()
         assert len(pid) == 1
 

@@ -346,7 +346,7 @@ class TestPersist:
 
     def test_user_scope(self, host: Host) -> None:
         host.run(
-            "loginctl enable-linger deploy; for i in $(seq 50); do test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done"
+            "loginctl enable-linger deploy; for i in $(seq 600); do test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done"
         )
         home = host.run("getent passwd deploy | cut -d: -f6", check=True).stdout.strip()
         where = f"{home}/.config/systemd/user"
@@ -473,7 +473,7 @@ class TestTrial:
 
 def until(host: Host, line: str) -> str:
     """Repeat a shell line until it succeeds; returns its output."""
-    return host.run(f"for i in $(seq 100); do {line} && exit; sleep 0.1; done; exit 1", check=True).stdout
+    return host.run(f"for i in $(seq 600); do {line} && exit; sleep 0.1; done; exit 1", check=True).stdout
 
 
 def ancestor(host: Host, pid: int, command: str) -> int:

@@ -431,7 +431,7 @@ class TestManagers:
         yield "rt-user"
         host.run(
             "loginctl disable-linger rt-user; systemctl stop user@$(id -u rt-user); "
-            "for i in $(seq 50); do pgrep -u rt-user >/dev/null || break; sleep 0.1; done; userdel -r rt-user"
+            "for i in $(seq 600); do pgrep -u rt-user >/dev/null || break; sleep 0.1; done; userdel -r rt-user"
         )
 
     def test_of_a_user(self, host: Host, user: str) -> None:

@@ -39,7 +39,7 @@ def service(host: Host, name: str, files: dict[str, str]) -> None:
 
 def until(host: Host, what: str) -> None:
     """Wait until a command of the shell succeeds."""
-    host.run(f"for n in $(seq 150); do {{ {what}; }} && exit; sleep 0.1; done; exit 1", check=True)
+    host.run(f"for n in $(seq 600); do {{ {what}; }} && exit; sleep 0.1; done; exit 1", check=True)
 
 
 def as_units(host: Host, *names: str) -> dict[str, dict[str, t.Any]]:

@@ -81,7 +81,7 @@ def collect(host: Host, logs: dict[str, list[str]]) -> Record:
 
 def wait_for(host: Host, count: int) -> None:
     """Until that many services have been started once."""
-    script = f"for n in $(seq 300); do [ $(ls {s.OUT} | grep -c starts) -ge {count} ] && exit; sleep 0.1; done; ls {s.OUT}; exit 1"
+    script = f"for n in $(seq 600); do [ $(ls {s.OUT} | grep -c starts) -ge {count} ] && exit; sleep 0.1; done; ls {s.OUT}; exit 1"
     host.run(script, check=True)
 
 
@@ -164,7 +164,7 @@ def both(lab: t.Any) -> t.Iterator[Both]:
     for name in needing:
         # Until it has been tried more than once.
         restarts = f"systemctl show --property NRestarts --value {told[name]['units'][0]['name']}"
-        host.run(f"for n in $(seq 300); do [ $({restarts}) -ge 1 ] && exit; sleep 0.1; done; exit 1", check=True)
+        host.run(f"for n in $(seq 600); do [ $({restarts}) -ge 1 ] && exit; sleep 0.1; done; exit 1", check=True)
     alone = collect(host, {})
     host.run(f"systemctl stop '{s.PREFIX}*'", timeout=60)
     yield Both(runit, systemd, alone, told)

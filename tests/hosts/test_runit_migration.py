@@ -28,7 +28,7 @@ def runit(lab: t.Any) -> t.Iterator[NspawnHost]:
     host = lab.fresh("runit")
     host.write("/etc/sv/hello/run", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
     host.run("ln -s /etc/sv/hello /etc/service/hello", check=True)
-    host.run("for i in $(seq 50); do sv status hello | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
+    host.run("for i in $(seq 600); do sv status hello | grep ^run: && exit; sleep 0.2; done; exit 1", check=True)
     yield host
     lab.forget(host)
 

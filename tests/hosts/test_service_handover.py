@@ -74,7 +74,7 @@ class Runit:
                 up.append(name)
             script.append(f"ln -sfn /etc/sv/{name} /etc/service/{name}")
         for name in up:
-            script.append(f"for n in $(seq 100); do sv status {name} | grep -q ^run && break; sleep 0.1; done")
+            script.append(f"for n in $(seq 200); do sv status {name} | grep -q ^run && break; sleep 0.1; done")
         # Long enough for the first snapshot to be of what the script ends in.
         self.host.run("\n".join(script) + "\nsleep 0.5", check=True)
 

@@ -216,7 +216,7 @@ class TestStates:
         host.write(f"{SYSTEM}/un-again.service", "[Service]\nRestart=always\nRestartSec=1h\nExecStart=/bin/false\n")
         # auto-restart-queued comes after the hour.
         waits = "systemctl show un-again -p SubState --value | grep -qx auto-restart"
-        host.run(f"systemctl daemon-reload; systemctl start un-again; for i in $(seq 300); do {waits} && exit; sleep 0.1; done; exit 1", check=True)
+        host.run(f"systemctl daemon-reload; systemctl start un-again; for i in $(seq 600); do {waits} && exit; sleep 0.1; done; exit 1", check=True)
         assert run(host, check=True, name="un-again", state="started")["changed"]
         assert run(host, name="un-again", state="started")["failed"]
         assert converge(host, name="un-again", state="stopped")["changed"]
@@ -610,7 +610,7 @@ class TestScopes:
         host.run("loginctl enable-linger deploy; mkdir -p /home/deploy/.config/systemd/user", check=True)
         host.write("/home/deploy/.config/systemd/user/un-user.service", text, owner="deploy")
         host.run(
-            "chown -R deploy: /home/deploy/.config; for i in $(seq 100); do "
+            "chown -R deploy: /home/deploy/.config; for i in $(seq 600); do "
             "test -S /run/user/$(id -u deploy)/systemd/private && break; sleep 0.1; done; "
             "sudo -u deploy XDG_RUNTIME_DIR=/run/user/$(id -u deploy) systemctl --user daemon-reload",
             check=True,
@@ -621,7 +621,7 @@ class TestScopes:
     def test_user_as_root_and_as_the_user(self, host: Host, user: str) -> None:
         converge(host, name="un-user", scope="user", user=user, state="started", enabled=True)
         # Started is when systemd has forked; the process becomes a sleep after that.
-        host.run("for i in $(seq 300); do pgrep -u deploy -f 'sleep 100000' && exit; sleep 0.1; done; exit 1", check=True)
+        host.run("for i in $(seq 600); do pgrep -u deploy -f 'sleep 100000' && exit; sleep 0.1; done; exit 1", check=True)
         assert host.exists("/home/deploy/.config/systemd/user/default.target.wants/un-user.service")
         own = good(host, name="un-user", scope="user", state="started", enabled=True, remote_user="deploy")
         assert not own["changed"]

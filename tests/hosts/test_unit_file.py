@@ -635,7 +635,7 @@ class TestScopes:
     @pytest.fixture
     def user(self, host: Host) -> t.Iterator[str]:
         host.run("loginctl enable-linger deploy", check=True)
-        host.run("for i in $(seq 100); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1", check=True)
+        host.run("for i in $(seq 600); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1", check=True)
         yield "deploy"
         host.run("loginctl disable-linger deploy; rm -rf /home/deploy/.config/systemd", check=True)
 

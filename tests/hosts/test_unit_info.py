@@ -31,7 +31,7 @@ def units(host: Host) -> t.Iterator[None]:
     )
     # Started is when systemd has forked: until all processes are what they shall be, and the one that fails has failed.
     ready = "pid=$(systemctl show -p MainPID --value ui-run); systemctl is-failed -q ui-bad && grep -qx sleep /proc/$pid/comm && pgrep -x sleep -P $pid"
-    host.run(f"for i in $(seq 300); do {ready} && exit; sleep 0.1; done; exit 1", check=True)
+    host.run(f"for i in $(seq 600); do {ready} && exit; sleep 0.1; done; exit 1", check=True)
     yield
     host.run(
         "systemctl disable -q ui-t@1; systemctl stop 'ui-*'; rm -rf /etc/systemd/system/ui-*; "
