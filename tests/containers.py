@@ -28,12 +28,11 @@ def start(host: Host, name: str, command: t.Sequence[str] = (), options: t.Seque
 
 def stop(host: Host, *names: str) -> None:
     """End containers, without a word to what is in them; what systemd-nspawn then leaves is in the way of the next of that name."""
-    for name in names:
-        left = f"/run/systemd/nspawn/unix-export/{name}"
-        host.run(
-            f"systemctl kill -s KILL {name}; while systemctl is-active -q {name}; do sleep 0.05; done; umount /srv/machines/{name} {left}; "
-            f"rmdir /srv/machines/{name} {left} /run/systemd/nspawn/propagate/{name}"
-        )
+    host.run(
+        f"systemctl kill -s KILL {' '.join(names)}; cd /run/systemd/nspawn; for name in {' '.join(names)}; do "
+        "while systemctl is-active -q $name; do sleep 0.05; done; umount /srv/machines/$name unix-export/$name; "
+        "rmdir /srv/machines/$name unix-export/$name propagate/$name; done"
+    )
 
 
 def leader(host: Host, name: str) -> int:

@@ -138,17 +138,18 @@ def attackers(host: Host, tools: None) -> t.Iterator[None]:
         start(host, name, command, options)
     start(host, "am-liar", shell(f"PYTHONPATH={TOOLS} exec python3 -S {TOOLS}/manager.py {TOOLS}/answers"))
     names = [*ATTACKS, "am-liar"]
-    for name in names:
-        host.run(f"until machinectl show {name} >/dev/null 2>&1; do sleep 0.1; done", check=True)
-    listening = [name for name in names if name not in ("am-nobody", "am-link", "am-child")]
-    for name in listening:
-        host.run(f"until test -S /proc/$(machinectl show -P Leader {name})/root{SOCKET}; do sleep 0.1; done", check=True)
+    there = {"am-nobody": f"-d /proc/$leader/root{Path(SOCKET).parent}", "am-link": f"-L /proc/$leader/root{SOCKET}"}
+    waits = [
+        f"until leader=$(machinectl show -P Leader {name} 2>/dev/null) && test {there.get(name, f'-S /proc/$leader/root{SOCKET}')}; do sleep 0.1; done"
+        for name in names
+    ]
+    host.run("\n".join(waits), check=True)
     yield
     stop(host, *names)
 
 
 def test_none_hides_another_or_is_taken_for_what_it_is_not(host: Host, attackers: None) -> None:
-    result = host.ansible("pidone.systemd.unit_info", {"machine": "*", "timeout": "18s"})
+    result = host.ansible("pidone.systemd.unit_info", {"machine": "*", "timeout": "15s"})
     assert not result["failed"], result["msg"]
     managers = {manager["machine"]: manager for manager in result["managers"]}
     assert set(managers) == {*ATTACKS, "am-liar"}

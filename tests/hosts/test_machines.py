@@ -11,6 +11,7 @@ import pytest
 
 from tests.containers import USERS_OF_ITS_OWN, leader, start, stop
 from tests.hosts.test_documentation import GUIDE, tasks_of_the_guide
+from tests.lab.fixtures import in_full
 from tests.lab.host import Host
 
 pytestmark = pytest.mark.lab_kinds("machines")
@@ -106,6 +107,7 @@ def test_all_of_them(host: Host, containers: list[str]) -> None:
         host.run("systemctl stop mc-vm")
 
 
+@in_full
 @pytest.mark.parametrize("machine", ["mc-web", "*"])
 def test_what_is_wrong_with_the_task(host: Host, containers: list[str], machine: str) -> None:
     """It is told once, whoever finds it."""
@@ -118,6 +120,7 @@ def test_no_such_machine(host: Host, containers: list[str]) -> None:
     assert result["failed"] and "machine: 'mc-none' is no machine that runs; `machinectl list`" in result["msg"], result
 
 
+@in_full
 def test_a_manager_that_executes_itself_anew(host: Host, containers: list[str]) -> None:
     """Its private socket stays, and so does who listens there."""
     host.run(f"{inside(host, 'mc-other')} systemctl daemon-reexec", check=True)
@@ -126,6 +129,7 @@ def test_a_manager_that_executes_itself_anew(host: Host, containers: list[str]) 
     assert "mc-fails.service" in result["manager"]["failed_units"]
 
 
+@in_full
 def test_the_guide(host: Host, containers: list[str]) -> None:
     tasks = tasks_of_the_guide(GUIDE.parent / "guide_managers.rst")
     assert len(tasks) > 2
