@@ -26,7 +26,7 @@ OF_ANSIBLE = {
 # Of these, what AnsibleModule itself adds, and what a result may have for what it means to Ansible.
 OF_ANSIBLE_MODULE = {"changed", "deprecations", "diff", "failed", "invocation", "msg", "warnings"}
 # Those that a module returns for what they mean.
-MEANT = {"run": {"rc", "stderr", "stdout"}}
+MEANT = {"run": {"rc", "stderr", "stdout"}, "unit_info": {"msg"}}
 # What ansible-core 2.19 and later has as `exception` of every failure that brings none.
 _UNAVAILABLE = "(traceback unavailable)"
 

@@ -19,7 +19,9 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.pidone.systemd.plugins.plugin_utils._answers import without_facts
 from ansible_collections.pidone.systemd.plugins.plugin_utils._early import with_early_start
-from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import OLDEST, TooOld, pack
+from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import OLDEST, TooOld
+from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import pack as pack_jeepney
+from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template, pack, unpack
 
 
 class ActionModule(ActionBase):
@@ -34,12 +36,12 @@ class ActionModule(ActionBase):
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         lacking = "Ansible's own Python environment has none to bring"
         try:
-            bundle = pack()
+            bundle = pack_jeepney()
         except TooOld as e:
             bundle, lacking = None, f"the one in Ansible's own Python environment, {e}, is older than {OLDEST}"
         # Ansible sends the options on to its main process, with the place of each text in the playbook: of thousands of names that
         # takes as long as all else that it does with the result.
-        self._task.args = {name: _plain(value) for name, value in self._task.args.items()}
+        self._task.args, self._packed, self._names = pack(self._task.args)
 
         if bundle is None:
             # Said by the module, whose words are what Ansible shows.
@@ -53,11 +55,20 @@ class ActionModule(ActionBase):
             if _is_missing(answer):
                 answer = self._run_module({"wanted": bundle.digest, "zip": bundle.as_text()}, task_vars)
         answer.pop("pidone_jeepney", None)
+        unpack(answer)
 
         result.update(without_facts(self, answer))
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    @classmethod
+    def finalize_task_arg(cls, *given: t.Any) -> t.Any:
+        """An option of ansible-core 2.19 and later: what is no template is what it is, which costs less to find out here."""
+        value = given[1] if len(given) > 1 else None
+        if isinstance(value, (list, dict)) and not has_template(value):
+            return value
+        return super().finalize_task_arg(*given)
 
     def _configure_module(self, module_name: str, *args: t.Any, **options: t.Any) -> t.Any:
         configured = super()._configure_module(module_name, *args, **options)
@@ -67,7 +78,13 @@ class ActionModule(ActionBase):
     def _run_module(
         self, luggage: dict[str, str], task_vars: dict[str, t.Any] | None, in_background: bool = False
     ) -> dict[str, t.Any]:
-        arguments = {**self._task.args, "_jeepney": luggage}
+        arguments = {name: value for name, value in self._task.args.items() if name not in self._names}
+        if self._packed:
+            luggage = {**luggage, "packed": self._packed}
+        if not in_background:
+            # Else it is read by others.
+            luggage = {**luggage, "packs": "yes"}
+        arguments["_jeepney"] = luggage
         with _no_collector():
             return t.cast(
                 "dict[str, t.Any]",
@@ -87,13 +104,6 @@ def _no_collector() -> t.Iterator[None]:
             # The process ends with the task. To look for garbage in all that there is would copy what it shares with Ansible's main process.
             gc.freeze()
             gc.enable()
-
-
-def _plain(value: t.Any) -> t.Any:
-    """A list of texts without what Ansible knows of each; anything else as it is."""
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return [str(each) for each in value]
-    return value
 
 
 def _is_missing(answer: dict[str, t.Any]) -> bool:

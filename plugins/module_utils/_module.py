@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
 
@@ -18,8 +19,33 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
 _AS_DATA = ("services", "definitions")
 _BINARY = ("stdin",)
 
+_TYPES = {"str": str, "bool": bool, "int": int}
 # What ansible-core shows in place of options that have `no_log`.
 _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def _is_as_checked(item: t.Any, spec: t.Mapping[str, t.Any]) -> bool:
+    """Whether suboptions are of the types, and among the choices, that they shall be of: then ansible-core changes nothing."""
+    if type(item) is not dict:
+        return False
+    for name, value in item.items():
+        option = spec.get(name)
+        # What a null comes to is ansible-core's business.
+        if option is None or not _is_of(value, option):
+            return False
+    return all(name in item for name, option in spec.items() if option.get("required"))
+
+
+def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
+    kind, inner = option["type"], option.get("options")
+    if kind == "dict":
+        return _is_as_checked(value, inner) if inner else type(value) is dict
+    if kind == "list":
+        each = {"type": option["elements"], "options": inner}
+        return type(value) is list and all(_is_of(item, each) for item in value)
+    if kind in _TYPES:
+        return type(value) is _TYPES[kind] and ("choices" not in option or value in option["choices"])
+    return bool(kind == "raw") and value is not None
 
 
 class AnsibleModule(_AnsibleModule):
@@ -33,18 +59,24 @@ class AnsibleModule(_AnsibleModule):
     :param hidden: options that may be secret, and whose values are kept out of the log and of `invocation`. With `no_log`
         of the argument spec they would also be masked wherever they occur in the result, which a text such as `y` does
         everywhere. `files.content` is that of each item of the list `files`.
+    :param as_given: options that are lists of many items, in which suboptions that are not given may be missing. Ansible-core takes
+        a while for each item, so those that are as its checks would leave them do not go through these.
     """
 
     params: dict[str, t.Any]
 
-    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), **options: t.Any) -> None:
+    def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), as_given: t.Sequence[str] = (), **options: t.Any) -> None:
         self._hidden = tuple(hidden)
+        self._as_given = tuple(as_given)
+        # Such options, where there is nothing that ansible-core would say of them.
+        self._aside: dict[str, t.Any] = {}
         super().__init__(*args, **options)
+        self.params.update(self._aside)
         self._check_values()
 
     def without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
-        shown = dict(self.params)
+        shown = {**self.params, **self._aside}
         for name in self._hidden:
             option, dot, inner = name.partition(".")
             value = shown.get(option)
@@ -52,7 +84,7 @@ class AnsibleModule(_AnsibleModule):
                 shown[option] = [
                     {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
                 ]
-            elif value is not None:
+            elif value:
                 shown[option] = _NOT_SHOWN
         return shown
 
@@ -74,12 +106,19 @@ class AnsibleModule(_AnsibleModule):
             self._whole = {
                 key: value
                 for key, value in kwargs.items()
-                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations")
+                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
             }
             kwargs.update(dict.fromkeys(self._whole))
         super()._return_formatted(kwargs)
 
     def _record_module_result(self, o: dict[str, t.Any]) -> None:
+        if "packs" in luggage and self._whole:
+            try:
+                super()._record_module_result({**o, "pidone_packed": json.dumps(self._whole)})
+                return
+            except (TypeError, ValueError):
+                # Something that ansible-core makes a text of.
+                pass
         super()._record_module_result({**o, **self._whole})
 
     def _check_values(self) -> None:
@@ -98,7 +137,14 @@ class AnsibleModule(_AnsibleModule):
         super()._load_params()
         sent = self.params.pop("_jeepney", None)
         if isinstance(sent, dict):
+            packed = sent.pop("packed", None)
+            if isinstance(packed, str):
+                self.params.update(json.loads(packed))
             luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
+        for name in self._as_given:
+            items, spec = self.params.get(name), self.argument_spec[name]["options"]
+            if isinstance(items, list) and all(_is_as_checked(item, spec) for item in items):
+                self._aside[name] = self.params.pop(name)
 
     def run_command(self, args: t.Any, **options: t.Any) -> t.Any:
         # Called by ansible-core's functions on files, as for lsattr(1). Where root acts as a user, a child would keep root's

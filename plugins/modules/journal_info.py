@@ -38,7 +38,13 @@ options:
     type: str
   invocation:
     description:
-      - Only entries of this invocation of a unit, given as 32 hexadecimal digits.
+      - Only entries of one invocation of a unit. V(0) is the last one, V(-1) the one before it, as C(journalctl --invocation) counts them from
+        systemd 257 on, on every version. The unit has to be named in O(unit) then, one and no pattern. With O(boot) only invocations
+        of that boot count.
+      - The last one is what systemd knows of the unit, even when it has said nothing yet, and, of a unit that systemd has forgotten, the
+        last one of which the journal tells. The ones before are those of which the journal tells. Where there is none, nothing is returned, with a
+        warning.
+      - Also the ID of an invocation, which is 32 hexadecimal digits.
       - What a process wrote in its last moment is often stored after systemd has forgotten to which invocation its unit belonged.
         Such entries bear the name of the unit alone. They are returned too, as far as they were stored within five seconds
         around the end of this invocation, and not before the end of the one before it nor after the next one began.
@@ -82,10 +88,17 @@ options:
     type: list
     elements: str
     default: []
+  after_cursor:
+    description:
+      - Only entries after this place in the journal, which is the RV(cursor) that an earlier task returned. So every entry is read once,
+        however many tasks read one after another, and whatever is written meanwhile.
+      - With it, O(lines) are the first entries after that place, and the next task goes on behind them.
+      - Excludes O(since).
+    type: str
   lines:
     description:
-      - At most how many entries to return, the last ones. V(0) returns all, of which there must be no more than 16 MiB as C(journalctl) prints
-        them; the task fails otherwise, and says so.
+      - At most how many entries to return, the last ones, or the first ones with O(after_cursor). V(0) returns all, of which there must be
+        no more than 16 MiB as C(journalctl) prints them; the task fails otherwise, and says so.
     type: int
     default: 100
   directory:
@@ -119,6 +132,46 @@ EXAMPLES = r"""
   pidone.systemd.journal_info:
     invocation: "{{ result.failures[0].invocation_id }}"
     lines: 0
+
+- name: What the last invocation of a service said
+  pidone.systemd.journal_info:
+    unit: nginx
+    invocation: "0"
+
+- name: And the one before it, as that is what crashed
+  pidone.systemd.journal_info:
+    unit: nginx
+    invocation: "-1"
+    priority: warning
+
+# Polling: the first task notes where the journal ends, and each later one goes on where the one before it has ended.
+- name: Where the journal ends before the deployment
+  pidone.systemd.journal_info:
+    unit: app
+    lines: 1
+  register: journal
+
+- name: Deploy
+  ansible.builtin.include_role:
+    name: app
+
+- name: Wait until it says that it is ready
+  pidone.systemd.journal_info:
+    unit: app
+    after_cursor: "{{ journal.cursor }}"
+    grep: ready to serve
+  register: ready
+  until: ready.entries | length > 0
+  retries: 30
+  delay: 1
+
+- name: Whatever it has complained of since then
+  pidone.systemd.journal_info:
+    unit: app
+    after_cursor: "{{ ready.cursor }}"
+    priority: warning
+    lines: 0
+  register: complaints
 
 - name: Who logged in today
   pidone.systemd.journal_info:
@@ -168,6 +221,20 @@ entries:
       description: The fields that were asked for, under their own names, as far as the entry has them.
       type: dict
       returned: when O(fields) are asked for
+cursor:
+  description:
+    - The place in the journal behind the last of RV(entries), for O(after_cursor) of a later task. Where there are no entries, O(after_cursor) itself
+      or, without it, the end of the journal.
+    - It is of this host's journal, and stays good over reboots. Where entries behind it have been removed since, as by
+      C(journalctl --vacuum-time), reading goes on with the oldest that there is.
+    - V(null) where the journal is empty or cannot be read.
+  returned: success
+  type: str
+  sample: s=739ad463348b4ceca5a9e69c95a3c93f;i=4ece7;b=6c7c6013a26343b29e964691ff25d04c;m=4fc72436e;t=4c508a72423d9;x=d3e5610681098c10
+invocation_id:
+  description: The ID of the invocation whose entries they are; V(null) where there is no such invocation.
+  returned: when O(invocation) is given
+  type: str
 """
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
@@ -192,6 +259,7 @@ def main() -> None:
             "match": {"type": "dict"},
             "grep": {"type": "str"},
             "fields": {"type": "list", "elements": "str", "default": []},
+            "after_cursor": {"type": "str"},
             "lines": {"type": "int", "default": 100},
             "directory": {"type": "path"},
             "timeout": {"type": "str", "default": "1min"},

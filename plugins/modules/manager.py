@@ -13,8 +13,8 @@ version_added: 1.0.0
 author:
   - pidone.systemd contributors (!UNKNOWN)
 description:
-  - Sets what is booted into, the environment of services, and how the manager logs; makes it read its files again or replace its own process; and isolates
-    a target. Each of them only where there is need.
+  - Sets what is booted into, the environment of services, and how the manager logs; has all units be enabled as presets say; cancels jobs; makes the manager
+    read its files again or replace its own process; and isolates a target. Each of them only where there is need.
 extends_documentation_fragment:
   - pidone.systemd.attributes
   - pidone.systemd.scope
@@ -62,6 +62,21 @@ options:
       - Where the manager logs to, until it is started anew.
     type: str
     choices: [console, journal, kmsg, journal-or-kmsg, auto, 'null']
+  preset_all:
+    description:
+      - Enable and disable all units as the preset files of the host say (C(systemctl preset-all)), or only one of the two. Those that are so already are left
+        alone, and so are masked units and those that are only linked.
+      - Units that another one names in C(Also=) are enabled together with it, whatever the presets say of themselves.
+      - Of single units, that is O(pidone.systemd.unit#module:preset).
+    type: str
+    choices: [full, enable-only, disable-only]
+  cancel_jobs:
+    description:
+      - Take the jobs of these units out of the queue, before anything else is done (C(systemctl cancel)). Names of units, patterns such as V(app@*.service),
+        V(*) for all jobs, or numbers of jobs as M(pidone.systemd.manager_info) and M(pidone.systemd.unit) return them.
+      - Where there is no such job, nothing is done. What a job has begun to do is stopped, and there is no way back.
+    type: list
+    elements: str
   isolate:
     description:
       - Start this unit and stop everything it does not need, such as V(rescue.target). Nothing is done where it is active already.
@@ -95,6 +110,15 @@ EXAMPLES = r"""
   pidone.systemd.manager:
     reexec: true
 
+- name: Nothing waits for the job of a service that hangs
+  pidone.systemd.manager:
+    cancel_jobs: [migrate-database.service]
+
+- name: An image has those units enabled that its preset files name
+  pidone.systemd.manager:
+    preset_all: full
+    root: /srv/image
+
 - name: What an image boots into
   pidone.systemd.manager:
     default_target: graphical.target
@@ -114,6 +138,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  #
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.presets import MODES
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import (
     LOG_LEVELS,
     LOG_TARGETS,
@@ -130,6 +155,8 @@ def main() -> None:
             "environment": {"type": "dict"},
             "log_level": {"type": "str", "choices": LOG_LEVELS},
             "log_target": {"type": "str", "choices": LOG_TARGETS},
+            "preset_all": {"type": "str", "choices": MODES},
+            "cancel_jobs": {"type": "list", "elements": "str"},
             "isolate": {"type": "str"},
             "timeout": {"type": "str", "default": "5min"},
             **SCOPE_ARGUMENTS,

@@ -13,7 +13,8 @@ version_added: 1.0.0
 author:
   - pidone.systemd contributors (!UNKNOWN)
 description:
-  - Starts, stops, restarts, reloads, enables, disables, masks, unmasks and presets units, all units of a task at once, over systemd's own D-Bus interface.
+  - Starts, stops, restarts, reloads, freezes, thaws, enables, disables, masks, unmasks and presets units, all units of a task at once, over systemd's own
+    D-Bus interface.
   - Waits for the jobs it starts and then looks at what the units really are. A service that was started and died is a failure, told with its exit status
     and the log of that very invocation.
   - What belongs together in one task happens in the right order, whatever the order of the options. A unit is unmasked before it is enabled, systemd reads
@@ -31,6 +32,7 @@ attributes:
     details:
       - A unit that does not exist is taken for one that an earlier task of the play would have created, with a warning. With the states V(try_restarted)
         and V(try_reload_or_restarted) it is taken for one that runs by then.
+      - With V(frozen), a unit that does not run is taken for one that an earlier task would have started, with a warning.
   diff_mode:
     support: full
   idempotent:
@@ -57,8 +59,13 @@ options:
       - V(try_restarted) restarts a unit that is running, and leaves others alone.
       - V(reload_or_restarted) reloads a unit that can reload and restarts it otherwise; one that is not running is started.
       - V(try_reload_or_restarted) does the same to a unit that is running, and leaves others alone.
+      - V(frozen) freezes all processes of a unit that runs, so that none of them does anything before it is thawed, and V(thawed) has them go on
+        (C(systemctl freeze), C(systemctl thaw)). A unit that is so already is left alone. To freeze a unit that does not run is an error, and so is
+        to freeze one that the task itself runs in, such as C(user.slice). With O(rollback), a unit that was frozen is thawed again, and the other way
+        round.
+      - To stop or restart a frozen unit, systemd 252 thaws it, while later versions refuse. Thaw it in a task before that.
     type: str
-    choices: [started, stopped, restarted, reloaded, try_restarted, reload_or_restarted, try_reload_or_restarted]
+    choices: [started, stopped, restarted, reloaded, try_restarted, reload_or_restarted, try_reload_or_restarted, frozen, thawed]
   enabled:
     description:
       - Whether the unit is started by the units named in the C([Install]) section of its file, usually at boot.
@@ -89,9 +96,21 @@ options:
       - Cannot be combined with O(enabled).
     type: bool
     default: false
+  add_wants:
+    description:
+      - Units that shall want these units, and so start them when they are started (C(systemctl add-wants)), whatever the C([Install]) section says. C(.target)
+        is added where there is no suffix.
+      - A unit that is wanted already, by whatever link, is left alone. O(enabled=false) removes these links together with all others.
+    type: list
+    elements: str
+  add_requires:
+    description:
+      - The same for units that shall require these units, and so fail together with them (C(systemctl add-requires)).
+    type: list
+    elements: str
   runtime:
     description:
-      - Make links for O(enabled), O(masked) and O(preset) below C(/run) only, so that they are gone at the next boot.
+      - Make links for O(enabled), O(masked), O(preset), O(add_wants) and O(add_requires) below C(/run) only, so that they are gone at the next boot.
     type: bool
     default: false
   force:
@@ -186,6 +205,22 @@ EXAMPLES = r"""
     enabled: true
     state: started
 
+- name: No process of the batch service does anything while the backup runs
+  pidone.systemd.unit:
+    name: batch.service
+    state: frozen
+
+- name: It goes on where it was
+  pidone.systemd.unit:
+    name: batch.service
+    state: thawed
+
+- name: The agent of a package without an [Install] section is started at boot
+  pidone.systemd.unit:
+    name: agent.service
+    add_wants: [multi-user.target]
+    state: started
+
 - name: Start a slow migration and follow it elsewhere
   pidone.systemd.unit:
     name: migrate-database.service
@@ -247,12 +282,12 @@ units:
     unit_file_state:
       description: Its enablement as systemd tells it; empty where there is no unit file.
       type: str
-      returned: when O(enabled), O(masked) or O(preset) was asked for
+      returned: when O(enabled), O(masked), O(preset), O(add_wants) or O(add_requires) was asked for
       sample: enabled
     enabled:
       description: Whether it is enabled, for good or until the reboot.
       type: bool
-      returned: when O(enabled), O(masked) or O(preset) was asked for
+      returned: when O(enabled), O(masked), O(preset), O(add_wants) or O(add_requires) was asked for
     before:
       description: What it was, in words.
       type: str
@@ -454,10 +489,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True, "aliases": ["names", "unit", "units"]},
-            "state": {"type": "str", "choices": list(JOB_TYPES)},
+            "state": {"type": "str", "choices": [*JOB_TYPES, "frozen", "thawed"]},
             "enabled": {"type": "bool"},
             "masked": {"type": "bool"},
             "preset": {"type": "bool", "default": False},
+            "add_wants": {"type": "list", "elements": "str"},
+            "add_requires": {"type": "list", "elements": "str"},
             "runtime": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "reset_failed": {"type": "bool", "default": False},

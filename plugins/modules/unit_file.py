@@ -18,6 +18,8 @@ description:
     an error that names the line, and the old file stays as it is.
   - The file is replaced in one move. Systemd reads its files again once, and only when there is need.
   - What follows from the change is done in the same task if wanted. The unit is enabled and started, or restarted or reloaded if it runs.
+  - It is also restarted or reloaded if wanted when files that others wrote have changed since it was started (O(restart_on), O(reload_on)), so that no
+    handler is needed and no restart is lost.
   - A file that already means what is wanted is left alone, however it is formatted. The same meaning is the same directives with the same values in the same
     order in each section. Blank lines, blanks around C(=), continuation lines, the order of the sections and repeated section headers make no difference.
     Comments make none with O(sections). With O(content) a file that differs in comments only is written anew, but nothing is restarted for it.
@@ -65,9 +67,20 @@ options:
         O(on_change=nothing)
         is given, and removes the links that enable it or give it other names. If there is one, the unit falls back to that and O(on_change) applies.
         Instances of a template that have a file of their own are left as they are.
+      - V(linked) makes a link to O(src), a unit file that is elsewhere (C(systemctl link)). Everything else is as with V(present), except that what the file
+        says is the business of whoever writes it. O(on_change) applies when the link leads elsewhere, and when the file was changed after the unit was
+        started. A link that leads elsewhere is replaced, and V(absent) removes it.
+      - V(reverted) makes of the unit what its package has (C(systemctl revert)). All its drop-ins go, those of M(pidone.systemd.resource_control) included,
+        and if a package has the unit, so do a file, link or mask in the place of the package's file. A unit that no package has keeps its file. Unlike
+        C(systemctl revert), it leaves the links that enable the unit.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, linked, reverted]
     default: present
+  src:
+    description:
+      - Path on the host of the unit file that is linked, in the tree with O(root). Required with O(state=linked).
+      - Systemd needs it at boot, so it should not be on a file system that is mounted later.
+    type: path
   sections:
     description:
       - The file as sections, each a mapping of directives to values, written in the given order.
@@ -143,6 +156,76 @@ options:
         what the file said before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
     type: str
     choices: [restart, reload, reload_or_restart, nothing]
+  restart_on:
+    description:
+      - What makes the unit restart, if it runs, when it has changed since the unit was started last.
+      - What begins with C(/) is the path of a file, whose content counts, such as a configuration file that another task writes. With O(scope=user) it
+        may begin with C(~/), for the user's home directory. One that is not there counts as another one than any that is.
+      - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
+        place of another is a change. Their order is of no account, and one that is only added or left out is none.
+      - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.
+      - For a template these are all its instances that run, for a prefix all such units. It needs neither O(started) nor O(on_change), and with O(root),
+        O(scope=global) and O(state=absent) nothing comes of it.
+    type: list
+    elements: str
+    default: []
+  reload_on:
+    description:
+      - As O(restart_on), but the unit is made to read its configuration again.
+      - It is an error for a unit that cannot reload. Where a restart is due as well, it is only restarted.
+    type: list
+    elements: str
+    default: []
+  probe:
+    description:
+      - What the unit has to answer once it was started, restarted or reloaded, and has settled, for the task to succeed. It is tried again and
+        again until it answers, or its time is over. Units are probed side by side.
+      - One try of O(probe.tcp), O(probe.http) and O(probe.socket) takes at most 10 seconds, however the other side
+        behaves. One of O(probe.command) may take all the time.
+      - C(%i) in it stands for what stands after the C(@) in the unit's name.
+      - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
+      - A unit that was left alone is not probed, unless an earlier task, without O(rollback), had started it and not found it well. That one is
+        probed again.
+    type: dict
+    suboptions:
+      command:
+        description:
+          - A program and its arguments, as a list, or as text that is split as a shell does. It has to exit with status 0. No shell is involved.
+          - It runs as root, or as the user with O(scope=user). What it leaves running in its process group ends with it.
+        type: raw
+      tcp:
+        description:
+          - A port on C(127.0.0.1), or a host and a port such as V(db.example.com:5432), that has to accept a connection.
+        type: str
+      http:
+        description:
+          - A URL that has to be answered with one of O(probe.status). Redirects are not followed, and what comes with the answer is not
+            read.
+        type: str
+      socket:
+        description:
+          - Path of a socket that has to accept a connection.
+        type: str
+      status:
+        description:
+          - Status codes that O(probe.http) may be answered with. By default those from 200 to 399.
+        type: list
+        elements: int
+      validate_certs:
+        description:
+          - Whether the certificate of a web server has to be a good one.
+        type: bool
+        default: true
+      timeout:
+        description:
+          - How long it may take until the unit answers, as a time span. It is counted from its first try on.
+        type: str
+        default: 30s
+      interval:
+        description:
+          - How long to wait between two tries, as a time span.
+        type: str
+        default: 500ms
   daemon_reload:
     description:
       - Whether systemd reads its files again after the change and before anything is started, once.
@@ -227,6 +310,27 @@ EXAMPLES = r"""
       Service: {LimitNOFILE: 65536}
     on_change: restart
 
+- name: A configuration file that a service reads when it starts
+  ansible.builtin.template:
+    src: app.conf.j2
+    dest: /etc/app/app.conf
+    mode: '0640'
+
+- name: Restarted when it or the version has changed, also by an earlier play that was interrupted before it could; and it answers
+  pidone.systemd.unit_file:
+    name: app.service
+    sections:
+      Service: {ExecStart: /opt/app/bin/server --config /etc/app/app.conf}
+      Install: {WantedBy: multi-user.target}
+    activate: true
+    restart_on:
+      - /etc/app/app.conf
+      - "{{ app_version }}"
+    probe:
+      http: http://127.0.0.1:8080/health
+      timeout: 1min
+    rollback: true
+
 - name: Another command for a service of the distribution; the empty item resets the old one
   pidone.systemd.unit_file:
     name: redis-server.service
@@ -260,12 +364,25 @@ EXAMPLES = r"""
     content: "{{ lookup('ansible.builtin.file', 'firstboot.service') }}"
     enabled: true
 
+- name: The unit file of a release, where the release is
+  pidone.systemd.unit_file:
+    name: app.service
+    state: linked
+    src: "/opt/app/{{ app_release }}/app.service"
+    activate: true
+
+- name: Whatever was changed about the web server, it is as its package has it
+  pidone.systemd.unit_file:
+    name: nginx.service
+    state: reverted
+    on_change: restart
+
 - name: The service is gone, stopped and disabled first
   pidone.systemd.unit_file:
     name: app.service
     state: absent
 
-- name: The web server is as its package has it
+- name: The web server is without that drop-in
   pidone.systemd.unit_file:
     name: nginx.service
     dropin: 10-app
@@ -365,6 +482,11 @@ units:
       type: str
       returned: changed
       sample: active, enabled
+    why:
+      description: What the unit was restarted or reloaded for. Paths, and V(restart_on) or V(reload_on) for texts.
+      type: list
+      elements: str
+      returned: when it was
     job:
       description: The job it got, with its C(id), C(type) and C(result).
       type: dict
@@ -379,6 +501,10 @@ failures:
   returned: when units failed
   type: list
   elements: dict
+probe:
+  description: The probe that failed, with the C(unit), the C(probe), the C(problem) and the number of C(tries).
+  returned: when a probe failed
+  type: dict
 rolled_back:
   description: What was put back.
   returned: when O(rollback=true) and something failed
@@ -388,8 +514,10 @@ rolled_back:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import PROBE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import TRIGGER_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import converge
 
 
@@ -398,7 +526,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True, "aliases": ["unit"]},
             "dropin": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "linked", "reverted"], "default": "present"},
+            "src": {"type": "path"},
             "sections": {"type": "dict"},
             "content": {"type": "str"},
             "runtime": {"type": "bool", "default": False},
@@ -407,6 +536,8 @@ def main() -> None:
             "enabled": {"type": "bool"},
             "started": {"type": "bool"},
             "on_change": {"type": "str", "choices": ["restart", "reload", "reload_or_restart", "nothing"]},
+            **TRIGGER_ARGUMENTS,
+            "probe": {"type": "dict", "options": PROBE_ARGUMENTS},
             "daemon_reload": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
             "timeout": {"type": "str", "default": "5min"},
             "settle": {"type": "str", "default": "200ms"},
@@ -418,6 +549,7 @@ def main() -> None:
         mutually_exclusive=[("sections", "content")],
         add_file_common_args=True,
         supports_check_mode=True,
+        hidden=("restart_on", "reload_on", "probe"),
     )
     run(module, converge)
 

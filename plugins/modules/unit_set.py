@@ -58,6 +58,7 @@ options:
   units:
     description:
       - The units of the set, each of which may be there already, from a package for example, or is written by the set.
+      - They are neither logged on the host nor part of C(invocation).
     type: list
     elements: dict
     default: []
@@ -103,13 +104,16 @@ options:
         choices: [started, stopped]
       masked:
         description:
-          - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be.
+          - Whether the unit is masked, see O(pidone.systemd.unit#module:masked). A unit that the set writes a file of cannot be. A mask that the set has
+            made makes way for a file that it is given later, and a file of the set's for a mask. Then the unit is stopped and disabled.
         type: bool
       properties:
         description:
           - Resource limits such as C(MemoryMax), C(CPUQuota) or C(TasksMax), those that M(pidone.systemd.resource_control) knows, with values as
             there (O(pidone.systemd.resource_control#module:properties)).
-          - They are written to a drop-in C(50-properties.conf) of the unit. A unit that runs is told them at once and is not restarted for it.
+          - They are written to a drop-in C(50-properties.conf) of the unit, or, of what stands for many units, C(50-properties-NNN.conf), such that
+            the narrower entry counts. A unit that runs is told them at once and is not restarted for it. Those of a type are in force when its
+            units are started the next time.
           - With C(null) or an empty text, and when they are taken off the list, they are what the unit's other files say.
         type: dict
       on_change:
@@ -125,9 +129,10 @@ options:
       restart_on:
         description:
           - What makes the unit restart, if it runs, when it has changed since the unit was started last.
-          - What begins with C(/) is the path of a file, whose content counts. It may be one of O(files), or one that another task wrote. One that is not there
-            counts as another one than any that is.
-          - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text.
+          - What begins with C(/), or C(~/) with O(scope=user), is the path of a file, whose content counts. It may be one of O(files), a unit file of
+            the set, or one that another task wrote. One that is not there counts as another one than any that is.
+          - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
+            place of another is a change. Their order is of no account, and one that is only added or left out is none.
           - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.
         type: list
         elements: str
@@ -142,15 +147,19 @@ options:
       probe:
         description:
           - What the unit has to answer once it was started, restarted or reloaded, and has settled, for the task to succeed. It is tried again and
-            again until it answers, or its time is over.
+            again until it answers, or its time is over. Units are probed side by side.
+          - One try of O(units[].probe.tcp), O(units[].probe.http) and O(units[].probe.socket) takes at most 10 seconds, however the other side
+            behaves. One of O(units[].probe.command) may take all the time.
           - C(%i) in it stands for what stands after the C(@) in the unit's name.
-          - A unit that was left alone is not probed.
+          - A unit that dies meanwhile fails at once. A C(oneshot) service that has ended well does not, and is probed all the same.
+          - A unit that was left alone is not probed, unless an earlier task, without O(rollback), had started it and not found it well. That one is
+            probed again.
         type: dict
         suboptions:
           command:
             description:
               - A program and its arguments, as a list, or as text that is split as a shell does. It has to exit with status 0. No shell is involved.
-              - It runs as root, or as the user with O(scope=user).
+              - It runs as root, or as the user with O(scope=user). What it leaves running in its process group ends with it.
             type: raw
           tcp:
             description:
@@ -158,7 +167,8 @@ options:
             type: str
           http:
             description:
-              - A URL that has to be answered with one of O(units[].probe.status). Redirects are not followed.
+              - A URL that has to be answered with one of O(units[].probe.status). Redirects are not followed, and what comes with the answer is not
+                read.
             type: str
           socket:
             description:
@@ -176,7 +186,7 @@ options:
             default: true
           timeout:
             description:
-              - How long it may take until the unit answers, as a time span.
+              - How long it may take until the unit answers, as a time span. It is counted from its first try on.
             type: str
             default: 30s
           interval:
@@ -187,10 +197,13 @@ options:
       take_over:
         description:
           - Whether what another set or nobody known has of this unit is taken over, see O(take_over).
+          - A unit of which another set has written the file is taken over with O(units[].sections) or O(units[].content), and a template with all
+            instances that the other set has of it.
         type: bool
   files:
     description:
       - Files that belong to the set and are no unit files, such as environment files and configuration. They are written before any unit is started.
+      - One that is as wanted already, though the set has not written it, is left whose it is. It does not go with the set unless it is taken over.
     type: list
     elements: dict
     default: []
@@ -227,7 +240,9 @@ options:
     description:
       - Whether what the set once wrote and does not list any more is removed. Units whose file it wrote are stopped, links to them removed, and then
         the file. Instances of templates that it once had are stopped and disabled. Of units that others wrote, its drop-ins are removed, its
-        masks, and the links by which it enabled them; they run on.
+        masks, and the links by which it enabled them. They run on, or O(units[].on_change), as it was given last, is done to them because of the
+        drop-ins; limits are told to those that run.
+      - A template cannot be removed while another set has instances of it.
       - A file that somebody has changed since is left as it is, with a warning.
       - V(false) leaves all of it. It still belongs to the set, and a later task may purge it.
     type: bool
@@ -537,7 +552,8 @@ def main() -> None:
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,
-        hidden=("files.content", "units.restart_on", "units.reload_on"),
+        hidden=("files.content", "units"),
+        as_given=("units",),
     )
     run(module, converge)
 

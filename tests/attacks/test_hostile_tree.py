@@ -59,7 +59,11 @@ LINKS: list[tuple[str, dict[str, t.Any]]] = [
     ("manager", {"default_target": "rescue.target"}),
 ]
 
-READ: list[tuple[str, dict[str, t.Any]]] = [("unit_info", {"name": ["at-*"]}), ("timer_info", {"name": ["at-*"]})]
+READ: list[tuple[str, dict[str, t.Any]]] = [
+    ("unit_info", {"name": ["at-*"]}),
+    ("timer_info", {"name": ["at-*"]}),
+    ("security_info", {"name": ["at-*"]}),
+]
 # Of these, each way to the directory of units.
 CIRCLE = [FILES[0], FILES[4], FILES[7], LINKS[2], LINKS[5], *READ]
 

@@ -403,6 +403,7 @@ def test_whatever_is_the_users_is_touched_as_the_user(host: Host, uid: int) -> N
         ("unit", {"name": "au-none*", "allow_empty": True, "enabled": True}, False),
         ("unit", {"name": "au-none", "enabled": True}, True),
         ("unit_info", {"name": ["au-a", "au-*"], "processes": True, "properties": ["all"]}, False),
+        ("unit_info", {"name": ["au-a", "au-bad"], "diagnosis": True, "sockets": True, "listeners": True}, False),
         ("resource_control", {"name": "au-a", "properties": {"TasksMax": 50, "CPUWeight": 20}}, False),
         ("resource_control", {"name": "au-a", "properties": {"TasksMax": 60}, "trial": "200ms"}, False),
         ("resource_control", {"name": "au-a", "properties": {"TasksMax": ""}}, False),
@@ -416,6 +417,7 @@ def test_whatever_is_the_users_is_touched_as_the_user(host: Host, uid: int) -> N
         ("manager", {"environment": {"AU": "1"}, "reexec": True}, False),
         ("manager_info", {}, False),
         ("journal_info", {"unit": ["au-a"], "lines": 3}, False),
+        ("journal_info", {"unit": ["au-a"], "invocation": "-1"}, False),
         ("unit_file", {"name": "au-a", "state": "absent", "dropin": "x"}, False),
         ("unit_file", {"name": "au-a", "state": "absent"}, False),
     ]

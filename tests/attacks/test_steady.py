@@ -26,6 +26,7 @@ _USER = {"scope": "user", "user": "deploy"}
 #: Where only a program can tell: those that look and change nothing, by the beginning of their tasks' names.
 _LOOKS = {
     "journal_info": ("journalctl",),
+    "unit_info, diagnosis": ("journalctl",),
     "security_info": ("systemd-analyze",),
     "credential": ("systemd-creds",),
     "run": ("systemd --dump", "systemd-analyze"),
@@ -50,6 +51,10 @@ _TASKS: dict[str, Task] = {
     "unit_file, tree": ("unit_file", {"name": "st-a.service", "content": _SERVICE, "enabled": True, "root": _TREE}),
     "unit": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True}),
     "unit, preset": ("unit", {"name": ["st-a.service"], "preset": True}),
+    "unit, frozen": ("unit", {"name": ["st-a.service"], "state": "thawed"}),
+    "unit, pulled in": ("unit", {"name": ["st-a.service"], "add_wants": ["rescue.target"]}),
+    "unit_action": ("unit_action", {"name": ["systemd-logind.service"], "log_level": "notice"}),
+    "unit_file, reverted": ("unit_file", {"name": "st-b.service", "state": "reverted"}),
     "unit, masked": ("unit", {"name": ["st-masked.service"], "masked": True}),
     "unit, user": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True, **_USER}),
     "unit, tree": ("unit", {"name": ["st-a.service"], "enabled": True, "root": _TREE}),
@@ -74,6 +79,8 @@ _TASKS: dict[str, Task] = {
     "manager": ("manager", {"environment": {"ST_A": "1", "ST_B": None}, "log_level": "notice", "default_target": "multi-user"}),
     "manager, user": ("manager", {"environment": {"ST_A": "1"}, **_USER}),
     "configuration": ("configuration", {"name": "system", "settings": {"Manager": {"DefaultTimeoutStartSec": "99s"}}, "purge": True}),
+    "needs_restart": ("needs_restart", {}),
+    "needs_restart, user": ("needs_restart", _USER),
     "user_manager": ("user_manager", {"name": ["root", "nosudo"]}),
     "credential": ("credential", {"name": "st", "content": "secret", "unit": "st-a.service"}),
     "tmpfiles": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "purge": "unused"}),
@@ -81,6 +88,29 @@ _TASKS: dict[str, Task] = {
     "tmpfiles, user": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, **_USER}),
     "tmpfiles, tree": ("tmpfiles", {"name": "st", "lines": _LINES, "apply": True, "root": _TREE}),
     "sysusers": ("sysusers", {"name": "st", "lines": [{"type": "u", "name": "st-user"}], "apply": True, "purge": True}),
+    "unit_set": (
+        "unit_set",
+        {
+            "name": "st",
+            "files": [{"path": "/srv/st-env", "content": "A=1\n", "mode": "0600"}],
+            "units": [
+                {
+                    "name": "st-s@.service",
+                    "content": _SERVICE,
+                    "instances": 2,
+                    "enabled": True,
+                    "state": "started",
+                    "restart_on": ["/srv/st-env", "1"],
+                    "properties": {"TasksMax": 77},
+                },
+                {"name": "st-a.service", "dropins": {"20-st": {"Service": {"Nice": "1"}}}, "on_change": "restart"},
+                {"name": "st-s.timer", "sections": {"Timer": {"OnCalendar": "*-12-24 03:00", "Unit": "st-b.service"}}, "state": "started"},
+            ],
+        },
+    ),
+    "unit_set, absent": ("unit_set", {"name": "st-none", "state": "absent"}),
+    "unit_set, user": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _UNIT.format("default"), "state": "started"}], **_USER}),
+    "unit_set, tree": ("unit_set", {"name": "st", "units": [{"name": "st-c.service", "content": _SERVICE, "enabled": True}], "root": _TREE}),
     "run": ("run", {"name": "st-run", "command": ["/bin/sleep", "infinity"], "wait": False}),
     "run, later": ("run", {"name": "st-later", "command": ["/bin/true"], "on_calendar": ["*-12-24 03:00"]}),
     "run, created": ("run", {"command": ["/bin/true"], "creates": "/etc/passwd"}),
@@ -89,8 +119,11 @@ _TASKS: dict[str, Task] = {
 #: Tasks that read only.
 _READ: dict[str, Task] = {
     "journal_info": ("journal_info", {"unit": ["st-a.service"], "lines": 5}),
+    "journal_info, counted": ("journal_info", {"unit": ["st-a.service"], "invocation": "-1"}),
     "manager_info": ("manager_info", {"unit_times": True}),
     "manager_info, user": ("manager_info", _USER),
+    "needs_restart_info": ("needs_restart_info", {}),
+    "needs_restart_info, user": ("needs_restart_info", _USER),
     "security_info": ("security_info", {"name": ["st-a.service"]}),
     "service_handover_info": ("service_handover_info", {"name": ["*"]}),
     "service_import_info": ("service_import_info", {"source": "runit"}),
@@ -98,6 +131,7 @@ _READ: dict[str, Task] = {
     "timer_info, user": ("timer_info", {"name": ["*"], **_USER}),
     "timer_info, tree": ("timer_info", {"name": ["*"], "root": _TREE}),
     "unit_info": ("unit_info", {"name": ["st-*"], "properties": ["MemoryCurrent"], "processes": True}),
+    "unit_info, diagnosis": ("unit_info", {"name": ["st-*", "st-masked.service"], "diagnosis": True, "sockets": True, "listeners": True}),
     "unit_info, user": ("unit_info", {"name": ["st-*"], **_USER}),
 }
 #: On hosts that boot something else, and what does its work on the controller.
@@ -165,14 +199,15 @@ def watched(lab: Lab) -> t.Iterator[Watched]:
     yield found
     host.run(
         "systemctl disable --now st-a.service st-b.timer 'st-*.timer'; systemctl stop 'st-*'; rm -rf /etc/systemd/system/st-* "
-        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-*; "
+        "/etc/systemd/system/*/st-* /etc/systemd/system.control/st-* /run/systemd/system.control/st-* /srv/st-* "
+        "/var/lib/pidone.systemd/sets; "
         "loginctl disable-linger root; systemctl unset-environment ST_A; systemctl log-level info; systemctl daemon-reload"
     )
 
 
 def _undisturbing(name: str, traces: list[str]) -> list[str]:
     """What a task leaves, but for programs that only look."""
-    looks = _LOOKS_AT_TREES if name.endswith(", tree") else _LOOKS.get(name.partition(",")[0], ())
+    looks = _LOOKS_AT_TREES if name.endswith(", tree") else _LOOKS.get(name, _LOOKS.get(name.partition(",")[0], ()))
     return [each for each in traces if not each.startswith(tuple(f"program {look}" for look in looks))]
 
 

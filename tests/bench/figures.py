@@ -32,8 +32,11 @@ _PATIENCE = 75.0  # seconds after which no further round is begun
 
 UNIT = "pidone.systemd.unit"
 UNIT_INFO = "pidone.systemd.unit_info"
+UNIT_SET = "pidone.systemd.unit_set"
 TIMER = "pidone.systemd.timer"
 SERVICE = "ansible.builtin.systemd_service"
+COPY = "ansible.builtin.copy"
+DIRECTORY = "ansible.builtin.file"
 PING = "ansible.builtin.ping"
 RESOURCE_CONTROL = "pidone.systemd.resource_control"
 IMPORT = "pidone.systemd.service_import_info"
@@ -243,6 +246,105 @@ def _ping_against(bench: Bench, name: str, task: dict[str, t.Any], rounds: int) 
     return ping, other
 
 
+_TIER, _TIER_DROPINS = 50, 10
+
+
+def _tier(stem: str) -> tuple[list[str], str, str]:
+    """A tier: names of its units, the text of each of their files, and that of the drop-in that the first ones have."""
+    names = [f"{stem}-{number:02}.service" for number in range(_TIER)]
+    text = f"[Unit]\nDescription=A unit of a tier\n\n[Service]\n{SLEEP}\n\n[Install]\nWantedBy=multi-user.target\n"
+    return names, text, "[Service]\nNice=5\n"
+
+
+def _tier_as_set(stem: str) -> dict[str, t.Any]:
+    """The task that makes a tier as one set."""
+    names, text, dropin = _tier(stem)
+    units: list[dict[str, t.Any]] = [{"name": name, "content": text, "enabled": True, "state": "started"} for name in names]
+    for unit in units[:_TIER_DROPINS]:
+        unit["dropins"] = {"10-nice": dropin}
+    return {"name": "set", UNIT_SET: {"name": stem, "units": units}}
+
+
+def _tier_as_loops(stem: str, reload: bool) -> list[dict[str, t.Any]]:
+    """The tasks that make a tier file by file and unit by unit."""
+    names, text, dropin = _tier(stem)
+    path = "/etc/systemd/system/{{ item }}"
+    return [
+        {"name": "loop", COPY: {"dest": path, "content": text}, "loop": names},
+        {"name": "loop", DIRECTORY: {"path": f"{path}.d", "state": "directory"}, "loop": names[:_TIER_DROPINS]},
+        {"name": "loop", COPY: {"dest": f"{path}.d/10-nice.conf", "content": dropin}, "loop": names[:_TIER_DROPINS]},
+        *([{"name": "reload", SERVICE: {"daemon_reload": True}}] if reload else []),
+        {"name": "loop", SERVICE: {"name": "{{ item }}", "state": "started", "enabled": True}, "loop": names},
+    ]
+
+
+def _no_tiers(bench: Bench) -> None:
+    wipe = (
+        "systemctl stop 'tier-*' && systemctl -q disable $(cd /etc/systemd/system && ls -d tier-*.service 2>/dev/null) 2>/dev/null; "
+        "rm -rf /etc/systemd/system/tier-* /etc/systemd/system/multi-user.target.wants/tier-* /var/lib/pidone.systemd/sets; "
+        "systemctl daemon-reload; systemctl reset-failed"
+    )
+    bench.host.run(wipe, check=True)
+
+
+def tier_50_speedup(bench: Bench) -> Figure:
+    """A tier of 50 unit files, 10 drop-ins, 50 enabled and started units, from nothing: one task, against loops."""
+    loops: list[float] = []
+    sets: list[float] = []
+    begun = time.monotonic()
+    while not loops or (len(loops) < 3 and time.monotonic() - begun < _PATIENCE):
+        # The first task of a module builds its payload on the controller, once for all its tasks and hosts of a run.
+        warm: list[dict[str, t.Any]] = [
+            {"name": "warm up", UNIT_SET: {"name": "tier-none", "state": "absent"}},
+            {"name": "warm up", SERVICE: {"name": "dbus.service", "state": "started"}},
+        ]
+        for number in range(3):
+            _no_tiers(bench)
+            loop = _tier_as_loops("tier-l", True) if number == 1 else []
+            run = bench.playbook([*warm, _tier_as_set("tier-s"), *loop])
+            run.expect("set", changed=True)
+            run.expect("loop", changed=True)
+            sets += run.seconds("set")
+            loops += [sum(run.seconds("loop") + run.seconds("reload"))] if loop else []
+    one, many = median(sets), median(loops)
+    told = f"copy and systemd_service {many:.1f} s, unit_set {one:.2f} s with its watch of 200 ms"
+    return Figure("tier_50_speedup", many / one, "times", "higher", 40, told)
+
+
+def tier_50_steady_speedup(bench: Bench) -> Figure:
+    """The same, already as wanted."""
+    _no_tiers(bench)
+    bench.playbook([_tier_as_set("tier-s"), *_tier_as_loops("tier-l", True)])
+    sets: list[float] = []
+    loops: list[float] = []
+    begun = time.monotonic()
+    while not loops or (len(loops) < 3 and time.monotonic() - begun < _PATIENCE):
+        one = _tier_as_set("tier-s")
+        run = bench.playbook([{"name": "warm up", PING: {}}, one, one, one, *_tier_as_loops("tier-l", False), one, one, one])
+        run.expect("set", changed=False)
+        run.expect("loop", changed=False)
+        sets += run.seconds("set")[1:]
+        loops.append(sum(run.seconds("loop")))
+    _no_tiers(bench)
+    few, many = median(sets), median(loops)
+    told = f"copy and systemd_service {many:.1f} s, unit_set {few:.3f} s"
+    return Figure("tier_50_steady_speedup", many / few, "times", "higher", 80, told)
+
+
+def unit_set_500_s_over_ping(bench: Bench) -> Figure:
+    """A set of 500 units with a file each, already as wanted: the task's duration in a running play, against ping's."""
+    text = f"[Service]\n{NOTHING}\n\n[Install]\nWantedBy=multi-user.target\n"
+    units = [
+        {"name": f"wide-{number:03}.service", "content": text, "enabled": True, "state": "started"} for number in range(500)
+    ]
+    task = {UNIT_SET: {"name": "wide", "units": units}}
+    bench.playbook([{"name": "make", **task}])
+    ping, wide = _ping_against(bench, "set", task, 7)
+    bench.playbook([{"name": "gone", UNIT_SET: {"name": "wide", "state": "absent"}}])
+    told = f"ping {ping:.2f} s, unit_set {wide:.2f} s"
+    return Figure("unit_set_500_s_over_ping", wide / ping, "ratio", "lower", 1, told)
+
+
 def unit_5000_enabled_s_over_ping(bench: Bench) -> Figure:
     """State and enablement of 5,000 units that are as wanted: the task's duration in a running play, against ping's."""
     names = bench.units("huge", 5000, NOTHING, enabled=True, started=True)
@@ -284,6 +386,9 @@ FIGURES: list[t.Callable[[Bench], Figure]] = [
     migration_controller_cpu_s,
     resource_control_100_ms,
     timers_100_over_ping_s,
+    tier_50_speedup,
+    tier_50_steady_speedup,
+    unit_set_500_s_over_ping,
     unit_5000_enabled_s_over_ping,
     unit_info_5000_s_over_ping,
     memory_5000_units_mib,

@@ -29,6 +29,7 @@ UNITS = {
     "ct-a.service": SLEEP,
     "ct-b.service": SLEEP,
     "ct-limited.service": SLEEP,
+    "ct-own.service": "[Service]\nType=exec\nExecStartPre=/bin/cp /bin/sleep %h/ct-own\nExecStart=%h/ct-own infinity\nExecStartPost=/bin/rm %h/ct-own\n",
     "ct-dies.service": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target default.target\n",
     "ct-known.timer": "[Timer]\nOnCalendar=*-12-24 03:00\n[Install]\nWantedBy=timers.target\n",
     "ct-known.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
@@ -40,7 +41,7 @@ MADE = (
 USER, HOME, UID = "deploy", "/home/deploy", 1000
 OF_USER = {"scope": "user", "user": USER}
 AS_USER = f"runuser -u {USER} -- env XDG_RUNTIME_DIR=/run/user/{UID} systemctl --user"
-_STATE = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,MemoryHigh,NeedDaemonReload"
+_STATE = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,DropInPaths,MemoryHigh,NeedDaemonReload,FreezerState"
 _BROKEN_UNIT = {"content": "[Service]\nExecStart=/nope/ct\n"}
 _BROKEN = {"content": "[Service]\nExecStart=/nope/ct\n[Install]\nWantedBy=multi-user.target\n", "verify": "nothing"}
 
@@ -94,7 +95,7 @@ EXAMPLES: dict[str, Example] = {
         {"name": "a/b"},
         undo=[("credential", {"name": "ct", "unit": "ct-a.service", "state": "absent"})],
     ),
-    "journal_info": Example("journal_info", {"unit": ["ct-a.service"], "lines": 5}, {"since": "nonsense"}),
+    "journal_info": Example("journal_info", {"unit": ["ct-a.service"], "invocation": "0", "lines": 5}, {"after_cursor": "nonsense"}),
     "manager": Example(
         "manager",
         {"environment": {"CT_A": "1"}},
@@ -108,6 +109,10 @@ EXAMPLES: dict[str, Example] = {
         undo=[("manager", {"default_target": "graphical.target", "log_level": "info"})],
     ),
     "manager_info": Example("manager_info", {}, {"timeout": "0"}),
+    "needs_restart": Example("needs_restart", {"name": ["ct-*"], "exclude": ["ct-own"]}, {"settle": "soon"}),
+    # It removes what it runs.
+    "needs_restart of what always does": Example("needs_restart", {"name": ["ct-own"]}, {"exclude": ["a/b"]}, steady=False),
+    "needs_restart_info": Example("needs_restart_info", {}, {"timeout": "0"}),
     "resource_control": Example(
         "resource_control",
         {"name": "ct-limited.service", "properties": {"MemoryHigh": "100M", "TasksMax": 50}},
@@ -131,7 +136,7 @@ EXAMPLES: dict[str, Example] = {
         breaks={"command": ["/nope/ct"]},
         steady=False,
     ),
-    "security_info": Example("security_info", {"name": ["ct-a.service"]}, {"name": ["ct/a"]}),
+    "security_info": Example("security_info", {"name": ["ct-a.service"], "threshold": 10}, {"name": ["ct/a"]}),
     "service_handover_info": Example("service_handover_info", {"name": ["ct*"]}, {"exclude": ["a/b"]}),
     "service_import_info": Example("service_import_info", {"source": "runit", "path": "/etc/ct-sv"}, {"path": "/nope"}),
     "sysusers": Example(
@@ -190,6 +195,21 @@ EXAMPLES: dict[str, Example] = {
     "unit that is masked": Example(
         "unit", {"name": "ct-made.service", "masked": True}, {"state": "started"}, undo=[("unit", {"name": "ct-made.service", "masked": False})]
     ),
+    "unit that is frozen": Example(
+        "unit",
+        {"name": "ct-limited.service", "state": "frozen"},
+        {"name": "ct@.service"},
+        undo=[("unit", {"name": "ct-limited.service", "state": "thawed"})],
+    ),
+    "unit that others pull in": Example(
+        "unit",
+        {"name": "ct-known.timer", "add_wants": ["basic.target"]},
+        {"add_wants": ["a@.target"]},
+        undo=[("unit", {"name": "ct-known.timer", "enabled": False})],
+    ),
+    "unit_action": Example(
+        "unit_action", {"name": "ct-limited.service", "signal": "SIGWINCH"}, {"signal": "SIGNONE"}, steady=False
+    ),
     "unit_file": Example(
         "unit_file",
         {"name": "ct-file.service", "content": SLEEP, "activate": True},
@@ -203,7 +223,21 @@ EXAMPLES: dict[str, Example] = {
         {"sections": {"Service": {"Nicee": 5}}},
         undo=[("unit_file", {"name": "ct-a.service", "dropin": "ct", "state": "absent"})],
     ),
-    "unit_info": Example("unit_info", {"name": ["ct-a.service", "ct-none.service"]}, {"properties": ["Nonsense"]}),
+    "unit_file that is reverted": Example(
+        "unit_file", {"name": "ct-b.service", "state": "reverted"}, {"content": SLEEP}
+    ),
+    "unit_file that is restarted for more": Example(
+        "unit_file",
+        {"name": "ct-watch.service", "content": SLEEP, "started": True, "restart_on": ["/etc/hostname", "1"], "probe": {"command": "true"}},
+        {"probe": {"tcp": "none"}},
+        undo=[("unit_file", {"name": "ct-watch.service", "state": "absent"})],
+        breaks={"probe": {"command": "false", "timeout": "200ms", "interval": "50ms"}, "rollback": True},
+    ),
+    "unit_info": Example(
+        "unit_info",
+        {"name": ["ct-a.service", "ct-none.service", "*.socket"], "diagnosis": True, "sockets": True, "listeners": True},
+        {"properties": ["Nonsense"]},
+    ),
     "unit_set": Example(
         "unit_set",
         {
@@ -266,7 +300,7 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
     host.run(
         f"chown -R {USER}: {HOME}/.config; for i in $(seq 600); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
         f"systemctl set-default graphical.target; systemctl daemon-reload; {AS_USER} daemon-reload; "
-        f"systemctl start ct-limited; {AS_USER} start ct-limited",
+        f"systemctl start ct-limited ct-own; {AS_USER} start ct-limited ct-own",
         check=True,
     )
     with ModulesOnHost(host) as found:

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from tests.lab.fixtures import every_version
 from tests.lab.host import Host
 
 
@@ -99,10 +100,55 @@ def test_units_of_another_user(host: Host) -> None:
     host.run("loginctl disable-linger deploy")
 
 
+@every_version
+def test_on_from_where_the_last_task_ended(host: Host) -> None:
+    """Versions before 257 leave out an entry after a cursor that is none of those asked for."""
+    host.run("for i in 1 2; do logger -t jc-a a$i; logger -t jc-b b$i; done; journalctl --sync", check=True)
+    first = host.ansible("pidone.systemd.journal_info", {"identifier": ["jc-a"], "lines": 1})
+    assert [entry["message"] for entry in first["entries"]] == ["a2"]
+    assert messages(host, identifier=["jc-b"], after_cursor=first["cursor"]) == ["b2"]
+    assert messages(host, identifier=["jc-a"], after_cursor=first["cursor"]) == []
+    host.run("for i in 3 4 5; do logger -t jc-a a$i; done; journalctl --sync", check=True)
+    cursor, read = first["cursor"], []
+    for _task in range(4):
+        result = host.ansible("pidone.systemd.journal_info", {"identifier": ["jc-a"], "after_cursor": cursor, "lines": 2})
+        read.append([entry["message"] for entry in result["entries"]])
+        cursor = result["cursor"]
+    assert read == [["a3", "a4"], ["a5"], [], []]
+    # Nothing there yet, and from then on.
+    none = host.ansible("pidone.systemd.journal_info", {"identifier": ["jc-c"]})
+    host.run("logger -t jc-c first; journalctl --sync", check=True)
+    assert messages(host, identifier=["jc-c"], after_cursor=none["cursor"]) == ["first"]
+
+
+@every_version
+def test_the_last_invocation_and_the_ones_before(host: Host) -> None:
+    host.write("/run/systemd/system/jl-app.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo run $$INVOCATION_ID'\n")
+    host.run("systemctl daemon-reload; for i in 1 2 3; do systemctl start jl-app; done; journalctl --sync", check=True)
+    ran = [line.split()[-1] for line in host.run("journalctl -u jl-app -o cat", check=True).stdout.splitlines() if line.startswith("run ")]
+    assert len(ran) == 3
+    # A unit that has ended well systemd has forgotten; one that is up it knows.
+    for back, expected in (("0", ran[2]), ("-1", ran[1]), ("-2", ran[0])):
+        result = host.ansible("pidone.systemd.journal_info", {"unit": "jl-app", "invocation": back})
+        assert result["invocation_id"] == expected
+        assert [entry["message"] for entry in result["entries"] if entry["identifier"] == "sh"] == [f"run {expected}"]
+    beyond = host.ansible("pidone.systemd.journal_info", {"unit": "jl-app", "invocation": "-3"})
+    assert (beyond["entries"], beyond["invocation_id"]) == ([], None) and "3 of it are known" in beyond["warnings"][0]
+    host.write("/run/systemd/system/jl-app.service", "[Service]\nLogLevelMax=emerg\nExecStart=/bin/sleep 1000\n")
+    host.run("systemctl daemon-reload; systemctl start jl-app", check=True)
+    silent = host.ansible("pidone.systemd.journal_info", {"unit": "jl-app", "invocation": 0})
+    known = host.run("systemctl show jl-app -p InvocationID --value", check=True).stdout
+    host.run("systemctl stop jl-app; rm /run/systemd/system/jl-app.service; systemctl daemon-reload", check=True)
+    # Version 247 tells all the same that it was started.
+    said = [entry for entry in silent["entries"] if entry["identifier"] != "systemd"]
+    assert (silent["invocation_id"], said) == (known.strip(), []), "it runs, and has said nothing"
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
         ({"invocation": "xyz"}, ["invocation:", "xyz", "32"]),
+        ({"after_cursor": "nonsense"}, ["after_cursor:", "nonsense", "an earlier task"]),
         ({"since": "no such time"}, ["since:", "no such time"]),
         ({"unit": "a/b"}, ["unit:", "slash"]),
         ({"match": {"lower": "x"}}, ["match:", "lower"]),

@@ -86,6 +86,40 @@ def test_bad_input(host: Host, args: dict[str, t.Any], words: list[str]) -> None
 
 
 @pytest.mark.usefixtures("services")
+def test_files_that_are_not_installed(host: Host) -> None:
+    """As they are assessed once they are installed; nothing of them is run, and systemd hears nothing of them."""
+    told = {unit["name"]: unit["exposure"] for unit in units(host, name=["si-open", "si-shut"])}
+    run = "".join(f"{kind}=/bin/touch /run/si-ran\n" for kind in ("ExecCondition", "ExecStartPre", "ExecStart", "ExecReload", "ExecStop"))
+    host.run("mkdir -p /srv/si/si-shut.service.d /srv/si/etc/systemd/system; cp /etc/systemd/system/si-open.service /srv/si", check=True)
+    for path in ("/srv/si/si-shut.service", "/srv/si/etc/systemd/system/si-t@.service"):
+        host.write(path, f"[Unit]\nRequires=si-none.service\n[Service]\n{run}")
+    confined = host.read("/etc/systemd/system/si-shut.service").partition("1008\n")[2]
+    host.write("/srv/si/si-shut.service.d/confined.conf", f"[Service]\n{confined}")
+    host.write("/srv/si/policy.json", '{"PrivateNetwork": {"weight": 100000, "range": 1}}')
+    host.run("mv /etc/systemd/system/si-shut.service /etc/systemd/system/si-open.service /run", check=True)
+    try:
+        asked = {"path": ["/srv/si/si-open.service", "/srv/si/si-shut.service"]}
+        result = host.ansible("pidone.systemd.security_info", asked)
+        if host.kind.name == "bullseye":
+            assert result["failed"] and "path: needs systemd 250 or later, and this host has systemd 247" in result["msg"]
+            refused = host.ansible("pidone.systemd.security_info", {"name": "ssh", "security_policy": "/srv/si/policy.json"})
+            assert refused["failed"] and "security_policy: needs systemd 250" in refused["msg"]
+            return
+        alone = {unit["name"]: unit["exposure"] for unit in result["units"]}
+        # Of what only shows once it is loaded, systemd-analyze tells a few tenths less.
+        assert {name: abs(exposure - told[name]) < 0.3 for name, exposure in alone.items()} == dict.fromkeys(told, True)
+        over = host.ansible("pidone.systemd.security_info", {**asked, "threshold": alone["si-shut.service"]})
+        assert over["failed"] and over["above_threshold"] == ["si-open.service"] and "1 of 2 services" in over["msg"]
+        with_policy = {unit["name"]: unit["exposure"] for unit in units(host, **asked, security_policy="/srv/si/policy.json")}
+        assert with_policy["si-open.service"] > alone["si-open.service"] and with_policy["si-shut.service"] < alone["si-shut.service"] - 2
+        (instance,) = units(host, root="/srv/si", name="si-t@1")
+        assert (instance["name"], instance["path"]) == ("si-t@1.service", "/srv/si/etc/systemd/system/si-t@.service")
+        assert host.run("ls /run/si-ran; systemctl list-units --all --no-legend 'si-t@*' 'si-none*'").stdout == ""
+    finally:
+        host.run("mv /run/si-*.service /etc/systemd/system; rm -rf /srv/si; systemctl daemon-reload")
+
+
+@pytest.mark.usefixtures("services")
 def test_check_mode_before_a_unit_is_made(host: Host) -> None:
     result = host.ansible("pidone.systemd.security_info", {"name": ["si-later", "si-open"]}, check=True)
     assert not result["failed"], result["msg"]

@@ -80,6 +80,14 @@ def unit(host: Host, request: pytest.FixtureRequest) -> t.Iterator[str]:
     )
 
 
+@pytest.fixture
+def user(host: Host) -> t.Iterator[str]:
+    host.run("loginctl enable-linger deploy", check=True)
+    host.run("for i in $(seq 600); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1", check=True)
+    yield "deploy"
+    host.run("loginctl disable-linger deploy; rm -rf /home/deploy/.config/systemd", check=True)
+
+
 class TestWriting:
     def test_template_from_sections(self, host: Host, unit: str) -> None:
         sections = {
@@ -404,6 +412,90 @@ class TestActivation:
         assert reloads(host) == count + 2
 
 
+class TestRestartedForMore:
+    def test_what_others_write(self, host: Host, unit: str) -> None:
+        """Each change is one restart, whoever made it and whenever; none is lost, and none is made twice."""
+        conf = f"/etc/systemd/system/{unit}.conf"
+        args: dict[str, t.Any] = {"name": unit, "sections": service(), "restart_on": [conf, "version 1"]}
+        converge(host, started=True, **args)
+        began = invocation(host, f"{unit}.service")
+
+        def restarted(why: list[str] | None, **more: t.Any) -> None:
+            nonlocal began
+            done = converge(host, **{**args, **more})
+            assert done["units"][0].get("why") == why
+            now = invocation(host, f"{unit}.service")
+            assert (now != began) is bool(why)
+            began = now
+
+        host.write(conf, "1")
+        # Also without `started`, and together with a change of the file that restarts it as well.
+        restarted([conf])
+        host.write(conf, "2")
+        args["sections"] = service("other")
+        restarted([conf, f"{SYSTEM}/{unit}.service"], on_change="restart")
+        args["restart_on"][1] = "version 2"
+        restarted(["restart_on"])
+        assert host.run("grep -r 'version 2' /var/lib/pidone.systemd").stdout == ""
+        host.write(conf, "3")
+        host.run(f"sleep 0.05; systemctl restart {unit}", check=True)
+        began = invocation(host, f"{unit}.service")
+        restarted(None)
+        # What does not run is not started by it.
+        host.run(f"systemctl stop {unit}", check=True)
+        host.write(conf, "4")
+        converge(host, **args)
+        assert show(host, unit, "ActiveState") == {"ActiveState": "inactive"}
+        converge(host, name=unit, state="absent")
+        assert host.run(f"ls /var/lib/pidone.systemd/unit_file/system | grep {unit}").stdout == ""
+
+    @one_version
+    def test_instances_and_reloads(self, host: Host, unit: str) -> None:
+        made = f"/run/{unit}-%i"
+        good(host, name=f"{unit}@", sections=service(ExecReload=f"/bin/touch {made}"))
+        host.run(f"systemctl start {unit}@a {unit}@b", check=True)
+        args: dict[str, t.Any] = {"name": f"{unit}@", "dropin": "x", "sections": {"Unit": {"Description": "x"}}}
+        good(host, **args, reload_on=["1"])
+        assert not host.exists(f"/run/{unit}-a")
+        done = converge(host, **args, reload_on=["2"], probe={"socket": "/run/systemd/private"})
+        assert f"reload {unit}@a.service, {unit}@b.service" in done["steps"]
+        assert f"probe {unit}@a.service, {unit}@b.service" in done["steps"]
+        host.run(f"rm /run/{unit}-a /run/{unit}-b", check=True)
+        refused(host, "probe.tcp", f"{unit}@a.service", **args, reload_on=["3"], probe={"tcp": "9%i"})
+
+    @one_version
+    def test_probe(self, host: Host, unit: str) -> None:
+        probe = {"command": f"test -e /run/{unit}", "timeout": "300ms", "interval": "50ms"}
+        result = task(host, name=unit, sections=service(), activate=True, probe=probe, rollback=True)
+        assert result["failed"]
+        assert result["probe"]["unit"] == f"{unit}.service"
+        assert show(host, unit, "LoadState", "ActiveState") == {"LoadState": "not-found", "ActiveState": "inactive"}
+        assert host.run(f"ls /var/lib/pidone.systemd/unit_file/system | grep {unit}").stdout == ""
+        # Without a way back it runs, and has yet to answer.
+        for dummy in range(2):
+            assert task(host, name=unit, sections=service(), started=True, probe=probe)["failed"]
+            assert show(host, unit, "ActiveState") == {"ActiveState": "active"}
+        host.run(f"touch /run/{unit}", check=True)
+        converge(host, name=unit, sections=service(), started=True, probe=probe)
+        host.run(f"rm /run/{unit}", check=True)
+        # What is left alone is not asked.
+        assert good(host, name=unit, sections=service(), started=True, probe=probe)["changed"] is False
+
+    @one_version
+    def test_units_of_users(self, host: Host, unit: str, user: str) -> None:
+        """As the user: what root may read and he may not is none of his units'."""
+        args: dict[str, t.Any] = {"name": unit, "scope": "user", "user": user, "sections": service(), "started": True}
+        host.run(f"echo 1 >/home/{user}/conf; chown {user} /home/{user}/conf", check=True)
+        good(host, **args, restart_on=["~/conf"])
+        host.run(f"echo 2 >/home/{user}/conf", check=True)
+        done = good(host, **args, restart_on=["~/conf"])
+        assert done["units"][0]["why"] == [f"/home/{user}/conf"]
+        assert good(host, **args, restart_on=["~/conf"])["changed"] is False
+        refused(host, "restart_on", "/etc/shadow", **args, restart_on=["/etc/shadow"])
+        good(host, name=unit, scope="user", user=user, state="absent")
+        assert host.run(f"find /home/{user}/.local/state/pidone.systemd -name '{unit}*'").stdout == ""
+
+
 class TestFailure:
     FAILING: t.ClassVar = {"ExecStart": "/bin/false"}
 
@@ -632,13 +724,6 @@ class TestVerify:
 
 
 class TestScopes:
-    @pytest.fixture
-    def user(self, host: Host) -> t.Iterator[str]:
-        host.run("loginctl enable-linger deploy", check=True)
-        host.run("for i in $(seq 600); do [ -S /run/user/$(id -u deploy)/systemd/private ] && exit 0; sleep 0.1; done; exit 1", check=True)
-        yield "deploy"
-        host.run("loginctl disable-linger deploy; rm -rf /home/deploy/.config/systemd", check=True)
-
     def test_user(self, host: Host, unit: str, user: str) -> None:
         sections = service() | {"Install": {"WantedBy": "default.target"}}
         options: dict[str, t.Any] = {"name": unit, "scope": "user", "user": user}

@@ -225,6 +225,49 @@ def test_files_of_many_units_are_those_that_systemd_has_read(host: Host) -> None
         )
 
 
+def test_sockets(host: Host) -> None:
+    """All kinds of sockets that a host can have, against what systemctl lists, and connections that really come."""
+    listens = {
+        "ListenStream=127.0.0.1:7117", "ListenDatagram=/run/uis/datagram", "ListenSequentialPacket=/run/uis/packet", "ListenFIFO=/run/uis/fifo",
+        "ListenNetlink=kobject-uevent 1", "ListenMessageQueue=/uis",
+    }  # fmt: skip
+    place = "/run/systemd/system"
+    host.write(f"{place}/uis.socket", "[Socket]\n" + "\n".join(sorted(listens)) + "\nService=uis-one.service\n")
+    # What is there all the time would start the service again and again.
+    host.write(f"{place}/uis-idle.socket", "[Socket]\nListenSpecial=/dev/random\nService=uis-one.service\n")
+    host.write(f"{place}/uis-one.service", "[Service]\nExecStart=/bin/sleep 1004\n")
+    host.write(f"{place}/uis-each.socket", "[Socket]\nListenStream=/run/uis/each\nAccept=yes\nMaxConnections=1\n")
+    host.write(f"{place}/uis-each@.service", "[Service]\nExecStart=/bin/cat\nStandardInput=socket\n")
+    server = "import socket, time; s = socket.create_server(('127.0.0.1', 7118)); time.sleep(1000)"
+    host.write(f"{place}/uis-own.service", f'[Service]\nExecStart=/usr/bin/python3 -c "{server}"\n')
+    calls = "import socket, time; socks = [socket.socket(socket.AF_UNIX) for _ in range(3)]\n"
+    calls += "for s in socks: s.connect('/run/uis/each'); s.settimeout(20)\nfor s in socks[1:]: s.recv(1)\ntime.sleep(1000)"
+    host.write("/run/uis.py", calls)
+    try:
+        host.run("systemctl daemon-reload; systemctl start uis.socket uis-each.socket uis-own; systemd-run --unit uis-calls python3 /run/uis.py", check=True)
+        # Those that were refused have been hung up on, and somebody listens.
+        ready = "[ $(systemctl show uis-each.socket -p NRefused --value) = 2 ] && ss -ltn | grep -q :7118"
+        host.run(f"for i in $(seq 300); do {ready} && exit; sleep 0.1; done; exit 1", check=True)
+        found = info(host, name=["uis*.socket", "uis-one", "uis-own"], sockets=True, listeners=True)
+        sockets = found["uis.socket"]["sockets"]
+        assert {f"Listen{each['kind']}={each['address']}" for each in sockets["listens"]} == listens
+        assert sockets["activates"] == ["uis-one.service"] and sockets["accept"] is False
+        listed = host.run("systemctl list-sockets --no-legend --full | cat", check=True).stdout
+        for each in sockets["listens"]:
+            assert any(line.startswith(each["address"]) and " uis.socket " in line for line in listed.splitlines()), listed
+        idle = found["uis-idle.socket"]["sockets"]
+        assert idle["listens"] == [{"address": "/dev/random", "kind": "Special"}]
+        assert found["uis-one.service"]["activated_by"] [-1] == {"name": "uis.socket", **sockets}
+        each = found["uis-each.socket"]["sockets"]
+        assert (each["accept"], each["connections"], each["accepted"], each["refused"]) == (True, 1, 1, 2)
+        assert found["uis-own.service"]["listeners"] == [{"address": "127.0.0.1:7118", "kind": "tcp"}]
+        assert "activated_by" not in found["uis-own.service"]
+        result = host.ansible("pidone.systemd.unit_info", {"name": "uis-own", "listeners": True}, remote_user="nosudo")
+        assert result["units"][0]["listeners"] == [] and "become: true" in result["warnings"][0]
+    finally:
+        host.run(f"systemctl stop 'uis*'; cd {place}; rm -rf uis* /run/uis*; systemctl daemon-reload; systemctl reset-failed")
+
+
 def test_a_machine_where_nothing_knows_machines(host: Host) -> None:
     """What there is to be read where something does is in test_machines.py."""
     result = host.ansible("pidone.systemd.unit_info", {"machine": "web1"})

@@ -275,6 +275,32 @@ def test_bad_sets(host: Host) -> None:
     good(host, verify="strict", units=[{**a, "sections": service(Unit={"Requires": "us-b.service"})}, {**b, "sections": service()}])
 
 
+def test_what_goes_is_in_nobodys_way(host: Host) -> None:
+    """A drop-in and a unit get other names, a mask of the set's own makes way: what goes counts neither in checks nor for links."""
+    start = {"Service": {"ExecStart": "/bin/sleep 1000000"}}
+    content = "[Unit]\nDescription=x\n[Install]\nWantedBy=multi-user.target\n"
+    old: dict[str, t.Any] = {"name": "us-a.service", "content": content, "enabled": True, "state": "started"}
+    mask = {"name": "us-m.service", "masked": True}
+    good(host, units=[{**old, "dropins": {"start": start}}, mask])
+    # With both of them it would have two ExecStart=, and be refused.
+    converge(host, units=[{**old, "dropins": {"begin": start}}, {"name": "us-m.service", "sections": service(), "state": "started"}])
+    assert states(host, "us-a", "us-m") == ["active", "active"]
+    converge(host, units=[{**old, "dropins": {"begin": start}}, mask])
+    assert states(host, "us-a", "us-m") == ["active", "inactive"]
+    new = {"name": "us-b.service", "sections": service(Install={**INSTALL, "Alias": "us-a.service"}), "enabled": True, "state": "started"}
+    converge(host, units=[new])
+    assert show(host, "us-a.service", "Id", "ActiveState") == {"Id": "us-b.service", "ActiveState": "active"}
+    # And back: what is another name of the unit that goes is the unit then.
+    converge(host, units=[{"name": "us-a.service", "sections": service(Install=INSTALL), "enabled": True, "state": "started"}])
+    assert show(host, "us-a.service", "Id", "ActiveState") == {"Id": "us-a.service", "ActiveState": "active"}
+    assert states(host, "us-b") == ["inactive"]
+    converge(host, units=[new])
+    # Another set that asks for it by its other name asks for the same unit.
+    refused(host, "us-a.service is us-b.service, which belongs to the set us", name="us2", units=[{"name": "us-a.service", "state": "stopped"}])
+    converge(host, state="absent")
+    assert host.run(f"find {SYSTEM} {RECORDS} -name 'us-*' -o -name '*.json'").stdout == ""
+
+
 def test_drop_ins_for_many(host: Host) -> None:
     host.write(f"{SYSTEM}/us-b.service", "[Service]\nExecStart=/bin/sleep 1000000\n")
     units = [
@@ -336,12 +362,15 @@ def test_a_timer_is_no_reason_to_run(host: Host) -> None:
     job = {"name": "us-t.service", "content": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo ran >>/etc/us/ran'\n"}
     timer = {"name": "us-t.timer", "enabled": True, "state": "started"}
     host.run("mkdir -p /etc/us", check=True)
+    # Half a day and half a year away, so that none is due while the test runs.
+    hour, month = (int(word) for word in host.run("date -d '12 hours' +%k; date +%m").stdout.split())
+    daily, yearly = f"*-*-* {hour:02}:30", f"*-{(month + 5) % 12 + 1:02}-15 03:00"
     for sections in (
-        {"OnCalendar": "*-12-24 03:00"},
-        {"OnCalendar": "*-*-* 00:00"},
-        {"OnCalendar": "*-*-* 00:00", "Persistent": True},
-        {"OnCalendar": ["*-*-* 00:00", "*-12-24 03:00"], "Persistent": True},
-        {"OnCalendar": "*-12-24 03:00", "OnBootSec": "1s"},
+        {"OnCalendar": yearly},
+        {"OnCalendar": daily},
+        {"OnCalendar": daily, "Persistent": True},
+        {"OnCalendar": [daily, yearly], "Persistent": True},
+        {"OnCalendar": yearly, "OnBootSec": "1s"},
     ):
         converge(host, units=[job, {**timer, "sections": {"Timer": sections, "Install": {"WantedBy": "timers.target"}}}])
         assert states(host, "us-t.timer", "us-t.service") == ["active", "inactive"]
@@ -351,16 +380,34 @@ def test_a_timer_is_no_reason_to_run(host: Host) -> None:
 
 def test_probes(host: Host) -> None:
     unit: dict[str, t.Any] = {"name": "us-p@.service", "sections": service(), "instances": ["a", "b"], "state": "started"}
-    probe = {"command": "test -e /etc/us/%i", "timeout": "1s", "interval": "100ms"}
-    host.run("mkdir -p /etc/us; touch /etc/us/a", check=True)
+    # It leaves a line for each try.
+    probe = {"command": ["sh", "-c", "echo %i >>/etc/us.tries; test -e /etc/us/%i"], "timeout": "1s", "interval": "100ms"}
+    host.run("rm -f /etc/us.tries; mkdir -p /etc/us; touch /etc/us/a", check=True)
     before = snapshot(host, False)
     failed = task(host, units=[{**unit, "probe": probe}], rollback=True)
     assert failed["failed"]
     assert "us-p@b.service runs, but did not answer its probe" in failed["msg"]
-    assert failed["probe"]["tries"] > 2
+    assert str(failed["probe"]["tries"]) == host.run("grep -c b /etc/us.tries").stdout.strip()
     contract.is_same(before, snapshot(host, False), "what failed was not taken back")
     # One that answers after a while.
     unit["sections"]["Service"]["ExecStartPost"] = "-/bin/sh -c '(sleep 1; touch /etc/us/b) &'"
     assert "probe us-p@a.service, us-p@b.service" in good(host, units=[{**unit, "probe": {**probe, "timeout": "10s"}}])["steps"]
+    # A oneshot that has ended well is none that died.
+    once = {"command": ["sh", "-c", "test -e /etc/us/once || { touch /etc/us/once; exit 1; }"], "interval": "10ms"}
+    oneshot = {"name": "us-o.service", "sections": {"Service": {"Type": "oneshot", "ExecStart": "/bin/true"}}, "state": "started"}
+    good(host, units=[{**oneshot, "probe": once}])
+    assert states(host, "us-o") == ["inactive"]
+    assert host.exists("/etc/us/once")
+    # Without a rollback it runs on, and is not taken for well by the next task.
+    host.run("rm /etc/us/b", check=True)
+    unit["sections"]["Service"].pop("ExecStartPost")
+    for dummy in range(2):
+        assert "did not answer its probe" in task(host, units=[{**unit, "probe": probe}])["msg"]
+    assert states(host, "us-p@a", "us-p@b") == ["active", "active"]
+    began = invocation(host, "us-p@b.service")
+    host.run("touch /etc/us/b", check=True)
+    converge(host, units=[{**unit, "probe": probe}])
+    assert invocation(host, "us-p@b.service") == began
+    host.run("rm /etc/us.tries", check=True)
     refused(host, "units[0].probe", "give one of", units=[{**unit, "probe": {}}])
     refused(host, "units[0].probe.tcp", "no address", units=[{**unit, "probe": {"tcp": "nowhere"}}])

@@ -13,6 +13,7 @@ import socket
 import time
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import jeepney.auth
 import jeepney.low_level
@@ -28,6 +29,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back im
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd import freshness, programs
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration import read as configuration
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import older_than_the_file
 
 UTILS = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 # Functions that ask what time it is by the clock that can be set, and why that is right.
@@ -50,7 +55,7 @@ EXCEPTIONS = {
     "_tasks/run/scope.py": {"apply": "said to people; what it took is told by the other one"},
     "_tasks/run/service.py": {"next_elapse": "said to people"},
     "_tasks/timer/elapses.py": {"now_usec": "OnCalendar= is meant by it"},
-    "_tasks/unit_set/read.py": {"_since": "compared with times of files, by the clock as it was and as it is"},
+    "_tasks/unit/triggers.py": {"started_when": "compared with times of files, by the clock as it was and as it is"},
     "_tasks/unit_file/read.py": {"older_than_the_file": "the time of a file, by the clock as it was and as it is"},
 }
 CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.now", "dt.datetime.now", "datetime.utcnow", "date.today"}
@@ -160,6 +165,39 @@ def test_what_a_killed_task_left(tmp_path: Path) -> None:
     manager = type("Manager", (), {"runs": True, "offline": False, "root": "", "reload": lambda self: None})()
     put_back(found, Context(manager), "another")
     assert path.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("step", [-1800.0, 0.0, 1800.0], ids=["set back", "as it was", "set on"])
+@pytest.mark.parametrize("who", ["unit_file", "configuration"])
+def test_what_changed_since_the_start_is_not_lost(who: str, step: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit was started an hour ago, a file written forty minutes ago, and the clock set after that, or before it."""
+    now, ticks = time.time(), 100_000.0
+    started, written = now - 3600, now - 2400
+    monkeypatch.setattr(time, "monotonic", lambda: ticks)
+    path = tmp_path / "a.service"
+    path.write_text("new")
+
+    class Manager(NoManager):
+        offline = False
+
+        def properties(self, wanted: t.Sequence[tuple[str, str, str]]) -> list[t.Any]:
+            return [int(started * 1e6), int((ticks - 3600) * 1e6)]
+
+    def is_found(mtime: float, at: float) -> bool:
+        monkeypatch.setattr(time, "time", lambda: at)
+        os.utime(path, (mtime, mtime))
+        if who == "configuration":
+            moment = configuration._moment(*Manager().properties([]))
+            return configuration.LastRead(moment, True).before(mtime)
+        unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "running", "", "/a", 0, "", "/"))
+        asked: t.Any = SimpleNamespace(on_change="restart", absent=False)
+        place: t.Any = SimpleNamespace(path=str(path))
+        return bool(older_than_the_file(asked, place, Manager(), [unit]))
+
+    # What is from the future tells nothing: then there is nothing to be found.
+    assert is_found(written, now + step) is (written <= now + step)
+    assert is_found(written + step, now + step)
+    assert not is_found(min(started, started + step) - 1, now + step)
 
 
 @pytest.mark.parametrize(("then", "now"), [(0, 0), (0, YEARS), (0, -YEARS), (YEARS, 0), (-YEARS, 0)])

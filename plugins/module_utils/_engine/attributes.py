@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import typing as t
 from contextlib import contextmanager
 
@@ -38,6 +40,11 @@ class Attributes:
         self._params = module.params if params is None else params
         self._path = path
         self._where = where
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Which of owner, group and mode are asked for, as `FileTools` takes it."""
+        return frozenset(each for each in ("owner", "group", "mode") if self._params[each] is not None)
 
     def check(self, session: Session) -> list[str]:
         """Refuse attributes that cannot be given before anything is written, and in check mode too; returns warnings.
@@ -121,8 +128,26 @@ class Attributes:
         """Give `path` what is wished for the file, or find out whether it lacks it (`check`); returns whether it did."""
         arguments = self._module.load_file_common_arguments(self._params, path=self._path)
         arguments["path"] = path
+        if path != self._path and arguments["mode"] is not None:
+            arguments["mode"] = self._absolute(arguments["mode"])
         with self.asking(check):
             return bool(self._module.set_fs_attributes_if_different(arguments, False))
+
+    def _absolute(self, mode: t.Any) -> t.Any:
+        """The mode that the file would get as it is: one in letters says what becomes of the mode that there is.
+
+        What takes its place is open to nobody else yet, so that letters would come to something else there.
+        """
+        diff: dict[str, t.Any] = {}
+        try:
+            found = os.lstat(self._path)
+            with self.asking(True):
+                self._module.set_mode_if_different(self._path, mode, False, diff)
+        except FileNotFoundError:
+            return mode
+        if "after" in diff:
+            return diff["after"]["mode"]
+        return f"{stat.S_IMODE(found.st_mode):#o}".replace("o", "", 1)
 
     @contextmanager
     def asking(self, check: bool) -> t.Iterator[None]:

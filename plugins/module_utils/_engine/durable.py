@@ -80,11 +80,17 @@ class Saved(t.NamedTuple):
         )
 
 
-def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = None, in_place: bool = False) -> None:
+def replace(
+    path: str,
+    content: bytes,
+    finish: t.Callable[[str], None] | None = None,
+    in_place: t.Callable[[str], None] | None = None,
+) -> None:
     """Put content where `path` is, in one move: whoever reads sees the old file or the new one, and a crash leaves one of them.
 
     :param finish: called with the path of the new file, which only its owner may read, before it is where `path` is.
-    :param in_place: whether a file that cannot be replaced (a single file mounted into a container) may be overwritten.
+    :param in_place: where a file that cannot be replaced (a single file mounted into a container) may be overwritten: called
+        with its path before it is.
     :raises OSError: it cannot be done; the old file is untouched, unless it is only that the directory cannot be synced.
     """
     directory = os.path.dirname(path)
@@ -103,8 +109,9 @@ def replace(path: str, content: bytes, finish: t.Callable[[str], None] | None = 
             remove(temporary)
             raise
     except OSError as e:
-        if not in_place or e.errno not in (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS):
+        if in_place is None or e.errno not in (errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS):
             raise
+        in_place(path)
         with open(path, "wb") as file:
             file.write(content)
         return
@@ -230,9 +237,9 @@ def is_empty(path: str) -> bool:
 
 
 def chown(path: str, uid: int, gid: int) -> None:
-    """Give a file its owner and group, where it has others."""
+    """Give a file its owner and group, where it has others; -1 leaves what it has, as with chown(2)."""
     status = os.stat(path)
-    if (status.st_uid, status.st_gid) != (uid, gid):
+    if uid not in (-1, status.st_uid) or gid not in (-1, status.st_gid):
         os.chown(path, uid, gid)
 
 

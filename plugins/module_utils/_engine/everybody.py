@@ -96,6 +96,17 @@ def read_managers(module: Module, read: Read, of_each: str = "") -> dict[str, t.
     return read(params, module)
 
 
+def refuse_for_machines(params: dict[str, t.Any], untold: t.Sequence[tuple[str, str]]) -> None:
+    """Refuse options to which a container's manager has no answer.
+
+    :param untold: names of options that are then not to be set, and why.
+    :raises BadInput: one is set together with `machine`.
+    """
+    for option, why in untold:
+        if params.get("machine") is not None and params[option]:
+            raise BadInput(f"{option}: {why}, so it cannot be told of a machine; leave out `{option}`, or `machine`")
+
+
 def _check_machine(params: dict[str, t.Any]) -> None:
     """Refuse what `machine` goes not together with, before anything is asked."""
     name = params["machine"]
@@ -148,6 +159,7 @@ def _read_all(
     managers: list[dict[str, t.Any]] = []
     entries: list[dict[str, t.Any]] = []
     warnings: list[str] = []
+    texts: list[str] = []
     refused: list[BadInput] = []
     for index, one in enumerate(whose):
         manager: dict[str, t.Any] = {**one.known_by, "answered": False, "msg": None}
@@ -167,6 +179,9 @@ def _read_all(
             continue
         manager["answered"] = True
         warnings += [f"{one.who}: {warning}" for warning in found.pop("warnings", ())]
+        said = found.pop("msg", None)
+        if said is not None:
+            texts.append(f"{one.who}: {said}" if said else "")
         del found["changed"]
         if of_each:
             entries += [{**entry, **one.known_by} for entry in found.pop(of_each)]
@@ -174,4 +189,9 @@ def _read_all(
     if refused and not any(manager["answered"] for manager in managers):
         # It is the task that is wrong, and none of those who were asked.
         raise refused[0]
-    return {"changed": False, **({of_each: entries} if of_each else {}), "managers": managers, "warnings": warnings}
+    result = {"changed": False, "managers": managers, "warnings": warnings}
+    if of_each:
+        result[of_each] = entries
+    if texts:
+        result["msg"] = "\n".join(filter(None, texts))
+    return result

@@ -13,7 +13,6 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.conditions import unmet
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.exits import Exit, exit_of, told
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import (
@@ -33,11 +32,27 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.times impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 
 if t.TYPE_CHECKING:
-    from ansible_collections.pidone.systemd.plugins.module_utils._engine.deaths import Deaths
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.journal import Entry
 
 if t.TYPE_CHECKING:
+    # What the files of these names are to a report; naming those here would have them sent with modules that change nothing.
+    class Context(t.Protocol):
+        """What was tried (`engine.py`)."""
+
+        timeout: float
+        jobs: list[tuple[t.Any, str | None]]
+        jobs_begun: float
+
+        @property
+        def manager(self) -> UnitManager: ...
+
+    class Deaths(t.Protocol):
+        """The first death of services (`deaths.py`)."""
+
+        found: dict[str, t.Any]
+
+        def look(self) -> bool: ...
 
     class JobOf(t.TypedDict, total=False):
         """The job that was to bring the unit to its state; `id` is None where there was none."""
@@ -99,17 +114,20 @@ if t.TYPE_CHECKING:
         signal: str
         core_dumped: bool
         ran_seconds: float
+        # Of a diagnosis (`diagnosis.py`): when it went down, as text, and all of this as text.
+        failed_at: str
+        msg: str
 
 
 # Units told of in full, and lines of log for each; of further units the state alone is told.
 _MOST_UNITS = 5
-_LOG_LINES = 10
+LOG_LINES = 10
 
 # The commands that a service runs one after another as it starts.
 _COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost")
 _MAIN_OF_OTHERS = ("ExecMount", "ExecRemount", "ExecActivate")
 # What systemd says of a unit that it does not even try to start, because that was tried too often.
-_TOO_OFTEN = "repeated too quickly"
+TOO_OFTEN = "repeated too quickly"
 
 
 class UnitsFailed(SystemdError):
@@ -182,15 +200,25 @@ def report_unhealthy(ctx: Context, names: t.Sequence[str], job_type: str, deaths
 
 
 def _report(failures: list[Failure], ctx: Context, job_type: str) -> UnitsFailed:
-    screens = [_screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]
-    if len(failures) > _MOST_UNITS:
-        screens.append(f"and {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise")
-    for record in (record for entry in failures for record in _records(entry)):
-        record["usec"], record["time"] = record["time"], rfc3339(record["time"])
-    error = UnitsFailed("\n".join(screens), failures=failures)
+    error = UnitsFailed(together(failures, [screen(entry, ctx.timeout) for entry in failures[:_MOST_UNITS]]), failures=failures)
+    tell_times(failures)
     # A job that systemd refused has changed nothing; any other one may have.
     error.changed = bool(ctx.jobs)
     return error
+
+
+def together(failures: t.Sequence[Failure], screens: t.Sequence[str]) -> str:
+    """The text of a report: the screens of the first units, and the names of others."""
+    text = "\n".join(screens[:_MOST_UNITS])
+    if len(failures) > _MOST_UNITS:
+        text += f"\nand {short([entry['unit'] for entry in failures[_MOST_UNITS:]], 6)} likewise"
+    return text
+
+
+def tell_times(failures: t.Iterable[Failure]) -> None:
+    """Write the times of all lines of log as results have them; screens have to be made before."""
+    for record in (record for entry in failures for record in _records(entry)):
+        record["usec"], record["time"] = record["time"], rfc3339(record["time"])
 
 
 def _records(entry: Failure) -> t.Iterator[Entry]:
@@ -211,6 +239,50 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
         special.update(deaths.found[name].service, NRestarts=0)
         if special.get("ExecMainExitTimestamp"):
             until = special["ExecMainExitTimestamp"] + special.get("RestartUSec", 0)
+    describe(entry, unit, special, manager.uid)
+    if entry["job"]["result"] == "canceled":
+        others = {*unit.get("Conflicts", ()), *unit.get("ConflictedBy", ())}
+        mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
+        if mine:
+            entry["conflicts"] = mine
+    if entry["job"]["result"] == "dependency" and detailed:
+        entry["failed_dependencies"] = [
+            needed(status) for status in manager.status(needs(unit)) if not is_up(status.active_state)
+        ]
+    invocation = bytes(unit.get("InvocationID") or b"").hex()
+    is_unmet = "unmet_conditions" in entry or "unmet_assertions" in entry
+    if not invocation and detailed and not is_unmet and (entry["active_state"], entry["job"]["result"]) == ("inactive", "done"):
+        # It ended without an error and nothing needs it, so systemd has forgotten it (see `why_down`). The journal has not.
+        unit["InactiveExitTimestamp"] = _jobs_begun(ctx)
+        invocation = _invocation(name, unit["InactiveExitTimestamp"], manager.uid)
+    if invocation and entry["job"]["result"] not in ("dependency", "refused"):
+        entry["invocation_id"] = invocation
+        if detailed:
+            entry["journal"] = _journal(invocation, name, begun_at(unit, special), manager.uid, until)
+    elif detailed and entry.get("failed_dependencies"):
+        first = entry["failed_dependencies"][0]
+        path = object_path(first["unit"])
+        value, begun = manager.properties([(path, UNIT, "InvocationID"), (path, UNIT, "InactiveExitTimestamp")])
+        if value:
+            first["invocation_id"] = bytes(value).hex()
+            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.uid)
+    if _was_not_tried(ctx, entry, unit):
+        reason = hindered_by(manager.status(unit.get("Triggers", ())), listens=special.get("Accept") is False)
+        if reason:
+            entry["reason"] = reason
+        else:
+            entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
+    return entry
+
+
+def describe(entry: Failure, unit: dict[str, t.Any], special: dict[str, t.Any], uid: int | None) -> None:
+    """Fill in what follows from what systemd tells of a unit, but for what it needs and its log.
+
+    :param entry: has `unit` and `job`.
+    :param unit: the properties of the unit.
+    :param special: those of the interface of its type.
+    :param uid: as for `invocation_matches`.
+    """
     entry["load_state"] = unit.get("LoadState", "")
     entry["active_state"] = unit.get("ActiveState", "")
     entry["sub_state"] = unit.get("SubState", "")
@@ -224,55 +296,29 @@ def _look_at(ctx: Context, entry: Failure, detailed: bool, deaths: Deaths | None
         entry["n_restarts"] = special["NRestarts"]
     if entry["job"]["result"] != "refused":
         _exit(entry, special)
-    if entry["job"]["result"] == "canceled":
-        others = {*unit.get("Conflicts", ()), *unit.get("ConflictedBy", ())}
-        mine = sorted({job.unit for job, _result in ctx.jobs if job.unit in others})
-        if mine:
-            entry["conflicts"] = mine
-    conditions = unmet("Condition", unit.get("Conditions") or (), unit, entry, manager.uid)
+    conditions = unmet("Condition", unit.get("Conditions") or (), unit, entry, uid)
     if conditions:
         entry["unmet_conditions"] = conditions
-    assertions = unmet("Assert", unit.get("Asserts") or (), unit, entry, manager.uid)
+    assertions = unmet("Assert", unit.get("Asserts") or (), unit, entry, uid)
     if assertions:
         entry["unmet_assertions"] = assertions
     if entry["active_state"] == "inactive" and entry["job"]["result"] in ("done", "skipped"):
         commands = _unmet_commands(unit, special)
         if commands:
             entry["unmet_conditions"] = entry.get("unmet_conditions", []) + commands
-    if entry["job"]["result"] == "dependency" and detailed:
-        needed = sorted({*unit.get("Requires", ()), *unit.get("BindsTo", ()), *unit.get("Requisite", ())})
-        entry["failed_dependencies"] = [
-            {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
-            for status in manager.status(needed)
-            if not is_up(status.active_state)
-        ]
-    invocation = bytes(unit.get("InvocationID") or b"").hex()
-    is_unmet = "unmet_conditions" in entry or "unmet_assertions" in entry
-    if not invocation and detailed and not is_unmet and (entry["active_state"], entry["job"]["result"]) == ("inactive", "done"):
-        # It ended without an error and nothing needs it, so systemd has forgotten it (see `why_down`). The journal has not.
-        unit["InactiveExitTimestamp"] = _jobs_begun(ctx)
-        invocation = _invocation(name, unit["InactiveExitTimestamp"], manager.uid)
-    if invocation and entry["job"]["result"] not in ("dependency", "refused"):
-        entry["invocation_id"] = invocation
-        if detailed:
-            entry["journal"] = _journal(invocation, name, _begun(unit, special), manager.uid, until)
-    elif detailed and entry.get("failed_dependencies"):
-        first = entry["failed_dependencies"][0]
-        path = object_path(first["unit"])
-        value, begun = manager.properties([(path, UNIT, "InvocationID"), (path, UNIT, "InactiveExitTimestamp")])
-        if value:
-            first["invocation_id"] = bytes(value).hex()
-            first["journal"] = _journal(first["invocation_id"], first["unit"], begun or 0, manager.uid)
-    if _was_not_tried(ctx, entry, unit):
-        reason = _hindered_by(manager.status(unit.get("Triggers", ())), listens=special.get("Accept") is False)
-        if reason:
-            entry["reason"] = reason
-        else:
-            entry["start_limit"] = {"burst": unit["StartLimitBurst"], "interval_usec": unit["StartLimitIntervalUSec"]}
-    return entry
 
 
-def _begun(unit: dict[str, t.Any], service: dict[str, t.Any]) -> int:
+def needs(unit: dict[str, t.Any]) -> list[str]:
+    """The units without which systemd does not start this one."""
+    return sorted({*unit.get("Requires", ()), *unit.get("BindsTo", ()), *unit.get("Requisite", ())})
+
+
+def needed(status: UnitStatus) -> Needed:
+    """An entry of `failed_dependencies`."""
+    return {"unit": status.id, "load_state": status.load_state, "active_state": status.active_state}
+
+
+def begun_at(unit: dict[str, t.Any], service: dict[str, t.Any]) -> int:
     """When the invocation began, in microseconds since 1970; 0 where that is not known.
 
     InactiveExitTimestamp tells it, but a service that waits to be restarted (`auto-restart`) has left `inactive` once more
@@ -300,10 +346,10 @@ def _was_not_tried(ctx: Context, entry: Failure, unit: dict[str, t.Any]) -> bool
         return True
     # A unit that lacks what it needs (a file of EnvironmentFile=, a free address) fails without ever leaving `inactive`.
     begun = _jobs_begun(ctx)
-    return any(_TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
+    return any(TOO_OFTEN in line["message"] and line["time"] >= begun for line in entry.get("journal", ()))
 
 
-def _hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
+def hindered_by(triggered: t.Sequence[UnitStatus], listens: bool) -> str:
     """Why a socket, timer or path is refused on account of the unit that it starts; empty where that is not the reason.
 
     :param listens: it is a socket that its service takes over (one with Accept=yes keeps it, however many services run).
@@ -379,12 +425,16 @@ def _journal(
     # The last words of a service that died just now may still be on their way.
     sync_journal()
     try:
-        return last_lines_of(invocation, unit, begun, _LOG_LINES, uid, until)
+        return last_lines_of(invocation, unit, begun, LOG_LINES, uid, until)
     except SystemdError:
         return []
 
 
-def _screen(entry: Failure, timeout: float) -> str:
+def screen(entry: Failure, timeout: float) -> str:
+    """What is told of a unit as text, before `tell_times`.
+
+    :param timeout: seconds that the job was given.
+    """
     lines = [_headline(entry, timeout)]
     job = entry["job"]
     number = f" (job {job['id']})" if job["id"] is not None and job["result"] == "unfinished" else ""
@@ -408,7 +458,8 @@ def _screen(entry: Failure, timeout: float) -> str:
         lines.append(f"  load      {entry['load_error']}")
     log, whose = entry.get("journal"), f"this invocation ({entry.get('invocation_id', '')[:8]}...)"
     for dependency in entry.get("failed_dependencies", ()):
-        lines.append(f"  needs     {dependency['unit']}, which is {dependency['active_state']}")
+        is_there = dependency["load_state"] in ("", "loaded")
+        lines.append(f"  needs     {dependency['unit']}, which is {dependency['active_state' if is_there else 'load_state']}")
         if dependency.get("journal"):
             log, whose = dependency["journal"], dependency["unit"]
     if log:
@@ -435,6 +486,8 @@ def _headline(entry: Failure, timeout: float) -> str:
         )
     if result == "canceled":
         return f"{name}: {kind} was canceled, because somebody asked systemd for the opposite meanwhile"
+    if result == "frozen":
+        return f"{name}: systemd cannot {kind} what is frozen; thaw it first, with pidone.systemd.unit and `state: thawed`"
     if "reason" in entry:
         return f"{name} was not started: {entry['reason']}"
     if "start_limit" in entry:

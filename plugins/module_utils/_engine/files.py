@@ -38,7 +38,7 @@ class FileTools:
         `check` it only tells whether it would.
     :param backup: whether to keep a copy of what is replaced or removed.
     :param label: called with the path of a new file, to give it the SELinux label of its place.
-    :param has_mode: whether `attributes` says what mode a new file gets.
+    :param given: which of `owner`, `group` and `mode` it is that `attributes` sets; the others stay what they are.
     :param unsafe_writes: whether a file that cannot be replaced (a single file mounted into a container) may be
         overwritten in place.
     """
@@ -48,13 +48,13 @@ class FileTools:
         attributes: t.Callable[[str, bool], bool],
         backup: bool = False,
         label: t.Callable[[str], t.Any] | None = None,
-        has_mode: bool = False,
+        given: t.Container[str] = (),
         unsafe_writes: bool = False,
     ) -> None:
         self.attributes = attributes
         self.backup = backup
         self.label = label
-        self.has_mode = has_mode
+        self.given = given
         self.unsafe_writes = unsafe_writes
 
 
@@ -127,7 +127,7 @@ class WriteFile(_FileStep):
                         self._tools.label(directory)
             self._back_up(ctx)
             self.note(ctx, *(self.foretold or [FileWas(self._path, self._before, self._content)]))
-            replace(self._path, self._content, self._finish, self._tools.unsafe_writes)
+            replace(self._path, self._content, self._finish, self._make_ready if self._tools.unsafe_writes else None)
         except BaseException:
             # Nothing was written: what was made for it is not wanted either, whether or not there is a rollback.
             for directory in reversed(made):
@@ -140,17 +140,23 @@ class WriteFile(_FileStep):
         return True
 
     def _finish(self, temporary: str) -> None:
-        if self._before is None:
-            # Never for a moment more open than it shall be.
-            if not self._tools.has_mode:
-                os.chmod(temporary, 0o644)
-        else:
-            chown(temporary, self._before.uid, self._before.gid)
-            os.chmod(temporary, self._before.mode)
-            set_label(temporary, self._before.label)
+        """Make the new file, which only root or the user may read yet, what it shall be, and never for a moment more open than that."""
+        before, given = self._before, self._tools.given
+        if before is not None:
+            # Not to whom it belonged, if it shall belong to somebody else.
+            chown(temporary, -1 if "owner" in given else before.uid, -1 if "group" in given else before.gid)
+            set_label(temporary, before.label)
             if self._as_old_as_before:
-                os.utime(temporary, ns=self._before.times)
+                os.utime(temporary, ns=before.times)
         self._tools.attributes(temporary, False)
+        if "mode" not in given:
+            # Only now that it is whose it shall be.
+            os.chmod(temporary, 0o644 if before is None else before.mode)
+
+    def _make_ready(self, path: str) -> None:
+        """The same of a file that cannot be replaced, before it is overwritten."""
+        if self._before is not None:
+            self._tools.attributes(path, False)
 
 
 class SetAttributes(_FileStep):

@@ -29,16 +29,17 @@ PROBE_ARGUMENTS: dict[str, t.Any] = {
     "interval": {"type": "str", "default": "500ms"},
 }
 _KINDS = ("command", "tcp", "http", "socket")
-# Seconds that one try to connect may take, and those that are left to the last one at least.
-_ONE_TRY = 5.0
-_LEAST = 0.05
-# What an answer may have of a body that nobody reads.
-_HEAD = 1 << 16
+# Seconds between two questions whether units that do not answer are up at all.
+_LOOKS = 0.2
 
 
 class Probe(t.NamedTuple):
-    """A probe as it is asked for: its kind, what is probed, and for how long it is tried how often, in seconds."""
+    """A probe as it is asked for: its kind, what is probed, and for how long it is tried how often, in seconds.
 
+    :param where: the option, for errors.
+    """
+
+    where: str
     kind: str
     what: t.Any
     status: tuple[int, ...]
@@ -77,44 +78,42 @@ class Probe(t.NamedTuple):
             times[name] = usec
         validate = params.get("validate_certs") is not False
         seconds, interval = times["timeout"] / 1e6, times["interval"] / 1e6
-        return cls(kind, what, status, validate, seconds, interval, format_timespan(times["timeout"]))
+        return cls(where, kind, what, status, validate, seconds, interval, format_timespan(times["timeout"]))
 
     def for_unit(self, name: str) -> Probe:
-        """The same for one unit; `%i` in it stands for its instance."""
+        """The same for one unit; `%i` in it stands for its instance.
+
+        :raises BadInput: that makes no probe of it, as `90%i` with 100, which is no port.
+        """
         instance = instance_of(name)
+        if self.kind == "command":
+            return self._replace(what=[each.replace("%i", instance) for each in self.what])
+        if "%i" not in self.what:
+            return self
+        option = f"{self.where}.{self.kind}"
+        try:
+            return self._replace(what=_CHECKS[self.kind](self.what.replace("%i", instance), option))
+        except BadInput as e:
+            raise BadInput(f"{e.msg}, also for {name}, for which %i is {shown(instance)}") from e
 
-        def put(text: str) -> str:
-            return text.replace("%i", instance)
-
-        if self.kind == "tcp":
-            host, port = self.what
-            return self._replace(what=(put(host), put(port)))
-        return self._replace(what=[put(each) for each in self.what] if self.kind == "command" else put(self.what))
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of a probe of the kind `tcp`; the host is this one unless given."""
+        host, port = _address(self.what)
+        return host, int(port)
 
     def describe(self) -> str:
         """What is probed, without what may be secret."""
         if self.kind == "command":
             return f"command {plain(self.what[0])}"
         if self.kind == "tcp":
-            return f"tcp {':'.join(self.what)}"
+            return f"tcp {self.what}"
         if self.kind == "http":
             from urllib.parse import urlsplit
 
             parts = urlsplit(self.what)
             return f"http {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         return f"socket {self.what}"
-
-    def attempt(self, seconds: float) -> str:
-        """Try once; returns what is wrong, and nothing where the unit answers.
-
-        :param seconds: how long it may take.
-        """
-        try:
-            return _TRIES[self.kind](self, max(seconds, _LEAST))
-        except SystemdError as e:
-            return e.msg
-        except (OSError, ValueError) as e:
-            return str(getattr(e, "strerror", None) or e) or type(e).__name__
 
 
 def _command(value: t.Any, option: str) -> list[str]:
@@ -137,17 +136,20 @@ def _command(value: t.Any, option: str) -> list[str]:
     return texts
 
 
-def _tcp(value: t.Any, option: str) -> tuple[str, str]:
+def _tcp(value: t.Any, option: str) -> str:
     text = str(value)
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        host = "127.0.0.1"
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    host, port = _address(text)
     bare = port.replace("%i", "1")
-    if not host or not is_digits(bare) or not 0 < int(bare[:9]) < 65536:
+    # What begins with a dash is an option to programs that look hosts up.
+    if not host or host.startswith("-") or not is_digits(bare) or not 0 < int(bare[:9]) < 65536:
         raise BadInput(f"{option}: {shown(text)} is no address; write a port such as 8080, or a host and a port such as db.example.com:5432")
-    check_line(host, option, "a host", "write its name or address")
-    return host, port
+    return check_line(text, option, "a host", "write its name or address")
+
+
+def _address(text: str) -> tuple[str, str]:
+    host, colon, port = text.rpartition(":")
+    host = host if colon else "127.0.0.1"
+    return (host[1:-1] if host.startswith("[") and host.endswith("]") else host), port
 
 
 def _http(value: t.Any, option: str) -> str:
@@ -156,11 +158,13 @@ def _http(value: t.Any, option: str) -> str:
     check_line(value, option, "a URL", "write one such as http://127.0.0.1:8080/health")
     try:
         parts = urlsplit(value.replace("%i", "1"))
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+        good = parts.scheme in ("http", "https") and (parts.hostname or "-")[0] != "-" and parts.port != 0
     except ValueError:
         good = None
     if not good or " " in value or not value.isascii():
-        raise BadInput(f"{option}: {shown(value)} is no URL of a web server; write one such as http://127.0.0.1:8080/health")
+        # There may be a password in it.
+        told = shown(value) if "@" not in value else "what is given"
+        raise BadInput(f"{option}: {told} is no URL of a web server; write one such as http://127.0.0.1:8080/health")
     return str(value)
 
 
@@ -171,83 +175,8 @@ def _socket(value: t.Any, option: str) -> str:
     return path
 
 
-def _try_command(probe: Probe, seconds: float) -> str:
-    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import run_program
-
-    done = run_program(probe.what, seconds, merge=True)
-    if not done.returncode:
-        return ""
-    said = plain(done.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2])
-    how = f"exited with status {done.returncode}" if done.returncode > 0 else f"was killed by signal {-done.returncode}"
-    return how + (f": {said}" if said else "")
-
-
-def _try_tcp(probe: Probe, seconds: float) -> str:
-    import socket
-
-    host, port = probe.what
-    with socket.create_connection((host, int(port)), min(seconds, _ONE_TRY)):
-        return ""
-
-
-def _try_socket(probe: Probe, seconds: float) -> str:
-    import errno
-    import socket
-
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
-        with socket.socket(socket.AF_UNIX, kind) as peer:
-            peer.settimeout(min(seconds, _ONE_TRY))
-            try:
-                peer.connect(probe.what)
-            except OSError as e:
-                if e.errno != errno.EPROTOTYPE:
-                    raise
-            else:
-                return ""
-    return "it is a socket of an unknown type"
-
-
-def _try_http(probe: Probe, seconds: float) -> str:
-    import http.client
-    from urllib.parse import unquote, urlsplit
-
-    parts = urlsplit(probe.what)
-    limit = min(seconds, _ONE_TRY)
-    if parts.scheme == "https":
-        import ssl
-
-        context = ssl.create_default_context()
-        if not probe.validate_certs:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        peer: http.client.HTTPConnection = http.client.HTTPSConnection(
-            t.cast(str, parts.hostname), parts.port, timeout=limit, context=context
-        )
-    else:
-        peer = http.client.HTTPConnection(t.cast(str, parts.hostname), parts.port, timeout=limit)
-    headers = {"User-Agent": "pidone.systemd", "Connection": "close"}
-    if parts.username is not None:
-        import base64
-
-        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()
-    try:
-        peer.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=headers)
-        answer = peer.getresponse()
-        answer.read(_HEAD)
-    except http.client.HTTPException as e:
-        return f"it did not answer as a web server does ({type(e).__name__})"
-    finally:
-        peer.close()
-    good = answer.status in probe.status if probe.status else 200 <= answer.status < 400
-    return "" if good else f"it answered {answer.status} {plain(answer.reason)}"
-
-
 _CHECKS: dict[str, t.Callable[[t.Any, str], t.Any]] = {
     "command": _command, "tcp": _tcp, "http": _http, "socket": _socket,
-}  # fmt: skip
-_TRIES: dict[str, t.Callable[[Probe, float], str]] = {
-    "command": _try_command, "tcp": _try_tcp, "http": _try_http, "socket": _try_socket,
 }  # fmt: skip
 
 
@@ -262,8 +191,11 @@ class ProbeUnits(Step):
 
     def __init__(self, probes: t.Mapping[str, Probe], job_type: str = "start") -> None:
         super().__init__(list(probes))
-        self._probes = dict(probes)
+        self._probes = {name: probe.for_unit(name) for name, probe in probes.items()}
         self._job_type = job_type
+        self._looked = -_LOOKS
+        # Units that ran to their end, as is right for them.
+        self._finished: set[str] = set()
 
     def describe(self) -> str:
         return f"probe {short(self.names)}"
@@ -271,36 +203,38 @@ class ProbeUnits(Step):
     def apply(self, ctx: Context) -> bool:
         if not ctx.wait:
             return False
-        begun = time.monotonic()
-        left = {name: probe.for_unit(name) for name, probe in self._probes.items()}
-        tries = dict.fromkeys(left, 0)
-        due = dict.fromkeys(left, begun)
-        while left:
-            name = min(left, key=due.__getitem__)
-            probe = left[name]
-            time.sleep(max(due[name] - time.monotonic(), 0))
-            problem = probe.attempt(begun + probe.seconds - time.monotonic())
-            tries[name] += 1
-            if not problem:
-                del left[name]
-                continue
-            self._check_up(ctx, list(left))
-            due[name] = time.monotonic() + probe.interval
-            if due[name] >= begun + probe.seconds:
-                raise self._failure(name, probe, problem, tries[name])
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.probing import Trial, try_all
+
+        def failed(trial: Trial, left: t.Sequence[Trial]) -> None:
+            last = trial.due >= trial.until
+            self._check_up(ctx, [each.name for each in left], last)
+            if last:
+                raise self._failure(trial.name, trial.probe, trial.problem, trial.tries)
+
+        try_all([Trial(name, probe) for name, probe in self._probes.items()], failed)
         return False
 
-    def _check_up(self, ctx: Context, names: t.Sequence[str]) -> None:
+    def _check_up(self, ctx: Context, names: t.Sequence[str], at_once: bool) -> None:
         """What has died need not be waited for."""
-        down = [status.id for status in ctx.manager.status(names) if not runs(status)]
-        if down:
-            from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy
+        now = time.monotonic()
+        if not at_once and now < self._looked + _LOOKS:
+            return
+        self._looked = now
+        down = [status for status in ctx.manager.status(names) if not runs(status)]
+        if not down:
+            return
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.failures import report_unhealthy, why_down
 
-            raise report_unhealthy(ctx, down, self._job_type)
+        # What ran to its end may well answer: a oneshot that has made what is looked for.
+        self._finished = {status.id for status, why in zip(down, why_down(ctx.manager, down)) if why == "finished"}
+        dead = [status.id for status in down if status.id not in self._finished]
+        if dead:
+            raise report_unhealthy(ctx, dead, self._job_type)
 
     def _failure(self, name: str, probe: Probe, problem: str, tries: int) -> SystemdError:
+        is_up = "ran to its end" if name in self._finished else "runs"
         error = SystemdError(
-            f"{name} runs, but did not answer its probe ({probe.describe()}) within {probe.told}, at the last of {tries} tries: {problem}",
+            f"{name} {is_up}, but did not answer its probe ({probe.describe()}) within {probe.told}, at the last of {tries} tries: {problem}",
             probe={"unit": name, "probe": probe.describe(), "problem": problem, "tries": tries},
         )
         error.changed = True

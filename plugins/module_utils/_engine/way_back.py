@@ -454,4 +454,12 @@ def note_class(kind: str) -> type[Note]:
         from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_were import AccountsWere
 
         return AccountsWere
+    if kind == "freezer":
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
+
+        return FreezerWas
+    if kind == "service-log":
+        from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
+
+        return ServiceLogWas
     return KINDS[kind]

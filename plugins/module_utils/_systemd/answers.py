@@ -15,6 +15,7 @@ MANAGER = "org.freedesktop.systemd1.Manager"
 UNIT = "org.freedesktop.systemd1.Unit"
 SERVICE = "org.freedesktop.systemd1.Service"
 TIMER = "org.freedesktop.systemd1.Timer"
+SOCKET = "org.freedesktop.systemd1.Socket"
 SCOPE = "org.freedesktop.systemd1.Scope"
 
 # Of answers and signals, by member. Each method that is called anywhere must be here.
@@ -30,8 +31,16 @@ ANSWERS = {
     "Subscribe": "",
     "Reload": "",
     "Reexecute": "",
+    "EnqueueMarkedJobs": "ao",
     "RefUnit": "",
     "KillUnit": "",
+    "QueueSignalUnit": "",
+    "FreezeUnit": "",
+    "ThawUnit": "",
+    "CleanUnit": "",
+    "BindMountUnit": "",
+    "MountImageUnit": "",
+    "CancelJob": "",
     "ResetFailedUnit": "",
     "SetUnitProperties": "",
     "UnsetAndSetEnvironment": "",
@@ -41,6 +50,7 @@ ANSWERS = {
     "MaskUnitFiles": "a(sss)",
     "UnmaskUnitFiles": "a(sss)",
     "PresetUnitFiles": "ba(sss)",
+    "AddDependencyUnitFiles": "a(sss)",
     "StartTransientUnit": "o",
     "StartUnitWithFlags": "o",
     "StartUnit": "o",
@@ -68,7 +78,7 @@ TYPES = {
         ),
         "a(sba(ss))": "ExtensionImages",
         "a(sbbsi)": "Asserts Conditions",
-        "a(ss)": "BPFProgram DeviceAllow",
+        "a(ss)": "BPFProgram DeviceAllow Listen",
         "a(ssba(ss))": "MountImages",
         "a(sst)": "TimersCalendar",
         "a(st)": (
@@ -78,14 +88,15 @@ TYPES = {
         "a(stt)": "TimersMonotonic",
         "aay": "LogExtraFields",
         "as": (
-            "After Before BindsTo BoundBy ConflictedBy Conflicts ConsistsOf DelegateControllers DisableControllers "
-            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Names OnFailure OnSuccess "
-            "PartOf RequiredBy Requires Requisite RequisiteOf TriggeredBy Triggers UnitPath UpheldBy Upholds WantedBy "
-            "Wants"
+            "After Before BindsTo BoundBy CacheDirectory CanClean ConfigurationDirectory ConflictedBy Conflicts ConsistsOf "
+            "DelegateControllers DisableControllers "
+            "DropInPaths Environment ExecSearchPath IPEgressFilterPath IPIngressFilterPath Markers Names OnFailure OnSuccess "
+            "LogsDirectory PartOf RequiredBy Requires Requisite RequisiteOf RuntimeDirectory StateDirectory TriggeredBy Triggers "
+            "UnitPath UpheldBy Upholds WantedBy Wants"
         ),
         "ay": "AllowedCPUs AllowedMemoryNodes InvocationID StartupAllowedCPUs StartupAllowedMemoryNodes",
         "b": (
-            "Accept AllowIsolate AssertResult BlockIOAccounting CPUAccounting CanReload ConditionResult CoredumpReceive "
+            "Accept AllowIsolate AssertResult BlockIOAccounting CPUAccounting CanFreeze CanReload ConditionResult CoredumpReceive "
             "DefaultBlockIOAccounting DefaultCPUAccounting DefaultIOAccounting DefaultIPAccounting "
             "DefaultMemoryAccounting DefaultTasksAccounting DeferReactivation Delegate DynamicUser FixedRandomDelay "
             "IOAccounting IPAccounting MemoryAccounting MemoryZSwapWriteback NeedDaemonReload OnClockChange "
@@ -94,8 +105,8 @@ TYPES = {
         ),
         "i": "ExecMainCode ExecMainStatus",
         "s": (
-            "ActiveState Architecture CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
-            "FragmentPath Group LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
+            "ActiveState Architecture BusName CleanResult CollectMode ControlGroup DelegateSubgroup Description DevicePolicy Features "
+            "FragmentPath FreezerState Group KillMode LoadState LogLevel LogTarget ManagedOOMMemoryPressure ManagedOOMPreference ManagedOOMSwap "
             "MemoryPressureWatch ReloadResult Restart Result RootDirectory RootImage Slice SourcePath StandardError "
             "StandardOutput StatusText SubState SystemState Tainted Type Unit UnitFilePreset User Version Virtualization "
             "Where WorkingDirectory"
@@ -117,8 +128,8 @@ TYPES = {
             "UserspaceTimestampMonotonic"
         ),
         "u": (
-            "ExecMainPID MainPID ManagedOOMMemoryPressureLimit NFailedJobs NFailedUnits NInstalledJobs NJobs NNames "
-            "NRestarts StartLimitBurst"
+            "ControlPID ExecMainPID MainPID ManagedOOMMemoryPressureLimit NAccepted NConnections NFailedJobs NFailedUnits NFileDescriptorStore "
+            "NInstalledJobs NJobs NNames NRefused NRestarts StartLimitBurst"
         ),
     }.items()
     for name in names.split()

@@ -196,12 +196,15 @@ class UnitFiles:
                     dropins.setdefault(file, f"{folder}/{file}")
         return [path, *(dropins[file] for file in sorted(dropins))]
 
-    def look(self, name: str, install: Install, runtime: bool) -> tuple[list[str], list[Taken], list[str]]:
+    def look(
+        self, name: str, install: Install, runtime: bool, gone: t.Container[str] = ()
+    ) -> tuple[list[str], list[Taken], list[str]]:
         """Which of the links that [Install] asks for are not there, and in whose place there is something else.
 
         A link counts wherever systemd looks for it, but one that is gone at the next boot only with `runtime`.
 
         :param name: the unit, as systemd calls it.
+        :param gone: files and links that are about to be removed.
         :returns: places as from `places_of`, what would be in the way of other names, and all these names.
         """
         pulls, aliases = places_of(install, name)
@@ -211,19 +214,26 @@ class UnitFiles:
         if not runtime:
             short_lived = (f"{self.tree.root}/run/", *self.own[1:])
             searched = [path for path in searched if not path.startswith(short_lived)]
-        lacking = [place for place in pulls if all(self._is_nothing(f"{path}/{place}") for path in searched)]
+
+        def is_nothing(path: str) -> bool:
+            return path in gone or self.tree.status(path, False) is None
+
+        def stands_for(path: str, alias: str) -> bool:
+            return path not in gone and _stands_for(alias, self.tree.target(path), name)
+
+        lacking = [place for place in pulls if all(is_nothing(f"{path}/{place}") for path in searched)]
         if any(".upholds/" in place for place in lacking):
             version = leading_number(self._manager.version().replace("systemd ", "", 1)) or 0
             lacking = [place for place in lacking if version >= _UPHOLDS or ".upholds/" not in place]
         taken = []
         for alias in aliases:
             path = f"{self.own[1 if runtime else 0]}/{alias}"
-            target = self.tree.target(path)
+            target = "" if path in gone else self.tree.target(path)
             if target and not _stands_for(path, target, name):
                 taken.append(Taken(path, target))
-            elif not target and not self._is_nothing(path):
+            elif not target and not is_nothing(path):
                 taken.append(Taken(path, ""))
-            elif not any(_stands_for(alias, self.tree.target(f"{other}/{alias}"), name) for other in searched):
+            elif not any(stands_for(f"{other}/{alias}", alias) for other in searched):
                 lacking.append(alias)
         return lacking, taken, aliases
 
@@ -241,9 +251,6 @@ class UnitFiles:
                 if target and leads_to(f"{directory}/{place}", target, name):
                     found[f"{directory}/{place}"] = target
         return found
-
-    def _is_nothing(self, path: str) -> bool:
-        return self.tree.status(path, False) is None
 
     def name_behind(self, name: str) -> str:
         """The unit that a name stands for: what links of that name lead to, or the name itself."""

@@ -14,6 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import Syst
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import privileged
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import count, is_digits
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs import (
+    PrintedTooMuch,
     ProgramMissing,
     run_program,
 )
@@ -24,7 +25,35 @@ _LATE = 5_000_000
 _MANY = 10_000
 # What it says where no unit that it has heard of is meant by a pattern.
 _NO_SUCH_UNITS = "Failed to add filter for units: No data available"
+# Units whose logs are read together, and entries for each that are looked at then: journalctl takes longer for each entry, the more
+# units there are.
+_TOGETHER = 40
+_FOR_EACH = 15
+# The same of one unit, where those were not enough.
+_ALONE = 100
+CURSOR = "__CURSOR"
+_INVOCATION = "_SYSTEMD_INVOCATION_ID"
+# What `Entry` is made of.
+_COMMON = ("PRIORITY", "SYSLOG_IDENTIFIER", "UNIT", "USER_UNIT", "_SYSTEMD_UNIT", "_SYSTEMD_USER_UNIT", "_PID", "MESSAGE")
 PRIORITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+
+
+class LogOf(t.NamedTuple):
+    """One invocation of a unit, of which lines are wanted: as for `last_lines_of`."""
+
+    invocation: str
+    unit: str
+    since: int
+
+
+class LastJob(t.NamedTuple):
+    """The last job of a unit that its manager told of; `skipped` where it was done in that a condition was not met."""
+
+    id: int
+    type: str
+    result: str
+    skipped: bool
+
 
 if t.TYPE_CHECKING:
 
@@ -143,6 +172,46 @@ def newest_invocation_of(unit: str, since: int, uid: int | None = None) -> str:
     return next((each for each in reversed(found) if re.fullmatch("[0-9a-f]{32}", each)), "")
 
 
+def invocations_of(
+    unit: str, where: t.Sequence[str], uid: int | None = None, timeout: float = 10.0
+) -> list[str]:
+    """The invocations of a unit of which the journal tells, the oldest first.
+
+    What the manager says of the unit names them; where the unit keeps it from being logged (LogLevelMax=), the last one is
+    that of the last process that said anything.
+
+    :param where: options of journalctl that say which journal and boot.
+    :param uid: as for `invocation_matches`.
+    :param timeout: seconds that it may take.
+    :raises SystemdError: the journal cannot be read.
+    """
+    end = time.monotonic() + timeout
+    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
+    key, by = f"{of_user}INVOCATION_ID", f"_SYSTEMD_{of_user}UNIT={unit}"
+    said = ["_PID=1"] if uid is None else whose
+    told = read_journal([*where, _only(key), f"{of_user}UNIT={unit}", *said], _MANY, [key], left(end))
+    told += read_journal([*where, _only(_INVOCATION), by, *whose], 1, [_INVOCATION], left(end))
+    found: dict[str, None] = {}
+    for entry in sorted(told, key=lambda entry: entry["time"]):
+        for name in (key, _INVOCATION):
+            value = str(entry["fields"].get(name))
+            if re.fullmatch("[0-9a-f]{32}", value):
+                # In the order of what was said last of each.
+                found.pop(value, None)
+                found[value] = None
+    return list(found)
+
+
+def end_of_journal(where: t.Sequence[str], timeout: float = 10.0) -> str | None:
+    """The cursor of the last entry, None where there is none.
+
+    :param where: options of journalctl that say which journal.
+    :raises SystemdError: the journal cannot be read.
+    """
+    last = read_journal([*where, _only()], 1, [CURSOR], timeout)
+    return last[-1]["fields"].get(CURSOR) if last else None
+
+
 def left(end: float) -> float:
     """The seconds until a deadline on the clock of `time.monotonic()`, a moment at least."""
     return max(end - time.monotonic(), 0.01)
@@ -174,6 +243,99 @@ def last_lines_of(
         if not entry.pop("fields") and since <= entry["time"] and (until is None or entry["time"] <= until):
             found.append(entry)
     return sorted(found, key=lambda entry: entry["time"])[-lines:]
+
+
+def last_lines_of_many(
+    wanted: t.Sequence[LogOf], lines: int, uid: int | None, end: float
+) -> t.Iterator[tuple[LogOf, list[Entry]]]:
+    """As `last_lines_of` for many units that are down since the invocation ended, in few runs of journalctl; in no order.
+
+    :param end: on the clock of `time.monotonic()`.
+    :raises SystemdError: the journal cannot be read, or not in that time; nothing of it is lost that was yielded before.
+    """
+    alone: list[LogOf] = []
+    for start in range(0, len(wanted), _TOGETHER):
+        batch = wanted[start : start + _TOGETHER]
+        try:
+            logs, whole, oldest = _lines_of_batch(batch, _FOR_EACH * len(batch), uid, end)
+        except PrintedTooMuch:
+            alone += batch
+            continue
+        for each, log in zip(batch, logs):
+            if whole or len(log) >= lines or oldest < each.since:
+                yield each, log[-lines:]
+            else:
+                alone.append(each)
+    for each in alone:
+        try:
+            logs, _whole, _oldest = _lines_of_batch([each], _ALONE, uid, end)
+        except PrintedTooMuch:
+            logs = [[]]
+        yield each, logs[0][-lines:]
+
+
+def _lines_of_batch(
+    wanted: t.Sequence[LogOf], most: int, uid: int | None, end: float
+) -> tuple[list[list[Entry]], bool, int]:
+    """What the last entries of the journal about any of the units have of each invocation.
+
+    Returns it, whether these were all entries that there are, and the time of the first one.
+    """
+    of_user, whose = ("", []) if uid is None else ("USER_", [f"_UID={uid}"])
+    by, about = f"_SYSTEMD_{of_user}UNIT", f"{of_user}INVOCATION_ID"
+    matches = [[*(f"{by}={each.unit}" for each in wanted), *whose], [*(f"{about}={each.invocation}" for each in wanted), *whose]]
+    found = read_journal([_only(by, about, _INVOCATION), *any_of(matches)], most, [by, about, _INVOCATION], left(end))
+    logs: list[list[Entry]] = [[] for _each in wanted]
+    by_invocation = {each.invocation: index for index, each in enumerate(wanted)}
+    by_unit = {each.unit: index for index, each in enumerate(wanted)}
+    for entry in sorted(found, key=lambda entry: entry["time"]):
+        record = entry.pop("fields")
+        own = record.get(_INVOCATION)
+        index = by_invocation.get(str(own), by_invocation.get(str(record.get(about))))
+        if index is None and not own:
+            # Last words that bear the unit's name alone.
+            index = by_unit.get(str(record.get(by)))
+            index = None if index is None or entry["time"] < wanted[index].since else index
+        if index is not None:
+            logs[index].append(entry)
+    return logs, len(found) < most, min((entry["time"] for entry in found), default=0)
+
+
+def last_jobs_of(units: t.Sequence[str], uid: int | None, end: float) -> dict[str, LastJob]:
+    """The last job of each unit in this boot, as far as its manager told of it in the journal.
+
+    :param uid: as for `invocation_matches`.
+    :param end: on the clock of `time.monotonic()`.
+    :raises SystemdError: the journal cannot be read, or not in that time.
+    """
+    found: dict[str, LastJob] = {}
+    alone: list[str] = []
+    for start in range(0, len(units), _TOGETHER):
+        batch = units[start : start + _TOGETHER]
+        if _add_jobs(found, batch, _FOR_EACH * len(batch), uid, end):
+            alone += [unit for unit in batch if unit not in found]
+    for unit in alone:
+        _add_jobs(found, [unit], _ALONE, uid, end)
+    return found
+
+
+def _add_jobs(found: dict[str, LastJob], units: t.Sequence[str], most: int, uid: int | None, end: float) -> bool:
+    """Add what the last entries about the units say of jobs; returns whether there may be more entries."""
+    of_user, whose = ("", "_PID=1") if uid is None else ("USER_", f"_UID={uid}")
+    key, fields = f"{of_user}UNIT", ["JOB_ID", "JOB_TYPE", "JOB_RESULT"]
+    arguments = ["--boot", _only(*fields), *(f"{key}={unit}" for unit in units), whose]
+    entries = read_journal(arguments, most, fields, left(end))
+    for entry in entries:
+        number, kind, result = (str(entry["fields"].get(name, "")) for name in fields)
+        if entry["unit"] in units and is_digits(number) and result:
+            skipped = result == "skipped" or (result == "done" and "skipped" in entry["message"])
+            found[entry["unit"]] = LastJob(count(number), kind, result, skipped)
+    return len(entries) >= most
+
+
+def _only(*fields: str) -> str:
+    """The option of journalctl that leaves out fields that nobody asks for."""
+    return f"--output-fields={','.join((*_COMMON, *fields))}"
 
 
 def read_journal(

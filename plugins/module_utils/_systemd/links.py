@@ -151,11 +151,16 @@ def restore_links(
                 pass
     for path, target in before.items():
         if path in only and now.get(path) != target:
-            tree.make(os.path.dirname(path))
-            with tree.parent(path) as (directory, name):
-                _put_link(directory, name, target)
+            put_link(path, target, tree)
             touched = True
     return touched
+
+
+def put_link(path: str, target: str, tree: Tree = HOST) -> None:
+    """Make a link, in the place of one that is there, and the directories above it that are missing."""
+    tree.make(os.path.dirname(path))
+    with tree.parent(path) as (directory, name):
+        _put_link(directory, name, target)
 
 
 def _put_link(directory: int, name: str, target: str) -> None:

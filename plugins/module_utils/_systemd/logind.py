@@ -131,16 +131,22 @@ def running() -> list[int]:
 
 
 def users_read_again(
-    anew: bool, deadline: float, reexecute: t.Callable[[Manager, float], None]
+    anew: bool,
+    deadline: float,
+    reexecute: t.Callable[[Manager, float], None],
+    uids: t.Sequence[int] | None = None,
+    otherwise: str = "goes on with its former settings",
 ) -> list[str]:
-    """Have the managers of all users read their files again, each as that user; returns why some did not.
+    """Have the managers of users read their files again, each as that user; returns why some did not.
 
     :param anew: whether by replacing each by a new process of its own.
     :param deadline: on the clock of `time.monotonic()`.
     :param reexecute: does that to a manager, within so many seconds.
+    :param uids: the users; by default all whose managers run.
+    :param otherwise: what is told of a manager that did not.
     """
     jeepney, failed = import_jeepney(), []
-    for uid in running():
+    for uid in running() if uids is None else uids:
         # No user can have the others wait for more than that.
         patience = _in_time(deadline)
         try:
@@ -152,5 +158,5 @@ def users_read_again(
                 else:
                     manager.reload(patience)
         except SystemdError as e:
-            failed.append(f"the manager of user {uid} goes on with its former settings: {e.msg}")
+            failed.append(f"the manager of user {uid} {otherwise}: {e.msg}")
     return failed

@@ -588,6 +588,14 @@ class Manager:
         doing = f"apply presets to {short(names)}"
         return _changes(self.call("PresetUnitFiles", "asbb", list(names), runtime, force, doing=doing, repeat=True)[1])
 
+    def add_dependency(
+        self, kind: str, target: str, names: t.Sequence[str], runtime: bool = False, force: bool = False
+    ) -> list[LinkChange]:
+        """Make links by which `target` pulls the units in; `kind` is `Wants` or `Requires`. Does not reload."""
+        doing = f"add {short(names)} to {kind}= of {target}"
+        body = (list(names), target, kind, runtime, force)
+        return _changes(self.call("AddDependencyUnitFiles", "asssbb", *body, doing=doing, repeat=True)[0])
+
 
 def _job_call(name: str, kind: str, mode: str, flags: bool) -> Call:
     """The call that makes a job. Of StartUnitWithFlags the result says `skipped` where a condition is not met; StartUnit's
@@ -675,6 +683,8 @@ def _connect(
     jeepney: t.Callable[[], tuple[t.Any, t.Any]],
     timeout: float,
     with_fds: bool = False,
+    name: str = BUS_NAME,
+    what: str = "",
 ) -> Connection:
     """Connect to the system's manager, or to that of a user, over its private socket or a bus.
 
@@ -685,15 +695,16 @@ def _connect(
 
     :param uid: the user; None for the system's manager.
     :param user: the user's name, if known.
+    :param name: the name of who is to be talked to over a bus, and `what` that is for errors.
     :raises WrongPeer: somebody else listens there, or a link is on the way.
     """
     low_level, auth = jeepney()
-    name = BUS_NAME if bus else None
     if uid is None:
         if not bus:
             return connect("/run/systemd/private", low_level, auth, None, timeout, with_fds, "systemd", peer_uid=0)
         path, peer = system_bus()
-        return connect(path, low_level, auth, name, timeout, with_fds, "systemd, over the bus,", peer_uid=peer)
+        who = f"{what or 'systemd'}, over the bus,"
+        return connect(path, low_level, auth, name, timeout, with_fds, who, peer_uid=peer)
     # What may be needed is loaded before ids change, now or later: a user cannot read the modules that root's task has.
     from ansible_collections.pidone.systemd.plugins.module_utils._dbus import places  # noqa: F401
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd import renewal  # noqa: F401
@@ -701,13 +712,14 @@ def _connect(
     me = os.geteuid()
     runtime = f"/run/user/{uid}"
     path = f"{runtime}/bus" if bus else f"{runtime}/systemd/private"
-    who = f"the service manager of user {user or uid}{', over the bus,' if bus else ''}"
+    who = f"{what or f'the service manager of user {user or uid}'}{', over the bus,' if bus else ''}"
     # A user's own bus lets in nobody else, not even root.
     as_user = bus and uid != me
     if as_user:
         os.seteuid(uid)
     try:
-        return connect(path, low_level, auth, name, timeout, with_fds, who, peer_uid=uid, inside=runtime)
+        to = name if bus else None
+        return connect(path, low_level, auth, to, timeout, with_fds, who, peer_uid=uid, inside=runtime)
     finally:
         if as_user:
             os.seteuid(me)
@@ -719,6 +731,17 @@ def private_socket(uid: int, jeepney: tuple[t.Any, t.Any], timeout: float) -> Co
     :raises SystemdError: it is not, or does not answer; see `connect`.
     """
     return _connect(uid, None, False, lambda: jeepney, timeout)
+
+
+def on_bus_of(
+    manager: t.Any, name: str, what: str, jeepney: tuple[t.Any, t.Any], timeout: float
+) -> Connection:
+    """Connect to somebody else than systemd, on the bus that services of the manager are on.
+
+    :param name: the well-known name on the bus, and `what` it is for errors, such as a unit.
+    :raises SystemdError: there is no bus, or it does not answer.
+    """
+    return _connect(manager.uid, None, True, lambda: jeepney, timeout, name=name, what=what)
 
 
 def system_bus() -> tuple[str, int | None]:

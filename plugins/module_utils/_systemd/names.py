@@ -85,8 +85,8 @@ def check_name(name: t.Any, option: str = "name", globs: bool = False, loadable:
         hint, base = "", name.rpartition("/")[2]
         if unit_type(base):
             hint = (
-                f", and no path; a unit file that systemd does not look for there is linked with `systemctl link`, or written to "
-                f"/etc/systemd/system with pidone.systemd.unit_file, and then named {shown(base)}"
+                f", and no path; a unit file that systemd does not look for there is linked (`state: linked`) or written with "
+                f"pidone.systemd.unit_file, and then named {shown(base)}"
             )
         elif name.startswith("/") and "\0" not in name and len(name) <= _LONGEST and not has_surrogates(name):
             hint = f"; the unit of a path is named by escaping it, for example {shown(escape_path(name))} and .mount"

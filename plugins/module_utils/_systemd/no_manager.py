@@ -89,8 +89,16 @@ class NoManager:
     def preset(self, names: t.Sequence[str], runtime: bool = False, force: bool = False) -> list[LinkChange]:
         raise self._nobody("apply presets")
 
+    def add_dependency(
+        self, kind: str, target: str, names: t.Sequence[str], runtime: bool = False, force: bool = False
+    ) -> list[LinkChange]:
+        raise self._nobody(f"add to the dependencies of {target}")
+
     def ask(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
         raise self._nobody("ask systemd")
+
+    def tell(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
+        raise self._nobody("tell systemd anything")
 
     def call(
         self,

@@ -141,6 +141,12 @@ class OfflineManager(NoManager):
         """As Manager.preset."""
         return self._change("preset", names, runtime, force)
 
+    def add_dependency(
+        self, kind: str, target: str, names: t.Sequence[str], runtime: bool = False, force: bool = False
+    ) -> list[LinkChange]:
+        """As Manager.add_dependency."""
+        return self._change(f"add-{kind.lower()}", [target, *names], runtime, force)
+
     def _change(self, verb: str, names: t.Sequence[str], runtime: bool, force: bool = False) -> list[LinkChange]:
         from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import differences, read_links
 

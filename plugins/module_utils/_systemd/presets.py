@@ -66,3 +66,11 @@ def preset_of(rules: t.Iterable[Rule], name: str) -> str:
         if listed or fnmatch.fnmatchcase(name, python_pattern(rule.pattern)):
             return rule.preset
     return "enabled"
+
+
+def instances_of(rules: t.Iterable[Rule], template: str) -> list[str]:
+    """The instances of a template that the rule which is about it names."""
+    for rule in rules:
+        if fnmatch.fnmatchcase(template, python_pattern(rule.pattern)):
+            return [template.replace("@.", f"@{instance}.") for instance in rule.instances]
+    return []

@@ -10,7 +10,7 @@ import os
 import subprocess
 import time
 import typing as t
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import (
@@ -22,6 +22,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
 
 # Bytes that a program may print at most, on both streams together.
 _LARGEST = 1 << 24
+# Those of the end of what one prints whose output nobody needs.
+_LAST = 1 << 12
 # How the names of scratch directories begin, before the number of their process.
 _SCRATCH = "pidone-scratch-"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -69,39 +71,11 @@ def run_program(
     :raises PrintedTooMuch: it printed more than 16 MiB.
     :raises SystemdError: it cannot be run.
     """
-    account = acting_for() if os.geteuid() != os.getuid() else None
-    environment = dict(os.environ) if account is None and not clean else _bare()
-    environment.update(_PLAIN)
-    if account is not None:
-        environment.update(environment_of(account))
-    environment.update(env_extra or {})
-
-    def prepare() -> None:
-        if root:
-            os.chroot(root)
-            os.chdir("/")
-        if account is not None:
-            give_up_root()
-
     stdin = subprocess.DEVNULL if input is None else memory_file(input)
     # A time that nobody waits for, where poll(2) takes no more than 24 days.
     deadline = time.monotonic() + min(timeout, 1e6)
     try:
-        process = subprocess.Popen(  # noqa: PLW1509, S603
-            list(args),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-            env=environment,
-            # Where this process stands may be closed to the user.
-            cwd=None if account is None else "/",
-            preexec_fn=prepare if root or account is not None else None,
-            start_new_session=True,
-        )
-    except FileNotFoundError as e:
-        raise ProgramMissing(f"cannot run {args[0]}: there is no such program on this host") from e
-    except (OSError, subprocess.SubprocessError) as e:
-        raise SystemdError(f"cannot run {args[0]}: {getattr(e, 'strerror', None) or e}") from e
+        process = _start(args, stdin, env_extra or {}, merge, clean, root)
     finally:
         if stdin >= 0:
             os.close(stdin)
@@ -115,6 +89,64 @@ def run_program(
             if stream is not None:
                 stream.close()
     return subprocess.CompletedProcess(list(args), process.returncode, out, err)
+
+
+class Running:
+    """A program that runs while others do. Who has it looks after it now and then, and closes it, which ends it.
+
+    Nobody needs all that it prints, so it may print any number of bytes; the last ones are kept. Its standard input is empty.
+    As whom it runs, and what is raised where it cannot: see `run_program`.
+    """
+
+    def __init__(self, args: t.Sequence[str]) -> None:
+        self._process = _start(args, subprocess.DEVNULL, {}, True, False, "")
+        self._end = b""
+        self._stream = t.cast("t.BinaryIO", self._process.stdout)
+        self._closed = False
+        os.set_blocking(self._stream.fileno(), False)
+
+    def fileno(self) -> int:
+        """What can be read as soon as it has printed something; -1 once it has closed that."""
+        return -1 if self._stream.closed else self._stream.fileno()
+
+    def look(self) -> int | None:
+        """Take what it has printed. Returns its exit status once it has ended: negative is the signal that killed it.
+
+        What it has left behind is not waited for.
+        """
+        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        # As much as a pipe holds: more would be what was left behind, which may print for ever.
+        for _part in range(16 if self.fileno() >= 0 else 0):
+            try:
+                data = os.read(self.fileno(), 1 << 14)
+            except BlockingIOError:
+                break
+            if not data:
+                self._stream.close()
+                break
+            self._end = (self._end + data)[-_LAST:]
+        if not ended:
+            return None
+        self.close()
+        return self._process.returncode
+
+    def said(self) -> str:
+        """The end of what it has printed, 4 KiB at most."""
+        return self._end.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        """End it, with all that is in its group. The group's number is nobody else's as long as nobody has waited for it."""
+        import signal
+
+        self._stream.close()
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        # One that has become somebody else may not be killed, and goes on.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
 
 
 @contextmanager
@@ -167,6 +199,42 @@ def _sweep(parent: str) -> None:
         except OSError:
             # Another task was faster.
             continue
+
+
+def _start(
+    args: t.Sequence[str], stdin: int, env_extra: t.Mapping[str, str], merge: bool, clean: bool, root: str
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, as whom the task works; see `run_program`."""
+    account = acting_for() if os.geteuid() != os.getuid() else None
+    environment = dict(os.environ) if account is None and not clean else _bare()
+    environment.update(_PLAIN)
+    if account is not None:
+        environment.update(environment_of(account))
+    environment.update(env_extra)
+
+    def prepare() -> None:
+        if root:
+            os.chroot(root)
+            os.chdir("/")
+        if account is not None:
+            give_up_root()
+
+    try:
+        return subprocess.Popen(  # noqa: PLW1509, S603
+            list(args),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            env=environment,
+            # Where this process stands may be closed to the user.
+            cwd=None if account is None else "/",
+            preexec_fn=prepare if root or account is not None else None,
+            start_new_session=True,
+        )
+    except FileNotFoundError as e:
+        raise ProgramMissing(f"cannot run {args[0]}: there is no such program on this host") from e
+    except (OSError, subprocess.SubprocessError) as e:
+        raise SystemdError(f"cannot run {args[0]}: {getattr(e, 'strerror', None) or e}") from e
 
 
 def _bare() -> dict[str, str]:

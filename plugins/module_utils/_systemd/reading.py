@@ -148,6 +148,12 @@ def read_seen(path: str, limit: int = LIMIT) -> bytes | None:
 
     :raises Unreadable: it is something else by now, is larger, or may not be read.
     """
+    found = read_file_seen(path, limit)
+    return found[0] if found else None
+
+
+def read_file_seen(path: str, limit: int = LIMIT) -> tuple[bytes, os.stat_result] | None:
+    """As `read_seen`, with the status (fstat(2)) of the very file that was read."""
     try:
         descriptor = os.open(path, _READ | os.O_NOFOLLOW)
         try:
@@ -163,7 +169,7 @@ def read_seen(path: str, limit: int = LIMIT) -> bytes | None:
         raise unreadable(path, e) from e
     if len(content) > limit:
         raise _too_large(path, limit)
-    return content
+    return content, status
 
 
 def list_small(path: str | int, limit: int = ENTRIES, shown: str = "") -> list[str]:
@@ -255,6 +261,7 @@ __all__: t.Sequence[str] = (
     "read_file",
     "read_handle",
     "read_head",
+    "read_file_seen",
     "read_seen",
     "read_small",
     "read_text",

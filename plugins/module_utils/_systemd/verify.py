@@ -142,12 +142,14 @@ def verify_set(
     table: Table | None,
     scratch: str,
     home: str = "",
+    gone: t.Collection[str] = (),
 ) -> dict[tuple[str, str], Verdict]:
     """Check unit files and drop-ins that are to be written together, and may name each other, in one run of systemd-analyze.
 
     :param files: name of the unit and of the drop-in (empty for the unit file) -> the parsed text, without problems, and the
         text itself. All that will be there, also what is there already. In place of a unit's name, that of a type may stand.
     :param new: those of them that are checked.
+    :param gone: paths of unit files and drop-ins that are removed when these are written.
     :returns: the same keys -> verdicts; for the other parameters see `verify`.
     """
     directory = f"{scratch}/new"
@@ -172,10 +174,11 @@ def verify_set(
         if template_of(sample) in whole:
             whole[sample] = True
         if sample not in whole:
-            base = _base_of(sample, paths)
+            base = _base_of(sample, paths, gone)
             whole[sample] = bool(base)
             written.append(template_of(sample) or sample)
             _write(f"{directory}/{written[-1]}", base or _STUBS.get(unit_type(sample), "[Unit]\n"))
+    hidden = _hide(directory, gone, paths)
     names = list(dict.fromkeys(asked.get(name, name) for name, _dropin in new))
     run = _Run(paths, home, scratch)
     messages = run.verify(directory, names)
@@ -191,7 +194,7 @@ def verify_set(
             verdicts[name, dropin] = Verdict(unknown, [_UNCHECKED])
             continue
         own = f"{directory}/{name}.d/{dropin}" if dropin else f"{directory}/{name}"
-        before = functools.partial(_without_dropins, run, scratch, written, sample)
+        before = functools.partial(_without_dropins, run, scratch, [*written, *hidden], sample)
         verdicts[name, dropin] = _judge(
             messages, text, sample, own, dropin or None, unknown, table is not None, whole[sample], before, paths
         )
@@ -199,13 +202,33 @@ def verify_set(
 
 
 def _without_dropins(run: _Run, scratch: str, written: t.Sequence[str], name: str) -> list[str]:
-    """What is said of a unit of a set without any of its drop-ins; `written` are the set's unit files."""
+    """What is said of a unit of a set without any of its drop-ins; `written` are the set's unit files, and what hides others."""
     directory, alone = f"{scratch}/new", f"{scratch}/without"
     if not os.path.isdir(alone):
         os.mkdir(alone)
         for each in dict.fromkeys(written):
+            os.makedirs(os.path.dirname(f"{alone}/{each}"), exist_ok=True)
             os.link(f"{directory}/{each}", f"{alone}/{each}")
     return [message.replace(alone, directory) for _priority, message in run.verify(alone, [name]) or ()]
+
+
+def _hide(scratch: str, gone: t.Collection[str], paths: UnitPaths) -> list[str]:
+    """Put in the scratch directory what comes to light where drop-ins go: those that they hid, or nothing.
+
+    :returns: what was written, by its path in there.
+    """
+    found = []
+    for path in gone:
+        folder, file = os.path.split(path)
+        name = f"{os.path.basename(folder)}/{file}"
+        if not folder.endswith(".d") or os.path.lexists(f"{scratch}/{name}"):
+            continue
+        os.makedirs(f"{scratch}/{os.path.dirname(name)}", exist_ok=True)
+        others = [f"{directory}/{name}" for directory in paths.search]
+        hid = next((each for each in others if each not in gone and paths.tree.status(each) is not None), None)
+        _write(f"{scratch}/{name}", (hid and paths.tree.read_text(hid)) or "")
+        found.append(name)
+    return found
 
 
 def _judge(
@@ -378,9 +401,9 @@ def _lay_out(scratch: str, raw: str, name: str, dropin: str | None, paths: UnitP
     return base or None, own
 
 
-def _base_of(name: str, paths: UnitPaths) -> str | None:
-    """The text of the unit file that a drop-in is of; None where there is none that can be read."""
-    found = paths.find(name)
+def _base_of(name: str, paths: UnitPaths, gone: t.Container[str] = ()) -> str | None:
+    """The text of the unit file that a drop-in is of; None where there is none that can be read; `gone` is no file any more."""
+    found = paths.find(name, without=gone)
     if found is None:
         return None
     try:

@@ -71,7 +71,8 @@ _BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
 
 PROPERTIES = (
     "Id LoadState ActiveState SubState UnitFileState NeedDaemonReload FragmentPath DropInPaths MainPID Job "
-    "NextElapseUSecRealtime NextElapseUSecMonotonic Persistent ControlGroup CPUQuotaPerSecUSec MemoryMax MemoryHigh TasksMax CPUWeight"
+    "NextElapseUSecRealtime NextElapseUSecMonotonic Persistent ControlGroup CPUQuotaPerSecUSec MemoryMax MemoryHigh TasksMax CPUWeight "
+    "FreezerState"
 ).split()
 
 

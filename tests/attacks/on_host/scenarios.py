@@ -166,6 +166,13 @@ def _record(*paths: str) -> str:
     return json.dumps({"version": 1, "set": "kp", "salt": _SALT, "files": files, "units": units})
 
 
+def _known(text: str) -> str:
+    """What is remembered of a unit that was started when `restart_on` had this text."""
+    digest = hmac.new(_SALT.encode(), text.encode(), hashlib.sha256).hexdigest()
+    entry = {"owned": False, "made": [], "on_change": "", "loaded": {f"text {digest}": digest}, "reloaded": {}}
+    return json.dumps({"version": 1, "set": A, "salt": _SALT, "files": {}, "units": {A: entry}})
+
+
 def _set_of(*names: str, version: int = 1) -> list[dict[str, t.Any]]:
     found: list[dict[str, t.Any]] = []
     for name in names:
@@ -231,7 +238,53 @@ SCENARIOS: dict[str, Scenario] = {
         other=_RESTART_USERS,
     ),
     "unit-root": Scenario("unit", {"name": "kp-lib.service", "enabled": True, "root": TREE}, files=_TREE),
+    "unit-freeze": Scenario(
+        "unit",
+        {"name": [A, B], "enabled": True, "state": "frozen"},
+        files=_AB,
+        again=f"systemctl thaw {A} {B}",
+        up=(A, B),
+        units=(A, B),
+    ),
+    "unit-pulled-in": Scenario(
+        "unit",
+        {"name": [A, B], "add_wants": ["multi-user.target"], "add_requires": ["rescue.target"]},
+        files=_AB,
+        up=(A,),
+        units=(A, B),
+        other=_RESTART,
+    ),
+    # -- unit_action
+    "action-clean": Scenario(
+        "unit_action",
+        {"name": A, "clean": ["state", "runtime"]},
+        files={f"{SYSTEM}/{A}": service(more="StateDirectory=kp-state")},
+        again="mkdir -p /var/lib/kp-state/deep; touch /var/lib/kp-state/deep/file",
+        units=(A,),
+    ),
     # -- unit_file
+    "file-linked": Scenario(
+        "unit_file",
+        {"name": A, "state": "linked", "src": f"{MADE}/2/{A}", "activate": True, "verify": "nothing", **_QUICK},
+        files={f"{MADE}/1/{A}": service(), f"{MADE}/2/{A}": service(2)},
+        before=f"systemctl link {MADE}/1/{A}; systemctl enable {A}",
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
+    "file-reverted": Scenario(
+        "unit_file",
+        {"name": A, "state": "reverted", "on_change": "restart", **_QUICK},
+        files={
+            f"{SYSTEM}/{A}": service(),
+            f"{SYSTEM}/{A}.d/10-kp.conf": "[Service]\nExecStart=\nExecStart=/bin/sleep 1000002\n",
+            f"/run/systemd/system/{A}.d/20-kp.conf": "[Service]\nNice=1\n",
+            f"/etc/systemd/system.control/{A}.d/50-CPUWeight.conf": "[Service]\nCPUWeight=50\n",
+        },
+        up=(A,),
+        units=(A,),
+        other=_RESTART,
+    ),
     "file-new": Scenario(
         "unit_file", _unit_file(service(), activate=True, verify="normal"), units=(A,), other=_RESTART
     ),
@@ -251,6 +304,14 @@ SCENARIOS: dict[str, Scenario] = {
         up=(A, B),
         units=(A, B),
         other=("unit", {"name": B, "state": "restarted", **_QUICK}),
+    ),
+    "file-watched": Scenario(
+        "unit_file",
+        _unit_file(service(), started=True, restart_on=["version 2"], probe={"command": "true"}),
+        files={f"{SYSTEM}/{A}": service(), f"/var/lib/pidone.systemd/unit_file/system/{A}.json": _known("version 1")},
+        up=(A,),
+        units=(A,),
+        other=_STOP,
     ),
     "file-reload": Scenario(
         "unit_file",
@@ -571,6 +632,25 @@ SCENARIOS: dict[str, Scenario] = {
         up=(A,),
         units=(A,),
         other=_RESTART,
+    ),
+    # -- needs_restart
+    "needs-restart": Scenario(
+        "needs_restart",
+        {"name": "kp-*", **_QUICK},
+        # What is started is the former file and the former unit.
+        files={f"{SYSTEM}/{name}": f"[Service]\nExecStart={TREE}/kp-daemon 1000002\n" for name in (A, B)},
+        before=f"mkdir -p {TREE}",
+        again=f"""
+            cp /bin/sleep {TREE}/kp-daemon
+            for unit in {A} {B}; do
+                mkdir /run/systemd/system/$unit.d
+                printf '[Service]\\nExecStart=\\nExecStart={TREE}/kp-daemon 1000001\\n' >/run/systemd/system/$unit.d/kp.conf
+            done
+            systemctl daemon-reload; systemctl restart {A} {B}; rm -r /run/systemd/system/kp-*.d
+            cp {TREE}/kp-daemon {TREE}/kp-daemon.new; mv {TREE}/kp-daemon.new {TREE}/kp-daemon
+        """,
+        up=(A, B),
+        units=(A, B),
     ),
     # -- credential
     "credential-new": Scenario(

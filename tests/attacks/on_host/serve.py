@@ -295,6 +295,9 @@ class Stage:
         scenario = self.scenario
         names = [name for name in scenario.units if not name.startswith("user@")]
         if names:
+            if scenario.args.get("state") == "frozen":
+                # Later versions refuse to stop what is frozen.
+                pictures.systemctl("thaw", "--", *names, user=scenario.user)
             pictures.systemctl("stop", "--", *names, user=scenario.user)
             # Of units that are gone it is to be forgotten, too, that they failed.
             pictures.systemctl("reset-failed", user=scenario.user)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import datetime
 import gc
+import json
 import sys
 import types
 import typing as t
@@ -16,11 +18,12 @@ from ansible._internal._datatag._tags import Origin
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import Bundle, TooOld
+from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template
 
 MISSING = {"failed": True, "msg": "none here", "pidone_jeepney": {"missing": True}}
 BUNDLE = Bundle("f00d", b"the zip")
 OPTIONS = {"name": "x.service"}
-DIGEST = {"wanted": "f00d"}
+DIGEST = {"wanted": "f00d", "packs": "yes"}
 EVERYTHING = {**DIGEST, "zip": BUNDLE.as_text()}
 
 
@@ -59,7 +62,7 @@ def run(
     def execute(module_args: dict[str, t.Any], task_vars: dict[str, t.Any], wrap_async: bool) -> dict[str, t.Any]:
         assert task_vars == {"x": 1}
         sent.append(module_args.pop("_jeepney"))
-        assert module_args == OPTIONS
+        assert module_args == {name: value for name, value in OPTIONS.items() if name not in json.loads(sent[-1].get("packed", "{}"))}
         module_args["_ansible_check_mode"] = False  # as ansible-core adds to what it is given
         background.append(wrap_async)
         return dict(left.pop(0))
@@ -70,7 +73,7 @@ def run(
         return bundle
 
     monkeypatch.setattr(action, "_execute_module", execute)
-    monkeypatch.setattr(plugin, "pack", pack)
+    monkeypatch.setattr(plugin, "pack_jeepney", pack)
     result = action.run(task_vars={"x": 1})
     assert task.args == OPTIONS, "the task is left as it was"
     assert not left, "the module was run less often than expected"
@@ -119,7 +122,9 @@ def test_other_failures_are_final(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_in_the_background_everything_goes_along_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(monkeypatch, {"ansible_job_id": "j1", "started": 1}, async_val=30)
     assert done.result == {"ansible_job_id": "j1", "started": 1}
-    assert (done.sent, done.background) == ([EVERYTHING], [True])
+    # What it says then is read by others.
+    everything = {name: value for name, value in EVERYTHING.items() if name != "packs"}
+    assert (done.sent, done.background) == ([everything], [True])
     assert run(monkeypatch, {}).background == [False]
 
 
@@ -127,7 +132,7 @@ def test_a_controller_without_jeepney_is_fine_where_the_host_has_it(monkeypatch:
     for bundle in (None, TooOld("/opt/x/jeepney")):
         done = run(monkeypatch, {"changed": False}, bundle=bundle)
         assert done.result == {"changed": False}
-        assert [list(sent) for sent in done.sent] == [["lacking"]]
+        assert [list(sent) for sent in done.sent] == [["lacking", "packs"]]
 
 
 def test_jeepney_nowhere_is_one_error_with_both_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +155,69 @@ def test_jeepney_nowhere_is_one_error_with_both_remedies(monkeypatch: pytest.Mon
 def test_names_go_on_without_their_places_in_the_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ansible pickles the options of each task for its main process, and a text that bears tags takes thirty times as long."""
     names = [Origin(path="/play.yml", line_num=number).tag(f"{number}.service") for number in (1, 2)]
-    others = [names[0], 7]
+    units = [{"name": name, "sections": {"Service": {"Nice": 7}}} for name in names]
     monkeypatch.setitem(OPTIONS, "names", names)
-    monkeypatch.setitem(OPTIONS, "others", others)
+    monkeypatch.setitem(OPTIONS, "units", units)
     args = run(monkeypatch, {}).args
-    assert args["names"] == ["1.service", "2.service"]
-    assert [type(name) for name in args["names"]] == [str, str]
-    assert args["others"] is others
+    assert args == {"name": "x.service", "names": ["1.service", "2.service"], "units": units}
+    assert {type(name) for name in [*args["names"], *(each["name"] for each in args["units"])]} == {str}
+
+
+def test_what_is_no_json_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [datetime.date(2026, 1, 1)]
+    monkeypatch.setitem(OPTIONS, "days", days)
+    done = run(monkeypatch, {})
+    assert done.args["days"] is days
+    assert "packed" not in done.sent[0]
+
+
+def test_many_items_are_sent_as_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [{"name": f"{number}.service", "content": "x" * 100} for number in range(100)]
+    monkeypatch.setitem(OPTIONS, "units", units)
+    done = run(monkeypatch, MISSING, {"changed": True})
+    assert [json.loads(sent["packed"]) for sent in done.sent] == [{"units": units}] * 2
+    assert json.loads(run(monkeypatch, {}, async_val=30).sent[0]["packed"]) == {"units": units}
+
+
+def test_what_a_module_has_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"changed": True, "units": None, "pidone_packed": json.dumps({"units": [{"name": "x"}]})}
+    assert run(monkeypatch, answer).result == {"changed": True, "units": [{"name": "x"}]}
+    # What ansible-core has taken out, or the host says in two ways, is not filled in; nor are facts.
+    packed = json.dumps({"_ansible_x": 1, "changed": [], "ansible_facts": {"x": 1}})
+    answer = {"changed": False, "ansible_facts": None, "pidone_packed": packed}
+    assert run(monkeypatch, answer).result == {"changed": False}
+
+
+@pytest.mark.parametrize("packed", ["{", "[]", "null", "[" * 100_000])
+def test_a_host_that_packs_nonsense(monkeypatch: pytest.MonkeyPatch, packed: str) -> None:
+    result = run(monkeypatch, {"changed": False, "units": None, "pidone_packed": packed}).result
+    assert result["failed"]
+    assert "cannot be read" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "value,has",
+    [
+        ([{"name": "x", "sections": {"Service": {"Nice": 7, "A": None, "B": True, "C": 0.5, "D": ["{x}", "%i", "${A}"]}}}], False),
+        (["{{ x }}"], True),
+        ([{"a": [{"b": "x {% if y %}"}]}], True),
+        (["{# x #}"], True),
+        (["#jinja2: variable_start_string: '[%'"], True),
+        ([object()], True),
+        ((1, 2), True),
+    ],
+)
+def test_what_may_be_a_template(value: t.Any, has: bool) -> None:
+    assert has_template(value) is has
+
+
+def test_an_option_without_templates_is_what_it_is() -> None:
+    """And with one, ansible-core makes of it what it makes of all others."""
+    templar = types.SimpleNamespace(template=lambda value: ["made", value])
+    plain, template = [{"name": "x"}], [{"name": "{{ x }}"}]
+    assert plugin.ActionModule.finalize_task_arg("units", plain, templar, None) is plain
+    for value in (template, "x", 7):
+        assert plugin.ActionModule.finalize_task_arg("units", value, templar, None) == ["made", value]
 
 
 def test_no_garbage_is_looked_for_in_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:

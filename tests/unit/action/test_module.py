@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 from pathlib import Path
 
@@ -95,6 +96,90 @@ def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: py
     with pytest.raises(SystemExit):
         module.exit_json()
     assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}
+
+
+def test_packed_options_and_results(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = json.dumps({"name": "y"})
+    module = make(monkeypatch, _jeepney={"packed": packed, "packs": "yes"})
+    assert module.params == {"name": "y"}
+    units = [{"name": "ä\udc80\n", "enabled": None}]
+    with pytest.raises(SystemExit):
+        module.exit_json(changed=False, units=units, count=1)
+    written = json.loads(capsys.readouterr().out)
+    assert (written["changed"], written["count"], written["units"]) == (False, 1, None)
+    assert json.loads(written["pidone_packed"]) == {"units": units, "invocation": {"module_args": {"name": "y"}}}
+    # What only ansible-core can write it writes.
+    module = make(monkeypatch, name="x", _jeepney={"packs": "yes"})
+    with pytest.raises(SystemExit):
+        module.exit_json(changed=False, names=[{"x"}])
+    assert json.loads(capsys.readouterr().out)["names"] == [["x"]]
+
+
+UNIT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["started", "stopped"]},
+    "enabled": {"type": "bool"},
+    "sections": {"type": "dict"},
+    "any": {"type": "raw"},
+    "restart_on": {"type": "list", "elements": "str", "default": []},
+    "probe": {"type": "dict", "options": {"status": {"type": "list", "elements": "int"}, "timeout": {"type": "str", "default": "30s"}}},
+}
+
+
+def units_of(monkeypatch: pytest.MonkeyPatch, units: object) -> AnsibleModule:
+    make(monkeypatch)
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": {"units": units}}).encode())
+    spec = {"units": {"type": "list", "elements": "dict", "default": [], "options": copy.deepcopy(UNIT_SPEC)}}
+    return AnsibleModule(argument_spec=spec, hidden=("units",), as_given=("units",))
+
+
+@pytest.mark.parametrize(
+    "unit,as_it_is",
+    [
+        ({"name": "a"}, True),
+        ({"name": "a", "state": "started", "enabled": False, "sections": {"a": {"b": [1]}}, "any": 3, "restart_on": ["x"]}, True),
+        ({"name": "a", "probe": {"status": [200]}}, True),
+        ({"name": "a", "sections": None}, False),
+        ({"name": "a", "any": None}, False),
+        ({"name": 7}, False),
+        ({"name": "a", "enabled": "yes"}, False),
+        ({"name": "a", "restart_on": "x,y"}, False),
+        ({"name": "a", "restart_on": [1]}, False),
+        ({"name": "a", "probe": {"status": ["200"]}}, False),
+        ({"name": "a", "probe": {"status": [True]}}, False),
+        ({"name": "a", "sections": "a=b"}, False),
+    ],
+)
+def test_items_that_ansible_core_need_not_look_at(monkeypatch: pytest.MonkeyPatch, unit: dict[str, object], as_it_is: bool) -> None:
+    """What they come to is the same, but for what is not given."""
+    module = units_of(monkeypatch, [unit])
+    assert bool(module._aside) is as_it_is
+    (found,) = module.params["units"]
+    if as_it_is:
+        assert found == unit
+    monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._module._is_as_checked", lambda item, spec: False)
+    (other,) = units_of(monkeypatch, [unit]).params["units"]
+    assert {name: other[name] for name in unit if name != "probe"} == {name: found[name] for name in unit if name != "probe"}
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [{}, {"name": "a", "state": None}, {"name": "a", "nmae": "b"}, {"name": "a", "state": "up"}, {"name": "a", "probe": {"x": 1}}, "a"],
+)
+def test_what_ansible_core_refuses_it_still_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], unit: object
+) -> None:
+    with pytest.raises(SystemExit):
+        units_of(monkeypatch, [{"name": "b"}, unit])
+    assert json.loads(capsys.readouterr().out)["failed"]
+
+
+def test_what_is_set_aside_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    module = units_of(monkeypatch, [{"name": "s3cret"}])
+    assert "s3cret" not in f"{logged}{module.without_hidden()}"
+    assert "units=VALUE" in logged[-1]
 
 
 def test_results_are_written_as_ansible_core_writes_them(

@@ -26,6 +26,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas, look_for
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action.options import Mount
 
 PREFIX = "ansible_collections.pidone.systemd.plugins.module_utils."
 
@@ -136,6 +137,24 @@ PLACES: dict[str, Place] = {
     f"{_LINES}.RemoveAccounts": Place(
         lambda cls, b: cls(b.tree, {"passwd": ["a:x:1:1::/:/bin/sh"]}, []), f"{_LINES}:change_accounts"
     ),
+    "_tasks.unit.steps.AddDependency": Place(
+        lambda cls, b: cls("Wants", "b.target", ["a.service"], [str(b.folder)]), "manager.add_dependency"
+    ),
+    "_engine.freezer.Freeze": Place(lambda cls, b: cls(["a.service"], True), "manager.ask"),
+    "_engine.service_log.SetServiceLog": Place(
+        lambda cls, b: cls("a.service", "org.example.A", "LogLevel", "info", "debug"),
+        "_engine.service_log:write_log",
+        ("_engine.service_log:read_log",),
+    ),
+    "_tasks.unit_action.steps.Signal": Place(lambda cls, b: cls(["a.service"], 15, "SIGTERM", "all", None), "manager.tell"),
+    "_tasks.unit_action.steps.Clean": Place(lambda cls, b: cls({"a.service": ["state"]}), "manager.tell"),
+    "_tasks.unit_action.steps.MountInto": Place(
+        lambda cls, b: cls("a.service", Mount("bind[0]", "/a", "/b", False, False)), "manager.tell"
+    ),
+    "_tasks.unit_file.linked.LinkFile": Place(
+        lambda cls, b: cls(f"{b.folder}/a.service", "/opt/a.service", "a.service", str(b.folder)), "_tasks.unit_file.linked:put_link"
+    ),
+    "_tasks.manager.task.CancelJobs": Place(lambda cls, b: cls({7: "a.service"}), "manager.ask"),
     "_tasks.manager.task.SetDefaultTarget": Place(
         lambda cls, b: cls("b.target", [str(b.folder)]), "manager.set_default_target"
     ),
@@ -144,6 +163,10 @@ PLACES: dict[str, Place] = {
         lambda cls, b: cls("LogLevel", "info", "debug"), "manager.set_manager_property"
     ),
     "_engine.read_again.Reexecute": Place(lambda cls, b: cls(), "manager.call"),
+    "_tasks.needs_restart.steps.RestartTogether": Place(lambda cls, b: cls(["a.service"]), "manager.list_units"),
+    "_tasks.needs_restart.steps.ReexecuteUsers": Place(
+        lambda cls, b: cls([1000]), "_tasks.needs_restart.steps:users_read_again"
+    ),
     "_tasks.manager.task.Isolate": Place(lambda cls, b: cls("a.target"), "manager.enqueue"),
     "_tasks.configuration.steps.WriteSettings": Place(
         lambda cls, b: cls(f"{b.folder}/new.d/x.conf", b"x", None, b.tools, False, None), f"{_FILES}:replace"

@@ -68,6 +68,12 @@ def test_what_is_no_list_is_in_the_managers_entry() -> None:
     assert "manager" not in found
 
 
+def test_what_is_said_of_each_is_said_with_the_name() -> None:
+    found = read_managers(module(), lambda params, whose: {"changed": False, "units": [], "msg": "x" if params["user"] == "8" else ""}, "units")
+    assert found["msg"] == "user bob: x"
+    assert [each["msg"] for each in found["managers"][:3]] == [None] * 3
+
+
 def test_nobody_has_more_than_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     patience: list[str] = []
     read_managers(module(timeout="20s"), lambda params, whose: patience.append(params["timeout"]) or {"changed": False})  # type: ignore[func-returns-value]

@@ -32,8 +32,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     RemoveLinks,
     WriteFile,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
@@ -483,9 +485,11 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
         way_back.ReadAgain("signal", "systemd-logind.service"),
         NodeWas("/n", Node("file", 0o640, 1, 2, content=b"\xff\0"), Node("link", 0o777, 0, 0, "/t\udcff")),
         NodeWas("/n", None, Node("character device", 0o600, 0, 0, device=259)),
+        FreezerWas(["a.service"], True),
+        ServiceLogWas("a.service", "org.example.A", "LogLevel", "info", "debug"),
         AccountsWere("/tree", ["a"], ["g"], [("a", "g")], {"passwd": ["b:x:1:1::/:/bin/sh"]}, [("b", "g")]),
     ]
-    assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts"}
+    assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts", "freezer", "service-log"}
     log = UndoLog([str(tmp_path)], "x.undo", {"module": "unit", "task": ""})
     for note in notes:
         log.add(note)
@@ -532,7 +536,7 @@ def test_a_new_file_is_never_more_open_than_it_shall_be(tmp_path: Path) -> None:
         os.chmod(path, 0o600)
         return True
 
-    WriteFile(f"{tmp_path}/f", b"secret", None, FileTools(attributes, has_mode=True)).apply(Context(Manager()))
+    WriteFile(f"{tmp_path}/f", b"secret", None, FileTools(attributes, given=("mode",))).apply(Context(Manager()))
     assert modes == [0o600]
 
 

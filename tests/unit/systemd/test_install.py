@@ -127,6 +127,20 @@ def test_a_name_that_is_taken(tmp_path: Path, target: str) -> None:
     )
 
 
+@pytest.mark.parametrize("target", [f"{LIB}/other.service", "/dev/null", ""])
+def test_a_name_that_is_taken_by_what_is_about_to_be_removed(tmp_path: Path, target: str) -> None:
+    files = files_in(tmp_path, {f"{ETC}/b.service": target})
+    gone = {f"{tmp_path}{ETC}/b.service"}
+    assert files.look("a.service", {"Alias": ["b.service"]}, False, gone) == (["b.service"], [], ["b.service"])
+
+
+def test_links_that_are_about_to_be_removed_are_not_there(tmp_path: Path) -> None:
+    files = files_in(tmp_path, {f"{ETC}/{WANTS}": f"{LIB}/a.service", f"{ETC}/b.service": f"{LIB}/a.service"})
+    gone = {f"{tmp_path}{ETC}/{WANTS}", f"{tmp_path}{ETC}/b.service"}
+    install = {"WantedBy": ["x.target"], "Alias": ["b.service"]}
+    assert files.look("a.service", install, False, gone) == ([WANTS, "b.service"], [], ["b.service"])
+
+
 def test_other_names_of_instances_are_links_to_the_template(tmp_path: Path) -> None:
     files = files_in(tmp_path, {f"{ETC}/n@1.service": f"{LIB}/a@.service"})
     assert files.look("a@1.service", {"Alias": ["n@.service"]}, False) == ([], [], ["n@1.service"])

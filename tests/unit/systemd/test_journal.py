@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info import gather, point_of_time
 
 DEFAULTS: dict[str, t.Any] = {
-    **dict.fromkeys(["user", "invocation", "boot", "since", "until", "priority", "match", "grep", "directory"]),
+    **dict.fromkeys(["user", "invocation", "boot", "since", "until", "priority", "match", "grep", "directory", "after_cursor"]),
     "unit": [],
     "identifier": [],
     "fields": [],
@@ -61,6 +61,18 @@ def entries(**params: t.Any) -> list[dict[str, t.Any]]:
     module: t.Any = Module()
     found: list[dict[str, t.Any]] = gather(module)["entries"]
     return found
+
+
+def result(**params: t.Any) -> dict[str, t.Any]:
+    """As `entries`, all that the module returns."""
+
+    class Module:
+        check_mode = False
+
+        def __init__(self) -> None:
+            self.params = {**DEFAULTS, **params}
+
+    return gather(t.cast(t.Any, Module()))
 
 
 @pytest.mark.parametrize("priority", ["high", "", "12", "-1", ["3", "4"], None])
@@ -226,3 +238,198 @@ def test_the_newest_invocation_is_one_that_the_manager_named(journalctl: Journal
     assert [argument for argument in asked[0] if "=" in argument[2:]] == ["--since=@0", "UNIT=a.service", "_PID=1"]
     journal.newest_invocation_of("a.service", 0, 1000)
     assert asked[-1][1:] == ["USER_UNIT=a.service", "_UID=1000"]
+
+
+def at(cursor: str, message: str = "x", usec: int = 5, **fields: t.Any) -> dict[str, t.Any]:
+    """A record of the journal at a place that a cursor names."""
+    return {"__CURSOR": cursor, "MESSAGE": message, "__REALTIME_TIMESTAMP": str(usec), **fields}
+
+
+class TestCursors:
+    """Where a task has ended, another one goes on: nothing is missed, and nothing is read twice."""
+
+    def test_the_entry_at_the_cursor_was_read_before(self, journalctl: Journalctl) -> None:
+        journalctl.answers = [[at("i=1", "a"), at("i=2", "b"), at("i=3", "c")]]
+        told = result(after_cursor="i=1", lines=0)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
+        assert journalctl.asked == [["--cursor=i=1"]]
+
+    def test_what_lies_at_the_cursor_may_be_none_of_those_asked_for(self, journalctl: Journalctl) -> None:
+        """Before systemd 257, --after-cursor would leave out the first one, whichever it is."""
+        journalctl.answers = [[at("i=2", "b"), at("i=3", "c")]]
+        assert [entry["message"] for entry in result(after_cursor="i=1", identifier=["t"])["entries"]] == ["b", "c"]
+        assert journalctl.asked == [["--identifier=t", "--cursor=i=1"]]
+
+    def test_the_first_lines_after_it(self, journalctl: Journalctl) -> None:
+        journalctl.answers = [[at("i=1", "a"), at("i=2", "b"), at("i=3", "c")], [at("i=2", "b"), at("i=3", "c"), at("i=4", "d")]]
+        told = result(after_cursor="i=1", lines=2)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
+        told = result(after_cursor="i=1", lines=2)
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["b", "c"], "i=3")
+
+    def test_nothing_new(self, journalctl: Journalctl) -> None:
+        journalctl.answers = [[at("i=1")]]
+        assert result(after_cursor="i=1") == {"changed": False, "entries": [], "cursor": "i=1", "warnings": []}
+        assert len(journalctl.asked) == 1
+
+    def test_nothing_at_all_ends_where_the_journal_ends(self, journalctl: Journalctl) -> None:
+        journalctl.answers = [[], [at("end")], []]
+        assert (result(identifier=["t"])["cursor"], len(journalctl.asked)) == ("end", 3)
+        # What is written between the two looks is not behind the cursor unread.
+        journalctl.answers = [[], [at("i=7")], [at("i=6", "late")]]
+        told = result(identifier=["t"])
+        assert ([entry["message"] for entry in told["entries"]], told["cursor"]) == (["late"], "i=6")
+        journalctl.answers = []
+        assert result(identifier=["t"])["cursor"] is None
+
+    @pytest.mark.parametrize("fields", [[], ["_COMM"], ["__CURSOR"], ["all"]])
+    def test_it_is_among_the_fields_for_who_asks(self, journalctl: Journalctl, fields: list[str]) -> None:
+        journalctl.answers = [[at("i=1", _COMM="sh")]]
+        (entry,) = result(fields=fields)["entries"]
+        assert "cursor" not in entry and ("fields" in entry) == bool(fields)
+        assert ("__CURSOR" in entry.get("fields", ())) == (fields in (["__CURSOR"], ["all"]))
+        assert ("_COMM" in entry.get("fields", ())) == (fields in (["_COMM"], ["all"]))
+
+    def test_last_words_of_before_it_are_not_read_again(self, journalctl: Journalctl, monkeypatch: pytest.MonkeyPatch) -> None:
+        def words(*_args: t.Any) -> list[t.Any]:
+            return [journal._entry(at(f"w{usec}", f"late {usec}", usec), ["__CURSOR"]) for usec in (15, 16, 17)]
+
+        monkeypatch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info.last_words_of", words)
+        cursor = "s=0;i=1;b=0;m=1;t=10;x=0"
+        journalctl.answers = [[at(cursor, "read", 16), at("i=2", "new", 18)]]
+        told = result(after_cursor=cursor, invocation=ID)
+        assert [entry["message"] for entry in told["entries"]] == ["late 17", "new"]
+        assert told["invocation_id"] == ID
+
+    def test_two_places_to_begin_at(self, journalctl: Journalctl) -> None:
+        with pytest.raises(BadInput, match="^since: 'today' and `after_cursor` are two places"):
+            entries(after_cursor="i=1", since="today")
+
+    def test_what_is_no_cursor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(command: list[str], *_options: t.Any) -> subprocess.CompletedProcess[bytes]:
+            return subprocess.CompletedProcess(command, 1, b"", b"Failed to seek to cursor: Invalid argument\n")
+
+        monkeypatch.setattr(journal, "run_program", refuse)
+        with pytest.raises(BadInput, match="^after_cursor: 'i=0' is no cursor"):
+            entries(after_cursor="i=0")
+
+    def test_what_does_not_even_look_like_one(self, journalctl: Journalctl) -> None:
+        """Also where there is nothing to be read."""
+        with pytest.raises(BadInput, match="^after_cursor: 'nonsense' is no cursor"):
+            entries(after_cursor="nonsense", invocation="0", unit=["a"])
+        assert not journalctl.asked
+
+
+class TestCountedInvocations:
+    """0 is the last one, -1 the one before: what systemd knows comes last, what the journal tells before it."""
+
+    ids: t.ClassVar[list[str]] = [letter * 32 for letter in "abc"]
+
+    def told(self, monkeypatch: pytest.MonkeyPatch, journalctl: Journalctl, count: str, known: str = "", **params: t.Any) -> dict[str, t.Any]:
+        info = "ansible_collections.pidone.systemd.plugins.module_utils._tasks.journal.info"
+        monkeypatch.setattr(f"{info}._known_to_systemd", lambda name, *_rest: (known, name))
+        said = [at("c", usec=usec, INVOCATION_ID=each) for usec, each in enumerate((*self.ids, self.ids[1]), 1)]
+        journalctl.answers = [said, [at("c", usec=9, _SYSTEMD_INVOCATION_ID=self.ids[2])]] if count != "0" or not known else []
+        return result(unit=["a"], invocation=count, **params)
+
+    @pytest.mark.parametrize(
+        ("count", "known", "expected"),
+        [("0", "", "c"), ("-1", "", "b"), ("-2", "", "a"), ("0", "d", "d"), ("-1", "d", "c"), ("-1", "a", "c"), ("-3", "", None)],
+    )
+    def test_which_it_is(
+        self, monkeypatch: pytest.MonkeyPatch, journalctl: Journalctl, count: str, known: str, expected: str | None
+    ) -> None:
+        told = self.told(monkeypatch, journalctl, count, known * 32)
+        assert told["invocation_id"] == (expected and expected * 32)
+        assert bool(told["warnings"]) is (expected is None)
+        assert not expected or any(f"INVOCATION_ID={expected * 32}" in asked for asked in journalctl.asked)
+
+    def test_another_journal_is_not_what_systemd_knows_of(
+        self, monkeypatch: pytest.MonkeyPatch, journalctl: Journalctl
+    ) -> None:
+        for params in ({"directory": "/"}, {"boot": "-1"}):
+            journalctl.asked.clear()
+            assert self.told(monkeypatch, journalctl, "-1", "d" * 32, **params)["invocation_id"] == "b" * 32
+            assert all(word in journalctl.asked[0] for word in (f"--{name}={value}" for name, value in params.items()))
+
+    @pytest.mark.parametrize(
+        ("params", "words"),
+        [
+            ({"invocation": "0"}, ["`unit` names none"]),
+            ({"invocation": "0", "unit": ["a*"]}, ["`unit` names a*"]),
+            ({"invocation": "-1", "unit": ["a", "b"]}, ["-1 counts", "names a.service, b.service"]),
+            ({"invocation": "1", "unit": ["a"]}, ["'1'", "0 for the last one"]),
+            ({"invocation": "last", "unit": ["a"]}, ["'last'", "0 for the last one"]),
+        ],
+    )
+    def test_bad_input(self, journalctl: Journalctl, params: dict[str, t.Any], words: list[str]) -> None:
+        with pytest.raises(BadInput, match="^invocation: ") as caught:
+            entries(**params)
+        assert all(word in caught.value.msg for word in words), caught.value.msg
+        assert not journalctl.asked
+
+
+class TestManyAtOnce:
+    """Logs and jobs of many units, in few runs of journalctl."""
+
+    def wanted(self, count: int) -> list[journal.LogOf]:
+        return [journal.LogOf(f"{number:032x}", f"u{number}.service", 1000) for number in range(count)]
+
+    def read(self, wanted: list[journal.LogOf], lines: int = 2, uid: int | None = None) -> dict[str, list[str]]:
+        found = journal.last_lines_of_many(wanted, lines, uid, time.monotonic() + 10)
+        return {each.unit: [entry["message"] for entry in log] for each, log in found}
+
+    def test_each_line_is_of_one(self, journalctl: Journalctl) -> None:
+        first, second = self.wanted(2)
+        journalctl.answers = [
+            [
+                at("c", "early", 900, _SYSTEMD_UNIT=first.unit),
+                at("c", "of another invocation", 1500, _SYSTEMD_UNIT=first.unit, _SYSTEMD_INVOCATION_ID="f" * 32),
+                at("c", "said", 1600, _SYSTEMD_UNIT=first.unit, _SYSTEMD_INVOCATION_ID=first.invocation),
+                at("c", "died", 1700, UNIT=second.unit, INVOCATION_ID=second.invocation, _SYSTEMD_UNIT="init.scope", _SYSTEMD_INVOCATION_ID="e" * 32),
+                at("c", "last words", 1800, _SYSTEMD_UNIT=first.unit),
+            ]
+        ]  # fmt: skip
+        assert self.read([first, second]) == {first.unit: ["said", "last words"], second.unit: ["died"]}
+        (asked,) = journalctl.asked
+        assert asked == [
+            *(f"_SYSTEMD_UNIT={each.unit}" for each in (first, second)), "+",
+            *(f"INVOCATION_ID={each.invocation}" for each in (first, second)),
+        ]  # fmt: skip
+
+    def test_forty_at_a_time(self, journalctl: Journalctl) -> None:
+        wanted = self.wanted(100)
+        assert set(self.read(wanted)) == {each.unit for each in wanted}
+        assert len(journalctl.asked) == 3
+
+    def test_one_that_says_much_hides_no_other(self, journalctl: Journalctl) -> None:
+        loud, quiet, done = self.wanted(3)
+        flood = [at("c", str(n), 2000 + n, _SYSTEMD_UNIT=loud.unit, _SYSTEMD_INVOCATION_ID=loud.invocation) for n in range(45)]
+        done = done._replace(since=1999_000_000)
+        journalctl.answers = [flood, [at("c", "quiet", 1100, _SYSTEMD_UNIT=quiet.unit, _SYSTEMD_INVOCATION_ID=quiet.invocation)]]
+        assert self.read([loud, quiet, done]) == {loud.unit: ["43", "44"], quiet.unit: ["quiet"], done.unit: []}
+        assert len(journalctl.asked) == 2, "of what began later than the first of these there is no more"
+
+    def test_of_a_users_manager_only_that_users_word_counts(self, journalctl: Journalctl) -> None:
+        self.read(self.wanted(1), uid=1000)
+        before, after = " ".join(journalctl.asked[0]).split(" + ")
+        assert "_UID=1000" in before and "_UID=1000" in after and "USER_INVOCATION_ID=" in after
+
+    def test_jobs(self, journalctl: Journalctl) -> None:
+        def job(unit: str, number: int, kind: str, result: str, message: str = "x") -> dict[str, t.Any]:
+            return at("c", message, UNIT=unit, JOB_ID=str(number), JOB_TYPE=kind, JOB_RESULT=result)
+
+        journalctl.answers = [
+            [
+                job("a.service", 1, "start", "dependency"), at("c", UNIT="a.service", JOB_TYPE="start", JOB_RESULT="dependency"),
+                job("b.service", 2, "start", "done", "b.service was skipped because of"), job("c.service", 3, "start", "dependency"),
+                job("c.service", 4, "stop", "done"),
+            ]
+        ]  # fmt: skip
+        found = journal.last_jobs_of(["a.service", "b.service", "c.service", "d.service"], None, time.monotonic() + 10)
+        assert {unit: (each.id, each.type, each.result, each.skipped) for unit, each in found.items()} == {
+            "a.service": (1, "start", "dependency", False),
+            "b.service": (2, "start", "done", True),
+            "c.service": (4, "stop", "done", False),
+        }
+        assert {"--boot", "_PID=1", "UNIT=a.service"} <= set(journalctl.asked[0])

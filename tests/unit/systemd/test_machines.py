@@ -232,3 +232,16 @@ def test_nothing_that_a_container_names_is_looked_for_here() -> None:
 def test_who_looks_for_its_files_fails(look: t.Callable[[MachineManager], t.Any]) -> None:
     with pytest.raises(AssertionError):
         look(Liar())
+
+
+@pytest.mark.parametrize("option", ["diagnosis", "listeners"])
+def test_what_only_the_host_tells_of_units(option: str) -> None:
+    from types import SimpleNamespace
+
+    from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import gather
+
+    params = {"name": None, "properties": [], "diagnosis": False, "listeners": False, "machine": "web1", option: True}
+    asked: t.Any = SimpleNamespace(params=params)
+    with pytest.raises(BadInput, match=f"^{option}: .*leave out `{option}`, or `machine`"):
+        gather(asked)

@@ -354,6 +354,32 @@ class TestVerify:
         assert verdict(tmp_path, "[Service]\nPrivateTmp=yes\n", "a.service", "x.conf") == ([], [])
         assert (tmp_path / "scratch/new/a.service").exists()
 
+    def test_files_that_go_are_not_there_any_more(self, said: type[FakeRun], tmp_path: Path) -> None:
+        """What they hid comes to light, both where the new files are checked and where it is told what was wrong before."""
+        root, scratch = tmp_path / "root", tmp_path / "scratch"
+        scratch.mkdir()
+        files = {
+            "etc/systemd/system/a.service": "[Service]\nExecStart=/gone\n",
+            "usr/lib/systemd/system/a.service": "[Service]\nExecStart=/vendors\n",
+            "etc/systemd/system/a.service.d/gone.conf": "[Service]\nExecStart=/gone\n",
+            "etc/systemd/system/a.service.d/hides.conf": "[Service]\nExecStart=/gone\n",
+            "usr/lib/systemd/system/a.service.d/hides.conf": "[Service]\nNice=1\n",
+            "etc/systemd/system/a.service.d/new.conf": "[Service]\nExecStart=/gone\n",
+        }
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        paths = UnitPaths("system", root=str(root))
+        said.said = [(3, "a.service: Service has more than one ExecStart= setting. Refusing.")]
+        raw = "[Service]\nPrivateTmp=yes\n"
+        gone = [f"{root}/{name}" for name in files if name.startswith("etc/")]
+        module.verify_set({("a.service", "new.conf"): (parse(raw), raw)}, [("a.service", "new.conf")], paths, TABLE, str(scratch), "", gone)
+        assert (scratch / "new/a.service").read_text() == "[Service]\nExecStart=/vendors\n"
+        hidden = {"gone.conf": "", "hides.conf": "[Service]\nNice=1\n"}
+        found = {each.name: each.read_text() for each in (scratch / "new/a.service.d").iterdir()}
+        assert found == {**hidden, "new.conf": raw}
+        assert {each.name: each.read_text() for each in (scratch / "without/a.service.d").iterdir()} == hidden
+
     def test_without_systemd_analyze(self, said: type[FakeRun], tmp_path: Path) -> None:
         said.said = None
         errors, warnings = verdict(tmp_path, "[Service]\nFoo=1\n")

@@ -195,6 +195,10 @@ class TestWhatFailed:
         assert "conflicts" not in entry
         assert "somebody" in error.msg
 
+    def test_what_is_frozen(self) -> None:
+        _entry, error = report(result="frozen")
+        assert "systemd cannot start what is frozen; thaw it first" in error.msg
+
     def test_what_systemd_refused_is_no_change(self) -> None:
         refused = CallFailed("org.freedesktop.systemd1.NoSuchUnit", "Unit b.service not found.")
         entry, error = report(result=refused, ExecMainCode=2, ExecMainStatus=15)

@@ -36,12 +36,15 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit import texts
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
     can_reload_after,
     decide,
     file_state_after,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import Need, need_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.linked import link_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import (
@@ -53,6 +56,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.re
     is_stale,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import remove_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.reverted import revert_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.task import check_text
 
 
@@ -332,8 +336,9 @@ class TestWritable:
 
 def asked(text: str = "", **options: t.Any) -> Asked:
     """The options of a task: those given, and otherwise what the module has for them."""
-    own = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user"))
-    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system")
+    own: dict[str, t.Any] = dict.fromkeys(("dropin", "sections", "enabled", "started", "on_change", "root", "user", "probe"))
+    own.update(dict.fromkeys(("src", "mode", "owner", "group", "attributes", "seuser", "serole", "setype", "selevel")))
+    own.update(dict.fromkeys(("runtime", "activate"), False), state="present", settle="200ms", scope="system", restart_on=[], reload_on=[])
     return Asked({**own, "name": "a.service", "content": text or "[Unit]\n", **options}, False)
 
 
@@ -398,14 +403,15 @@ class TestTask:
         )
         socket = Unit("a.socket", UnitStatus("a.socket", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked("[Socket]\n", name="a.socket", on_change="restart")
+        needs = {socket.id: Need("restart", ("/f",), (), "on_change")}
         with pytest.raises(BadInput, match=r"on_change: .*a\.socket while a\.service runs"):
-            states_for(wish, looked_in, socket, [socket], lambda _unit: True)
+            states_for(wish, looked_in, socket, [socket], needs)
         told["RequiredBy"] = ["a.service"]
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
         told["RequiredBy"], told["Accept"] = [], True
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
         told["Accept"], service.active_state = False, "inactive"
-        assert states_for(wish, looked_in, socket, [socket], lambda _unit: True) == {socket: "try_restarted"}
+        assert states_for(wish, looked_in, socket, [socket], needs) == {socket: "try_restarted"}
 
     @pytest.mark.parametrize(
         ("dropin", "text", "now", "refused"),
@@ -423,9 +429,9 @@ class TestTask:
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked(text, dropin=dropin, on_change="restart")
         with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+            states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
         wish.on_change = "reload_or_restart"
-        states_for(wish, looked_in, unit, [unit], lambda _unit: True)
+        states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").mkdir()
@@ -504,6 +510,26 @@ class TestTask:
 
 
 BASE = "# a\n[Service]\nExecStart=/a\n"
+
+
+class TestPlainTexts:
+    @pytest.mark.parametrize(
+        "text",
+        ["", "\n", "# a\n; b\n\n[Unit]\n", "[Service]\nExecStart=/bin/sh -c 'a = $b; #c'\n# d\n[Install]\nWantedBy=a.target\n", "[X-a]\nX-b=\n"],
+    )
+    def test_nothing_is_wrong_with_them(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text)
+        assert parse(text).problems == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "A=b\n[Unit]\n", "[Unit\n", "[Unit]\nnonsense\n", "[Unit]\nA=b\\\n", "[Unit]\nA=b", "[Unit]\n A=b\n", "[]\n", "[Unit]\n=a\n",
+            "[Unit]\nA=\x00\n", "[Unit]\nA=\udc80\n", "[Unit]\nA=\u2028\n", "[Unit]\nA=b\r\n", "[Unit]\n# a\\\n", "[Unit] # a\n", f"[{'a' * 300}]\n",
+        ],
+    )  # fmt: skip
+    def test_of_others_the_parser_tells(self, text: str) -> None:
+        assert texts._PLAIN.fullmatch(text) is None
 
 
 class TestDropins:
@@ -599,3 +625,161 @@ class TestDecide:
     )
     def test_can_reload_after(self, now: bool, text: str, is_dropin: bool, after: bool) -> None:
         assert can_reload_after(now, "service", parse(f"[Service]\n{text}\n"), is_dropin) is after
+
+
+class InTree:
+    """A unit file of a tree, as `state` asks for it."""
+
+    def __init__(self, root: Path, **options: t.Any) -> None:
+        self.root = root
+        self.manager = FakeManager()
+        self.manager.root = str(root)
+        self.asked = asked(content=None, root=str(root), **options)
+        self.place = Place(self.asked, Session({"scope": "system", "root": str(root)}, 1.0, False, False, False))
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def link(self, path: str, target: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to(target)
+
+    def linked(self) -> FileChange:
+        return link_file(self.asked, self.place)
+
+    def reverted(self) -> FileChange:
+        return revert_file(self.asked, self.place, TOOLS)
+
+    def context(self) -> Context:
+        return Context(self.manager)
+
+
+LINK = {"state": "linked", "src": "/opt/1/a.service"}
+ETC, RUN, LIB = "etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"
+
+
+class TestLinked:
+    """A unit file that is elsewhere."""
+
+    def test_linked_and_taken_back(self, tmp_path: Path) -> None:
+        it = InTree(tmp_path, **LINK)
+        it.write("opt/1/a.service", "[Service]\nExecStart=/bin/true\n")
+        change = it.linked()
+        assert [step.describe() for step in change.steps] == [f"link {tmp_path}/{ETC}/a.service to /opt/1/a.service"]
+        assert change.wrote is True and it.asked.text.values("Service", "ExecStart") == ["/bin/true"]
+        (tmp_path / ETC).mkdir(parents=True)
+        before = listing(tmp_path)
+        roll_back(it.context(), *change.steps)
+        assert listing(tmp_path) == before
+        assert carry_out(Plan(it.linked().steps), it.context())
+        assert os.readlink(tmp_path / ETC / "a.service") == "/opt/1/a.service"
+        again = it.linked()
+        assert not again.steps and again.wrote is None
+
+    @pytest.mark.parametrize("target", ["/opt/1/a.service", "../../../opt/1/a.service"])
+    def test_a_link_that_leads_there_is_left(self, tmp_path: Path, target: str) -> None:
+        it = InTree(tmp_path, **LINK)
+        it.write("opt/1/a.service", "[Service]\n")
+        it.link(f"{ETC}/a.service", target)
+        assert not it.linked().steps
+
+    @pytest.mark.parametrize(("text", "means"), [("[Service]\nNice=1\n", False), ("[Service]\nNice=2\n", True)])
+    def test_another_link_is_replaced(self, tmp_path: Path, text: str, means: bool) -> None:
+        it = InTree(tmp_path, **LINK)
+        it.write("opt/0/a.service", "# Older\n[Service]\nNice=1\n")
+        it.write("opt/1/a.service", text)
+        it.link(f"{ETC}/a.service", "/opt/0/a.service")
+        change = it.linked()
+        assert len(change.steps) == 1 and change.wrote is means
+        roll_back(it.context(), *change.steps)
+        assert os.readlink(tmp_path / ETC / "a.service") == "/opt/0/a.service"
+
+    def test_refused(self, tmp_path: Path) -> None:
+        it = InTree(tmp_path, **LINK)
+        with pytest.raises(BadInput, match="^src: there is no .*/opt/1/a.service; write the file first"):
+            it.linked()
+        it.asked.check_mode = True
+        assert "taken for made by an earlier task" in it.linked().warnings[0]
+        it.link("opt/1/a.service", "b.service")
+        with pytest.raises(BadInput, match="^src: .* is a link itself"):
+            it.linked()
+        (tmp_path / "opt/1/a.service").unlink()
+        (tmp_path / "opt/1/a.service").mkdir()
+        with pytest.raises(BadInput, match="^src: .* is no file"):
+            it.linked()
+        it.write(f"{ETC}/a.service", "[Service]\n")
+        with pytest.raises(BadInput, match="^name: .* is no link, but a unit file of its own"):
+            it.linked()
+        (tmp_path / ETC / "a.service").unlink()
+        it.link(f"{ETC}/a.service", "/dev/null")
+        with pytest.raises(BadInput, match="^name: a.service is masked"):
+            it.linked()
+        own = InTree(tmp_path, state="linked", src=f"/{LIB}/a.service")
+        (tmp_path / ETC / "a.service").unlink()
+        own.write(f"{LIB}/a.service", "[Service]\n")
+        with pytest.raises(BadInput, match="^src: systemd looks in .* already"):
+            own.linked()
+
+
+class TestReverted:
+    """A unit as its package has it."""
+
+    def test_all_that_overrides_and_adds(self, tmp_path: Path) -> None:
+        it = InTree(tmp_path, state="reverted")
+        it.write(f"{LIB}/a.service", "[Service]\nNice=1\n")
+        it.write(f"{LIB}/a.service.d/package.conf", "[Service]\n")
+        it.write(f"{ETC}/a.service", "[Service]\nNice=2\n")
+        it.write(f"{ETC}/a.service.d/1.conf", "[Service]\nNice=3\n")
+        it.link(f"{ETC}/a.service.d/2.conf", "/dev/null")
+        it.link(f"{ETC}/multi-user.target.wants/a.service", "/etc/systemd/system/a.service")
+        it.write(f"{ETC}.control/a.service.d/50-CPUWeight.conf", "[Service]\nCPUWeight=5\n")
+        (tmp_path / RUN / "a.service.d").mkdir(parents=True)
+        it.link(f"{RUN}/a.service", "/dev/null")
+        it.write(f"{ETC}/b.service.d/1.conf", "[Service]\n")
+        before = listing(tmp_path)
+        change = it.reverted()
+        assert change.wrote is True and len(change.diffs) == 3
+        roll_back(it.context(), *change.steps)
+        assert listing(tmp_path) == before
+        assert carry_out(Plan(it.reverted().steps), it.context())
+        left = {path for path, (what, *_rest) in listing(tmp_path).items() if what != "directory"}
+        assert left == {
+            f"{LIB}/a.service", f"{LIB}/a.service.d/package.conf", f"{ETC}/multi-user.target.wants/a.service", f"{ETC}/b.service.d/1.conf"
+        }  # fmt: skip
+        assert not (tmp_path / ETC / "a.service.d").exists() and not (tmp_path / RUN / "a.service.d").exists()
+        again = it.reverted()
+        assert not again.steps and again.wrote is None and not again.warnings
+
+    def test_what_no_package_has_keeps_its_file(self, tmp_path: Path) -> None:
+        it = InTree(tmp_path, state="reverted")
+        it.write(f"{ETC}/a.service", "[Service]\n")
+        it.write(f"{ETC}/a.service.d/1.conf", "[Service]\n")
+        (tmp_path / ETC / "a.service.d" / "deep").mkdir()
+        change = it.reverted()
+        assert [step.describe() for step in change.steps] == [f"remove {tmp_path}/{ETC}/a.service.d/1.conf"]
+        assert change.warnings == [f"{tmp_path}/{ETC}/a.service.d/deep is left, since it is no file"]
+
+    def test_what_is_not_there(self, tmp_path: Path) -> None:
+        assert "there is no unit a.service" in InTree(tmp_path, state="reverted").reverted().warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"state": "linked"}, "src: which file is to be linked is missing"),
+        ({**LINK, "src": "opt/a.service"}, "src: 'opt/a.service' is not absolute"),
+        ({**LINK, "src": "/opt/b.service"}, "src: '/opt/b.service' is no file named a.service"),
+        ({**LINK, "dropin": "x"}, "dropin: does not go with `state: linked`"),
+        ({**LINK, "mode": "0600"}, "mode: does not go with `state: linked`"),
+        ({"src": "/opt/a.service"}, "src: is the file that `state: linked` links"),
+        ({"state": "reverted", "sections": {}}, "sections: does not go with `state: reverted`"),
+        ({"state": "reverted", "started": True}, "started: does not go with `state: reverted`"),
+        ({"state": "reverted", "activate": True}, "activate: does not go with `state: reverted`"),
+    ],
+)
+def test_options_of_states(options: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        asked(content=None, **{"state": "absent", **options})

@@ -488,3 +488,77 @@ def test_what_an_earlier_task_makes_is_taken_for_up(state: str) -> None:
     assert "made and started by an earlier task" in plan.warnings[0]
     with pytest.raises(MissingUnit):
         steps(missing, state=state)
+
+
+def frozen(active: str = "active", state: str = "running", **more: t.Any) -> Unit:
+    return unit(active=active, freezer_state=state, **more)
+
+
+@pytest.mark.parametrize(
+    ("it", "wish", "expected"),
+    [
+        (frozen(), True, ["freeze a.service"]),
+        (frozen(state="frozen"), True, []),
+        (frozen(state="freezing"), True, []),
+        (frozen(state="frozen-by-parent"), True, ["freeze a.service"]),
+        (frozen(state="frozen"), False, ["thaw a.service"]),
+        (frozen(), False, []),
+        (frozen("inactive"), False, []),
+        (frozen("inactive"), True, "state: a.service is inactive and cannot be frozen"),
+        (frozen("failed"), True, "state: a.service is failed and cannot be frozen"),
+        (frozen(can_freeze=False), True, "state: a.service is of a kind that systemd cannot freeze"),
+        (frozen(holds_task=True), True, "state: this very task runs in a.service"),
+        (frozen(holds_task=True, state="frozen"), False, ["thaw a.service"]),
+        (frozen(state="frozen-by-parent"), False, "state: a.service is frozen together with the slice"),
+    ],
+)
+def test_frozen_and_thawed(it: Unit, wish: bool, expected: list[str] | str) -> None:
+    if isinstance(expected, str):
+        with pytest.raises(BadInput, match=expected):
+            steps(it, frozen=wish)
+        return
+    assert steps(it, frozen=wish) == expected
+
+
+def test_frozen_after_all_else() -> None:
+    it = frozen(file="disabled")
+    assert steps(it, frozen=True, enabled=True) == ["enable a.service", "daemon-reload", "freeze a.service"]
+    # In check mode an earlier task would have started it.
+    plan = plan_units([frozen("inactive")], Wish(frozen=True), check_mode=True)
+    assert plan.describe() == ["freeze a.service"]
+    assert plan.warnings == ["not running yet, and taken for started by an earlier task: a.service"]
+    gone = unit(load="not-found", can_freeze=False)
+    assert steps(gone, frozen=True, check_mode=True) == ["freeze a.service"]
+    with pytest.raises(MissingUnit):
+        steps(gone, frozen=True)
+    assert steps(gone, frozen=False) == []
+    with pytest.raises(BadInput, match="name: a@.service is a template and cannot be frozen"):
+        steps(Unit("a@.service", None), frozen=True)
+
+
+def test_pulled_in_by_others() -> None:
+    wants: dict[str, t.Any] = {"add_wants": ["m.target"], "add_requires": ["r.target"]}
+    it = unit(file="static", dependencies=[("Wants", "m.target"), ("Requires", "r.target")])
+    plan = plan_units([it, unit("b.service", file="disabled", dependencies=[("Wants", "m.target")])], Wish(**wants))
+    assert plan.describe() == ["add-wants m.target a.service, b.service", "add-requires r.target a.service", "daemon-reload"]
+    assert plan.changes[0].after == "inactive (dead), static, wanted by m.target, required by r.target"
+    assert steps(unit(file="enabled"), **wants) == []
+    assert steps(unit(file="masked", load="masked", dependencies=[("Wants", "m.target")]), masked=False, add_wants=["m.target"]) == [
+        "unmask a.service", "add-wants m.target a.service", "daemon-reload"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("it", "wish", "says"),
+    [
+        (unit(file="masked"), {}, "add_wants: a.service is masked; add `masked: false`"),
+        (unit(file=""), {}, "add_wants: a.service has no unit file"),
+        (unit("a@.service", file="static"), {}, "add_wants: a@.service is a template"),
+        (unit(file="static"), {"masked": True}, "add_wants: nothing can pull in a masked unit"),
+        (unit(file="static"), {"enabled": False}, "leave out `add_wants` or `enabled`"),
+        (unit(file="static"), {"preset": True}, "leave out `add_wants` or `preset`"),
+    ],
+)
+def test_cannot_be_pulled_in(it: Unit, wish: dict[str, t.Any], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        steps(it, add_wants=["m.target"], **wish)

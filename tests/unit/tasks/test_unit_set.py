@@ -10,23 +10,33 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import basic
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.check import order_of
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
     Source,
     changed_sources,
+    need_of,
+    read_after,
+    since_when,
+    text_source,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.check import order_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
     check_order,
     check_owners,
     find_cycle,
-    need_of,
-    read_after,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import (
+    Asked,
+    Item,
+    is_of_properties,
+    properties_file,
+)
+from ansible_collections.pidone.systemd.plugins.modules import unit_set as module
 
 SERVICE = {"Service": {"ExecStart": "/bin/true"}}
 
@@ -55,6 +65,9 @@ class TestOptions:
             ({"name": "a@.socket", "instances": ["x-y", 7]}, ["a@x-y.socket", "a@7.socket"], True),
             ({"name": "a@", "instances": []}, [], True),
             ({"name": "a-.service", "dropins": {"x": SERVICE}}, [], False),
+            ({"name": "a-.service", "properties": {"TasksMax": 1}}, [], False),
+            ({"name": "a-.service", "state": "started"}, ["a-.service"], True),
+            ({"name": "a-.service", "sections": SERVICE, "dropins": {"x": SERVICE}}, ["a-.service"], True),
             ({"name": "service", "dropins": {"x": SERVICE}}, [], False),
             ({"name": "a@", "enabled": True}, ["a@.service"], True),
         ],
@@ -70,6 +83,7 @@ class TestOptions:
             ({"name": "service", "sections": SERVICE}, "service.service"),
             ({"name": "service"}, "no drop-ins for it"),
             ({"name": "service", "dropins": {"x": SERVICE}, "enabled": True}, "many units"),
+            ({"name": "a-.service", "dropins": {"x": SERVICE}, "state": "started"}, "many units"),
             ({"name": "service", "dropins": {"x": SERVICE}, "on_change": "restart"}, "not all restarted"),
             ({"name": "a.scope", "sections": SERVICE}, "scopes are made by programs"),
             ({"instances": 3}, "write its name with an @, such as a@.service"),
@@ -102,6 +116,13 @@ class TestOptions:
             ({"probe": {"socket": "here"}}, "not absolute"),
             ({"probe": {"tcp": "1", "status": [200]}}, "only `http`"),
             ({"probe": {"tcp": "1", "timeout": "0"}}, "no time for a probe"),
+            # What only some of the instances make impossible.
+            ({"name": "a@", "instances": [1, 100], "probe": {"tcp": "90%i"}}, "for a@100.service, for which %i is '100'"),
+            ({"name": "a@", "instances": [1, "x"], "probe": {"http": "http://h:80%i/"}}, "for a@x.service"),
+            ({"probe": {"tcp": "%i"}}, "for a.service"),
+            ({"restart_on": ["~/env"]}, "restart_on[0]: '~/env' is in a home directory, and scope `system` has none"),
+            ({"dropins": {"50-properties": SERVICE}}, "choose another name"),
+            ({"dropins": {"50-properties-002.conf": SERVICE}}, "choose another name"),
         ],
     )
     def test_what_it_refuses(self, params: dict[str, t.Any], words: str) -> None:
@@ -130,6 +151,9 @@ class TestOptions:
             ([], {"files": [{"path": "~/a", "content": ""}]}, "home directory"),
             ([], {"files": [{"path": "/", "content": ""}]}, "is a directory"),
             ([], {"files": [{"path": "/a", "content": ""}] * 2}, "listed already"),
+            ([], {"files": [{"path": "/a/b", "content": ""}, {"path": "//a/./b/", "content": ""}]}, "/a/b is listed already"),
+            ([], {"files": [{"path": "/a/b/c", "content": ""}, {"path": "/a", "content": ""}]}, "/a/b/c is below /a, which is a file, in files[1]"),
+            ([{"name": "a"}], {"settle": "infinity"}, "would never end"),
         ],
     )
     def test_what_cannot_be_together(
@@ -138,6 +162,35 @@ class TestOptions:
         with pytest.raises(BadInput) as e:
             asked(*units, **params)
         assert words in e.value.msg
+
+    @pytest.mark.parametrize("option", ["restart_on", "reload_on", "probe"])
+    def test_a_template_may_have_no_instances_for_now(self, option: str) -> None:
+        value: t.Any = {"tcp": "90%i"} if option == "probe" else ["x"]
+        assert item(name="a@", instances=[], **{option: value}).targets == []
+
+    def test_a_path_in_a_home_directory(self) -> None:
+        found = Item({"name": "a", "restart_on": ["~/a//env", "~b"]}, "units[0].", "web", False, "", "user")
+        assert found.restart_on == ["~/a/env", "~b"]
+        with pytest.raises(BadInput, match=r"'\.\.' in it"):
+            Item({"name": "a", "restart_on": ["~/../env"]}, "units[0].", "web", False, "", "user")
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["service", "a-.service", "a-b-.service", "a-b-c.service"],
+            ["service", "a-@.service", "a-b@.service", "a-b@1.service"],
+            ["service", "a@.service", "a@1.service"],
+        ],
+    )
+    def test_files_of_properties_hide_none_of_each_other(self, names: list[str]) -> None:
+        """And the narrower ones are read later."""
+        files = [properties_file(name) for name in names]
+        assert files == sorted(set(files))
+        assert all(map(is_of_properties, files))
+        assert files[-1] == "50-properties.conf"
+
+    def test_other_files_are_none_of_properties(self) -> None:
+        assert not any(map(is_of_properties, ("", "50-properties-x.conf", "50-properties-.conf", "5-properties.conf")))
 
     def test_one_instance_may_have_drop_ins_of_its_own(self) -> None:
         asked({"name": "a@", "instances": [1]}, {"name": "a@1", "dropins": {"x": SERVICE}})
@@ -162,7 +215,7 @@ class TestWhatUnitsHaveRead:
             # Somebody has started the unit since.
             (Source("2", False, OLD), {"a": "1"}, NOW, False),
             (Source("2", False, OLD), {"a": "1"}, None, True),
-            # A text, or a file that is gone: nobody knows since when.
+            # A file that is gone: nobody knows since when.
             (Source("2"), {"a": "1"}, NOW, True),
             (Source("1"), {"a": "1"}, NOW, False),
             # Not recorded: only what is newer than the unit is new to it.
@@ -186,8 +239,8 @@ class TestWhatUnitsHaveRead:
             ({"on_change": "reload_or_restart"}, True, False, False, [], "reload_or_restart", ("/own",)),
             ({"on_change": "restart"}, False, False, False, ["/gone"], "restart", ("/gone",)),
             ({}, False, True, False, [], "restart", ("/conf",)),
-            ({}, False, False, True, [], "reload", ("reload_on",)),
-            ({}, False, True, True, [], "restart", ("/conf", "reload_on")),
+            ({}, False, False, True, [], "reload", ("/reload",)),
+            ({}, False, True, True, [], "restart", ("/conf", "/reload")),
             ({"on_change": "reload"}, True, True, False, [], "restart", ("/conf", "/own")),
             ({"state": "started"}, False, False, False, [], "", ()),
         ],
@@ -196,17 +249,51 @@ class TestWhatUnitsHaveRead:
         self, params: dict[str, t.Any], own: bool, restart: bool, reload: bool, gone: list[str], action: str, why: tuple[str, ...]
     ) -> None:
         need = need_of(
-            item(**params),
-            {"/own": Source("1", own, OLD)},
+            item(**params).on_change,
+            [*changed_sources({"/own": Source("1", own, OLD)}, {}, NOW), *gone],
             {"/conf": Source("1", restart, OLD)},
-            {"text 0": Source("1", reload)},
+            {"/reload": Source("1", reload)},
             None,
             NOW,
-            gone,
         )
         assert (need.action, need.why) == (action, why)
         # What nothing is done about stays to be done.
         assert need.passed == (("/own",) if own and item(**params).on_change == "nothing" else ())
+
+    @pytest.mark.parametrize(
+        ("known", "now", "changed"),
+        [
+            (["1"], ["2"], ["2"]),
+            (["1", "2"], ["2", "1"], []),
+            (["1", "2"], ["2"], []),
+            (["1"], ["0", "1"], []),
+            ([], ["1"], []),
+            (["1", "2"], ["1", "3", "4"], ["3", "4"]),
+        ],
+    )
+    def test_texts(self, known: list[str], now: list[str], changed: list[str]) -> None:
+        sources = dict(text_source(each) for each in now)
+        read = {name: source.digest for name, source in (text_source(each) for each in known)}
+        found = changed_sources(sources, {**read, "/a": "1"}, NOW)
+        assert [sources[name].digest for name in found] == changed
+
+    @pytest.mark.parametrize(
+        ("told", "ticks", "now", "monotonic", "when"),
+        [
+            (500, 100, 600, 200, 500),
+            # The clock was set back by 300 seconds since, or on.
+            (500, 100, 300, 200, 200),
+            (500, 100, 900, 200, 500),
+            # The host slept for 300 seconds, which the monotonic clock does not count.
+            (500, 100, 900, 200, 500),
+            (None, None, 600, 200, 0),
+        ],
+    )
+    def test_when_a_unit_was_started(
+        self, told: int | None, ticks: int | None, now: float, monotonic: float, when: float
+    ) -> None:
+        """A file that was written after the start has a later time by either clock."""
+        assert since_when(told and told * 10**6, ticks and ticks * 10**6, now, monotonic) == when
 
     def test_read_after(self) -> None:
         sources = {"a": Source("2"), "b": Source("2"), "c": Source("2")}
@@ -243,6 +330,12 @@ class TestOrder:
             "b.service": {"c@1.service", "c@2.service"},
             "c@1.service": {"d@1.service"},
         }
+        # By a prefix, and by a type: what is said of all is said of each, but not of itself.
+        many = [item(name="b-.service", dropins={"x": {"Unit": {"After": "a.service"}}}), item(name="b-1", sections=SERVICE)]
+        all_of = item(name="service", dropins={"x": {"Unit": {"Before": "a.service"}}})
+        assert order_of([a, *many]) == {"b-1.service": {"a.service"}}
+        assert order_of([a, b, all_of]) == {"a.service": {"b.service"}}
+        assert order_of([a, *many, all_of]) == {"b-1.service": {"a.service"}, "a.service": {"b-1.service"}}
         check_order(after)
         with pytest.raises(BadInput, match=r"a.service, b.service wait for each other.*a.service after b.service"):
             check_order({"a.service": ["b.service"], "b.service": ["a.service"]})
@@ -256,11 +349,17 @@ class TestOwners:
         assert check_owners([item(state="started", take_over=True)], {"a.service": "other"}) == {"a.service"}
 
 
+_UNIT = {"owned": True, "made": [], "on_change": "nothing", "loaded": {}, "reloaded": {}}
+_FILE = {"kind": "dropin", "unit": "service", "digest": "1", "meaning": "1"}
+
+
 class TestRecord:
     def test_it_comes_back(self, tmp_path: Path) -> None:
         record = Record.new("web")
         record.files["/etc/a"] = {"kind": "file", "unit": "", "digest": "1", "meaning": "1"}
+        record.files["/etc/b"] = {"kind": "dropin", "unit": "service", "digest": "1", "meaning": "1", "was": ""}
         record.units["a.service"] = {"owned": True, "made": ["enabled"], "on_change": "restart", "loaded": {"/a": "1"}, "reloaded": {}}
+        record.units["b.service"] = {**record.units["a.service"], "id": "c.service", "unproven": True}
         path = tmp_path / "web.json"
         path.write_bytes(record.text())
         found = Record.read(str(path), HOST)
@@ -291,6 +390,11 @@ class TestRecord:
             json.dumps({"version": 1, "set": "a", "salt": "b", "files": {"/etc/../x": {}}, "units": {}}),
             json.dumps({"version": 1, "set": "a", "salt": "b", "files": {}, "units": {"a": []}}),
             "[" * 100000,
+            json.dumps({"version": 1, "set": "a", "salt": "b", "files": {}, "units": {"../../etc/passwd": _UNIT}}),
+            json.dumps({"version": 1, "set": "a", "salt": "b", "files": {}, "units": {"a\nb.service": _UNIT}}),
+            json.dumps({"version": 1, "set": "a", "salt": "b", "files": {}, "units": {"a.service": {**_UNIT, "id": "../x"}}}),
+            json.dumps({"version": 1, "set": "a", "salt": "b", "files": {"/a": {**_FILE, "unit": "../x"}}, "units": {}}),
+            json.dumps({"version": 1, "set": "a", "salt": "b", "files": {"/a": {**_FILE, "was": 1}}, "units": {}}),
         ],
     )  # fmt: skip
     def test_what_is_none(self, tmp_path: Path, data: str) -> None:
@@ -299,9 +403,42 @@ class TestRecord:
         with pytest.raises(SystemdError, match="is no record of a set"):
             Record.read(str(path), HOST)
 
+    def test_what_it_wrote(self) -> None:
+        """Once it is written, a file is the set's whatever it holds; until then by what it holds alone."""
+        record = Record.new("web")
+        one, two = record.digest(b"1"), record.digest(b"2")
+        for was, wrote, has in (
+            (None, [False, True, False], [True, True, True]),
+            (one, [True, True, False], [True, True, False]),
+            ("", [False, True, False], [False, True, False]),
+        ):
+            record.files["/a"] = {"kind": "file", "unit": "", "digest": two, "meaning": two}
+            if was is not None:
+                record.files["/a"]["was"] = was
+            assert [record.wrote("/a", content) for content in (b"1", b"2", b"3")] == wrote
+            assert [record.has("/a", content) for content in (b"1", b"2", b"3")] == has
+        assert not record.wrote("/b", b"1") and not record.has("/b", b"1")
+
     def test_digests_tell_nothing_without_the_salt(self) -> None:
         one, two = Record.new("a"), Record.new("a")
         assert one.digest(b"secret") == one.digest(b"secret") != two.digest(b"secret")
+
+
+def test_what_may_be_secret_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe may have a password in its URL, or in the arguments of its command."""
+    secret = {
+        "name": "web",
+        "files": [{"path": "/a", "content": "secret"}],
+        "units": [{"name": "a", "restart_on": ["secret"], "reload_on": ["secret"], "probe": {"http": "http://u:secret@h/?t=secret"}}],
+    }
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": secret}).encode())
+    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    monkeypatch.setattr(module, "run", lambda made, _task: logged.append(str(made.without_hidden())))
+    logged: list[str] = []
+    module.main()
+    assert len(logged) == 2
+    assert "secret" not in str(logged)
 
 
 @pytest.mark.parametrize(
@@ -310,22 +447,3 @@ class TestRecord:
 )
 def test_what_is_not_shown(mode: t.Any, private: bool) -> None:
     assert is_private(None, mode) is private
-
-
-class TestProbe:
-    def test_for_an_instance(self) -> None:
-        for params, what in (
-            ({"tcp": "90%i"}, ("127.0.0.1", "907")),
-            ({"tcp": "[::1]:80"}, ("::1", "80")),
-            ({"http": "http://u:p@127.0.0.1:90%i/a?b"}, "http://u:p@127.0.0.1:907/a?b"),
-            ({"command": "/bin/test -e '/a b/%i'"}, ["/bin/test", "-e", "/a b/7"]),
-            ({"socket": "/run/%i"}, "/run/7"),
-        ):
-            probe = Probe.of(params, "probe")
-            assert probe is not None
-            assert probe.for_unit("a@7.service").what == what
-
-    def test_what_may_be_secret_is_not_told(self) -> None:
-        probe = Probe.of({"http": "http://user:secret@a:80/b?token=secret"}, "probe")
-        assert probe is not None
-        assert probe.describe() == "http http://a:80/b"

@@ -72,7 +72,7 @@ class UnitFiles:
         """
         found: dict[str, str] = {}
         # Those for all units of a type come last, whatever directory they are in (systemd.unit(5)).
-        own = [folder for each in (name, *self.aliases.get(name, ())) for folder in _folders(each)]
+        own = [folder for each in (name, *self.aliases.get(name, ())) for folder in folders_of(each)]
         places = self._where()
         for folders in (own, [f"{unit_type(name)}.d"]):
             there = [(at, order) for order, folder in enumerate(folders) for at in places.get(folder, ())]
@@ -185,7 +185,12 @@ def parse_lines(text: str, section: str, keys: t.Container[str]) -> list[tuple[s
     return [(key, value) for key, value in parse_section(text, section) if key in keys]
 
 
-def _folders(name: str) -> list[str]:
+def names_of(name: str) -> list[str]:
+    """A unit, its template, and the prefixes by which drop-ins are for it too, the narrowest first."""
+    return [folder[: -len(".d")] for folder in folders_of(name)]
+
+
+def folders_of(name: str) -> list[str]:
     """The names of the directories that a unit's drop-ins may be in, the most specific first (systemd.unit(5))."""
     stem, _dot, suffix = name.rpartition(".")
     prefix, at, _rest = stem.partition("@")

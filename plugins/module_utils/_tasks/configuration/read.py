@@ -157,8 +157,8 @@ def last_read(manager: UnitManager, reader: Reader | None = None) -> LastRead:
 
 
 def _moment(at: int | None, monotonic: int | None) -> float:
-    """The later one, should the clock have been set since; 0 where it is not known."""
-    return max(at / 1e6, (monotonic or 0) / 1e6 + time.time() - time.monotonic()) if at else 0.0
+    """The earlier one, which loses no change, should the clock have been set since, or the host have slept; 0 where it is not known."""
+    return min(at / 1e6, (monotonic or 0) / 1e6 + time.time() - time.monotonic()) if at else 0.0
 
 
 Meanings = t.Dict[t.Tuple[str, str], t.Any]

@@ -226,6 +226,6 @@ class _Task:
 
         return FileTools(
             give,
-            has_mode=mode is not None,
+            given=() if mode is None else ("mode",),
             label=lambda path: self.module.set_default_selinux_context(path, False),
         )

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import typing as t
 
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about import bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import (
     Change,
@@ -21,11 +24,18 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import MANAGER, MANAGER_PATH
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import ARGUMENT_BYTES
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_variable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import (
+    check_name,
+    is_template,
+    python_pattern,
+    unit_type,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits, is_variable
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.presets import differing
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
@@ -101,6 +111,31 @@ class SetLogging(Step):
         return True
 
 
+class CancelJobs(Step):
+    """Take jobs out of systemd's queue. There is no way back: who made them is told that they are gone.
+
+    :param jobs: their numbers and units.
+    """
+
+    def __init__(self, jobs: t.Mapping[int, str]) -> None:
+        super().__init__(list(jobs.values()))
+        self._jobs = dict(jobs)
+
+    def describe(self) -> str:
+        return f"cancel the {'job' if len(self._jobs) == 1 else 'jobs'} of {short(self.names)}"
+
+    def apply(self, ctx: Context) -> bool:
+        calls = [Call(MANAGER_PATH, MANAGER, "CancelJob", "u", (number,)) for number in self._jobs]
+        ended = 0
+        for name, reply in zip(self.names, ctx.manager.ask(calls)):
+            if isinstance(reply, CallFailed):
+                if not reply.name.endswith(".NoSuchJob"):
+                    raise explain(reply, f"cancel the job of {name}")
+                # Before it could be canceled, or with one that it depends on.
+                ended += 1
+        return ended < len(self._jobs) or len(self._jobs) > 1
+
+
 class Isolate(Jobs):
     """Start a unit and stop everything that it does not need."""
 
@@ -124,6 +159,7 @@ def converge(module: Module) -> dict[str, t.Any]:
     for option in ("default_target", "isolate"):
         if params[option] is not None:
             params[option] = _target(params[option], option)
+    params["cancel_jobs"] = [_job(text, f"cancel_jobs[{at}]") for at, text in enumerate(params["cancel_jobs"] or ())]
     with session:
         manager = session.manager
         if manager.offline:
@@ -133,11 +169,11 @@ def converge(module: Module) -> dict[str, t.Any]:
 
 
 def _only_undoes(params: dict[str, t.Any]) -> bool:
-    """Whether variables are unset, and nothing else is asked for."""
-    others = ("default_target", "isolate", "log_level", "log_target", "reexec")
+    """Whether variables are unset and jobs canceled, and nothing else is asked for."""
+    others = ("default_target", "isolate", "log_level", "log_target", "reexec", "preset_all")
     values = (params["environment"] or {}).values()
     return (
-        bool(values)
+        bool(values or params["cancel_jobs"])
         and all(value is None for value in values)
         and not any(params[option] for option in others)
         and params["daemon_reload"] != "always"
@@ -157,15 +193,25 @@ def _check_offline(params: dict[str, t.Any]) -> None:
     where = "root" if params.get("root") else "scope"
     if where == "scope":
         raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")
-    for option in ("reexec", "environment", "log_level", "log_target", "isolate"):
+    for option in ("reexec", "environment", "log_level", "log_target", "isolate", "cancel_jobs"):
         if params[option]:
-            raise BadInput(f"{option}: nothing runs where `root` points; only `default_target` can be set there")
+            raise BadInput(
+                f"{option}: nothing runs where `root` points; only `default_target` and `preset_all` can be used there"
+            )
 
 
 def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
     manager = session.manager
     steps: list[Step] = []
     changes: list[Change] = []
+    warnings: list[str] = []
+    if params["cancel_jobs"]:
+        _plan_jobs(manager, params["cancel_jobs"], steps, changes)
+    if params["preset_all"] is not None:
+        found, warnings = differing(manager, params["preset_all"])
+        if found:
+            steps.append(UnitFileLinks("preset", [each.name for each in found], manager.link_directories()))
+            changes += [Change(*each) for each in found]
     target = params["default_target"]
     if target is not None:
         before = manager.default_target()
@@ -175,7 +221,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
             steps.append(SetDefaultTarget(target, manager.link_directories()))
             changes.append(Change("default target", before or "none", target))
     if manager.offline:
-        return Plan(steps, changes)
+        return _with(Plan(steps, changes), warnings)
     _plan_environment(manager, params["environment"] or {}, steps, changes)
     for option, name in (("log_level", "LogLevel"), ("log_target", "LogTarget")):
         wanted, before = params[option], manager.manager_property(name)
@@ -186,7 +232,7 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         steps.append(Reexecute())
     elif params["daemon_reload"] == "always" or (
         params["daemon_reload"] == "auto"
-        and (any(isinstance(step, SetDefaultTarget) for step in steps) or manager.any_stale())
+        and (any(isinstance(step, UnitFileLinks) for step in steps) or manager.any_stale())
     ):
         steps.append(Reload())
     if params["isolate"] is not None:
@@ -201,7 +247,32 @@ def _plan(session: Session, params: dict[str, t.Any]) -> Plan:
         if status.active_state != "active":
             steps.append(Isolate(status.id))
             changes.append(Change(status.id, f"{status.active_state} ({status.sub_state})", "active, isolated"))
-    return Plan(steps, changes)
+    return _with(Plan(steps, changes), warnings)
+
+
+def _with(plan: Plan, warnings: t.Sequence[str]) -> Plan:
+    plan.warnings += warnings
+    return plan
+
+
+def _job(text: str, option: str) -> str:
+    """The number of a job, or the name or pattern of the units whose jobs are meant.
+
+    :raises BadInput: it is none.
+    """
+    return text if is_digits(text) else check_name(text, option, globs=True)
+
+
+def _plan_jobs(manager: UnitManager, wanted: t.Sequence[str], steps: list[Step], changes: list[Change]) -> None:
+    patterns = [python_pattern(text) for text in wanted if not is_digits(text)]
+    jobs = [
+        job
+        for job in manager.list_jobs()
+        if str(job["id"]) in wanted or any(fnmatch.fnmatchcase(job["unit"], pattern) for pattern in patterns)
+    ]
+    if jobs:
+        steps.append(CancelJobs({job["id"]: job["unit"] for job in jobs}))
+        changes += [Change(job["unit"], f"job {job['type']} ({job['state']})", "job canceled") for job in jobs]
 
 
 def _plan_environment(manager: UnitManager, wanted: dict[str, t.Any], steps: list[Step], changes: list[Change]) -> None:

@@ -8,7 +8,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import open_reading, read_managers
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import (
+    open_reading,
+    read_managers,
+    refuse_for_machines,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, parse_calendar
@@ -91,9 +95,7 @@ def gather(module: Module) -> dict[str, t.Any]:
     check_next(params["next"])
     if params["marker"] is not None:
         check_marker(params["marker"])
-    for option, why in _NOT_OF_MACHINES:
-        if params["machine"] is not None and params[option]:
-            raise BadInput(f"{option}: {why}, so it cannot be told of a machine; leave out `{option}`, or `machine`")
+    refuse_for_machines(params, _NOT_OF_MACHINES)
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     return read_managers(module, lambda params, foretells: _gather(params, foretells, names), "timers")
 

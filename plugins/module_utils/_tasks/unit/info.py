@@ -5,17 +5,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import open_reading, read_managers
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, short, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import (
+    open_reading,
+    read_managers,
+    refuse_for_machines,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import (
+    BadInput,
+    SystemdError,
+    become_hint,
+    short,
+    shown,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.data import to_data
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import MANAGER, MANAGER_PATH, UNIT
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_glob
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import (
     COMMON_STATES,
     UnitStatus,
@@ -66,6 +77,12 @@ _GROUPED = (
     ("Path", "Paths"),
 )
 
+# Options to which a container's manager has no answer.
+_NOT_OF_MACHINES = (
+    ("diagnosis", "logs and files are read for it, which are not on this host"),
+    ("listeners", "the container's numbers of processes are others on this host"),
+)
+
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
@@ -79,6 +96,7 @@ def gather(module: Module) -> dict[str, t.Any]:
                 f"properties[{index}]: {shown(name)} is no name of a property; names are those of D-Bus, as `systemctl show` "
                 "prints most of them, and `all` reads all of them"
             )
+    refuse_for_machines(params, _NOT_OF_MACHINES)
 
     def read_one(params: dict[str, t.Any], foretells: Module | None) -> dict[str, t.Any]:
         try:
@@ -98,6 +116,8 @@ def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
         _check_states(params["states"])
+        asked = () if params["name"] is None else [name for name in names if not is_glob(name)]
+        result: dict[str, t.Any] = {"changed": False, "warnings": []}
         statuses: dict[str, UnitStatus] = {}
         files: dict[str, str] = {}
         if params["name"] is None:
@@ -118,9 +138,36 @@ def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]
             _add_dependencies(manager, loaded)
         if params["properties"] and not manager.absent:
             _add_properties(manager, loaded, params["properties"])
-        if params["processes"] and not manager.absent:
-            _add_processes(manager, loaded)
-    return {"changed": False, "units": entries}
+        if (params["processes"] or params["listeners"]) and not manager.absent:
+            _add_processes(manager, loaded, params["processes"], params["listeners"], result["warnings"])
+        if params["sockets"] and not manager.absent:
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.sockets import add_sockets
+
+            add_sockets(manager, loaded)
+        if params["diagnosis"]:
+            result.update(_diagnose(manager, loaded, asked, session.deadline, result["warnings"]))
+    result["units"] = entries
+    return result
+
+
+def _diagnose(
+    manager: UnitManager, loaded: _Loaded, names: t.Sequence[str], deadline: float, warnings: list[str]
+) -> dict[str, t.Any]:
+    """Add why units are down; returns that as text, for the result.
+
+    :param names: those that were asked for, without patterns.
+    """
+    if manager.absent:
+        return {"msg": ""}
+    from ansible_collections.pidone.systemd.plugins.module_utils._engine.diagnosis import diagnose
+
+    statuses = {status.id: status for status, _entry in loaded}
+    named = {status.id for status, entry in loaded if entry["name"] in names}
+    found, text = diagnose(manager, list(statuses.values()), named, deadline, warnings)
+    for status, entry in loaded:
+        if status.id in found:
+            entry["diagnosis"] = found[status.id]
+    return {"msg": text}
 
 
 def _check_states(states: t.Sequence[str]) -> None:
@@ -151,7 +198,7 @@ def _check_states(states: t.Sequence[str]) -> None:
 
 
 def _gather_offline(manager: UnitManager, names: t.Sequence[str], params: dict[str, t.Any]) -> dict[str, t.Any]:
-    for option in ("properties", "processes", "dependencies", "states"):
+    for option in ("properties", "processes", "dependencies", "states", "diagnosis", "sockets", "listeners"):
         if params[option]:
             where = "root" if params.get("root") else "scope"
             raise BadInput(f"{option}: nothing runs where `{where}` points, so there is nothing to ask; leave it out")
@@ -327,8 +374,20 @@ def _check_size(size: int, done: int, units: int) -> None:
         )
 
 
-def _add_processes(manager: UnitManager, loaded: _Loaded) -> None:
+def _add_processes(
+    manager: UnitManager, loaded: _Loaded, processes: bool, listeners: bool, warnings: list[str]
+) -> None:
+    """Add the processes of units, and where these listen, as far as either is asked for."""
     calls = [Call(MANAGER_PATH, MANAGER, "GetUnitProcesses", "s", (status.id,)) for status, _entry in loaded]
+    hidden = 0
     for (_status, entry), reply in zip(loaded, manager.connection.call_many(calls)):
         rows = [] if isinstance(reply, CallFailed) else reply[0]
-        entry["processes"] = [{"pid": pid, "command": command, "cgroup": group} for group, pid, command in rows]
+        if processes:
+            entry["processes"] = [{"pid": pid, "command": command, "cgroup": group} for group, pid, command in rows]
+        if listeners:
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.sockets import listeners_of
+
+            entry["listeners"] = listeners_of([pid for _group, pid, _command in rows])
+            hidden += sum(not os.access(f"/proc/{pid}/fd", os.R_OK | os.X_OK) for _group, pid, _command in rows)
+    if hidden and become_hint():
+        warnings.append(f"listeners: {hidden} processes are not this user's, so that where they listen cannot be seen{become_hint()}")

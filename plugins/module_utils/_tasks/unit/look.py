@@ -45,8 +45,54 @@ def at_rest(manager: UnitManager, names: t.Sequence[str]) -> dict[str, Unit]:
     return units
 
 
-def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
-    """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place."""
+def see_freezer(manager: t.Any, units: t.Sequence[Unit]) -> None:
+    """Of units that are to be frozen or thawed: whether they are, and can be, and whether this task runs in one of them."""
+    units = [unit for unit in units if unit.status and unit.load_state != "not-found"]
+    wanted = []
+    for unit in units:
+        path = object_path(unit.id)
+        wanted += [(path, UNIT, "FreezerState"), (path, UNIT, "CanFreeze"), (path, interface_of(unit.id), "ControlGroup")]
+    told = iter(manager.properties(wanted) if wanted else ())
+    for unit, state, can, group in zip(units, told, told, told):
+        unit.freezer_state, unit.can_freeze = state or "", bool(can)
+        unit.holds_task = runs_in(group or "")
+
+
+def runs_in(control_group: str) -> bool:
+    """Whether this process is in a control group, or in one below it, as systemd names those."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return False
+    # cgroups(7): `0::` is the unified hierarchy, `name=systemd` is systemd's own where there is the old one.
+    own = [line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line]
+    if control_group == "/":
+        return True
+    return bool(control_group) and any(f"{path}/".startswith(f"{control_group}/") for path in own)
+
+
+def see_dependencies(manager: t.Any, units: t.Sequence[Unit], kinds: t.Mapping[str, t.Sequence[str]], runtime: bool) -> None:
+    """Of units that others are to pull in: which of these do not yet.
+
+    :param kinds: directive of [Install] that would ask for the same -> names of those others.
+    """
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.links import PULLS
+
+    files = UnitFiles(manager)
+    for unit in units:
+        lacking = files.look(unit.id, {key: list(names) for key, names in kinds.items()}, runtime)[0]
+        for key, names in kinds.items():
+            kind = PULLS[key].capitalize()
+            unit.dependencies += [(kind, name) for name in names if f"{name}.{PULLS[key]}/{unit.id}" in lacking]
+
+
+def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool, gone: t.Container[str] = ()) -> None:
+    """Of units that are to be enabled: links that [Install] asks for and that are not there, and what is in their place.
+
+    :param gone: files and links that steps before remove.
+    """
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 
     states = (*ENABLED, "disabled", "linked", "linked-runtime")
@@ -55,7 +101,9 @@ def see_links(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:
         return
     files = UnitFiles(manager)
     for unit in wanted:
-        unit.lacking, unit.taken, unit.aliases = files.look(unit.id, files.install(unit.id), runtime)
+        unit.lacking, unit.taken, unit.aliases = files.look(
+            unit.id, files.install(unit.id, gone=gone), runtime, gone
+        )
 
 
 def see_leftovers(manager: t.Any, units: t.Sequence[Unit], runtime: bool) -> None:

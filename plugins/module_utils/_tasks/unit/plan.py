@@ -64,6 +64,9 @@ class Wish:
         settle: float = 0.0,
         settle_told: str = "",
         allow_skipped: bool = False,
+        frozen: bool | None = None,
+        add_wants: t.Sequence[str] = (),
+        add_requires: t.Sequence[str] = (),
     ) -> None:
         self.state = state
         self.enabled = enabled
@@ -76,17 +79,27 @@ class Wish:
         self.settle = settle
         self.settle_told = settle_told
         self.allow_skipped = allow_skipped
+        # Whether they are frozen; then `state` is None.
+        self.frozen = frozen
+        self.add_wants = add_wants
+        self.add_requires = add_requires
+
+    @property
+    def dependencies(self) -> dict[str, t.Sequence[str]]:
+        """Who is to pull the units in, by the directive of [Install] that would ask for the same."""
+        kinds = {"WantedBy": self.add_wants, "RequiredBy": self.add_requires}
+        return {key: names for key, names in kinds.items() if names}
 
     @property
     def needs_file_states(self) -> bool:
         """Whether enablement has to be known."""
-        return self.enabled is not None or self.masked is not None or self.preset
+        return self.enabled is not None or self.masked is not None or self.preset or bool(self.dependencies)
 
     @property
     def only_undoes(self) -> bool:
         """Whether nothing is to be there that was not, so that what is gone altogether is as wished."""
-        undone = (self.state == "stopped", self.enabled is False, self.masked is False)
-        made = (self.state not in (None, "stopped"), self.enabled, self.masked, self.preset)
+        undone = (self.state == "stopped", self.frozen is False, self.enabled is False, self.masked is False)
+        made = (self.state not in (None, "stopped"), self.frozen, self.enabled, self.masked, self.preset, self.dependencies)
         return any(undone) and not any(made) and self.daemon_reload != "always"
 
     def check(self) -> None:
@@ -95,6 +108,15 @@ class Wish:
         :raises BadInput: naming both.
         """
         comes_up = self.state not in (None, "stopped")
+        if self.dependencies:
+            option = "add_wants" if self.add_wants else "add_requires"
+            if self.masked:
+                raise BadInput(f"{option}: nothing can pull in a masked unit; leave out `{option}`, or set `masked: false`")
+            if self.enabled is False or self.preset:
+                other = "preset" if self.preset else "enabled"
+                raise BadInput(
+                    f"{option}: the links by which others pull in a unit go when it is disabled; leave out `{option}` or `{other}`"
+                )
         if self.masked and comes_up:
             raise BadInput(f"masked: a masked unit cannot be {self.state}; leave out `state`, or set `masked: false`")
         if self.masked and self.enabled:
@@ -166,6 +188,11 @@ class _Planner:
         self.expected: list[str] = []
         self.absent: list[str] = []
         self.missing: list[str] = []
+        # Units that are to be frozen or thawed, and those of them that an earlier task is expected to start; and of those that pull
+        # others in, whom: (kind, name) -> units.
+        self.freezer: list[str] = []
+        self.down: list[str] = []
+        self.dependencies: dict[tuple[str, str], list[str]] = {}
         # Units that systemd could not read, and that an earlier task is expected to mend.
         self.broken: list[str] = []
         self.changes: list[Change] = []
@@ -205,6 +232,8 @@ class _Planner:
             changed = self._job(unit, after) or changed
         elif unit.status:
             after.insert(0, f"{unit.active_state} ({unit.sub_state})")
+        if wish.frozen is not None and not again:
+            changed = self._freeze(unit, after) or changed
         if wish.reset_failed and not again and unit.active_state == "failed":
             self.failed.append(unit.id)
             changed = True
@@ -214,7 +243,7 @@ class _Planner:
     def _accept_missing(self, unit: Unit) -> bool:
         """Whether a unit that does not exist has steps all the same."""
         wish = self.wish
-        wants_it = wish.enabled or wish.preset or wish.state not in (None, "stopped")
+        wants_it = wish.enabled or wish.preset or wish.frozen or wish.dependencies or wish.state not in (None, "stopped")
         if wants_it and self.check_mode:
             self.expected.append(unit.name)
             return True
@@ -248,11 +277,63 @@ class _Planner:
             states += self._enable(unit, states[-1])
         if wish.preset:
             states += self._preset(unit, states[-1])
+        if wish.dependencies:
+            states += self._depend(unit, states)
         if wish.masked and not (masked and (state == "masked" or wish.runtime)):
             states += self._mask(unit, state)
         if states[-1]:
             after.append(states[-1])
         return len(states) > 1
+
+    def _depend(self, unit: Unit, states: t.Sequence[str]) -> list[str]:
+        """Have others pull a unit in; returns by whom it is afterwards, or nothing."""
+        option = "add_wants" if self.wish.add_wants else "add_requires"
+        if is_template(unit.name):
+            raise BadInput(
+                f"{option}: {unit.name} is a template, of which only instances can run; name one such as {unit.name.replace('@.', '@1.')}"
+            )
+        if states[-1] in MASKED:
+            raise BadInput(f"{option}: {unit.name} is masked; {self._how_to_unmask()}")
+        if states[0] in ("", "transient") and not unit.missing:
+            raise BadInput(f"{option}: {unit.name} has no unit file that a link could lead to; leave out `{option}`")
+        for each in unit.dependencies:
+            self.dependencies.setdefault(each, []).append(unit.id)
+        told = ", ".join(f"{'wanted' if kind == 'Wants' else 'required'} by {name}" for kind, name in unit.dependencies)
+        return [f"{states[-1]}, {told}" if states[-1] else told] if told else []
+
+    def _freeze(self, unit: Unit, after: list[str]) -> bool:
+        """Freeze or thaw a unit that is not so; returns whether it is to be."""
+        frozen, name = bool(self.wish.frozen), unit.name
+        state = "frozen" if frozen else "thawed"
+        if is_template(name):
+            raise BadInput(
+                f"name: {name} is a template and cannot be {state}; name an instance such as {name.replace('@.', '@1.')}"
+            )
+        # What an earlier task would have made would also run.
+        expected = unit.missing and self.check_mode
+        if not frozen and unit.freezer_state.endswith("-by-parent"):
+            raise BadInput(
+                f"state: {name} is {unit.freezer_state.partition('-')[0]} together with the slice it is in; thaw that slice"
+            )
+        if frozen and not expected and is_down(unit.active_state):
+            if not self.check_mode:
+                raise BadInput(
+                    f"state: {name} is {unit.active_state} and cannot be frozen, since only what runs can be; start it first"
+                )
+            self.down.append(name)
+        elif frozen and not expected and not unit.can_freeze:
+            raise BadInput(
+                f"state: {name} is of a kind that systemd cannot freeze on this host (CanFreeze of the unit); freeze the units that run there"
+            )
+        if frozen and unit.holds_task:
+            raise BadInput(
+                f"state: this very task runs in {name}, and would be frozen for ever; name units that the connection to the host is not in"
+            )
+        if frozen is (unit.freezer_state in ("frozen", "freezing")):
+            return False
+        self.freezer.append(unit.id)
+        after.append(state)
+        return True
 
     def _mask(self, unit: Unit, state: str) -> list[str]:
         """Mask a unit; returns its state afterwards."""
@@ -547,13 +628,22 @@ class _Planner:
             from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import RemoveLinks
 
             steps.append(RemoveLinks(self.leftovers))
+        for (kind, target), names in self.dependencies.items():
+            from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.steps import AddDependency
+
+            steps.append(AddDependency(kind, target, names, directories, wish.runtime, wish.force))
         links("mask")
         wrote = files_written or bool(self.leftovers or any(self.scripts.values()) or any(self.links.values()))
+        wrote = wrote or bool(self.dependencies)
         need = wish.daemon_reload != "never" and (wrote or self.stale)
         if not offline and (need or wish.daemon_reload == "always"):
             steps.append(Reload(counts=wish.daemon_reload == "always"))
         if not stops or stale_first or wish.daemon_reload == "always":
             jobs()
+        if self.freezer:
+            from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import Freeze
+
+            steps.append(Freeze(self.freezer, bool(wish.frozen)))
         plan = Plan(steps, self.changes)
         if self.expected:
             taken = "made and started" if wish.state in _IF_UP else "made"
@@ -562,6 +652,8 @@ class _Planner:
             )
         if self.absent:
             plan.warnings.append(f"no such unit on this host, so it is as wanted already: {short(self.absent)}")
+        if self.down:
+            plan.warnings.append(f"not running yet, and taken for started by an earlier task: {short(self.down)}")
         if self.broken:
             plan.warnings.append(
                 f"systemd cannot read their files, which are taken for mended by an earlier task: {short(list(dict.fromkeys(self.broken)))}"

@@ -49,14 +49,18 @@ class Unit:
     __slots__ = (
         "alias_of",
         "aliases",
+        "can_freeze",
         "can_reload",
         "default_instance",
+        "dependencies",
         "ends",
         "file_state",
+        "freezer_state",
         "fresh",
         "has_links",
         "has_instances",
         "has_tool",
+        "holds_task",
         "in_the_way",
         "is_whole",
         "kept_closed_by",
@@ -128,6 +132,10 @@ class Unit:
         # Whether it is known that systemd has nothing to read again, and of a service what its file alone tells (`services.py`).
         self.fresh = False
         self.service: t.Any = None
+        # Whether it can be frozen, its FreezerState, and whether this very task runs in it; read only where it is to be frozen or thawed.
+        self.can_freeze, self.freezer_state, self.holds_task = True, "", False
+        # Of those that are to pull it in, which do not: `("Wants", "multi-user.target")`.
+        self.dependencies: list[tuple[str, str]] = []
         # Of a mount that could not be read: the path in its file, and the name that a unit of that path has.
         self.where = ""
         self.right_name = ""
@@ -167,6 +175,8 @@ class Unit:
         if self.missing:
             return "not found"
         words = [f"{self.active_state} ({self.sub_state})"] if self.status else []
+        if self.freezer_state in ("frozen", "freezing"):
+            words.append(self.freezer_state)
         if self.script:
             words.append("enabled" if self.script_enabled else "disabled")
         elif self.file_state:
@@ -359,6 +369,7 @@ def see_in_the_way(
     force: bool,
     tree: Tree = HOST,
     disabled: bool = False,
+    gone: t.Container[str] = (),
 ) -> None:
     """Find what systemd would refuse to replace by a mask, or what would win over the mask.
 
@@ -366,20 +377,21 @@ def see_in_the_way(
     lasts until the reboot has no effect beside anything of that name in the persistent directory (systemd.unit(5)).
 
     :param disabled: whether they are disabled first, which removes links to what is enabled.
+    :param gone: files and links that are removed before.
     """
     persistent, until_reboot = directories[:2]
     for unit in units:
         if unit.file_state in MASKED and not (unit.file_state == "masked-runtime" and not runtime):
             continue
         path = f"{persistent}/{unit.name}"
-        if runtime and os.path.lexists(path):
+        if runtime and os.path.lexists(path) and path not in gone:
             unit.in_the_way = path
             continue
         path = f"{until_reboot}/{unit.name}" if runtime else path
         target = tree.target(path) if disabled and unit.file_state in ENABLED else ""
         if target and leads_to(path, target, unit.id):
             continue
-        if os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
+        if path not in gone and os.path.lexists(path) and not (force and os.path.islink(path)) and not tree.is_null(path):
             unit.in_the_way = path
 
 

@@ -11,11 +11,13 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.bring_about
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Plan
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import check_name, is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import (
     at_rest,
+    see_dependencies,
     see_ends,
+    see_freezer,
     see_leftovers,
     see_linked,
     see_links,
@@ -32,6 +34,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan im
     plan_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import (
+    MASKED,
     Unit,
     not_found,
     read,
@@ -58,12 +61,12 @@ def converge(module: Module) -> dict[str, t.Any]:
         raise BadInput("name: the list is empty; name at least one unit, or set `allow_empty: true` where that may be")
     with open_session(params, may_be_gone=wish.only_undoes, module=module) as session:
         manager = session.manager
-        if manager.offline and (wish.state or wish.reset_failed):
+        if manager.offline and (params["state"] or wish.reset_failed):
             where = "root" if params.get("root") else "scope"
-            option = "state" if wish.state else "reset_failed"
+            option = "state" if params["state"] else "reset_failed"
             raise BadInput(
                 f"{option}: nothing runs where `{where}` points, so units there can only be enabled, disabled, masked, "
-                f"unmasked or preset; leave out `{option}`"
+                f"unmasked, preset or pulled in by others; leave out `{option}`"
             )
         units: list[Unit] = []
 
@@ -81,8 +84,9 @@ def converge(module: Module) -> dict[str, t.Any]:
 def wish_from(params: dict[str, t.Any]) -> Wish:
     """The wish that a module's options spell."""
     settle = parse_timespan(params["settle"], "settle")
+    frozen = {"frozen": True, "thawed": False}.get(params["state"])
     return Wish(
-        state=params["state"],
+        state=params["state"] if frozen is None else None,
         enabled=params["enabled"],
         masked=params["masked"],
         preset=params["preset"],
@@ -93,7 +97,21 @@ def wish_from(params: dict[str, t.Any]) -> Wish:
         settle=settle / 1e6,
         settle_told=format_timespan(settle),
         allow_skipped=params["allow_skipped"],
+        frozen=frozen,
+        add_wants=[_puller(name, f"add_wants[{at}]") for at, name in enumerate(params["add_wants"] or ())],
+        add_requires=[_puller(name, f"add_requires[{at}]") for at, name in enumerate(params["add_requires"] or ())],
     )
+
+
+def _puller(name: str, option: str) -> str:
+    """The full name of a unit that is to pull others in.
+
+    :raises BadInput: it can be none.
+    """
+    full = check_name(name if unit_type(name) else f"{name}.target", option)
+    if is_template(full):
+        raise BadInput(f"{option}: {full} is a template; name an instance such as {full.replace('@.', '@1.')}")
+    return full
 
 
 def plan_for(
@@ -115,13 +133,29 @@ def plan_for(
 
 
 def plan_read(
-    manager: UnitManager, units: t.Sequence[Unit], wish: Wish, check_mode: bool, files_written: bool = False
+    manager: UnitManager,
+    units: t.Sequence[Unit],
+    wish: Wish,
+    check_mode: bool,
+    files_written: bool = False,
+    gone: t.Container[str] = (),
 ) -> Plan:
-    """Plan for units that were read, after a look at what else the wish depends on; for parameters see `plan_for`."""
-    _look(manager, units, wish)
+    """Plan for units that were read, after a look at what else the wish depends on; for parameters see `plan_for`.
+
+    :param gone: files and links that steps before the plan remove.
+    """
+    _look(manager, units, wish, gone)
+    pullers = [name for names in wish.dependencies.values() for name in names]
+    for name, state in zip(pullers, manager.unit_file_states(pullers) if pullers else ()):
+        if state in ("", *MASKED) and not (check_mode and not state):
+            option = "add_wants" if name in wish.add_wants else "add_requires"
+            raise BadInput(
+                f"{option}: {f'{name} is masked' if state else f'there is no unit {name} on this host'}, so that it can pull in nothing; "
+                "name a unit that is started, such as multi-user.target"
+            )
     if wish.masked:
         disabled = wish.enabled is False
-        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled)
+        see_in_the_way(units, manager.link_directories(), wish.runtime, wish.force, manager.tree, disabled, gone)
     if wish.masked is False:
         see_masks(manager, units, wish.runtime)
     if wish.state:
@@ -154,15 +188,19 @@ def plan_read(
         raise not_found(e.names, manager) from e
 
 
-def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish) -> None:
+def _look(manager: t.Any, units: t.Sequence[Unit], wish: Wish, gone: t.Container[str] = ()) -> None:
     """See what states of unit files leave open, as far as the wish depends on it."""
     if wish.enabled:
-        see_links(manager, units, wish.runtime)
+        see_links(manager, units, wish.runtime, gone)
     if wish.enabled is False:
         see_leftovers(manager, units, wish.runtime)
         see_linked(manager, units, wish.runtime)
     if wish.preset:
         see_presets(manager, units)
+    if wish.dependencies:
+        see_dependencies(manager, [unit for unit in units if not is_template(unit.id)], wish.dependencies, wish.runtime)
+    if wish.frozen is not None:
+        see_freezer(manager, units)
     if wish.enabled is not None and not manager.offline:
         see_sources(manager, units)
     see_scripts(manager, units)

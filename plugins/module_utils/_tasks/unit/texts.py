@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
@@ -20,37 +21,47 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.synta
 
 # LONG_LINE_MAX of systemd.
 _LONGEST_LINE = 1 << 20
+# A text that says what most do, and of which it is seen at a glance that nothing is wrong with how it is written: comments, sections,
+# directives, each on a line of its own.
+_REST = r"[ -\[\]-~]*\n"
+_PLAIN = re.compile(rf"(?:[#;]{_REST}|\n)*(?:\[[A-Za-z-]{{1,64}}\]\n(?:[A-Za-z0-9-]{{1,64}}={_REST}|[#;]{_REST}|\n)*)*")
 
 
 def wanted_text(
     sections: t.Any, content: str | None, is_dropin: bool, where: str = ""
 ) -> tuple[str, UnitText]:
-    """The text of a unit file from `sections` or `content`, and what it says.
+    """The text of a unit file from `sections` or `content`, and what it says; see `wanted_raw`."""
+    raw = wanted_raw(sections, content, is_dropin, where)
+    return raw, parse(raw)
+
+
+def wanted_raw(sections: t.Any, content: str | None, is_dropin: bool, where: str = "") -> str:
+    """The text of a unit file from `sections` or `content`.
 
     :param where: stands before the names of options in errors.
     :raises BadInput: it cannot be written, is none, or too large.
     """
     option = f"{where}content" if content is not None else f"{where}sections"
     raw = tidy(content) if content is not None else render(sections, option)
-    too_long = next(
-        (at for at, line in enumerate(split_lines(raw), 1) if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE),
-        0,
-    )
+    # No character has more than four bytes.
+    lines = split_lines(raw) if len(raw) * 4 >= _LONGEST_LINE else []
+    too_long = next((at for at, line in enumerate(lines, 1) if len(line.encode("utf-8", "replace")) >= _LONGEST_LINE), 0)
     if too_long:
         raise BadInput(
             f"{option}: line {too_long} is longer than 1 MiB, and systemd reads nothing of a file that has such a line; split it"
         )
-    if len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT:
+    if len(raw) * 4 > LIMIT and (len(raw) > LIMIT or len(raw.encode("utf-8", "surrogateescape")) > LIMIT):
         raise BadInput(f"{option}: the file is larger than {LIMIT >> 20} MiB, which no unit file is; make it smaller")
-    text = parse(raw)
-    if text.problems:
-        raise BadInput(explain(text.problems, f"{option}: the file", "does not parse; nothing has been changed"))
+    if _PLAIN.fullmatch(raw) is None:
+        problems = parse(raw).problems
+        if problems:
+            raise BadInput(explain(problems, f"{option}: the file", "does not parse; nothing has been changed"))
     if not raw.strip() and not is_dropin:
         raise BadInput(
             f"{option}: is empty, and an empty file would mask the unit; "
             "use `state: absent` to remove the file, or pidone.systemd.unit with `masked: true`"
         )
-    return raw, text
+    return raw
 
 
 def decide(before: bytes | None, wanted: str, comments_count: bool, may_be_empty: bool = False) -> bool | None:

@@ -16,13 +16,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
     WriteFile,
     file_diff,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Reload, UnitFileLinks
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import ProbeUnits
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, short
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.install import UnitFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path, prefix_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import YES
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_active, is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import brings_up, is_active, is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
@@ -33,6 +34,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts i
     decide,
     file_state_after,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import STATES, Need
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.memory import Memory
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
     affected_units,
@@ -46,12 +49,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
 
-# on_change -> the state that a unit shall get which is to run, and the one of a unit that may be down.
-_ON_CHANGE = {
-    "restart": ("restarted", "try_restarted"),
-    "reload": ("reloaded", "reloaded"),
-    "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
-}
 # Types of units of which one that runs keeps settings until it is started anew.
 _RUN_ON = ("service", "socket", "mount", "automount", "swap")
 # Types of units that have a file, or there is none; slices, for one, systemd makes by itself.
@@ -78,13 +75,21 @@ def write_file(asked: Asked, place: Place, tools: FileTools, before: Saved | Non
 
 def plan_change(
     asked: Asked, place: Place, manager: UnitManager, steps: list[Step], wrote: bool | None
-) -> tuple[Plan, list[Unit]]:
-    """The plan for a unit that is there, or will be."""
+) -> tuple[Plan, list[Unit], dict[str, Need]]:
+    """The plan for a unit that is there, or will be; the units that it is about, and what they need, by id."""
     wants_links = asked.enabled is not None
     (unit,) = read(manager, [asked.name], wants_links, runtime=asked.runtime)
     affected = affected_units(asked, place, manager, unit)
     stale = not manager.offline and wrote is None and is_stale(asked, place, manager, unit, affected)
     older = older_than_the_file(asked, place, manager, affected) if wrote is None else set()
+    if asked.src and asked.enabled is False and unit.file_state in ENABLED:
+        raise BadInput(
+            f"enabled: systemd removes the link to the file of {asked.name} together with those that enable it; use `state: absent` to be rid of "
+            "the unit, or leave out `enabled`"
+        )
+    for other in affected if asked.reverted and steps else ():
+        # What was masked is not any more, once systemd has read it again.
+        other.stale = True
     was = unit.describe()
     missing = unit.missing and not (asked.absent or asked.dropin)
     alone = _is_alone(asked, place, unit)
@@ -97,7 +102,13 @@ def plan_change(
     if alone:
         told = not_found([asked.name], manager).msg.partition(": ")[2]
         plan.warnings.append(f"dropin: {told}; the drop-in has no effect before there is one")
-    by_state = states_for(asked, manager, unit, affected, lambda each: wrote is True or stale or each.id in older)
+    memory = Memory(asked, place, manager, affected)
+    needs = {
+        each.id: memory.need(each, [place.path] if wrote is True or stale or each.id in older else [])
+        for each in affected
+        if is_up(each.active_state) and not (each is unit and asked.started is False)
+    }
+    by_state = states_for(asked, manager, unit, affected, needs)
     plan.warnings += _left_as_they_are(asked, place, [each for each in affected if each not in by_state], wrote)
     own_state = by_state.pop(unit, None)
     if wants_links or own_state:
@@ -127,7 +138,16 @@ def plan_change(
     if not manager.offline and (reload == "always" or (reload == "auto" and (touched or stale))):
         plan.steps.append(Reload(counts=reload == "always" or stale))
     plan.steps += jobs
-    return plan, [unit, *(other for other in affected if other is not unit)]
+    given = {n: step.type_of(n) for step in jobs if isinstance(step, Jobs) and step.counts for n in step.names}
+    probed: list[str] = []
+    if asked.probe is not None:
+        probed += [name for name, job in given.items() if brings_up(job)]
+        probed += [name for name in memory.unproven() if name not in given]
+    if asked.probe is not None and probed:
+        plan.steps.append(ProbeUnits(dict.fromkeys(probed, asked.probe)))
+    first, last = memory.steps(given, probed)
+    plan.steps = [*first, *plan.steps, *last]
+    return plan, [unit, *(other for other in affected if other is not unit)], needs
 
 
 def _is_alone(asked: Asked, place: Place, unit: Unit) -> bool:
@@ -209,48 +229,49 @@ def _foresee(asked: Asked, place: Place, manager: UnitManager, unit: Unit, wrote
 
 
 def states_for(
-    asked: Asked, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit], acts: t.Callable[[Unit], bool]
+    asked: Asked, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit], needs: t.Mapping[str, Need]
 ) -> dict[Unit, str]:
     """The state that each unit is to be brought to; units that are left alone are not in it.
 
-    :param acts: whether what the file says is new to a unit.
+    :param needs: what units that are up need because of what is new to them, by id.
     """
     states: dict[Unit, str] = {}
     for each in affected:
-        up = is_up(each.active_state)
+        need = needs.get(each.id)
         if each is unit and asked.started is False:
             states[each] = "stopped"
-        elif up and asked.on_change != "nothing" and acts(each):
-            states[each] = _ON_CHANGE[asked.on_change][0 if each is unit and asked.started else 1]
-            if states[each] == "reloaded":
-                _check_can_reload(asked, manager, each)
+        elif need is not None and need.action:
+            states[each] = STATES[need.action][0 if each is unit and asked.started else 1]
+            if need.action == "reload":
+                _check_can_reload(asked, manager, each, need.option)
             else:
-                _check_can_restart(asked, manager, each)
+                _check_can_restart(asked, manager, each, need)
         elif each is unit and asked.started:
             states[each] = "started"
     return states
 
 
-def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit) -> None:
+def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit, option: str) -> None:
     """Refuse a reload that the unit will not be able to do; what it can do now is not the question."""
     now = bool(manager.properties([(object_path(unit.id), UNIT, "CanReload")])[0])
     if asked.absent:
         return
     if not can_reload_after(now, asked.kind, asked.text, asked.dropin is not None):
         raise BadInput(
-            f"on_change: {unit.id} has no way to reload (ExecReload=, or Type=notify-reload); "
-            "use `reload_or_restart` or `restart`"
+            f"{option}: {unit.id} has no way to reload (ExecReload=, or Type=notify-reload); "
+            f"use {'`reload_or_restart` or `restart`' if option == 'on_change' else '`restart_on`'}"
         )
 
 
-def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
+def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit, need: Need) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
     (now,) = manager.properties([(object_path(unit.id), UNIT, "RefuseManualStop")])
     said = asked.text.values("Unit", "RefuseManualStop")
     refuses = said[-1].lower() in YES if said else now and asked.dropin is not None and not asked.absent
-    if refuses and asked.on_change == "restart":
+    instead = "use `nothing`" if need.option == "on_change" else f"leave out `{need.option}`"
+    if refuses and need.action == "restart":
         raise BadInput(
-            f"on_change: {unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, "
+            f"{need.option}: {unit.id} cannot be restarted by hand (RefuseManualStop=); {instead}, "
             "and it has the change after the next boot"
         )
     if asked.kind != "socket":
@@ -258,6 +279,6 @@ def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit) -> None:
     see_services(manager, [unit])
     if unit.kept_closed_by:
         raise BadInput(
-            f"on_change: systemd cannot restart {unit.id} while {unit.kept_closed_by} runs, which it starts; "
-            "stop that first, with pidone.systemd.unit, or use `nothing`"
+            f"{need.option}: systemd cannot restart {unit.id} while {unit.kept_closed_by} runs, which it starts; "
+            f"stop that first, with pidone.systemd.unit, or {instead}"
         )

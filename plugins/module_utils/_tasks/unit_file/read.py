@@ -53,6 +53,9 @@ def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affec
     values = manager.properties(wanted)
     # Of drop-ins, systemd tells the path without links: ~/.config may be one.
     paths = {place.path, f"{os.path.realpath(os.path.dirname(place.path))}/{os.path.basename(place.path)}"}
+    if asked.src:
+        # Of a link, systemd tells what it leads to, or the link, depending on the version.
+        paths.add(asked.src)
     unseen = False
     for index, each in enumerate(loaded):
         need, fragment, dropins = values[3 * index : 3 * index + 3]
@@ -60,7 +63,7 @@ def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affec
         if each.load_state == "masked" and asked.dropin is not None:
             # It reads none, and with one NeedDaemonReload is always true.
             continue
-        if need or (seen and asked.absent):
+        if need or (seen and asked.absent and not asked.reverted):
             return True
         if asked.dropin is not None:
             hidden = any(_is_hidden_by(place.path, dropin) for dropin in dropins or ())
@@ -100,8 +103,9 @@ def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affect
     times = iter(manager.properties(wanted))
     older = set()
     for each, told, monotonic in zip(up, times, times):
-        # The clock may have been set since; then one of the two is right. Neither is where the file is from the future.
-        began = max((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
+        # Where the clock was set since, or the host slept, the two differ; the earlier one loses no restart. Neither is right where
+        # the file is from the future.
+        began = min((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
         if began < written <= now:
             older.add(each.id)
     return older

@@ -23,6 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.memory import Memory
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import affected_units, is_stale
 
@@ -77,6 +78,7 @@ def plan_removal(asked: Asked, place: Place, manager: UnitManager, steps: list[S
         plan.steps.append(Reload(counts=reload == "always" or stale))
     if failed and not manager.offline:
         plan.steps.append(ResetFailed(failed))
+    plan.steps += Memory(asked, place, manager, []).steps({}, [])[1]
     if plan.changed and asked.name not in [change.name for change in plan.changes]:
         plan.changes.insert(0, Change(asked.name, unit.describe(), "removed"))
     return plan, [unit]

@@ -24,14 +24,17 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import explain
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit, read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import result_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.linked import link_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange, Place
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.plan import plan_change, write_file
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.removal import plan_removal, remove_file
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.reverted import revert_file
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import Module
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import Need
 
 
 def converge(module: Module) -> dict[str, t.Any]:
@@ -40,11 +43,12 @@ def converge(module: Module) -> dict[str, t.Any]:
     with task.session as session:
         manager = session.manager
         units: list[Unit] = []
+        needs: dict[str, Need] = {}
         wrote: bool | None = None
 
         def make_plan() -> Plan:
-            nonlocal wrote
-            plan, units[:], wrote = task.plan(manager)
+            nonlocal wrote, needs
+            plan, units[:], needs, wrote = task.plan(manager)
             return plan
 
         try:
@@ -55,6 +59,9 @@ def converge(module: Module) -> dict[str, t.Any]:
         if plan.steps and not module.check_mode:
             units = read(manager, [unit.name for unit in units], any(u.file_state is not None for u in units))
     result = result_of(plan, units, ctx, changed, module._diff)
+    for unit, entry in zip(units, result["units"]):
+        if unit.id in needs and needs[unit.id].action:
+            entry["why"] = list(needs[unit.id].why)
     result.update(path=task.place.path, written=wrote is not None, meaning_changed=bool(wrote))
     for step in plan.steps:
         if isinstance(step, (WriteFile, RemoveFile)) and step.backup_file:
@@ -78,13 +85,13 @@ class _Task:
         self.tools = FileTools(
             attributes=attributes.set,
             backup=bool(asked.params["backup"]),
-            has_mode=asked.params["mode"] is not None,
+            given=attributes.given,
             label=lambda path: module.set_default_selinux_context(path, False),
             unsafe_writes=bool(asked.params["unsafe_writes"]),
         )
 
-    def plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], bool | None]:
-        """The plan, the units it is about, and what it does to the file: None, or whether the meaning changes."""
+    def plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], dict[str, Need], bool | None]:
+        """The plan, the units it is about, what these need, and what it does to the file: None, or whether the meaning changes."""
         try:
             return self._plan(manager)
         except Unreadable:
@@ -94,16 +101,27 @@ class _Task:
             check_link(os.path.dirname(self.place.path))
             raise SystemdError(f"cannot read {e.filename or self.place.path}: {e.strerror or e}{become_hint()}") from e
 
-    def _plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], bool | None]:
+    def _change(self) -> FileChange:
+        """What is to be done to the file."""
         asked, place = self.asked, self.place
+        if asked.src:
+            return link_file(asked, place)
+        if asked.reverted:
+            return revert_file(asked, place, self.tools)
         before = place.present()
-        change = (remove_file if asked.absent else write_file)(asked, place, self.tools, before)
+        return (remove_file if asked.absent else write_file)(asked, place, self.tools, before)
+
+    def _plan(self, manager: UnitManager) -> tuple[Plan, list[Unit], dict[str, Need], bool | None]:
+        asked, place = self.asked, self.place
+        change = self._change()
         warnings = [*self._told_by_options, *change.warnings]
         paths = place.paths
-        gone = asked.absent and asked.dropin is None and paths.find(asked.name, without=(place.path,)) is None
-        if change.steps and not self.session.gone:
-            check_writable(place.path)
-        if change.wrote is not None and not asked.absent:
+        gone = asked.absent and not asked.reverted and asked.dropin is None
+        gone = gone and paths.find(asked.name, without=(place.path,)) is None
+        touched = [path for step in change.steps for path in (step.names if asked.reverted else (place.path,))]
+        for path in {os.path.dirname(path): path for path in touched}.values() if not self.session.gone else ():
+            check_writable(path)
+        if change.wrote is not None and not asked.absent and (asked.raw or not asked.src):
             warnings += check_text(asked, place)
         if change.wrote is not None or not asked.absent:
             better = paths.shadows(place.place)
@@ -111,11 +129,12 @@ class _Task:
                 warnings.append(f"{place.path} has no effect while there is {better}, which systemd prefers")
         if gone:
             plan, units = plan_removal(asked, place, manager, change.steps)
+            needs: dict[str, Need] = {}
         else:
-            plan, units = plan_change(asked, place, manager, change.steps, change.wrote)
+            plan, units, needs = plan_change(asked, place, manager, change.steps, change.wrote)
         plan.file_diffs = list(change.diffs)
         plan.warnings = [*warnings, *plan.warnings]
-        return plan, units, change.wrote
+        return plan, units, needs, change.wrote
 
 
 def check_text(asked: Asked, place: Place) -> list[str]:

@@ -8,38 +8,50 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import names_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import check_order
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import SetFile
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import GoneFile, SetFile
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item
 
 
 def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
     """Which unit of a set waits for which other one of it, as its files say (After=, Before=)."""
     targets = {name for item in items for name in item.targets}
+    by_name = {item.name: item for item in items}
     after: dict[str, set[str]] = {}
-    for item in items:
-        texts = [*([item.file] if item.file else []), *item.dropins.values()]
-        words = {key: [w for text in texts for w in text.text.words("Unit", key)] for key in ("After", "Before")}
-        for name in item.targets if any(words.values()) else ():
-            for key, others in words.items():
-                for other in others:
-                    other = other.replace("%i", instance_of(name)).replace("%n", name)
-                    if other in targets and other != name:
-                        one, two = (name, other) if key == "After" else (other, name)
-                        after.setdefault(one, set()).add(two)
+    for name in targets:
+        # Drop-ins may be of a prefix, or for all units of a type.
+        entries = [by_name[each] for each in (*names_of(name), unit_type(name)) if each in by_name]
+        for key, word in (pair for item in entries for pair in _said(item, item.name in (name, template_of(name)))):
+            other = word.replace("%i", instance_of(name)).replace("%n", name)
+            if other in targets and other != name:
+                one, two = (name, other) if key == "After" else (other, name)
+                after.setdefault(one, set()).add(two)
     return after
 
 
+def _said(item: Item, is_own: bool) -> list[tuple[str, str]]:
+    """What an entry says of the order: `After` or `Before`, and a unit; `is_own`: also in its unit file."""
+    texts = [*([item.file] if item.file and is_own else []), *item.dropins.values()]
+    return [(key, word) for text in texts for key in ("After", "Before") for word in text.text.words("Unit", key)]
+
+
 def check(
-    items: t.Sequence[Item], files: t.Sequence[SetFile], mode: str, paths: UnitPaths, home: str
+    items: t.Sequence[Item],
+    files: t.Sequence[SetFile],
+    mode: str,
+    paths: UnitPaths,
+    home: str,
+    gone: t.Sequence[GoneFile] = (),
 ) -> list[str]:
     """Have the files that will be written checked, with all others of the set beside; returns warnings.
 
     :param mode: the option `verify`.
+    :param gone: files that the task removes.
     :raises BadInput: they must not be put in place.
     """
     new = [file for file in files if file.wrote is not None and file.text is not None]
@@ -59,7 +71,8 @@ def check(
     }
     with scratch_directory() as scratch:
         table = table_for(paths.tree, warnings)
-        verdicts = verify_set(texts, [(file.unit, file.dropin) for file in new], paths, table, scratch, home)
+        removed = {each.path for each in gone if each.before is not None and each.entry["kind"] != "file"}
+        verdicts = verify_set(texts, [(file.unit, file.dropin) for file in new], paths, table, scratch, home, removed)
     for file in new:
         errors, told = verdicts[file.unit, file.dropin]
         if mode == "strict":

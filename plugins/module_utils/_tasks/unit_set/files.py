@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import typing as t
 
@@ -13,7 +14,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable, read_file_seen
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import marker_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import decide
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import MODULE
@@ -21,8 +22,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.opt
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import FileEntry, Record
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item, Text
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import FileEntry, Record
 
 # What others than the owner and the group may do.
 _FOR_ALL = 0o004
@@ -38,7 +40,7 @@ class SetFile:
 
     __slots__ = (
         "kind", "unit", "dropin", "place", "path", "text", "content", "before", "wrote", "sets", "tools", "where",
-        "option", "take_over", "private", "mode",
+        "option", "take_over", "private", "mode", "is_others", "link",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +66,9 @@ class SetFile:
         # The mode that is asked for, and whether the content is for nobody else to see.
         self.mode: t.Any = None
         self.private = False
+        # Whether it is as wanted, but neither written by the set nor taken over; the target of a link in its place that goes.
+        self.is_others = False
+        self.link = ""
 
     def decide(self, whose: str) -> None:
         """Find out whether it is written."""
@@ -122,14 +127,31 @@ def is_private(before: Saved | None, mode: t.Any) -> bool:
     return not (is_digits(str(mode)) and int(str(mode)[-1]) & _FOR_ALL)
 
 
-def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others: t.Mapping[str, str]) -> None:
+def look_at(
+    file: SetFile,
+    paths: UnitPaths,
+    record: Record,
+    whose: str,
+    others: t.Mapping[str, str],
+    leaving: t.Container[str] = (),
+) -> None:
     """See what is where a file shall be, and whether the set may write there.
 
     :param others: path -> the set that has it.
+    :param leaving: units of which the set removes the file, and the links to it.
     :raises BadInput: it may not, or what is there is no file.
     """
     tree, path = paths.tree, file.path
+    if _is_as_wanted(file, tree):
+        _check_owner(file, record, whose, others)
+        return
     target = tree.target(path)
+    masked = file.unit in record.units and "masked" in record.units[file.unit]["made"]
+    if file.kind == "unit" and ((target == "/dev/null" and masked) or os.path.basename(target) in leaving):
+        # Such as a mask that the set has made, or another name of a unit that it does not list any more.
+        file.link = target
+        file.decide(whose)
+        return
     if target:
         if target == "/dev/null" and file.kind == "unit":
             raise BadInput(
@@ -144,16 +166,41 @@ def look_at(file: SetFile, paths: UnitPaths, record: Record, whose: str, others:
     file.decide(whose)
     file.private = file.kind == "file" and is_private(file.before, file.mode)
     file.sets = file.wrote is None and file.before is not None and file.tools.attributes(path, True)
+    _check_owner(file, record, whose, others)
+
+
+def _is_as_wanted(file: SetFile, tree: Tree) -> bool:
+    """Whether a unit file of the system's is there and as it shall be, by one look: of most files of most sets that is all."""
+    if file.kind == "file" or tree.root or os.geteuid() != 0:
+        return False
+    try:
+        found = read_file_seen(file.path)
+    except Unreadable:
+        return False
+    if found is None or found[0] != file.content:
+        return False
+    content, status = found
+    times = (status.st_atime_ns, status.st_mtime_ns)
+    # Nobody puts back what nobody changes, so its label is not asked for.
+    file.before = Saved(content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, times, None)
+    return True
+
+
+def _check_owner(file: SetFile, record: Record, whose: str, others: t.Mapping[str, str]) -> None:
+    """Refuse what is there and is not the set's; `others` as for `look_at`."""
+    path = file.path
     if file.take_over:
         return
     if path in others:
         raise BadInput(
             f"{file.option}: {path} belongs to the set {others[path]}; take it off there first, or take it over with `take_over: true`"
         )
-    mine = path in record.files or file.before is None
-    if not mine and (file.kind == "file" or marker_of(file.before.content if file.before else b"", MODULE) != whose):
-        if file.kind == "file" and file.wrote is None:
-            # It is as wanted, whoever wrote it.
+    if file.before is None or record.has(path, file.before.content):
+        return
+    if file.kind == "file" or marker_of(file.before.content, MODULE) != whose:
+        if file.kind == "file" and file.wrote is None and not file.sets:
+            # It is as wanted, whoever wrote it, and stays whose it is.
+            file.is_others = True
             return
         raise BadInput(
             f"{file.option}: there is {path} already, which this set has not written; choose another name, or replace it with "
@@ -173,7 +220,7 @@ def look_at_gone(path: str, entry: FileEntry, record: Record, paths: UnitPaths) 
         return None, f"{path} is left as it is: {e.msg}"
     if before is None:
         return GoneFile(path, entry, None), ""
-    if record.digest(before.content) != entry["digest"]:
+    if not record.wrote(path, before.content):
         return None, f"{path} is left as it is, since somebody has changed it after the set {record.name} wrote it; remove it by hand"
     return GoneFile(path, entry, before), ""
 

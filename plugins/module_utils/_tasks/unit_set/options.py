@@ -9,7 +9,6 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import Probe
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, shown
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_directory
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     CGROUP_TYPES,
     canonical,
@@ -32,8 +31,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.marker import header
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import check_dropin
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_text
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import format_timespan, parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import Wish
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import wanted_raw
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import path_of, triggers_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText
@@ -44,8 +45,8 @@ _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 _LONGEST_NAME = 100
 # So many instances of one template nobody wants, only by mistake.
 _MOST_INSTANCES = 10_000
-# The drop-in that holds `properties`.
-PROPERTIES_FILE = "50-properties.conf"
+# The drop-ins that hold `properties`.
+_PROPERTIES = "50-properties"
 
 
 class Text:
@@ -83,23 +84,38 @@ class Item:
     else's) and `dropins` the drop-ins by file name. `owns` says whether the units belong to the set.
 
     :param where: stands before the names of options in errors.
+    :param whose: the set.
+    :param take_over: what the task says of it.
+    :param offline: the option because of which nothing runs; empty where something does.
+    :param scope: the scope.
     :raises BadInput: an option is wrong, or does not go with another.
     """
 
-    def __init__(self, params: t.Mapping[str, t.Any], where: str, whose: str, take_over: bool, offline: str) -> None:
+    def __init__(
+        self,
+        params: t.Mapping[str, t.Any],
+        where: str,
+        whose: str,
+        take_over: bool,
+        offline: str = "",
+        scope: str = "system",
+    ) -> None:
         self.where = where
         given = params["name"]
         self.is_type = given in TYPES
         self.name: str = given if self.is_type else check_name(given, f"{where}name")
         self.kind: str = given if self.is_type else unit_type(self.name)
         self.is_template = not self.is_type and is_template(self.name)
-        self.is_prefix = not self.is_type and not self.is_template and prefix_of(self.name).endswith("-")
+        # A unit may be called like a prefix.
+        has_file = params.get("sections") is not None or params.get("content") is not None
+        of_many = not has_file and bool(params.get("dropins") is not None or params.get("properties"))
+        self.is_prefix = of_many and not self.is_type and not self.is_template and prefix_of(self.name).endswith("-")
         self.enabled: bool | None = params.get("enabled")
         self.state: str | None = params.get("state")
         self.masked: bool | None = params.get("masked")
         self.take_over = take_over if params.get("take_over") is None else bool(params["take_over"])
-        self.restart_on = self._triggers(params, "restart_on")
-        self.reload_on = self._triggers(params, "reload_on")
+        self.restart_on = triggers_of(params, "restart_on", where, scope)
+        self.reload_on = triggers_of(params, "reload_on", where, scope)
         self.file = self._file(params, whose)
         self.dropins = self._dropins(params.get("dropins"), whose)
         self.properties = self._properties(params.get("properties"), whose)
@@ -114,16 +130,11 @@ class Item:
         self.on_change: str = params.get("on_change") or ("restart" if self.state == "started" else "nothing")
         wishes = (self.enabled, self.state, self.masked, self.instances)
         self.owns = self.file is not None or any(wish is not None for wish in wishes)
+        if self.probe is not None:
+            for name in self.targets:
+                if not is_template(name):
+                    self.probe.for_unit(name)
         self._check_together(params, offline)
-
-    def _triggers(self, params: t.Mapping[str, t.Any], option: str) -> list[str]:
-        found = []
-        for index, text in enumerate(params.get(option) or ()):
-            at = f"{self.where}{option}[{index}]"
-            if not text:
-                raise BadInput(f"{at}: is empty; give the path of a file, or a text such as a version")
-            found.append(check_directory(text, at) if text.startswith("/") else text)
-        return found
 
     def _file(self, params: t.Mapping[str, t.Any], whose: str) -> Text | None:
         sections, content = params.get("sections"), params.get("content")
@@ -139,7 +150,7 @@ class Item:
         if self.kind == "scope":
             raise BadInput(f"{self.where}name: {self.name} cannot have a unit file, as scopes are made by programs")
         option = "sections" if content is None else "content"
-        raw, _text = wanted_text(sections, content, False, self.where)
+        raw = wanted_raw(sections, content, False, self.where)
         return _marked(raw, whose, f"{self.where}{option}", content is not None)
 
     def _dropins(self, given: t.Any, whose: str) -> dict[str, Text]:
@@ -149,6 +160,8 @@ class Item:
             if not isinstance(name, str):
                 raise BadInput(f"{at}: {shown(name)} is not the name of a drop-in; write one such as '10-limits'")
             file = check_dropin(name, self.name, at)
+            if is_of_properties(file):
+                raise BadInput(f"{at}: {file} is where `properties` are kept; choose another name")
             if file in found:
                 raise BadInput(f"{at}: {file} is given twice")
             option = f"{at}.{name}"
@@ -156,7 +169,7 @@ class Item:
                 raise BadInput(f"{option}: takes a mapping of sections, or the text of the drop-in, not {shown(value)}")
             content = value if isinstance(value, str) else None
             try:
-                raw, _text = wanted_text(None if content is not None else value, content, True, f"{option}.")
+                raw = wanted_raw(None if content is not None else value, content, True, f"{option}.")
             except BadInput as e:
                 # The mapping itself is the sections here, and the text the content.
                 for word in ("sections", "content"):
@@ -183,11 +196,9 @@ class Item:
             raise BadInput(
                 f"{option}: a {self.kind} has no processes and so no resource properties; only units of type {', '.join(CGROUP_TYPES)} have"
             )
-        if PROPERTIES_FILE in self.dropins:
-            raise BadInput(f"{self.where}dropins: {PROPERTIES_FILE} is where `properties` are kept; choose another name")
         lines = [line for name, value in found.items() for line in drop_in_lines(name, value)]
         raw = "\n".join([f"[{self.kind.capitalize()}]", *lines, ""])
-        self.dropins[PROPERTIES_FILE] = _marked(raw, whose, option, False)
+        self.dropins[properties_file(self.name)] = _marked(raw, whose, option, False)
         return found
 
     def _instances(self, given: t.Any) -> list[str] | None:
@@ -222,7 +233,7 @@ class Item:
             value = params.get(option)
             if value is None:
                 continue
-            if self.is_type or (self.is_prefix and self.file is None and not self._is_unit(params)):
+            if self.is_type or self.is_prefix:
                 raise BadInput(f"{where}{option}: {name} stands for many units, of which only drop-ins can be given; leave out `{option}`")
         if self.is_type and not self.dropins:
             raise BadInput(f"{where}dropins: {name} is a type of units, and there are no drop-ins for it; give some, or name a unit")
@@ -241,13 +252,8 @@ class Item:
                 f"{where}on_change: {name} stands for all units of that type, and they are not all restarted at once; leave out `on_change`"
             )
         for option in ("restart_on", "reload_on", "probe"):
-            if params.get(option) and not self.targets:
+            if params.get(option) and not self.targets and self.instances is None:
                 raise BadInput(f"{where}{option}: {name} stands for many units; give `{option}` to those that are meant")
-
-    @staticmethod
-    def _is_unit(params: t.Mapping[str, t.Any]) -> bool:
-        """Whether a name that looks like a prefix is meant as a unit's, which may end with a dash."""
-        return params.get("dropins") is None
 
 
 class Asked:
@@ -262,6 +268,7 @@ class Asked:
         self.absent = params["state"] == "absent"
         self.purge = bool(params["purge"]) or self.absent
         self.settle = parse_timespan(params["settle"], "settle")
+        Wish(settle=self.settle / 1e6, settle_told=format_timespan(self.settle)).check()
         offline = "root" if params["root"] is not None else "scope" if params["scope"] == "global" else ""
         if params["root"] is not None and params["scope"] == "user":
             raise BadInput(
@@ -269,7 +276,8 @@ class Asked:
             )
         take_over = bool(params["take_over"])
         self.items = [
-            Item(each, f"units[{index}].", self.name, take_over, offline) for index, each in enumerate(params["units"] or ())
+            Item(each, f"units[{index}].", self.name, take_over, offline, params["scope"])
+            for index, each in enumerate(params["units"] or ())
         ]
         self.files = [
             self._beside(each, f"files[{index}].", take_over) for index, each in enumerate(params["files"] or ())
@@ -283,13 +291,7 @@ class Asked:
         return not any(item.enabled or item.state == "started" for item in self.items)
 
     def _beside(self, params: t.Mapping[str, t.Any], where: str, take_over: bool) -> Beside:
-        path = params["path"]
-        if path.startswith("~/"):
-            if self.params["scope"] != "user":
-                raise BadInput(f"{where}path: {shown(path)} is in a home directory, and scope `{self.params['scope']}` has none; write the whole path")
-            path = f"~{check_directory(path[1:], f'{where}path')}"
-        else:
-            path = check_directory(path, f"{where}path")
+        path = path_of(params["path"], f"{where}path", self.params["scope"])
         if path in ("/", "~/"):
             raise BadInput(f"{where}path: {path} is a directory; write the path of a file")
         content = params["content"].encode("utf-8", "surrogateescape")
@@ -323,6 +325,11 @@ class Asked:
             other = paths.setdefault(file.path, file.where)
             if other != file.where:
                 raise BadInput(f"{file.where}path: {file.path} is listed already, in {other[:-1]}")
+        for file in self.files:
+            parts = file.path.split("/")
+            above = next((path for path in ("/".join(parts[:count]) for count in range(2, len(parts))) if path in paths), "")
+            if above:
+                raise BadInput(f"{file.where}path: {file.path} is below {above}, which is a file, in {paths[above][:-1]}")
 
     def _check_together(self) -> None:
         listed = bool(self.items or self.files)
@@ -345,6 +352,25 @@ def check_set_name(name: str) -> str:
             f"{_LONGEST_NAME} characters at most"
         )
     return name
+
+
+def properties_file(name: str) -> str:
+    """The drop-in that holds `properties` of a unit, or of what stands for many units.
+
+    Of drop-ins with the same name systemd reads one, and of others the last one counts. So each has a name of its own, and
+    the narrower what it stands for, the later it comes: a type, a prefix, a longer one, a template, a unit (systemd.unit(5)).
+    """
+    if name not in TYPES and not is_template(name) and not prefix_of(name).endswith("-"):
+        return f"{_PROPERTIES}.conf"
+    prefix = "" if name in TYPES else prefix_of(name)
+    level = prefix.count("-") + (bool(prefix) and not prefix.endswith("-"))
+    return f"{_PROPERTIES}-{level:03}.conf"
+
+
+def is_of_properties(file: str) -> bool:
+    """Whether a drop-in of a set is one that holds `properties`."""
+    stem = file.rpartition(".")[0]
+    return stem == _PROPERTIES or (stem.startswith(f"{_PROPERTIES}-") and is_digits(stem[len(_PROPERTIES) + 1 :]))
 
 
 def _marked(raw: str, whose: str, option: str, is_content: bool) -> Text:

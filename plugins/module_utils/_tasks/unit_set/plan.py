@@ -42,30 +42,29 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import see_services
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.plan import MissingUnit, Wish, plan_units
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import ENABLED, not_found
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import plan_read
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import (
-    can_reload_after,
-    file_state_after,
-)
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import read_after
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import file_state_after
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import STATES, read_after
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import Anew, limits
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item, is_of_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import (
+    Anew,
+    Limited,
+    can_reload_after,
+    limits,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import UnitEntry
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import SetFile
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member, Picture
-    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import UnitEntry
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Picture
 
-# What is needed -> the state of a unit that shall run, and that of one that may be down.
-_STATES = {
-    "restart": ("restarted", "try_restarted"),
-    "reload": ("reloaded", "reloaded"),
-    "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
-}
 _JOBS = {"restart": "restart", "reload": "reload", "reload_or_restart": "reload-or-restart"}
 # Types of units of which one that runs keeps settings until it is started anew.
 _RUN_ON = ("service", "socket", "mount", "automount", "swap")
@@ -92,6 +91,7 @@ class Planner:
         self._paths, self._path, self._tools, self._check_mode = paths, path, tools, check_mode
         self._stamps = stamps
         self._directories = manager.link_directories()
+        self._gone = {each.path for each in picture.gone}
         self._changes: list[Change] = []
         self._warnings: list[str] = list(picture.warnings)
         self._links: dict[str, list[str]] = {"unmask": [], "disable": [], "enable": [], "mask": []}
@@ -99,8 +99,11 @@ class Planner:
         self._others: list[Step] = []
         self._unlink: dict[str, str] = {}
         self._stop: list[str] = []
-        # Unit -> type of the job, in the order of the list.
+        # Unit -> type of the job, in the order of the list; and of units that are no more the set's, unless systemd would refuse it.
         self._jobs: dict[str, str] = {}
+        self._act_on_purged: dict[str, str] = {}
+        # Those of the jobs that start nothing, as the unit runs.
+        self._proves: set[str] = set()
         self._joined: list[Step] = []
         self._up: set[str] = set()
         self._stay_down: set[str] = set()
@@ -112,9 +115,16 @@ class Planner:
         :raises BadInput: something cannot be as wanted.
         """
         picture, asked = self._picture, self._asked
+        # Links that go are not in the way of those that are made.
+        links_that_go = {unit.name: self._links_of_purged(unit) for unit in [*picture.purged, *picture.ending]}
+        self._gone.update(*links_that_go.values())
         self._plan_members()
+        for unit in picture.ending:
+            self._bring_down(unit)
+            self._unlink.update(links_that_go[unit.name])
         for unit in picture.purged:
-            self._purge(unit)
+            self._purge(unit, links_that_go[unit.name])
+        self._check_purged()
         timers = self._renew_timers()
         write = self._write()
         remove = self._remove()
@@ -167,10 +177,10 @@ class Planner:
 
     def _renew_timers(self) -> Anew:
         """Timers that would be restarted are stopped and started such that they count from now."""
-        members = [
-            m for m in self._picture.members
-            if m.item.kind == "timer" and self._jobs.get(m.unit.id, "") in ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart")
-        ]  # fmt: skip
+        again = ("restart", "try-restart", "reload-or-restart", "reload-or-try-restart")
+        # Also those that are no more the set's, of which it had drop-ins.
+        left = [Member(Item({"name": unit.name}, "", self._asked.name, False), unit, (), False) for unit in self._picture.purged]
+        members = [m for m in (*self._picture.members, *left) if m.item.kind == "timer" and self._jobs.get(m.unit.id, "") in again]
         anew = Anew(members, self._manager, self._paths, self._stamps)
         for member in members:
             del self._jobs[member.unit.id]
@@ -181,15 +191,25 @@ class Planner:
 
     def _limit(self) -> list[Step]:
         members = [
-            m for m in self._picture.members
-            if (m.untold or m.freed) and m.up and m.unit.id not in self._stop and self._jobs.get(m.unit.id, "reload") == "reload"
-        ]  # fmt: skip
+            Limited(m.unit.id, m.item.where, m.properties, m.freed, list(m.limits))
+            for m in self._picture.members
+            if (m.untold or m.freed) and m.up and self._goes_on(m.unit.id)
+        ]
+        members += [
+            Limited(unit.id, "", {}, self._picture.freed[unit.name], ())
+            for unit in self._picture.purged
+            if self._picture.freed.get(unit.name) and self._goes_on(unit.id)
+        ]
         if not members or not self._manager.runs:
             return []
         steps, changes, warnings = limits(members, self._picture, self._manager)
         self._changes += changes
         self._warnings += warnings
         return list(steps)
+
+    def _goes_on(self, name: str) -> bool:
+        """Whether a unit that is up is not started anew."""
+        return name not in self._stop and (self._jobs.get(name, "reload") == "reload" or name in self._proves)
 
     def _probe(self) -> list[Step]:
         probes: dict[str, Probe] = {
@@ -202,6 +222,9 @@ class Planner:
     def _write(self) -> list[Step]:
         steps: list[Step] = []
         for file in self._picture.files:
+            if file.link:
+                steps.append(RemoveLinks({file.path: file.link}))
+                self._unlink.pop(file.path, None)
             if file.wrote is not None:
                 steps.append(WriteFile(file.path, file.content, file.before, file.tools, file.wrote is False))
             elif file.sets and file.before is not None:
@@ -238,19 +261,31 @@ class Planner:
             wish = Wish(state=state, enabled=enabled, masked=masked, daemon_reload="never")
             self._take(self._sub_plan([m.unit for m in chosen], wish, is_written), {m.unit.name: m for m in chosen})
         self._links["disable"] += relinked
+        self._prove_again(members)
         self._tell_left(members)
         self._tell_alone(members)
+
+    def _prove_again(self, members: t.Sequence[Member]) -> None:
+        """Have units looked after that run, but which an earlier task has started and not found well: they are asked to start once more."""
+        for member in members:
+            entry, unit = self._picture.record.units.get(member.unit.name), member.unit
+            wanted = member.listed and member.up and member.item.state == "started" and unit.id not in self._jobs
+            if wanted and entry is not None and entry.get("unproven") and (self._asked.settle > 0 or member.item.probe is not None):
+                self._jobs[unit.id] = "start"
+                self._proves.add(unit.id)
+                self._up.add(unit.id)
+                self._changes.append(Change(unit.name, unit.describe(), "active, as it has to prove yet"))
 
     def _state_of(self, member: Member) -> str | None:
         wanted = member.item.state if member.listed else None
         if member.need.action:
-            return _STATES[member.need.action][0 if wanted == "started" else 1]
+            return STATES[member.need.action][0 if wanted == "started" else 1]
         return wanted
 
     def _sub_plan(self, units: list[Unit], wish: Wish, is_written: bool) -> Plan:
         manager = self._manager
         if not is_written or wish.masked is not None:
-            return plan_read(manager, units, wish, self._check_mode, is_written)
+            return plan_read(manager, units, wish, self._check_mode, is_written, self._gone)
         try:
             return plan_units(units, wish, self._directories, self._check_mode, True, offline=manager.offline)
         except MissingUnit as e:
@@ -283,12 +318,16 @@ class Planner:
         if not members:
             return []
         files = UnitFiles(self._manager)
-        gone = {each.path for each in self._picture.gone}
+        gone = self._gone
         relinked = []
         for member in members:
             unit, item, name = member.unit, member.item, member.unit.name
             whole = next((f for f in member.files if f.kind == "unit" and f.text is not None), None)
-            if whole is not None and whole.text is not None and unit.missing:
+            masked = whole is not None and whole.link == "/dev/null"
+            if masked:
+                unit.file_state = None if unit.file_state is None else ""
+                unit.status = unit.status and unit.status._replace(load_state="stub")
+            if whole is not None and whole.text is not None and (unit.missing or masked):
                 unit.file_state = file_state_after("", whole.text.text, False)
             if unit.file_state is None or item.enabled is None or not member.listed:
                 continue
@@ -307,7 +346,7 @@ class Planner:
                 unit.has_links = True
             unit.default_instance = "".join(install.get("DefaultInstance", [])[-1:])
             if item.enabled and not is_template(name):
-                unit.lacking, unit.taken, unit.aliases = files.look(unit.id, install, False)
+                unit.lacking, unit.taken, unit.aliases = files.look(unit.id, install, False, gone)
             also = [each for each in install.get("Also", []) if each != name and "%" not in each]
             unit.also = list(self._manager.unit_file_states(also)) if also else []
         return relinked
@@ -320,9 +359,8 @@ class Planner:
         values = iter(self._manager.properties([(object_path(m.unit.id), UNIT, key) for m in members for key in keys]))
         for member in members:
             can_reload, refuses = next(values), next(values)
-            for file in member.files:
-                if file.text is not None and file.wrote is not None:
-                    can_reload = can_reload_after(bool(can_reload), member.item.kind, file.text.text, file.kind == "dropin")
+            if member.need.action == "reload":
+                can_reload = self._can_reload(member.unit.id, bool(can_reload))
             option = f"{member.item.where}{'on_change' if member.item.on_change != 'nothing' else 'reload_on'}"
             if member.need.action == "reload" and not can_reload:
                 raise BadInput(
@@ -335,6 +373,11 @@ class Planner:
                 )
 
         self._check_sockets(members)
+
+    def _can_reload(self, name: str, can_reload: bool) -> bool:
+        """Whether a unit can reload with the files as they will be; `can_reload` is what systemd says of those that it has read."""
+        texts = {file.path: file.text.text for file in self._picture.files if file.wrote is not None and file.text is not None}
+        return can_reload_after(can_reload, name, texts, self._gone, self._paths, self._manager)
 
     def _check_sockets(self, members: t.Sequence[Member]) -> None:
         """Refuse to restart a socket that would stay closed, as its service runs and is not restarted with it."""
@@ -378,39 +421,67 @@ class Planner:
 
     # -- units that are not listed any more
 
-    def _purge(self, unit: Unit) -> None:
-        picture, name = self._picture, unit.name
-        entry = picture.record.units.get(name)
-        made = entry["made"] if entry else []
-        ends = name in picture.ends
-        own = {each["unit"] for each in picture.record.files.values() if each["kind"] == "unit"}
-        if template_of(name) in own:
-            made = [*made, "enabled", "started"]
+    def _made_of(self, name: str) -> list[str]:
+        """What the set has made of a unit that it has not any more."""
+        record = self._picture.record
+        made = record.units[name]["made"] if name in record.units else []
+        own = {each["unit"] for each in record.files.values() if each["kind"] == "unit"}
+        return [*made, "enabled", "started"] if template_of(name) in own else list(made)
+
+    def _links_of_purged(self, unit: Unit) -> dict[str, str]:
+        """Links (path -> target) that go with a unit."""
+        name, made = unit.name, self._made_of(unit.name)
         links: dict[str, str] = {}
-        before = unit.describe()
-        if ends or (instance_of(name) and ("enabled" in made or "started" in made)):
-            if self._manager.runs and not is_down(unit.active_state):
-                self._stop.append(unit.id)
-                self._up.add(unit.id)
-            elif self._manager.runs and unit.active_state == "failed":
-                self._failed.append(unit.id)
-        if ends or "enabled" in made:
+        if name in self._picture.ends or "enabled" in made:
             links = {path: to for path, to in self._links_to(name).items() if to != "/dev/null"}
         if "masked" in made:
             path = f"{self._directories[0]}/{name}"
             links.update({path: "/dev/null"} if self._paths.tree.target(path) == "/dev/null" else {})
+        return links
+
+    def _purge(self, unit: Unit, links: t.Mapping[str, str]) -> None:
+        picture, name = self._picture, unit.name
+        entry = picture.record.units.get(name)
+        made = self._made_of(name)
+        ends = name in picture.ends
+        before = unit.describe()
+        if ends or (instance_of(name) and ("enabled" in made or "started" in made)):
+            self._bring_down(unit)
         self._unlink.update(links)
         gone = [each for each in picture.gone if each.before and each.entry["unit"] in (name, template_of(name))]
+        # Of its limits it is told.
+        acts = [each for each in gone if not is_of_properties(os.path.basename(each.path))]
         runs_on = not ends and self._manager.runs and is_up(unit.active_state) and unit.id not in self._stop
         job = _JOBS.get(entry["on_change"]) if entry else None
-        if runs_on and gone and job:
-            self._jobs[unit.id] = job
-            self._up.add(unit.id)
+        if runs_on and acts and job:
+            self._act_on_purged[unit.id] = job
         if ends:
             self._changes.append(Change(name, before, "removed"))
         elif links or gone or unit.id in self._stop:
             after = ["inactive" if unit.id in self._stop else unit.active_state, *(["disabled"] if links else [])]
             self._changes.append(Change(name, before, f"{', '.join(after)}, no part of {self._asked.name} any more"))
+
+    def _bring_down(self, unit: Unit) -> None:
+        if self._manager.runs and not is_down(unit.active_state):
+            self._stop += [unit.id] if unit.id not in self._stop else []
+            self._up.add(unit.id)
+        elif self._manager.runs and unit.active_state == "failed":
+            self._failed.append(unit.id)
+
+    def _check_purged(self) -> None:
+        """Leave jobs out that systemd would refuse: what has them asked for is not listed any more."""
+        jobs = self._act_on_purged
+        keys = ("CanReload", "RefuseManualStop")
+        wanted = [(object_path(name), UNIT, key) for name in jobs for key in keys]
+        values = iter(self._manager.properties(wanted) if wanted else ())
+        for (name, job), can_reload, refuses in zip(jobs.items(), values, values):
+            able = self._can_reload(name, bool(can_reload)) if job != "restart" else False
+            if (job == "reload" and not able) or (job != "reload" and not able and refuses):
+                why = "it has no way to reload any more" if job == "reload" else "it cannot be restarted by hand (RefuseManualStop=)"
+                self._warnings.append(f"{name} runs on with what the removed files said, as {why}; restart it, or what it is part of, one day")
+            else:
+                self._jobs[name] = job
+                self._up.add(name)
 
     def _links_to(self, name: str) -> dict[str, str]:
         if not hasattr(self, "_all_links"):
@@ -428,24 +499,14 @@ class Planner:
         """The steps that come first, so that nothing is made that nobody remembers, and those that come last."""
         picture, name = self._picture, self._asked.name
         final = self._final()
-        # Until all is done, the set has what it had and what it will have.
-        begun = final.copy()
-        for path, entry in picture.record.files.items():
-            begun.files.setdefault(path, entry)
-        for unit, entry_after in begun.units.items():
-            # What units read they have read when it is done.
-            before: UnitEntry = {"loaded": {}, "reloaded": {}}
-            before.update(picture.record.units.get(unit, {}))
-            begun.units[unit] = {**entry_after, "loaded": before["loaded"], "reloaded": before["reloaded"]}
-        for unit, known in picture.record.units.items():
-            begun.units.setdefault(unit, known)
         text = None if final.is_empty else final.text()
         first: list[Step] = []
         last: list[Step] = []
         now = picture.before
+        begun = self._begun(final) if has_steps else final
         if has_steps and not begun.is_empty and begun.text() != now:
-            first.append(Remember(self._path, begun.text(), f"write down what {name} is going to have", counts=False))
             now = begun.text()
+            first.append(Remember(self._path, now, f"write down what {name} is going to have", counts=False))
         released = [
             Remember(path, None if left.is_empty else left.text(), f"take it from the set {left.name}")
             for path, left in picture.released.items()
@@ -453,6 +514,37 @@ class Planner:
         if (text or b"") != now:
             last.append(Remember(self._path, text, f"write down what {name} has" if text else f"forget the set {name}"))
         return first, [*released, *last]
+
+    def _begun(self, final: Record) -> Record:
+        """The record until all is done: the set has what it had and what it will have."""
+        picture = self._picture
+        begun = final.copy()
+        for path, entry in picture.record.files.items():
+            begun.files.setdefault(path, entry)
+        for file in picture.files:
+            if file.wrote is not None:
+                # Until it is written, it holds what it held.
+                begun.files[file.path] = {**begun.files[file.path], "was": self._was(file)}
+        by_name = {member.unit.name: member.unit.id for member in picture.members}
+        for unit, entry_after in begun.units.items():
+            # What units read they have read when it is done.
+            before: UnitEntry = {"loaded": {}, "reloaded": {}}
+            before.update(picture.record.units.get(unit, {}))
+            begun.units[unit] = {**entry_after, "loaded": before["loaded"], "reloaded": before["reloaded"]}
+            if by_name.get(unit) in self._jobs:
+                begun.units[unit]["unproven"] = True
+        for unit, known in picture.record.units.items():
+            begun.units.setdefault(unit, known)
+        return begun
+
+    def _was(self, file: SetFile) -> str:
+        """The digest of what the set has written to a file that it writes now; empty where it has not."""
+        record = self._picture.record
+        entry = record.files.get(file.path)
+        if entry is None:
+            return ""
+        content = file.before.content if file.before is not None else b""
+        return record.digest(content) if "was" in entry and record.wrote(file.path, content) else entry["digest"]
 
     def _final(self) -> Record:
         """The record as it is when all is done."""
@@ -462,15 +554,18 @@ class Planner:
             final.files.pop(gone.path, None)
         digest = picture.record.digest
         for file in picture.files:
+            if file.is_others:
+                final.files.pop(file.path, None)
+                continue
             # One that means the same may be another text, as somebody formatted it.
             content = file.content if file.wrote is not None or file.before is None else file.before.content
             told, known = digest(content), final.files.get(file.path)
-            if known is None or known["digest"] != told:
+            if known is None or known["digest"] != told or "was" in known:
                 meaning = digest(file.meaning())
                 final.files[file.path] = {"kind": file.kind, "unit": file.unit, "digest": told, "meaning": meaning}
         kept = {entry["unit"] for entry in final.files.values() if entry["kind"] == "unit"}
-        for unit in picture.purged:
-            final.units.pop(unit.name, None)
+        for each in [*(unit.name for unit in picture.purged), *picture.forgotten]:
+            final.units.pop(each, None)
         enabled, masked = set(self._links["enable"]), set(self._links["mask"])
         for member in picture.members:
             if member.listed:
@@ -483,7 +578,7 @@ class Planner:
         unit, item = member.unit, member.item
         known = final.units.get(unit.name)
         made = set(known["made"]) if known else set()
-        job = self._jobs.get(unit.id, "")
+        job = self._jobs.get(unit.id, "") if unit.id not in self._proves else ""
         if unit.name in enabled or unit.id in enabled:
             made.add("enabled")
         if unit.name in masked:
@@ -492,9 +587,10 @@ class Planner:
             made.add("started")
         if item.masked is False:
             made.discard("masked")
-        if item.enabled is False or own.intersection((unit.name, template_of(unit.name))):
-            # Of units that it has written itself, all is the set's.
+        if item.enabled is False:
             made -= {"enabled", "started"}
+        if unit.name in own:
+            made.discard("masked")
         loaded = known["loaded"] if known else {}
         reloaded = known["reloaded"] if known else {}
         # What is down reads all of it when somebody starts it.
@@ -502,10 +598,13 @@ class Planner:
         starts = starts or unit.id in self._begun_anew
         passed = set(member.need.passed)
         sources = {**member.own, **member.limits, **member.restart_on}
-        final.units[unit.name] = {
+        entry: UnitEntry = {
             "owned": item.owns,
             "made": sorted(made),
             "on_change": item.on_change,
             "loaded": read_after(sources, loaded, starts, passed),
             "reloaded": read_after(member.reload_on, reloaded, starts, ()),
         }
+        if unit.id != unit.name:
+            entry["id"] = unit.id
+        final.units[unit.name] = entry

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, become_hint
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives.resource import (
     is_live,
     is_resource_property,
@@ -23,16 +23,27 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import names_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import MANY, Unit, read
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
     Need,
     Source,
     changed_sources,
-    check_owners,
+    file_source,
     need_of,
-    purged_units,
+    no_file,
     questionable,
+    read_triggers,
+    started_when,
+    times_of,
+)
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import (
+    check_names,
+    check_owner,
+    check_owners,
+    purged_units,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import (
     GoneFile,
@@ -40,12 +51,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.fil
     look_at,
     look_at_gone,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import PROPERTIES_FILE
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.record import Record, read_others
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import is_of_properties
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+    from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import UnitEntry
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked, Item
 
 
@@ -55,17 +66,20 @@ def _keys(content: bytes) -> list[str]:
     return [name for name in dict.fromkeys(item.key for item in text.assignments) if is_resource_property(name) and is_live(name)]
 
 
-_ABSENT = b"\0absent"
-
-
 class Member:
     """One unit of the set as it is: its entry of `units`, what it reads, and what it needs because of that."""
 
-    __slots__ = ("files", "freed", "gone", "item", "limits", "listed", "need", "own", "reload_on", "restart_on", "unit", "untold")
+    __slots__ = (
+        "files", "freed", "gone", "item", "limits", "listed", "need", "own", "properties", "reload_on", "restart_on", "unit", "untold",
+    )  # fmt: skip
 
-    def __init__(self, item: Item, unit: Unit, files: t.Sequence[SetFile], listed: bool) -> None:
+    def __init__(
+        self, item: Item, unit: Unit, files: t.Sequence[SetFile], listed: bool, properties: t.Mapping[str, t.Any] | None = None
+    ) -> None:
         self.item = item
         self.unit = unit
+        # Those of all entries that are about it, the narrowest one first.
+        self.properties = dict(item.properties if properties is None else properties)
         # Files of the set that it is made of; those of its that go.
         self.files = list(files)
         self.gone: list[str] = []
@@ -104,8 +118,14 @@ class Picture:
         self.members: list[Member] = []
         # Units that the set has and does not list any more.
         self.purged: list[Unit] = []
+        # Those that are another set's by now, or have another name in the list.
+        self.forgotten: list[str] = []
         # Those of which nobody else has a file, so that they are no more.
         self.ends: set[str] = set()
+        # Those of them that are listed, as they are masked now.
+        self.ending: list[Unit] = []
+        # Of those that are no more the set's: properties that were in its drop-ins.
+        self.freed: dict[str, list[str]] = {}
         self.stale = False
         self.warnings: list[str] = []
 
@@ -136,9 +156,11 @@ class Reader:
         picture.before = found.text() if found else b""
         picture.others = read_others(self._directory, asked.name, tree)
         picture.files = files
-        owners = {path: other.name for other in picture.others.values() for path in other.files}
+        self._owners = {path: other.name for other in picture.others.values() for path in other.files}
+        leaving = {entry["unit"] for entry in picture.record.files.values() if entry["kind"] == "unit" and asked.purge}
+        leaving -= {file.unit for file in files if file.kind == "unit"}
         for file in files:
-            look_at(file, self._paths, picture.record, asked.name, owners)
+            look_at(file, self._paths, picture.record, asked.name, self._owners, leaving)
         self._look_at_gone()
         self._release()
         self._read_units()
@@ -147,7 +169,10 @@ class Reader:
     def _look_at_gone(self) -> None:
         picture, wanted = self.picture, {file.path for file in self.picture.files}
         for path, entry in picture.record.files.items() if self._asked.purge else ():
-            if path not in wanted:
+            if path in self._owners and path not in wanted:
+                # Taken over by a task that was cut short before it came to say so here.
+                picture.gone.append(GoneFile(path, entry, None))
+            elif path not in wanted:
                 gone, warning = look_at_gone(path, entry, picture.record, self._paths)
                 picture.gone += [gone] if gone else []
                 picture.warnings += [warning] if warning else []
@@ -155,21 +180,74 @@ class Reader:
     def _release(self) -> None:
         """What is taken over is no other set's any more."""
         picture = self.picture
-        owners = {n: o.name for o in picture.others.values() for n, entry in o.units.items() if entry["owned"]}
-        taken = check_owners(self._asked.items, owners)
+        owned = {n: o.name for o in picture.others.values() for n, entry in o.units.items() if entry["owned"]}
+        taken = check_owners(self._asked.items, owned)
         paths = {file.path for file in picture.files}
         for path, other in picture.others.items():
-            if taken.isdisjoint(other.units) and paths.isdisjoint(other.files):
-                continue
-            left = other.copy()
+            whole = {entry["unit"]: each for each, entry in other.files.items() if entry["kind"] == "unit"}
             for name in taken:
-                mine = left.units.pop(name, None)
-                if mine is not None and name not in picture.record.units:
-                    # Digests of another record say nothing here.
-                    picture.record.units[name] = {**mine, "loaded": {}, "reloaded": {}}
-            for each in paths.intersection(left.files):
+                item = next(item for item in self._asked.items if name in (item.name, *item.targets))
+                self._check_whole(item, name, other)
+            # With a template its instances are taken over.
+            moved = {name for name in whole if is_template(name) and whole[name] in paths}
+            names = {name for name, entry in other.units.items() if name in taken or (entry["owned"] and template_of(name) in moved)}
+            shared = paths.intersection(other.files)
+            if not names and not shared:
+                continue
+            left = self._released(path)
+            for name in names:
+                self._take(left, name, name, template_of(name) in whole)
+            for each in shared:
                 picture.record.files.setdefault(each, left.files.pop(each))
-            picture.released[path] = left
+
+    def _check_whole(self, item: Item, name: str, other: Record) -> None:
+        """Refuse to take over a unit without the file that the other set wrote: that set would remove it one day."""
+        paths = {file.path for file in self.picture.files}
+        for path, entry in other.files.items():
+            if entry["kind"] == "unit" and entry["unit"] == name and path not in paths:
+                raise BadInput(
+                    f"{item.where}take_over: {path} was written by the set {other.name}, which would remove it one day; "
+                    "give the unit file here too, in `sections` or `content`"
+                )
+
+    def _others(self) -> list[Record]:
+        """The records of other sets as they will be."""
+        return [self.picture.released.get(path, other) for path, other in self.picture.others.items()]
+
+    def _released(self, path: str) -> Record:
+        """The record of another set as it will be, at this path."""
+        return self.picture.released.setdefault(path, self.picture.others[path].copy())
+
+    def _take(self, left: Record, name: str, own_name: str, of_template: bool) -> None:
+        """Take a unit over: `left` is the other record, `name` the unit in there, `own_name` how it is spelled here.
+
+        :param of_template: whether the other set wrote the template that it is of, so that it has enabled and started it.
+        """
+        entry = left.units.pop(name)
+        made = {*entry["made"], *(("enabled", "started") if of_template else ())}
+        # Digests of another record say nothing here.
+        taken: UnitEntry = {**entry, "made": sorted(made), "loaded": {}, "reloaded": {}}
+        self.picture.record.units.setdefault(own_name, taken)
+
+    def _take_aliases(self) -> None:
+        """The same of units that another set has by another name of theirs."""
+        picture = self.picture
+        known = {
+            spelled: (path, name)
+            for path, other in picture.others.items()
+            for name, entry in other.units.items()
+            if entry["owned"]
+            for spelled in (name, entry.get("id", name))
+        }
+        for member in picture.members:
+            path, name = known.get(member.unit.id, ("", ""))
+            if not name or not member.listed or not member.item.owns:
+                continue
+            left = picture.released.get(path, picture.others[path])
+            if name in left.units:
+                check_owner(member.item, member.unit.name, left.name, name)
+                self._check_whole(member.item, name, left)
+                self._take(self._released(path), name, member.unit.name, False)
 
     def _read_units(self) -> None:
         asked, picture, manager = self._asked, self.picture, self._manager
@@ -180,7 +258,12 @@ class Reader:
         # An instance may have drop-ins of its own in an entry of its own; what is wanted of it says that of its template.
         listed = {name: item for item in sorted(asked.items, key=lambda item: item.owns) for name in item.targets}
         listed = {name: listed[name] for item in asked.items for name in item.targets}
-        purged = purged_units(picture.record, listed) if asked.purge else []
+        by_name = {item.name: item for item in asked.items}
+        owned = {name for other in self._others() for name, entry in other.units.items() if entry["owned"]}
+        purged: list[str] = []
+        for name in purged_units(picture.record, listed) if asked.purge else ():
+            # Taken over by a task that was cut short before it came to say so here.
+            (picture.forgotten if picture.record.units[name]["owned"] and name in owned else purged).append(name)
         # A unit whose file is somebody else's by now is left altogether.
         left = {
             entry["unit"]
@@ -192,13 +275,36 @@ class Reader:
         names = [*listed, *extra, *purged]
         wants_links = any(item.enabled is not None or item.masked is not None for item in asked.items)
         units = read(manager, names, wants_links or bool(purged))
+        # Another name of a unit that goes is a unit of its own then.
+        renamed = {file.unit for file in picture.files if file.link not in ("", "/dev/null")}
+        for unit in units:
+            if unit.name in renamed:
+                unit.status = unit.status and unit.status._replace(
+                    id=unit.name, load_state="not-found", active_state="inactive", sub_state="dead", job_id=0, job_type=""
+                )
+                unit.alias_of, unit.file_state = "", None if unit.file_state is None else ""
+        ids = {unit.id: unit.name for unit in units if unit.name in listed}
         for name, unit in zip(names, units):
             item = listed.get(name) or extra.get(name)
+            if name not in listed and unit.id in ids:
+                # It is listed, by another name.
+                if item is None:
+                    picture.forgotten.append(name)
+                    picture.record.units.setdefault(ids[unit.id], picture.record.units[name])
+                continue
             if item is None:
                 picture.purged.append(unit)
                 continue
-            files = [file for each in dict.fromkeys((name, template_of(name), item.name)) for file in by_unit.get(each, ())]
-            picture.members.append(Member(item, unit, files, name in listed))
+            names_of_it = names_of(name)
+            own = next((each for each in (name, template_of(name)) if any(file.kind == "unit" for file in by_unit.get(each, ()))), "")
+            files = [file for each in names_of_it for file in by_unit.get(each, ()) if file.kind != "unit" or file.unit == own]
+            properties: dict[str, t.Any] = {}
+            for each in reversed(names_of_it):
+                properties.update(by_name[each].properties if each in by_name else {})
+            picture.members.append(Member(item, unit, files, name in listed, properties))
+        owning = {member.unit.name: member for member in picture.members if member.listed and member.item.owns}
+        check_names({name: member.item for name, member in owning.items()}, {name: m.unit.id for name, m in owning.items()})
+        self._take_aliases()
         self._find_ends()
         self._find_gone()
         self._find_needs()
@@ -213,11 +319,14 @@ class Reader:
         if not self._manager.runs:
             return found
         for item in items:
-            if not (item.is_template or item.is_prefix) or not any(file.wrote for file in by_unit.get(item.name, ())):
+            changes = any(file.wrote for file in by_unit.get(item.name, ()))
+            changes = changes or any(each.before and each.entry["unit"] == item.name for each in self.picture.gone)
+            if not (item.is_template or item.is_prefix) or not changes:
                 continue
             pattern = item.name.replace("@.", "@*.") if item.is_template else item.name.replace("-.", "-*.")
             for status in sorted(self._manager.list_units([pattern])):
-                if status.load_state != "not-found" and is_up(status.active_state) and status.id not in known:
+                applies = item.name in names_of(status.id)
+                if applies and status.load_state != "not-found" and is_up(status.active_state) and status.id not in known:
                     found.setdefault(status.id, item)
         return found
 
@@ -225,22 +334,39 @@ class Reader:
         """Which of the units that the set had a file of have none any more."""
         picture = self.picture
         without = {each.path for each in picture.gone}
-        places = {f"{self._paths.persistent}/{each.entry['unit']}" for each in picture.gone if each.entry["kind"] == "unit"}
-        gone = {each.entry["unit"] for each in picture.gone if each.entry["kind"] == "unit"}
+        # What is another set's by now goes nowhere.
+        gone = {each.entry["unit"] for each in picture.gone if each.entry["kind"] == "unit" and each.path not in self._owners}
+        places = {f"{self._paths.persistent}/{name}" for name in gone}
         wanted = {file.unit for file in picture.files if file.kind == "unit"}
         for name in gone - wanted:
             if self._paths.find(name, without=without | places) is None:
                 picture.ends.add(name)
+        self._check_instances()
         if self._asked.purge:
             picture.ends.update(unit.name for unit in picture.purged if template_of(unit.name) in picture.ends)
             self._find_instances()
         for member in picture.members:
             ends = member.unit.name in picture.ends or template_of(member.unit.name) in picture.ends
-            if ends and member.listed:
+            if ends and member.listed and member.item.masked:
+                # A mask takes the place of the file.
+                picture.ends.add(member.unit.name)
+                picture.ending.append(member.unit)
+            elif ends and member.listed:
                 raise BadInput(
                     f"{member.item.where}name: {member.unit.name} has no unit file but the one that this set wrote and does not list any more; "
                     "give `sections` or `content`, or leave the unit out"
                 )
+
+    def _check_instances(self) -> None:
+        """Refuse to remove a template of which another set has instances."""
+        for other in self._others():
+            for name, entry in other.units.items():
+                template = template_of(name)
+                if entry["owned"] and instance_of(name) and template in self.picture.ends and not self._has_own_file(name):
+                    raise BadInput(
+                        f"{'state' if self._asked.absent else 'units'}: {template} cannot be removed while {name} belongs to the set "
+                        f"{other.name}; take it off there first, or have that set write the template (`take_over: true`)"
+                    )
 
     def _find_instances(self) -> None:
         """Instances of templates that end which the set does not list, but somebody has started."""
@@ -265,22 +391,34 @@ class Reader:
     def _find_gone(self) -> None:
         """Files that go of units that stay."""
         for member in self.picture.members:
-            names = {member.unit.name, template_of(member.unit.name), member.item.name}
-            for each in self.picture.gone:
-                if each.entry["unit"] in names and each.before is not None:
-                    if os.path.basename(each.path) == PROPERTIES_FILE:
-                        member.freed += _keys(each.before.content)
-                    else:
-                        member.gone.append(each.path)
+            member.freed, member.gone = self._gone_of(member.unit.name)
             for file in member.files:
-                if file.dropin == PROPERTIES_FILE and file.wrote and file.before is not None:
-                    member.freed += [name for name in _keys(file.before.content) if name not in member.item.properties]
+                if is_of_properties(file.dropin) and file.wrote and file.before is not None:
+                    member.freed += _keys(file.before.content)
+            member.freed = [name for name in dict.fromkeys(member.freed) if name not in member.properties]
+        for unit in self.picture.purged:
+            if is_up(unit.active_state) and unit.name not in self.picture.ends:
+                self.picture.freed[unit.name] = self._gone_of(unit.name)[0]
+
+    def _gone_of(self, name: str) -> tuple[list[str], list[str]]:
+        """Of a unit: properties in drop-ins that go, and other files that do."""
+        names = names_of(name)
+        freed: list[str] = []
+        paths = []
+        for each in self.picture.gone:
+            unit = each.entry["unit"]
+            if each.before is None or unit not in names or (each.entry["kind"] == "unit" and unit not in (name, template_of(name))):
+                continue
+            if is_of_properties(os.path.basename(each.path)):
+                freed += _keys(each.before.content)
+            else:
+                paths.append(each.path)
+        return freed, paths
 
     # -- what units have read
 
     def _find_needs(self) -> None:
         picture, record = self.picture, self.picture.record
-        beside = {file.place: file for file in picture.files if file.kind == "file"}
         known: dict[str, Source] = {}
         questions = []
         for member in picture.members:
@@ -288,23 +426,22 @@ class Reader:
             loaded = entry["loaded"] if entry else {}
             reloaded = entry["reloaded"] if entry else {}
             for file in member.files:
-                into = member.limits if file.dropin == PROPERTIES_FILE else member.own
+                into = member.limits if is_of_properties(file.dropin) else member.own
                 into[file.path] = self._own(file, loaded)
-            member.restart_on = self._triggers(member.item.restart_on, beside, known)
-            member.reload_on = self._triggers(member.item.reload_on, beside, known)
+            member.restart_on = self._triggers(member.item.restart_on, f"{member.item.where}restart_on", known)
+            member.reload_on = self._triggers(member.item.reload_on, f"{member.item.where}reload_on", known)
             if member.up and (
                 questionable({**member.own, **member.limits, **member.restart_on}, loaded)
                 or questionable(member.reload_on, reloaded)
             ):
                 questions.append(member)
-        since = self._since(questions)
+        since = started_when(self._manager, [member.unit.id for member in questions])
         for member in picture.members:
-            if member.up and self._manager.runs and member.item.state != "stopped":
+            if member.up and self._manager.runs and member.item.state != "stopped" and not member.item.masked:
                 entry = record.units.get(member.unit.name)
                 when = since.get(member.unit.id)
-                member.need = need_of(
-                    member.item, member.own, member.restart_on, member.reload_on, entry, when, member.gone
-                )
+                files = [*changed_sources(member.own, entry["loaded"] if entry else {}, when), *member.gone]
+                member.need = need_of(member.item.on_change, files, member.restart_on, member.reload_on, entry, when)
                 member.untold = bool(changed_sources(member.limits, entry["loaded"] if entry else {}, when))
 
     def _own(self, file: SetFile, known: t.Mapping[str, str]) -> Source:
@@ -314,48 +451,40 @@ class Reader:
         digest = entry["meaning"] if entry and entry["digest"] == content else record.digest(file.meaning())
         if file.wrote:
             return Source(digest, True)
-        return Source(digest, False, None if known.get(file.path) == digest else _times(file.path))
+        return Source(digest, False, None if known.get(file.path) == digest else times_of(file.path))
 
-    def _triggers(
-        self, items: t.Sequence[str], beside: t.Mapping[str, SetFile], known: dict[str, Source]
-    ) -> dict[str, Source]:
-        found: dict[str, Source] = {}
-        number = 0
-        for text in items:
-            if text.startswith("/"):
-                if text not in known:
-                    known[text] = self._path_source(text, beside)
-                found[text] = known[text]
-            else:
-                found[f"text {number}"] = Source(self.picture.record.digest(text.encode("utf-8", "surrogatepass")))
-                number += 1
-        return found
+    def _triggers(self, items: t.Sequence[str], option: str, known: dict[str, Source]) -> dict[str, Source]:
+        def look(path: str, option: str) -> Source:
+            if path not in known:
+                known[path] = self._path_source(path, option)
+            return known[path]
 
-    def _path_source(self, path: str, beside: t.Mapping[str, SetFile]) -> Source:
-        place = f"{self._paths.root}{path}"
-        file = beside.get(place)
+        return read_triggers(items, option, self._home, self._paths.root, self.picture.record.digest, look)
+
+    def _path_source(self, path: str, option: str) -> Source:
+        picture = self.picture
+        wanted, gone = self._own_places
+        real = self._real(path)
+        file = wanted.get(real)
         if file is not None:
-            digest = self.picture.record.digest(file.content)
-            return Source(digest, file.wrote is not None, _times(file.path))
-        try:
-            content = self._paths.tree.read(place, 64 << 20)
-        except Unreadable as e:
-            raise BadInput(f"restart_on: {e.msg}{become_hint()}") from e
-        return Source(self.picture.record.digest(_ABSENT if content is None else content), False, _times(place))
+            content = file.content if file.wrote is not None or file.before is None else file.before.content
+            return Source(picture.record.digest(content), file.wrote is not None, times_of(file.path))
+        if real in gone:
+            return Source(no_file(picture.record.digest), True)
+        return file_source(path, option, self._paths.tree, picture.record.digest)
 
-    def _since(self, members: t.Sequence[Member]) -> dict[str, float]:
-        """When units that run were started, in seconds since the epoch."""
-        if not members or not self._manager.runs:
-            return {}
-        keys = ("InactiveExitTimestamp", "InactiveExitTimestampMonotonic")
-        wanted = [(object_path(member.unit.id), UNIT, key) for member in members for key in keys]
-        times = iter(self._manager.properties(wanted))
-        now, monotonic = time.time(), time.monotonic()
-        # The clock may have been set since; then one of the two is right.
-        return {
-            member.unit.id: max((told or 0) / 1e6, (ticks or 0) / 1e6 + now - monotonic)
-            for member, told, ticks in zip(members, times, times)
-        }
+    @functools.cached_property
+    def _own_places(self) -> tuple[dict[str, SetFile], set[str]]:
+        """Files that the set writes, and paths of those that it removes, by where they really are."""
+        wanted = {self._real(file.path): file for file in self.picture.files}
+        return wanted, {self._real(each.path) for each in self.picture.gone if each.before is not None}
+
+    def _real(self, path: str) -> str:
+        """A path with its links resolved; what cannot be is what it is called."""
+        try:
+            return self._paths.tree.resolve(path) if self._paths.root else os.path.realpath(path)
+        except Unreadable:
+            return path
 
     def _find_stale(self) -> None:
         """Whether systemd has not read files that are right already, since an earlier task did not get to its reload."""
@@ -392,12 +521,3 @@ class Reader:
                 continue
             if need or (unseen and self._paths.persistent in manager.unit_path()):
                 picture.stale = True
-
-
-def _times(path: str) -> tuple[float, float] | None:
-    """When a file was changed last in any way, and when its content was, in seconds since the epoch; None where it is not there."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_ctime, found.st_mtime)

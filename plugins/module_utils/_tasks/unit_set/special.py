@@ -27,10 +27,10 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     same,
     shown,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, template_of, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, folders_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
 
@@ -42,19 +42,33 @@ if t.TYPE_CHECKING:
 _TIMER = "org.freedesktop.systemd1.Timer"
 
 
+class Limited(t.NamedTuple):
+    """A unit that runs, and is to be told limits.
+
+    `properties` are those that it shall have, `freed` the names of those that the set does not ask for any more, `files` the
+    paths of drop-ins that say what it has, `where` what stands before the names of options in errors.
+    """
+
+    id: str
+    where: str
+    properties: t.Mapping[str, t.Any]
+    freed: t.Sequence[str]
+    files: t.Sequence[str]
+
+
 def limits(
-    members: t.Sequence[Member], picture: Picture, manager: UnitManager
+    members: t.Sequence[Limited], picture: Picture, manager: UnitManager
 ) -> tuple[list[SetProperties], list[Change], list[str]]:
     """The step that tells units that run the limits that a daemon-reload alone does not bring them; changes, and warnings.
 
     :param members: those that run and are not started anew.
     """
     directories = ControlDirectories.of(manager.unit_path())
-    names = {m.unit.name: list(dict.fromkeys([*m.item.properties, *m.freed])) for m in members}
+    names = {m.id: list(dict.fromkeys([*m.properties, *m.freed])) for m in members}
     asked = [
-        (object_path(m.unit.id), interface_of(m.unit.id), bus)
+        (object_path(m.id), interface_of(m.id), bus)
         for m in members
-        for name in names[m.unit.name]
+        for name in names[m.id]
         for bus in bus_names(name)
     ]
     values = iter(manager.properties(asked) if asked else ())
@@ -62,30 +76,30 @@ def limits(
     files = UnitFiles(manager.unit_path(), freed) if freed else None
     named = [name for name in freed if name in MANAGER_DEFAULTS]
     defaults = dict(zip(named, manager.manager_properties([MANAGER_DEFAULTS[name] for name in named]))) if named else {}
-    gone = {each.path for each in picture.gone} | {path for m in members for path in m.limits}
+    gone = {each.path for each in picture.gone} | {path for m in members for path in m.files}
     settings, changes, warnings = [], [], []
     for member in members:
         live, wanted = {}, {}
-        for name in names[member.unit.name]:
+        for name in names[member.id]:
             told = [next(values) for dummy in bus_names(name)]
             if told[0] is None:
                 raise BadInput(
-                    f"{member.item.where}properties: {name}: this systemd has no such property for {member.unit.id}; leave it out on hosts like this one"
+                    f"{member.where}properties: {name}: this systemd has no such property for {member.id}; leave it out on hosts like this one"
                 )
             live[name] = from_bus(name, told)
-            value = member.item.properties.get(name)
+            value = member.properties.get(name)
             if value is None and files is not None:
-                value = _left(files, member.unit.id, name, gone)
+                value = _left(files, member.id, name, gone)
                 value = defaults.get(name) if value is None else value
             if value is None:
-                warnings.append(f"{name} of {member.unit.id} stays as it is until the unit is started anew, since only systemd knows its default")
+                warnings.append(f"{name} of {member.id} stays as it is until the unit is started anew, since only systemd knows its default")
             elif not same(live[name], value):
                 wanted[name] = value
         if wanted:
             volatile = directories.runtime
-            settings.append(Setting(member.unit.id, volatile, volatile, live, wanted))
+            settings.append(Setting(member.id, volatile, volatile, live, wanted))
             before = ", ".join(f"{name}={shown(name, live[name])}" for name in wanted)
-            changes.append(Change(member.unit.id, before, ", ".join(f"{n}={shown(n, value)}" for n, value in wanted.items())))
+            changes.append(Change(member.id, before, ", ".join(f"{n}={shown(n, value)}" for n, value in wanted.items())))
     return ([SetProperties(settings, "live", "tell")] if settings else []), changes, warnings
 
 
@@ -98,6 +112,40 @@ def _left(files: UnitFiles, unit: str, name: str, gone: t.Container[str]) -> t.A
         return from_texts(name, [each.text for each in texts])
     except BadInput:
         return None
+
+
+def can_reload_after(
+    can_reload: bool,
+    name: str,
+    texts: t.Mapping[str, UnitText],
+    gone: t.Container[str],
+    paths: UnitPaths,
+    manager: UnitManager,
+) -> bool:
+    """Whether a unit can reload when its files are as they will be.
+
+    :param can_reload: what systemd says of those that it has read.
+    :param texts: path -> what will be in the files that are written.
+    :param gone: paths of those that are removed.
+    """
+    files = UnitFiles(manager.unit_path(), ())
+    fragments = [path for each in (name, template_of(name)) for path in texts if os.path.basename(path) == each]
+    places = [*folders_of(name), f"{unit_type(name)}.d"]
+    written = {os.path.basename(path): path for path in texts if os.path.basename(os.path.dirname(path)) in places}
+    removed = any(path in gone for path in (paths.find(name), *files.drop_ins(name).values()))
+    if unit_type(name) != "service" or not (fragments or written or removed):
+        return can_reload
+    whole = next(iter(fragments), None) or paths.find(name, without=gone) or ""
+    dropins = {**files.drop_ins(name, gone=gone), **written}
+    said: list[tuple[str, str]] = []
+    for path in [whole, *(dropins[file] for file in sorted(dropins))]:
+        text = texts[path] if path in texts else parse((paths.tree.read_text(path) if path else None) or "")
+        said += [(item.key, item.value) for item in text.assignments if item.section == "Service"]
+    reloads = False
+    for key, value in said:
+        if key == "ExecReload":
+            reloads = bool(value)
+    return reloads or [value for key, value in said if key == "Type" and value][-1:] == ["notify-reload"]
 
 
 class Timer(t.NamedTuple):

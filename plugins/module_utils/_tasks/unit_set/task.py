@@ -85,7 +85,7 @@ class _Task:
         return FileTools(
             attributes=attributes.set,
             label=lambda path: self.module.set_default_selinux_context(path, False),
-            has_mode=params["mode"] is not None,
+            given=attributes.given,
         )
 
     def plan(self, manager: UnitManager) -> tuple[Picture, Plan]:
@@ -109,7 +109,7 @@ class _Task:
         for place in {os.path.dirname(file.path): file.path for file in files if file.wrote is not None}.values():
             if not session.gone:
                 check_writable(place)
-        told = check(asked.items, files, asked.params["verify"], self.paths, session.home)
+        told = check(asked.items, files, asked.params["verify"], self.paths, session.home, picture.gone)
         plan.warnings = [*self._warnings, *told, *plan.warnings]
         return picture, plan
 

@@ -5,35 +5,41 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import os
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError, shown
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import TYPES, check_name
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
-    class FileEntry(t.TypedDict):
-        """A file of a set: `kind` is `unit`, `dropin` or `file` beside, `unit` whose it is.
-
-        `digest` is that of what was written, and `meaning` of what it says to a unit.
-        """
-
+    class _FileEntry(t.TypedDict):
         kind: str
         unit: str
         digest: str
         meaning: str
+
+    class FileEntry(_FileEntry, total=False):
+        """A file of a set: `kind` is `unit`, `dropin` or `file` beside, `unit` whose it is.
+
+        `digest` is that of what was written, and `meaning` of what it says to a unit. `was` is there until a task has ended that
+        writes the file: the digest of what the set wrote there before, empty where it wrote nothing. Which of the two the file
+        holds is told by its content, and if it holds something else, the set has not written it.
+        """
+
+        was: str
 
     class UnitEntry(t.TypedDict, total=False):
         """A unit of a set.
 
         `owned`: it belongs to the set. `made`: what the set made of it (`enabled`, `started`, `masked`). `on_change`: what
         is done when its files become others. `loaded` and `reloaded`: what it has read, source -> digest, when it was started
-        and when it read its configuration last.
+        and when it read its configuration last. `id`: what systemd calls it, if it is another name. `unproven`: there until a
+        task has ended that starts it, and has found it well (`settle`, `probe`).
         """
 
         owned: bool
@@ -41,6 +47,8 @@ if t.TYPE_CHECKING:
         on_change: str
         loaded: dict[str, str]
         reloaded: dict[str, str]
+        id: str
+        unproven: bool
 
 
 _VERSION = 1
@@ -71,7 +79,16 @@ class Record:
 
     def digest(self, content: bytes) -> str:
         """What tells a content from others, and nothing of it."""
-        return hmac.new(self.salt.encode(), content, hashlib.sha256).hexdigest()
+        return hmac.digest(self.salt.encode(), content, "sha256").hex()
+
+    def wrote(self, path: str, content: bytes) -> bool:
+        """Whether this is what the set has written there."""
+        entry = self.files.get(path)
+        return entry is not None and self.digest(content) in (entry["digest"], entry.get("was"))
+
+    def has(self, path: str, content: bytes) -> bool:
+        """Whether the file is the set's, which it also is when somebody has changed it, once it was written."""
+        return path in self.files and ("was" not in self.files[path] or self.wrote(path, content))
 
     def text(self) -> bytes:
         """The record as it is written; the same for the same record."""
@@ -81,7 +98,8 @@ class Record:
             for name, entry in self.units.items()
         }
         data = {"version": _VERSION, "set": self.name, "salt": self.salt, "files": files, "units": units}
-        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+        # On one line: with `indent` Python has no fast way to write it.
+        return (json.dumps(data, sort_keys=True) + "\n").encode()
 
     def copy(self) -> Record:
         """Another one that says the same, to be changed."""
@@ -119,7 +137,7 @@ class Record:
                 raise ValueError("it was written by a newer version of pidone.systemd")
             record = cls(_text(data["set"]), _text(data["salt"]), root=tree.root)
             record.files = {f"{tree.root}{_path(path)}": _file_entry(entry) for path, entry in data["files"].items()}
-            record.units = {_text(name): _unit_entry(entry) for name, entry in data["units"].items()}
+            record.units = {_unit(name): _unit_entry(entry, tree.root) for name, entry in data["units"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise SystemdError(
                 f"{path} is no record of a set: {e}; remove the file, and the set begins anew with what its task lists "
@@ -159,24 +177,42 @@ def _path(value: t.Any) -> str:
     return str(value)
 
 
-def _texts(value: t.Any) -> dict[str, str]:
-    return {_text(key): _text(text) for key, text in value.items()}
+def _unit(value: t.Any) -> str:
+    # It becomes a part of paths.
+    try:
+        return check_name(_text(value), "", loadable=False)
+    except BadInput:
+        raise ValueError(f"{shown(value)} is no name of a unit") from None
+
+
+def _texts(value: t.Any, root: str) -> dict[str, str]:
+    return {f"{root}{_text(key)}" if key.startswith("/") else _text(key): _text(text) for key, text in value.items()}
 
 
 def _file_entry(data: t.Any) -> FileEntry:
-    return {
+    unit = _text(data["unit"])
+    entry: FileEntry = {
         "kind": _text(data["kind"]),
-        "unit": _text(data["unit"]),
+        # Files beside are no unit's, and drop-ins may be those of a type.
+        "unit": unit if not unit or unit in TYPES else _unit(unit),
         "digest": _text(data["digest"]),
         "meaning": _text(data["meaning"]),
     }
+    if "was" in data:
+        entry["was"] = _text(data["was"])
+    return entry
 
 
-def _unit_entry(data: t.Any) -> UnitEntry:
-    return {
+def _unit_entry(data: t.Any, root: str) -> UnitEntry:
+    entry: UnitEntry = {
         "owned": bool(data["owned"]),
         "made": [_text(each) for each in data["made"]],
         "on_change": _text(data["on_change"]),
-        "loaded": _texts(data["loaded"]),
-        "reloaded": _texts(data["reloaded"]),
+        "loaded": _texts(data["loaded"], root),
+        "reloaded": _texts(data["reloaded"], root),
     }
+    if "id" in data:
+        entry["id"] = _unit(data["id"])
+    if data.get("unproven"):
+        entry["unproven"] = True
+    return entry

@@ -1,0 +1,327 @@
+# Copyright (c) 2026, pidone.systemd contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of systemctl's verbs is about units as they are there now, or about links: each with the effect that it has on the host."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests import contract
+from tests.attacks.bad_inputs_on_host import ModulesOnHost
+from tests.contract import Result
+from tests.lab.fixtures import every_version
+from tests.lab.host import Host
+
+SYSTEM = "/etc/systemd/system"
+VENDOR = "/usr/lib/systemd/system"
+INSTALL = "[Install]\nWantedBy=multi-user.target\n"
+# Counts ten times a second, and writes down each signal that it gets, with its value.
+COUNTER = """
+import ctypes, os, signal, threading, time
+libc = ctypes.CDLL(None)
+wanted = [signal.SIGUSR1, signal.SIGRTMIN + 4]
+signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
+def listen():
+    chosen, info = (ctypes.c_ulong * 16)(), (ctypes.c_int * 32)()
+    for number in wanted:
+        chosen[0] |= 1 << (number - 1)
+    while True:
+        got = libc.sigwaitinfo(chosen, info)
+        # si_code is SI_QUEUE (-1) of what has a value, which comes after pid and uid (sigaction(2), of 64 bits).
+        said = f"{got} {info[6] if info[2] == -1 else 'none'}"
+        with open("/run/vb-signals", "a") as file:
+            print(said, file=file)
+threading.Thread(target=listen, daemon=True).start()
+count = 0
+while True:
+    count += 1
+    with open("/run/vb-count.new", "w") as file:
+        print(count, file=file)
+    os.rename("/run/vb-count.new", "/run/vb-count")
+    time.sleep(0.05)
+"""
+UNITS = {
+    "vb-count.service": "[Service]\nExecStart=/usr/bin/python3 /opt/vb-counter\nPrivateTmp=yes\n",
+    "vb-kept.service": (
+        "[Service]\nType=exec\nExecStart=/bin/sleep 100000\nStateDirectory=vb/deep\nCacheDirectory=vb\nLogsDirectory=vb\n"
+        "ConfigurationDirectory=vb\n"
+    ),
+    "vb-shared.service": "[Service]\nExecStart=/bin/sleep 100000\n",
+    "vb-fails.service": "[Service]\nExecStart=/nope/vb\n",
+    "vb-slow.service": "[Service]\nType=oneshot\nExecStart=/bin/sleep 100000\n",
+}
+
+
+@pytest.fixture(scope="module")
+def modules(host: Host) -> t.Iterator[ModulesOnHost]:
+    """The modules, on a host with the units of these tests."""
+    host.write("/opt/vb-counter", COUNTER)
+    for name, text in UNITS.items():
+        host.write(f"{SYSTEM}/{name}", text)
+    host.run("systemctl daemon-reload", check=True)
+    with ModulesOnHost(host) as found:
+        yield found
+    host.run(
+        f"systemctl thaw 'vb-*'; systemctl stop 'vb-*'; systemctl revert 'vb-*'; rm -rf {SYSTEM}/vb-* {SYSTEM}/*.wants/vb-* "
+        f"{SYSTEM}/*.requires/vb-* {VENDOR}/vb-* /opt/vb* /run/vb-* /srv/vb-*; systemctl daemon-reload; systemctl reset-failed"
+    )
+
+
+class Tasks:
+    """Tasks on the host, each also as a plan before."""
+
+    def __init__(self, host: Host, modules: ModulesOnHost) -> None:
+        self.host, self.modules = host, modules
+
+    def _run(self, module: str, args: dict[str, t.Any], check: bool) -> Result:
+        answer = self.modules(module, args, check)
+        assert answer["result"] is not None, answer["output"]
+        result: Result = answer["result"]
+        return result
+
+    def picture(self) -> str:
+        more = (
+            "systemctl show -p ActiveState,SubState,UnitFileState,FreezerState,InvocationID,NeedDaemonReload 'vb-*' "
+            "systemd-logind; find /var/lib/vb /var/cache/vb /var/log/vb /etc/vb /srv/vb* 2>/dev/null | sort; cat /run/vb-signals; "
+            f"grep -h vb- /proc/[0-9]*/mountinfo | cut -d' ' -f4-6; ls -l {SYSTEM}/*.wants {SYSTEM}/*.requires"
+        )
+        return contract.picture(self.host, "vb-*", more=more)
+
+    def __call__(self, module: str, steady: bool = True, **args: t.Any) -> Result:
+        """Plan, do, and do again."""
+        return contract.converge(lambda check: self._run(module, args, check), self.picture, steady=steady)
+
+    def refused(self, module: str, *words: str, checks: t.Sequence[bool] = (True, False), **args: t.Any) -> Result:
+        """It fails in both modes, and changes nothing."""
+        return contract.refused(lambda check: self._run(module, args, check), self.picture, *words, checks=checks)
+
+    def once(self, module: str, check: bool = False, **args: t.Any) -> Result:
+        return self._run(module, args, check)
+
+    def show(self, unit: str, name: str) -> str:
+        return contract.show(self.host, unit, name)[name]
+
+
+@pytest.fixture
+def tasks(host: Host, modules: ModulesOnHost) -> Tasks:
+    return Tasks(host, modules)
+
+
+def counts_on(host: Host) -> bool:
+    """Whether the counter goes on: it is given ten times what it takes to count."""
+    script = "was=$(cat /run/vb-count); for i in $(seq 10); do sleep 0.05; test $(cat /run/vb-count) != $was && exit 0; done; exit 1"
+    return host.run(script).returncode == 0
+
+
+@every_version
+def test_frozen_and_thawed(host: Host, tasks: Tasks) -> None:
+    host.run("systemctl start vb-count; for i in $(seq 100); do test -e /run/vb-count && break; sleep 0.05; done", check=True)
+    before = contract.invocation(host, "vb-count.service")
+    done = tasks("unit", name="vb-count", state="frozen")
+    assert done["steps"] == ["freeze vb-count.service"] and done["units"][0]["after"] == "active (running), frozen"
+    assert host.run("cat /sys/fs/cgroup/system.slice/vb-count.service/cgroup.freeze", check=True).stdout.strip() == "1"
+    assert not counts_on(host)
+    assert tasks("unit", name="vb-count", state="thawed")["steps"] == ["thaw vb-count.service"]
+    assert counts_on(host) and contract.invocation(host, "vb-count.service") == before
+    tasks.refused("unit", "vb-kept.service is inactive and cannot be frozen", checks=[False], name="vb-kept", state="frozen")
+    tasks.refused("unit", "this very task runs in user.slice", name="user.slice", state="frozen")
+    tasks.refused("unit", "cannot freeze on this host", name="-.slice", state="frozen")
+    assert not tasks("unit", name="vb-none", state="thawed")["changed"]
+
+
+@every_version
+def test_signal(host: Host, tasks: Tasks) -> None:
+    host.run("systemctl start vb-count; rm -f /run/vb-signals", check=True)
+    pid = int(tasks.show("vb-count", "MainPID"))
+    done = tasks("unit_action", name="vb-count", signal="SIGUSR1", kill_whom="main", steady=False)
+    assert done["changed"] and done["units"][0]["pids"] == [pid]
+    _await_lines(host, 1)
+    value: dict[str, t.Any] = {"name": "vb-count", "signal": "RTMIN+4", "kill_value": -7}
+    if int(host.run("systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'", check=True).stdout) < 254:
+        tasks.refused("unit_action", "kill_value: came with systemd 254", "without a value", **value)
+        assert host.run("cat /run/vb-signals", check=True).stdout.splitlines() == ["10 none"]
+    else:
+        done = tasks("unit_action", steady=False, **value)
+        assert done["steps"] == ["send SIGRTMIN+4 with -7 to vb-count.service"]
+        _await_lines(host, 2)
+        assert host.run("cat /run/vb-signals", check=True).stdout.splitlines() == ["10 none", "38 -7"]
+    tasks.refused("unit_action", "kill_value: ", "SIGTERM", name="vb-count", signal="TERM", kill_value=1)
+    # Nobody is there: no change, and told.
+    for args in ({"name": "vb-count", "kill_whom": "control"}, {"name": ["vb-kept"]}, {"name": "multi-user.target"}):
+        done = tasks("unit_action", signal="SIGHUP", **args)
+        assert not done["changed"] and "that SIGHUP could be sent to" in str(done["warnings"])
+    tasks.refused("unit_action", "this very task runs in user.slice", name="user.slice", signal="WINCH")
+
+
+def _await_lines(host: Host, number: int) -> None:
+    host.run(f"for i in $(seq 100); do test $(wc -l </run/vb-signals) -ge {number} && exit; sleep 0.05; done; exit 1", check=True)
+
+
+def test_clean(host: Host, tasks: Tasks) -> None:
+    host.run("systemctl start vb-kept; touch /var/lib/vb/deep/a /var/cache/vb/b /etc/vb/c", check=True)
+    tasks.refused("unit_action", "clean: vb-kept.service is active", checks=[False], name="vb-kept", clean=["state"])
+    assert "vb-kept.service is down" in str(tasks.once("unit_action", check=True, name="vb-kept", clean=["state"])["warnings"])
+    host.run("systemctl stop vb-kept", check=True)
+    done = tasks("unit_action", name="vb-kept", clean=["state", "logs"])
+    assert done["units"][0]["cleaned"] == {"state": ["/var/lib/vb/deep"]}
+    assert host.run("ls -d /var/lib/vb/deep").returncode and not host.run("ls /var/cache/vb/b /etc/vb/c").returncode
+    done = tasks("unit_action", name="vb-kept", clean=["all"])
+    assert done["steps"] == ["clean cache, configuration of vb-kept.service"]
+    assert host.run("ls -d /etc/vb").returncode and host.run("ls -d /var/cache/vb").returncode
+
+
+@pytest.mark.lab_kinds("bookworm", "trixie")
+def test_bind(host: Host, tasks: Tasks) -> None:
+    host.run("mkdir -p /srv/vb-a /srv/vb-b; touch /srv/vb-a/a /srv/vb-b/b; systemctl start vb-count vb-shared", check=True)
+    bind = {"source": "/srv/vb-a", "destination": "/mnt/vb-deep/x", "mkdir": True}
+    root = f"/proc/{tasks.show('vb-count', 'MainPID')}/root"
+    done = tasks("unit_action", name="vb-count", bind=[bind])
+    assert done["steps"] == ["bind /srv/vb-a to /mnt/vb-deep/x of vb-count.service"]
+    assert host.run(f"ls {root}/mnt/vb-deep/x", check=True).stdout.split() == ["a"]
+    assert host.run("ls -A /mnt/vb-deep/x").stdout == ""
+    done = tasks("unit_action", name="vb-count", bind=[{**bind, "read_only": True}])
+    assert done["changed"] and host.run(f"touch {root}/mnt/vb-deep/x/new").returncode
+    tasks("unit_action", name="vb-count", bind=[{**bind, "source": "/srv/vb-b"}])
+    assert host.run(f"ls {root}/mnt/vb-deep/x", check=True).stdout.split() == ["b"]
+    tasks.refused("unit_action", "bind[0]: vb-shared.service runs in no mount namespace", name="vb-shared", bind=[bind])
+    tasks.refused("unit_action", "no /srv/vb-c on this host", checks=[False], name="vb-count", bind=[{"source": "/srv/vb-c"}])
+    # Where there is no such path, systemd says so, and the error how to make it.
+    failed = tasks.once("unit_action", name="vb-count", bind=[{"source": "/srv/vb-a", "destination": "/mnt/vb-no"}])
+    assert failed["failed"] and "`mkdir: true` in bind[0]" in failed["msg"]
+
+
+def test_log_of_a_service(host: Host, tasks: Tasks) -> None:
+    log = "busctl get-property org.freedesktop.login1 /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel"
+    host.run("systemctl start vb-count", check=True)
+    done = tasks("unit_action", name="systemd-logind", log_level="debug", log_target="journal")
+    assert done["steps"][0] == "set LogLevel of systemd-logind.service to debug"
+    assert host.run(log, check=True).stdout.strip() == 's "debug"'
+    tasks.refused("unit_action", "log_level: vb-count.service has no BusName=", name="vb-count", log_level="info")
+    tasks.refused("unit_action", "log_level: dbus.socket is no service", name="dbus.socket", log_level="info")
+    tasks("unit_action", name="systemd-logind", log_level="info", log_target="auto")
+    assert host.run(log, check=True).stdout.strip() == 's "info"'
+
+
+def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
+    links: dict[str, t.Any] = {"name": "vb-shared", "add_wants": ["multi-user"], "add_requires": ["rescue.target"]}
+    done = tasks("unit", **links)
+    assert done["steps"] == [
+        "add-wants multi-user.target vb-shared.service", "add-requires rescue.target vb-shared.service", "daemon-reload"
+    ]  # fmt: skip
+    assert "vb-shared.service" in host.run("systemctl show -p Wants multi-user.target", check=True).stdout
+    assert "vb-shared.service" in host.run("systemctl show -p Requires rescue.target", check=True).stdout
+    tasks.refused("unit", "add_wants: there is no unit vb-none.target", checks=[False], name="vb-shared", add_wants=["vb-none"])
+    tasks.refused("unit", "add_wants[0]: ", name="vb-shared", add_wants=["a/b"])
+    tasks("unit", name="vb-shared", enabled=False)
+    assert "vb-shared" not in host.run(f"ls {SYSTEM}/multi-user.target.wants {SYSTEM}/rescue.target.requires").stdout
+    # A failure after it takes the links back.
+    failed = tasks.once("unit", name=["vb-shared", "vb-fails"], add_wants=["multi-user"], state="started", rollback=True)
+    assert failed["failed"] and "no longer pulled in by multi-user.target" in str(failed["rolled_back"])
+    assert "vb-shared" not in host.run(f"ls {SYSTEM}/multi-user.target.wants").stdout
+    # In a tree, the tree's own units are linked.
+    host.run(f"mkdir -p /srv/vb-tree{VENDOR}; cp /lib/systemd/system/multi-user.target {SYSTEM}/vb-shared.service /srv/vb-tree{VENDOR}", check=True)
+    tasks("unit", name="vb-shared", add_wants=["multi-user"], root="/srv/vb-tree")
+    assert host.run(f"readlink /srv/vb-tree{SYSTEM}/multi-user.target.wants/vb-shared.service", check=True).stdout.strip().endswith("/vb-shared.service")
+
+
+def test_jobs_canceled(host: Host, tasks: Tasks) -> None:
+    host.run("systemctl start --no-block vb-slow; for i in $(seq 100); do systemctl list-jobs | grep -q vb-slow && break; sleep 0.05; done")
+    # Patterns, and the number that the module that started it returned.
+    assert not tasks("manager", cancel_jobs=["vb-none.service", "vb-n*", "999999"])["changed"]
+    done = tasks("manager", cancel_jobs=["vb-sl*"])
+    assert done["steps"] == ["cancel the job of vb-slow.service"]
+    assert "vb-slow" not in host.run("systemctl list-jobs", check=True).stdout
+    host.run("systemctl stop vb-slow", check=True)
+    started = tasks.once("unit", name="vb-slow", state="started", wait=False)
+    number = started["units"][0]["job"]["id"]
+    assert tasks("manager", cancel_jobs=[str(number)])["changed"]
+    assert "vb-slow" not in host.run("systemctl list-jobs; systemctl stop vb-slow", check=True).stdout
+
+
+# A tree with all unit files of the host, and of what enables them only what is there; presets and units of our own besides.
+TREES = """
+for tree in a b; do
+    at=/srv/vb-$tree; mkdir -p $at/usr/lib/systemd $at/etc/systemd/system-preset; ln -s usr/lib $at/lib
+    cp -a /lib/systemd/system /lib/systemd/system-preset $at/usr/lib/systemd/; cp -a /etc/systemd/system $at/etc/systemd/
+    printf 'enable vb-t@.service one two\\ndisable vb-off*\\n' >$at/etc/systemd/system-preset/00-vb.preset
+    cd $at/etc/systemd/system
+    printf "[Service]\\nExecStart=/bin/true\\n[Install]\\nWantedBy=multi-user.target\\n" >vb-on.service
+    for name in t@ off off@; do cp vb-on.service vb-$name.service; done
+    mkdir -p multi-user.target.wants; ln -s ../vb-off.service ../vb-off@.service multi-user.target.wants/
+    ln -s ../vb-off@.service multi-user.target.wants/vb-off@x.service
+done
+"""
+
+
+def test_all_as_presets_say(host: Host, tasks: Tasks) -> None:
+    host.run(TREES, check=True)
+    # What systemctl itself makes of the other tree.
+    host.run("systemctl --root=/srv/vb-b preset-all")
+    done = tasks("manager", preset_all="full", root="/srv/vb-a")
+    assert {"vb-on.service", "vb-t@two.service", "vb-off.service", "vb-off@.service"} <= {
+        line[3:] for line in done["diff"][-1]["prepared"].splitlines() if line.startswith("@@ ")
+    }
+    links = "cd /srv/vb-{}/etc/systemd/system; find . -type l | sort"
+    ours, theirs = (set(host.run(links.format(tree), check=True).stdout.split()) for tree in "ab")
+    # systemctl makes a link also where the package has one of the same name; for systemd that is the same.
+    doubled = host.run("cd /lib/systemd/system; find . -type l", check=True).stdout.split()
+    assert ours ^ theirs <= set(doubled) and ours <= theirs, (ours - theirs, theirs - ours - set(doubled))
+    tasks.refused("manager", "cancel_jobs: nothing runs", root="/srv/vb-a", cancel_jobs=["*"])
+
+
+def sleeps(seconds: int, more: str = "") -> str:
+    """A unit file whose process tells it from others."""
+    return f"[Service]\nExecStart=/bin/sleep {100000 + seconds}\n{more}{INSTALL}"
+
+
+@every_version
+def test_linked(host: Host, tasks: Tasks) -> None:
+    for release in (1, 2):
+        host.write(f"/opt/vb-{release}/vb-link.service", sleeps(release))
+    link: dict[str, t.Any] = {"name": "vb-link", "state": "linked", "activate": True, "settle": "50ms"}
+    tasks.refused("unit_file", "src: there is no /opt/vb-3/vb-link.service", checks=[False], src="/opt/vb-3/vb-link.service", **link)
+    tasks.refused("unit_file", "src: '/opt/vb-1/other.service' is no file named vb-link.service", src="/opt/vb-1/other.service", **link)
+    done = tasks("unit_file", src="/opt/vb-1/vb-link.service", **link)
+    assert done["steps"][0] == f"link {SYSTEM}/vb-link.service to /opt/vb-1/vb-link.service"
+    assert host.run(f"readlink {SYSTEM}/vb-link.service", check=True).stdout.strip() == "/opt/vb-1/vb-link.service"
+    assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
+    # Another release restarts it, and is taken back where it does not come up.
+    host.write("/opt/vb-4/vb-link.service", sleeps(4).replace("/bin/sleep", "/nope/sleep"))
+    failed = tasks.once("unit_file", src="/opt/vb-4/vb-link.service", verify="nothing", rollback=True, **{**link, "settle": "9s"})
+    assert failed["failed"] and f"{SYSTEM}/vb-link.service as it was" in failed["rolled_back"]
+    assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
+    done = tasks("unit_file", src="/opt/vb-2/vb-link.service", **link)
+    assert "restart vb-link.service" in str(done["steps"]) and "100002" in tasks.show("vb-link", "ExecStart")
+    tasks.refused("unit_file", "enabled: systemd removes the link", name="vb-link", state="linked", src="/opt/vb-2/vb-link.service", enabled=False)
+    assert tasks("unit_file", name="vb-link", state="absent")["changed"]
+    assert not host.run("ls /opt/vb-2/vb-link.service").returncode and tasks.show("vb-link", "LoadState") == "not-found"
+
+
+def test_reverted(host: Host, tasks: Tasks) -> None:
+    vendor = host.run("readlink -f /lib/systemd/system", check=True).stdout.strip()
+    host.run(
+        f"cd {vendor}; printf '{sleeps(1)}' >vb-rev.service; cp vb-rev.service {SYSTEM}/vb-rev.service; "
+        "sed -i s/100001/100002/ /etc/systemd/system/vb-rev.service; systemctl daemon-reload; systemctl enable --now vb-rev; "
+        "systemctl set-property vb-rev.service CPUWeight=50; systemctl set-property --runtime vb-rev.service TasksMax=60; "
+        f"mkdir -p {SYSTEM}/vb-rev.service.d; echo '[Unit]' >{SYSTEM}/vb-rev.service.d/a.conf; "
+        f"ln -s /dev/null {SYSTEM}/vb-rev.service.d/b.conf; systemctl daemon-reload".replace("\n", "\\n"),
+        check=True,
+    )
+    done = tasks("unit_file", name="vb-rev", state="reverted", on_change="restart", settle="50ms")
+    assert f"remove {SYSTEM}/vb-rev.service" in done["steps"] and f"unlink {SYSTEM}/vb-rev.service.d/b.conf" in done["steps"]
+    assert "100001" in tasks.show("vb-rev", "ExecStart") and tasks.show("vb-rev", "ActiveState") == "active"
+    assert tasks.show("vb-rev", "DropInPaths") == "" and tasks.show("vb-rev", "UnitFileState") == "enabled"
+    # systemctl itself finds nothing more to remove.
+    assert host.run("systemctl revert vb-rev", check=True).stderr == ""
+    # Masked by somebody, it is not any more.
+    host.run("systemctl mask vb-rev", check=True)
+    assert tasks("unit_file", name="vb-rev", state="reverted")["steps"] == [f"unlink {SYSTEM}/vb-rev.service", "daemon-reload"]
+    # A unit that no package has keeps its file.
+    host.run(f"mkdir {SYSTEM}/vb-shared.service.d; echo '[Unit]' >{SYSTEM}/vb-shared.service.d/a.conf; systemctl daemon-reload", check=True)
+    assert tasks("unit_file", name="vb-shared", state="reverted")["steps"] == [f"remove {SYSTEM}/vb-shared.service.d/a.conf", "daemon-reload"]
+    assert not host.run(f"ls {SYSTEM}/vb-shared.service").returncode
+    host.run(f"systemctl disable --now vb-rev; rm {vendor}/vb-rev.service; systemctl daemon-reload", check=True)
+    tasks.refused("unit_file", "started: does not go with `state: reverted`", name="vb-rev", state="reverted", started=True)
