@@ -170,8 +170,9 @@ def test_none_hides_another_or_is_taken_for_what_it_is_not(host: Host, attackers
 
 @pytest.mark.parametrize("module", ["unit_info", "timer_info", "manager_info"])
 def test_nothing_that_it_names_is_looked_for_on_the_host(host: Host, attackers: None, module: str) -> None:
-    more: dict[str, t.Any] = {"unit_info": {"name": ["*", "bait@.service"], "properties": ["all"], "processes": True, "dependencies": True, "sockets": True}}
-    args = {"machine": "am-liar", "timeout": "20s", **more.get(module, {})}
+    args: dict[str, t.Any] = {"machine": "am-liar", "timeout": "20s"}
+    if module == "unit_info":
+        args.update(dict.fromkeys(("processes", "dependencies", "sockets"), True), name=["*", "bait@.service"], properties=["all"])
     host.run(f"rm -f {AUDIT}/log")
     result = host.ansible(f"pidone.systemd.{module}", args, environment={"PYTHONPATH": AUDIT})
     # What it says is told, or found to be nonsense; either way it was read.

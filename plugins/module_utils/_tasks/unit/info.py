@@ -102,7 +102,7 @@ def gather(module: Module) -> dict[str, t.Any]:
         try:
             return _gather(params, foretells, names)
         except BusTimeout as e:
-            who = f"the manager of the machine {shown(params['machine'])}" if params["machine"] else "systemd"
+            who = f"the manager of the machine {shown(params['machine'])}" if params.get("machine") else "systemd"
             raise SystemdError(
                 f"timeout: {who} did not answer within {params['timeout']}; give more time, or ask for less"
             ) from e
