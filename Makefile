@@ -72,7 +72,7 @@ bench: prerequisites venv ## speed against ansible.builtin.systemd_service and s
 docs: venv ## HTML documentation in build/docs
 	@tests/tools/docs.sh
 
-##@ Test hosts (HOST=bullseye, bookworm, trixie, vm, runit, runit-only, runit-run or sysvinit)
+##@ Test hosts (HOST=bullseye, bookworm, trixie, vm, machines, runit, runit-only, runit-run or sysvinit)
 
 .PHONY: lab-images lab-up lab-enter lab-exec lab-list lab-down
 lab-images: prerequisites venv ## build the images of the test hosts that are not cached yet

@@ -26,7 +26,7 @@ options:
     type: str
 """
 
-    # What `user` may be besides, of modules that read managers; to be named before the fragment itself.
+    # What `user` may be besides, and `machine`, of modules that read managers; to be named before the fragment itself.
     MANAGERS = r"""
 options:
   user:
@@ -35,6 +35,15 @@ options:
       - V("*") are the managers of all users that have one running, which only root can ask. Each is asked as its user, and one that does not answer
         keeps nobody from reading the others.
       - By default the user as whom the task runs.
+  machine:
+    description:
+      - Name of a container that runs on this host and that systemd-machined knows, as C(machinectl list) prints it. What is read is the container's
+        system manager, which nothing has to be installed for in the container.
+      - V("*") are all these containers; one that does not answer keeps nobody from reading the others. Virtual machines are not among them.
+      - Only root can do this, with O(scope=system) and without O(user), and only where the container's PID 1 is systemd.
+      - What the container's manager says is returned as it says it, and no file of the container is read. Paths, numbers of processes and control groups are
+        those that hold in the container.
+    type: str
 """
 
     # `root`, of modules that can work on the files of a tree nobody has booted.

@@ -45,6 +45,17 @@ EXAMPLES = r"""
     that: systemd.manager.state == 'running'
     fail_msg: "failed: {{ systemd.manager.failed_units | join(', ') }}"
 
+- name: Read the same of all containers of this host
+  pidone.systemd.manager_info:
+    machine: "*"
+  register: containers
+
+- name: All of them are well
+  ansible.builtin.assert:
+    that: item.answered and item.manager.state == 'running'
+    fail_msg: "{{ item.machine }}: {{ item.msg or item.manager.failed_units | join(', ') }}"
+  loop: "{{ containers.managers }}"
+
 - name: The five slowest units of the last boot
   ansible.builtin.debug:
     var: systemd.manager.boot.units[:5]
@@ -53,7 +64,7 @@ EXAMPLES = r"""
 RETURN = r"""
 manager:
   description: The manager.
-  returned: without V("*") as O(user)
+  returned: without V("*") as O(user) or O(machine)
   type: dict
   contains:
     version:
@@ -151,19 +162,23 @@ manager:
           elements: dict
           returned: when O(unit_times=true)
 managers:
-  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
-  returned: with O(user=*)
+  description: The managers that were asked, where they are those of all users or machines.
+  returned: with V("*") as O(user) or O(machine)
   type: list
   elements: dict
   contains:
     user:
       description: Name of the user; null if no such user is there any more.
       type: str
-      returned: always
+      returned: with V("*") as O(user)
     uid:
       description: Number of the user.
       type: int
-      returned: always
+      returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine.
+      type: str
+      returned: with V("*") as O(machine)
     answered:
       description: Whether it was read.
       type: bool
@@ -180,7 +195,7 @@ managers:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import MACHINE_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.manager.task import gather
 
@@ -191,6 +206,7 @@ def main() -> None:
             "unit_times": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
+            **MACHINE_ARGUMENTS,
         },
         supports_check_mode=True,
     )

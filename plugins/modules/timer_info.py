@@ -33,10 +33,12 @@ options:
   marker:
     description:
       - Return only timers that M(pidone.systemd.timer) wrote with this O(pidone.systemd.timer#module:marker).
+      - It is in their files, so it cannot be told with O(machine).
     type: str
   next:
     description:
       - How many of the next elapses to return in RV(timers[].next_elapses), at most 1000.
+      - They are reckoned in this host's time zone, so there are none with O(machine).
     type: int
     default: 0
   timeout:
@@ -75,6 +77,11 @@ EXAMPLES = r"""
   pidone.systemd.timer_info:
     marker: app
   register: mine
+
+- name: The timers of all containers
+  pidone.systemd.timer_info:
+    machine: "*"
+  register: of_containers
 """
 
 RETURN = r"""
@@ -92,6 +99,10 @@ timers:
       description: Number of that user.
       type: int
       returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine whose it is.
+      type: str
+      returned: with V("*") as O(machine)
     name:
       description: Name of the timer.
       type: str
@@ -251,7 +262,7 @@ timers:
     marker:
       description: The O(pidone.systemd.timer#module:marker) with which M(pidone.systemd.timer) wrote it; V(null) for timers of others.
       type: str
-      returned: always
+      returned: without O(machine)
     fragment_path:
       description: Its unit file.
       type: str
@@ -262,19 +273,23 @@ timers:
       elements: str
       returned: always
 managers:
-  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
-  returned: with O(user=*)
+  description: The managers that were asked, where they are those of all users or machines.
+  returned: with V("*") as O(user) or O(machine)
   type: list
   elements: dict
   contains:
     user:
       description: Name of the user; null if no such user is there any more.
       type: str
-      returned: always
+      returned: with V("*") as O(user)
     uid:
       description: Number of the user.
       type: int
-      returned: always
+      returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine.
+      type: str
+      returned: with V("*") as O(machine)
     answered:
       description: Whether it was read.
       type: bool
@@ -287,7 +302,11 @@ managers:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import (
+    MACHINE_ARGUMENTS,
+    ROOT_ARGUMENTS,
+    SCOPE_ARGUMENTS,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.info import gather
 
@@ -300,6 +319,7 @@ def main() -> None:
             "next": {"type": "int", "default": 0},
             "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
+            **MACHINE_ARGUMENTS,
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,

@@ -64,6 +64,7 @@ options:
         for an assertion, or came to nothing because of a unit that they require, or would do so, as that is missing.
       - Hundreds of units are told of in a few seconds. Logs are left out, with a warning, where O(timeout) is over before all are read, or
         where they come to more than 4 MB.
+      - Files and logs are read for it, so it cannot be told with O(machine).
     type: bool
     default: false
   sockets:
@@ -75,7 +76,7 @@ options:
   listeners:
     description:
       - Whether to return where the processes of units listen by themselves, or with what they were handed, on TCP, UDP, SCTP and Unix sockets.
-      - The processes of other users can be looked at by root alone.
+      - The processes of other users can be looked at by root alone, and those of containers not at all (O(machine)).
     type: bool
     default: false
   timeout:
@@ -143,6 +144,12 @@ EXAMPLES = r"""
     user: "*"
   register: of_users
 
+- name: What has failed in a container of this host
+  pidone.systemd.unit_info:
+    states: [failed]
+    machine: web1
+  register: of_container
+
 - name: Units that are enabled in an image
   pidone.systemd.unit_info:
     name: "*.service"
@@ -165,6 +172,10 @@ units:
       description: Number of that user.
       type: int
       returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine whose it is.
+      type: str
+      returned: with V("*") as O(machine)
     name:
       description: The name that was asked for, in full.
       type: str
@@ -222,12 +233,12 @@ units:
     fragment_path:
       description: Its unit file; empty where there is none.
       type: str
-      returned: always
+      returned: always, but for templates with O(machine)
     dropin_paths:
       description: Its drop-ins, in the order in which they are read.
       type: list
       elements: str
-      returned: always
+      returned: always, but for templates with O(machine)
     source_path:
       description: The configuration it was generated from.
       type: str
@@ -457,19 +468,23 @@ msg:
   type: str
   returned: when O(diagnosis=true)
 managers:
-  description: The managers that were asked, with O(scope=user) and V("*") as O(user).
-  returned: with O(user=*)
+  description: The managers that were asked, where they are those of all users or machines.
+  returned: with V("*") as O(user) or O(machine)
   type: list
   elements: dict
   contains:
     user:
       description: Name of the user; null if no such user is there any more.
       type: str
-      returned: always
+      returned: with V("*") as O(user)
     uid:
       description: Number of the user.
       type: int
-      returned: always
+      returned: with V("*") as O(user)
+    machine:
+      description: Name of the machine.
+      type: str
+      returned: with V("*") as O(machine)
     answered:
       description: Whether it was read.
       type: bool
@@ -482,7 +497,11 @@ managers:
 
 from ansible_collections.pidone.systemd.plugins.module_utils import _compiled  # noqa: F401  # pylint: disable=unused-import
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry import run
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import (
+    MACHINE_ARGUMENTS,
+    ROOT_ARGUMENTS,
+    SCOPE_ARGUMENTS,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import gather
 
@@ -500,6 +519,7 @@ def main() -> None:
             "listeners": {"type": "bool", "default": False},
             "timeout": {"type": "str", "default": "90s"},
             **SCOPE_ARGUMENTS,
+            **MACHINE_ARGUMENTS,
             **ROOT_ARGUMENTS,
         },
         supports_check_mode=True,

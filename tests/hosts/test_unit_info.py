@@ -266,3 +266,11 @@ def test_sockets(host: Host) -> None:
         assert result["units"][0]["listeners"] == [] and "become: true" in result["warnings"][0]
     finally:
         host.run(f"systemctl stop 'uis*'; cd {place}; rm -rf uis* /run/uis*; systemctl daemon-reload; systemctl reset-failed")
+
+
+def test_a_machine_where_nothing_knows_machines(host: Host) -> None:
+    """What there is to be read where something does is in test_machines.py."""
+    result = host.ansible("pidone.systemd.unit_info", {"machine": "web1"})
+    assert result["failed"]
+    assert "machine: 'web1': systemd-machined, which knows machines, is not on this host" in result["msg"], result["msg"]
+    assert "install the package" in result["msg"] and "leave out `machine`" in result["msg"]

@@ -156,6 +156,13 @@ KINDS = _kinds(
     Kind("bookworm", "nspawn", "bookworm", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 12, systemd 252"),
     Kind("trixie", "nspawn", "trixie", (*COMMON, *SYSTEMD, "polkitd"), about="Debian 13, systemd 257"),
     Kind(
+        "machines",
+        "nspawn",
+        "trixie",
+        (*COMMON, *SYSTEMD, "systemd-container"),
+        about="Debian 13, systemd 257 with systemd-machined, which can run containers of its own",
+    ),
+    Kind(
         "runit",
         "nspawn",
         "trixie",

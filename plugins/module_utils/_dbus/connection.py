@@ -606,6 +606,8 @@ def connect(
     who: str = "",
     peer_uid: int | None = None,
     inside: str | None = None,
+    way: t.Callable[[socket.socket, t.Callable[[], None], float], None] | None = None,
+    peer_pid: int | None = None,
 ) -> Connection:
     """Connect to a Unix socket, authenticate as the effective user, and say Hello where it is a bus.
 
@@ -619,6 +621,9 @@ def connect(
         a socket unit is the manager); anybody where None. A peer that is neither root nor told to be anybody
         has narrower limits.
     :param inside: a directory above the socket from which on everything must be *peer_uid*'s own, and nothing a link.
+    :param way: connects the socket where the path is none of this host (`Container.connect`): given the socket, what connects
+        it once one is where the path is, and the deadline.
+    :param peer_pid: the process who must listen there, as `peer_uid`; such a peer has the narrower limits in any case.
     :raises WrongPeer: somebody else listens there, or a link is on the way; nothing has been sent.
     :raises BusUnreachable: with the errno in ``data`` where there is one.
     :raises BusTimeout: somebody listens there, but does not answer.
@@ -629,7 +634,9 @@ def connect(
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     connection = None
     try:
-        if inside is None:
+        if way is not None:
+            way(sock, lambda: _connect(sock, path, deadline), deadline)
+        elif inside is None:
             _connect(sock, path, deadline)
         else:
             from ansible_collections.pidone.systemd.plugins.module_utils._dbus.places import open_inside
@@ -640,10 +647,11 @@ def connect(
                 _connect(sock, f"/proc/self/fd/{found}", deadline)
             finally:
                 os.close(found)
-        uid = _check_peer(sock, path, who, peer_uid)
+        uid = _check_peer(sock, path, who, peer_uid, peer_pid)
         answer = _authenticate(sock, auth, with_fds, deadline, who)
         lines = answer.split(b"\r\n", 2 if with_fds else 1)
-        connection = Connection(sock, low_level, destination, who=who, trusted=peer_uid is None or uid == 0)
+        trusted = peer_pid is None and (peer_uid is None or uid == 0)
+        connection = Connection(sock, low_level, destination, who=who, trusted=trusted)
         connection.takes_fds = with_fds and lines[1] == b"AGREE_UNIX_FD"
         # Messages may have come along already.
         connection._buffer += lines[-1]
@@ -683,7 +691,7 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _check_peer(sock: socket.socket, path: str, who: str, wanted: int | None) -> int:
+def _check_peer(sock: socket.socket, path: str, who: str, wanted: int | None, wanted_pid: int | None) -> int:
     """Who listens at the other end; a user id."""
     # struct ucred: pid, uid, gid
     found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -692,6 +700,11 @@ def _check_peer(sock: socket.socket, path: str, who: str, wanted: int | None) ->
         raise WrongPeer(
             f"refused to connect to {path}: process {pid} of uid {uid} listens there, where {who} should, which is of "
             f"uid {wanted}; somebody put another socket in its place: find out who, and remove it"
+        )
+    if wanted_pid is not None and pid != wanted_pid:
+        raise WrongPeer(
+            f"refused to connect to {path}: process {pid} of uid {uid} listens there, where {who} should, which is process "
+            f"{wanted_pid}; find out who that is, and whether a link or mount leads there"
         )
     return uid
 

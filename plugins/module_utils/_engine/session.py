@@ -25,6 +25,8 @@ SCOPE_ARGUMENTS: dict[str, t.Any] = {
     "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
     "user": {"type": "str"},
 }
+# Of modules that read managers; documented in pidone.systemd.scope.managers, see `everybody.py`.
+MACHINE_ARGUMENTS: dict[str, t.Any] = {"machine": {"type": "str"}}
 ROOT_ARGUMENTS: dict[str, t.Any] = {"root": {"type": "path"}}
 
 

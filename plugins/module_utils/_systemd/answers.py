@@ -22,6 +22,7 @@ SCOPE = "org.freedesktop.systemd1.Scope"
 ANSWERS = {
     "ListUnitsByNames": "a(ssssssouso)",
     "ListUnitsByPatterns": "a(ssssssouso)",
+    "ListUnitFilesByPatterns": "a(ss)",
     "ListJobs": "a(usssoo)",
     "GetUnit": "o",
     "GetUnitFileState": "s",

@@ -23,7 +23,8 @@ class UnitManager(t.Protocol):
 
     `runs`: it answers, and units can be started and stopped. If not, either `offline`: there are files only, and nobody will
     start what is in them; or `absent`: it is that of a user, and answers as it would if it had been started just now.
-    `root` and `tree` are where its files are. `connection` is how it is reached, None where nobody is.
+    `root` and `tree` are where its files are; where it has none on this host (`has_files`), nobody may look at them, and its own
+    methods do not. `connection` is how it is reached, None where nobody is.
     """
 
     @property
@@ -32,6 +33,8 @@ class UnitManager(t.Protocol):
     def offline(self) -> bool: ...
     @property
     def absent(self) -> bool: ...
+    @property
+    def has_files(self) -> bool: ...
     @property
     def scope(self) -> str: ...
     @property

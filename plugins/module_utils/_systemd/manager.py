@@ -96,7 +96,7 @@ class Manager:
     """
 
     offline = absent = False
-    runs = True
+    runs = has_files = True
     root = ""
     tree = HOST
 
@@ -281,7 +281,7 @@ class Manager:
         """
         whole: set[str] = set()
         known: dict[str, str] = {}
-        if len(names) >= _MANY and self.scope == "system":
+        if len(names) >= _MANY and self.scope == "system" and self.has_files:
             # Systemd looks at all links for each name.
             from ansible_collections.pidone.systemd.plugins.module_utils._systemd.enablement import states_from_files
 

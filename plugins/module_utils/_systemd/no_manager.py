@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 class NoManager:
     """A UnitManager (`interface.py`) that can do nothing; who inherits from it does what can be done without one."""
 
-    offline = True
+    offline = has_files = True
     absent = runs = False
     scope = "system"
     uid: int | None = None

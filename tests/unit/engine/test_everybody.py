@@ -99,3 +99,77 @@ def test_refused(monkeypatch: pytest.MonkeyPatch, params: Params, euid: int, wor
     monkeypatch.setattr(os, "geteuid", lambda: euid)
     with pytest.raises(BadInput, match=words):
         read_managers(module(**params), lambda params, whose: {"changed": False}, "units")
+
+
+class TestMachines:
+    """The containers of machined, by the same rules."""
+
+    @pytest.fixture(autouse=True)
+    def machined(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd import machines
+
+        monkeypatch.setattr(carrier, "import_jeepney", lambda: (None, None))
+        monkeypatch.setattr(machines, "containers", lambda jeepney, timeout: ["db", "web"])
+
+    def of(self, **params: t.Any) -> t.Any:
+        return module(**{"scope": "system", "user": None, "machine": "*", **params})
+
+    def test_one_is_read_as_ever(self) -> None:
+        asked = self.of(machine="web")
+        assert read_managers(asked, lambda params, whose: {"units": [params is asked.params]}, "units") == {"units": [True]}
+
+    def test_whose_each_entry_is_and_what_failed(self) -> None:
+        def read(params: Params, whose: t.Any) -> Params:
+            assert whose is None
+            if params["machine"] == "db":
+                raise SystemdError("it is silent")
+            # Whatever it says of itself.
+            return {"changed": False, "units": [{"name": "a", "machine": "db"}], "warnings": ["odd"]}
+
+        assert read_managers(self.of(), read, "units") == {
+            "changed": False,
+            "units": [{"name": "a", "machine": "web"}],
+            "managers": [
+                {"machine": "db", "answered": False, "msg": "it is silent"},
+                {"machine": "web", "answered": True, "msg": None},
+            ],
+            "warnings": ["the manager of machine db is not read: it is silent", "machine web: odd"],
+        }
+
+    def test_nobody_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._systemd import machines
+
+        monkeypatch.setattr(machines, "containers", lambda jeepney, timeout: [])
+        found = read_managers(self.of(), lambda params, whose: {"changed": False}, "units")
+        assert found == {"changed": False, "units": [], "managers": [], "warnings": []}
+
+    @pytest.mark.parametrize(
+        ("params", "euid", "words"),
+        [
+            ({}, 1000, r"^machine: '\*': only root .*`become: true`"),
+            ({"scope": "user"}, 0, "of a machine, only the system's manager can be read, not scope `user`; leave out `scope`"),
+            ({"scope": "global"}, 0, "not scope `global`"),
+            ({"user": "ada"}, 0, "`machine` and `user` name different managers; leave out one"),
+            ({"root": "/srv"}, 0, "`machine` and `root` name different managers; leave out one"),
+            ({"machine": ".host"}, 0, "^machine: '.host' is this host itself; leave out `machine`"),
+            ({"machine": ""}, 0, "^machine: '' is no name of a machine"),
+            ({"machine": "a b"}, 0, "is no name of a machine; write one that `machinectl list` prints"),
+            ({"machine": "../web"}, 0, "is no name of a machine"),
+            ({"machine": "web*"}, 0, "is no name of a machine"),
+            ({"machine": "x" * 65}, 0, "is no name of a machine"),
+            ({"machine": "web\n"}, 0, "is no name of a machine"),
+        ],
+    )
+    def test_refused(self, monkeypatch: pytest.MonkeyPatch, params: Params, euid: int, words: str) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: euid)
+        with pytest.raises(BadInput, match=words):
+            read_managers(self.of(**params), lambda params, whose: {"changed": False}, "units")
+
+    @pytest.mark.parametrize("option", ["marker", "next"])
+    def test_what_only_files_tell_of_timers(self, option: str) -> None:
+        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.timer.info import gather
+
+        options = {"name": None, "marker": None, "next": 0, option: "app" if option == "marker" else 3}
+        with pytest.raises(BadInput, match=f"^{option}: .*leave out `{option}`, or `machine`"):
+            gather(self.of(**options))

@@ -19,7 +19,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Plan,
     Step,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import open_reading, read_managers
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
@@ -358,7 +358,7 @@ def gather(module: Module) -> dict[str, t.Any]:
 
 
 def _gather(params: dict[str, t.Any], foretells: Module | None) -> dict[str, t.Any]:
-    with open_session(params, module=foretells) as session, session.reading():
+    with open_reading(params, foretells) as session, session.reading():
         manager = session.manager
         if manager.offline:
             raise BadInput("scope: there is no manager behind scope `global`; use `system` or `user`")

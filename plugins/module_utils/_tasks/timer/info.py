@@ -8,8 +8,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import (
+    open_reading,
+    read_managers,
+    refuse_for_machines,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SERVICE, TIMER
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.calendar import Calendar, parse_calendar
@@ -76,6 +79,11 @@ _ASKED = (
 )
 _RUN = ("Result", "ExecMainCode", "ExecMainStatus", "ExecMainStartTimestamp", "ExecMainExitTimestamp")
 _NEVER = (None, 0, INFINITY)
+# Options to which a container's manager has no answer.
+_NOT_OF_MACHINES = (
+    ("marker", "it is in the timers' files, which are not on this host"),
+    ("next", "calendars are reckoned in the time zone of this host"),
+)
 # Defaults of systemd.timer(5), for files that nobody has loaded.
 _DEFAULTS = {"AccuracyUSec": 60_000_000, "RandomizedDelayUSec": 0, "RemainAfterElapse": True}
 
@@ -87,15 +95,15 @@ def gather(module: Module) -> dict[str, t.Any]:
     check_next(params["next"])
     if params["marker"] is not None:
         check_marker(params["marker"])
+    refuse_for_machines(params, _NOT_OF_MACHINES)
     names = ["*.timer"] if params["name"] is None else [_name(name) for name in params["name"]]
     return read_managers(module, lambda params, foretells: _gather(params, foretells, names), "timers")
 
 
 def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]) -> dict[str, t.Any]:
     warnings: list[str] = []
-    with open_session(params, module=foretells) as session, session.reading():
+    with open_reading(params, foretells) as session, session.reading():
         manager = session.manager
-        tree = manager.tree
         units = without_aliases(read(manager, resolve(manager, names, allow_empty=True), file_states=True), names)
         entries = [_summary(unit) for unit in units]
         if manager.offline or manager.absent:
@@ -104,7 +112,8 @@ def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]
             calendars = _add_from_manager(manager, entries, warnings)
         now = now_usec()
         for entry, its in zip(entries, calendars):
-            entry["marker"] = _marker(entry["fragment_path"], tree)
+            if manager.has_files:
+                entry["marker"] = _marker(entry["fragment_path"], manager.tree)
             if params["next"]:
                 entry["next_elapses"] = _upcoming(entry["name"], its, params["next"], now, warnings)
     if params["marker"] is not None:
@@ -172,7 +181,8 @@ def _add_from_manager(
                 }
             )
         entry.update({what: found[what] for what in _PLAIN if found[what] is not None})
-        calendars.append(list(_calendars(entry["name"], rows, warnings)))
+        # They are for `next` only, and the time zones that they name would be looked for on this host.
+        calendars.append(list(_calendars(entry["name"], rows, warnings)) if manager.has_files else [])
     _add_runs(manager, entries)
     return calendars
 

@@ -12,8 +12,11 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout, CallFailed
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import read_managers
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import open_session
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import (
+    open_reading,
+    read_managers,
+    refuse_for_machines,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import (
     BadInput,
     SystemdError,
@@ -74,6 +77,12 @@ _GROUPED = (
     ("Path", "Paths"),
 )
 
+# Options to which a container's manager has no answer.
+_NOT_OF_MACHINES = (
+    ("diagnosis", "logs and files are read for it, which are not on this host"),
+    ("listeners", "the container's numbers of processes are others on this host"),
+)
+
 _Loaded = t.Sequence[t.Tuple[UnitStatus, t.Dict[str, t.Any]]]
 
 
@@ -87,20 +96,22 @@ def gather(module: Module) -> dict[str, t.Any]:
                 f"properties[{index}]: {shown(name)} is no name of a property; names are those of D-Bus, as `systemctl show` "
                 "prints most of them, and `all` reads all of them"
             )
+    refuse_for_machines(params, _NOT_OF_MACHINES)
 
     def read_one(params: dict[str, t.Any], foretells: Module | None) -> dict[str, t.Any]:
         try:
             return _gather(params, foretells, names)
         except BusTimeout as e:
+            who = f"the manager of the machine {shown(params['machine'])}" if params.get("machine") else "systemd"
             raise SystemdError(
-                f"timeout: systemd did not answer within {params['timeout']}; give more time, or ask for less"
+                f"timeout: {who} did not answer within {params['timeout']}; give more time, or ask for less"
             ) from e
 
     return read_managers(module, read_one, "units")
 
 
 def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]) -> dict[str, t.Any]:
-    with open_session(params, module=foretells) as session, session.reading():
+    with open_reading(params, foretells) as session, session.reading():
         manager = session.manager
         if manager.offline:
             return _gather_offline(manager, ["*"] if params["name"] is None else names, params)
@@ -121,7 +132,7 @@ def _gather(params: dict[str, t.Any], foretells: Module | None, names: list[str]
         loaded = [(unit.status, entry) for unit, entry in zip(units, entries) if unit.status]
         _add_files(manager, loaded, files)
         for unit, entry in zip(units, entries):
-            if not unit.status:
+            if not unit.status and manager.has_files:
                 _add_files_on_disk(manager, unit, entry)
         if params["dependencies"]:
             _add_dependencies(manager, loaded)

@@ -239,7 +239,10 @@ def without_aliases(units: t.Sequence[Unit], names: t.Sequence[str]) -> list[Uni
 
 def unit_files_on_disk(manager: UnitManager) -> set[str]:
     """Names of all unit files and of all links that enable units. Listing directories is a thousand times cheaper than
-    ListUnitFiles, which works out the state of every file."""
+    ListUnitFiles, which works out the state of every file, and is asked only of who has its files elsewhere."""
+    if not manager.has_files:
+        rows = manager.call("ListUnitFilesByPatterns", "asas", [], [], doing="list unit files", repeat=True)[0]
+        return {name for name in (path.rpartition("/")[2] for path, _state in rows) if unit_type(name)}
     names = names_of_links(manager.link_directories(), True, manager.tree)
     for directory in manager.unit_path():
         try:
@@ -293,12 +296,12 @@ def read(
         unit.file_state = state
     if runtime:
         _see_runtime_links(manager, units)
-    if any(is_template(name) for name in names):
+    if any(is_template(name) for name in names) and manager.has_files:
         _see_instances(manager, units, runtime)
     if presets:
         for unit, preset in zip(units, manager.presets([unit.name for unit in units])):
             unit.preset = preset
-    for unit in units:
+    for unit in units if manager.has_files else ():
         if unit.file_state == "indirect" or (is_template(unit.name) and unit.file_state not in ("", *MASKED)):
             _read_install(manager, unit)
     return units
