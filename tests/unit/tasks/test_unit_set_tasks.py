@@ -131,7 +131,7 @@ class World(NoManager):
     def manager_properties(self, names: t.Sequence[str]) -> list[t.Any]:
         return [None for dummy in names]
 
-    def tell(self, name: str, **properties: t.Any) -> None:
+    def say(self, name: str, **properties: t.Any) -> None:
         self.told.update({(object_path(name), key): value for key, value in properties.items()})
 
     # -- a task
@@ -510,7 +510,7 @@ class TestFilesThatGo:
         world.up.add("a.service")
         dropin = {"x": {"Service": {"ExecReload": "/bin/true"}}}
         world.good(units=[unit("b.service"), {"name": "a.service", "dropins": dropin, "on_change": on_change}])
-        world.tell("a.service", **told)
+        world.say("a.service", **told)
         world.jobs.clear()
         plan = world.plan(units=[unit("b.service")])
         told_words = [warning for warning in plan.warnings if warning.startswith("a.service runs on")]
@@ -533,7 +533,7 @@ class TestFilesThatGo:
     def test_a_way_to_reload_that_goes_is_none(self, world: World) -> None:
         world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\n")
         world.up.add("a.service")
-        world.tell("a.service", CanReload=True)
+        world.say("a.service", CanReload=True)
         dropins: Given = {"x": {"Service": {"ExecReload": "/bin/true"}}, "y": {"Service": {"Nice": 1}}}
         world.good(units=[{"name": "a.service", "dropins": dropins, "on_change": "reload"}])
         del dropins["x"]
@@ -548,7 +548,7 @@ class TestTriggers:
         path = f"{SYSTEM}/b.service"
         units = [unit(restart_on=[path]), unit("b.service")]
         world.good(units=units)
-        world.tell("a.service", InactiveExitTimestamp=1, InactiveExitTimestampMonotonic=1)
+        world.say("a.service", InactiveExitTimestamp=1, InactiveExitTimestampMonotonic=1)
         units[1]["sections"] = service("/bin/false")
         assert "restart a.service" in ", ".join(world.good(units=units))
         world.jobs.clear()
@@ -595,8 +595,8 @@ class TestProperties:
         names = [os.path.basename(path) for path in (world.record() or {})["files"] if "50-properties" in path]
         assert len(set(names)) == 2
         for name in ("w@1.service", "w@2.service"):
-            world.tell(name, TasksMax=5, CPUWeight=20)
-        world.tell("w@1.service", TasksMax=7)
+            world.say(name, TasksMax=5, CPUWeight=20)
+        world.say("w@1.service", TasksMax=7)
         units[0]["properties"] = {"TasksMax": 6, "CPUWeight": 30}
         units[1]["properties"] = {"TasksMax": 8}
         world.do(units=units)
@@ -606,9 +606,9 @@ class TestProperties:
     def test_units_that_are_no_more_the_sets_are_told(self, world: World) -> None:
         world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\nCPUWeight=77\n")
         world.up.add("a.service")
-        world.tell("a.service", CPUWeight=20)
+        world.say("a.service", CPUWeight=20)
         for name in ("b.service", "c.service"):
-            world.tell(name, CPUWeight=5)
+            world.say(name, CPUWeight=5)
         world.good(units=[unit("b.service"), {"name": "a.service", "properties": {"CPUWeight": 20}, "on_change": "restart"}])
         world.jobs.clear()
         world.do(units=[unit("b.service")])
