@@ -54,12 +54,13 @@ options:
     type: dict
   log_level:
     description:
-      - What the manager logs, until it is started anew.
+      - What the manager logs until the next boot, whatever is configured; a re-execution does not end it, as with C(systemctl log-level).
+      - Where the configuration says the same, the manager follows that again.
     type: str
     choices: [emerg, alert, crit, err, warning, notice, info, debug]
   log_target:
     description:
-      - Where the manager logs to, until it is started anew.
+      - Where the manager logs to until the next boot; as O(log_level).
     type: str
     choices: [console, journal, kmsg, journal-or-kmsg, auto, 'null']
   preset_all:

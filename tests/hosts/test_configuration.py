@@ -17,6 +17,9 @@ from tests.lab.host import Host
 ETC = "/etc/systemd"
 # Systemd leaves down what is started often (StartLimitBurst=), by whomever.
 RESTART = "systemctl reset-failed systemd-journald; systemctl restart systemd-journald"
+SET_LOG_LEVEL = (
+    "busctl set-property org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager LogLevel s"
+)
 Result = dict[str, t.Any]
 
 
@@ -102,6 +105,21 @@ class TestEveryVersion:
         assert "daemon-reexec" in back["steps"]
         assert conf.host.run("systemctl show -p LogLevel --value").stdout.strip() == "info"
         assert "TimerSlackNSec will be what systemd has by default from the next boot on" in str(back["warnings"])
+
+    @pytest.mark.parametrize("level", ["debug", "info"])
+    def test_what_was_set_while_it_runs(self, conf: Configuration, level: str) -> None:
+        """It goes before the files, whatever is read again; so it is let go of, once for all."""
+        conf.host.run(f"{SET_LOG_LEVEL} {level}", check=True)
+        own = {"Manager": {"LogLevel": "notice"}}
+        done = conf.converge("system", dropin="level", settings=own)
+        assert done["steps"][0] == "let LogLevel follow the files"
+        assert done["effective"] == own
+        assert not done.get("warnings")
+        conf.host.run(f"{SET_LOG_LEVEL} {level}", check=True)
+        (warning,) = conf.task("system", dropin="level", settings={"Manager": {**own["Manager"], "LogColor": True}})["warnings"]
+        assert f"LogLevel= in [Manager] is {level} in force" in str(warning)
+        assert conf.converge("system", dropin="level", state="absent")["steps"][0] == "let LogLevel follow the files"
+        assert conf.host.run("systemctl show -p LogLevel --value").stdout.strip() == "info"
 
     def test_the_journal_really_limits(self, conf: Configuration) -> None:
         before = conf.told("systemd-journald.service", "InvocationID")

@@ -62,6 +62,14 @@ class TestManager:
         assert converge(host, "manager", log_level="debug")["changed"]
         assert host.run("systemctl show -p LogLevel --value", check=True).stdout.strip() == "debug"
         assert converge(host, "manager", log_level=before["log_level"])["changed"]
+        # Nothing that was set is left, which would go before what is configured.
+        host.write("/run/systemd/system.conf.d/mi.conf", "[Manager]\nLogLevel=notice\n")
+        try:
+            host.run("systemctl daemon-reload", check=True)
+            assert facts(host)["log_level"] == "notice"
+        finally:
+            host.run("rm -r /run/systemd/system.conf.d; systemctl daemon-reexec", check=True)
+        assert facts(host)["log_level"] == before["log_level"]
 
     def test_reload_by_need(self, host: Host) -> None:
         path = "/etc/systemd/system/mi-stale.service"

@@ -105,6 +105,20 @@ def _roll_back(begun: t.Sequence[Step], ctx: Context) -> list[str]:
     return told
 
 
+def start_again(ctx: Context, wanted: t.Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Have units be brought up, however often they were started before (StartLimitBurst= of systemd.unit(5)).
+
+    :param wanted: unit and type of job.
+    :returns: those that systemd refused, and those whose job did not end well in time.
+    """
+    ctx.manager.reset_failed([name for name, _kind in wanted])
+    asked = ctx.manager.enqueue(wanted)
+    started = jobs_of(asked)
+    results = ctx.manager.wait_for_jobs(started, ctx.deadline())
+    refused = [each.unit for each in asked if each.error is not None]
+    return refused, [job.unit for job in started if results.get(job.id) != "done"]
+
+
 def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any]], None]) -> None:
     """The end of a way back: systemd reads the files that are there again, and what was up comes up.
 
@@ -128,13 +142,7 @@ def finish_way_back(ctx: Context, attempt: t.Callable[[str, t.Callable[[], t.Any
                 start()
 
         def start() -> None:
-            # How often they were started meanwhile is no reason to leave them down (StartLimitBurst= of systemd.unit(5)).
-            ctx.manager.reset_failed(names)
-            asked = ctx.manager.enqueue(wanted)
-            started = jobs_of(asked)
-            results = ctx.manager.wait_for_jobs(started, ctx.deadline())
-            bad = [job.unit for job in started if results.get(job.id) != "done"]
-            refused = [each.unit for each in asked if each.error is not None]
+            refused, bad = start_again(ctx, wanted)
             if bad or refused:
                 # What an earlier task stopped and nothing can start by now must not keep this one from mending it.
                 failure = SystemdError if ctx.recovery is None else LeftAlone

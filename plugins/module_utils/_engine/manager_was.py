@@ -11,6 +11,9 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import short
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 
 class EnvironmentWas(Note):
     """Variables of the manager's environment before they are set and unset.
@@ -63,8 +66,22 @@ def _digest(value: str | None) -> str | None:
     return None if value is None else hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def set_logging(manager: UnitManager, name: str, value: str) -> None:
+    """Have the manager log as `value` says, `name` being LogLevel or LogTarget.
+
+    What is set over the bus goes before the configuration from then on, through every reload and re-execution (`manager_override_log_level()`
+    in systemd's manager.c). So it is set only where the configuration, to which an empty text goes back, says something else.
+    """
+    manager.set_manager_property(name, "")
+    if manager.manager_property(name) != value:
+        manager.set_manager_property(name, value)
+
+
 class SettingWas(Note):
-    """A property of the manager, which is a text, before it is set."""
+    """LogLevel or LogTarget of the manager before it is set.
+
+    :param after: what it is set to; empty for what the configuration says.
+    """
 
     kind = "setting"
     lasting = False
@@ -78,9 +95,9 @@ class SettingWas(Note):
         now = ctx.manager.manager_property(self._name)
         if now == self._before:
             return
-        if now != self._after:
+        if self._after and now != self._after:
             raise LeftAlone(f"{self._name} was changed by somebody else meanwhile, and is left as it is")
-        ctx.manager.set_manager_property(self._name, self._before)
+        set_logging(ctx.manager, self._name, self._before)
 
     def told(self) -> str:
         return f"{self._name} as it was"

@@ -17,7 +17,7 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import finish_way_back
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.carry_out import finish_way_back, start_again
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import (
     missing_directories,
     remove,
@@ -32,7 +32,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     undo,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, short
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 _VERSION = 1
 # The last line of a log that could not be removed.
@@ -400,11 +399,7 @@ def owed_restarts(ctx: Context, names: t.Sequence[str], planned: t.Container[str
     missing = [name for name in names if name not in planned]
     if not missing:
         return []
-    ctx.manager.reset_failed(missing)
-    asked = ctx.manager.enqueue([(name, "try-restart") for name in missing])
-    started = jobs_of(asked)
-    results = ctx.manager.wait_for_jobs(started, ctx.deadline())
-    bad = [job.unit for job in started if results.get(job.id) != "done"]
+    _refused, bad = start_again(ctx, [(name, "try-restart") for name in missing])
     if bad:
         raise SystemdError(
             f"an earlier task that was cut short had {short(bad)} still to restart, which failed now; see its log, and run the task again"

@@ -174,6 +174,7 @@ PLACES: dict[str, Place] = {
     "_tasks.configuration.steps.RemoveSettings": Place(
         lambda cls, b: cls(b.file, b.saved, b.tools, None), f"{_FILES}:remove"
     ),
+    "_tasks.configuration.steps.FollowFiles": Place(lambda cls, b: cls("LogLevel", "info"), "manager.set_manager_property"),
     "_tasks.configuration.steps.ReloadDaemon": Place(lambda cls, b: cls("a.service"), "manager.enqueue"),
     "_tasks.configuration.steps.HangUp": Place(lambda cls, b: cls(("a.service",)), "manager.call"),
     "_tasks.configuration.steps.UsersReadAgain": Place(

@@ -22,6 +22,8 @@ _AT_BOOT = frozenset(("CapabilityBoundingSet", "NoNewPrivileges", "ProtectSystem
 # A reload sets them and does not set them back to what they are by default (reset_arguments() leaves them out): a new process has
 # that; or not even it, as it inherits them.
 _UNSET_AT_REEXEC = frozenset(("LogLevel", "LogTarget", "LogColor", "LogLocation", "LogTime"))
+# What `systemctl log-level` and `log-target` set goes before the files, through reloads and re-executions.
+_SET_OVER_BUS = frozenset(("LogLevel", "LogTarget"))
 _UNSET_AT_BOOT = frozenset(("CPUAffinity", "NUMAPolicy", "NUMAMask", "TimerSlackNSec", "ManagerEnvironment"))
 
 
@@ -50,10 +52,14 @@ def differences(before: t.Sequence[Said], after: t.Sequence[Said]) -> list[Diffe
 
 
 class Effect(t.NamedTuple):
-    """What a manager has to do: `how` is `reload`, `reexec` or empty; and what waits for the next boot, as a warning."""
+    """What a manager has to do: `how` is `reload`, `reexec` or empty; and what waits for the next boot, as a warning.
+
+    `follow` are the settings that may have been set over the bus, and have to be let go of before.
+    """
 
     how: str
     warnings: list[str]
+    follow: t.Sequence[str] = ()
 
 
 def effect_on_manager(changes: t.Sequence[Difference]) -> Effect:
@@ -61,6 +67,7 @@ def effect_on_manager(changes: t.Sequence[Difference]) -> Effect:
     keys = {each.key for each in changes}
     unset = {each.key for each in changes if each.after is None}
     at_boot = keys & _AT_BOOT
+    follow = sorted(keys & _SET_OVER_BUS)
     warnings = []
     if at_boot:
         # A re-execution would take these in as well.
@@ -69,11 +76,11 @@ def effect_on_manager(changes: t.Sequence[Difference]) -> Effect:
             f"{', '.join(sorted(at_boot | late))} will be in force from the next boot or re-execution of the manager on; nothing takes "
             f"{', '.join(sorted(at_boot))} back after that"
         )
-        return Effect("reload" if keys - at_boot - late else "", warnings)
+        return Effect("reload" if keys - at_boot - late else "", warnings, follow)
     late = unset & _UNSET_AT_BOOT
     if late:
         warnings.append(f"{', '.join(sorted(late))} will be what systemd has by default from the next boot on")
     rest = keys - late
     if (rest & _AT_REEXEC) or (unset & _UNSET_AT_REEXEC):
-        return Effect("reexec", warnings)
-    return Effect("reload" if rest else "", warnings)
+        return Effect("reexec", warnings, follow)
+    return Effect("reload" if rest else "", warnings, follow)

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Note, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools, RemoveFile, WriteFile
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import SettingWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import ReadAgain, hang_up, reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
@@ -60,6 +61,30 @@ class RemoveSettings(RemoveFile):
         if self._again is not None:
             self.note(ctx, self._again)
         return super().apply(ctx)
+
+
+class FollowFiles(Step):
+    """Have LogLevel or LogTarget, which may have been set over the bus, be what the files say: otherwise they would not get a word in.
+
+    It is the first step, so that on the way back the files are what they were by the time that it is undone.
+    """
+
+    counts = False
+
+    def __init__(self, name: str, before: str) -> None:
+        super().__init__((name,))
+        self._was = SettingWas(name, before, "")
+
+    def describe(self) -> str:
+        return f"let {self.names[0]} follow the files"
+
+    def foretell(self) -> list[Note]:
+        return [self._was]
+
+    def apply(self, ctx: Context) -> bool:
+        self.note(ctx, self._was)
+        ctx.manager.set_manager_property(self.names[0], "")
+        return False
 
 
 class ReloadDaemon(Jobs):

@@ -50,6 +50,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
     unread_by_users,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration.steps import (
+    FollowFiles,
     HangUp,
     ReloadDaemon,
     RemoveSettings,
@@ -88,6 +89,9 @@ def converge(module: Module) -> dict[str, t.Any]:
         "warnings": warnings,
         **plan.report(module._diff),
     }
+
+
+_NOTHING = Effect("", [])
 
 
 class _Task:
@@ -142,16 +146,19 @@ class _Task:
         self.applies = bool(asked.params["apply"]) and (manager.runs or self.session.expected)
         effect = self._effect(manager, bool(changes), effect_on_manager(changes))
         again = self._again(effect, bool(changes))
+        if effect.how and manager.runs and (asked.base == "system" or asked.of_user):
+            plan.steps += [FollowFiles(name, manager.manager_property(name)) for name in effect.follow]
+        first = len(plan.steps)
         for each, saved in purge.items():
-            plan.steps.append(RemoveSettings(each, saved, self.tools, None if plan.steps else again))
+            plan.steps.append(RemoveSettings(each, saved, self.tools, None if len(plan.steps) > first else again))
             plan.file_diffs.append(file_diff(each, saved, ""))
         if writes:
-            plan.steps.append(WriteSettings(path, wanted, before, self.tools, not changes, None if plan.steps else again))
+            plan.steps.append(WriteSettings(path, wanted, before, self.tools, not changes, None if len(plan.steps) > first else again))
             plan.file_diffs.append(file_diff(path, before, asked.raw))
         elif link:
             plan.steps.append(RemoveLinks({path: link}))
         elif removes and before is not None:
-            plan.steps.append(RemoveSettings(path, before, self.tools, None if plan.steps else again))
+            plan.steps.append(RemoveSettings(path, before, self.tools, None if len(plan.steps) > first else again))
             plan.file_diffs.append(file_diff(path, before, ""))
         steps = self._put_into_effect(manager, effect.how)
         plan.steps += steps
@@ -168,17 +175,16 @@ class _Task:
         if not self.applies:
             return Effect("", on_manager.warnings if self.asked.base == "system" and self.asked.params["apply"] else [])
         if changed:
-            how = on_manager.how if self.asked.of_managers else self._reader.how
-            return Effect(how, on_manager.warnings if self.asked.of_managers else [])
+            return on_manager if self.asked.of_managers else Effect(self._reader.how, [])
         # What is written without a change of meaning waits for nobody; neither does what is removed so.
-        return Effect("" if self.written or self.purged else self._late(manager), [])
+        return _NOTHING if self.written or self.purged else self._late(manager)
 
-    def _late(self, manager: UnitManager) -> str:
-        """What has to be done for what an earlier task, or somebody else, left for later; empty for nothing, as far as it is known."""
+    def _late(self, manager: UnitManager) -> Effect:
+        """What has to be done for what an earlier task, or somebody else, left for later; nothing, as far as it is known."""
         asked, reader = self.asked, self._reader
         of_users = asked.base == "user" and not asked.of_user
         if not manager.runs or not (asked.of_managers or reader.unit):
-            return ""
+            return _NOTHING
         changed = last_changed(self.path)
         # Of a drop-in that is gone nobody knows what it said; what the others say may have been in its shadow.
         means = all_mean = meanings(self._said)
@@ -192,11 +198,11 @@ class _Task:
         else:
             read = last_read(manager, reader)
             if not read.before(changed):
-                return ""
+                return _NOTHING
             late = unread(read, changed, means, told(asked, manager, means, reader), asked.absent)
         if asked.of_managers:
-            return effect_on_manager([Difference(*at, None, meaning) for at, meaning in late.items()]).how
-        return reader.how if late else ""
+            return effect_on_manager([Difference(*at, None, meaning) for at, meaning in late.items()])._replace(warnings=[])
+        return Effect(reader.how if late else "", [])
 
     def _again(self, effect: Effect, changed: bool) -> ReadAgain | None:
         """Who reads the files again on the way back. A manager reloads on each, and a restart has a way back of its own."""
@@ -261,6 +267,6 @@ class _Task:
                 if now is not None and will is not None and now != will:
                     differing.append(
                         f"{key}= in [{section}] is {words} in force, although the files say {worded(section, key, will)}; something else, "
-                        "such as the kernel's command line, has the last word"
+                        "such as the kernel's command line or what is set while it runs, has the last word"
                     )
         return effective, differing

@@ -20,7 +20,11 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine impo
     Step,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.everybody import open_reading, read_managers
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import EnvironmentWas, SettingWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.manager_was import (
+    EnvironmentWas,
+    SettingWas,
+    set_logging,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.read_again import Reexecute
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import Session, open_session
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, Reload, UnitFileLinks
@@ -92,7 +96,7 @@ class SetEnvironment(Step):
 
 
 class SetLogging(Step):
-    """Set LogLevel or LogTarget, until the manager is started anew."""
+    """Set LogLevel or LogTarget until the next boot."""
 
     def __init__(self, name: str, before: str, after: str) -> None:
         super().__init__((name,))
@@ -107,7 +111,7 @@ class SetLogging(Step):
 
     def apply(self, ctx: Context) -> bool:
         self.note(ctx, self._was)
-        ctx.manager.set_manager_property(self._name, self._after)
+        set_logging(ctx.manager, self._name, self._after)
         return True
 
 
