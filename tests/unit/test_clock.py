@@ -43,6 +43,7 @@ EXCEPTIONS = {
     "_engine/undo_log.py": {"__init__": "said to people"},
     "_kept/writing.py": {"tidy": "times of files; what is removed too early is brought again"},
     "_sources/runit/supervisor.py": {"_see_it_run": "runsv tells since when by it; bounded"},
+    "_systemd/shutdown.py": {"reboot": "logind is told the time by it"},
     "_systemd/freshness.py": {"surely_fresh": "times of files, by the clock as it was and as it is"},
     "_tasks/configuration/read.py": {
         "before": "the time of a file",

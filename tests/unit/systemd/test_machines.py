@@ -241,7 +241,7 @@ def test_what_only_the_host_tells_of_units(option: str) -> None:
     from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.info import gather
 
-    params = {"name": None, "properties": [], "diagnosis": False, "listeners": False, "machine": "web1", option: True}
+    params: dict[str, t.Any] = {"name": None, "properties": [], "diagnosis": False, "listeners": False, "machine": "web1", option: True}
     asked: t.Any = SimpleNamespace(params=params)
     with pytest.raises(BadInput, match=f"^{option}: .*leave out `{option}`, or `machine`"):
         gather(asked)

@@ -287,7 +287,7 @@ class Marking(NoManager):
 
     def watch_jobs(self) -> None: ...
 
-    def tell(self, calls: t.Sequence[Call]) -> list[t.Any]:
+    def tell(self, calls: t.Sequence[Call], deadline: float | None = None) -> list[t.Any]:
         (call,) = calls
         assert call.member == "EnqueueMarkedJobs"
         self.made = [name for name, marks in self.marks.items() if marks and name not in self.refuses]
