@@ -26,7 +26,7 @@ _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 def _is_as_checked(item: t.Any, spec: t.Mapping[str, t.Any]) -> bool:
     """Whether suboptions are of the types, and among the choices, that they shall be of: then ansible-core changes nothing."""
-    if type(item) is not dict:
+    if not isinstance(item, dict):
         return False
     for name, value in item.items():
         option = spec.get(name)
@@ -39,12 +39,14 @@ def _is_as_checked(item: t.Any, spec: t.Mapping[str, t.Any]) -> bool:
 def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
     kind, inner = option["type"], option.get("options")
     if kind == "dict":
-        return _is_as_checked(value, inner) if inner else type(value) is dict
+        return _is_as_checked(value, inner) if inner else isinstance(value, dict)
     if kind == "list":
         each = {"type": option["elements"], "options": inner}
-        return type(value) is list and all(_is_of(item, each) for item in value)
+        return isinstance(value, list) and all(_is_of(item, each) for item in value)
     if kind in _TYPES:
-        return type(value) is _TYPES[kind] and ("choices" not in option or value in option["choices"])
+        # A truth is a number, too, for Python.
+        of_kind = isinstance(value, _TYPES[kind]) and isinstance(value, bool) is (kind == "bool")
+        return of_kind and ("choices" not in option or value in option["choices"])
     return bool(kind == "raw") and value is not None
 
 

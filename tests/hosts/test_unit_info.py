@@ -257,7 +257,7 @@ def test_sockets(host: Host) -> None:
             assert any(line.startswith(each["address"]) and " uis.socket " in line for line in listed.splitlines()), listed
         idle = found["uis-idle.socket"]["sockets"]
         assert idle["listens"] == [{"address": "/dev/random", "kind": "Special"}]
-        assert found["uis-one.service"]["activated_by"] [-1] == {"name": "uis.socket", **sockets}
+        assert found["uis-one.service"]["activated_by"][-1] == {"name": "uis.socket", **sockets}
         each = found["uis-each.socket"]["sockets"]
         assert (each["accept"], each["connections"], each["accepted"], each["refused"]) == (True, 1, 1, 2)
         assert found["uis-own.service"]["listeners"] == [{"address": "127.0.0.1:7118", "kind": "tcp"}]

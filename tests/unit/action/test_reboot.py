@@ -33,10 +33,12 @@ Answer = dict[str, t.Any] | BaseException
 class Host:
     """A host that answers in turn, the last answer for ever, on a clock that passes only where somebody waits."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *after: Answer, look: Answer = LOOK, request: Answer = REQUESTED) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *after: Answer, look: Answer | None = None, request: Answer | None = None
+    ) -> None:
         self.now = 1000.0
         self.patch = monkeypatch
-        self.look, self.request, self.after = look, request, list(after)
+        self.look, self.request, self.after = look or LOOK, request or REQUESTED, list(after)
         self.asked: list[dict[str, t.Any]] = []
         self.times: list[float] = []
         self.resets = 0
