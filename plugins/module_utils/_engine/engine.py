@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
         """What becomes of the jobs of a task that was cut short (`undo_log.py`)."""
 
         def takes_back(self, note: t.Any) -> bool: ...
+        def keeps(self, note: Note) -> None: ...
 
 
 class Context:

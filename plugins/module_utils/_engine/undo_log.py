@@ -316,9 +316,14 @@ class Recovery:
             self.owed += [name for name in note.up if name not in self.owed]
         elif note.for_now or not self.same_task:
             return True
-        if self.same_task:
-            self.taken_over.append(note)
+        self.keeps(note)
         return False
+
+    def keeps(self, note: Note) -> None:
+        """Leave what a note is about as it is, unless the same task, run again, fails."""
+        if self.same_task:
+            # They come backwards, and are undone so once more.
+            self.taken_over.insert(0, note)
 
 
 class TakenOver(Step):
