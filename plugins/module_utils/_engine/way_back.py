@@ -90,7 +90,7 @@ class RecordWas(FileWas):
     """A record before a task writes down there what it is going to have.
 
     What a task that was killed has started stays, and so does what this says of it: only the same task, run again, undoes both
-    where it fails.
+    where it fails. Where it had not come to start anything, nothing stays.
 
     :param directories: those on the way to it that are not there yet, the uppermost first.
     """
@@ -106,7 +106,7 @@ class RecordWas(FileWas):
 
     def undo(self, ctx: Context) -> None:
         tidy(self.path, ctx.temporaries)
-        if ctx.recovery is not None and os.path.lexists(self.path):
+        if ctx.recovery is not None and ctx.recovery.has_started:
             ctx.recovery.keeps(self)
             return
         super().undo(ctx)

@@ -321,9 +321,15 @@ def test_a_record_of_nothing_leaves_no_directory(host: Host, tmp_path: Path, mon
     assert record.parent.exists()
     host.task(list, other=1)
     assert not record.parent.parent.exists()
-    # The same task had written it, and fails when it is run again.
+    # Nothing was started by then, or what was up was restarted.
+    for last in (Dies(), Jobs("restart", ["a.service"], ["a.service"])):
+        with pytest.raises(Killed):
+            host.task(lambda last=last: [*steps(last), Dies()])  # type: ignore[misc]
+        host.task(list, other=1)
+        assert not record.parent.parent.exists()
+    # The same task had, and fails when it is run again.
     with pytest.raises(Killed):
-        host.task(lambda: steps(Dies()))
+        host.task(lambda: [*steps(Jobs("start", ["a.service"])), Dies()], rollback=True)
     with pytest.raises(SystemdError):
         host.task(lambda: [Fails(SystemdError("no"))], rollback=True)
     assert not record.parent.parent.exists()
