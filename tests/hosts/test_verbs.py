@@ -12,7 +12,7 @@ import pytest
 from tests import contract
 from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import Result
-from tests.lab.fixtures import every_version
+from tests.lab.fixtures import every_version, in_full
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
@@ -173,6 +173,52 @@ def test_clean(host: Host, tasks: Tasks) -> None:
     assert host.run("ls -d /etc/vb").returncode and host.run("ls -d /var/cache/vb").returncode
 
 
+# Has systemd hold a file for it, also while it is down.
+HOLDS = """
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/bin/sh -c 'exec 3</etc/hostname; systemd-notify --ready --fd=3 --fdname=vb; exec sleep 100000'
+FileDescriptorStoreMax=1
+FileDescriptorStorePreserve=yes
+"""
+
+
+@pytest.mark.lab_kinds("trixie")
+def test_clean_of_what_systemd_holds(host: Host, tasks: Tasks) -> None:
+    host.write(f"{SYSTEM}/vb-holds.service", HOLDS)
+    host.run("systemctl daemon-reload; systemctl start vb-holds; systemctl stop vb-holds", check=True)
+    assert (tasks.show("vb-holds", "NFileDescriptorStore"), tasks.show("vb-holds", "SubState")) == ("1", "dead-resources-pinned")
+    assert not tasks("unit_action", name="vb-holds", clean=["state"])["changed"]
+    done = tasks("unit_action", name="vb-holds", clean=["fdstore"])
+    assert done["steps"] == ["clean fdstore of vb-holds.service"]
+    assert done["units"][0]["cleaned"] == {"fdstore": ["1 file descriptors"]}
+    assert (tasks.show("vb-holds", "NFileDescriptorStore"), tasks.show("vb-holds", "SubState")) == ("0", "dead")
+
+
+# Of files that differ; what is asked for the devices in them is none of systemd's own.
+IMAGES = "for name in a b; do mkdir -p /srv/vb-$name; echo $name >/srv/vb-$name/$name; truncate -s 4M /srv/vb-$name.raw; mkfs.ext4 -q -d /srv/vb-$name /srv/vb-$name.raw; done"
+
+
+@in_full
+@pytest.mark.lab_kinds("vm")
+def test_mount_image(host: Host, tasks: Tasks) -> None:
+    """Where there are loop devices. It is in the service, of the image, and nowhere else."""
+    host.run(f"{IMAGES}; systemctl start vb-count", check=True)
+    image = {"source": "/srv/vb-a.raw", "destination": "/mnt/vb-image", "mkdir": True}
+    done = tasks("unit_action", name="vb-count", mount_image=[image])
+    assert done["steps"] == ["mount the image /srv/vb-a.raw to /mnt/vb-image of vb-count.service"]
+    inside = f"/proc/{tasks.show('vb-count', 'MainPID')}/root/mnt/vb-image"
+    assert host.run(f"cat {inside}/a; touch {inside}/new", check=True).stdout == "a\n"
+    assert host.run("ls -A /mnt/vb-image").stdout == ""
+    # Another one, and otherwise.
+    assert tasks("unit_action", name="vb-count", mount_image=[{**image, "source": "/srv/vb-b.raw", "read_only": True}])["changed"]
+    assert host.run(f"cat {inside}/b", check=True).stdout == "b\n"
+    assert host.run(f"touch {inside}/new").returncode
+    failed = tasks.once("unit_action", name="vb-count", mount_image=[{**image, "source": "/opt/vb-counter"}])
+    assert failed["failed"] and "mount the image /opt/vb-counter" in failed["msg"]
+
+
 @pytest.mark.lab_kinds("bookworm", "trixie")
 def test_bind(host: Host, tasks: Tasks) -> None:
     host.run("mkdir -p /srv/vb-a /srv/vb-b; touch /srv/vb-a/a /srv/vb-b/b; systemctl start vb-count vb-shared", check=True)
@@ -203,6 +249,53 @@ def test_log_of_a_service(host: Host, tasks: Tasks) -> None:
     tasks.refused("unit_action", "log_level: dbus.socket is no service", name="dbus.socket", log_level="info")
     tasks("unit_action", name="systemd-logind", log_level="info", log_target="auto")
     assert host.run(log, check=True).stdout.strip() == 's "info"'
+
+
+# A service of a user's that can be told how to log, but not to do so to the console.
+LOGS = """
+import sys
+sys.path.insert(0, "/opt/pidone-modules")
+from jeepney import HeaderFields, MessageType, new_error, new_method_return
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import open_dbus_connection
+connection = open_dbus_connection("SESSION")
+connection.send_and_get_reply(message_bus.RequestName("org.example.Vb"))
+values = {"LogLevel": "info", "LogTarget": "journal"}
+while True:
+    message = connection.receive()
+    if message.header.message_type is MessageType.method_call:
+        if message.header.fields[HeaderFields.member] == "Get":
+            connection.send(new_method_return(message, "v", (("s", values[message.body[1]]),)))
+        elif message.body[2][1] == "console":
+            connection.send(new_error(message, "org.example.Vb.No", "s", ("there is none",)))
+        else:
+            values[message.body[1]] = message.body[2][1]
+            connection.send(new_method_return(message))
+"""
+
+
+def test_log_of_a_service_of_a_user(host: Host, tasks: Tasks) -> None:
+    as_user = "runuser -u deploy -- env XDG_RUNTIME_DIR=/run/user/1000"
+    log = f"{as_user} busctl --user get-property org.example.Vb /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel"
+    own: dict[str, t.Any] = {"scope": "user", "user": "deploy", "name": "vb-logs"}
+    host.write("/opt/vb-logs", LOGS)
+    host.write("/home/deploy/.config/systemd/user/vb-logs.service", "[Service]\nType=dbus\nBusName=org.example.Vb\nExecStart=python3 /opt/vb-logs\n")
+    try:
+        host.run(
+            "chown -R deploy: /home/deploy/.config; loginctl enable-linger deploy; "
+            "for i in $(seq 600); do test -S /run/user/1000/systemd/private -a -S /run/user/1000/bus && break; sleep 0.1; done; "
+            f"{as_user} systemctl --user daemon-reload; {as_user} systemctl --user start vb-logs",
+            check=True,
+        )
+        done = tasks("unit_action", log_level="debug", **own)
+        assert done["steps"] == ["set LogLevel of vb-logs.service to debug"]
+        assert host.run(log, check=True).stdout.strip() == 's "debug"'
+        failed = tasks.once("unit_action", log_level="err", log_target="console", rollback=True, **own)
+        assert failed["failed"] and "there is none" in failed["msg"]
+        assert failed["rolled_back"] == ["LogLevel of vb-logs.service as it was"]
+        assert host.run(log, check=True).stdout.strip() == 's "debug"'
+    finally:
+        host.run("loginctl disable-linger deploy; systemctl stop user@1000; rm -rf /home/deploy/.config/systemd")
 
 
 def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
@@ -298,6 +391,33 @@ def test_linked(host: Host, tasks: Tasks) -> None:
     tasks.refused("unit_file", "enabled: systemd removes the link", name="vb-link", state="linked", src="/opt/vb-2/vb-link.service", enabled=False)
     assert tasks("unit_file", name="vb-link", state="absent")["changed"]
     assert not host.run("ls /opt/vb-2/vb-link.service").returncode and tasks.show("vb-link", "LoadState") == "not-found"
+
+
+def test_linked_with_what_it_is_restarted_for(host: Host, tasks: Tasks) -> None:
+    """A change of what the file is linked to, of the file there, or of another one that it reads."""
+    for release in (1, 2):
+        host.write(f"/opt/vb-{release}/vb-both.service", sleeps(release))
+    host.write("/opt/vb-conf", "1")
+    link: dict[str, t.Any] = {"name": "vb-both", "state": "linked", "started": True, "settle": "50ms", "restart_on": ["/opt/vb-conf"]}
+
+    def restarted(runs: int, why: t.Sequence[str], release: int = 2) -> None:
+        before = contract.invocation(host, "vb-both.service")
+        done = tasks("unit_file", src=f"/opt/vb-{release}/vb-both.service", **link)
+        assert done["units"][0]["why"] == list(why) and contract.invocation(host, "vb-both.service") != before
+        assert str(100000 + runs) in tasks.show("vb-both", "ExecStart")
+
+    tasks("unit_file", src="/opt/vb-1/vb-both.service", **link)
+    host.write("/opt/vb-conf", "2")
+    restarted(1, ["/opt/vb-conf"], release=1)
+    restarted(2, [f"{SYSTEM}/vb-both.service"])
+    host.write("/opt/vb-2/vb-both.service", sleeps(3))
+    restarted(3, [f"{SYSTEM}/vb-both.service"])
+    # A task that was cut short before it came to systemd.
+    host.write("/opt/vb-conf", "3")
+    host.run(f"ln -sfn /opt/vb-1/vb-both.service {SYSTEM}/vb-both.service", check=True)
+    restarted(1, ["/opt/vb-conf", f"{SYSTEM}/vb-both.service"], release=1)
+    assert tasks("unit_file", name="vb-both", state="absent")["changed"]
+    assert not host.run("ls /opt/vb-1/vb-both.service").returncode
 
 
 def test_reverted(host: Host, tasks: Tasks) -> None:
