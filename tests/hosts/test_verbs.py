@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from tests import contract
 from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import Result
+from tests.lab import images
 from tests.lab.fixtures import every_version, in_full
 from tests.lab.host import Host
 
@@ -77,18 +81,19 @@ class Tasks:
         self.host, self.modules = host, modules
 
     def _run(self, module: str, args: dict[str, t.Any], check: bool) -> Result:
-        answer = self.modules(module, args, check)
+        # A virtual machine takes its time.
+        answer = self.modules(module, args, check, seconds=120, watch=False)
         assert answer["result"] is not None, answer["output"]
         result: Result = answer["result"]
         return result
 
     def picture(self) -> str:
+        # What a process of the counter sees of mounts, which is its service's own.
+        mounts = "read pid </sys/fs/cgroup/system.slice/vb-count.service/cgroup.procs; grep -h vb- /proc/1/mountinfo /proc/$pid/mountinfo"
         more = (
-            "systemctl show -p ActiveState,SubState,UnitFileState,FreezerState,InvocationID,NeedDaemonReload 'vb-*' "
-            "systemd-logind; find /var/lib/vb /var/cache/vb /var/log/vb /etc/vb /srv/vb* 2>/dev/null | sort; cat /run/vb-signals; "
-            f"ls -l {SYSTEM}/*.wants {SYSTEM}/*.requires; pid=$(systemctl show -P MainPID vb-count); grep -h vb- /proc/1/mountinfo /proc/$pid/mountinfo | cut -d' ' -f4-6"
+            f"find /var/lib/vb /var/cache/vb /var/log/vb /etc/vb /srv/vb* | sort; cat /run/vb-signals; ls -l {SYSTEM}/*.wants {SYSTEM}/*.requires; {mounts}"
         )
-        return contract.picture(self.host, "vb-*", more=more)
+        return contract.picture(self.host, "vb-* systemd-logind.service", more=more, properties="UnitFileState,FreezerState")
 
     def __call__(self, module: str, steady: bool = True, **args: t.Any) -> Result:
         """Plan, do, and do again."""
@@ -206,16 +211,20 @@ def test_clean_of_what_systemd_holds(host: Host, tasks: Tasks) -> None:
     assert (tasks.show("vb-holds", "NFileDescriptorStore"), tasks.show("vb-holds", "SubState")) == ("0", "dead")
 
 
-# Of files that differ; what is asked for the devices in them is none of systemd's own.
-IMAGES = "for name in a b; do mkdir -p /srv/vb-$name; echo $name >/srv/vb-$name/$name; truncate -s 4M /srv/vb-$name.raw; mkfs.ext4 -q -d /srv/vb-$name /srv/vb-$name.raw; done"
-
-
 @in_full
 @pytest.mark.lab_kinds("vm")
-def test_mount_image(host: Host, tasks: Tasks) -> None:
+def test_mount_image(host: Host, tasks: Tasks, tmp_path: Path) -> None:
     """Where there are loop devices. It is in the service, of the image, and nowhere else."""
-    host.run(f"{IMAGES}; systemctl start vb-count", check=True)
-    image = {"source": "/srv/vb-a.raw", "destination": "/mnt/vb-image", "mkdir": True}
+    images.prerequisites({"mke2fs": "e2fsprogs"})
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text(f"{name}\n")
+        made = tmp_path / f"{name}.raw"
+        words = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(tmp_path / name), str(made), "1M"]
+        subprocess.run(words, check=True, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
+        host.write(f"/srv/vb-{name}.raw", made.read_bytes())
+    host.run("systemctl start vb-count", check=True)
+    image: dict[str, t.Any] = {"source": "/srv/vb-a.raw", "destination": "/mnt/vb-image", "mkdir": True}
     done = tasks("unit_action", name="vb-count", mount_image=[image])
     assert done["steps"] == ["mount the image /srv/vb-a.raw to /mnt/vb-image of vb-count.service"]
     inside = f"/proc/{tasks.show('vb-count', 'MainPID')}/root/mnt/vb-image"
@@ -226,7 +235,7 @@ def test_mount_image(host: Host, tasks: Tasks) -> None:
     assert host.run(f"cat {inside}/b", check=True).stdout == "b\n"
     assert host.run(f"touch {inside}/new").returncode
     failed = tasks.once("unit_action", name="vb-count", mount_image=[{**image, "source": "/opt/vb-counter"}])
-    assert failed["failed"] and "mount the image /opt/vb-counter" in failed["msg"]
+    assert failed["failed"] and "mount the image /opt/vb-counter" in failed["msg"] and "the log of the unit tells more" in failed["msg"]
 
 
 @pytest.mark.lab_kinds("bookworm", "trixie")
