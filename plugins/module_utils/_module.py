@@ -20,6 +20,8 @@ _AS_DATA = ("services", "definitions")
 _BINARY = ("stdin",)
 
 _TYPES = {"str": str, "bool": bool, "int": int}
+# The key by which ansible-core knows its own objects in an answer, and what a name that happens to be the same becomes.
+_TAKEN, _INSTEAD = "__ansible_type", "\\x5f_ansible_type"
 # What ansible-core shows in place of options that have `no_log`.
 _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -48,6 +50,31 @@ def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
         of_kind = isinstance(value, _TYPES[kind]) and isinstance(value, bool) is (kind == "bool")
         return of_kind and ("choices" not in option or value in option["choices"])
     return bool(kind == "raw") and value is not None
+
+
+def _acceptable(value: t.Any) -> t.Any:
+    """A value of a result without what ansible-core refuses together with all the rest; names come from users and their programs, too."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_INSTEAD if key == _TAKEN else _acceptable(key): _acceptable(each) for key, each in value.items()}
+    return [_acceptable(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _packed(whole: dict[str, t.Any]) -> str:
+    """Values of a result as the one text that the action plugin takes; empty where ansible-core has to make a text of something in them."""
+    try:
+        return json.dumps(whole, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class AnsibleModule(_AnsibleModule):
@@ -102,26 +129,34 @@ class AnsibleModule(_AnsibleModule):
 
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
         kwargs.setdefault("invocation", {"module_args": self.without_hidden()})
-        self._whole = {}
+        whole = {
+            key: value
+            for key, value in kwargs.items()
+            if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
+        }
+        packed = _packed(whole)
+        if _TAKEN in packed or not _is_unicode(packed):
+            whole = _acceptable(whole)
+            packed = _packed(whole)
+        kwargs.update((key, _acceptable(value)) for key, value in kwargs.items() if isinstance(value, str))
+        kwargs.update(whole)
+        self._whole, self._packed = {}, ""
         if not self.no_log_values and hasattr(_AnsibleModule, "_record_module_result"):
             # ansible-core copies all values, slowly, to take out secrets. Here it knows of none.
-            self._whole = {
-                key: value
-                for key, value in kwargs.items()
-                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
-            }
-            kwargs.update(dict.fromkeys(self._whole))
+            self._whole, self._packed = whole, packed
+            kwargs.update(dict.fromkeys(whole))
         super()._return_formatted(kwargs)
 
     def _record_module_result(self, o: dict[str, t.Any]) -> None:
-        if "packs" in luggage and self._whole:
-            try:
-                super()._record_module_result({**o, "pidone_packed": json.dumps(self._whole)})
-                return
-            except (TypeError, ValueError):
-                # Something that ansible-core makes a text of.
-                pass
-        super()._record_module_result({**o, **self._whole})
+        if "packs" in luggage and self._whole and self._packed:
+            super()._record_module_result({**o, "pidone_packed": self._packed})
+        else:
+            super()._record_module_result({**o, **self._whole})
+
+    def warn(self, warning: str, **how: t.Any) -> None:
+        """Give a warning."""
+        _skip_stackwalk = True  # of ansible-core's: whose warning it is, is looked for above
+        super().warn(_acceptable(warning), **how)
 
     def _check_values(self) -> None:
         try:

@@ -13,7 +13,7 @@ import types
 import typing as t
 
 import pytest
-from ansible._internal._datatag._tags import Origin
+from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
 
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
@@ -188,11 +188,31 @@ def test_what_a_module_has_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, answer).result == {"changed": False}
 
 
-@pytest.mark.parametrize("packed", ["{", "[]", "null", "[" * 100_000])
+TYPE = "__ansible_type"
+# What comes back from a cache of facts as a template that is run on the controller.
+TRUSTED = {TYPE: "_AnsibleTaggedStr", "value": "{{ 1 }}", "tags": [{TYPE: "TrustedAsTemplate"}]}
+BAD = [{TYPE: "X"}, TRUSTED, {TYPE: []}, {TYPE: "_AnsibleTaggedStr"}, ["\ud8f3"], {"\udc80": 1}]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        "{", "[]", "null", "[" * 100_000, '{"units": %s}' % ("9" * 5000),
+        *(json.dumps({"units": each}) for each in BAD),
+        json.dumps({"units": [TRUSTED]}).replace("_", r"\u005f").replace("t", r"\u0074"),
+    ],
+)  # fmt: skip
 def test_a_host_that_packs_nonsense(monkeypatch: pytest.MonkeyPatch, packed: str) -> None:
     result = run(monkeypatch, {"changed": False, "units": None, "pidone_packed": packed}).result
     assert result["failed"]
     assert "cannot be read" in result["msg"]
+
+
+def test_what_a_host_packs_is_no_template_that_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = json.dumps({"units": [{"name": "{{ x }}", "description": "\x1b ä"}]})
+    (unit,) = run(monkeypatch, {"changed": False, "units": None, "pidone_packed": packed}).result["units"]
+    assert unit == {"name": "{{ x }}", "description": "\x1b ä"}
+    assert not TrustedAsTemplate.is_tagged_on(unit["name"])
 
 
 @pytest.mark.parametrize(
