@@ -22,6 +22,8 @@ _BINARY = ("stdin",)
 _TYPES = {"str": str, "bool": bool, "int": int}
 # The key by which ansible-core knows its own objects in an answer, and what a name that happens to be the same becomes.
 _TAKEN, _INSTEAD = "__ansible_type", "\\x5f_ansible_type"
+# Characters of a text that is no secret, as it stands in other words too.
+_SHORTEST = 3
 # What ansible-core shows in place of options that have `no_log`.
 _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -61,6 +63,14 @@ def _acceptable(value: t.Any) -> t.Any:
     return [_acceptable(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
 def _packed(whole: dict[str, t.Any]) -> str:
     """Values of a result as the one text that the action plugin takes; empty where ansible-core has to make a text of something in them."""
     try:
@@ -97,6 +107,7 @@ class AnsibleModule(_AnsibleModule):
     def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), as_given: t.Sequence[str] = (), **options: t.Any) -> None:
         self._hidden = tuple(hidden)
         self._as_given = tuple(as_given)
+        self._given: dict[str, t.Any] = {}
         # Such options, where there is nothing that ansible-core would say of them.
         self._aside: dict[str, t.Any] = {}
         super().__init__(*args, **options)
@@ -106,16 +117,31 @@ class AnsibleModule(_AnsibleModule):
     def without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
         shown = {**self.params, **self._aside}
+        if self._hidden:
+            # A name that is none may be one of them, misspelled.
+            known = {*self.argument_spec, *(self.aliases or ())}
+            shown = {name: value if name in known or name.startswith("_ansible_") else _NOT_SHOWN for name, value in shown.items()}
         for name in self._hidden:
             option, dot, inner = name.partition(".")
             value = shown.get(option)
             if dot and isinstance(value, list):
+                plain = set(self.argument_spec[option]["options"]) - {inner}
                 shown[option] = [
-                    {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
+                    {key: value if key in plain or not value else _NOT_SHOWN for key, value in each.items()} if isinstance(each, dict) else _NOT_SHOWN
+                    for each in value
                 ]
             elif value:
                 shown[option] = _NOT_SHOWN
         return shown
+
+    def _misplaced(self) -> t.Iterator[str]:
+        """Texts that may be secret, given where ansible-core takes none and says so, with all of them in its message."""
+        for name in self._hidden:
+            option, dot, _inner = name.partition(".")
+            value = self._given.get(option)
+            for each in value if dot and isinstance(value, list) else ():
+                if not isinstance(each, dict):
+                    yield from (text for text in _texts(each) if len(text) > _SHORTEST)
 
     def _log_invocation(self) -> None:
         # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
@@ -167,7 +193,11 @@ class AnsibleModule(_AnsibleModule):
     def fail_json(self, msg: t.Any, **facts: t.Any) -> t.Any:
         # Does not return.
         self.params: dict[str, t.Any] = showable(self.params)
-        super().fail_json(presentable(str(msg), self.params), **facts)
+        text = str(msg)
+        for secret in self._misplaced():
+            for form in (secret, repr(secret)[1:-1]):
+                text = text.replace(form, _NOT_SHOWN)
+        super().fail_json(presentable(text, self.params), **facts)
         raise AssertionError("fail_json returned")
 
     def _load_params(self) -> None:
@@ -178,6 +208,8 @@ class AnsibleModule(_AnsibleModule):
             if isinstance(packed, str):
                 self.params.update(json.loads(packed))
             luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
+        # As far as ansible-core has come, it leaves out what is wrong.
+        self._given = dict(self.params)
         for name in self._as_given:
             items, spec = self.params.get(name), self.argument_spec[name]["options"]
             if isinstance(items, list) and all(_is_as_checked(item, spec) for item in items):

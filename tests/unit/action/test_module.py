@@ -102,6 +102,39 @@ def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}
 
 
+FILES = {"type": "list", "elements": "dict", "default": [], "options": {"path": {"type": "str"}, "content": {"type": "str"}}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"contents": "s3cret"},
+        {"stdin": "s3cret", "nmae": "x"},
+        {"files": {"content": "s3cret"}},
+        {"files": [{"content": "s3cret", "nmae": "x"}]},
+        {"files": [{"contnet": "s3cret"}]},
+        {"files": [[{"content": "s3cret"}]]},
+        {"files": ["content=s3cret nmae=x"]},
+        {"files": [[[["s3cret"]], {"s3cret"[:2]: "x s3cret"}]]},
+    ],
+)
+def test_a_hidden_option_given_wrongly_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: dict[str, object]
+) -> None:
+    """Where ansible-core says what is wrong it shows all of it."""
+    make(monkeypatch)
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode())
+    spec = {"name": {"type": "str", "aliases": ["unit"]}, "stdin": {"type": "str"}, "files": copy.deepcopy(FILES)}
+    with pytest.raises(SystemExit):
+        AnsibleModule(argument_spec=spec, hidden=("stdin", "files.content"))
+    result = capsys.readouterr().out
+    assert json.loads(result)["failed"]
+    assert "s3cret" not in result
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": {"unit": "a", "files": [{"path": "b"}]}}).encode())
+    shown = AnsibleModule(argument_spec=spec, hidden=("stdin", "files.content")).without_hidden()
+    assert (shown["unit"], shown["name"], shown["files"]) == ("a", "a", [{"path": "b", "content": None}])
+
+
 def test_packed_options_and_results(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     packed = json.dumps({"name": "y"})
     module = make(monkeypatch, _jeepney={"packed": packed, "packs": "yes"})
