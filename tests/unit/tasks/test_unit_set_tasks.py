@@ -317,6 +317,18 @@ class TestWhoseItIs:
         assert world.good(name="two", units=[mine]) == []
         assert world.up == {"ssh.service"}
 
+    def test_a_file_is_listed_once_by_whatever_way(self, world: World) -> None:
+        os.makedirs(f"{world.root}/srv/real")
+        os.symlink("real", f"{world.root}/srv/link")
+        os.makedirs(f"{world.root}{SYSTEM}/a.service.d")
+        os.symlink("a.service.d", f"{world.root}{SYSTEM}/b.service.d")
+        files = [{"path": f"/srv/{where}/x", "content": where} for where in ("real", "link")]
+        with pytest.raises(BadInput, match=r"files\[1\]\.path: \S+/srv/link/x is the same file as \S+/srv/real/x, in files\[0\]\.path"):
+            world.plan(files=files)
+        drop_in = {"10": {"Service": {"Nice": 1}}}
+        with pytest.raises(BadInput, match=r"units\[1\]\.dropins\.10: .* in units\[0\]\.dropins\.10"):
+            world.plan(units=[unit("a.service", dropins=drop_in), {"name": "b.service", "dropins": drop_in}])
+
     def test_a_name_that_changes_takes_nothing_away(self, world: World) -> None:
         world.write("/usr/lib/systemd/system/ssh.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
         world.aliases["sshd.service"] = "ssh.service"

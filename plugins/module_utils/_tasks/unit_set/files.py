@@ -258,4 +258,18 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
         )  # fmt: skip
         file.mode = each.params["mode"]
         beside.append(file)
-    return [*units, *dropins, *beside]
+    found = [*units, *dropins, *beside]
+    _check_doubles(found)
+    return found
+
+
+def _check_doubles(files: t.Sequence[SetFile]) -> None:
+    """Refuse a file that is listed by two ways to it, one of which is by a link.
+
+    :raises BadInput: naming both.
+    """
+    places: dict[str, SetFile] = {}
+    for file in files:
+        other = places.setdefault(file.path, file)
+        if other is not file:
+            raise BadInput(f"{file.option}: {file.place} is the same file as {other.place}, in {other.option}, by a link; make one of the two")
