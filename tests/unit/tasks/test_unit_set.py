@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from ansible.module_utils import basic
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
@@ -29,7 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.dec
     check_owners,
     find_cycle,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import collect, is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import (
     Asked,
     Item,
@@ -200,6 +202,29 @@ class TestOptions:
 
 
 OLD, NOW, FUTURE = (10.0, 10.0), 100.0, (200.0, 200.0)
+
+
+class TestFilesByLinks:
+    """Of this host, where a path is as it was given everywhere else."""
+
+    @staticmethod
+    def paths_of(*paths: object) -> list[str]:
+        files = [{"path": str(path), "content": "", "owner": None, "group": None, "mode": None, "take_over": None} for path in paths]
+        tools = FileTools(lambda path, check: False)
+        found = collect(asked(files=files), UnitPaths("system"), "", tools, lambda *given: tools)
+        return [file.path for file in found]
+
+    def test_one_file_has_one_path(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        assert self.paths_of(tmp_path / "link" / "x") == [f"{tmp_path}/real/x"]
+        with pytest.raises(BadInput, match=r"files\[1\]\.path: \S+/link/x is the same file as \S+/real/x"):
+            self.paths_of(tmp_path / "real" / "x", tmp_path / "link" / "x")
+
+    def test_a_way_to_unit_files_is_none_to_others(self, tmp_path: Path) -> None:
+        (tmp_path / "units").symlink_to("/etc/systemd/system")
+        with pytest.raises(BadInput, match="is where unit files are"):
+            self.paths_of(tmp_path / "units" / "x.service")
 
 
 class TestWhatUnitsHaveRead:
