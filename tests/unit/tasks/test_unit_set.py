@@ -366,6 +366,38 @@ class TestOrder:
             check_order({"a.service": ["b.service"], "b.service": ["a.service"]})
 
 
+    @pytest.mark.parametrize(
+        "items,after",
+        [
+            # By another name of its, once it is enabled.
+            (
+                [item(sections={"Unit": {"After": "uno.service"}}), item(name="b", sections={"Install": {"Alias": "uno.service"}}, enabled=True)],
+                {"a.service": {"b.service"}},
+            ),
+            ([item(sections={"Unit": {"After": "uno.service"}}), item(name="b", sections={"Install": {"Alias": "uno.service"}})], {}),
+            # What starts another one is before it.
+            ([item(), item(name="a.socket")], {"a.service": {"a.socket"}}),
+            ([item(), item(name="b.socket", sections={"Socket": {"Service": "a.service"}})], {"a.service": {"b.socket"}}),
+            ([item(), item(name="a.socket", sections={"Socket": {"Accept": "yes"}})], {}),
+            ([item(), item(name="a.timer")], {"a.service": {"a.timer"}}),
+            ([item(), item(name="b.path", dropins={"x": {"Path": {"Unit": "a.service"}}})], {"a.service": {"b.path"}}),
+            ([item(sections={"Service": {"Sockets": "b.socket"}}), item(name="b.socket")], {"a.service": {"b.socket"}}),
+            # Targets are after what they pull in, unless that says otherwise.
+            ([item(), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})], {"x.target": {"a.service"}}),
+            ([item(sections={"Install": {"RequiredBy": "x.target"}}, enabled=True), item(name="x.target")], {"x.target": {"a.service"}}),
+            ([item(sections={"Install": {"WantedBy": "x.target"}}), item(name="x.target")], {}),
+            (
+                [item(sections={"Unit": {"After": "x.target"}}), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})],
+                {"a.service": {"x.target"}},
+            ),
+            ([item(), item(name="x.target", sections={"Unit": {"Wants": "a.service", "DefaultDependencies": "no"}})], {}),
+            ([item(sections={"Unit": {"DefaultDependencies": "no"}}), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})], {}),
+        ],
+    )
+    def test_what_systemd_has_without_a_word(self, items: list[Item], after: dict[str, set[str]]) -> None:
+        assert order_of(items) == after
+
+
 class TestOwners:
     def test_another_set_has_it(self) -> None:
         with pytest.raises(BadInput, match=r"units\[0\].name: a.service belongs to the set other"):
