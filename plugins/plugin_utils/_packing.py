@@ -43,7 +43,8 @@ def pack(args: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], str, list[str]]
     :returns: the options, a text (empty where nothing is packed), names.
     """
     plain = dict(args)
-    names = [name for name, value in args.items() if isinstance(value, (dict, list))]
+    # What begins so is for ansible-core and this plugin to say.
+    names = [name for name, value in args.items() if isinstance(value, (dict, list)) and not name.startswith("_")]
     try:
         packed = json.dumps({name: args[name] for name in names})
         plain.update(json.loads(packed))

@@ -18,7 +18,7 @@ from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import Bundle, TooOld
-from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template
+from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template, pack
 
 MISSING = {"failed": True, "msg": "none here", "pidone_jeepney": {"missing": True}}
 BUNDLE = Bundle("f00d", b"the zip")
@@ -177,6 +177,14 @@ def test_many_items_are_sent_as_one_text(monkeypatch: pytest.MonkeyPatch) -> Non
     done = run(monkeypatch, MISSING, {"changed": True})
     assert [json.loads(sent["packed"]) for sent in done.sent] == [{"units": units}] * 2
     assert json.loads(run(monkeypatch, {}, async_val=30).sent[0]["packed"]) == {"units": units}
+
+
+def test_no_option_takes_the_place_of_what_ansible_core_says() -> None:
+    """Of options that are a variable as a whole, some may be a host's; on the host, what is packed comes last."""
+    options = {"units": ["x" * 10_000], "_ansible_check_mode": [], "_jeepney": {"reboot": "x"}}
+    plain, packed, names = pack(options)
+    assert (names, json.loads(packed)) == (["units"], {"units": options["units"]})
+    assert plain == options
 
 
 def test_what_a_module_has_packed(monkeypatch: pytest.MonkeyPatch) -> None:
