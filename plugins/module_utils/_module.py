@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_values, presentable, showable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 # Options that hold files of a host as they were found, so any bytes, and one that is handed on as it is.
 _AS_DATA = ("services", "definitions")
@@ -77,14 +78,6 @@ def _packed(whole: dict[str, t.Any]) -> str:
         return json.dumps(whole, ensure_ascii=False)
     except (TypeError, ValueError):
         return ""
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class AnsibleModule(_AnsibleModule):
@@ -161,7 +154,7 @@ class AnsibleModule(_AnsibleModule):
             if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
         }
         packed = _packed(whole)
-        if _TAKEN in packed or not _is_unicode(packed):
+        if not packed or _TAKEN in packed or has_surrogates(packed):
             whole = _acceptable(whole)
             packed = _packed(whole)
         kwargs.update((key, _acceptable(value)) for key, value in kwargs.items() if isinstance(value, str))
@@ -181,7 +174,6 @@ class AnsibleModule(_AnsibleModule):
 
     def warn(self, warning: str, **how: t.Any) -> None:
         """Give a warning."""
-        _skip_stackwalk = True  # of ansible-core's: whose warning it is, is looked for above
         super().warn(_acceptable(warning), **how)
 
     def _check_values(self) -> None:

@@ -280,7 +280,8 @@ def _check_doubles(files: t.Sequence[SetFile]) -> None:
     for file in files:
         directory, name = os.path.split(file.path)
         if directory not in directories:
-            directories[directory] = os.path.realpath(directory)
+            # Of drop-ins; those of all units are in one place, and other paths have no link left in them.
+            directories[directory] = os.path.realpath(directory) if os.path.islink(directory) else directory
         other = places.setdefault(f"{directories[directory]}/{name}", file)
         if other is not file:
             raise BadInput(f"{file.option}: {file.place} is the same file as {other.place}, in {other.option}, by a link; make one of the two")
