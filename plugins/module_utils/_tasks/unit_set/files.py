@@ -254,7 +254,8 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
     beside: list[SetFile] = []
     for each in asked.files:
         place = f"{home}{each.path[1:]}" if each.path.startswith("~") else f"{tree.root}{each.path}"
-        path = tree.real(place)
+        # Of this host too: it is one file, and belongs to one set, by whatever way.
+        path = tree.real(place) if tree.root else _real(place)
         for directory in paths.search:
             if f"{path}/".startswith(f"{directory}/") or f"{place}/".startswith(f"{directory}/"):
                 raise BadInput(f"{each.where}path: {each.path} is where unit files are; list it in `units`")
@@ -264,4 +265,29 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
         )  # fmt: skip
         file.mode = each.params["mode"]
         beside.append(file)
-    return [*units, *dropins, *beside]
+    found = [*units, *dropins, *beside]
+    _check_doubles(found)
+    return found
+
+
+def _real(path: str) -> str:
+    """A path with the links on the way resolved, as `Tree.real` does it in a tree."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _check_doubles(files: t.Sequence[SetFile]) -> None:
+    """Refuse a file that is listed by two ways to it, one of which is by a link.
+
+    :raises BadInput: naming both.
+    """
+    places: dict[str, SetFile] = {}
+    directories: dict[str, str] = {}
+    for file in files:
+        directory, name = os.path.split(file.path)
+        if directory not in directories:
+            # Of drop-ins; those of all units are in one place, and other paths have no link left in them.
+            directories[directory] = os.path.realpath(directory) if os.path.islink(directory) else directory
+        other = places.setdefault(f"{directories[directory]}/{name}", file)
+        if other is not file:
+            raise BadInput(f"{file.option}: {file.place} is the same file as {other.place}, in {other.option}, by a link; make one of the two")
