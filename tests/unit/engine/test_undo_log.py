@@ -284,7 +284,8 @@ def test_what_a_task_is_going_to_have_stays_with_what_it_has_started(host: Host,
             last,
         ]
 
-    for params in ({}, {"other": 1}):
+    others: list[dict[str, t.Any]] = [{}, {"other": 1}]
+    for params in others:
         with pytest.raises(Killed):
             host.task(lambda: steps(b"a", Dies()), rollback=True)
         assert written.exists()
