@@ -344,6 +344,18 @@ class TestOrder:
     def test_a_long_way_is_none(self) -> None:
         assert find_cycle({str(n): [str(n + 1)] for n in range(5000)}) == []
 
+    def test_of_several_the_first_is_told(self) -> None:
+        """In check mode and for real, which are two processes with other orders of sets."""
+        pairs = [(f"{n}-a", f"{n}-b") for n in range(9)]
+        items = [
+            item(name=one, sections={**SERVICE, "Unit": {"After": f"{other}.service"}})
+            for pair in pairs
+            for one, other in (pair, pair[::-1])
+        ]
+        assert find_cycle(order_of(items)) == ["0-a.service", "0-b.service", "0-a.service"]
+        others = {f"{n}.service" for n in range(9)}
+        assert find_cycle({"a.service": others, **{name: ["a.service"] for name in others}}) == ["a.service", "0.service", "a.service"]
+
     def test_of_files(self) -> None:
         a = item(sections={**SERVICE, "Unit": {"After": "b.service none.service"}})
         b = item(name="b", dropins={"x": {"Unit": {"After": "c@1.service"}}})

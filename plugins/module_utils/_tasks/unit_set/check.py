@@ -29,7 +29,9 @@ _WANTED = ("WantedBy", "RequiredBy")
 
 def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
     """Which unit of a set waits for which other one of it, as its files say (After=, Before=), and as systemd has it without a word."""
-    targets = {name for item in items for name in item.targets}
+    # In their order, as all below, so that of several cycles the same one is told each time.
+    targets = list(dict.fromkeys(name for item in items for name in item.targets))
+    listed = frozenset(targets)
     by_name = {item.name: item for item in items}
     texts: dict[str, list[UnitText]] = {}
     for name in targets:
@@ -41,7 +43,7 @@ def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
     known = {name: name for name in targets}
     for item in items:
         for name in item.targets if item.enabled and item.file else ():
-            known.update((_full(word, name), name) for word in _words(texts[name], "Install", "Alias") if _full(word, name) not in targets)
+            known.update((_full(word, name), name) for word in _words(texts[name], "Install", "Alias") if _full(word, name) not in listed)
     after: dict[str, set[str]] = {}
 
     def wait(one: str, word: str, of: str, turned: bool = False) -> None:
@@ -67,7 +69,7 @@ def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
             for each in item.targets if item.enabled else ():
                 if any(known.get(_full(word, each)) == name for key in _WANTED for word in _words(texts[each], "Install", key)):
                     pulled.add(each)
-        for other in pulled - {name}:
+        for other in sorted(pulled - {name}):
             # Where a unit says that it is after the target, it is.
             if name not in after.get(other, ()) and not _says(texts[other], "Unit", "DefaultDependencies", NO):
                 after.setdefault(name, set()).add(other)

@@ -50,7 +50,7 @@ def check_owners(items: t.Sequence[Item], owners: t.Mapping[str, str]) -> set[st
     """
     taken = set()
     for item in items:
-        for name in {item.name, *item.targets} if item.owns else ():
+        for name in dict.fromkeys((item.name, *item.targets)) if item.owns else ():
             if name in owners:
                 check_owner(item, name, owners[name])
                 taken.add(name)
@@ -78,7 +78,7 @@ def find_cycle(after: t.Mapping[str, t.Iterable[str]]) -> list[str]:
                 way.append(name)
                 on_way.add(name)
                 todo.append((name, False))
-                todo += [(other, True) for other in after[name]]
+                todo += [(other, True) for other in sorted(after[name], reverse=True)]
     return []
 
 
