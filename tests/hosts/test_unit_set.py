@@ -10,6 +10,7 @@ import typing as t
 import pytest
 
 from tests import contract
+from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import invocation, show
 from tests.lab.fixtures import every_version
 from tests.lab.host import Host
@@ -21,9 +22,23 @@ RECORDS = "/var/lib/pidone.systemd/sets/system"
 INSTALL = {"WantedBy": "multi-user.target"}
 
 
+# What runs the module on each host.
+_MODULES: dict[str, ModulesOnHost] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def modules(host: Host) -> t.Iterator[None]:
+    with ModulesOnHost(host) as found:
+        _MODULES[host.name] = found
+        yield
+
+
 def task(host: Host, check: bool = False, **args: t.Any) -> Result:
     """Run `unit_set` once for the set of the tests; the result, failed or not."""
-    return host.ansible("pidone.systemd.unit_set", {"name": "us", **args}, check=check, diff=True)
+    answer = _MODULES[host.name]("unit_set", {"name": "us", **args}, check, watch=False, seconds=60)
+    result: Result | None = answer["result"]
+    assert result is not None, answer["output"]
+    return {"failed": False, **result}
 
 
 def good(host: Host, **args: t.Any) -> Result:
@@ -204,6 +219,7 @@ def test_no_restart_is_lost(host: Host) -> None:
 
 
 def test_reload_on(host: Host) -> None:
+    """Also as users run it, whose options are packed on the way."""
     sections = service()
     sections["Service"]["ExecReload"] = "/bin/touch /etc/us/reloaded"
     unit = {"name": "us-a.service", "sections": sections, "state": "started", "reload_on": ["/etc/us/conf"]}
@@ -212,7 +228,9 @@ def test_reload_on(host: Host) -> None:
     began = invocation(host, "us-a.service")
     assert not host.exists("/etc/us/reloaded")
     files[0]["content"] = "2"
+    played = host.ansible("pidone.systemd.unit_set", {"name": "us", "units": [unit], "files": files}, check=True, diff=True)
     told = converge(host, units=[unit], files=files)
+    assert {key: played[key] for key in ("changed", "steps", "diff")} == {key: told[key] for key in ("changed", "steps", "diff")}
     assert "reload us-a.service" in told["steps"]
     assert host.exists("/etc/us/reloaded")
     assert invocation(host, "us-a.service") == began
@@ -251,7 +269,7 @@ def test_what_others_wrote_stays(host: Host) -> None:
     # One of the set's files was changed by hand.
     host.run(f"echo '# mine' >>{SYSTEM}/us-a.service", check=True)
     left = good(host, state="absent")
-    assert any(f"{SYSTEM}/us-a.service is left as it is" in warning for warning in left["warnings"])
+    assert f"{SYSTEM}/us-a.service is left as it is" in str(left["warnings"])
     assert states(host, "us-a", "us-b") == ["active", "active"]
     assert show(host, "us-b", "Nice", "UnitFileState") == {"Nice": "0", "UnitFileState": "disabled"}
     assert not host.exists(f"{SYSTEM}/us-b.service.d")

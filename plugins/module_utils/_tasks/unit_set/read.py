@@ -175,7 +175,7 @@ class Reader:
             return
         directory = f"{os.path.dirname(self._directory)}/{other}"
         for record in read_others(directory, "", self._paths.tree).values():
-            for path in beside.keys() & record.files.keys():
+            for path in [path for path in beside if path in record.files]:
                 raise BadInput(
                     f"{beside[path].option}: {path} belongs to the set {record.name} of scope `{other}`; take it off there first, as it cannot be "
                     "taken over from another scope"
