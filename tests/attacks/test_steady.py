@@ -54,7 +54,7 @@ _TASKS: dict[str, Task] = {
     "unit, frozen": ("unit", {"name": ["st-a.service"], "state": "thawed"}),
     "unit, pulled in": ("unit", {"name": ["st-a.service"], "add_wants": ["rescue.target"]}),
     "unit_action": ("unit_action", {"name": ["systemd-logind.service"], "log_level": "notice"}),
-    "unit_file, reverted": ("unit_file", {"name": "st-b.service", "state": "reverted"}),
+    "unit_file, reverted": ("unit_file", {"name": "cron.service", "state": "reverted"}),
     "unit, masked": ("unit", {"name": ["st-masked.service"], "masked": True}),
     "unit, user": ("unit", {"name": ["st-a.service"], "state": "started", "enabled": True, **_USER}),
     "unit, tree": ("unit", {"name": ["st-a.service"], "enabled": True, "root": _TREE}),
@@ -190,10 +190,14 @@ def watched(lab: Lab) -> t.Iterator[Watched]:
     tree = f"mkdir -p {_TREE}/etc/systemd/system {_TREE}/usr/lib/systemd/system {_TREE}/var/lib/systemd"
     host.run(f"{tree}; echo ID=st >{_TREE}/etc/os-release; mkdir -p {_TREE}/bin; cp /bin/true {_TREE}/bin/true", check=True)
     host.run("for each in multi-user timers; do echo '[Unit]' >" + _TREE + "/usr/lib/systemd/system/$each.target; done", check=True)
+    # Something to revert, of a unit that none of the other tasks is about.
+    host.write("/etc/systemd/system/cron.service.d/st.conf", "[Service]\nNice=1\n")
+    host.run("systemctl daemon-reload", check=True)
     found = Watched(host)
     for name, task in _TASKS.items():
         result, _traces = found(task)
         assert not result.get("failed"), (name, result)
+    assert not host.exists("/etc/systemd/system/cron.service.d")
     # The locks and the directories of earlier tasks are there by now.
     assert host.exists("/run/pidone.systemd/system.lock")
     yield found
