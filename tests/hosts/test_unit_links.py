@@ -129,7 +129,7 @@ class TestUnitsThatAreGone:
         done = converge(host, name="ul-linked", enabled=False)
         assert done["units"][0]["after"].endswith("disabled and unlinked")
         assert "/opt/ul-linked.service" in done["warnings"][0]
-        refused(host, "systemctl link", "pidone.systemd.unit_file", name="/opt/ul-linked.service", enabled=True)
+        refused(host, "state: linked", "pidone.systemd.unit_file", name="/opt/ul-linked.service", enabled=True)
 
 
 class TestAllLinks:
