@@ -260,6 +260,16 @@ EXAMPLES: dict[str, Example] = {
         undo=[("user_manager", {"name": ["nosudo"], "linger": False})],
     ),
 }  # fmt: skip
+# What takes away all that the examples make, also those of a test that failed: others use the host.
+LEAVE = f"""
+systemctl stop 'ct-*'; loginctl disable-linger {USER} nosudo; systemctl stop user@{UID} user@1001
+cd /etc/systemd; rm -rf system/ct-* system/*.wants/ct-* system.control/ct-* system/default.target *.conf.d/ct.conf
+rm -rf {HOME}/.config/systemd {HOME}/.config/user-tmpfiles.d /etc/ct-sv /etc/tmpfiles.d/ct.conf /etc/sysusers.d/ct.conf
+rm -rf /etc/credstore.encrypted/ct /run/ct-made /tmp/ct-set.conf {HOME}/ct-own
+find /var/lib/pidone.systemd {HOME}/.local/state/pidone.systemd -name 'ct*.json' -delete
+userdel ct-user; groupdel ct-group; systemctl unset-environment CT_A
+systemctl daemon-reload; systemctl kill -s HUP systemd-logind; systemctl reset-failed
+"""
 # Modules with a test of their own below, since they are for other hosts, or for none.
 APART = {"init_handover", "reboot", "service_handover", "service_import_plan", "service_migration_report"}
 # They work on the controller, after the host or without it, and ansible-core says that they cannot be in the background.
@@ -314,10 +324,7 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
     )
     with ModulesOnHost(host) as found:
         yield found
-    host.run(
-        f"systemctl stop 'ct-*'; rm -rf /etc/systemd/system/ct-* /etc/ct-sv {HOME}/.config/systemd; "
-        f"loginctl disable-linger {USER}; systemctl daemon-reload; systemctl reset-failed"
-    )
+    host.run(LEAVE)
 
 
 def look(host: Host, identity: bool) -> str:
