@@ -14,12 +14,17 @@ from ansible.module_utils.basic import AnsibleModule as _AnsibleModule
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import luggage
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks import check_values, presentable, showable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import has_surrogates
 
 # Options that hold files of a host as they were found, so any bytes, and one that is handed on as it is.
 _AS_DATA = ("services", "definitions")
 _BINARY = ("stdin",)
 
 _TYPES = {"str": str, "bool": bool, "int": int}
+# The key by which ansible-core knows its own objects in an answer, and what a name that happens to be the same becomes.
+_TAKEN, _INSTEAD = "__ansible_type", "\\x5f_ansible_type"
+# Characters of a text that is no secret, as it stands in other words too.
+_SHORTEST = 3
 # What ansible-core shows in place of options that have `no_log`.
 _NOT_SHOWN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -50,6 +55,31 @@ def _is_of(value: t.Any, option: t.Mapping[str, t.Any]) -> bool:
     return bool(kind == "raw") and value is not None
 
 
+def _acceptable(value: t.Any) -> t.Any:
+    """A value of a result without what ansible-core refuses together with all the rest; names come from users and their programs, too."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_INSTEAD if key == _TAKEN else _acceptable(key): _acceptable(each) for key, each in value.items()}
+    return [_acceptable(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _packed(whole: dict[str, t.Any]) -> str:
+    """Values of a result as the one text that the action plugin takes; empty where ansible-core has to make a text of something in them."""
+    try:
+        return json.dumps(whole, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return ""
+
+
 class AnsibleModule(_AnsibleModule):
     """AnsibleModule that takes what the action plugin sends beside the options, before options are looked at.
 
@@ -70,6 +100,7 @@ class AnsibleModule(_AnsibleModule):
     def __init__(self, *args: t.Any, hidden: t.Sequence[str] = (), as_given: t.Sequence[str] = (), **options: t.Any) -> None:
         self._hidden = tuple(hidden)
         self._as_given = tuple(as_given)
+        self._given: dict[str, t.Any] = {}
         # Such options, where there is nothing that ansible-core would say of them.
         self._aside: dict[str, t.Any] = {}
         super().__init__(*args, **options)
@@ -79,16 +110,31 @@ class AnsibleModule(_AnsibleModule):
     def without_hidden(self) -> dict[str, t.Any]:
         """The options as they may be shown."""
         shown = {**self.params, **self._aside}
+        if self._hidden:
+            # A name that is none may be one of them, misspelled.
+            known = {*self.argument_spec, *(self.aliases or ())}
+            shown = {name: value if name in known or name.startswith("_ansible_") else _NOT_SHOWN for name, value in shown.items()}
         for name in self._hidden:
             option, dot, inner = name.partition(".")
             value = shown.get(option)
             if dot and isinstance(value, list):
+                plain = set(self.argument_spec[option]["options"]) - {inner}
                 shown[option] = [
-                    {**each, inner: _NOT_SHOWN} if isinstance(each, dict) and each.get(inner) else each for each in value
+                    {key: value if key in plain or not value else _NOT_SHOWN for key, value in each.items()} if isinstance(each, dict) else _NOT_SHOWN
+                    for each in value
                 ]
             elif value:
                 shown[option] = _NOT_SHOWN
         return shown
+
+    def _misplaced(self) -> t.Iterator[str]:
+        """Texts that may be secret, given where ansible-core takes none and says so, with all of them in its message."""
+        for name in self._hidden:
+            option, dot, _inner = name.partition(".")
+            value = self._given.get(option)
+            for each in value if dot and isinstance(value, list) else ():
+                if not isinstance(each, dict):
+                    yield from (text for text in _texts(each) if len(text) > _SHORTEST)
 
     def _log_invocation(self) -> None:
         # ansible-core fails while it logs what is no Unicode, before the option that holds it can be named.
@@ -102,26 +148,33 @@ class AnsibleModule(_AnsibleModule):
 
     def _return_formatted(self, kwargs: dict[str, t.Any]) -> None:
         kwargs.setdefault("invocation", {"module_args": self.without_hidden()})
-        self._whole = {}
+        whole = {
+            key: value
+            for key, value in kwargs.items()
+            if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
+        }
+        packed = _packed(whole)
+        if not packed or _TAKEN in packed or has_surrogates(packed):
+            whole = _acceptable(whole)
+            packed = _packed(whole)
+        kwargs.update((key, _acceptable(value)) for key, value in kwargs.items() if isinstance(value, str))
+        kwargs.update(whole)
+        self._whole, self._packed = {}, ""
         if not self.no_log_values and hasattr(_AnsibleModule, "_record_module_result"):
             # ansible-core copies all values, slowly, to take out secrets. Here it knows of none.
-            self._whole = {
-                key: value
-                for key, value in kwargs.items()
-                if isinstance(value, (list, dict)) and key not in ("warnings", "deprecations", "pidone_jeepney")
-            }
-            kwargs.update(dict.fromkeys(self._whole))
+            self._whole, self._packed = whole, packed
+            kwargs.update(dict.fromkeys(whole))
         super()._return_formatted(kwargs)
 
     def _record_module_result(self, o: dict[str, t.Any]) -> None:
-        if "packs" in luggage and self._whole:
-            try:
-                super()._record_module_result({**o, "pidone_packed": json.dumps(self._whole)})
-                return
-            except (TypeError, ValueError):
-                # Something that ansible-core makes a text of.
-                pass
-        super()._record_module_result({**o, **self._whole})
+        if "packs" in luggage and self._whole and self._packed:
+            super()._record_module_result({**o, "pidone_packed": self._packed})
+        else:
+            super()._record_module_result({**o, **self._whole})
+
+    def warn(self, warning: str, **how: t.Any) -> None:
+        """Give a warning."""
+        super().warn(_acceptable(warning), **how)
 
     def _check_values(self) -> None:
         try:
@@ -132,7 +185,11 @@ class AnsibleModule(_AnsibleModule):
     def fail_json(self, msg: t.Any, **facts: t.Any) -> t.Any:
         # Does not return.
         self.params: dict[str, t.Any] = showable(self.params)
-        super().fail_json(presentable(str(msg), self.params), **facts)
+        text = str(msg)
+        for secret in self._misplaced():
+            for form in (secret, repr(secret)[1:-1]):
+                text = text.replace(form, _NOT_SHOWN)
+        super().fail_json(presentable(text, self.params), **facts)
         raise AssertionError("fail_json returned")
 
     def _load_params(self) -> None:
@@ -143,6 +200,8 @@ class AnsibleModule(_AnsibleModule):
             if isinstance(packed, str):
                 self.params.update(json.loads(packed))
             luggage.update({key: value for key, value in sent.items() if isinstance(value, str)})
+        # As far as ansible-core has come, it leaves out what is wrong.
+        self._given = dict(self.params)
         for name in self._as_given:
             items, spec = self.params.get(name), self.argument_spec[name]["options"]
             if isinstance(items, list) and all(_is_as_checked(item, spec) for item in items):

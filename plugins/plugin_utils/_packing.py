@@ -13,10 +13,15 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible.module_utils.common.json import Direction, get_module_decoder
+
 # Characters of packed options that are worth it.
 _MANY = 8192
 # What a text begins or holds that Jinja has to look at.
 _OPENS = ("{{", "{%", "{#", "#jinja2:")
+# What ansible-core does not read as Python does: the key of what is to become an object of its own, and escapes, which can spell that, and text
+# that is no Unicode. A module writes escapes for control characters alone.
+_OTHERWISE = ("__ansible_type", "\\u")
 
 
 def has_template(value: t.Any) -> bool:
@@ -38,7 +43,8 @@ def pack(args: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], str, list[str]]
     :returns: the options, a text (empty where nothing is packed), names.
     """
     plain = dict(args)
-    names = [name for name, value in args.items() if isinstance(value, (dict, list))]
+    # What begins so is for ansible-core and this plugin to say.
+    names = [name for name, value in args.items() if isinstance(value, (dict, list)) and not name.startswith("_")]
     try:
         packed = json.dumps({name: args[name] for name in names})
         plain.update(json.loads(packed))
@@ -50,14 +56,18 @@ def pack(args: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], str, list[str]]
 def unpack(answer: dict[str, t.Any]) -> None:
     """Put what a module has packed into its answer, in place of what it left empty.
 
-    ansible-core has taken out by then what no module may say; nothing else than it has left is filled in.
+    ansible-core has taken out by then what no module may say; nothing else than it has left is filled in. And nothing is let in that it
+    refuses in an answer: kept in a cache of facts, what looks like its own texts would come back as some, templates that are trusted included.
     """
     packed = answer.pop("pidone_packed", None)
     if not isinstance(packed, str):
         return
+    # The profile is the one of all modules in Python.
+    decoder = get_module_decoder("legacy", Direction.MODULE_TO_CONTROLLER) if any(each in packed for each in _OTHERWISE) else None
     try:
-        values = json.loads(packed)
-    except (ValueError, RecursionError):
+        values = json.loads(packed, cls=decoder)
+    except Exception:
+        # Also whatever ansible-core's types make of what is none of theirs.
         values = None
     if not isinstance(values, dict):
         answer.update(failed=True, msg="the module's answer cannot be read, as something on the host has changed it")

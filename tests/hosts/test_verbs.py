@@ -444,8 +444,10 @@ def test_linked_with_what_it_is_restarted_for(host: Host, tasks: Tasks) -> None:
     host.write("/opt/vb-conf", "3")
     host.run(f"ln -sfn /opt/vb-1/vb-both.service {SYSTEM}/vb-both.service", check=True)
     restarted(1, tasks("unit_file", src="/opt/vb-1/vb-both.service", **link), "/opt/vb-conf", f"{SYSTEM}/vb-both.service")
-    host.run("touch -d '1 hour ago' /opt/vb-2/vb-both.service", check=True)
-    host.run(f"ln -sfn /opt/vb-2/vb-both.service {SYSTEM}/vb-both.service; systemctl daemon-reload", check=True)
+    host.run(
+        f"touch -d '1 hour ago' /opt/vb-2/vb-both.service; ln -sfn /opt/vb-2/vb-both.service {SYSTEM}/vb-both.service; systemctl daemon-reload",
+        check=True,
+    )
     restarted(3, tasks.once("unit_file", src="/opt/vb-2/vb-both.service", **link), f"{SYSTEM}/vb-both.service")
     assert tasks("unit_file", name="vb-both", state="absent")["changed"]
     assert not host.run("ls /opt/vb-2/vb-both.service").returncode

@@ -124,16 +124,32 @@ def _command(value: t.Any, option: str) -> list[str]:
     try:
         words = shlex.split(value) if isinstance(value, str) else value
     except ValueError as e:
-        raise BadInput(f"{option}: {shown(value)} is no command: {e}") from e
+        raise BadInput(f"{option}: what is given is no command: {e}; quote it as for a shell, or give a list") from e
     if not isinstance(words, (list, tuple)) or not words or not all(isinstance(each, (str, int)) for each in words):
-        raise BadInput(f"{option}: {shown(value)} is no command; write a program and its arguments, as text or as a list")
-    texts = [check_line(str(each), option, "an argument", "write it without line breaks") if str(each) else "" for each in words]
+        raise BadInput(f"{option}: what is given is no command; write a program and its arguments, as text or as a list")
+    texts = [str(each) for each in words]
+    for number, text in enumerate(texts):
+        if text:
+            _check_secret_line(text, option, f"argument {number}" if number else "the program")
     if not texts[0] or (not texts[0].startswith("/") and "/" in texts[0]):
         raise BadInput(f"{option}: {shown(texts[0])} is no program; write its name, or its whole path")
     if not texts[0].startswith("/"):
         found = next((f"{path}/{texts[0]}" for path in SEARCH_PATH if os.access(f"{path}/{texts[0]}", os.X_OK)), texts[0])
         texts[0] = found
     return texts
+
+
+def _check_secret_line(text: str, option: str, what: str) -> None:
+    """As `check_line`, without showing what it is: there may be a password in it.
+
+    :raises BadInput: it is no line of text.
+    """
+    try:
+        check_line(text, option, what, "")
+    except BadInput:
+        raise BadInput(
+            f"{option}: {what} (not shown) is no line of text; write up to 4096 characters, and no control characters or line breaks among them"
+        ) from None
 
 
 def _tcp(value: t.Any, option: str) -> str:
@@ -155,7 +171,7 @@ def _address(text: str) -> tuple[str, str]:
 def _http(value: t.Any, option: str) -> str:
     from urllib.parse import urlsplit
 
-    check_line(value, option, "a URL", "write one such as http://127.0.0.1:8080/health")
+    _check_secret_line(value, option, "the URL")
     try:
         parts = urlsplit(value.replace("%i", "1"))
         good = parts.scheme in ("http", "https") and (parts.hostname or "-")[0] != "-" and parts.port != 0

@@ -13,12 +13,12 @@ import types
 import typing as t
 
 import pytest
-from ansible._internal._datatag._tags import Origin
+from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
 
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import Bundle, TooOld
-from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template
+from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template, pack
 
 MISSING = {"failed": True, "msg": "none here", "pidone_jeepney": {"missing": True}}
 BUNDLE = Bundle("f00d", b"the zip")
@@ -179,6 +179,14 @@ def test_many_items_are_sent_as_one_text(monkeypatch: pytest.MonkeyPatch) -> Non
     assert json.loads(run(monkeypatch, {}, async_val=30).sent[0]["packed"]) == {"units": units}
 
 
+def test_no_option_takes_the_place_of_what_ansible_core_says() -> None:
+    """Of options that are a variable as a whole, some may be a host's; on the host, what is packed comes last."""
+    options = {"units": ["x" * 10_000], "_ansible_check_mode": [], "_jeepney": {"reboot": "x"}}
+    plain, packed, names = pack(options)
+    assert (names, json.loads(packed)) == (["units"], {"units": options["units"]})
+    assert plain == options
+
+
 def test_what_a_module_has_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = {"changed": True, "units": None, "pidone_packed": json.dumps({"units": [{"name": "x"}]})}
     assert run(monkeypatch, answer).result == {"changed": True, "units": [{"name": "x"}]}
@@ -188,11 +196,31 @@ def test_what_a_module_has_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, answer).result == {"changed": False}
 
 
-@pytest.mark.parametrize("packed", ["{", "[]", "null", "[" * 100_000])
+TYPE = "__ansible_type"
+# What comes back from a cache of facts as a template that is run on the controller.
+TRUSTED = {TYPE: "_AnsibleTaggedStr", "value": "{{ 1 }}", "tags": [{TYPE: "TrustedAsTemplate"}]}
+BAD = [{TYPE: "X"}, TRUSTED, {TYPE: []}, {TYPE: "_AnsibleTaggedStr"}, ["\ud8f3"], {"\udc80": 1}]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        "{", "[]", "null", "[" * 100_000, '{"units": %s}' % ("9" * 5000),
+        *(json.dumps({"units": each}) for each in BAD),
+        json.dumps({"units": [TRUSTED]}).replace("_", r"\u005f").replace("t", r"\u0074"),
+    ],
+)  # fmt: skip
 def test_a_host_that_packs_nonsense(monkeypatch: pytest.MonkeyPatch, packed: str) -> None:
     result = run(monkeypatch, {"changed": False, "units": None, "pidone_packed": packed}).result
     assert result["failed"]
     assert "cannot be read" in result["msg"]
+
+
+def test_what_a_host_packs_is_no_template_that_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = json.dumps({"units": [{"name": "{{ x }}", "description": "\x1b ä"}]})
+    (unit,) = run(monkeypatch, {"changed": False, "units": None, "pidone_packed": packed}).result["units"]
+    assert unit == {"name": "{{ x }}", "description": "\x1b ä"}
+    assert not TrustedAsTemplate.is_tagged_on(unit["name"])
 
 
 @pytest.mark.parametrize(

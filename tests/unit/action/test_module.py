@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common.json import Direction, get_module_decoder
 
+from ansible_collections.pidone.systemd.plugins.action import unit as action
 from ansible_collections.pidone.systemd.plugins.module_utils import _dbus
+from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.plugin_utils import _packing
 
 MODULES = sorted(
     path for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
@@ -98,11 +102,44 @@ def test_what_is_not_hidden_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert json.loads(capsys.readouterr().out)["invocation"]["module_args"] == {"name": "x", "stdin": None}
 
 
+FILES = {"type": "list", "elements": "dict", "default": [], "options": {"path": {"type": "str"}, "content": {"type": "str"}}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"contents": "s3cret"},
+        {"stdin": "s3cret", "nmae": "x"},
+        {"files": {"content": "s3cret"}},
+        {"files": [{"content": "s3cret", "nmae": "x"}]},
+        {"files": [{"contnet": "s3cret"}]},
+        {"files": [[{"content": "s3cret"}]]},
+        {"files": ["content=s3cret nmae=x"]},
+        {"files": [[[["s3cret"]], {"s3cret"[:2]: "x s3cret"}]]},
+    ],
+)
+def test_a_hidden_option_given_wrongly_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: dict[str, object]
+) -> None:
+    """Where ansible-core says what is wrong it shows all of it."""
+    make(monkeypatch)
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode())
+    spec = {"name": {"type": "str", "aliases": ["unit"]}, "stdin": {"type": "str"}, "files": copy.deepcopy(FILES)}
+    with pytest.raises(SystemExit):
+        AnsibleModule(argument_spec=spec, hidden=("stdin", "files.content"))
+    result = capsys.readouterr().out
+    assert json.loads(result)["failed"]
+    assert "s3cret" not in result
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": {"unit": "a", "files": [{"path": "b"}]}}).encode())
+    shown = AnsibleModule(argument_spec=spec, hidden=("stdin", "files.content")).without_hidden()
+    assert (shown["unit"], shown["name"], shown["files"]) == ("a", "a", [{"path": "b", "content": None}])
+
+
 def test_packed_options_and_results(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     packed = json.dumps({"name": "y"})
     module = make(monkeypatch, _jeepney={"packed": packed, "packs": "yes"})
     assert module.params == {"name": "y"}
-    units = [{"name": "ä\udc80\n", "enabled": None}]
+    units = [{"name": "ä\n", "enabled": None}]
     with pytest.raises(SystemExit):
         module.exit_json(changed=False, units=units, count=1)
     written = json.loads(capsys.readouterr().out)
@@ -113,6 +150,48 @@ def test_packed_options_and_results(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     with pytest.raises(SystemExit):
         module.exit_json(changed=False, names=[{"x"}])
     assert json.loads(capsys.readouterr().out)["names"] == [["x"]]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_what_ansible_core_would_refuse_is_written_such_that_it_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], packs: bool
+) -> None:
+    """Users choose names of files and variables; none of them keeps the rest of an answer from being read."""
+    module = make(monkeypatch, name="x", _jeepney={"packs": "yes"} if packs else {})
+    warned: list[str] = []
+    monkeypatch.setattr(basic, "warn", lambda warning, help_text=None: warned.append(warning))
+    module.warn("of /tmp/\udcff")
+    assert warned == ["of /tmp/\\udcff"]
+    with pytest.raises(SystemExit):
+        module.exit_json(
+            changed=False, path="\udcff", files=["/tmp/\udcff ä"], of={"\udc80": 1},
+            managers=[{"environment": {"__ansible_type": "x"}}],
+        )  # fmt: skip
+    decoder = get_module_decoder("legacy", Direction.MODULE_TO_CONTROLLER)
+    answer = json.loads(capsys.readouterr().out, cls=decoder)
+    assert ("pidone_packed" in answer) is packs
+    _packing.unpack(answer)
+    assert answer["path"] == "\\udcff"
+    assert answer["files"] == ["/tmp/\\udcff ä"]
+    assert answer["of"] == {"\\udc80": 1}
+    assert answer["managers"] == [{"environment": {"\\x5f_ansible_type": "x"}}]
+
+
+def test_that_jeepney_is_missing_is_told_where_the_action_looks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a task with much beside it too: else it is never brought."""
+    packed = json.dumps({"name": "y"})
+    module = make(monkeypatch, _jeepney={"packed": packed, "packs": "yes"})
+    monkeypatch.setattr(carrier, "import_own", lambda: None)
+    with pytest.raises(carrier.JeepneyMissing) as caught:
+        carrier.import_jeepney()
+    missing = caught.value
+    with pytest.raises(SystemExit):
+        module.fail_json(missing.msg, steps=["x"], **missing.data)
+    answer = json.loads(capsys.readouterr().out)
+    assert "steps" in json.loads(answer["pidone_packed"])
+    assert action._is_missing(answer)
 
 
 UNIT_SPEC = {
@@ -185,7 +264,7 @@ def test_what_is_set_aside_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None
 def test_results_are_written_as_ansible_core_writes_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    units = [{"name": "ä\udc80\n", "changed": False, "enabled": None, "pid": 7, "ratio": 0.5, "of": {"a": ("b", [])}}]
+    units = [{"name": "ä\n", "changed": False, "enabled": None, "pid": 7, "ratio": 0.5, "of": {"a": ("b", [])}}]
     results = []
     for values in ({"units": units}, {"units": units, "names": {"x"}}):
         for own in (True, False):

@@ -506,3 +506,19 @@ class TestOptions:
         with pytest.raises(BadInput) as e:
             made.for_unit("a@100.service")
         assert "secret" not in e.value.msg
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"command": "/bin/x --password secret 'unclosed"},
+            {"command": ["/bin/x", "secret\nand more"]},
+            {"command": ["/bin/x", "secret" * 1000]},
+            {"command": ["/bin/x", ["secret"]]},
+            {"http": "http://user:secret@h/\n"},
+            {"http": "http://user:secret@h/" + "x" * 5000},
+        ],
+    )
+    def test_nor_in_what_is_wrong_with_it(self, params: dict[str, t.Any]) -> None:
+        with pytest.raises(BadInput, match="probe") as e:
+            probe(**params)
+        assert "secret" not in e.value.msg

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from ansible.module_utils import basic
 
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST, Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record, read_others
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
@@ -29,7 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.dec
     check_owners,
     find_cycle,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import collect, is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import (
     Asked,
     Item,
@@ -202,6 +204,29 @@ class TestOptions:
 OLD, NOW, FUTURE = (10.0, 10.0), 100.0, (200.0, 200.0)
 
 
+class TestFilesByLinks:
+    """Of this host, where a path is as it was given everywhere else."""
+
+    @staticmethod
+    def paths_of(*paths: object) -> list[str]:
+        files = [{"path": str(path), "content": "", "owner": None, "group": None, "mode": None, "take_over": None} for path in paths]
+        tools = FileTools(lambda path, check: False)
+        found = collect(asked(files=files), UnitPaths("system"), "", tools, lambda *given: tools)
+        return [file.path for file in found]
+
+    def test_one_file_has_one_path(self, tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link").symlink_to("real")
+        assert self.paths_of(tmp_path / "link" / "x") == [f"{tmp_path}/real/x"]
+        with pytest.raises(BadInput, match=r"files\[1\]\.path: \S+/link/x is the same file as \S+/real/x"):
+            self.paths_of(tmp_path / "real" / "x", tmp_path / "link" / "x")
+
+    def test_a_way_to_unit_files_is_none_to_others(self, tmp_path: Path) -> None:
+        (tmp_path / "units").symlink_to("/etc/systemd/system")
+        with pytest.raises(BadInput, match="is where unit files are"):
+            self.paths_of(tmp_path / "units" / "x.service")
+
+
 class TestWhatUnitsHaveRead:
     @pytest.mark.parametrize(
         "source,known,since,changed",
@@ -339,6 +364,38 @@ class TestOrder:
         check_order(after)
         with pytest.raises(BadInput, match=r"a.service, b.service wait for each other.*a.service after b.service"):
             check_order({"a.service": ["b.service"], "b.service": ["a.service"]})
+
+
+    @pytest.mark.parametrize(
+        "items,after",
+        [
+            # By another name of its, once it is enabled.
+            (
+                [item(sections={"Unit": {"After": "uno.service"}}), item(name="b", sections={"Install": {"Alias": "uno.service"}}, enabled=True)],
+                {"a.service": {"b.service"}},
+            ),
+            ([item(sections={"Unit": {"After": "uno.service"}}), item(name="b", sections={"Install": {"Alias": "uno.service"}})], {}),
+            # What starts another one is before it.
+            ([item(), item(name="a.socket")], {"a.service": {"a.socket"}}),
+            ([item(), item(name="b.socket", sections={"Socket": {"Service": "a.service"}})], {"a.service": {"b.socket"}}),
+            ([item(), item(name="a.socket", sections={"Socket": {"Accept": "yes"}})], {}),
+            ([item(), item(name="a.timer")], {"a.service": {"a.timer"}}),
+            ([item(), item(name="b.path", dropins={"x": {"Path": {"Unit": "a.service"}}})], {"a.service": {"b.path"}}),
+            ([item(sections={"Service": {"Sockets": "b.socket"}}), item(name="b.socket")], {"a.service": {"b.socket"}}),
+            # Targets are after what they pull in, unless that says otherwise.
+            ([item(), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})], {"x.target": {"a.service"}}),
+            ([item(sections={"Install": {"RequiredBy": "x.target"}}, enabled=True), item(name="x.target")], {"x.target": {"a.service"}}),
+            ([item(sections={"Install": {"WantedBy": "x.target"}}), item(name="x.target")], {}),
+            (
+                [item(sections={"Unit": {"After": "x.target"}}), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})],
+                {"a.service": {"x.target"}},
+            ),
+            ([item(), item(name="x.target", sections={"Unit": {"Wants": "a.service", "DefaultDependencies": "no"}})], {}),
+            ([item(sections={"Unit": {"DefaultDependencies": "no"}}), item(name="x.target", sections={"Unit": {"Wants": "a.service"}})], {}),
+        ],
+    )
+    def test_what_systemd_has_without_a_word(self, items: list[Item], after: dict[str, set[str]]) -> None:
+        assert order_of(items) == after
 
 
 class TestOwners:

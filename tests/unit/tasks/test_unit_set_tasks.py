@@ -8,6 +8,7 @@ Files and records are real ones below a directory; what runs is a dictionary.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import json
 import os
@@ -36,6 +37,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text import store
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import collect
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Asked
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.plan import Planner
@@ -317,6 +319,30 @@ class TestWhoseItIs:
         assert world.good(name="two", units=[mine]) == []
         assert world.up == {"ssh.service"}
 
+    def test_a_file_is_listed_once_by_whatever_way(self, world: World) -> None:
+        os.makedirs(f"{world.root}/srv/real")
+        os.symlink("real", f"{world.root}/srv/link")
+        os.makedirs(f"{world.root}{SYSTEM}/a.service.d")
+        os.symlink("a.service.d", f"{world.root}{SYSTEM}/b.service.d")
+        files = [{"path": f"/srv/{where}/x", "content": where} for where in ("real", "link")]
+        with pytest.raises(BadInput, match=r"files\[1\]\.path: \S+/srv/link/x is the same file as \S+/srv/real/x, in files\[0\]\.path"):
+            world.plan(files=files)
+        drop_in = {"10": {"Service": {"Nice": 1}}}
+        with pytest.raises(BadInput, match=r"units\[1\]\.dropins\.10: .* in units\[0\]\.dropins\.10"):
+            world.plan(units=[unit("a.service", dropins=drop_in), {"name": "b.service", "dropins": drop_in}])
+
+    @pytest.mark.parametrize("scope,other", [("system", "global"), ("global", "system")])
+    def test_a_file_may_be_that_of_a_set_of_another_scope(self, world: World, scope: str, other: str) -> None:
+        record = Record.new("theirs", world.root)
+        path = f"{world.root}/etc/env"
+        record.files[path] = {"kind": "file", "unit": "", "digest": "", "meaning": ""}
+        os.makedirs(f"{os.path.dirname(world.root + RECORDS)}/{other}")
+        Path(f"{os.path.dirname(world.root + RECORDS)}/{other}/theirs.json").write_bytes(record.text())
+        files = [{"path": "/etc/env", "content": "x", "take_over": True}]
+        with pytest.raises(BadInput, match=f"files.0..path: {path} belongs to the set theirs of scope `{other}`"):
+            world.plan(files=files, scope=scope)
+        world.plan(files=[{**files[0], "path": "/etc/env2"}], scope=scope)
+
     def test_a_name_that_changes_takes_nothing_away(self, world: World) -> None:
         world.write("/usr/lib/systemd/system/ssh.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
         world.aliases["sshd.service"] = "ssh.service"
@@ -380,6 +406,28 @@ class TestInterrupted:
         world.write("/etc/env", "mine\n")
         world.good(files=files)
         assert world.text("/etc/env") == "A=1\n"
+
+    def test_a_directory_that_could_not_be_removed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is told, and the next task comes back for it."""
+        drop_ins = {"x": {"Service": {"Nice": 1}}, "y": {"Service": {"Nice": 2}}}
+        world.good(units=[unit(), unit("b.service", dropins=drop_ins)])
+        directory = f"{world.root}{SYSTEM}/b.service.d"
+        rmdir = os.rmdir
+
+        def refuse(path: str) -> None:
+            if path == directory and not os.listdir(path):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            rmdir(path)
+
+        monkeypatch.setattr(os, "rmdir", refuse)
+        with pytest.raises(OSError, match="error") as caught:
+            world.do(units=[unit()])
+        assert caught.value.filename == directory
+        monkeypatch.undo()
+        assert os.listdir(directory) == []
+        assert f"remove {directory}" in world.good(units=[unit()])
+        assert not os.path.exists(directory)
+        assert world.good(units=[unit()]) == []
 
     @pytest.mark.parametrize("at", ["probe", "watch", "start"])
     def test_what_was_not_found_well_has_to_prove_it(self, world: World, at: str) -> None:

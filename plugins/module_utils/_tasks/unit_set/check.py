@@ -9,35 +9,88 @@ import typing as t
 
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import instance_of, template_of, unit_type
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import NO, YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import names_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.decide import check_order
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.paths import UnitPaths
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import GoneFile, SetFile
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item
 
 
+# Units that start another one, and are before it: where they name it (systemd.socket(5), systemd.timer(5), systemd.path(5)).
+_STARTS = {"socket": ("Socket", "Service"), "timer": ("Timer", "Unit"), "path": ("Path", "Unit")}
+# What a target pulls in so, it is after (systemd.target(5), Default Dependencies).
+_WANTS = ("Wants", "Requires", "Requisite", "BindsTo")
+_WANTED = ("WantedBy", "RequiredBy")
+
+
 def order_of(items: t.Sequence[Item]) -> dict[str, set[str]]:
-    """Which unit of a set waits for which other one of it, as its files say (After=, Before=)."""
+    """Which unit of a set waits for which other one of it, as its files say (After=, Before=), and as systemd has it without a word."""
     targets = {name for item in items for name in item.targets}
     by_name = {item.name: item for item in items}
-    after: dict[str, set[str]] = {}
+    texts: dict[str, list[UnitText]] = {}
     for name in targets:
         # Drop-ins may be of a prefix, or for all units of a type.
         entries = [by_name[each] for each in (*names_of(name), unit_type(name)) if each in by_name]
-        for key, word in (pair for item in entries for pair in _said(item, item.name in (name, template_of(name)))):
-            other = word.replace("%i", instance_of(name)).replace("%n", name)
-            if other in targets and other != name:
-                one, two = (name, other) if key == "After" else (other, name)
-                after.setdefault(one, set()).add(two)
+        # The unit file first, then what is said of many.
+        entries.sort(key=lambda item: item.name not in (name, template_of(name)))
+        texts[name] = [text for item in entries for text in _texts_of(item, item.name in (name, template_of(name)))]
+    known = {name: name for name in targets}
+    for item in items:
+        for name in item.targets if item.enabled and item.file else ():
+            known.update((_full(word, name), name) for word in _words(texts[name], "Install", "Alias") if _full(word, name) not in targets)
+    after: dict[str, set[str]] = {}
+
+    def wait(one: str, word: str, of: str, turned: bool = False) -> None:
+        other = known.get(_full(word, of), one)
+        if other != one:
+            first, second = (other, one) if turned else (one, other)
+            after.setdefault(first, set()).add(second)
+
+    for name in targets:
+        for key in ("After", "Before"):
+            for word in _words(texts[name], "Unit", key):
+                wait(name, word, name, key == "Before")
+        if unit_type(name) == "service":
+            for word in _words(texts[name], "Service", "Sockets"):
+                wait(name, word, name)
+        section, key = _STARTS.get(unit_type(name), ("", ""))
+        if section and not _says(texts[name], section, "Accept", YES):
+            told = _words(texts[name], section, key)
+            wait(name, told[-1] if told else f"{name.rpartition('.')[0]}.service", name, True)
+    for name in [name for name in targets if unit_type(name) == "target" and not _says(texts[name], "Unit", "DefaultDependencies", NO)]:
+        pulled = {known.get(_full(word, name), name) for key in _WANTS for word in _words(texts[name], "Unit", key)}
+        for item in items:
+            for each in item.targets if item.enabled else ():
+                if any(known.get(_full(word, each)) == name for key in _WANTED for word in _words(texts[each], "Install", key)):
+                    pulled.add(each)
+        for other in pulled - {name}:
+            # Where a unit says that it is after the target, it is.
+            if name not in after.get(other, ()) and not _says(texts[other], "Unit", "DefaultDependencies", NO):
+                after.setdefault(name, set()).add(other)
     return after
 
 
-def _said(item: Item, is_own: bool) -> list[tuple[str, str]]:
-    """What an entry says of the order: `After` or `Before`, and a unit; `is_own`: also in its unit file."""
-    texts = [*([item.file] if item.file and is_own else []), *item.dropins.values()]
-    return [(key, word) for text in texts for key in ("After", "Before") for word in text.text.words("Unit", key)]
+def _texts_of(item: Item, is_own: bool) -> list[UnitText]:
+    """What an entry says; `is_own`: also in its unit file."""
+    return [text.text for text in (*([item.file] if item.file and is_own else []), *item.dropins.values())]
+
+
+def _words(texts: t.Sequence[UnitText], section: str, key: str) -> list[str]:
+    return [word for text in texts for word in text.words(section, key)]
+
+
+def _says(texts: t.Sequence[UnitText], section: str, key: str, values: t.Container[str]) -> bool:
+    words = _words(texts, section, key)
+    return bool(words) and words[-1].lower() in values
+
+
+def _full(word: str, name: str) -> str:
+    """The name of a unit in the file of another one, by the specifiers that are used there."""
+    return word.replace("%i", instance_of(name)).replace("%n", name)
 
 
 def check(

@@ -92,7 +92,7 @@ def check_order(after: t.Mapping[str, t.Iterable[str]]) -> None:
         told = ", ".join(f"{one} after {other}" for one, other in zip(cycle, cycle[1:]))
         raise BadInput(
             f"units: {short(cycle[:-1], 5)} wait for each other to be started ({told}), so systemd would leave one of them out; "
-            "take off one of the After= or Before="
+            "take off one of the After= or Before= (a socket, timer or path is before what it starts, and a target after what it wants)"
         )
 
 

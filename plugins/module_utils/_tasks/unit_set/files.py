@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
@@ -96,11 +96,15 @@ class SetFile:
 
 
 class GoneFile(t.NamedTuple):
-    """A file of the set that is not listed any more, as it is; `before` is None where it is gone already."""
+    """A file of the set that is not listed any more, as it is; `before` is None where it is gone already.
+
+    `leftover` is its directory of drop-ins, where that is there still with nothing in it.
+    """
 
     path: str
     entry: FileEntry
     before: Saved | None
+    leftover: str = ""
 
     def diff(self, private: bool) -> dict[str, str]:
         """The file's removal as Ansible shows it."""
@@ -219,7 +223,9 @@ def look_at_gone(path: str, entry: FileEntry, record: Record, paths: UnitPaths) 
     except Unreadable as e:
         return None, f"{path} is left as it is: {e.msg}"
     if before is None:
-        return GoneFile(path, entry, None), ""
+        directory = os.path.dirname(path)
+        left = entry["kind"] == "dropin" and is_empty(directory)
+        return GoneFile(path, entry, None, directory if left else ""), ""
     if not record.wrote(path, before.content):
         return None, f"{path} is left as it is, since somebody has changed it after the set {record.name} wrote it; remove it by hand"
     return GoneFile(path, entry, before), ""
@@ -248,7 +254,8 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
     beside: list[SetFile] = []
     for each in asked.files:
         place = f"{home}{each.path[1:]}" if each.path.startswith("~") else f"{tree.root}{each.path}"
-        path = tree.real(place)
+        # Of this host too: it is one file, and belongs to one set, by whatever way.
+        path = tree.real(place) if tree.root else _real(place)
         for directory in paths.search:
             if f"{path}/".startswith(f"{directory}/") or f"{place}/".startswith(f"{directory}/"):
                 raise BadInput(f"{each.where}path: {each.path} is where unit files are; list it in `units`")
@@ -258,4 +265,29 @@ def collect(asked: Asked, paths: UnitPaths, home: str, tools: FileTools, beside_
         )  # fmt: skip
         file.mode = each.params["mode"]
         beside.append(file)
-    return [*units, *dropins, *beside]
+    found = [*units, *dropins, *beside]
+    _check_doubles(found)
+    return found
+
+
+def _real(path: str) -> str:
+    """A path with the links on the way resolved, as `Tree.real` does it in a tree."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _check_doubles(files: t.Sequence[SetFile]) -> None:
+    """Refuse a file that is listed by two ways to it, one of which is by a link.
+
+    :raises BadInput: naming both.
+    """
+    places: dict[str, SetFile] = {}
+    directories: dict[str, str] = {}
+    for file in files:
+        directory, name = os.path.split(file.path)
+        if directory not in directories:
+            # Of drop-ins; those of all units are in one place, and other paths have no link left in them.
+            directories[directory] = os.path.realpath(directory) if os.path.islink(directory) else directory
+        other = places.setdefault(f"{directories[directory]}/{name}", file)
+        if other is not file:
+            raise BadInput(f"{file.option}: {file.place} is the same file as {other.place}, in {other.option}, by a link; make one of the two")

@@ -157,6 +157,7 @@ class Reader:
         picture.others = read_others(self._directory, asked.name, tree)
         picture.files = files
         self._owners = {path: other.name for other in picture.others.values() for path in other.files}
+        self._check_other_scope(files)
         leaving = {entry["unit"] for entry in picture.record.files.values() if entry["kind"] == "unit" and asked.purge}
         leaving -= {file.unit for file in files if file.kind == "unit"}
         for file in files:
@@ -165,6 +166,20 @@ class Reader:
         self._release()
         self._read_units()
         return picture
+
+    def _check_other_scope(self, files: t.Sequence[SetFile]) -> None:
+        """Refuse a file beside that a set of the other manager has whose records are root's: units of the two are apart, and such files are not."""
+        other = {"system": "global", "global": "system"}.get(self._asked.params["scope"])
+        beside = {file.path: file for file in files if file.kind == "file"}
+        if not beside or other is None:
+            return
+        directory = f"{os.path.dirname(self._directory)}/{other}"
+        for record in read_others(directory, "", self._paths.tree).values():
+            for path in beside.keys() & record.files.keys():
+                raise BadInput(
+                    f"{beside[path].option}: {path} belongs to the set {record.name} of scope `{other}`; take it off there first, as it cannot be "
+                    "taken over from another scope"
+                )
 
     def _look_at_gone(self) -> None:
         picture, wanted = self.picture, {file.path for file in self.picture.files}
