@@ -365,7 +365,6 @@ class TestOrder:
         with pytest.raises(BadInput, match=r"a.service, b.service wait for each other.*a.service after b.service"):
             check_order({"a.service": ["b.service"], "b.service": ["a.service"]})
 
-
     @pytest.mark.parametrize(
         "items,after",
         [
