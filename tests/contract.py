@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import typing as t
 
 from tests.lab.host import Host
@@ -41,21 +42,23 @@ _STAYS = re.compile(
 )
 
 
-def picture(host: Host, pattern: str, identity: bool = True, more: str = "") -> str:
+def picture(host: Host, pattern: str, identity: bool = True, more: str = "", properties: str = "") -> str:
     """All unit files, links and stamps of a host, and what its units do, as text to compare.
 
-    :param pattern: the units, as a pattern of systemctl.
+    :param pattern: the units, as patterns of systemctl, separated by blanks.
     :param identity: whether times and inodes of files and the invocations of units belong to it: then nothing may have been
         written or started between two pictures that are the same. Without, a way back is as good as never to have left.
     :param more: shell whose output belongs to it.
+    :param properties: those of the units that belong to it, too, separated by commas.
     """
+    parts = ("Id,LoadState,ActiveState,SubState,Description,NeedDaemonReload", "Job,InvocationID" if identity else "", properties)
+    wanted = ",".join(part for part in parts if part)
     told = host.run(
         # Asked for a unit it does not know, systemd looks for new directories of drop-ins, which NeedDaemonReload then counts.
         "systemctl show none-such-as-this.service >/dev/null; "
         f"find {PLACES} -printf '%p %l %m %u %g{' %T@ %i' if identity else ''}\\n' 2>/dev/null | sort; "
         f"find {PLACES} -type f 2>/dev/null | sort | xargs -r -d '\\n' cat; "
-        f"systemctl list-units --all --no-legend --plain '{pattern}' | sort; "
-        f"systemctl show '{pattern}' -p Id,LoadState,NeedDaemonReload{',InvocationID' if identity else ''}; {more}"
+        f"systemctl show {shlex.join(pattern.split())} -p {wanted}; {more}"
     ).stdout
     return told if identity else _STAYS.sub("", told)
 

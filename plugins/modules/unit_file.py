@@ -68,8 +68,8 @@ options:
         is given, and removes the links that enable it or give it other names. If there is one, the unit falls back to that and O(on_change) applies.
         Instances of a template that have a file of their own are left as they are.
       - V(linked) makes a link to O(src), a unit file that is elsewhere (C(systemctl link)). Everything else is as with V(present), except that what the file
-        says is the business of whoever writes it. O(on_change) applies when the link leads elsewhere, and when the file was changed after the unit was
-        started. A link that leads elsewhere is replaced, and V(absent) removes it.
+        says is the business of whoever writes it. O(on_change) applies when the link leads elsewhere, and when the file was changed, or
+        the link made by somebody else, after the unit was started. A link that leads elsewhere is replaced, and V(absent) removes it.
       - V(reverted) makes of the unit what its package has (C(systemctl revert)). All its drop-ins go, those of M(pidone.systemd.resource_control) included,
         and if a package has the unit, so do a file, link or mask in the place of the package's file. A unit that no package has keeps its file. Unlike
         C(systemctl revert), it leaves the links that enable the unit.

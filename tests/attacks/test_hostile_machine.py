@@ -168,7 +168,7 @@ def test_none_hides_another_or_is_taken_for_what_it_is_not(host: Host, attackers
     assert host.run("pgrep -f [A]nsiballZ").returncode == 1
 
 
-@pytest.mark.parametrize("module", ["unit_info", "timer_info", "manager_info"])
+@pytest.mark.parametrize("module", ["unit_info", *(pytest.param(name, marks=in_full) for name in ("timer_info", "manager_info"))])
 def test_nothing_that_it_names_is_looked_for_on_the_host(host: Host, attackers: None, module: str) -> None:
     args: dict[str, t.Any] = {"machine": "am-liar", "timeout": "20s"}
     if module == "unit_info":

@@ -376,6 +376,7 @@ def test_what_the_user_may_not_see_is_not_told(host: Host, uid: int) -> None:
         assert task(host, "run", command=["/bin/true"], creates=path)["changed"]
         assert not task(host, "run", command=["/bin/true"], removes=path)["changed"]
     assert not task(host, "run", command=["/bin/true"], creates="/etc/passwd")["changed"]
+    host.run("rm -r /srv/au-closed", check=True)
 
 
 def test_log_lines_of_others_are_not_told(host: Host, uid: int) -> None:

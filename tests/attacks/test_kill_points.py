@@ -11,6 +11,7 @@ import pytest
 
 from tests.attacks import kill_points
 from tests.attacks.on_host.scenarios import SCENARIOS
+from tests.lab.fixtures import in_full
 
 _CAN_ROLL_BACK = ("unit", "unit_file", "timer", "unit_set")
 _ENDED = ("set-changed", "set-fails", "file-changed", "file-rollback", "timer-boot", "limits-trial", "unit-enable-start-fails", "manager-many")
@@ -30,6 +31,10 @@ _TWICE = (
 )
 # Of these, any other task that comes next leaves all or nothing.
 _WHOLE = ("manager-many", "manager-user", "linger-off")
+# Of many units, whose points are more of the same: so many are taken in one run, and all in a full one.
+_LARGE = {"unit_set": 5}
+# As others are cut short.
+_IN_FULL = (("set-changed", "terminate"), ("set-fails", "hang up"))
 _REEXECUTED = (
     "unit-enable-start",
     "unit-disable-stop",
@@ -80,7 +85,12 @@ _NUMBERS = {name: number for number, name in enumerate(SCENARIOS)}
 
 @pytest.mark.parametrize(
     ("scenario", "variant"),
-    [pytest.param(name, variant, marks=kill_points.group(_NUMBERS[name])) for name, variant in variants()],
+    [
+        pytest.param(
+            name, variant, marks=[kill_points.group(_NUMBERS[name]), *([in_full] if (name, variant) in _IN_FULL else [])]
+        )
+        for name, variant in variants()
+    ],
 )
 def test_cut_short(
     server: kill_points.Server,
@@ -89,6 +99,6 @@ def test_cut_short(
     variant: str,
 ) -> None:
     """The same task, run again, leaves the host as an undisturbed run does, and nothing beside it."""
-    answer = kill_points.take(server, scenario, variant)
+    answer = kill_points.take(server, scenario, variant, most=_LARGE.get(SCENARIOS[scenario].module))
     tally(answer)
     assert not answer["bad"], kill_points.told(answer)

@@ -90,60 +90,6 @@ def test_a_death_before_anybody_looks(host: Host) -> None:
     assert (failure["signal"], "was killed by SIGSEGV" in text) == ("SIGSEGV", True)
 
 
-def test_diagnosis_of_what_nobody_has_just_tried(host: Host) -> None:
-    """As a task's failure tells it, of units that failed before: among them many others, and one that says very much."""
-    names = {
-        "fd-dead": "[Service]\nExecStart=/bin/sh -c 'sleep 0.2; echo cannot open the database >&2; exit 3'\n",
-        "fd-loop": "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=0\n",
-        "fd-loud": "[Service]\nLogRateLimitIntervalSec=0\nExecStart=/bin/sh -c 'seq 3000; exit 4'\n",
-        "fd-needs": "[Unit]\nRequires=fd-once.service\nAfter=fd-once.service\n[Service]\nExecStart=/bin/sleep 1000\n",
-        "fd-once": "[Service]\nType=oneshot\nExecStartPre=/bin/sh -c 'echo not ready; exit 5'\nExecStart=/bin/true\n",
-        "fd-skips": "[Unit]\nConditionPathExists=/nothere/fd\n[Service]\nExecStart=/bin/sleep 1000\n",
-        "fd-lacks": "[Unit]\nRequires=fd-none.service\n[Service]\nExecStart=/bin/sleep 1000\n",
-        "fd-wrong": "[Servic]\nExecStart=/bin/sleep 1000\n",
-        "fd-fine": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
-    }
-    for name, text in names.items():
-        host.write(f"/run/systemd/system/{name}.service", text)
-    host.write("/run/systemd/system/fd-many@.service", "[Service]\nExecStart=/bin/sh -c 'echo this is %i; exit 7'\n")
-    many = [f"fd-many@{number}.service" for number in range(50)]
-    try:
-        host.run("systemctl daemon-reload", check=True)
-        host.run("systemctl start fd-dead fd-loop; systemctl start fd-needs; systemctl start fd-skips fd-lacks fd-wrong fd-fine")
-        host.run(f"systemctl start {' '.join(many)}; systemctl start fd-loud")
-        ended = "systemctl list-units --state=failed --no-legend 'fd-*' | wc -l"
-        host.run(f"for i in $(seq 300); do [ $({ended}) = 54 ] && exit; sleep 0.1; done; exit 1", check=True)
-        result = host.ansible("pidone.systemd.unit_info", {"name": [*names, "fd-many@*"], "diagnosis": True})
-        assert not result["failed"] and not result["changed"] and "warnings" not in result, result
-        found = {unit["name"]: unit.get("diagnosis") for unit in result["units"]}
-        told = {name: found[f"{name}.service"] for name in names}
-        assert told["fd-fine"] is None
-        dead = told["fd-dead"]
-        assert (dead["exit_code"], dead["result"], dead["job"]["result"]) == (3, "exit-code", "done") and dead["ran_seconds"] >= 0.2
-        assert "cannot open the database" in [entry["message"] for entry in dead["journal"]]
-        assert "fd-dead.service did not stay up: it was started, ran 0." in dead["msg"] and "cannot open the database" in dead["msg"]
-        assert dead["invocation_id"] == host.run("systemctl show fd-dead -p InvocationID --value").stdout.strip()
-        assert told["fd-loop"]["start_limit"]["burst"] == 5 and "was not started again" in told["fd-loop"]["msg"]
-        assert "3000" in [entry["message"] for entry in told["fd-loud"]["journal"]]
-        needs = told["fd-needs"]
-        assert (needs["job"]["result"], needs["failed_dependencies"][0]["unit"]) == ("dependency", "fd-once.service")
-        assert "not ready" in [entry["message"] for entry in needs["failed_dependencies"][0]["journal"]]
-        assert (told["fd-once"]["failed_setting"], told["fd-once"]["exit_code"]) == ("ExecStartPre", 5)
-        assert told["fd-skips"]["unmet_conditions"] == ["ConditionPathExists=/nothere/fd"]
-        assert told["fd-lacks"]["failed_dependencies"] == [{"unit": "fd-none.service", "load_state": "not-found", "active_state": "inactive"}]
-        assert "bad unit file setting" in told["fd-wrong"]["load_error"]
-        for number, name in enumerate(many):
-            assert [entry["message"] for entry in found[name]["journal"] if entry["identifier"] == "sh"] == [f"this is {number}"]
-        assert result["msg"].startswith(dead["msg"]) and result["msg"].endswith("more likewise")
-        # Of units that only a pattern means, failures alone; with what a task tells of the same, word by word.
-        again = host.ansible("pidone.systemd.unit_info", {"name": "fd-[dnos]*", "diagnosis": True})
-        assert {unit["name"] for unit in again["units"] if "diagnosis" in unit} == {"fd-dead.service", "fd-once.service"}
-    finally:
-        host.run(
-            "systemctl stop 'fd-*'; cd /run/systemd/system; rm -f fd-*; systemctl daemon-reload; systemctl reset-failed"
-        )
-
-
 @pytest.fixture
 def covered(host: Host) -> t.Iterator[dict[str, t.Any]]:
     """How to run a task whose own code is below a directory over which srv-fl.mount mounts something."""

@@ -115,13 +115,14 @@ def test_on_from_where_the_last_task_ended(host: Host) -> None:
         read.append([entry["message"] for entry in result["entries"]])
         cursor = result["cursor"]
     assert read == [["a3", "a4"], ["a5"], [], []]
-    # Nothing there yet, and from then on.
+
+
+def test_on_from_where_there_was_nothing(host: Host) -> None:
     none = host.ansible("pidone.systemd.journal_info", {"identifier": ["jc-c"]})
     host.run("logger -t jc-c first; journalctl --sync", check=True)
     assert messages(host, identifier=["jc-c"], after_cursor=none["cursor"]) == ["first"]
 
 
-@every_version
 def test_the_last_invocation_and_the_ones_before(host: Host) -> None:
     host.write("/run/systemd/system/jl-app.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo run $$INVOCATION_ID'\n")
     host.run("systemctl daemon-reload; for i in 1 2 3; do systemctl start jl-app; done; journalctl --sync", check=True)

@@ -72,7 +72,7 @@ def services(host: Host) -> t.Iterator[None]:
     host.write(f"/home/{USER}/nr-hostile.py", HOSTILE)
     host.run(
         f"cp /bin/sleep {DAEMON}; loginctl enable-linger {USER}; chown -R {USER}: /home/{USER}; "
-        f"for i in $(seq 100); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
+        f"for i in $(seq 600); do test -S /run/user/{UID}/systemd/private && break; sleep 0.1; done; "
         f"systemctl daemon-reload; {AS_USER} systemctl --user daemon-reload",
         check=True,
     )
@@ -96,7 +96,7 @@ def upgraded(host: Host, services: None) -> Host:
         f"systemctl stop nr-new nr-run nr-scope.scope machine-nr.scope 2>/dev/null || true; systemd-run -q --unit nr-run {DAEMON} infinity; "
         f"for each in --unit=nr-scope '--slice=machine.slice --unit=machine-nr'; do systemd-run -q --scope $each {DAEMON} infinity "
         ">/dev/null 2>&1 </dev/null & done; "
-        "for i in $(seq 200); do test $(pgrep -xc nr-daemon) = 12 && break; sleep 0.05; done; "
+        "for i in $(seq 600); do test $(pgrep -xc nr-daemon) = 12 && break; sleep 0.05; done; "
         f"{REPLACE.format(DAEMON)}; systemctl start nr-new; {LIBRARY}; {REPLACE.format('$library')}; {REPLACE.format('/usr/sbin/sshd')}",
         check=True,
     )
@@ -203,7 +203,7 @@ def test_of_a_user(upgraded: Host) -> None:
     host = upgraded
     host.run(
         f"{AS_USER} systemd-run --user -q --unit nr-hostile -p Delegate=yes python3 /home/{USER}/nr-hostile.py; "
-        f"for i in $(seq 100); do test -e /home/{USER}/nr-ready && break; sleep 0.05; done; test -e /home/{USER}/nr-ready",
+        f"for i in $(seq 600); do test -e /home/{USER}/nr-ready && break; sleep 0.05; done; test -e /home/{USER}/nr-ready",
         check=True,
     )
     before = pids(host)

@@ -31,7 +31,11 @@ def modules(host: Host) -> t.Iterator[ModulesOnHost]:
 @pytest.fixture(autouse=True)
 def clean(host: Host) -> t.Iterator[None]:
     yield
-    host.run(f"rm -rf {PLACE} /etc/tmpfiles.d/tf* /etc/sysusers.d/tf* /home/deploy/.config/user-tmpfiles.d")
+    # And what the tasks remember to have made.
+    host.run(
+        f"rm -rf {PLACE} /etc/tmpfiles.d/tf* /etc/sysusers.d/tf* /home/deploy/.config/user-tmpfiles.d "
+        "/var/lib/pidone.systemd/made/*/*/tf.json /home/deploy/.local/state/pidone.systemd/made"
+    )
 
 
 class Run:

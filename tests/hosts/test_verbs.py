@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from tests import contract
 from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import Result
-from tests.lab.fixtures import every_version
+from tests.lab import images
+from tests.lab.fixtures import every_version, in_full
 from tests.lab.host import Host
 
 SYSTEM = "/etc/systemd/system"
 VENDOR = "/usr/lib/systemd/system"
 INSTALL = "[Install]\nWantedBy=multi-user.target\n"
-# Counts ten times a second, and writes down each signal that it gets, with its value.
+# Counts twenty times a second, and writes down each signal that it gets, with its value.
 COUNTER = """
 import ctypes, os, signal, threading, time
 libc = ctypes.CDLL(None)
@@ -77,18 +81,19 @@ class Tasks:
         self.host, self.modules = host, modules
 
     def _run(self, module: str, args: dict[str, t.Any], check: bool) -> Result:
-        answer = self.modules(module, args, check)
+        # A virtual machine takes its time.
+        answer = self.modules(module, args, check, seconds=120, watch=False)
         assert answer["result"] is not None, answer["output"]
         result: Result = answer["result"]
         return result
 
     def picture(self) -> str:
+        # What a process of the counter sees of mounts, which is its service's own.
+        mounts = "read pid </sys/fs/cgroup/system.slice/vb-count.service/cgroup.procs; grep -h vb- /proc/1/mountinfo /proc/$pid/mountinfo"
         more = (
-            "systemctl show -p ActiveState,SubState,UnitFileState,FreezerState,InvocationID,NeedDaemonReload 'vb-*' "
-            "systemd-logind; find /var/lib/vb /var/cache/vb /var/log/vb /etc/vb /srv/vb* 2>/dev/null | sort; cat /run/vb-signals; "
-            f"grep -h vb- /proc/[0-9]*/mountinfo | cut -d' ' -f4-6; ls -l {SYSTEM}/*.wants {SYSTEM}/*.requires"
+            f"find /var/lib/vb /var/cache/vb /var/log/vb /etc/vb /srv/vb* | sort; cat /run/vb-signals; ls -l {SYSTEM}/*.wants {SYSTEM}/*.requires; {mounts}"
         )
-        return contract.picture(self.host, "vb-*", more=more)
+        return contract.picture(self.host, "vb-* systemd-logind.service", more=more, properties="UnitFileState,FreezerState")
 
     def __call__(self, module: str, steady: bool = True, **args: t.Any) -> Result:
         """Plan, do, and do again."""
@@ -110,22 +115,28 @@ def tasks(host: Host, modules: ModulesOnHost) -> Tasks:
     return Tasks(host, modules)
 
 
-def counts_on(host: Host) -> bool:
-    """Whether the counter goes on: it is given ten times what it takes to count."""
-    script = "was=$(cat /run/vb-count); for i in $(seq 10); do sleep 0.05; test $(cat /run/vb-count) != $was && exit 0; done; exit 1"
+def counts_on(host: Host, looks: int = 600) -> bool:
+    """Whether the counter, which counts twenty times a second, goes on, as seen within so many looks.
+
+    One that does takes as long as a busy machine makes it; of one that does not, ten looks are half a second in which nothing happened.
+    """
+    script = f"was=$(cat /run/vb-count); for i in $(seq {looks}); do sleep 0.05; test $(cat /run/vb-count) != $was && exit 0; done; exit 1"
     return host.run(script).returncode == 0
 
 
 @every_version
 def test_frozen_and_thawed(host: Host, tasks: Tasks) -> None:
-    host.run("systemctl start vb-count; for i in $(seq 100); do test -e /run/vb-count && break; sleep 0.05; done", check=True)
+    host.run("systemctl start vb-count; for i in $(seq 600); do test -e /run/vb-count && break; sleep 0.05; done", check=True)
     before = contract.invocation(host, "vb-count.service")
     done = tasks("unit", name="vb-count", state="frozen")
     assert done["steps"] == ["freeze vb-count.service"] and done["units"][0]["after"] == "active (running), frozen"
     assert host.run("cat /sys/fs/cgroup/system.slice/vb-count.service/cgroup.freeze", check=True).stdout.strip() == "1"
-    assert not counts_on(host)
+    assert not counts_on(host, looks=10)
     assert tasks("unit", name="vb-count", state="thawed")["steps"] == ["thaw vb-count.service"]
     assert counts_on(host) and contract.invocation(host, "vb-count.service") == before
+
+
+def test_what_cannot_be_frozen(host: Host, tasks: Tasks) -> None:
     tasks.refused("unit", "vb-kept.service is inactive and cannot be frozen", checks=[False], name="vb-kept", state="frozen")
     tasks.refused("unit", "this very task runs in user.slice", name="user.slice", state="frozen")
     tasks.refused("unit", "cannot freeze on this host", name="-.slice", state="frozen")
@@ -148,8 +159,12 @@ def test_signal(host: Host, tasks: Tasks) -> None:
         assert done["steps"] == ["send SIGRTMIN+4 with -7 to vb-count.service"]
         _await_lines(host, 2)
         assert host.run("cat /run/vb-signals", check=True).stdout.splitlines() == ["10 none", "38 -7"]
+
+
+def test_signals_that_nobody_gets(host: Host, tasks: Tasks) -> None:
+    """There is no change, and it is told; or the task itself would get it, or no number with it."""
+    host.run("systemctl start vb-count", check=True)
     tasks.refused("unit_action", "kill_value: ", "SIGTERM", name="vb-count", signal="TERM", kill_value=1)
-    # Nobody is there: no change, and told.
     for args in ({"name": "vb-count", "kill_whom": "control"}, {"name": ["vb-kept"]}, {"name": "multi-user.target"}):
         done = tasks("unit_action", signal="SIGHUP", **args)
         assert not done["changed"] and "that SIGHUP could be sent to" in str(done["warnings"])
@@ -157,7 +172,7 @@ def test_signal(host: Host, tasks: Tasks) -> None:
 
 
 def _await_lines(host: Host, number: int) -> None:
-    host.run(f"for i in $(seq 100); do test $(wc -l </run/vb-signals) -ge {number} && exit; sleep 0.05; done; exit 1", check=True)
+    host.run(f"for i in $(seq 600); do test $(wc -l </run/vb-signals) -ge {number} && exit; sleep 0.05; done; exit 1", check=True)
 
 
 def test_clean(host: Host, tasks: Tasks) -> None:
@@ -171,6 +186,56 @@ def test_clean(host: Host, tasks: Tasks) -> None:
     done = tasks("unit_action", name="vb-kept", clean=["all"])
     assert done["steps"] == ["clean cache, configuration of vb-kept.service"]
     assert host.run("ls -d /etc/vb").returncode and host.run("ls -d /var/cache/vb").returncode
+
+
+# Has systemd hold a file for it, also while it is down, as long as it stays in memory: something has to want it.
+HOLDS = f"""
+{INSTALL}[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/bin/sh -c 'exec 3</etc/hostname; systemd-notify --ready --fd=3 --fdname=vb; exec sleep 100000'
+FileDescriptorStoreMax=1
+FileDescriptorStorePreserve=yes
+"""
+
+
+@pytest.mark.lab_kinds("trixie")
+def test_clean_of_what_systemd_holds(host: Host, tasks: Tasks) -> None:
+    host.write(f"{SYSTEM}/vb-holds.service", HOLDS)
+    host.run("systemctl daemon-reload; systemctl enable -q --now vb-holds; systemctl stop vb-holds", check=True)
+    assert (tasks.show("vb-holds", "NFileDescriptorStore"), tasks.show("vb-holds", "SubState")) == ("1", "dead-resources-pinned")
+    assert not tasks("unit_action", name="vb-holds", clean=["state"])["changed"]
+    done = tasks("unit_action", name="vb-holds", clean=["fdstore"])
+    assert done["steps"] == ["clean fdstore of vb-holds.service"]
+    assert done["units"][0]["cleaned"] == {"fdstore": ["1 file descriptors"]}
+    assert (tasks.show("vb-holds", "NFileDescriptorStore"), tasks.show("vb-holds", "SubState")) == ("0", "dead")
+
+
+@in_full
+@pytest.mark.lab_kinds("vm")
+def test_mount_image(host: Host, tasks: Tasks, tmp_path: Path) -> None:
+    """Where there are loop devices. It is in the service, of the image, and nowhere else."""
+    images.prerequisites({"mke2fs": "e2fsprogs"})
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text(f"{name}\n")
+        made = tmp_path / f"{name}.raw"
+        words = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", str(tmp_path / name), str(made), "1M"]
+        subprocess.run(words, check=True, env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
+        host.write(f"/srv/vb-{name}.raw", made.read_bytes())
+    host.run("systemctl start vb-count", check=True)
+    image: dict[str, t.Any] = {"source": "/srv/vb-a.raw", "destination": "/mnt/vb-image", "mkdir": True}
+    done = tasks("unit_action", name="vb-count", mount_image=[image])
+    assert done["steps"] == ["mount the image /srv/vb-a.raw to /mnt/vb-image of vb-count.service"]
+    inside = f"/proc/{tasks.show('vb-count', 'MainPID')}/root/mnt/vb-image"
+    assert host.run(f"cat {inside}/a; touch {inside}/new", check=True).stdout == "a\n"
+    assert host.run("ls -A /mnt/vb-image").stdout == ""
+    # Another one, and otherwise.
+    assert tasks("unit_action", name="vb-count", mount_image=[{**image, "source": "/srv/vb-b.raw", "read_only": True}])["changed"]
+    assert host.run(f"cat {inside}/b", check=True).stdout == "b\n"
+    assert host.run(f"touch {inside}/new").returncode
+    failed = tasks.once("unit_action", name="vb-count", mount_image=[{**image, "source": "/opt/vb-counter"}])
+    assert failed["failed"] and "mount the image /opt/vb-counter" in failed["msg"] and "the log of the unit tells more" in failed["msg"]
 
 
 @pytest.mark.lab_kinds("bookworm", "trixie")
@@ -205,6 +270,53 @@ def test_log_of_a_service(host: Host, tasks: Tasks) -> None:
     assert host.run(log, check=True).stdout.strip() == 's "info"'
 
 
+# A service of a user's that can be told how to log, but not to do so to the console.
+LOGS = """
+import sys
+sys.path.insert(0, "/opt/pidone-modules")
+from jeepney import HeaderFields, MessageType, new_error, new_method_return
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import open_dbus_connection
+connection = open_dbus_connection("SESSION")
+connection.send_and_get_reply(message_bus.RequestName("org.example.Vb"))
+values = {"LogLevel": "info", "LogTarget": "journal"}
+while True:
+    message = connection.receive()
+    if message.header.message_type is MessageType.method_call:
+        if message.header.fields[HeaderFields.member] == "Get":
+            connection.send(new_method_return(message, "v", (("s", values[message.body[1]]),)))
+        elif message.body[2][1] == "console":
+            connection.send(new_error(message, "org.example.Vb.No", "s", ("there is none",)))
+        else:
+            values[message.body[1]] = message.body[2][1]
+            connection.send(new_method_return(message))
+"""
+
+
+def test_log_of_a_service_of_a_user(host: Host, tasks: Tasks) -> None:
+    as_user = "runuser -u deploy -- env XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus"
+    log = f"{as_user} busctl --user get-property org.example.Vb /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel"
+    own: dict[str, t.Any] = {"scope": "user", "user": "deploy", "name": "vb-logs"}
+    host.write("/opt/vb-logs", LOGS)
+    host.write("/home/deploy/.config/systemd/user/vb-logs.service", "[Service]\nType=dbus\nBusName=org.example.Vb\nExecStart=python3 /opt/vb-logs\n")
+    try:
+        host.run(
+            "chown -R deploy: /home/deploy/.config; loginctl enable-linger deploy; "
+            "for i in $(seq 600); do test -S /run/user/1000/systemd/private -a -S /run/user/1000/bus && break; sleep 0.1; done; "
+            f"{as_user} systemctl --user daemon-reload; {as_user} systemctl --user start vb-logs",
+            check=True,
+        )
+        done = tasks("unit_action", log_level="debug", **own)
+        assert done["steps"] == ["set LogLevel of vb-logs.service to debug"]
+        assert host.run(log, check=True).stdout.strip() == 's "debug"'
+        failed = tasks.once("unit_action", log_level="err", log_target="console", rollback=True, **own)
+        assert failed["failed"] and "there is none" in failed["msg"]
+        assert failed["rolled_back"] == [f"{name} of vb-logs.service as it was" for name in ("LogTarget", "LogLevel")]
+        assert host.run(log, check=True).stdout.strip() == 's "debug"'
+    finally:
+        host.run("loginctl disable-linger deploy; systemctl stop user@1000; rm -rf /home/deploy/.config/systemd")
+
+
 def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
     links: dict[str, t.Any] = {"name": "vb-shared", "add_wants": ["multi-user"], "add_requires": ["rescue.target"]}
     done = tasks("unit", **links)
@@ -228,7 +340,7 @@ def test_pulled_in_by_others(host: Host, tasks: Tasks) -> None:
 
 
 def test_jobs_canceled(host: Host, tasks: Tasks) -> None:
-    host.run("systemctl start --no-block vb-slow; for i in $(seq 100); do systemctl list-jobs | grep -q vb-slow && break; sleep 0.05; done")
+    host.run("systemctl start --no-block vb-slow; for i in $(seq 600); do systemctl list-jobs | grep -q vb-slow && break; sleep 0.05; done")
     # Patterns, and the number that the module that started it returned.
     assert not tasks("manager", cancel_jobs=["vb-none.service", "vb-n*", "999999"])["changed"]
     done = tasks("manager", cancel_jobs=["vb-sl*"])
@@ -279,25 +391,66 @@ def sleeps(seconds: int, more: str = "") -> str:
 
 @every_version
 def test_linked(host: Host, tasks: Tasks) -> None:
+    """Another release restarts it. The versions differ in what they say a unit's file is, and in when it has changed."""
     for release in (1, 2):
         host.write(f"/opt/vb-{release}/vb-link.service", sleeps(release))
     link: dict[str, t.Any] = {"name": "vb-link", "state": "linked", "activate": True, "settle": "50ms"}
-    tasks.refused("unit_file", "src: there is no /opt/vb-3/vb-link.service", checks=[False], src="/opt/vb-3/vb-link.service", **link)
-    tasks.refused("unit_file", "src: '/opt/vb-1/other.service' is no file named vb-link.service", src="/opt/vb-1/other.service", **link)
     done = tasks("unit_file", src="/opt/vb-1/vb-link.service", **link)
     assert done["steps"][0] == f"link {SYSTEM}/vb-link.service to /opt/vb-1/vb-link.service"
     assert host.run(f"readlink {SYSTEM}/vb-link.service", check=True).stdout.strip() == "/opt/vb-1/vb-link.service"
     assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
-    # Another release restarts it, and is taken back where it does not come up.
-    host.write("/opt/vb-4/vb-link.service", sleeps(4).replace("/bin/sleep", "/nope/sleep"))
-    failed = tasks.once("unit_file", src="/opt/vb-4/vb-link.service", verify="nothing", rollback=True, **{**link, "settle": "9s"})
-    assert failed["failed"] and f"{SYSTEM}/vb-link.service as it was" in failed["rolled_back"]
-    assert "100001" in tasks.show("vb-link", "ExecStart") and tasks.show("vb-link", "ActiveState") == "active"
     done = tasks("unit_file", src="/opt/vb-2/vb-link.service", **link)
     assert "restart vb-link.service" in str(done["steps"]) and "100002" in tasks.show("vb-link", "ExecStart")
-    tasks.refused("unit_file", "enabled: systemd removes the link", name="vb-link", state="linked", src="/opt/vb-2/vb-link.service", enabled=False)
-    assert tasks("unit_file", name="vb-link", state="absent")["changed"]
+    assert tasks.once("unit_file", name="vb-link", state="absent")["changed"]
     assert not host.run("ls /opt/vb-2/vb-link.service").returncode and tasks.show("vb-link", "LoadState") == "not-found"
+
+
+def test_linked_to_what_does_not_do(host: Host, tasks: Tasks) -> None:
+    """A release that does not come up is taken back; what is no file for a link is refused."""
+    host.write("/opt/vb-1/vb-bad.service", sleeps(1))
+    host.write("/opt/vb-4/vb-bad.service", sleeps(4).replace("/bin/sleep", "/nope/sleep"))
+    link: dict[str, t.Any] = {"name": "vb-bad", "state": "linked"}
+    tasks.refused("unit_file", "src: there is no /opt/vb-3/vb-bad.service", checks=[False], src="/opt/vb-3/vb-bad.service", **link)
+    tasks.refused("unit_file", "src: '/opt/vb-1/other.service' is no file named vb-bad.service", src="/opt/vb-1/other.service", **link)
+    assert tasks.once("unit_file", src="/opt/vb-1/vb-bad.service", activate=True, **link)["changed"]
+    tasks.refused("unit_file", "enabled: systemd removes the link", src="/opt/vb-1/vb-bad.service", enabled=False, **link)
+    failed = tasks.once("unit_file", src="/opt/vb-4/vb-bad.service", verify="nothing", rollback=True, activate=True, settle="9s", **link)
+    assert failed["failed"] and f"{SYSTEM}/vb-bad.service as it was" in failed["rolled_back"]
+    assert "100001" in tasks.show("vb-bad", "ExecStart") and tasks.show("vb-bad", "ActiveState") == "active"
+    assert tasks("unit_file", name="vb-bad", state="absent")["changed"]
+
+
+def test_linked_with_what_it_is_restarted_for(host: Host, tasks: Tasks) -> None:
+    """A change of what the file is linked to, of the file there, or of another one that it reads."""
+    for release in (1, 2):
+        host.write(f"/opt/vb-{release}/vb-both.service", sleeps(release))
+    host.write("/opt/vb-conf", "1")
+    link: dict[str, t.Any] = {"name": "vb-both", "state": "linked", "started": True, "settle": "50ms", "restart_on": ["/opt/vb-conf"]}
+
+    def restarted(runs: int, done: Result, *why: str) -> None:
+        assert done["units"][0].get("why") == list(why), done
+        assert str(100000 + runs) in tasks.show("vb-both", "ExecStart")
+        assert tasks.show("vb-both", "MainPID") not in pids
+        pids.append(tasks.show("vb-both", "MainPID"))
+
+    tasks.once("unit_file", src="/opt/vb-1/vb-both.service", **link)
+    pids = [tasks.show("vb-both", "MainPID")]
+    host.write("/opt/vb-conf", "2")
+    restarted(1, tasks("unit_file", src="/opt/vb-1/vb-both.service", **link), "/opt/vb-conf")
+    restarted(2, tasks.once("unit_file", src="/opt/vb-2/vb-both.service", **link), f"{SYSTEM}/vb-both.service")
+    host.write("/opt/vb-2/vb-both.service", sleeps(3))
+    restarted(3, tasks.once("unit_file", src="/opt/vb-2/vb-both.service", **link), f"{SYSTEM}/vb-both.service")
+    # Somebody else has made it a link to an older file, and told systemd nothing; or has, and did not restart the unit.
+    host.write("/opt/vb-conf", "3")
+    host.run(f"ln -sfn /opt/vb-1/vb-both.service {SYSTEM}/vb-both.service", check=True)
+    restarted(1, tasks("unit_file", src="/opt/vb-1/vb-both.service", **link), "/opt/vb-conf", f"{SYSTEM}/vb-both.service")
+    host.run(
+        f"touch -d '1 hour ago' /opt/vb-2/vb-both.service; ln -sfn /opt/vb-2/vb-both.service {SYSTEM}/vb-both.service; systemctl daemon-reload",
+        check=True,
+    )
+    restarted(3, tasks.once("unit_file", src="/opt/vb-2/vb-both.service", **link), f"{SYSTEM}/vb-both.service")
+    assert tasks("unit_file", name="vb-both", state="absent")["changed"]
+    assert not host.run("ls /opt/vb-2/vb-both.service").returncode
 
 
 def test_reverted(host: Host, tasks: Tasks) -> None:

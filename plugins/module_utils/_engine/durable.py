@@ -16,6 +16,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 _LABEL = "security.selinux"
 # No suffix that systemd knows, so that it never takes such a file for a unit or a drop-in.
 _SUFFIX = ".pidone-tmp"
+# Why a directory is not removed that may stay: it is not empty, is kept by something else, or is none any more.
+_KEPT = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY, errno.EPERM)
 # The longest name that may stand in the middle of a temporary one (NAME_MAX is 255 bytes).
 _NAME = 200
 
@@ -219,11 +221,17 @@ def remove(path: str) -> bool:
     return True
 
 
-def remove_empty(path: str) -> bool:
-    """Remove a directory if it is empty; returns whether it was."""
+def remove_empty(path: str, told: bool = False) -> bool:
+    """Remove a directory if it is empty; returns whether it was.
+
+    :param told: whether it matters that one that is empty cannot be removed.
+    :raises OSError: with `told`, that is so: nobody would come back for it.
+    """
     try:
         os.rmdir(path)
-    except OSError:
+    except OSError as e:
+        if told and e.errno not in _KEPT:
+            raise
         return False
     return True
 

@@ -32,7 +32,10 @@ if t.TYPE_CHECKING:
     class Recovery(t.Protocol):
         """What becomes of the jobs of a task that was cut short (`undo_log.py`)."""
 
+        has_started: bool
+
         def takes_back(self, note: t.Any) -> bool: ...
+        def keeps(self, note: Note) -> None: ...
 
 
 class Context:

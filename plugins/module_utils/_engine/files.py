@@ -192,7 +192,7 @@ class RemoveFile(_FileStep):
         remove(self._path)
         directory = os.path.dirname(self._path)
         if directory.endswith(".d") and not self._keep_directory:
-            remove_empty(directory)
+            remove_empty(directory, told=True)
         return True
 
 

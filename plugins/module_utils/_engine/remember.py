@@ -15,7 +15,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable imp
     replace,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.way_back import DirectoryWas, FileWas, RecordWas
 
 
 class Remember(Step):
@@ -25,13 +25,15 @@ class Remember(Step):
     :param content: what it will hold; None where there will be none.
     :param told: what the step is called.
     :param counts: whether that is a change in itself.
+    :param stays: whether it says what the task is going to have started, and so stays when it is killed (`RecordWas`).
     """
 
-    def __init__(self, path: str, content: bytes | None, told: str, counts: bool = True) -> None:
+    def __init__(self, path: str, content: bytes | None, told: str, counts: bool = True, stays: bool = False) -> None:
         super().__init__((path,))
         self._path = path
         self._content = content
         self._told = told
+        self._stays = stays
         self.counts = counts
 
     def describe(self) -> str:
@@ -46,11 +48,17 @@ class Remember(Step):
             self.note(ctx, FileWas(self._path, before, None))
             remove(self._path)
             return self.counts
-        for directory in missing_directories(os.path.dirname(self._path)):
-            was = DirectoryWas(directory, False)
-            self.note(ctx, was)
-            was.there = not make_directory(directory)
-        self.note(ctx, FileWas(self._path, before, self._content))
+        missing = missing_directories(os.path.dirname(self._path))
+        if self._stays:
+            self.note(ctx, RecordWas(self._path, before, self._content, missing))
+            for directory in missing:
+                make_directory(directory)
+        else:
+            for directory in missing:
+                was = DirectoryWas(directory, False)
+                self.note(ctx, was)
+                was.there = not make_directory(directory)
+            self.note(ctx, FileWas(self._path, before, self._content))
         # It says what there is, which is nobody else's business.
         replace(self._path, self._content)
         return self.counts

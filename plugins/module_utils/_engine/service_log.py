@@ -11,7 +11,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._dbus.carrier impor
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call, get_property
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone, Note, Step
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import explain, on_bus_of
 
 PROPERTIES = ("LogLevel", "LogTarget")
@@ -19,6 +19,8 @@ _PATH = "/org/freedesktop/LogControl1"
 _FACE = "org.freedesktop.LogControl1"
 # Seconds for each service: it answers at once, or hangs.
 _PATIENCE = 25.0
+# Characters of a level or target; whatever a service says becomes part of a diff, and a user's service may say anything.
+_LONGEST = 64
 
 
 class NoLogControl(SystemdError):
@@ -42,8 +44,8 @@ def read_log(manager: t.Any, unit: str, bus_name: str, timeout: float) -> dict[s
                     raise NoLogControl(f"{unit} has no {_FACE} at {_PATH}", dbus_error=reply.name)
                 raise explain(reply, f"ask {unit} how it logs")
             kind, value = reply[0]
-            if kind != "s":
-                raise SystemdError(f"{unit} says that its {name} is no text, so it is not what LogControl1 has")
+            if kind != "s" or len(value) > _LONGEST or not value.isprintable():
+                raise SystemdError(f"{unit} says that its {name} is {shown(value)}, which LogControl1 does not have")
             found[name] = value
         return found
 

@@ -300,6 +300,8 @@ class Recovery:
     def __init__(self, same_task: bool) -> None:
         self.same_task = same_task
         self.owed: list[str] = []
+        # Whether it may have started what was down, as far as its notes have been seen, the last one first.
+        self.has_started = False
         self.taken_over: list[Note] = []
 
     def left(self) -> list[Note]:
@@ -316,9 +318,15 @@ class Recovery:
             self.owed += [name for name in note.up if name not in self.owed]
         elif note.for_now or not self.same_task:
             return True
-        if self.same_task:
-            self.taken_over.append(note)
+        self.has_started = self.has_started or bool(getattr(note, "down", ()))
+        self.keeps(note)
         return False
+
+    def keeps(self, note: Note) -> None:
+        """Leave what a note is about as it is, unless the same task, run again, fails."""
+        if self.same_task:
+            # They come backwards, and are undone so once more.
+            self.taken_over.insert(0, note)
 
 
 class TakenOver(Step):

@@ -86,6 +86,47 @@ class FileWas(Note):
         return note
 
 
+class RecordWas(FileWas):
+    """A record before a task writes down there what it is going to have.
+
+    What a task that was killed has started stays, and so does what this says of it: only the same task, run again, undoes both
+    where it fails. Where it had not come to start anything, nothing stays.
+
+    :param directories: those on the way to it that are not there yet, the uppermost first.
+    """
+
+    kind = "record"
+
+    def __init__(self, path: str, before: Saved | None, after: bytes | None, directories: t.Sequence[str] = ()) -> None:
+        super().__init__(path, before, after)
+        self._directories = list(directories)
+
+    def places(self) -> t.Iterable[str]:
+        return [*super().places(), *map(os.path.dirname, self._directories)]
+
+    def undo(self, ctx: Context) -> None:
+        tidy(self.path, ctx.temporaries)
+        if ctx.recovery is not None and ctx.recovery.has_started:
+            ctx.recovery.keeps(self)
+            return
+        super().undo(ctx)
+        for directory in reversed(self._directories):
+            remove_empty(directory)
+
+    def told(self) -> str:
+        return ""
+
+    def as_data(self) -> dict[str, t.Any]:
+        return {**super().as_data(), "directories": self._directories}
+
+    @classmethod
+    def from_data(cls, data: t.Mapping[str, t.Any]) -> RecordWas:
+        before = None if data["before"] is None else Saved.from_data(data["before"])
+        note = cls(str(data["path"]), before, None, _texts(data["directories"]))
+        note._digest = data["digest"]
+        return note
+
+
 class AttributesWere(Note):
     """Owner, mode, label and times of a file before they are set."""
 
@@ -426,6 +467,7 @@ KINDS: dict[str, type[Note]] = {
     note.kind: note
     for note in (
         FileWas,
+        RecordWas,
         AttributesWere,
         DirectoryWas,
         LinkWas,

@@ -637,8 +637,8 @@ SCENARIOS: dict[str, Scenario] = {
     "needs-restart": Scenario(
         "needs_restart",
         {"name": "kp-*", **_QUICK},
-        # What is started is the former file and the former unit.
-        files={f"{SYSTEM}/{name}": f"[Service]\nExecStart={TREE}/kp-daemon 1000002\n" for name in (A, B)},
+        # What is started is the former file and the former unit; it runs, and has not only been forked, when it is replaced.
+        files={f"{SYSTEM}/{name}": f"[Service]\nType=exec\nExecStart={TREE}/kp-daemon 1000002\n" for name in (A, B)},
         before=f"mkdir -p {TREE}",
         again=f"""
             cp /bin/sleep {TREE}/kp-daemon

@@ -14,8 +14,8 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common.json import Direction, get_module_decoder
 
-from ansible_collections.pidone.systemd.plugins.module_utils import _dbus
 from ansible_collections.pidone.systemd.plugins.action import unit as action
+from ansible_collections.pidone.systemd.plugins.module_utils import _dbus
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
 from ansible_collections.pidone.systemd.plugins.plugin_utils import _packing

@@ -145,6 +145,36 @@ def test_the_log_of_a_service(log: dict[str, str]) -> None:
     assert log["LogLevel"] == "err"
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "told"),
+    [
+        ("u", 7, "7"),
+        ("s", "info\n@@ b.service", r"'info\\n@@ b.service'"),
+        ("s", "\x1b[2J", r"'\\x1b\[2J'"),
+        ("s", "x" * 65, "'x+'"),
+    ],
+)
+def test_a_service_that_says_more_than_how_it_logs(monkeypatch: pytest.MonkeyPatch, kind: str, value: t.Any, told: str) -> None:
+    """What it says would be in the diff."""
+
+    class Bus:
+        def __enter__(self) -> Bus:
+            return self
+
+        def __exit__(self, *exc: object) -> None:
+            pass
+
+        def call_many(self, calls: t.Sequence[Call]) -> list[t.Any]:
+            return [((kind, value),) for _call in calls]
+
+    monkeypatch.setattr(service_log, "import_jeepney", lambda: None)
+    monkeypatch.setattr(service_log, "on_bus_of", lambda *_arguments: Bus())
+    with pytest.raises(SystemdError, match=f"a.service says that its LogLevel is {told}, which LogControl1 does not have"):
+        service_log.read_log(Manager(), "a.service", "org.example.A", 1.0)
+    kind, value = "s", "info"
+    assert service_log.read_log(Manager(), "a.service", "org.example.A", 1.0) == {"LogLevel": "info", "LogTarget": "info"}
+
+
 def test_a_link_by_which_another_pulls_it_in(tmp_path: Path) -> None:
     class Links(Manager):
         def add_dependency(

@@ -35,6 +35,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.files impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.freezer import FreezerWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.lock import Busy, Lock
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.remember import Remember
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import ServiceLogWas
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs, UnitFileLinks
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.undo_log import UndoLog, boot_id, load
@@ -271,6 +272,82 @@ def test_what_was_started_is_stopped_only_if_the_same_task_fails(host: Host) -> 
     assert host.manager.log == ["reload", "stop a.service", "reset a.service"]
 
 
+def test_what_a_task_is_going_to_have_stays_with_what_it_has_started(host: Host, tmp_path: Path) -> None:
+    """Else nobody would know who has started it: whatever comes next, unless that is the same task and fails."""
+    record, written = tmp_path / "records" / "sets" / "web.json", tmp_path / "records" / "own.json"
+
+    def steps(content: bytes, last: Step) -> list[Step]:
+        return [
+            Remember(str(record), content, "begin", stays=True),
+            Remember(str(written), content, "write down what is undone"),
+            Jobs("start", ["a.service"]),
+            last,
+        ]
+
+    others: list[dict[str, t.Any]] = [{}, {"other": 1}]
+    for params in others:
+        with pytest.raises(Killed):
+            host.task(lambda: steps(b"a", Dies()), rollback=True)
+        assert written.exists()
+        host.manager.log.clear()
+        host.task(list, **params)
+        assert (record.read_bytes(), written.exists()) == (b"a", False)
+        assert host.manager.log == ["reload"]
+        assert host.logs() == []
+        assert str(record) not in host.warned[-1]
+    # From here on it is of the task before.
+    with pytest.raises(Killed):
+        host.task(lambda: steps(b"b", Dies()), rollback=True)
+    with pytest.raises(Killed):
+        host.task(lambda: steps(b"c", Dies()), rollback=True)
+    assert record.read_bytes() == b"c"
+    with pytest.raises(SystemdError):
+        host.task(lambda: steps(b"d", Fails(SystemdError("no"))), rollback=True)
+    assert record.read_bytes() == b"a"
+
+
+def test_a_record_of_nothing_leaves_no_directory(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "records" / "sets" / "web.json"
+
+    def steps(last: Step) -> list[Step]:
+        return [Remember(str(record), b"a", "begin", stays=True), last]
+
+    def dies(path: str, content: bytes) -> None:
+        (record.parent / ".web.json.0123abcd.pidone-tmp").write_bytes(content)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("ansible_collections.pidone.systemd.plugins.module_utils._engine.remember.replace", dies)
+        host.task(lambda: steps(Dies()))
+    assert record.parent.exists()
+    host.task(list, other=1)
+    assert not record.parent.parent.exists()
+    # Nothing was started by then, or what was up was restarted.
+    for last in (Dies(), Jobs("restart", ["a.service"], ["a.service"])):
+        with pytest.raises(Killed):
+            host.task(lambda last=last: [*steps(last), Dies()])  # type: ignore[misc]
+        host.task(list, other=1)
+        assert not record.parent.parent.exists()
+    # The same task had, and fails when it is run again.
+    with pytest.raises(Killed):
+        host.task(lambda: [*steps(Jobs("start", ["a.service"])), Dies()], rollback=True)
+    with pytest.raises(SystemdError):
+        host.task(lambda: [Fails(SystemdError("no"))], rollback=True)
+    assert not record.parent.parent.exists()
+
+
+def test_what_was_taken_over_twice_is_undone_backwards(host: Host) -> None:
+    """It was down before the first of three tasks, which started it; the second one restarted it."""
+    with pytest.raises(Killed):
+        host.task(lambda: [Jobs("start", ["a.service"]), Dies()], rollback=True)
+    with pytest.raises(Killed):
+        host.task(lambda: [Jobs("restart", ["a.service"], ["a.service"]), Dies()], rollback=True)
+    host.manager.log.clear()
+    with pytest.raises(SystemdError):
+        host.task(lambda: [Jobs("restart", ["a.service"], ["a.service"]), Fails(SystemdError("no"))], rollback=True)
+    assert host.manager.log[-2:] == ["stop a.service", "reset a.service"]
+
+
 def test_what_was_stopped_for_a_while_comes_up_again(host: Host) -> None:
     """Whatever comes next, and after a failure without a rollback too."""
 
@@ -489,6 +566,7 @@ def test_notes_say_the_same_after_a_round_through_the_file(tmp_path: Path) -> No
         NodeWas("/n", None, Node("character device", 0o600, 0, 0, device=259)),
         FreezerWas(["a.service"], True),
         ServiceLogWas("a.service", "org.example.A", "LogLevel", "info", "debug"),
+        way_back.RecordWas("/a/b", None, b"x", ["/a"]),
         AccountsWere("/tree", ["a"], ["g"], [("a", "g")], {"passwd": ["b:x:1:1::/:/bin/sh"]}, [("b", "g")]),
     ]
     assert {note.kind for note in notes} == way_back.KINDS.keys() | {"node", "accounts", "freezer", "service-log"}

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import signal
+import time
 import types
 import typing as t
 from pathlib import Path
@@ -392,6 +393,24 @@ class TestTask:
         wish = asked(dropin="x")
         place = place_of(wish, paths)
         place.path = place.place = f"{tmp_path}/config/systemd/a.service.d/x.conf"
+        assert is_stale(wish, place, looked_in, unit, [unit]) is stale
+
+    @pytest.mark.parametrize(
+        ("loaded", "stale"), [(-60.0, True), (60.0, False), (None, False)], ids=["before", "after", "nobody knows"]
+    )
+    def test_a_link_that_was_made_since_systemd_read_its_files(self, tmp_path: Path, loaded: float | None, stale: bool) -> None:
+        """What it leads to is older, so that systemd does not see it."""
+        source, path = tmp_path / "opt/a.service", tmp_path / "a.service"
+        source.parent.mkdir()
+        source.touch()
+        os.utime(source, (0, 0))
+        path.symlink_to(source)
+        moments = [None, None] if loaded is None else [int((now + loaded) * 1e6) for now in (time.time(), time.monotonic())]
+        looked_in = types.SimpleNamespace(properties=lambda _wanted: [False, str(path), []], manager_properties=lambda _names: moments)
+        unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
+        wish = asked(state="linked", src=str(source), content=None)
+        place = place_of(wish)
+        place.path = place.place = str(path)
         assert is_stale(wish, place, looked_in, unit, [unit]) is stale
 
     def test_a_socket_is_not_closed_under_a_running_service(self) -> None:

@@ -8,6 +8,7 @@ Files and records are real ones below a directory; what runs is a dictionary.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import json
 import os
@@ -405,6 +406,28 @@ class TestInterrupted:
         world.write("/etc/env", "mine\n")
         world.good(files=files)
         assert world.text("/etc/env") == "A=1\n"
+
+    def test_a_directory_that_could_not_be_removed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is told, and the next task comes back for it."""
+        drop_ins = {"x": {"Service": {"Nice": 1}}, "y": {"Service": {"Nice": 2}}}
+        world.good(units=[unit(), unit("b.service", dropins=drop_ins)])
+        directory = f"{world.root}{SYSTEM}/b.service.d"
+        rmdir = os.rmdir
+
+        def refuse(path: str) -> None:
+            if path == directory and not os.listdir(path):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            rmdir(path)
+
+        monkeypatch.setattr(os, "rmdir", refuse)
+        with pytest.raises(OSError, match="error") as caught:
+            world.do(units=[unit()])
+        assert caught.value.filename == directory
+        monkeypatch.undo()
+        assert os.listdir(directory) == []
+        assert f"remove {directory}" in world.good(units=[unit()])
+        assert not os.path.exists(directory)
+        assert world.good(units=[unit()]) == []
 
     @pytest.mark.parametrize("at", ["probe", "watch", "start"])
     def test_what_was_not_found_well_has_to_prove_it(self, world: World, at: str) -> None:

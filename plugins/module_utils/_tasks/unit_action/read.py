@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import NoLogControl, read_log
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained, plain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
     MANAGER,
     MANAGER_PATH,
@@ -231,7 +231,7 @@ def _look(mount: Mount, own: t.Sequence[mounts.Mounted], theirs: t.Sequence[moun
         same = (found.device, found.root) == mounts.origin(own, source)
     if same and found.read_only is mount.read_only:
         return True, ""
-    what = f"{mount.source}, {'read-only' if found.read_only else 'writable'}" if same else f"{found.root} of {found.device}"
+    what = f"{mount.source}, {'read-only' if found.read_only else 'writable'}" if same else f"{plain(found.root)} of {found.device}"
     return False, what
 
 

@@ -133,6 +133,8 @@ class MountInto(Step):
         (reply,) = ctx.manager.tell([call], ctx.deadline())
         if isinstance(reply, CallFailed):
             error = explain(reply, self.describe())
+            # Versions that mount in a process of its own (257 is one) say nothing but that it failed.
+            error.msg += "; the log of the unit tells more"
             if not mount.mkdir:
                 error.msg += f"; if there is no {mount.destination} in the service, set `mkdir: true` in {mount.option}"
             raise error

@@ -102,7 +102,7 @@ class Memory:
                     begun.units[each.id] = {**self._entry(each), "unproven": True}
             if begun.text() != now:
                 now = begun.text()
-                first.append(Remember(self._path, now, f"write down that {name} has to be probed", counts=False))
+                first.append(Remember(self._path, now, f"write down that {name} has to be probed", counts=False, stays=True))
         final = Record(self._record.name, self._record.salt)
         final.units = {each.id: self._after(each, jobs.get(each.id, "")) for each in self._units} if self._asks else {}
         text = None if final.is_empty else final.text()

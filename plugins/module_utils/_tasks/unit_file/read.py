@@ -42,7 +42,8 @@ def affected_units(asked: Asked, place: Place, manager: UnitManager, unit: Unit)
 def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affected: t.Sequence[Unit]) -> bool:
     """Whether systemd has not read the files as they are, since an earlier run did not get to its reload.
 
-    NeedDaemonReload alone is not enough: old versions miss a first drop-in and a file in a better directory.
+    NeedDaemonReload alone is not enough: old versions miss a first drop-in and a file in a better directory, and of a link systemd
+    looks at the time of the file that it leads to, which may be older than the one before.
     """
     loaded = [each for each in affected if each.status]
     wanted = [
@@ -56,6 +57,8 @@ def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affec
     if asked.src:
         # Of a link, systemd tells what it leads to, or the link, depending on the version.
         paths.add(asked.src)
+        if loaded and _was_linked_since(manager, place.path):
+            return True
     unseen = False
     for index, each in enumerate(loaded):
         need, fragment, dropins = values[3 * index : 3 * index + 3]
@@ -78,6 +81,18 @@ def is_stale(asked: Asked, place: Place, manager: UnitManager, unit: Unit, affec
     return place.paths.directory(asked.runtime) in manager.unit_path()
 
 
+def _was_linked_since(manager: UnitManager, path: str) -> bool:
+    """Whether a link was made after systemd last read all files; old versions (247 is one), which do not tell since when, tell its file instead."""
+    loaded, monotonic = manager.manager_properties(["UnitsLoadTimestamp", "UnitsLoadTimestampMonotonic"])
+    try:
+        made = os.lstat(path).st_ctime
+    except OSError:
+        return False
+    # By the clock as it was and as it is, as for what runs: both have to say so, and a link from the future says nothing.
+    now = time.time()
+    return bool(loaded and monotonic) and max(loaded / 1e6, monotonic / 1e6 + now - time.monotonic()) < made <= now
+
+
 def _is_hidden_by(path: str, dropin: str) -> bool:
     """Whether a unit's drop-in takes the place of ours: one of the same name that is for fewer units.
 
@@ -94,6 +109,9 @@ def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affect
         return set()
     try:
         written = os.stat(place.path).st_mtime
+        if asked.src:
+            # Also of a link that leads to an older file.
+            written = max(written, os.lstat(place.path).st_mtime)
     except OSError:
         return set()
     now = time.time()

@@ -10,7 +10,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.durable import Saved, is_empty
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import FileTools
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import is_digits
@@ -96,11 +96,15 @@ class SetFile:
 
 
 class GoneFile(t.NamedTuple):
-    """A file of the set that is not listed any more, as it is; `before` is None where it is gone already."""
+    """A file of the set that is not listed any more, as it is; `before` is None where it is gone already.
+
+    `leftover` is its directory of drop-ins, where that is there still with nothing in it.
+    """
 
     path: str
     entry: FileEntry
     before: Saved | None
+    leftover: str = ""
 
     def diff(self, private: bool) -> dict[str, str]:
         """The file's removal as Ansible shows it."""
@@ -219,7 +223,9 @@ def look_at_gone(path: str, entry: FileEntry, record: Record, paths: UnitPaths) 
     except Unreadable as e:
         return None, f"{path} is left as it is: {e.msg}"
     if before is None:
-        return GoneFile(path, entry, None), ""
+        directory = os.path.dirname(path)
+        left = entry["kind"] == "dropin" and is_empty(directory)
+        return GoneFile(path, entry, None, directory if left else ""), ""
     if not record.wrote(path, before.content):
         return None, f"{path} is left as it is, since somebody has changed it after the set {record.name} wrote it; remove it by hand"
     return GoneFile(path, entry, before), ""

@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Change, Plan, Step
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.files import (
     FileTools,
+    RemoveDirectory,
     RemoveFile,
     RemoveLinks,
     SetAttributes,
@@ -236,10 +237,17 @@ class Planner:
         return steps
 
     def _remove(self) -> list[Step]:
+        gone = self._picture.gone
+        used = {os.path.dirname(file.path) for file in self._picture.files}
+        # A task may have removed the file, and failed at what is empty since.
+        empty = [each.leftover for each in gone if each.leftover and each.leftover not in used]
         return [
-            RemoveFile(each.path, each.before, self._tools, keep_directory=each.entry["kind"] == "file")
-            for each in self._picture.gone
-            if each.before is not None
+            *(
+                RemoveFile(each.path, each.before, self._tools, keep_directory=each.entry["kind"] == "file")
+                for each in gone
+                if each.before is not None
+            ),
+            *map(RemoveDirectory, dict.fromkeys(empty)),
         ]
 
     # -- units that are listed
@@ -506,7 +514,7 @@ class Planner:
         begun = self._begun(final) if has_steps else final
         if has_steps and not begun.is_empty and begun.text() != now:
             now = begun.text()
-            first.append(Remember(self._path, now, f"write down what {name} is going to have", counts=False))
+            first.append(Remember(self._path, now, f"write down what {name} is going to have", counts=False, stays=True))
         released = [
             Remember(path, None if left.is_empty else left.text(), f"take it from the set {left.name}")
             for path, left in picture.released.items()
