@@ -59,7 +59,8 @@ options:
       - By default a name such as C(ansible-run-0123456789abcdef.service) is made up.
       - If a unit of that name is running, or its timer is waiting, and it was made with the same options, nothing is done, not even waited.
         If it was made with other options, or has a unit file, that is an error.
-      - A unit that was started by C(systemd-run) or in a scope cannot be compared, so that a name it has is taken.
+      - A unit that was started by C(systemd-run) or in a scope cannot be compared, so that a name it has is taken. With O(unit_type=scope), a scope in which
+        nothing runs any more is stopped first.
     type: str
   description:
     description:

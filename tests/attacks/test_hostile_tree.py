@@ -80,7 +80,9 @@ def picture(host: Host) -> str:
     """All that the tasks could change outside of the tree: every entry with what would tell that it was touched."""
     return shell(
         host,
-        "find /etc/systemd /run/systemd/system /run/systemd/transient /srv/host /srv/unseen -printf '%p %y %i %m %u %l %C@\\n' 2>/dev/null "
+        # Scopes of logins come and go.
+        "find /etc/systemd /run/systemd/system /run/systemd/transient /srv/host /srv/unseen "
+        "! -path /run/systemd/transient ! -path '/run/systemd/transient/session-*' -printf '%p %y %i %m %u %l %C@\\n' 2>/dev/null "
         "| sort; find /var/lib/systemd/timers -name '*at-*' -printf '%p %i %C@\\n'; ls -d /tmp/at-*",
     )
 

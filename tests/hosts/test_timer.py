@@ -78,7 +78,7 @@ def info(host: Host, **args: t.Any) -> list[dict[str, t.Any]]:
     return timers
 
 
-def wait_until(host: Host, condition: str, seconds: float = 15) -> None:
+def wait_until(host: Host, condition: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while host.run(condition).returncode:
         assert time.monotonic() < deadline, condition

@@ -295,7 +295,7 @@ def _sane(text: str) -> str:
 
 def manager(user: bool = False) -> dict[str, str]:
     """What the manager says of itself."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         told = systemctl("show", "-p", "Environment,LogLevel", user=user)
         values = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)

@@ -174,7 +174,7 @@ class Running:
             time.sleep(0.005)
         return False
 
-    def stopped(self, seconds: float = 10.0) -> bool:
+    def stopped(self, seconds: float = _SECONDS) -> bool:
         """Wait until it stopped itself; returns whether it did, rather than end."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -483,7 +483,7 @@ def _reexecute(user: bool) -> None:
 
 
 def _wait_for_manager(user: bool) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + _SECONDS
     while not pictures.systemctl("show", "-p", "Version", user=user) and time.monotonic() < deadline:
         time.sleep(0.05)
 

@@ -232,3 +232,13 @@ def test_a_mount_that_fails(mkdir: bool, hint: bool) -> None:
     with pytest.raises(SystemdError, match="cannot mount the image") as caught:
         carry_out(Plan([step]), Context(manager))
     assert ("set `mkdir: true` in mount_image[1]" in caught.value.msg) is hint
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_an_image_that_shall_be_read_only(read_only: bool) -> None:
+    """Its file systems are mounted so, which systemd is told beside that the mount shall be so."""
+    manager = Manager("a.service")
+    assert carry_out(Plan([MountInto("a.service", Mount("mount_image[0]", "/srv/a.raw", "/opt/a", read_only, True))]), Context(manager))
+    (call,) = manager.calls
+    assert call.body[:5] == ("a.service", "/srv/a.raw", "/opt/a", read_only, True)
+    assert (("root", "ro") in call.body[5], bool(call.body[5])) == (read_only, read_only)

@@ -147,6 +147,20 @@ def test_why(status: UnitStatus, file_state: str, missing: list[str], unmet: boo
 # -- whether it may be
 
 
+def test_a_slice_is_not_why_something_is_down() -> None:
+    """That of a template's instances is down because they are."""
+    asked: list[str] = []
+
+    def status(names: list[str]) -> list[UnitStatus]:
+        asked.extend(names)
+        return [unit(name, "active" if name == "c.service" else "inactive") for name in names]
+
+    needs = [["system-a.slice", "b.socket", "c.service"], None, []]
+    manager = types.SimpleNamespace(properties=lambda wanted: needs, status=status)
+    assert task._missing(t.cast(t.Any, manager), "/a") == ["b.socket"]
+    assert asked == ["b.socket", "c.service"]
+
+
 def inhibitor(mode: str = "block", who: str = "backup") -> t.Any:
     return {"who": who, "why": "a backup runs", "mode": mode, "user": "root", "pid": 7}
 

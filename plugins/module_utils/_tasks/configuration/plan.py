@@ -22,9 +22,9 @@ _AT_BOOT = frozenset(("CapabilityBoundingSet", "NoNewPrivileges", "ProtectSystem
 # A reload sets them and does not set them back to what they are by default (reset_arguments() leaves them out): a new process has
 # that; or not even it, as it inherits them.
 _UNSET_AT_REEXEC = frozenset(("LogLevel", "LogTarget", "LogColor", "LogLocation", "LogTime"))
+_UNSET_AT_BOOT = frozenset(("CPUAffinity", "NUMAPolicy", "NUMAMask", "TimerSlackNSec", "ManagerEnvironment"))
 # What `systemctl log-level` and `log-target` set goes before the files, through reloads and re-executions.
 _SET_OVER_BUS = frozenset(("LogLevel", "LogTarget"))
-_UNSET_AT_BOOT = frozenset(("CPUAffinity", "NUMAPolicy", "NUMAMask", "TimerSlackNSec", "ManagerEnvironment"))
 
 
 class Difference(t.NamedTuple):

@@ -27,6 +27,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import (
     plain,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT, NotPermitted, explain
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import read_text
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.shutdown import Seen, open_logind
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_down
@@ -307,7 +308,7 @@ def _explained(manager: UnitManager, worse: Worse, userspace: int) -> dict[str, 
 
 
 def _missing(manager: UnitManager, path: str) -> list[str]:
-    """What a unit requires and is not up."""
+    """What a unit requires and is not up, but for its slice, which is up for as long as something in it is."""
     needs = manager.properties([(path, UNIT, name) for name in ("Requires", "BindsTo", "Requisite")])
-    names = sorted({name for each in needs for name in each or ()})
+    names = sorted({name for each in needs for name in each or () if unit_type(name) != "slice"})
     return [status.id for status in manager.status(names) if is_down(status.active_state)]

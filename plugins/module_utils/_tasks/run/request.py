@@ -90,6 +90,8 @@ class Request:
         self.when = ""
         self.mark = ""
         self.failed: list[str] = []
+        # The scope is there still, and nothing is in it any more.
+        self.is_left = False
         self.warnings: list[str] = []
 
     @property

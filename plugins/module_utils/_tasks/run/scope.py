@@ -37,6 +37,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.output i
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.request import Request
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.service import start_transient
 
+if t.TYPE_CHECKING:
+    from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
+
 # Seconds: after the time allowed, until this process has the scope stopped because systemd has not; until it then kills the
 # command itself; for the command's process to become what it is to be (users may be looked up over a network, programs be on
 # one); for what was killed to be gone.
@@ -82,7 +85,7 @@ class RunInScope(Step):
             except BaseException:
                 command.kill()
                 if job is not None:
-                    self._kill(ctx)
+                    _stop(ctx, request.name)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
             facts["started_at"], facts["ended_at"] = rfc3339(int(wall * 1e6)), rfc3339(int(time.time() * 1e6))
@@ -90,7 +93,7 @@ class RunInScope(Step):
             was_halted = halted(changes, request.name, job.id)
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
             # What the command left running goes with its scope, as it does with a service.
-            self._kill(ctx)
+            _stop(ctx, request.name)
         finally:
             output.end()
         facts.update(printed(output, request, ("stdout", "stderr"), ctx))
@@ -148,12 +151,33 @@ class RunInScope(Step):
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
         return bool(result == "timeout")
 
-    def _kill(self, ctx: Context) -> None:
-        try:
-            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
-            ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
-        except SystemdError:
-            pass
+
+class EndScope(Step):
+    """Stop a scope in which nothing runs any more (`is_empty`)."""
+
+    def describe(self) -> str:
+        return f"stop {self.names[0]}, in which nothing runs any more"
+
+    def apply(self, ctx: Context) -> bool:
+        _stop(ctx, self.names[0])
+        return True
+
+
+def _stop(ctx: Context, name: str) -> None:
+    try:
+        jobs = jobs_of(ctx.manager.enqueue([(name, "stop")]))
+        ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
+    except SystemdError:
+        pass
+
+
+def is_empty(manager: UnitManager, name: str) -> bool:
+    """Whether no process is in a scope that is up.
+
+    Systemd takes processes that have ended, and that nobody has waited for yet, into a scope, and is then never told that it is empty: so
+    does one stay whose task was killed just after it had asked for it.
+    """
+    return not manager.call("GetUnitProcesses", "s", name, doing=f"see what runs in {name}")[0]
 
 
 class _Command:

@@ -148,6 +148,12 @@ def _existing(manager: UnitManager, request: Request) -> dict[str, t.Any] | None
             where = f" ({path})" if path else ""
             raise BadInput(f"name: there is a unit {status.id}{where} on this host already; choose another name")
     up = [status for status in there if not is_down(status.active_state)]
+    if request.scope and up == [service] and service.active_state == "active":
+        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import is_empty
+
+        request.is_left = is_empty(manager, service.id)
+        if request.is_left:
+            return None
     request.failed = [status.id for status in there if status.active_state == "failed"]
     if not up:
         return None
@@ -180,8 +186,10 @@ def _plan(session: Session, request: Request, params: dict[str, t.Any], outcome:
     if request.failed:
         steps.append(ResetFailed(request.failed))
     if request.scope:
-        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import RunInScope
+        from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import EndScope, RunInScope
 
+        if request.is_left:
+            steps.append(EndScope((request.name,)))
         steps.append(RunInScope(request, params, outcome))
     elif request.timer:
         steps.append(StartTimer(request, outcome))

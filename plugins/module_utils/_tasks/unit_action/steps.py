@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 # Errors that say that nobody is there any more: ESRCH, and of a unit that is not in memory.
 _NOBODY = ("org.freedesktop.systemd1.NoSuchProcess", "org.freedesktop.systemd1.NoSuchUnit")
 
+# Of an image, as systemd names them (MountImages= in systemd.exec(5)); one without a partition table is all `root`.
+_PARTS = ("root", "usr", "home", "srv", "esp", "xbootldr", "tmp", "var")
+
 
 class Signal(Step):
     """Send a signal to processes of units; what they make of it cannot be taken back.
@@ -127,7 +130,9 @@ class MountInto(Step):
         mount = self._mount
         body = (self.names[0], mount.source, mount.destination, mount.read_only, mount.mkdir)
         if mount.is_image:
-            call = Call(MANAGER_PATH, MANAGER, "MountImageUnit", "sssbba(ss)", (*body, []))
+            # systemd 257 does not heed that it shall be read-only, but the options of the file systems in the image.
+            options = [(part, "ro") for part in _PARTS] if mount.read_only else []
+            call = Call(MANAGER_PATH, MANAGER, "MountImageUnit", "sssbba(ss)", (*body, options))
         else:
             call = Call(MANAGER_PATH, MANAGER, "BindMountUnit", "sssbb", body)
         (reply,) = ctx.manager.tell([call], ctx.deadline())
