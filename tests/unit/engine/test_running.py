@@ -158,7 +158,7 @@ def test_a_service_that_says_more_than_how_it_logs(monkeypatch: pytest.MonkeyPat
     """What it says would be in the diff."""
 
     class Bus:
-        def __enter__(self) -> Bus:
+        def __enter__(self) -> t.Any:
             return self
 
         def __exit__(self, *exc: object) -> None:
