@@ -216,7 +216,7 @@ PLACES: dict[str, Place] = {
     "_tasks.run.scope.RunInScope": Place(
         lambda cls, b: cls(b.request, {}, MagicMock(facts={})), "_tasks.run.scope:_Command"
     ),
-    "_tasks.run.scope.EndScope": Place(lambda cls, b: cls(("a.scope",)), "_tasks.run.scope:_stop"),
+    "_tasks.run.scope.EndScope": Place(lambda cls, b: cls("a.scope"), "manager.enqueue"),
     "_tasks.init.steps.Keep": Place(lambda cls, b: cls(b.record, "begun"), "record.save"),
     "_tasks.init.steps.PutBack": Place(lambda cls, b: cls(b.record), "_tasks.init.steps:restore"),
     "_tasks.init.steps.RemoveTrial": Place(lambda cls, b: cls(), "manager.enqueue"),

@@ -146,22 +146,21 @@ class _Task:
         self.applies = bool(asked.params["apply"]) and (manager.runs or self.session.expected)
         effect = self._effect(manager, bool(changes), effect_on_manager(changes))
         again = self._again(effect, bool(changes))
-        if effect.how and manager.runs and (asked.base == "system" or asked.of_user):
-            plan.steps += [FollowFiles(name, manager.manager_property(name)) for name in effect.follow]
-        first = len(plan.steps)
         for each, saved in purge.items():
-            plan.steps.append(RemoveSettings(each, saved, self.tools, None if len(plan.steps) > first else again))
+            plan.steps.append(RemoveSettings(each, saved, self.tools, None if plan.steps else again))
             plan.file_diffs.append(file_diff(each, saved, ""))
         if writes:
-            plan.steps.append(WriteSettings(path, wanted, before, self.tools, not changes, None if len(plan.steps) > first else again))
+            plan.steps.append(WriteSettings(path, wanted, before, self.tools, not changes, None if plan.steps else again))
             plan.file_diffs.append(file_diff(path, before, asked.raw))
         elif link:
             plan.steps.append(RemoveLinks({path: link}))
         elif removes and before is not None:
-            plan.steps.append(RemoveSettings(path, before, self.tools, None if len(plan.steps) > first else again))
+            plan.steps.append(RemoveSettings(path, before, self.tools, None if plan.steps else again))
             plan.file_diffs.append(file_diff(path, before, ""))
         steps = self._put_into_effect(manager, effect.how)
-        plan.steps += steps
+        follows = effect.how and manager.runs and (asked.base == "system" or asked.of_user)
+        follow = [FollowFiles(name, manager.manager_property(name)) for name in effect.follow] if follows else []
+        plan.steps = [*follow, *plan.steps, *steps]
         if steps and self._sees():
             who = self._reader.unit or "the manager"
             lines = asked.raw.split("\n")

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import BusTimeout
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, Step
+from ansible_collections.pidone.systemd.plugins.module_utils._engine.steps import Jobs
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.accounts import acting_for, group_id, user_entry
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import SCOPE
@@ -85,7 +86,7 @@ class RunInScope(Step):
             except BaseException:
                 command.kill()
                 if job is not None:
-                    _stop(ctx, request.name)
+                    self._kill(ctx)
                 raise
             facts["run_time"] = round(time.monotonic() - begun, 6)
             facts["started_at"], facts["ended_at"] = rfc3339(int(wall * 1e6)), rfc3339(int(time.time() * 1e6))
@@ -93,7 +94,7 @@ class RunInScope(Step):
             was_halted = halted(changes, request.name, job.id)
             facts["job"] = {"id": job.id, "type": "start", "result": "done"}
             # What the command left running goes with its scope, as it does with a service.
-            _stop(ctx, request.name)
+            self._kill(ctx)
         finally:
             output.end()
         facts.update(printed(output, request, ("stdout", "stderr"), ctx))
@@ -151,24 +152,22 @@ class RunInScope(Step):
         self._outcome.facts["invocation_id"] = bytes(invocation).hex() if invocation else None
         return bool(result == "timeout")
 
+    def _kill(self, ctx: Context) -> None:
+        try:
+            jobs = jobs_of(ctx.manager.enqueue([(self._request.name, "stop")]))
+            ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
+        except SystemdError:
+            pass
 
-class EndScope(Step):
+
+class EndScope(Jobs):
     """Stop a scope in which nothing runs any more (`is_empty`)."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__("stop", [name])
+
     def describe(self) -> str:
-        return f"stop {self.names[0]}, in which nothing runs any more"
-
-    def apply(self, ctx: Context) -> bool:
-        _stop(ctx, self.names[0])
-        return True
-
-
-def _stop(ctx: Context, name: str) -> None:
-    try:
-        jobs = jobs_of(ctx.manager.enqueue([(name, "stop")]))
-        ctx.manager.wait_for_jobs(jobs, time.monotonic() + 100)
-    except SystemdError:
-        pass
+        return f"{super().describe()}, in which nothing runs any more"
 
 
 def is_empty(manager: UnitManager, name: str) -> bool:

@@ -189,7 +189,7 @@ def _plan(session: Session, request: Request, params: dict[str, t.Any], outcome:
         from ansible_collections.pidone.systemd.plugins.module_utils._tasks.run.scope import EndScope, RunInScope
 
         if request.is_left:
-            steps.append(EndScope((request.name,)))
+            steps.append(EndScope(request.name))
         steps.append(RunInScope(request, params, outcome))
     elif request.timer:
         steps.append(StartTimer(request, outcome))
