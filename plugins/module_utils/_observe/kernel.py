@@ -57,8 +57,12 @@ def _kind(release: str) -> str:
     return re.sub("[^a-z]", "", release)
 
 
-def _version(release: str) -> list[int]:
-    return [int(digits) for digits in re.findall("[0-9]+", release)]
+def _version(release: str) -> list[tuple[int, str]]:
+    """What releases of one kind are ordered by, as rpm and dpkg do it: a number is later than a word or the end in its place.
+
+    So `4.18.0-193.1.2.el8_2` is later than `4.18.0-193.el8`.
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.findall("[0-9]+|[a-zA-Z]+", release)]
 
 
 def _is_newer(path: str, booted: float) -> bool:

@@ -87,6 +87,9 @@ def test_of_nobody(tmp_path: Path) -> None:
         # Another kind is nothing to boot into by itself.
         ("6.1.0-9-cloud-amd64", ["6.1.0-9-cloud-amd64", "6.1.0-18-amd64"], [], "6.1.0-9-cloud-amd64", False),
         ("5.14.0-427.el9_4.x86_64", [], ["5.14.0-427.el9_4.x86_64", "5.14.0-503.el9_5.x86_64"], "5.14.0-503.el9_5.x86_64", True),
+        # The first kernel of a release of RHEL has fewer numbers than its updates.
+        ("4.18.0-193.1.2.el8_2.x86_64", [], ["4.18.0-193.el8.x86_64", "4.18.0-193.1.2.el8_2.x86_64"], "4.18.0-193.1.2.el8_2.x86_64", False),
+        ("4.18.0-193.el8.x86_64", [], ["4.18.0-193.el8.x86_64", "4.18.0-193.1.2.el8_2.x86_64"], "4.18.0-193.1.2.el8_2.x86_64", True),
         # Arch Linux removes the modules of the kernel that runs.
         ("6.7.1-arch1-1", ["linux"], ["6.7.2-arch1-1"], "6.7.2-arch1-1", True),
         # A container, or what boots from elsewhere.
