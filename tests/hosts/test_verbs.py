@@ -240,7 +240,11 @@ def test_mount_image(host: Host, tasks: Tasks, tmp_path: Path) -> None:
 
 @pytest.mark.lab_kinds("bookworm", "trixie")
 def test_bind(host: Host, tasks: Tasks) -> None:
-    host.run("mkdir -p /srv/vb-a /srv/vb-b; touch /srv/vb-a/a /srv/vb-b/b; systemctl start vb-count vb-shared", check=True)
+    host.run(
+        "mkdir -p /srv/vb-a /srv/vb-b /mnt/vb-real; touch /srv/vb-a/a /srv/vb-b/b; ln -s vb-real /mnt/vb-deep; "
+        "systemctl start vb-count vb-shared",
+        check=True,
+    )
     bind = {"source": "/srv/vb-a", "destination": "/mnt/vb-deep/x", "mkdir": True}
     root = f"/proc/{tasks.show('vb-count', 'MainPID')}/root"
     done = tasks("unit_action", name="vb-count", bind=[bind])

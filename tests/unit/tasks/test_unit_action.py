@@ -16,7 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look im
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action import mounts
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action.options import Asked, Mount
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action.plan import plan_actions
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action.read import Seen
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action.read import Seen, place_of
 
 NOTHING = dict.fromkeys(
     ("signal", "kill_whom", "kill_value", "clean", "bind", "mount_image", "log_level", "log_target"), None
@@ -205,3 +205,14 @@ def test_the_group_that_this_task_is_in(group: str, expected: bool, monkeypatch:
     real = open
     monkeypatch.setattr("builtins.open", lambda path, *args, **more: real(file if path == "/proc/self/cgroup" else path, *args, **more))
     assert runs_in(group) is expected
+
+
+def test_mounts_are_where_links_lead(tmp_path: Path) -> None:
+    """As the service has them: below its own root."""
+    (tmp_path / "srv/real").mkdir(parents=True)
+    (tmp_path / "srv/link").symlink_to("/srv/real")
+    root = str(tmp_path)
+    assert place_of(root, "/srv/link/deep/x") == "/srv/real/deep/x"
+    assert place_of(root, "/srv/link") == "/srv/real"
+    assert place_of(root, "/nope/x") == "/nope/x"
+    assert place_of(f"{root}/ended", "/srv/link") == "/srv/link"

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.connection import Call
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus.errors import CallFailed
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.service_log import NoLogControl, read_log
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import explained, plain
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, explained, plain
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers import (
     MANAGER,
     MANAGER_PATH,
@@ -21,7 +21,9 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.answers im
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import is_template, unit_type
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import leading_number
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of, is_active
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.look import runs_in
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_action import mounts
 
@@ -206,7 +208,7 @@ def _see_mounts(manager: UnitManager, units: t.Sequence[Seen], wanted: t.Sequenc
             unit.namespace = mounts.has_own_namespace(unit.pid)
             theirs = mounts.mounts_of(unit.pid)
             for mount in wanted:
-                unit.mounted[mount], unit.differs[mount] = _look(mount, own, theirs)
+                unit.mounted[mount], unit.differs[mount] = _look(mount, place_of(f"/proc/{unit.pid}/root", mount.destination), own, theirs)
     except OSError as e:
         raise explained(e, "look at what is mounted in the service") from e
     gone = [mount for mount in wanted if not os.path.exists(mount.source)]
@@ -214,9 +216,18 @@ def _see_mounts(manager: UnitManager, units: t.Sequence[Seen], wanted: t.Sequenc
         unit.no_source = gone
 
 
-def _look(mount: Mount, own: t.Sequence[mounts.Mounted], theirs: t.Sequence[mounts.Mounted]) -> tuple[bool, str]:
+def place_of(root: str, path: str) -> str:
+    """Where a path leads below a service's root: systemd mounts there, and the kernel tells of the mount by that."""
+    try:
+        return Tree(root).resolve(f"{root}{path}")[len(root) :]
+    except (Unreadable, BadInput):
+        # It has ended.
+        return path
+
+
+def _look(mount: Mount, place: str, own: t.Sequence[mounts.Mounted], theirs: t.Sequence[mounts.Mounted]) -> tuple[bool, str]:
     """Whether it is mounted already, and what is in its place where it is not."""
-    found = mounts.at(theirs, mount.destination)
+    found = mounts.at(theirs, place)
     if found is None:
         return False, "nothing mounted"
     source = os.path.realpath(mount.source)
