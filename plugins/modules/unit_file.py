@@ -146,8 +146,8 @@ options:
     description:
       - What is done to a unit that runs when its file changed in more than comments, or when it changed earlier and systemd has not read it since.
       - For a template these are all its instances that run, for a prefix all such units.
-      - V(restart) restarts it. That is an error for a unit that refuses it (C(RefuseManualStop)), and for a socket whose service runs, unless the service
-        requires the socket and so is restarted with it.
+      - V(restart) restarts it. That is an error for a unit that refuses it (C(RefuseManualStart), C(RefuseManualStop)), and for a socket whose service
+        runs, unless the service requires the socket and so is restarted with it.
       - V(reload) makes it read its configuration again, and is an error for a unit that cannot reload. Note that a change of C(ExecStart) or the like
         needs a restart.
       - V(reload_or_restart) reloads it if it can and restarts it otherwise.
@@ -160,7 +160,8 @@ options:
     description:
       - What makes the unit restart, if it runs, when it has changed since the unit was started last.
       - What begins with C(/) is the path of a file, whose content counts, such as a configuration file that another task writes. With O(scope=user) it
-        may begin with C(~/), for the user's home directory. One that is not there counts as another one than any that is.
+        may begin with C(~/), for the user's home directory. One that is not there counts as another one than any that is. A link on the way that leads to
+        another file by now is a change of the file.
       - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
         place of another is a change. Their order is of no account, and one that is only added or left out is none.
       - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.

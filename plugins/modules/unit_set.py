@@ -122,6 +122,8 @@ options:
           - It is also done when they changed earlier and the unit has not been started since, as an earlier task was cut short.
           - The default is V(restart) with O(units[].state=started), and V(nothing) otherwise; then a warning names the units that run on with
             what the files said before, which V(nothing), given, leaves out. A unit that does not run is never started by it.
+          - V(reload) is an error for a unit that cannot reload with its new files, and a restart for one that refuses it by these (C(RefuseManualStart),
+            C(RefuseManualStop)).
           - For all units of a type only V(nothing) may be given.
           - A timer that would be restarted counts from then on, and does not run what it starts because of that, as with M(pidone.systemd.timer).
         type: str
@@ -131,6 +133,7 @@ options:
           - What makes the unit restart, if it runs, when it has changed since the unit was started last.
           - What begins with C(/), or C(~/) with O(scope=user), is the path of a file, whose content counts. It may be one of O(files), a unit file of
             the set, or one that another task wrote. One that is not there counts as another one than any that is.
+          - A link on the way that leads to another file by now is a change of the file.
           - All else is text that counts itself, such as a version. The host keeps digests with a secret of its own and never the text. A text that takes the
             place of another is a change. Their order is of no account, and one that is only added or left out is none.
           - An interrupted play loses no restart. It is made up for by the next task that finds the unit running since before the change.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import typing as t
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -20,7 +21,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadI
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import UnitStatus
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import HOST
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import path_of, triggers_of
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import path_of, times_of, triggers_of
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file import memory
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.memory import Memory, path_of_memory
 from ansible_collections.pidone.systemd.plugins.modules import unit_file, unit_set
@@ -120,6 +121,30 @@ class TestMemory:
         assert host.memory(**wish).need(up(), []).action == "restart"
         assert host.task("restart", **wish)
         assert not host.task(**wish)
+
+    def test_a_link_that_leads_elsewhere_by_now(self, host: Host, tmp_path: Path) -> None:
+        """A release that lay there before the unit was started is switched to."""
+        for release in ("1", "2"):
+            (tmp_path / release).mkdir()
+            (tmp_path / release / "app.conf").write_text(release)
+        link, watched = tmp_path / "current", [str(tmp_path / "current/app.conf")]
+        link.symlink_to("1")
+        host.task("start", restart_on=watched)
+        host.started = os.stat(tmp_path / "2/app.conf").st_ctime
+        assert host.memory(restart_on=watched).need(up(), []).action == ""
+        while True:
+            link.unlink()
+            link.symlink_to("2")
+            # The clock of files ticks seldom.
+            if os.lstat(link).st_ctime > host.started:
+                break
+        assert host.memory(restart_on=watched).need(up(), []).action == "restart"
+        # By whatever way it is come to.
+        (tmp_path / "way").symlink_to(f"{tmp_path}/./way2/../current")
+        (tmp_path / "way2").mkdir()
+        assert times_of(f"{tmp_path}/way/app.conf") >= (os.lstat(link).st_ctime, os.lstat(link).st_mtime)
+        host.started = os.lstat(link).st_ctime + 1
+        assert host.memory(restart_on=watched).need(up(), []).action == ""
 
     def test_one_that_nobody_knows(self, host: Host, tmp_path: Path) -> None:
         """It is newer than the unit, or the unit has it."""

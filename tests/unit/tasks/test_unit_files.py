@@ -441,15 +441,24 @@ class TestTask:
             ("x", "[Unit]\nRefuseManualStop=off\n", True, False),
         ],
     )
-    def test_a_unit_that_refuses_to_be_stopped(self, dropin: str | None, text: str, now: bool, refused: bool) -> None:
+    @pytest.mark.parametrize("key", ["RefuseManualStop", "RefuseManualStart"])
+    def test_a_unit_that_refuses_to_be_restarted(self, key: str, dropin: str | None, text: str, now: bool, refused: bool) -> None:
+        text = text.replace("RefuseManualStop", key)
+        can_reload = False
         looked_in = types.SimpleNamespace(
-            properties=lambda wanted: [now if name == "RefuseManualStop" else [] for _path, _interface, name in wanted]
+            properties=lambda wanted: [
+                {key: now, "CanReload": can_reload}.get(name, False) for _path, _interface, name in wanted
+            ]
         )
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked(text, dropin=dropin, on_change="restart")
-        with pytest.raises(BadInput, match="on_change: .*RefuseManualStop") if refused else contextlib.nullcontext():
-            states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
-        wish.on_change = "reload_or_restart"
+        for on_change in ("restart", "reload_or_restart"):
+            wish.on_change = on_change
+            with pytest.raises(BadInput, match=f"on_change: .*{key}") if refused else contextlib.nullcontext():
+                states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
+        # One that can reload does only that.
+        can_reload = True
+        wish = asked(text + "[Service]\nExecReload=/bin/true\n", dropin=dropin, on_change="reload_or_restart")
         states_for(wish, looked_in, unit, [unit], {unit.id: need_of(wish.on_change, ["/f"], {}, {}, None, None)})
 
     def test_a_link_to_an_empty_directory_is_left(self, tmp_path: Path) -> None:

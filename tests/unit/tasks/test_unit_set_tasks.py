@@ -444,6 +444,37 @@ class TestInterrupted:
         world.fail("probe", units=units)
         assert world.good(units=[unit(state="stopped")]) == ["stop a.service"]
 
+    def test_what_was_removed_has_a_unit_restarted_still(self, world: World) -> None:
+        dropins = {"x": {"Service": {"Nice": 1}}}
+        world.good(units=[unit(dropins=dropins)])
+        world.jobs.clear()
+        world.fail("daemon-reload", units=[unit()])
+        assert "daemon-reload, restart a.service" in ", ".join(world.good(units=[unit()]))
+        assert world.jobs == [("restart", "a.service")]
+
+    def test_what_was_removed_of_a_unit_that_is_no_more_the_sets(self, world: World) -> None:
+        world.write("/usr/lib/systemd/system/a.service", "[Service]\nExecStart=/bin/true\n")
+        world.up.add("a.service")
+        dropin = {"x": {"Service": {"Nice": 1}}}
+        world.good(units=[unit("b.service"), {"name": "a.service", "dropins": dropin, "on_change": "restart"}])
+        world.jobs.clear()
+        world.fail("daemon-reload", units=[unit("b.service")])
+        world.good(units=[unit("b.service")])
+        assert world.jobs == [("restart", "a.service")]
+
+    @pytest.mark.parametrize("goes", [False, True])
+    def test_instances_that_are_not_listed_are_restarted_still(self, world: World, goes: bool) -> None:
+        world.write("/usr/lib/systemd/system/w@.service", "[Service]\nExecStart=/bin/true\n")
+        wanted = {"name": "w@.service", "on_change": "restart", "dropins": {"x": {"Service": {"Nice": 1}}, "y": service()}}
+        less = {**wanted, "dropins": {"y": service()}}
+        world.good(units=[wanted if goes else less])
+        world.up.add("w@9.service")
+        world.say("w@9.service", InactiveExitTimestamp=1, InactiveExitTimestampMonotonic=1)
+        world.fail("daemon-reload", units=[less if goes else wanted])
+        assert world.jobs == []
+        world.good(units=[less if goes else wanted])
+        assert world.jobs == [("try-restart", "w@9.service")]
+
 
 class TestFilesThatGo:
     def test_a_unit_gets_a_new_name_and_keeps_the_old_one_too(self, world: World) -> None:
@@ -588,6 +619,27 @@ class TestFilesThatGo:
         world.refused("a.service has no way to reload", units=[{"name": "a.service", "dropins": dropins, "on_change": "reload"}])
         dropins["y"]["Service"]["ExecReload"] = "/bin/true"
         assert "reload a.service" in world.do(units=[{"name": "a.service", "dropins": dropins, "on_change": "reload"}])
+
+    @pytest.mark.parametrize("key", ["RefuseManualStart", "RefuseManualStop"])
+    @pytest.mark.parametrize("on_change", ["restart", "reload_or_restart"])
+    def test_a_unit_that_refuses_to_be_restarted(self, world: World, on_change: str, key: str) -> None:
+        """What its files will say is what counts."""
+        more = {"on_change": on_change}
+        world.good(units=[unit(**more)])
+        refusing = service(Unit={key: "yes"})
+        world.refused("units[0].on_change: a.service cannot be restarted by hand", units=[unit(sections=refusing, **more)])
+        reloading = service(Unit={key: "yes"}, Service={"ExecReload": "/bin/true"})
+        if on_change == "reload_or_restart":
+            assert world.plan(units=[unit(sections=reloading, **more)]).steps
+        world.do(units=[unit(sections=refusing, on_change="nothing")])
+        world.say("a.service", **{key: True})
+        assert f"{on_change.replace('_', '-')} a.service" in world.do(units=[unit(sections=service("/bin/false"), **more)])
+
+    def test_what_asks_for_a_restart_is_named(self, world: World) -> None:
+        wanted = unit(sections=service(Unit={"RefuseManualStop": "yes"}), on_change="nothing", restart_on=["1"])
+        world.good(units=[wanted])
+        world.say("a.service", RefuseManualStop=True)
+        world.refused("units[0].restart_on: a.service cannot", "leave out `restart_on`", units=[{**wanted, "restart_on": ["2"]}])
 
 
 class TestTriggers:

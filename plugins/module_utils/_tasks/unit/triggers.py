@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 import typing as t
 
@@ -31,6 +32,8 @@ STATES = {
     "reload": ("reloaded", "reloaded"),
     "reload_or_restart": ("reload_or_restarted", "try_reload_or_restarted"),
 }
+# Directives by which systemd restarts a unit for nobody but other units (bus_unit_queue_job() of systemd).
+REFUSALS = ("RefuseManualStart", "RefuseManualStop")
 # Bytes of a file that a unit is restarted for, at most.
 _LARGEST = 64 << 20
 _ABSENT = b"\0absent"
@@ -146,6 +149,28 @@ def need_of(
     return Need("", (), passed)
 
 
+def cannot_reload(where: str, need: Need, unit: str) -> BadInput:
+    """The error for a unit that is to reload, and has no way to.
+
+    :param where: stands before the names of options.
+    """
+    instead = "`reload_or_restart` or `restart`" if need.option == "on_change" else "`restart_on`"
+    return BadInput(f"{where}{need.option}: {unit} has no way to reload (ExecReload=, or Type=notify-reload); use {instead}")
+
+
+def cannot_restart(where: str, need: Need, unit: str) -> BadInput:
+    """The error for a unit that is to be restarted, and refuses that; `where` as for `cannot_reload`."""
+    return BadInput(
+        f"{where}{need.option}: {unit} cannot be restarted by hand (RefuseManualStart=, RefuseManualStop=); {instead_of(need)}, and it has "
+        "the change after the next boot"
+    )
+
+
+def instead_of(need: Need) -> str:
+    """How to ask for no restart, in an error."""
+    return "use `nothing`" if need.option == "on_change" else f"leave out `{need.option}`"
+
+
 def _told(name: str, option: str) -> str:
     return name if name.startswith("/") else option
 
@@ -242,12 +267,37 @@ def no_file(digest: t.Callable[[bytes], str]) -> str:
 
 
 def times_of(path: str) -> tuple[float, float] | None:
-    """When a file was changed last in any way, and when its content was, in seconds since the epoch; None where it is not there."""
+    """When a file was changed last in any way, and when its content was, in seconds since the epoch; None where it is not there.
+
+    A link on the way that leads elsewhere by now makes another file of it, too, however old that is: so releases are switched.
+    """
     try:
-        found = os.stat(path)
+        found = [os.stat(path), *_links_to(path)]
     except OSError:
         return None
-    return (found.st_ctime, found.st_mtime)
+    return (max(each.st_ctime for each in found), max(each.st_mtime for each in found))
+
+
+def _links_to(path: str) -> t.Iterator[os.stat_result]:
+    """The links on the way to a file, and that it is itself.
+
+    :raises OSError: they lead nowhere.
+    """
+    at, rest = "/", path.split("/")[::-1]
+    while rest:
+        part = rest.pop()
+        if part in ("", ".", ".."):
+            at = os.path.dirname(at) if part == ".." else at
+            continue
+        below = os.path.join(at, part)
+        status = os.lstat(below)
+        if not stat.S_ISLNK(status.st_mode):
+            at = below
+            continue
+        yield status
+        target = os.readlink(below)
+        at = "/" if target.startswith("/") else at
+        rest += target.split("/")[::-1]
 
 
 def started_when(manager: UnitManager, ids: t.Sequence[str]) -> dict[str, float]:

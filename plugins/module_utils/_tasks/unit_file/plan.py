@@ -34,7 +34,14 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts i
     decide,
     file_state_after,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import STATES, Need
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
+    REFUSALS,
+    STATES,
+    Need,
+    cannot_reload,
+    cannot_restart,
+    instead_of,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.memory import Memory
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import FileChange
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.read import (
@@ -243,7 +250,7 @@ def states_for(
         elif need is not None and need.action:
             states[each] = STATES[need.action][0 if each is unit and asked.started else 1]
             if need.action == "reload":
-                _check_can_reload(asked, manager, each, need.option)
+                _check_can_reload(asked, manager, each, need)
             else:
                 _check_can_restart(asked, manager, each, need)
         elif each is unit and asked.started:
@@ -251,34 +258,28 @@ def states_for(
     return states
 
 
-def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit, option: str) -> None:
+def _check_can_reload(asked: Asked, manager: UnitManager, unit: Unit, need: Need) -> None:
     """Refuse a reload that the unit will not be able to do; what it can do now is not the question."""
     now = bool(manager.properties([(object_path(unit.id), UNIT, "CanReload")])[0])
     if asked.absent:
         return
     if not can_reload_after(now, asked.kind, asked.text, asked.dropin is not None):
-        raise BadInput(
-            f"{option}: {unit.id} has no way to reload (ExecReload=, or Type=notify-reload); "
-            f"use {'`reload_or_restart` or `restart`' if option == 'on_change' else '`restart_on`'}"
-        )
+        raise cannot_reload("", need, unit.id)
 
 
 def _check_can_restart(asked: Asked, manager: UnitManager, unit: Unit, need: Need) -> None:
     """Refuse a restart that systemd would refuse later, with the file in place or, worse, the socket closed."""
-    (now,) = manager.properties([(object_path(unit.id), UNIT, "RefuseManualStop")])
-    said = asked.text.values("Unit", "RefuseManualStop")
-    refuses = said[-1].lower() in YES if said else now and asked.dropin is not None and not asked.absent
-    instead = "use `nothing`" if need.option == "on_change" else f"leave out `{need.option}`"
-    if refuses and need.action == "restart":
-        raise BadInput(
-            f"{need.option}: {unit.id} cannot be restarted by hand (RefuseManualStop=); {instead}, "
-            "and it has the change after the next boot"
-        )
+    can_reload, *refuses = manager.properties([(object_path(unit.id), UNIT, key) for key in ("CanReload", *REFUSALS)])
+    able = need.action != "restart" and can_reload_after(bool(can_reload), asked.kind, asked.text, asked.dropin is not None)
+    for key, now in zip(REFUSALS, refuses):
+        said = asked.text.values("Unit", key)
+        if not able and (said[-1].lower() in YES if said else now and asked.dropin is not None and not asked.absent):
+            raise cannot_restart("", need, unit.id)
     if asked.kind != "socket":
         return
     see_services(manager, [unit])
     if unit.kept_closed_by:
         raise BadInput(
             f"{need.option}: systemd cannot restart {unit.id} while {unit.kept_closed_by} runs, which it starts; "
-            f"stop that first, with pidone.systemd.unit, or {instead}"
+            f"stop that first, with pidone.systemd.unit, or {instead_of(need)}"
         )

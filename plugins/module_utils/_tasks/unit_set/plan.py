@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import typing as t
 
@@ -46,14 +47,20 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read im
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.record import Record
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.task import plan_read
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.texts import file_state_after
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import STATES, read_after
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import (
+    REFUSALS,
+    STATES,
+    cannot_reload,
+    cannot_restart,
+    read_after,
+)
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item, is_of_properties
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import (
     Anew,
+    Later,
     Limited,
-    can_reload_after,
     limits,
 )
 
@@ -264,7 +271,7 @@ class Planner:
             if state is None and enabled is None and masked is None:
                 continue
             groups.setdefault((state, enabled, masked, member.written), []).append(member)
-        self._check_actions([m for m in written if m.need.action])
+        self._check_actions([m for m in members if m.need.action])
         for (state, enabled, masked, is_written), chosen in groups.items():
             wish = Wish(state=state, enabled=enabled, masked=masked, daemon_reload="never")
             self._take(self._sub_plan([m.unit for m in chosen], wish, is_written), {m.unit.name: m for m in chosen})
@@ -360,32 +367,39 @@ class Planner:
         return relinked
 
     def _check_actions(self, members: t.Sequence[Member]) -> None:
-        """Refuse what systemd would refuse later, with the files in place."""
+        """Refuse what systemd would refuse later, with the files in place, and name what asks for it."""
         if not members:
             return
-        keys = ("CanReload", "RefuseManualStop")
-        values = iter(self._manager.properties([(object_path(m.unit.id), UNIT, key) for m in members for key in keys]))
+        able = self._able([(member.unit.id, member.need.action) for member in members])
         for member in members:
-            can_reload, refuses = next(values), next(values)
-            if member.need.action == "reload":
-                can_reload = self._can_reload(member.unit.id, bool(can_reload))
-            option = f"{member.item.where}{'on_change' if member.item.on_change != 'nothing' else 'reload_on'}"
-            if member.need.action == "reload" and not can_reload:
-                raise BadInput(
-                    f"{option}: {member.unit.id} has no way to reload (ExecReload=, or Type=notify-reload); use `reload_or_restart` or `restart`"
-                )
-            if member.need.action == "restart" and refuses:
-                raise BadInput(
-                    f"{option}: {member.unit.id} cannot be restarted by hand (RefuseManualStop=); use `nothing`, and it has the change "
-                    "after the next boot"
-                )
-
+            if not able[member.unit.id]:
+                what = cannot_reload if member.need.action == "reload" else cannot_restart
+                raise what(member.item.where, member.need, member.unit.id)
         self._check_sockets(members)
 
-    def _can_reload(self, name: str, can_reload: bool) -> bool:
-        """Whether a unit can reload with the files as they will be; `can_reload` is what systemd says of those that it has read."""
+    def _able(self, actions: t.Sequence[tuple[str, str]]) -> dict[str, bool]:
+        """Which of the units can do what is to be done because of a change (`restart`, `reload`, `reload_or_restart`), with the files as they
+        will be."""
+        keys = ("CanReload", *REFUSALS)
+        wanted = [(object_path(name), UNIT, key) for name, _action in actions for key in keys]
+        values = iter(self._manager.properties(wanted) if wanted else ())
+        written = [file for file in self._picture.files if file.wrote is not None]
+        texts = [file.content for file in written]
+        texts += [each.before.content for each in (*written, *self._picture.gone) if each.before is not None]
+        # Most say nothing of it, and then systemd knows.
+        may_say = any(b"RefuseManual" in text for text in texts)
+        able = {}
+        for name, action in actions:
+            can_reload, *refuses = (next(values) for _key in keys)
+            able[name] = action != "restart" and self._later.can_reload(name, bool(can_reload))
+            if action != "reload" and not able[name]:
+                able[name] = not (self._later.refuses(name, any(refuses)) if may_say else any(refuses))
+        return able
+
+    @functools.cached_property
+    def _later(self) -> Later:
         texts = {file.path: file.text.text for file in self._picture.files if file.wrote is not None and file.text is not None}
-        return can_reload_after(can_reload, name, texts, self._gone, self._paths, self._manager)
+        return Later(texts, self._gone, self._paths, self._manager)
 
     def _check_sockets(self, members: t.Sequence[Member]) -> None:
         """Refuse to restart a socket that would stay closed, as its service runs and is not restarted with it."""
@@ -458,14 +472,14 @@ class Planner:
         self._unlink.update(links)
         gone = [each for each in picture.gone if each.before and each.entry["unit"] in (name, template_of(name))]
         # Of its limits it is told.
-        acts = [each for each in gone if not is_of_properties(os.path.basename(each.path))]
+        acts = picture.removed.get(name)
         runs_on = not ends and self._manager.runs and is_up(unit.active_state) and unit.id not in self._stop
         job = _JOBS.get(entry["on_change"]) if entry else None
         if runs_on and acts and job:
             self._act_on_purged[unit.id] = job
         if ends:
             self._changes.append(Change(name, before, "removed"))
-        elif links or gone or unit.id in self._stop:
+        elif links or gone or acts or unit.id in self._stop:
             after = ["inactive" if unit.id in self._stop else unit.active_state, *(["disabled"] if links else [])]
             self._changes.append(Change(name, before, f"{', '.join(after)}, no part of {self._asked.name} any more"))
 
@@ -479,13 +493,10 @@ class Planner:
     def _check_purged(self) -> None:
         """Leave jobs out that systemd would refuse: what has them asked for is not listed any more."""
         jobs = self._act_on_purged
-        keys = ("CanReload", "RefuseManualStop")
-        wanted = [(object_path(name), UNIT, key) for name in jobs for key in keys]
-        values = iter(self._manager.properties(wanted) if wanted else ())
-        for (name, job), can_reload, refuses in zip(jobs.items(), values, values):
-            able = self._can_reload(name, bool(can_reload)) if job != "restart" else False
-            if (job == "reload" and not able) or (job != "reload" and not able and refuses):
-                why = "it has no way to reload any more" if job == "reload" else "it cannot be restarted by hand (RefuseManualStop=)"
+        able = self._able([(name, job.replace("-", "_")) for name, job in jobs.items()])
+        for name, job in jobs.items():
+            if not able[name]:
+                why = "it has no way to reload any more" if job == "reload" else "it cannot be restarted by hand (RefuseManualStart=, RefuseManualStop=)"
                 self._warnings.append(f"{name} runs on with what the removed files said, as {why}; restart it, or what it is part of, one day")
             else:
                 self._jobs[name] = job

@@ -124,8 +124,9 @@ class Picture:
         self.ends: set[str] = set()
         # Those of them that are listed, as they are masked now.
         self.ending: list[Unit] = []
-        # Of those that are no more the set's: properties that were in its drop-ins.
+        # Of those that are no more the set's: properties that were in its drop-ins, and other files of theirs that go.
         self.freed: dict[str, list[str]] = {}
+        self.removed: dict[str, list[str]] = {}
         self.stale = False
         self.warnings: list[str] = []
 
@@ -334,8 +335,12 @@ class Reader:
         if not self._manager.runs:
             return found
         for item in items:
-            changes = any(file.wrote for file in by_unit.get(item.name, ()))
-            changes = changes or any(each.before and each.entry["unit"] == item.name for each in self.picture.gone)
+            files = self.picture.record.files
+            # Also what a task has written or removed that failed before it came to restart anything.
+            changes = any(file.wrote or "was" in files.get(file.path, ()) for file in by_unit.get(item.name, ()))
+            changes = changes or any(
+                each.entry["unit"] == item.name and (each.before or self._was_removed(each)) for each in self.picture.gone
+            )
             if not (item.is_template or item.is_prefix) or not changes:
                 continue
             pattern = item.name.replace("@.", "@*.") if item.is_template else item.name.replace("-.", "-*.")
@@ -413,21 +418,30 @@ class Reader:
             member.freed = [name for name in dict.fromkeys(member.freed) if name not in member.properties]
         for unit in self.picture.purged:
             if is_up(unit.active_state) and unit.name not in self.picture.ends:
-                self.picture.freed[unit.name] = self._gone_of(unit.name)[0]
+                self.picture.freed[unit.name], self.picture.removed[unit.name] = self._gone_of(unit.name)
+
+    def _was_removed(self, gone: GoneFile) -> bool:
+        """Whether a file is not there any more though the record has it: a task that removed it did not come to its end."""
+        return gone.before is None and gone.path not in self._owners
 
     def _gone_of(self, name: str) -> tuple[list[str], list[str]]:
-        """Of a unit: properties in drop-ins that go, and other files that do."""
+        """Of a unit: properties in drop-ins that go, and other files that do, or have gone while it runs on with them."""
         names = names_of(name)
+        entry = self.picture.record.units.get(name)
         freed: list[str] = []
         paths = []
         for each in self.picture.gone:
             unit = each.entry["unit"]
-            if each.before is None or unit not in names or (each.entry["kind"] == "unit" and unit not in (name, template_of(name))):
+            if unit not in names or (each.entry["kind"] == "unit" and unit not in (name, template_of(name))):
                 continue
             if is_of_properties(os.path.basename(each.path)):
-                freed += _keys(each.before.content)
-            else:
+                freed += _keys(each.before.content) if each.before is not None else []
+            elif each.before is not None:
                 paths.append(each.path)
+            elif self._was_removed(each) and (entry is None or each.path in entry["loaded"]):
+                paths.append(each.path)
+                # Nor may systemd know of it.
+                self.picture.stale = True
         return freed, paths
 
     # -- what units have read

@@ -28,11 +28,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     shown,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path, template_of, unit_type
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, YES
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import INFINITY, NO, YES
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import interface_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.store import UnitFiles, folders_of
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import UnitText, parse
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.timespan import parse_timespan
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import REFUSALS
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
@@ -114,38 +115,56 @@ def _left(files: UnitFiles, unit: str, name: str, gone: t.Container[str]) -> t.A
         return None
 
 
-def can_reload_after(
-    can_reload: bool,
-    name: str,
-    texts: t.Mapping[str, UnitText],
-    gone: t.Container[str],
-    paths: UnitPaths,
-    manager: UnitManager,
-) -> bool:
-    """Whether a unit can reload when its files are as they will be.
+class Later:
+    """What the files of units will say, where any of a unit's becomes another.
 
-    :param can_reload: what systemd says of those that it has read.
     :param texts: path -> what will be in the files that are written.
     :param gone: paths of those that are removed.
     """
-    files = UnitFiles(manager.unit_path(), ())
-    fragments = [path for each in (name, template_of(name)) for path in texts if os.path.basename(path) == each]
-    places = [*folders_of(name), f"{unit_type(name)}.d"]
-    written = {os.path.basename(path): path for path in texts if os.path.basename(os.path.dirname(path)) in places}
-    removed = any(path in gone for path in (paths.find(name), *files.drop_ins(name).values()))
-    if unit_type(name) != "service" or not (fragments or written or removed):
-        return can_reload
-    whole = next(iter(fragments), None) or paths.find(name, without=gone) or ""
-    dropins = {**files.drop_ins(name, gone=gone), **written}
-    said: list[tuple[str, str]] = []
-    for path in [whole, *(dropins[file] for file in sorted(dropins))]:
-        text = texts[path] if path in texts else parse((paths.tree.read_text(path) if path else None) or "")
-        said += [(item.key, item.value) for item in text.assignments if item.section == "Service"]
-    reloads = False
-    for key, value in said:
-        if key == "ExecReload":
-            reloads = bool(value)
-    return reloads or [value for key, value in said if key == "Type" and value][-1:] == ["notify-reload"]
+
+    def __init__(
+        self, texts: t.Mapping[str, UnitText], gone: t.Container[str], paths: UnitPaths, manager: UnitManager
+    ) -> None:
+        self._texts, self._gone, self._paths = texts, gone, paths
+        self._files = UnitFiles(manager.unit_path(), ())
+
+    def can_reload(self, name: str, now: bool) -> bool:
+        """Whether a unit can reload; `now` is what systemd says of the files that it has read."""
+        said = self._said(name) if unit_type(name) == "service" else None
+        if said is None:
+            return now
+        reloads = False
+        for section, key, value in said:
+            if (section, key) == ("Service", "ExecReload"):
+                reloads = bool(value)
+        types = [value for section, key, value in said if (section, key) == ("Service", "Type") and value]
+        return reloads or types[-1:] == ["notify-reload"]
+
+    def refuses(self, name: str, now: bool) -> bool:
+        """Whether a unit refuses to be restarted by hand; `now` as in `can_reload`."""
+        said = self._said(name)
+        if said is None:
+            return now
+        # What is no truth, systemd passes over.
+        truths = [(key, value.lower()) for section, key, value in said if section == "Unit" and value.lower() in (*YES, *NO)]
+        return any(dict(truths).get(key) in YES for key in REFUSALS)
+
+    def _said(self, name: str) -> list[tuple[str, str, str]] | None:
+        """(section, key, value) in the order in which systemd reads them; None where no file of the unit becomes another."""
+        files, paths, texts = self._files, self._paths, self._texts
+        fragments = [path for each in (name, template_of(name)) for path in texts if os.path.basename(path) == each]
+        places = [*folders_of(name), f"{unit_type(name)}.d"]
+        written = {os.path.basename(path): path for path in texts if os.path.basename(os.path.dirname(path)) in places}
+        removed = any(path in self._gone for path in (paths.find(name), *files.drop_ins(name).values()))
+        if not (fragments or written or removed):
+            return None
+        whole = next(iter(fragments), None) or paths.find(name, without=self._gone) or ""
+        dropins = {**files.drop_ins(name, gone=self._gone), **written}
+        said: list[tuple[str, str, str]] = []
+        for path in [whole, *(dropins[file] for file in sorted(dropins))]:
+            text = texts[path] if path in texts else parse((paths.tree.read_text(path) if path else None) or "")
+            said += [(item.section, item.key, item.value) for item in text.assignments]
+        return said
 
 
 class Timer(t.NamedTuple):
