@@ -178,8 +178,8 @@ def _http(value: t.Any, option: str) -> str:
     except ValueError:
         good = None
     if not good or " " in value or not value.isascii():
-        # There may be a password in it.
-        told = shown(value) if "@" not in value else "what is given"
+        # There may be a password in it, or a token behind the path.
+        told = "what is given" if {"@", "?"} & set(value) else shown(value)
         raise BadInput(f"{option}: {told} is no URL of a web server; write one such as http://127.0.0.1:8080/health")
     return str(value)
 

@@ -515,6 +515,7 @@ class TestOptions:
             {"command": ["/bin/x", "secret" * 1000]},
             {"command": ["/bin/x", ["secret"]]},
             {"http": "http://user:secret@h/\n"},
+            {"http": "ftp://h/b?token=secret"},
             {"http": "http://user:secret@h/" + "x" * 5000},
         ],
     )

@@ -23,7 +23,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.accounts_we
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.engine import Context, LeftAlone
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.node_was import Node, NodeWas, look_for
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, SystemdError
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.no_manager import NoManager
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines import (
@@ -40,6 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
     Look,
     Untold,
 )
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tool import Tool
 
 TEXT = st.text(st.characters(exclude_characters="\0%", exclude_categories=["Cs"]), min_size=1, max_size=20)
 
@@ -437,3 +438,11 @@ def test_who_is_not_removed() -> None:
     assert "which root is in" in sysusers.why_group_kept("data", NOW, [], [], nobody)
     assert "which app is in" in sysusers.why_group_kept("app", NOW, [], [], nobody)
     assert sysusers.why_group_kept("app", NOW, ["app"], [], nobody) == ""
+
+
+@pytest.mark.parametrize("name", ["systemd-tmpfiles", "systemd-sysusers"])
+def test_a_tool_that_is_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nope")
+    for ask in (lambda tool: tool.verify(["d /run/x"], {}), lambda tool: tool.do([], ["d /run/x"], 10.0)):
+        with pytest.raises(SystemdError, match=f"{name} is not there, .*; install the package of systemd that has it"):
+            ask(Tool(name))

@@ -396,16 +396,21 @@ class TestTask:
         assert is_stale(wish, place, looked_in, unit, [unit]) is stale
 
     @pytest.mark.parametrize(
-        ("loaded", "stale"), [(-60.0, True), (60.0, False), (None, False)], ids=["before", "after", "nobody knows"]
+        ("loaded", "slept", "stale"),
+        [(-60.0, 0.0, True), (60.0, 0.0, False), (-60.0, 3600.0, True), (None, 0.0, False)],
+        ids=["before", "after", "the host slept since", "nobody knows"],
     )
-    def test_a_link_that_was_made_since_systemd_read_its_files(self, tmp_path: Path, loaded: float | None, stale: bool) -> None:
+    def test_a_link_that_was_made_since_systemd_read_its_files(
+        self, tmp_path: Path, loaded: float | None, slept: float, stale: bool
+    ) -> None:
         """What it leads to is older, so that systemd does not see it."""
         source, path = tmp_path / "opt/a.service", tmp_path / "a.service"
         source.parent.mkdir()
         source.touch()
         os.utime(source, (0, 0))
         path.symlink_to(source)
-        moments = [None, None] if loaded is None else [int((now + loaded) * 1e6) for now in (time.time(), time.monotonic())]
+        times = (time.time(), time.monotonic() + slept)
+        moments = [None, None] if loaded is None else [int((now + loaded) * 1e6) for now in times]
         looked_in = types.SimpleNamespace(properties=lambda _wanted: [False, str(path), []], manager_properties=lambda _names: moments)
         unit = Unit("a.service", UnitStatus("a.service", "", "loaded", "active", "", "", "/", 0, "", "/"))
         wish = asked(state="linked", src=str(source), content=None)

@@ -20,6 +20,8 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 )
 
 if t.TYPE_CHECKING:
+    import subprocess
+
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # Seconds for what only reads.
@@ -47,22 +49,26 @@ class Tool:
         """Run it on lines; returns its exit status and what it said."""
         where = self._root if root is None else root
         options = ["--user"] if self._user and not where else [f"--root={where}"] if where else []
+        # Not every login of a user sets it, and what it stands for is the same without one.
+        extra = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"} if self._user else None
+        done = self._start([*args, *options, "-"], timeout, text.encode("utf-8", "surrogateescape"), extra)
+        said = done.stdout.decode("utf-8", "replace").splitlines()
+        return done.returncode, [line.strip() for line in said if line.strip()]
+
+    def _start(
+        self, args: t.Sequence[str], timeout: float, text: bytes | None = None, extra: t.Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         try:
-            # Not every login of a user sets it, and what it stands for is the same without one.
-            extra = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"} if self._user else None
-            command = [self.name, *args, *options, "-"]
-            done = run_program(command, timeout, text.encode("utf-8", "surrogateescape"), env_extra=extra, merge=True)
+            return run_program([self.name, *args], timeout, text, env_extra=extra, merge=True)
         except ProgramMissing as e:
             raise SystemdError(
                 f"{self.name} is not there, which checks lines and applies them; install the package of systemd that has it "
                 "(systemd, or systemd-standalone-" + self.name.partition("-")[2] + ")"
             ) from e
-        said = done.stdout.decode("utf-8", "replace").splitlines()
-        return done.returncode, [line.strip() for line in said if line.strip()]
 
     def has_dry_run(self) -> bool:
         """Whether it can tell what it would do (systemd-tmpfiles since 256, systemd-sysusers since 250)."""
-        return b"--dry-run" in run_program([self.name, "--help"], _QUICK).stdout
+        return b"--dry-run" in self._start(["--help"], _QUICK).stdout
 
     def verify(self, lines: t.Sequence[str], accounts: t.Mapping[str, bytes]) -> list[str]:
         """Have it read lines, one for each element of the option `lines`, without doing anything; returns what it warns of.
@@ -83,10 +89,8 @@ class Tool:
                 os.mkdir(f"{scratch}/etc")
                 for name, content in accounts.items():
                     descriptor = os.open(f"{scratch}/etc/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-                    try:
-                        os.write(descriptor, content)
-                    finally:
-                        os.close(descriptor)
+                    with open(descriptor, "wb") as file:
+                        file.write(content)
                 # Nothing is old there, and nobody is missed.
                 verb = ["--clean"] if create else []
                 status, said = self._run(verb, text, _QUICK, scratch)

@@ -14,13 +14,12 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names impo
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import is_up
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.syntax import parse
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.read import Unit
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import since_when
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.options import Asked
     from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_file.place import Place
-
-# States of units that run, or are about to.
 
 
 def affected_units(asked: Asked, place: Place, manager: UnitManager, unit: Unit) -> list[Unit]:
@@ -88,9 +87,9 @@ def _was_linked_since(manager: UnitManager, path: str) -> bool:
         made = os.lstat(path).st_ctime
     except OSError:
         return False
-    # By the clock as it was and as it is, as for what runs: both have to say so, and a link from the future says nothing.
+    # A link from the future says nothing.
     now = time.time()
-    return bool(loaded and monotonic) and max(loaded / 1e6, monotonic / 1e6 + now - time.monotonic()) < made <= now
+    return bool(loaded and monotonic) and since_when(loaded, monotonic, now, time.monotonic()) < made <= now
 
 
 def _is_hidden_by(path: str, dropin: str) -> bool:
@@ -121,10 +120,8 @@ def older_than_the_file(asked: Asked, place: Place, manager: UnitManager, affect
     times = iter(manager.properties(wanted))
     older = set()
     for each, told, monotonic in zip(up, times, times):
-        # Where the clock was set since, or the host slept, the two differ; the earlier one loses no restart. Neither is right where
-        # the file is from the future.
-        began = min((told or 0) / 1e6, (monotonic or 0) / 1e6 + now - time.monotonic())
-        if began < written <= now:
+        # A file from the future says nothing.
+        if since_when(told, monotonic, now, time.monotonic()) < written <= now:
             older.add(each.id)
     return older
 
