@@ -99,6 +99,7 @@ LINES = [
     line("f", "a b\"c/dash", argument="-"),
     line("L+", "link", argument="a b\"c/text"),
     line("p", "pipe", mode="0620"),
+    line("d", "z2", mode="0700", user="nobody"),
     line("z", "z*", mode="0711", user="daemon"),
     line("w", "given", argument="new"),
     line("d!", "boot", mode="0700"),
@@ -121,8 +122,10 @@ class TestTmpfiles:
             "symbolic link 777 root:root",
             "fifo 620 root:root",
             "directory 711 daemon:root",
+            "directory 711 daemon:root",
         ]
-        paths = ("a b\"c", "a b\"c/text", "link", "pipe", "z1")
+        # The pattern changes what another line has made.
+        paths = ("a b\"c", "a b\"c/text", "link", "pipe", "z1", "z2")
         assert described(host, *paths) == wanted
         assert host.read(f"{PLACE}/a b\"c/text") == TEXT.replace("%%", "%")
         assert host.read(f"{PLACE}/a b\"c/dash") == "-"

@@ -205,8 +205,11 @@ def look(tmp_path: Path) -> Look:
     return Look(tree, Specifiers(tree), Ids(tree, False))
 
 
-def told(look: Look, line: tmpfiles_line.Line) -> list[tuple[str, str]]:
-    return [each.told() for each in look.differing(0, line)]
+def told(look: Look, *lines: tmpfiles_line.Line) -> list[tuple[str, str]]:
+    anew = Look(look._tree, look._specifiers, look._ids)
+    for index, line in enumerate(lines):
+        anew.add(index, line)
+    return [each.told() for each in anew.differing()]
 
 
 def _mode(path: Path) -> str:
@@ -265,13 +268,33 @@ def test_it_is_told_what_becomes_of_it(tmp_path: Path, look: Look) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "modes"),
+    [
+        # What one line makes, a pattern changes.
+        ([tmp("d", "/dir"), tmp("f", "/dir/a", mode="0644"), tmp("z", "/dir/*", mode="0600")], ["0755", "0600", "0600"]),
+        ([tmp("f", "/a", mode="0644"), tmp("z", "/[ab]", mode="0600"), tmp("z", "/a", mode="0640")], ["0640", "0640", "0640"]),
+        # A name with a dot first is none that ? stands for, nor one in another directory.
+        ([tmp("f", "/.a", mode="0644"), tmp("f", "/b/a", mode="0644"), tmp("z", "/?a", mode="0600")], ["0644", "0644"]),
+        # They are of two minds, and come to what is there.
+        ([tmp("f", "/file", mode="0644"), tmp("z", "/file", mode="~0777")], []),
+        ([tmp("f+", "/file", mode="0644", argument="other"), tmp("z", "/file", mode="0640")], ["0640", "0640"]),
+        ([tmp("z", "/file", mode="0600"), tmp("w", "/file", argument="T")], ["0600", "0600"]),
+    ],
+)
+def test_several_lines_for_one_path(tmp_path: Path, look: Look, lines: list[tmpfiles_line.Line], modes: list[str]) -> None:
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "file").chmod(0o666)
+    assert [after.split()[1] for _before, after in told(look, *lines)] == modes
+
+
+@pytest.mark.parametrize(
     "line",
     [tmp("Z", "/dir", mode="0700"), tmp("w+", "/file", argument="x"), tmp("h", "/file", argument="+i"), tmp("d", "/%Y"), tmp("e", "/{a,b}")],
 )
 def test_what_cannot_be_told(tmp_path: Path, look: Look, line: tmpfiles_line.Line) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(Untold):
-        look.differing(0, line)
+        look.add(0, line)
 
 
 @pytest.mark.parametrize("line", [tmp("d", "/file"), tmp("f", "/dir"), tmp("L+", "/dir", argument="x"), tmp("f=", "/dir")])
@@ -279,7 +302,7 @@ def test_what_is_in_the_way(tmp_path: Path, look: Look, line: tmpfiles_line.Line
     (tmp_path / "file").write_text("x")
     (tmp_path / "dir" / "in").mkdir(parents=True)
     with pytest.raises(BadInput, match=r"^lines\[0\].path: .*remove it first"):
-        look.differing(0, line)
+        look.add(0, line)
 
 
 # -- the way back

@@ -31,6 +31,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuratio
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.configuration_lines.tmpfiles_line import (
     AGED,
     DIRECTORIES,
+    GLOBS,
     MAKING,
     Line,
     lines_of_options,
@@ -194,16 +195,15 @@ class _Task:
 
     def _look(self, ids: Ids, untold: list[Line]) -> list[Differing]:
         look = Look(self._tree, self._specifiers, ids)
-        found: list[Differing] = []
-        for index, line in enumerate(self._lines):
+        for index, line in sorted(enumerate(self._lines), key=lambda each: each[1].letter in GLOBS):
             try:
-                found += look.differing(index, line)
+                look.add(index, line)
             except Untold:
                 untold.append(line)
             except Unreadable as e:
                 if self._params["apply"]:
                     raise SystemdError(f"lines[{index}].path: {e.msg}") from e
-        return found
+        return look.differing()
 
     def _apply(self, plan: Plan) -> None:
         ids = Ids(self._tree, self._module.check_mode)
@@ -230,7 +230,7 @@ class _Task:
         names = list(dict.fromkeys([*(each.path for each in found), *(line.path for line in chosen if line in untold)]))
         lines = [self._given(line).text() for line in chosen]
         plan.steps.append(Apply(self._tool, ["--create"], lines, names, notes_of(found, self._root), left))
-        plan.changes += [Change(each.path, *each.told()) for each in found]
+        plan.changes += [Change(each.path, *each.told()) for each in {each.path: each for each in found}.values()]
         self._made = [
             each.path[len(self._root) :]
             for each in found

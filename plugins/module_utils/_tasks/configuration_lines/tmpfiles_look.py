@@ -55,7 +55,7 @@ class Untold(Exception):
 class Differing(t.NamedTuple):
     """A path that is not what a line makes of it.
 
-    :param line: the number of the line.
+    :param line: the number of the line; several may be about one path.
     """
 
     line: int
@@ -124,15 +124,29 @@ class Ids:
 
 
 class Look:
-    """One look at what lines describe."""
+    """One look at what lines describe.
+
+    What one line makes, another may change again: all that are patterns come after those that are not, as systemd has it.
+    """
 
     def __init__(self, tree: Tree, specifiers: Specifiers, ids: Ids) -> None:
         self._tree, self._specifiers, self._ids = tree, specifiers, ids
         # Who makes things.
         self._me = (os.geteuid(), os.getegid())
+        # By path: what is there, and what the lines so far make of it; and how those that they make are spelled -> their paths.
+        self._there: dict[str, Node | None] = {}
+        self._after: dict[str, Node | None] = {}
+        self._made_as: dict[str, str] = {}
+        self._found: list[Differing] = []
 
-    def differing(self, index: int, line: Line) -> list[Differing]:
-        """What is not as the line says; nothing for a line that says nothing of what is created now.
+    def differing(self) -> list[Differing]:
+        """What is not as all lines together say, by the lines that were added, in their order."""
+        found = [each for each in self._found if self._there[each.path] != self._after[each.path]]
+        found.sort(key=lambda each: each.line)
+        return [each._replace(before=self._there[each.path], after=self._after[each.path]) for each in found]
+
+    def add(self, index: int, line: Line) -> None:
+        """Look at what a line describes; those of patterns after all others.
 
         :raises BadInput: something stands in the way, or a user or group is not there.
         :raises Untold: it cannot be told.
@@ -141,16 +155,34 @@ class Look:
         uid = self._ids.number(line.user, False, f"lines[{index}].user", self._specifiers) if line.user else None
         gid = self._ids.number(line.group, True, f"lines[{index}].group", self._specifiers) if line.group else None
         if line.letter in NOT_CREATED or line.boot_only:
-            return []
+            return
         if line.letter in _UNTOLD:
             raise Untold
         found = []
         for path in self.paths(line, f"lines[{index}].path"):
-            now = look_for(path, self._tree.root, content=line.letter in "fw")
+            now = self._now(path, line.letter in "fw")
             wanted = self._wanted(index, line, path, now, uid, gid)
             if wanted is not None and wanted != now:
                 found.append(Differing(index, path, now, wanted))
-        return found
+        self._found += found
+        for each in found:
+            self._after[each.path] = each.after
+            if line.letter not in GLOBS:
+                self._made_as[f"{self._tree.root}{self._specifiers.expand(line.path)}"] = each.path
+
+    def _now(self, path: str, content: bool) -> Node | None:
+        """What is at a path after the lines so far."""
+        if path not in self._there:
+            self._there[path] = self._after[path] = look_for(path, self._tree.root, content)
+        there = self._there[path]
+        if content and there is not None and there.kind == "file" and there.content is None:
+            # One of those lines did not want it.
+            read = look_for(path, self._tree.root, content)
+            for nodes in (self._there, self._after):
+                node = nodes[path]
+                if read is not None and node is not None and node.kind == "file" and node.content is None:
+                    nodes[path] = node._replace(content=read.content)
+        return self._after[path]
 
     def paths(self, line: Line, option: str) -> list[str]:
         """The paths of a line, links on the way resolved; those of a pattern as far as there are such.
@@ -172,7 +204,9 @@ class Look:
         real = [real_path(path, root) for path in found]
         for path in found:
             check_same_outside(path, root, option)
-        return real if line.letter not in GLOBS else [path for path in real if look_for(path, root) is not None]
+        if line.letter not in GLOBS:
+            return real
+        return [path for path in real if self._after.get(path) is not None or look_for(path, root) is not None]
 
     def _matches(self, pattern: str) -> list[str]:
         root = self._tree.root
@@ -193,7 +227,11 @@ class Look:
                 raise Untold
             last = number == len(parts) - 1
             found = next_found if last else [path for path in next_found if self._tree.status(path) is not None]
-        return found
+        if not WILD.search(pattern):
+            return [f"{root}{pattern}"]
+        matchers = [matcher_of(part) for part in parts]
+        made = (path for path in self._made_as if path not in found)
+        return found + [path for path in made if _matches_all(matchers, path[len(root) :])]
 
     def _wanted(
         self, index: int, line: Line, path: str, now: Node | None, uid: int | None, gid: int | None
@@ -321,6 +359,11 @@ class Look:
         if not (is_digits(major) and is_digits(minor)):
             raise Untold
         return os.makedev(count(major), count(minor))
+
+
+def _matches_all(matchers: t.Sequence[t.Callable[[str], bool]], path: str) -> bool:
+    names = [name for name in path.split("/") if name]
+    return len(names) == len(matchers) and all(matches(name) for matches, name in zip(matchers, names))
 
 
 def _masked(mode: int, now: Node) -> int:
