@@ -95,7 +95,7 @@ options:
   ignore_units:
     description:
       - Units that need not be as they were, as names or globs.
-      - Only services, sockets, timers, paths, mounts and swaps with files that outlive a reboot are looked for, and of services not those
+      - Only services, sockets, timers, paths, mounts, automounts and swaps with files that outlive a reboot are looked for, and of services not those
         that are only started when they are needed. The service managers of users count where these linger.
     type: list
     elements: str

@@ -56,6 +56,7 @@ options:
       - The lines of the file, in order. Required with O(state=present).
       - With O(state=absent) they tell O(purge) what was made by a file that may be gone already.
       - Two lines for one path that contradict each other are an error, as systemd would ignore the second one.
+      - Types whose paths are patterns, such as V(z) and V(w), come after all others, whatever the order, and may change what these make.
     type: list
     elements: dict
     suboptions:

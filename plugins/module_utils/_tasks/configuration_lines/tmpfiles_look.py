@@ -156,19 +156,29 @@ class Look:
         gid = self._ids.number(line.group, True, f"lines[{index}].group", self._specifiers) if line.group else None
         if line.letter in NOT_CREATED or line.boot_only:
             return
+        paths = self.paths(line, f"lines[{index}].path") if line.letter == "Z" or line.letter not in _UNTOLD else []
+        if line.letter == "Z":
+            # Of a whole tree it cannot be told, but of what other lines describe there.
+            within = tuple(f"{path}/" for path in paths)
+            known = [path for path in self._after if f"{path}/".startswith(within)]
+            self._keep(index, line, [(path, self._adjusted_there(line, self._after[path], uid, gid)) for path in known])
         if line.letter in _UNTOLD:
             raise Untold
-        found = []
-        for path in self.paths(line, f"lines[{index}].path"):
+        wanted = []
+        for path in paths:
             now = self._now(path, line.letter in "fw")
-            wanted = self._wanted(index, line, path, now, uid, gid)
-            if wanted is not None and wanted != now:
-                found.append(Differing(index, path, now, wanted))
-        self._found += found
-        for each in found:
-            self._after[each.path] = each.after
+            wanted.append((path, self._wanted(index, line, path, now, uid, gid)))
+        self._keep(index, line, wanted)
+
+    def _keep(self, index: int, line: Line, wanted: t.Sequence[tuple[str, Node | None]]) -> None:
+        """Take down what a line makes of paths; None for nothing."""
+        for path, node in wanted:
+            if node is None or node == self._after[path]:
+                continue
+            self._found.append(Differing(index, path, self._after[path], node))
+            self._after[path] = node
             if line.letter not in GLOBS:
-                self._made_as[f"{self._tree.root}{self._specifiers.expand(line.path)}"] = each.path
+                self._made_as[f"{self._tree.root}{self._specifiers.expand(line.path)}"] = path
 
     def _now(self, path: str, content: bool) -> Node | None:
         """What is at a path after the lines so far."""
@@ -253,7 +263,7 @@ class Look:
         if letter == "e":
             return self._adjusted(line, now, uid, gid) if now is not None and now.kind == "directory" else None
         if letter == "z":
-            return self._adjusted(line, now, uid, gid) if now is not None and now.kind != "link" else None
+            return self._adjusted_there(line, now, uid, gid)
         kind = _KIND[letter]
         if letter == "f" and set("^") & set(line.modifiers):
             raise Untold
@@ -347,6 +357,9 @@ class Look:
         owner = now.uid if uid is None or line.user.startswith(":") else uid
         group = now.gid if gid is None or line.group.startswith(":") else gid
         return now._replace(mode=mode, uid=owner, gid=group)
+
+    def _adjusted_there(self, line: Line, now: Node | None, uid: int | None, gid: int | None) -> Node | None:
+        return self._adjusted(line, now, uid, gid) if now is not None and now.kind != "link" else None
 
     def _kind_of(self, path: str) -> str:
         status = self._tree.status(path)
