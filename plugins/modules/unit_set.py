@@ -503,6 +503,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._engine.entry impor
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.probe import PROBE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._engine.session import ROOT_ARGUMENTS, SCOPE_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._module import AnsibleModule
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.triggers import TRIGGER_ARGUMENTS
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.task import converge
 
 
@@ -526,8 +527,7 @@ def main() -> None:
                     "masked": {"type": "bool"},
                     "properties": {"type": "dict"},
                     "on_change": {"type": "str", "choices": ["restart", "reload", "reload_or_restart", "nothing"]},
-                    "restart_on": {"type": "list", "elements": "str", "default": []},
-                    "reload_on": {"type": "list", "elements": "str", "default": []},
+                    **TRIGGER_ARGUMENTS,
                     "probe": {"type": "dict", "options": PROBE_ARGUMENTS},
                     "take_over": {"type": "bool"},
                 },
