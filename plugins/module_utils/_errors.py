@@ -74,10 +74,13 @@ LONGEST_SHOWN = 100
 
 def plain(text: str, limit: int = LONGEST_SHOWN) -> str:
     """Text as a message holds it without quotes: in one line, cut, control characters and lone surrogates escaped."""
-    cut = text[:limit]
-    if not cut.isprintable():
-        cut = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+    cut = one_line(text[:limit])
     return cut if len(text) <= limit and len(cut) <= limit else cut[: limit - 3] + "..."
+
+
+def one_line(text: str) -> str:
+    """Text in one line that a terminal shows and does not obey: control characters and lone surrogates escaped."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def short(names: t.Sequence[str], most: int = 3) -> str:

@@ -332,7 +332,7 @@ def tier_50_steady_speedup(bench: Bench) -> Figure:
 
 
 def unit_set_500_s_over_ping(bench: Bench) -> Figure:
-    """A set of 500 units with a file each, already as wanted: the task's duration in a running play, against ping's."""
+    """A set of 500 units with a file each, already as wanted: how much longer the task takes than ping in a running play."""
     text = f"[Service]\n{NOTHING}\n\n[Install]\nWantedBy=multi-user.target\n"
     units = [
         {"name": f"wide-{number:03}.service", "content": text, "enabled": True, "state": "started"} for number in range(500)
@@ -341,8 +341,8 @@ def unit_set_500_s_over_ping(bench: Bench) -> Figure:
     bench.playbook([{"name": "make", **task}])
     ping, wide = _ping_against(bench, "set", task, 7)
     bench.playbook([{"name": "gone", UNIT_SET: {"name": "wide", "state": "absent"}}])
-    told = f"ping {ping:.2f} s, unit_set {wide:.2f} s"
-    return Figure("unit_set_500_s_over_ping", wide / ping, "ratio", "lower", 1, told)
+    told = f"ping {ping:.2f} s, unit_set {wide:.2f} s, {wide / ping:.2f} times ping"
+    return Figure("unit_set_500_s_over_ping", wide - ping, "s", "lower", 1, told)
 
 
 def unit_5000_enabled_s_over_ping(bench: Bench) -> Figure:

@@ -13,7 +13,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained
+from ansible_collections.pidone.systemd.plugins.module_utils._errors import SystemdError, explained, one_line
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.states import jobs_of
 
 if t.TYPE_CHECKING:
@@ -254,7 +254,8 @@ class Plan:
                 lines += [f"@@ {change.name}", f"-{change.before}", f"+{change.after}"]
             if told:
                 lines.append("   steps: " + "; ".join(told))
-            parts.append({"prepared": "\n".join(lines) + "\n"})
+            # Ansible prints it as it is, and states and names come from hosts and their users.
+            parts.append({"prepared": "\n".join(map(one_line, lines)) + "\n"})
         return parts
 
     def report(self, diff: bool) -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ import pytest
 from ansible._internal._datatag._tags import Origin, TrustedAsTemplate
 
 from ansible_collections.pidone.systemd.plugins.action import unit as plugin
+from ansible_collections.pidone.systemd.plugins.action import unit_set as by_name
 from ansible_collections.pidone.systemd.plugins.module_utils._dbus import carrier
 from ansible_collections.pidone.systemd.plugins.plugin_utils._jeepney import Bundle, TooOld
 from ansible_collections.pidone.systemd.plugins.plugin_utils._packing import has_template, pack
@@ -258,3 +259,8 @@ def test_no_garbage_is_looked_for_in_what_stays(monkeypatch: pytest.MonkeyPatch)
 def test_check_mode_and_async_are_supported() -> None:
     assert plugin.ActionModule._supports_check_mode
     assert plugin.ActionModule._supports_async
+
+
+def test_it_is_asked_about_the_options_of_sets_of_units() -> None:
+    # ansible-core looks for it by the module's name, whatever meta/runtime.yml says.
+    assert by_name.ActionModule is plugin.ActionModule

@@ -94,6 +94,13 @@ def test_diff() -> None:
     ]
 
 
+
+def test_a_diff_shows_what_hosts_and_their_users_say_and_a_terminal_does_not_obey_it() -> None:
+    plan = Plan([], [Change("a.service", "\x1b[2Jactive\n+enabled", "inactive \udcff")])
+    (part,) = plan.diff()
+    assert part["prepared"].splitlines()[2:] == ["@@ a.service", "-\\x1b[2Jactive\\n+enabled", "+inactive \\udcff"]
+
+
 def test_without_rollback_a_failure_leaves_what_was_done() -> None:
     log: list[str] = []
     plan = Plan([Recorded("a", log), Recorded("b", log, fails="apply"), Recorded("c", log)])

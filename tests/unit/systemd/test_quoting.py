@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import glob
+import string
 import typing as t
 
 import pytest
@@ -119,3 +120,9 @@ def test_variables_of_sections_are_words_of_the_file(variables: dict[str, str]) 
 def test_bytes_that_were_no_text() -> None:
     assert quoted("a\udcff") == '"a\\xff"'
     assert split_words('"a\\xff"', "x") == ["a\udcff"]
+
+
+def test_a_word_is_in_quotes_for_what_would_take_it_apart_alone() -> None:
+    bare = {chr(code) for code in range(0x3000) if quote(f"a{chr(code)}b") == f"a{chr(code)}b"}
+    ascii_ones = {*string.ascii_letters, *string.digits, *"_+=./:,@^~%$-"}
+    assert bare == {*ascii_ones, *(chr(code) for code in range(0xA0, 0x3000))}

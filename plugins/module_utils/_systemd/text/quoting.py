@@ -14,8 +14,8 @@ import re
 from ansible_collections.pidone.systemd.plugins.module_utils._errors import BadInput, plain, shown
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers import BLANKS, check_sendable
 
-# Wherever a word stands, quotes are needed for none but these.
-_SPECIAL = re.compile("[^A-Za-z0-9_+=./:,@^~%$\xa0-\U0010ffff-]")
+# Wherever a word stands, quotes are needed for none but letters, digits, and _+=./:,@^~%$-. (To compile the set of those takes a hundred times as long.)
+_SPECIAL = re.compile("[\0- !\"#&'()*;<>?[\\\\\\]`{|}\x7f-\x9f]")
 # What would take a word apart, or end it: enough for one that is no part of a command line.
 BREAKS = re.compile("[ \t\n\r\"'\\\\]")
 _FIELD_BREAKS = re.compile("[ \t\n\r\"'\\\\:]")

@@ -102,9 +102,12 @@ class Record:
         return (json.dumps(data, sort_keys=True) + "\n").encode()
 
     def copy(self) -> Record:
-        """Another one that says the same, to be changed."""
-        data = json.loads(json.dumps([self.files, self.units]))
-        return Record(self.name, self.salt, data[0], data[1], self.root)
+        """Another one that says the same, in which entries can be replaced; the entries themselves are those of this one."""
+        return Record(self.name, self.salt, dict(self.files), dict(self.units), self.root)
+
+    def says(self, other: Record) -> bool:
+        """Whether both say the same of files and units."""
+        return self.files == other.files and self.units == other.units
 
     def _inside(self, path: str) -> str:
         """A path as it is in the tree; sources that are none stay what they are."""

@@ -518,10 +518,13 @@ class Planner:
         """The steps that come first, so that nothing is made that nobody remembers, and those that come last."""
         picture, name = self._picture, self._asked.name
         final = self._final()
+        found = picture.found
+        if found and not has_steps and not picture.released and not final.is_empty and final.says(found):
+            return [], []
         text = None if final.is_empty else final.text()
         first: list[Step] = []
         last: list[Step] = []
-        now = picture.before
+        now = found.text() if found else b""
         begun = self._begun(final) if has_steps else final
         if has_steps and not begun.is_empty and begun.text() != now:
             now = begun.text()

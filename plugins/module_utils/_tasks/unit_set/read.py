@@ -109,7 +109,8 @@ class Picture:
 
     def __init__(self) -> None:
         self.record = Record.new("")
-        self.before = b""
+        # The record as it is now; None where there is none.
+        self.found: Record | None = None
         # Records of other sets, by path, and as they will be.
         self.others: dict[str, Record] = {}
         self.released: dict[str, Record] = {}
@@ -154,7 +155,7 @@ class Reader:
         if found is not None and found.name != asked.name:
             raise BadInput(f"name: {path} is the record of a set {found.name}; somebody has moved it, so remove it")
         picture.record = found or Record.new(asked.name, tree.root)
-        picture.before = found.text() if found else b""
+        picture.found = found.copy() if found else None
         picture.others = read_others(self._directory, asked.name, tree)
         picture.files = files
         self._owners = {path: other.name for other in picture.others.values() for path in other.files}
@@ -281,11 +282,8 @@ class Reader:
             # Taken over by a task that was cut short before it came to say so here.
             (picture.forgotten if picture.record.units[name]["owned"] and name in owned else purged).append(name)
         # A unit whose file is somebody else's by now is left altogether.
-        left = {
-            entry["unit"]
-            for path, entry in picture.record.files.items()
-            if entry["kind"] == "unit" and asked.purge and path not in {*(f.path for f in picture.files), *(g.path for g in picture.gone)}
-        }
+        ours = {*(file.path for file in picture.files), *(file.path for file in picture.gone)}
+        left = {entry["unit"] for path, entry in picture.record.files.items() if entry["kind"] == "unit" and path not in ours}
         purged = [name for name in purged if name not in left and template_of(name) not in left]
         extra = self._extra(asked.items, by_unit, {*listed, *purged})
         names = [*listed, *extra, *purged]
