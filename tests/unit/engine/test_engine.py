@@ -94,7 +94,6 @@ def test_diff() -> None:
     ]
 
 
-
 def test_a_diff_shows_what_hosts_and_their_users_say_and_a_terminal_does_not_obey_it() -> None:
     plan = Plan([], [Change("a.service", "\x1b[2Jactive\n+enabled", "inactive \udcff")])
     (part,) = plan.diff()

@@ -55,7 +55,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit.trigger
     read_after,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.files import is_private
-from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item, is_of_properties
+from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.options import Item
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.read import Member
 from ansible_collections.pidone.systemd.plugins.module_utils._tasks.unit_set.special import (
     Anew,
@@ -385,7 +385,8 @@ class Planner:
         values = iter(self._manager.properties(wanted) if wanted else ())
         written = [file for file in self._picture.files if file.wrote is not None]
         texts = [file.content for file in written]
-        texts += [each.before.content for each in (*written, *self._picture.gone) if each.before is not None]
+        saved = [*(file.before for file in written), *(gone.before for gone in self._picture.gone)]
+        texts += [each.content for each in saved if each is not None]
         # Most say nothing of it, and then systemd knows.
         may_say = any(b"RefuseManual" in text for text in texts)
         able = {}
