@@ -20,8 +20,6 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.programs i
 )
 
 if t.TYPE_CHECKING:
-    import subprocess
-
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
 # Seconds for what only reads.
@@ -51,24 +49,26 @@ class Tool:
         options = ["--user"] if self._user and not where else [f"--root={where}"] if where else []
         # Not every login of a user sets it, and what it stands for is the same without one.
         extra = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"} if self._user else None
-        done = self._start([*args, *options, "-"], timeout, text.encode("utf-8", "surrogateescape"), extra)
-        said = done.stdout.decode("utf-8", "replace").splitlines()
-        return done.returncode, [line.strip() for line in said if line.strip()]
+        status, printed = self._start([*args, *options, "-"], timeout, text.encode("utf-8", "surrogateescape"), extra)
+        said = printed.decode("utf-8", "replace").splitlines()
+        return status, [line.strip() for line in said if line.strip()]
 
     def _start(
         self, args: t.Sequence[str], timeout: float, text: bytes | None = None, extra: t.Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    ) -> tuple[int, bytes]:
+        """Run it; returns its exit status and what it printed."""
         try:
-            return run_program([self.name, *args], timeout, text, env_extra=extra, merge=True)
+            done = run_program([self.name, *args], timeout, text, env_extra=extra, merge=True)
         except ProgramMissing as e:
             raise SystemdError(
                 f"{self.name} is not there, which checks lines and applies them; install the package of systemd that has it "
                 "(systemd, or systemd-standalone-" + self.name.partition("-")[2] + ")"
             ) from e
+        return done.returncode, done.stdout
 
     def has_dry_run(self) -> bool:
         """Whether it can tell what it would do (systemd-tmpfiles since 256, systemd-sysusers since 250)."""
-        return b"--dry-run" in self._start(["--help"], _QUICK).stdout
+        return b"--dry-run" in self._start(["--help"], _QUICK)[1]
 
     def verify(self, lines: t.Sequence[str], accounts: t.Mapping[str, bytes]) -> list[str]:
         """Have it read lines, one for each element of the option `lines`, without doing anything; returns what it warns of.
