@@ -369,6 +369,8 @@ def test_limits(host: Host) -> None:
     assert any(step.startswith("tell MemoryMax, TasksMax") for step in told["steps"]), told["steps"]
     found = show(host, "us-l@a.service", *names)
     assert (found["MemoryMax"], found["NeedDaemonReload"]) == (str(300 << 20), "no")
+    group = show(host, "us-l@a.service", "ControlGroup")["ControlGroup"]
+    assert host.run(f"cat /sys/fs/cgroup{group}/memory.max", check=True).stdout.strip() == str(300 << 20)
     assert found["TasksMax"] == show(host, "cron.service", "TasksMax")["TasksMax"]
     del unit["properties"]
     converge(host, units=[unit])

@@ -148,6 +148,14 @@ class TestMemory:
         host.started = os.lstat(link).st_ctime + 1
         assert host.memory(restart_on=watched).need(up(), []).action == ""
 
+    def test_a_circle_that_is_made_while_it_is_looked_at(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever owns the directory may do that at any time."""
+        (tmp_path / "a").symlink_to("b")
+        (tmp_path / "b").symlink_to("a")
+        was = os.stat(tmp_path)
+        monkeypatch.setattr(os, "stat", lambda path: was)
+        assert times_of(f"{tmp_path}/a") is None
+
     def test_one_that_nobody_knows(self, host: Host, tmp_path: Path) -> None:
         """It is newer than the unit, or the unit has it."""
         conf = tmp_path / "conf"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -37,6 +38,8 @@ REFUSALS = ("RefuseManualStart", "RefuseManualStop")
 # Bytes of a file that a unit is restarted for, at most.
 _LARGEST = 64 << 20
 _ABSENT = b"\0absent"
+# Links on the way to a file, at most: as many as the kernel follows (path_resolution(7)).
+_LINKS = 40
 
 
 # What the sources begin with that are texts; all others are paths.
@@ -284,6 +287,7 @@ def _links_to(path: str) -> t.Iterator[os.stat_result]:
     :raises OSError: they lead nowhere.
     """
     at, rest = "/", path.split("/")[::-1]
+    links = 0
     while rest:
         part = rest.pop()
         if part in ("", ".", ".."):
@@ -294,6 +298,10 @@ def _links_to(path: str) -> t.Iterator[os.stat_result]:
         if not stat.S_ISLNK(status.st_mode):
             at = below
             continue
+        links += 1
+        if links > _LINKS:
+            # Made a circle just now.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         yield status
         target = os.readlink(below)
         at = "/" if target.startswith("/") else at
