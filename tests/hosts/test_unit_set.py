@@ -12,7 +12,7 @@ import pytest
 from tests import contract
 from tests.attacks.bad_inputs_on_host import ModulesOnHost
 from tests.contract import invocation, show
-from tests.lab.fixtures import every_version
+from tests.lab.fixtures import every_version, in_full
 from tests.lab.host import Host
 
 Result = dict[str, t.Any]
@@ -369,13 +369,38 @@ def test_limits(host: Host) -> None:
     assert any(step.startswith("tell MemoryMax, TasksMax") for step in told["steps"]), told["steps"]
     found = show(host, "us-l@a.service", *names)
     assert (found["MemoryMax"], found["NeedDaemonReload"]) == (str(300 << 20), "no")
-    group = show(host, "us-l@a.service", "ControlGroup")["ControlGroup"]
-    assert host.run(f"cat /sys/fs/cgroup{group}/memory.max", check=True).stdout.strip() == str(300 << 20)
     assert found["TasksMax"] == show(host, "cron.service", "TasksMax")["TasksMax"]
     del unit["properties"]
     converge(host, units=[unit])
     assert show(host, "us-l@a.service", "MemoryMax") == {"MemoryMax": "infinity"}
     assert invocation(host, "us-l@a.service") == began
+
+
+@in_full
+@pytest.mark.lab_kinds("vm")
+def test_limits_are_the_kernels(host: Host) -> None:
+    """Where it has all controllers: who takes more memory than that is killed, the set is not there then, and it is with enough of it."""
+    program = "/usr/bin/python3 -c 'import time; taken = b\"x\" * (100 << 20); time.sleep(9999)'"
+    unit: dict[str, t.Any] = {
+        "name": "us-m.service",
+        "sections": {"Service": {"ExecStart": program}, "Install": INSTALL},
+        "state": "started",
+        "enabled": True,
+        "properties": {"MemoryMax": "60M", "MemorySwapMax": 0},
+    }
+    failed = task(host, units=[unit], settle="20s", rollback=True)
+    assert failed["failed"] and failed["rolled_back"], failed
+    assert "oom-kill" in failed["msg"]
+    assert not host.exists(f"{SYSTEM}/us-m.service")
+    unit["properties"]["MemoryMax"] = "300M"
+    converge(host, units=[unit])
+    unit["properties"]["MemoryMax"] = "400M"
+    began = invocation(host, "us-m.service")
+    converge(host, units=[unit])
+    assert invocation(host, "us-m.service") == began
+    group = show(host, "us-m.service", "ControlGroup")["ControlGroup"]
+    assert host.read(f"/sys/fs/cgroup{group}/memory.max").strip() == str(400 << 20)
+    converge(host, state="absent")
 
 
 def test_a_timer_is_no_reason_to_run(host: Host) -> None:
