@@ -86,7 +86,7 @@ def clean(host: Host) -> t.Iterator[None]:
 def test_a_tier(host: Host) -> None:
     """Made, found as wanted, become another, removed: each once planned, done, and done again."""
     tier: dict[str, t.Any] = {
-        "files": [{"path": "/etc/us/env", "content": "A=1\n", "mode": "0600"}],
+        "files": [{"path": "/etc/us/env", "content": "US_A=first\n", "mode": "0600"}],
         "units": [
             {
                 "name": "us-w@.service",
@@ -114,8 +114,8 @@ def test_a_tier(host: Host) -> None:
     assert host.run("systemctl is-enabled us-w@3 us-never").stdout.split() == ["enabled", "masked"]
     assert host.run("stat -c %a /etc/us/env").stdout.strip() == "600"
     # What not everybody may read is in no diff, and no log.
-    assert "A=1" not in str(made)
-    assert host.run("journalctl --no-pager | grep -c A=1").stdout.strip() == "0"
+    assert "US_A=first" not in str(made)
+    assert host.run("journalctl --no-pager | grep -c US_A=first").stdout.strip() == "0"
     began = {name: invocation(host, name) for name in (*names, "us-front.service")}
 
     # One more worker, one less: those that stay are not touched.
@@ -132,7 +132,7 @@ def test_a_tier(host: Host) -> None:
     }
 
     # What a unit is made of has changed, and what it shall be restarted for.
-    tier["files"][0]["content"] = "A=2\n"
+    tier["files"][0]["content"] = "US_A=second\n"
     tier["units"][1]["dropins"]["nice"]["Service"]["Nice"] = 6
     changed = converge(host, **tier)
     why = {unit["name"]: unit.get("why") for unit in changed["units"]}
