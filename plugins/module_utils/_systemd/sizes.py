@@ -87,6 +87,13 @@ def parse_percent(text: str, option: str = "value", limit: int | None = 100) -> 
     return value
 
 
+def format_percent(value: int, unit: int = 1) -> str:
+    """The percentage that `parse_percent` reads as that many parts of ten thousand, or as `unit` of them."""
+    whole, rest = divmod(int(value), 100 * unit)
+    digits = f"{rest / unit / 100:.4f}".rstrip("0")[2:] if rest else ""
+    return f"{whole}.{digits}%" if digits else f"{whole}%"
+
+
 def format_bytes(size: int) -> str:
     """A number of bytes as systemd prints it, with one decimal: `512.0M`, `1.5G`, `300B`; `infinity`."""
     if size >= INFINITY:

@@ -18,6 +18,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.directives
     Known,
     known_settings,
     winners,
+    worded,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import Said, SettingsFiles
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
@@ -315,7 +316,7 @@ def test_what_is_written() -> None:
 @pytest.mark.parametrize("section", KINDS)
 def test_kinds_tell_what_they_read(section: str) -> None:
     """What a kind says of a value means the same when it is read again."""
-    texts = ("yes", "5", "1min", "1G", "20%", "info", "none", "ignore", "1024:2048", "stop")
+    texts = ("yes", "5", "1min", "1G", "20%", "0.25%", "info", "none", "ignore", "1024:2048", "stop")
     for key, kind in KINDS[section].items():
         read = 0
         for text in texts:
@@ -324,7 +325,7 @@ def test_kinds_tell_what_they_read(section: str) -> None:
             except BadInput:
                 continue
             read += 1
-            if not kind.collects and key not in ("SwapUsedLimit", "DefaultMemoryPressureLimit"):
-                words = kind.words(value)
-                assert not words or kind.parse("".join(words), key) == value, (key, text)
+            told = worded(section, key, value)
+            if not kind.collects and kind.words(value):
+                assert kind.parse(told, key) == value, (key, text)
         assert read or key in ("Audit",), key

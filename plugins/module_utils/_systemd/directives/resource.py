@@ -40,7 +40,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     parse_number,
     words_of,
 )
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import format_percent, parse_percent
 
 # Types of units that have a control group, and with it these properties.
 CGROUP_TYPES = ("service", "slice", "scope", "socket", "mount", "swap")
@@ -86,7 +86,7 @@ class Share(Kind):
         return super().to_bus(name, int(value))
 
     def words(self, value: int) -> list[str]:
-        return [_percent(value.permyriad, 1)] if isinstance(value, Scaled) else super().words(value)
+        return [format_percent(value.permyriad)] if isinstance(value, Scaled) else super().words(value)
 
 
 class Memory(Share, Size):
@@ -136,7 +136,7 @@ class Quota(Kind):
         return value * 100
 
     def words(self, value: int) -> list[str]:
-        return [] if value == INFINITY else [_percent(value, 100)]
+        return [] if value == INFINITY else [format_percent(value, 100)]
 
 
 class Fraction(Kind):
@@ -148,14 +148,7 @@ class Fraction(Kind):
         return (parse_percent(text, label) * HIGHEST["u"] + 5000) // 10000
 
     def words(self, value: int) -> list[str]:
-        return [_percent((value * 10000 + HIGHEST["u"] // 2) // HIGHEST["u"], 1)]
-
-
-def _percent(value: int, unit: int) -> str:
-    """A percentage of a number that counts hundredths of a percent, or `unit` of them."""
-    whole, rest = divmod(int(value), 100 * unit)
-    digits = f"{rest / unit / 100:.4f}".rstrip("0")[2:] if rest else ""
-    return f"{whole}.{digits}%" if digits else f"{whole}%"
+        return [format_percent((value * 10000 + HIGHEST["u"] // 2) // HIGHEST["u"])]
 
 
 # -- lists

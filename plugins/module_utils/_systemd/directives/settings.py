@@ -34,7 +34,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.numbers im
     words_of,
 )
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
-from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import parse_percent
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.sizes import format_percent, parse_percent
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.text.settings import Said
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import Tree
 
@@ -74,6 +74,18 @@ class Switch(Kind):
         return [value] if isinstance(value, str) or self._other is None else self._other.words(value)
 
 
+class Percent(Kind):
+    """A share of a hundred, in parts of ten thousand."""
+
+    signature = "u"
+
+    def parse(self, text: str, label: str) -> int:
+        return parse_percent(text, label)
+
+    def words(self, value: int) -> list[str]:
+        return [format_percent(value)]
+
+
 _BOOLEAN = Boolean()
 _SIZE = Size()
 _SPAN = TimeSpan()
@@ -82,7 +94,7 @@ _TIMEOUT = TimeSpan(zero=INFINITY)
 _COUNT = Number(0, HIGHEST["t"])
 _UNSIGNED = Number(0, HIGHEST["u"], "u")
 _LIST = Plain("as", lambda text, label: tuple(words_of(text)), collects=True)
-_PERCENT = Plain("u", parse_percent)
+_PERCENT = Percent()
 _LEVEL = Level(*_LEVELS)
 _KEY = Word(
     "ignore", "poweroff", "reboot", "halt", "kexec", "suspend", "hibernate", "hybrid-sleep", "suspend-then-hibernate", "sleep", "lock",
