@@ -36,7 +36,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading im
 )
 
 # As many links as Linux follows for one path (MAXSYMLINKS, path_resolution(7)).
-_LINKS = 40
+LINKS = 40
 _WALK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -347,7 +347,7 @@ class _Way:
                 os.close(handle)
             self._at = "/".join([self._tree.root, *self.names, part]) if self._trusted else ""
             links += 1
-            if links > _LINKS:
+            if links > LINKS:
                 raise LeadsNowhere(self._path)
             if target.startswith("/"):
                 while self.names:

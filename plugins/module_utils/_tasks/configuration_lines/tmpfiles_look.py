@@ -133,10 +133,10 @@ class Look:
         self._tree, self._specifiers, self._ids = tree, specifiers, ids
         # Who makes things.
         self._me = (os.geteuid(), os.getegid())
-        # By path: what is there, and what the lines so far make of it; and how those that they make are spelled -> their paths.
+        # By path: what is there, and what the lines so far make of it; and how those that they make are spelled, in their order.
         self._there: dict[str, Node | None] = {}
         self._after: dict[str, Node | None] = {}
-        self._made_as: dict[str, str] = {}
+        self._made_as: dict[str, None] = {}
         self._found: list[Differing] = []
 
     def differing(self) -> list[Differing]:
@@ -178,7 +178,7 @@ class Look:
             self._found.append(Differing(index, path, self._after[path], node))
             self._after[path] = node
             if line.letter not in GLOBS:
-                self._made_as[f"{self._tree.root}{self._specifiers.expand(line.path)}"] = path
+                self._made_as[f"{self._tree.root}{self._specifiers.expand(line.path)}"] = None
 
     def _now(self, path: str, content: bool) -> Node | None:
         """What is at a path after the lines so far."""

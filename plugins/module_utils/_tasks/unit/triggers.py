@@ -16,6 +16,7 @@ from ansible_collections.pidone.systemd.plugins.module_utils._systemd.checks imp
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.manager import UNIT
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.names import object_path
 from ansible_collections.pidone.systemd.plugins.module_utils._systemd.reading import Unreadable
+from ansible_collections.pidone.systemd.plugins.module_utils._systemd.tree import LINKS
 
 if t.TYPE_CHECKING:
     from ansible_collections.pidone.systemd.plugins.module_utils._systemd.interface import UnitManager
@@ -38,8 +39,6 @@ REFUSALS = ("RefuseManualStart", "RefuseManualStop")
 # Bytes of a file that a unit is restarted for, at most.
 _LARGEST = 64 << 20
 _ABSENT = b"\0absent"
-# Links on the way to a file, at most: as many as the kernel follows (path_resolution(7)).
-_LINKS = 40
 
 
 # What the sources begin with that are texts; all others are paths.
@@ -299,7 +298,7 @@ def _links_to(path: str) -> t.Iterator[os.stat_result]:
             at = below
             continue
         links += 1
-        if links > _LINKS:
+        if links > LINKS:
             # Made a circle just now.
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         yield status

@@ -332,8 +332,8 @@ class Reader:
         found: dict[str, Item] = {}
         if not self._manager.runs:
             return found
+        files = self.picture.record.files
         for item in items:
-            files = self.picture.record.files
             # Also what a task has written or removed that failed before it came to restart anything.
             changes = any(file.wrote or "was" in files.get(file.path, ()) for file in by_unit.get(item.name, ()))
             changes = changes or any(
